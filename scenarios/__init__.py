@@ -1,0 +1,1 @@
+"""scenarios: the workloads, one file each; the bugs to re-create are under ``scenarios.faults``."""

@@ -1,0 +1,1 @@
+"""Bugs to re-create, one short class each (see docs/writing-a-fault.md)."""

@@ -1,0 +1,1 @@
+"""Architecture profiles, one file per architecture."""

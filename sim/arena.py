@@ -1,0 +1,203 @@
+"""The arena: one shared-memory block that holds every bit of model state (law L1).
+
+A :class:`Layout` is computed from the fields that the components declare; an :class:`Arena` is a block with
+that layout. Every cell is a signed 64-bit word, so a column is a plain ``memoryview`` for steps and a plain
+numpy array for audits, and a restore is one copy.
+
+The block starts with the *model* region (fields of class shared and private), which equality and hashes speak
+of; the *machine* region behind it holds what the tester adds: ledgers, stamps, counters of checkers.
+
+The block is a memfd: it has no name, so nothing can stay behind in /dev/shm whatever kills whichever process.
+Another process attaches by inheriting or receiving the descriptor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sim.errors import ArenaError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+WORD = 8
+MAGIC = b"ZAPARENA1\n"
+
+SHARED, PRIVATE, MACHINE = "shared", "private", "machine"
+
+FIELD_SHIFT, KIND_SHIFT, SITE_SHIFT = 34, 44, 48
+READ, WRITE, RMW, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, WAIT = range(6)
+"""Kinds of steps. The two TLB kinds have a second location, the TLB cell, in the upper part of their value."""
+
+Watch = Callable[[int, int, int, int], None]
+"""Called with (index, old, new, holder) in the very step that changed a cell."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A declared column: ``count`` words named ``name``, in class ``klass`` (shared, private or machine)."""
+
+    name: str
+    count: int
+    klass: str = SHARED
+
+
+class Layout:
+    """Offsets of every field: model region first, machine region after it."""
+
+    def __init__(self, fields: Iterable[Field]) -> None:
+        self.fields = sorted(fields, key=lambda f: f.klass == MACHINE)
+        names = [f.name for f in self.fields]
+        if len(set(names)) != len(names):
+            raise ArenaError(f"field declared twice: {sorted(n for n in names if names.count(n) > 1)[0]}")
+        self.offsets: dict[str, int] = {}
+        at = 0
+        self.model_bytes = 0
+        for field in self.fields:
+            self.offsets[field.name] = at
+            at += field.count * WORD
+            if field.klass != MACHINE:
+                self.model_bytes = at
+        self.bytes = max(at, WORD)
+
+    def describe(self) -> list[list[object]]:
+        """Return the layout as plain data, for a dump's header."""
+        return [[f.name, f.count, f.klass] for f in self.fields]
+
+
+class Column:
+    """One field of one arena.
+
+    ``view`` holds the words; ``r``, ``w`` and ``x`` are the step codes of a load, a store and a read-modify-write
+    of cell 0 (add the index and the site); ``watch``, if set, is told of every change made by a step.
+    """
+
+    __slots__ = ("array_of", "count", "id", "klass", "name", "r", "view", "w", "watch", "x")
+
+    def __init__(self, field: Field, number: int, view: memoryview, array_of: Callable[[], np.ndarray[Any, Any]]) -> None:
+        self.name, self.count, self.klass, self.id = field.name, field.count, field.klass, number
+        self.view = view
+        self.array_of = array_of
+        base = number << FIELD_SHIFT
+        self.r, self.w, self.x = (base | kind << KIND_SHIFT for kind in (READ, WRITE, RMW))
+        self.watch: Watch | None = None
+
+    def __getitem__(self, index: int) -> int:
+        return self.view[index]
+
+    def __setitem__(self, index: int, value: int) -> None:
+        self.view[index] = value
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def array(self) -> np.ndarray[Any, Any]:
+        """The column as a numpy array of int64 over the same memory, for audits."""
+        return self.array_of()
+
+    def __repr__(self) -> str:
+        return f"<column {self.name}[{self.count}] {self.klass}>"
+
+
+class Arena:
+    """A block with a layout. Make one with :meth:`create`, :meth:`attach` or :meth:`load`; close it when done."""
+
+    def __init__(self, layout: Layout, fd: int) -> None:
+        self.layout = layout
+        self.fd = fd
+        self._map = mmap.mmap(fd, layout.bytes)
+        self.block = memoryview(self._map)
+        self.columns: dict[str, Column] = {}
+        for number, field in enumerate(layout.fields):
+            start = layout.offsets[field.name]
+            view = self.block[start : start + field.count * WORD].cast("q")
+            self.columns[field.name] = Column(field, number, view, self._array_of(start, field.count))
+
+    @classmethod
+    def create(cls, layout: Layout) -> Arena:
+        """Make a zeroed block that has no name in any file system."""
+        if hasattr(os, "memfd_create"):
+            fd = os.memfd_create("zapstress", os.MFD_CLOEXEC)
+        else:  # pragma: no cover - other systems
+            with tempfile.TemporaryFile() as file:
+                fd = os.dup(file.fileno())
+        os.ftruncate(fd, layout.bytes)
+        return cls(layout, fd)
+
+    @classmethod
+    def attach(cls, layout: Layout, fd: int) -> Arena:
+        """Map a block that another process made; ``fd`` is its descriptor in this process."""
+        size = os.fstat(fd).st_size
+        if size != layout.bytes:
+            raise ArenaError(f"the block has {size} bytes and the layout {layout.bytes}: not the same world")
+        return cls(layout, os.dup(fd))
+
+    def _array_of(self, start: int, count: int) -> Callable[[], np.ndarray[Any, Any]]:
+        def make() -> np.ndarray[Any, Any]:
+            import numpy
+
+            return numpy.frombuffer(self.block, dtype=numpy.int64, count=count, offset=start)
+
+        return make
+
+    def __getitem__(self, name: str) -> Column:
+        return self.columns[name]
+
+    def snapshot(self) -> bytes:
+        """Return the whole block, model and machine regions."""
+        return bytes(self.block)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Put a snapshot of this layout back: one copy."""
+        self.block[:] = snapshot
+
+    def model_hash(self) -> str:
+        """Return the hash of the model region, 32 hex digits. Equal worlds have equal hashes."""
+        return hashlib.blake2b(self.block[: self.layout.model_bytes], digest_size=16).hexdigest()
+
+    def dump(self, path: str | os.PathLike[str]) -> None:
+        """Write layout and block to ``path`` (which is replaced), with a checksum."""
+        header = json.dumps({"layout": self.layout.describe(), "order": sys.byteorder}).encode()
+        body = len(header).to_bytes(8, "little") + header + self.snapshot()
+        with open(path, "wb") as file:
+            file.write(MAGIC + hashlib.blake2b(body, digest_size=16).digest() + body)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Arena:
+        """Make a new block from a dump. Raises ArenaError if the file is not one, or is damaged."""
+        with open(path, "rb") as file:
+            data = file.read()
+        body = data[len(MAGIC) + 16 :]
+        if not data.startswith(MAGIC) or hashlib.blake2b(body, digest_size=16).digest() != data[len(MAGIC) : len(MAGIC) + 16]:
+            raise ArenaError(f"{os.fspath(path)}: not an arena dump, or damaged; dump it again")
+        size = int.from_bytes(body[:8], "little")
+        header = json.loads(body[8 : 8 + size])
+        if header["order"] != sys.byteorder:
+            raise ArenaError(f"{os.fspath(path)}: dumped on a {header['order']}-endian machine")
+        arena = cls.create(Layout(Field(*row) for row in header["layout"]))
+        arena.restore(body[8 + size :])
+        return arena
+
+    def close(self) -> None:
+        """Unmap the block. The memory is gone with its last descriptor."""
+        if self.fd < 0:
+            return
+        for column in self.columns.values():
+            column.view.release()
+        self.columns.clear()
+        os.close(self.fd)
+        self.fd = -1
+        try:
+            self.block.release()
+            self._map.close()
+        except BufferError:  # an audit's array is still alive: the mapping goes with it
+            pass

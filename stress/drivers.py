@@ -1,0 +1,184 @@
+"""Two ways to resume the actors' coroutines; they give equal digests (law L3).
+
+In both, an actor is a trio task in a nursery that lives across executions, and what it runs yields only HANDOVER
+(somebody else goes next) or PARKED (its body has ended).
+
+- *fast*: tasks detach their coroutines with trio's public ``temporarily_detach_coroutine_object`` and a
+  controller sends to them directly: millions of hand-overs a second;
+- *reference*: tasks stay on trio's own loop and wake each other with ``reschedule``.
+
+A trio primitive awaited inside a stepped region yields something else. That parks the task that steps, so it is
+never recovered from: the run ends with :class:`ForeignYield`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+from outcome import Value
+from trio.lowlevel import Abort, Task, current_task, reattach_detached_coroutine_object, reschedule, temporarily_detach_coroutine_object, wait_task_rescheduled
+
+from sim.machine import Abandon
+from stress.errors import ForeignYield
+from stress.fingerprint import await_chain
+from stress.lockstep import HANDOVER, PARKED, Lockstep, park
+
+END = "end"
+"""What a parked actor's loop is sent when the session is over."""
+
+
+async def _actor_loop(machine: Lockstep, slot: int) -> None:
+    """Run bodies until told to end, parking before each."""
+    while await park() != END:
+        await machine.run_body(slot)
+
+
+def _abort(_: object) -> Abort:
+    return Abort.FAILED
+
+
+class Driver(ABC):
+    """Runs executions that :meth:`Lockstep.begin` has set up."""
+
+    name: str
+
+    def __init__(self, machine: Lockstep) -> None:
+        self.machine = machine
+        self.loops: list[Coroutine[Any, Any, None]] = []
+        self.tasks: list[Task] = []
+        machine.frames = lambda slot: await_chain(self.loops[slot])
+
+    @abstractmethod
+    async def host(self, slot: int) -> None:
+        """Be the trio task of the actor in ``slot``."""
+
+    @abstractmethod
+    async def execute(self) -> None:
+        """Run the execution to its end; its verdict is the machine's."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let every actor's task end."""
+
+    def check(self, slot: int, yielded: object) -> None:
+        """Raise ForeignYield unless the actor yielded one of ours."""
+        if yielded is not HANDOVER and yielded is not PARKED:
+            raise ForeignYield(
+                f"actor {self.machine.actors[slot].name} awaited a trio primitive inside a stepped region "
+                f"(it yielded {type(yielded).__name__}): model code and scenarios may await only the machine's primitives"
+            )
+
+    def conclude(self) -> None:
+        """Unwind every actor that is inside its body, so that all stand at their start; report an error."""
+        machine, current = self.machine, self.machine.current
+        machine.abandoning = True
+        machine.run = 0
+        for slot in range(machine.slots):
+            if machine.started[slot]:
+                machine.current = slot
+                self.check(slot, self.loops[slot].throw(Abandon()))
+        machine.abandoning = False
+        machine.current = current
+        machine.finish()
+        if machine.verdict.error is not None:
+            raise machine.verdict.error
+
+
+class FastDriver(Driver):
+    """A controller steps detached coroutines."""
+
+    name = "fast"
+
+    async def host(self, slot: int) -> None:
+        task = current_task()
+        self.loops[slot] = task.coro
+        await temporarily_detach_coroutine_object(_abort)
+        await _actor_loop(self.machine, slot)
+        await reattach_detached_coroutine_object(task, None)
+
+    async def execute(self) -> None:
+        self.execute_now()
+
+    def execute_now(self) -> None:
+        """As :meth:`execute`, without awaiting: for loops over many executions."""
+        machine, sends = self.machine, [loop.send for loop in self.loops]
+        while machine.live:
+            slot = machine.current
+            yielded = sends[slot](None)
+            if yielded is not HANDOVER and yielded is not PARKED:
+                self.check(slot, yielded)
+        self.conclude()
+
+    def close(self) -> None:
+        for loop in self.loops:
+            loop.send(END)
+
+
+class ReferenceDriver(Driver):
+    """Actors hand over on trio's own loop."""
+
+    name = "reference"
+
+    def __init__(self, machine: Lockstep) -> None:
+        super().__init__(machine)
+        self.controller: Task | None = None
+        self.error: BaseException | None = None
+
+    async def host(self, slot: int) -> None:
+        machine, loop = self.machine, _actor_loop(self.machine, slot)
+        self.loops[slot], self.tasks[slot] = loop, current_task()
+        loop.send(None)
+        while await wait_task_rescheduled(_abort) != END:
+            try:
+                self.check(slot, loop.send(None))
+                while machine.live and machine.current == slot:
+                    self.check(slot, loop.send(None))
+            except BaseException as error:  # noqa: BLE001 - the controller raises it
+                self.error = error
+            assert self.controller is not None
+            reschedule(self.tasks[machine.current] if machine.live and self.error is None else self.controller)
+        loop.close()
+
+    async def execute(self) -> None:
+        if self.machine.live:
+            self.controller = current_task()
+            reschedule(self.tasks[self.machine.current])
+            await wait_task_rescheduled(_abort)
+        if self.error is not None:
+            raise self.error
+        self.conclude()
+
+    def close(self) -> None:
+        for task in self.tasks:
+            reschedule(task, Value(END))
+
+
+DRIVERS: dict[str, type[Driver]] = {driver.name: driver for driver in (FastDriver, ReferenceDriver)}
+
+
+@asynccontextmanager
+async def session(machine: Lockstep, driver: str = "fast") -> AsyncIterator[Driver]:
+    """Open a nursery with one task per actor slot of ``machine``; yield the driver that steps them.
+
+    The tasks end with the block, whatever ends it: an actor left parked would hang the nursery.
+    """
+    stepper = DRIVERS[driver](machine)
+    async with trio.open_nursery() as nursery:
+        stepper.loops = [None] * machine.slots  # type: ignore[list-item]
+        stepper.tasks = [None] * machine.slots  # type: ignore[list-item]
+        for slot in range(machine.slots):
+            nursery.start_soon(stepper.host, slot)
+        while None in stepper.loops:
+            await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+        if isinstance(stepper, FastDriver):
+            for slot, loop in enumerate(stepper.loops):
+                stepper.check(slot, loop.send(None))
+        try:
+            yield stepper
+        finally:
+            stepper.close()

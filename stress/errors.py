@@ -1,0 +1,39 @@
+"""The tester's exceptions, each with its exit status (docs/exit-codes.md)."""
+
+from __future__ import annotations
+
+from sim.errors import SimError
+
+CLEAN, VIOLATED, USAGE, FAILED, SKIPPED, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+
+class ZapstressError(SimError):
+    """Something the user can mend; its message is one line that says how."""
+
+    exit_status = USAGE
+
+
+class UsageError(ZapstressError):
+    """A name, an option or a file that cannot be used."""
+
+
+class TraceError(ZapstressError):
+    """A file that is not a trace, or is torn, edited, or made for another version."""
+
+
+class StorageError(ZapstressError):
+    """A directory that cannot be written, or a disk that is full."""
+
+    exit_status = FAILED
+
+
+class ForeignYield(ZapstressError):
+    """A trio primitive was awaited inside a stepped region."""
+
+    exit_status = FAILED
+
+
+class Divergence(ZapstressError):
+    """A replay did not do what its trace records."""
+
+    exit_status = INCONCLUSIVE

@@ -1,0 +1,593 @@
+"""The lockstep machine: one actor at a time, every step a scheduling point (law L3).
+
+The decision who goes next is made inside the step: an actor gives up its turn only if somebody else was chosen,
+and a strategy may grant several steps at once (``free``), which makes runs of one actor cheap. Whoever is
+parked stands *before* its step; an actor whose step cannot be made (a held lock, a wait) is not enabled.
+
+A driver (:mod:`stress.drivers`) resumes the actors' coroutines; this module never does.
+"""
+
+from __future__ import annotations
+
+import types
+from bisect import insort
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, WAIT, Arena, Column
+from sim.machine import Abandon, Actor, Machine, Violation, site_info
+from sim.pte import PFN_SHIFT
+from stress.fingerprint import Livelock
+
+HANDOVER, PARKED = object(), object()
+"""What an actor's coroutine yields: at a step where somebody else goes next, and between executions."""
+
+BLOCKED, SUSPENDED, FINISHED, ABSENT = 1, 2, 4, 8
+"""Why a slot is not enabled; it is when none of these holds. A suspension counts in units of 16."""
+
+VERSION_BITS = 24
+"""An access through a TLB logs its cell above this many bits of the version that it read or wrote."""
+
+_ACCESS = (LOAD_THROUGH_TLB << KIND_SHIFT, STORE_THROUGH_TLB << KIND_SHIFT)
+_WAIT = WAIT << KIND_SHIFT
+
+
+@types.coroutine
+def hand_over() -> Generator[object, None, None]:
+    """Give the turn to the actor that the machine has made current."""
+    yield HANDOVER
+
+
+@types.coroutine
+def park() -> Generator[object, object, object]:
+    """Wait between executions; returns what the driver orders."""
+    return (yield PARKED)
+
+
+class Strategy(Protocol):
+    """Chooses who goes next. One object serves many executions."""
+
+    name: str
+    free: int
+    """How many further steps the chosen actor may make without asking, unless who is enabled changes."""
+
+    def start(self, seed: int, slots: int) -> None:
+        """An execution begins: forget the last one."""
+
+    def choose(self, enabled: list[int], current: int, step: int) -> int:
+        """Return one of ``enabled`` (ascending, not empty); ``step`` steps have been made."""
+
+    def finish(self, steps: int) -> None:
+        """The execution has ended after ``steps`` steps: learn from it."""
+
+
+class Tape(Protocol):
+    """Where an execution's data choices come from."""
+
+    def draw(self, slot: int, label: str, n: int) -> int:
+        """Return a choice in 0..n-1 for the actor in ``slot``."""
+
+
+@dataclass
+class Verdict:
+    """How an execution ended: clean, a violation, inconclusive, or a failure of the tool itself."""
+
+    kind: str = "clean"
+    violation: Violation | None = None
+    reason: str = ""
+    error: BaseException | None = field(default=None, repr=False)
+
+
+class _Waiter:
+    """A parked actor that only runs when ``ready()``; registered under the cells that can change it."""
+
+    __slots__ = ("keys", "ready", "slot")
+
+    def __init__(self, slot: int, keys: tuple[int, ...], ready: Callable[[], bool]) -> None:
+        self.slot, self.keys, self.ready = slot, keys, ready
+
+
+class Lockstep(Machine):
+    """The machine. :meth:`begin` an execution, let a driver run it while :attr:`live`, then read :attr:`verdict`."""
+
+    def __init__(self, arena: Arena, slots: int, steps_max: int = 20_000) -> None:
+        self.arena = arena
+        self.slots = slots
+        self.steps_max = steps_max
+        self.log: list[int] = []
+        self.emit = self.log.append
+        self.tape: list[int] = []
+        self.accessed: Callable[[int, int, int, bool], None] | None = None
+        self.live = self.abandoning = False
+        self.current = self.run = 0
+        self.verdict = Verdict()
+        self.frames: Callable[[int], object] = lambda slot: None
+        self._waiters: dict[int, list[_Waiter]] = {}
+        self._readers: dict[int, list[int]] = {}
+
+    # -- an execution ----------------------------------------------------------------------------------------
+
+    def begin(self, actors: list[Actor], strategy: Strategy, data: Tape, seed: int) -> None:
+        """Set up an execution; the arena holds its first state. The first choice is made here."""
+        self.log.clear()
+        self.tape.clear()
+        self.actors = {actor.slot: actor for actor in actors}
+        self.strategy, self.data = strategy, data
+        self.state = [ABSENT] * self.slots
+        self.started = [False] * self.slots
+        self.parked_at = [0] * self.slots
+        self.enabled: list[int] = []
+        self.unfinished = 0
+        self._waiters.clear()
+        self._readers.clear()
+        self.verdict = Verdict()
+        self.abandoning = False
+        self.limit = self.steps_max
+        self.livelock: Livelock | None = None
+        strategy.start(seed, self.slots)
+        for actor in actors:
+            self.unfinished += not actor.daemon
+            self._arm(actor)
+        self.live = bool(self.enabled)
+        if self.live:
+            self.current = strategy.choose(self.enabled, self.enabled[0], 0)
+            self.run = strategy.free + 1
+
+    def _arm(self, actor: Actor) -> None:
+        """Make ``actor`` ready to run its body from the start, when its gate is open."""
+        slot = actor.slot
+        self.started[slot] = False
+        self.state[slot] = self.state[slot] & ~(FINISHED | ABSENT)
+        if actor.ready is None:
+            self._set_enabled(slot)
+            return
+        waiter = _Waiter(slot, tuple(col.r + i for col, i in actor.gate), actor.ready)
+        for key in waiter.keys:
+            self._waiters.setdefault(key, []).append(waiter)
+        self.state[slot] |= BLOCKED
+        if actor.ready():
+            self._unblock(slot)
+
+    async def run_body(self, slot: int) -> None:
+        """Run the actor's body once, and account for how it ended. Called by the actor's task."""
+        self.started[slot] = True
+        actor = self.actors[slot]
+        if actor.ready is not None:
+            self._forget(slot)
+        try:
+            await actor.body()
+            self._finish(actor)
+        except Abandon:
+            self.live = False
+        except Violation:
+            self.live = False
+        except Exception as error:  # noqa: BLE001 - the driver reports it
+            self.verdict = Verdict("error", error=error, reason=f"{actor.name}: {error!r}")
+            self.live = False
+        self.started[slot] = False
+
+    def _finish(self, actor: Actor) -> None:
+        self.state[actor.slot] |= FINISHED
+        self._set_disabled(actor.slot)
+        if actor.daemon:
+            self._arm(actor)
+        else:
+            self.unfinished -= 1
+        if self.enabled:
+            self._choose(actor.slot)
+        elif self.unfinished:
+            self._stuck()
+        else:
+            self._end_segment(actor.slot)
+            self.live = False
+
+    def finish(self) -> None:
+        """The driver has stopped: let the strategy learn. Parked actors have been abandoned."""
+        if self.verdict.kind != "clean":
+            self._end_segment(self.current)
+        self.strategy.finish(self.seq)
+
+    @property
+    def seq(self) -> int:
+        return len(self.log) >> 1
+
+    @property
+    def last_site(self) -> int:  # type: ignore[override]
+        return self.log[-2] if self.log else 0
+
+    # -- turns ----------------------------------------------------------------------------------------------
+
+    def ask(self, code: int) -> bool:
+        """Choose who makes the next step; return whether the running actor must hand over first."""
+        if self.abandoning:
+            raise Abandon
+        me = self.current
+        self.parked_at[me] = code
+        if len(self.log) >> 1 >= self.limit:
+            self._budget_spent()
+        if not self.enabled:
+            self._stuck()
+        return self._choose(me)
+
+    def _choose(self, me: int) -> bool:
+        strategy = self.strategy
+        step = len(self.log) >> 1
+        chosen = strategy.choose(self.enabled, me, step)
+        run = strategy.free
+        if not self.started[chosen]:
+            run += 1
+        self.run = run if run < self.limit - step else max(0, self.limit - step)
+        if chosen == me:
+            return False
+        self.tape.append(me)
+        self.tape.append(step)
+        self.current = chosen
+        return True
+
+    def _end_segment(self, slot: int) -> None:
+        self.tape.append(slot)
+        self.tape.append(len(self.log) >> 1)
+
+    def schedule(self) -> list[tuple[int, int]]:
+        """Return the schedule so far as runs: (slot, steps made)."""
+        runs, last = [], 0
+        for at in range(0, len(self.tape), 2):
+            slot, end = self.tape[at], self.tape[at + 1]
+            runs.append((slot, end - last))
+            last = end
+        return runs
+
+    def _budget_spent(self) -> None:
+        """Go on under fair round-robin and look for a state that comes again."""
+        if self.livelock is None:
+            self.livelock = Livelock(self.steps_max)
+            self.strategy = self.livelock.strategy(self.strategy)
+        self.limit = len(self.log) >> 1
+        self.limit += 1
+        cycle = self.livelock.look(self.arena, [self.frames(slot) for slot in range(self.slots) if self.started[slot]], self.seq)
+        if cycle:
+            self.fail(Violation("livelock", "livelock", f"the same state came again after {cycle} steps of fair turns", self.parked_at[self.current]))
+        if self.livelock.spent(self.seq):
+            self.verdict = Verdict("inconclusive", reason=f"the budget of {self.steps_max} steps ran out")
+            self._give_up()
+            raise Abandon
+
+    def _give_up(self) -> None:
+        self.abandoning = True
+        self.run = 0
+        self.live = False
+
+    def fail(self, violation: Violation) -> None:
+        if not self.abandoning:
+            self.verdict = Verdict("violation", violation, str(violation))
+            self._give_up()
+        raise violation
+
+    def _stuck(self) -> None:
+        """Nobody can run and somebody has not finished: name the cycle, or the wait that nobody ends."""
+        waits = {}
+        for slot, actor in self.actors.items():
+            if actor.daemon or self.state[slot] & FINISHED:
+                continue
+            holders = self._holders(slot)
+            waits[slot] = holders
+        cycle = _cycle(waits)
+        words = " -> ".join(self._wait_words(slot) for slot in (cycle or waits))
+        title = "deadlock" if cycle else "lost-wakeup"
+        accused = self.parked_at[(cycle or list(waits))[0]]
+        self.fail(Violation("deadlock", title, words, accused))
+
+    def _holders(self, slot: int) -> list[int]:
+        code = self.parked_at[slot]
+        col = self.arena.layout.fields[code >> FIELD_SHIFT & 0x3FF].name
+        i = code & (1 << FIELD_SHIFT) - 1
+        value = self.arena[col].view[i]
+        key = self.arena[col].r + i
+        if key in self._readers and self._readers[key]:
+            return [s for s in self._readers[key] if s != slot]
+        return [abs(value) - 1] if value else []
+
+    def _wait_words(self, slot: int) -> str:
+        code = self.parked_at[slot]
+        name = self.arena.layout.fields[code >> FIELD_SHIFT & 0x3FF].name
+        where = f"{name}[{code & (1 << FIELD_SHIFT) - 1}]"
+        held = ", ".join(self.actors[s].name for s in self._holders(slot) if s in self.actors)
+        return f"{self.actors[slot].name} in {site_info(code).function} waits for {where}" + (f" held by {held}" if held else "")
+
+    # -- who is enabled ---------------------------------------------------------------------------------------
+
+    def _set_enabled(self, slot: int) -> None:
+        if not self.state[slot] and slot not in self.enabled:
+            insort(self.enabled, slot)
+            self.run = 0
+
+    def _set_disabled(self, slot: int) -> None:
+        if slot in self.enabled:
+            self.enabled.remove(slot)
+            self.run = 0
+
+    def _block(self, slot: int) -> None:
+        self.state[slot] |= BLOCKED
+        self._set_disabled(slot)
+
+    def _unblock(self, slot: int) -> None:
+        self.state[slot] &= ~BLOCKED
+        self._set_enabled(slot)
+
+    def suspend(self, slot: int) -> None:
+        if not self.state[slot] & ABSENT:
+            self.state[slot] += 16
+            self._set_disabled(slot)
+
+    def resume(self, slot: int) -> None:
+        if not self.state[slot] & ABSENT:
+            self.state[slot] -= 16
+            self._set_enabled(slot)
+
+    def waitable(self, col: Column) -> None:
+        inner = col.watch
+
+        def changed(i: int, old: int, new: int, holder: int) -> None:
+            if inner is not None:
+                inner(i, old, new, holder)
+            if col.r + i in self._waiters:
+                self._reconsider(col.r + i)
+
+        col.watch = changed
+
+    def _reconsider(self, key: int) -> None:
+        """A cell that actors wait on has changed: enable those who may go, disable those who may not."""
+        for waiter in list(self._waiters.get(key, ())):
+            ready = waiter.ready()
+            blocked = self.state[waiter.slot] & BLOCKED
+            if ready and blocked:
+                self._unblock(waiter.slot)
+            elif not ready and not blocked:
+                self._block(waiter.slot)
+
+    def _forget(self, slot: int) -> None:
+        for key in [key for key, waiters in self._waiters.items() if any(w.slot == slot for w in waiters)]:
+            waiters = self._waiters[key]
+            waiters[:] = [w for w in waiters if w.slot != slot]
+            if not waiters:
+                del self._waiters[key]
+
+    async def _await_turn(self, code: int, keys: tuple[int, ...], ready: Callable[[], bool]) -> None:
+        """Stand before a step that can be made only when ``ready()``, until it is our turn to make it."""
+        me = self.current
+        if self.run and ready():
+            self.run -= 1
+            return
+        waiter = _Waiter(me, keys, ready)
+        for key in keys:
+            self._waiters.setdefault(key, []).append(waiter)
+        try:
+            if not ready():
+                self._block(me)
+            if self.ask(code):
+                await hand_over()
+        finally:
+            for key in keys:
+                waiters = self._waiters.get(key)
+                if waiters is not None:
+                    waiters.remove(waiter)
+                    if not waiters:
+                        del self._waiters[key]
+
+    # -- plain steps ------------------------------------------------------------------------------------------
+
+    async def load(self, site: int, col: Column, i: int) -> int:
+        code = site + col.r + i
+        if self.run:
+            self.run -= 1
+        elif self.ask(code):
+            await hand_over()
+        value = col.view[i]
+        self.emit(code)
+        self.emit(value)
+        return value
+
+    async def store(self, site: int, col: Column, i: int, value: int, holder: int = 0) -> None:
+        code = site + col.w + i
+        if self.run:
+            self.run -= 1
+        elif self.ask(code):
+            await hand_over()
+        view = col.view
+        old = view[i]
+        view[i] = value
+        self.emit(code)
+        self.emit(value)
+        if col.watch is not None:
+            col.watch(i, old, value, holder)
+
+    async def xchg(self, site: int, col: Column, i: int, value: int, holder: int = 0) -> int:
+        code = site + col.x + i
+        if self.run:
+            self.run -= 1
+        elif self.ask(code):
+            await hand_over()
+        view = col.view
+        old = view[i]
+        view[i] = value
+        self.emit(code)
+        self.emit(old)
+        if col.watch is not None:
+            col.watch(i, old, value, holder)
+        return old
+
+    async def add(self, site: int, col: Column, i: int, delta: int, holder: int = 0) -> int:
+        code = site + col.x + i
+        if self.run:
+            self.run -= 1
+        elif self.ask(code):
+            await hand_over()
+        view = col.view
+        old = view[i]
+        value = view[i] = old + delta
+        self.emit(code)
+        self.emit(value)
+        if col.watch is not None:
+            col.watch(i, old, value, holder)
+        return value
+
+    async def rmw(self, site: int, col: Column, i: int, change: Callable[[int], int], holder: int = 0) -> int:
+        code = site + col.x + i
+        if self.run:
+            self.run -= 1
+        elif self.ask(code):
+            await hand_over()
+        view = col.view
+        old = view[i]
+        value = view[i] = change(old)
+        self.emit(code)
+        self.emit(old)
+        if col.watch is not None:
+            col.watch(i, old, value, holder)
+        return old
+
+    async def access(self, site: int, tlb: Column, cell: int, need: int, offset: int, content: Column, store: bool) -> int:
+        code = site + tlb.r + cell
+        if self.run:
+            self.run -= 1
+        elif self.ask(code):
+            await hand_over()
+        entry = tlb.view[cell]
+        if entry & need != need:
+            self.emit(code)
+            self.emit(entry)
+            return -1
+        pfn = (entry >> PFN_SHIFT) + offset
+        self.emit(site + _ACCESS[store] + (content.id << FIELD_SHIFT) + pfn)
+        version = (len(self.log) >> 1) + 1 if store else content.view[pfn]
+        self.emit(cell << VERSION_BITS | version & (1 << VERSION_BITS) - 1)
+        if self.accessed is not None:
+            self.accessed(cell, pfn, offset, store)
+        if store:
+            old = content.view[pfn]
+            content.view[pfn] = version
+            if content.watch is not None:
+                content.watch(pfn, old, version, 0)
+        return version
+
+    async def wait(self, site: int, col: Column, i: int, ready: Callable[[], bool], also: tuple[tuple[Column, int], ...] = ()) -> int:
+        code = site + _WAIT + (col.id << FIELD_SHIFT) + i
+        await self._await_turn(code, (col.r + i, *(c.r + j for c, j in also)), ready)
+        value = col.view[i]
+        self.emit(code)
+        self.emit(value)
+        return value
+
+    def draw(self, label: str, n: int) -> int:
+        return self.data.draw(self.current, label, n)
+
+    # -- locks ------------------------------------------------------------------------------------------------
+
+    def _changed(self, col: Column, i: int, old: int, new: int) -> None:
+        if col.watch is not None:
+            col.watch(i, old, new, 0)
+        if col.r + i in self._waiters:
+            self._reconsider(col.r + i)
+
+    async def _take(self, code: int, col: Column, i: int, value: int) -> None:
+        view = col.view
+        await self._await_turn(code, (col.r + i,), lambda: view[i] == 0)
+        view[i] = value
+        self.emit(code)
+        self.emit(value)
+        self._changed(col, i, 0, value)
+
+    async def lock(self, site: int, col: Column, i: int) -> None:
+        await self._take(site + col.x + i, col, i, self.current + 1)
+
+    async def trylock(self, site: int, col: Column, i: int) -> bool:
+        code = site + col.x + i
+        if self.run:
+            self.run -= 1
+        elif self.ask(code):
+            await hand_over()
+        old = col.view[i]
+        self.emit(code)
+        self.emit(old)
+        if old:
+            return False
+        col.view[i] = self.current + 1
+        self._changed(col, i, 0, self.current + 1)
+        return True
+
+    async def unlock(self, site: int, col: Column, i: int) -> None:
+        code = site + col.w + i
+        if self.run:
+            self.run -= 1
+        elif self.ask(code):
+            await hand_over()
+        old = col.view[i]
+        if old != self.current + 1:
+            self.fail(Violation("lock", "unlock-not-owner", f"{col.name}[{i}] is held by {old - 1}, not by {self.current}", code))
+        col.view[i] = 0
+        self.emit(code)
+        self.emit(0)
+        self._changed(col, i, old, 0)
+
+    async def down_read(self, site: int, col: Column, i: int) -> None:
+        code, view = site + col.x + i, col.view
+        await self._await_turn(code, (col.r + i,), lambda: view[i] >= 0)
+        view[i] += 1
+        self._readers.setdefault(col.r + i, []).append(self.current)
+        self.emit(code)
+        self.emit(view[i])
+        self._changed(col, i, view[i] - 1, view[i])
+
+    async def up_read(self, site: int, col: Column, i: int) -> None:
+        code, view = site + col.x + i, col.view
+        if self.run:
+            self.run -= 1
+        elif self.ask(code):
+            await hand_over()
+        readers = self._readers.get(col.r + i, [])
+        if self.current not in readers:
+            self.fail(Violation("lock", "unlock-not-owner", f"{col.name}[{i}] is not held for reading by {self.current}", code))
+        readers.remove(self.current)
+        view[i] -= 1
+        self.emit(code)
+        self.emit(view[i])
+        self._changed(col, i, view[i] + 1, view[i])
+
+    async def down_write(self, site: int, col: Column, i: int) -> None:
+        await self._take(site + col.x + i, col, i, -1 - self.current)
+
+    async def up_write(self, site: int, col: Column, i: int) -> None:
+        await self._leave_write(site + col.w + i, col, i, 0)
+
+    async def downgrade_write(self, site: int, col: Column, i: int) -> None:
+        await self._leave_write(site + col.x + i, col, i, 1)
+
+    async def _leave_write(self, code: int, col: Column, i: int, value: int) -> None:
+        if self.run:
+            self.run -= 1
+        elif self.ask(code):
+            await hand_over()
+        old = col.view[i]
+        if old != -1 - self.current:
+            self.fail(Violation("lock", "unlock-not-owner", f"{col.name}[{i}] is not held for writing by {self.current}", code))
+        col.view[i] = value
+        if value:
+            self._readers.setdefault(col.r + i, []).append(self.current)
+        self.emit(code)
+        self.emit(value)
+        self._changed(col, i, old, value)
+
+
+def _cycle(waits: dict[int, list[int]]) -> list[int]:
+    """Return a cycle of the wait-for graph, or []."""
+    for start in waits:
+        path = [start]
+        while True:
+            onward = [s for s in waits.get(path[-1], ()) if s in waits]
+            if not onward:
+                break
+            if onward[0] in path:
+                return path[path.index(onward[0]) :]
+            path.append(onward[0])
+    return []
