@@ -1,0 +1,26 @@
+"""Options that the whole suite shares."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--profile NAME`` runs only the tests that are parametrised over that profile (tox has one environment each)."""
+    parser.addoption("--profile", metavar="NAME", help="run only the tests of this architecture profile")
+
+
+def _profile_of(item: pytest.Item) -> str | None:
+    callspec = getattr(item, "callspec", None)
+    value = callspec.params.get("profile") if callspec else None
+    return getattr(value, "name", value)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what is not of the wanted profile."""
+    wanted = config.getoption("--profile")
+    if wanted is None:
+        return
+    kept = [item for item in items if _profile_of(item) == wanted]
+    config.hook.pytest_deselected(items=[item for item in items if _profile_of(item) != wanted])
+    items[:] = kept
