@@ -12,6 +12,7 @@ from __future__ import annotations
 import types
 from bisect import insort
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -132,7 +133,10 @@ class Lockstep(Machine):
         self.live = bool(self.enabled)
         if self.live:
             self.current = strategy.choose(self.enabled, self.enabled[0], 0)
-            self.run = strategy.free + 1
+            self.run = min(strategy.free + 1, self.limit)
+        elif self.unfinished:
+            with suppress(Violation):
+                self._stuck()
 
     def _arm(self, actor: Actor) -> None:
         """Make ``actor`` ready to run its body from the start, when its gate is open."""
@@ -158,14 +162,22 @@ class Lockstep(Machine):
         try:
             await actor.body()
             self._finish(actor)
-        except Abandon:
-            self.live = False
-        except Violation:
-            self.live = False
-        except Exception as error:  # noqa: BLE001 - the driver reports it
-            self.verdict = Verdict("error", error=error, reason=f"{actor.name}: {error!r}")
-            self.live = False
+        except (Abandon, GeneratorExit):
+            pass
+        except BaseException as error:  # noqa: BLE001 - an interrupt too: the actor's loop must outlive it
+            self._ended_by(actor, error)
+        self.live = self.live and self.verdict.kind == "clean" and not self.abandoning
         self.started[slot] = False
+
+    def _ended_by(self, actor: Actor, error: BaseException) -> None:
+        """Take what a body raised as the verdict, unless there is one: unwinding code may raise anything."""
+        if self.abandoning:
+            return
+        if isinstance(error, Violation):
+            self.verdict = Verdict("violation", error, str(error))
+        else:
+            self.verdict = Verdict("error", error=error, reason=f"{actor.name}: {error!r}")
+        self._give_up()
 
     def _finish(self, actor: Actor) -> None:
         self.state[actor.slot] |= FINISHED
@@ -239,13 +251,14 @@ class Lockstep(Machine):
         return runs
 
     def _budget_spent(self) -> None:
-        """Go on under fair round-robin and look for a state that comes again."""
+        """Go on under fair round-robin, with all chance plain, and look for a state that comes again."""
         if self.livelock is None:
             self.livelock = Livelock(self.steps_max)
             self.strategy = self.livelock.strategy(self.strategy)
         self.limit = len(self.log) >> 1
         self.limit += 1
-        cycle = self.livelock.look(self.arena, [self.frames(slot) for slot in range(self.slots) if self.started[slot]], self.seq)
+        chains = [self.frames(slot) for slot in range(self.slots) if self.started[slot]]
+        cycle = self.livelock.look(self.arena, [self.current, *chains], self.seq)
         if cycle:
             self.fail(Violation("livelock", "livelock", f"the same state came again after {cycle} steps of fair turns", self.parked_at[self.current]))
         if self.livelock.spent(self.seq):
@@ -280,6 +293,8 @@ class Lockstep(Machine):
 
     def _holders(self, slot: int) -> list[int]:
         code = self.parked_at[slot]
+        if not self.started[slot] or code >> KIND_SHIFT & 0xF == WAIT:
+            return []
         col = self.arena.layout.fields[code >> FIELD_SHIFT & 0x3FF].name
         i = code & (1 << FIELD_SHIFT) - 1
         value = self.arena[col].view[i]
@@ -290,6 +305,9 @@ class Lockstep(Machine):
 
     def _wait_words(self, slot: int) -> str:
         code = self.parked_at[slot]
+        if not self.started[slot]:
+            gate = ", ".join(f"{col.name}[{i}]" for col, i in self.actors[slot].gate)
+            return f"{self.actors[slot].name} has not begun, and waits for {gate}"
         name = self.arena.layout.fields[code >> FIELD_SHIFT & 0x3FF].name
         where = f"{name}[{code & (1 << FIELD_SHIFT) - 1}]"
         held = ", ".join(self.actors[s].name for s in self._holders(slot) if s in self.actors)
@@ -479,8 +497,16 @@ class Lockstep(Machine):
         self.emit(value)
         return value
 
+    def poke(self, col: Column, i: int, value: int) -> None:
+        old = col.view[i]
+        col.view[i] = value
+        if col.watch is not None:
+            col.watch(i, old, value, 0)
+
     def draw(self, label: str, n: int) -> int:
-        return self.data.draw(self.current, label, n)
+        if self.abandoning:
+            raise Abandon
+        return self.data.draw(self.current, label, n if self.livelock is None else 1)
 
     # -- locks ------------------------------------------------------------------------------------------------
 
@@ -508,11 +534,12 @@ class Lockstep(Machine):
         elif self.ask(code):
             await hand_over()
         old = col.view[i]
+        if not old:
+            col.view[i] = self.current + 1
         self.emit(code)
         self.emit(old)
         if old:
             return False
-        col.view[i] = self.current + 1
         self._changed(col, i, 0, self.current + 1)
         return True
 
@@ -523,12 +550,16 @@ class Lockstep(Machine):
         elif self.ask(code):
             await hand_over()
         old = col.view[i]
-        if old != self.current + 1:
-            self.fail(Violation("lock", "unlock-not-owner", f"{col.name}[{i}] is held by {old - 1}, not by {self.current}", code))
-        col.view[i] = 0
         self.emit(code)
         self.emit(0)
+        if old != self.current + 1:
+            self._not_owner(code, col, i, f"held by {self.actors[old - 1].name}" if 0 < old <= self.slots and old - 1 in self.actors else "not held")
+        col.view[i] = 0
         self._changed(col, i, old, 0)
+
+    def _not_owner(self, code: int, col: Column, i: int, state: str) -> None:
+        name = self.actors[self.current].name
+        self.fail(Violation("lock", "unlock-not-owner", f"{name} releases {col.name}[{i}], which is {state}", code, 0, [(col.name, i, col.view[i])]))
 
     async def down_read(self, site: int, col: Column, i: int) -> None:
         code, view = site + col.x + i, col.view
@@ -546,12 +577,12 @@ class Lockstep(Machine):
         elif self.ask(code):
             await hand_over()
         readers = self._readers.get(col.r + i, [])
+        self.emit(code)
+        self.emit(view[i] - 1)
         if self.current not in readers:
-            self.fail(Violation("lock", "unlock-not-owner", f"{col.name}[{i}] is not held for reading by {self.current}", code))
+            self._not_owner(code, col, i, "not held by it for reading")
         readers.remove(self.current)
         view[i] -= 1
-        self.emit(code)
-        self.emit(view[i])
         self._changed(col, i, view[i] + 1, view[i])
 
     async def down_write(self, site: int, col: Column, i: int) -> None:
@@ -569,13 +600,13 @@ class Lockstep(Machine):
         elif self.ask(code):
             await hand_over()
         old = col.view[i]
+        self.emit(code)
+        self.emit(value)
         if old != -1 - self.current:
-            self.fail(Violation("lock", "unlock-not-owner", f"{col.name}[{i}] is not held for writing by {self.current}", code))
+            self._not_owner(code, col, i, "not held by it for writing")
         col.view[i] = value
         if value:
             self._readers.setdefault(col.r + i, []).append(self.current)
-        self.emit(code)
-        self.emit(value)
         self._changed(col, i, old, value)
 
 

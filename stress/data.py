@@ -1,0 +1,59 @@
+"""Data tapes: what the actors of one execution draw (operations, need_resched, allocation failures).
+
+One tape per slot, so that editing the schedule shifts nobody's data. 0 is always the plain choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from stress.rng import WORD_BITS, raw_words
+
+_PLAIN_MASK = 3
+_REST_BITS = WORD_BITS - 2
+
+
+class RandomData:
+    """Draws from the stream (seed, data): 0 three times out of four, else uniformly from 1 to n - 1. Records ``tapes``."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.tapes: dict[int, list[int]] = {}
+        self._word: Callable[[int], int] | None = None
+
+    def draw(self, slot: int, label: str, n: int) -> int:
+        """Return a choice in 0..n-1 for the actor in ``slot``."""
+        if self._word is None:
+            self._word = raw_words(self.seed, "data")
+        word = self._word(WORD_BITS)
+        choice = 0 if word & _PLAIN_MASK or n < 2 else 1 + ((word >> 2) * (n - 1) >> _REST_BITS)
+        self.tapes.setdefault(slot, []).append(choice)
+        return choice
+
+
+class TapeData:
+    """Replays recorded tapes; past the end of a tape, and for a choice that does not exist, 0. Records ``tapes`` too."""
+
+    def __init__(self, recorded: Mapping[int, Sequence[int]]) -> None:
+        self.recorded = recorded
+        self.tapes: dict[int, list[int]] = {}
+
+    def draw(self, slot: int, label: str, n: int) -> int:
+        """Return the next choice on the tape of ``slot``."""
+        done = self.tapes.setdefault(slot, [])
+        tape = self.recorded.get(slot, ())
+        choice = tape[len(done)] if len(done) < len(tape) else 0
+        choice = choice if choice < n else 0
+        done.append(choice)
+        return choice
+
+
+class _Plain:
+    """All chance plain."""
+
+    def draw(self, slot: int, label: str, n: int) -> int:
+        """Return 0."""
+        return 0
+
+
+PLAIN = _Plain()

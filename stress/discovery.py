@@ -1,0 +1,193 @@
+"""Finds scenarios, faults, profiles, strategies, kernels and checkers by walking the packages by name.
+
+Nothing is registered anywhere: a file is enough (docs/architecture.md). Listing reads the first line of each docstring from the
+source and imports neither scenarios nor faults, so that it is quick, and so that a broken file hides only itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from stress.errors import UsageError
+
+if TYPE_CHECKING:
+    from sim.profile import Profile
+    from stress.lockstep import Strategy
+    from stress.scenario import Scenario
+
+ROOT = Path(__file__).resolve().parent.parent
+KINDS = ("scenarios", "profiles", "faults", "strategies", "kernels", "checkers")
+DEFAULT_KERNEL = "6.9"
+
+
+def modules(package: str) -> list[tuple[str, Path]]:
+    """Return the modules of ``package`` as (dotted name, file), sorted, without those whose name begins with ``_``."""
+    folder = ROOT.joinpath(*package.split("."))
+    return [(f"{package}.{file.stem}", file) for file in sorted(folder.glob("*.py")) if not file.stem.startswith("_")]
+
+
+def first_line(file: Path) -> str:
+    """Return the first line of the docstring of ``file``, read from the source, or ``""``."""
+    try:
+        text = ast.get_docstring(ast.parse(file.read_bytes())) or ""
+    except (OSError, SyntaxError) as error:
+        return f"(cannot be read: {error})"
+    return text.partition("\n")[0]
+
+
+def choose(kind: str, name: str, names: Iterable[str]) -> str:
+    """Return ``name`` if it is one of ``names``; else raise a UsageError that lists the close ones."""
+    known = sorted(names)
+    if name in known:
+        return name
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or difflib.get_close_matches(name.upper(), known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known[:12]) or 'none'}"
+    raise UsageError(f"unknown {kind} '{name}'; {hint} (zapstress list shows all)")
+
+
+def only_class(module: ModuleType, file: Path, base: type | None, attribute: str = "") -> type:
+    """Return the one public class that ``module`` defines: a subclass of ``base``, or one with ``attribute``."""
+    found = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and value.__module__ == module.__name__ and not value.__name__.startswith("_")
+        if (base is not None and issubclass(value, base)) or (attribute and attribute in vars(value))
+    ]
+    if len(found) != 1:
+        raise UsageError(f"{file.name}: defines {len(found)} classes of the kind wanted, and should define one")
+    return found[0]
+
+
+def fault_id(file: Path) -> str:
+    """Return the id that a fault's file name begins with: ``m05_xxx.py`` is M05."""
+    return file.stem.partition("_")[0].upper()
+
+
+class Catalogue:
+    """What there is, by name. Tests put their own in its place."""
+
+    def list(self, kind: str) -> dict[str, str]:
+        """Return name -> one line about it, for one of KINDS, in the order to be shown."""
+        found: dict[str, str] = getattr(self, kind)()
+        return found
+
+    def scenarios(self) -> dict[str, str]:
+        """Return the scenarios: name -> first line."""
+        return {file.stem: first_line(file) for _, file in modules("scenarios")}
+
+    def faults(self) -> dict[str, str]:
+        """Return the faults: id -> first line."""
+        return {fault_id(file): first_line(file) for _, file in modules("scenarios.faults")}
+
+    def strategies(self) -> dict[str, str]:
+        """Return the strategies that can search (replay follows a tape, and is none)."""
+        return {file.stem.replace("_", "-"): first_line(file) for _, file in modules("stress.strategies") if file.stem != "replay"}
+
+    def profiles(self) -> dict[str, str]:
+        """Return the architecture profiles: name -> first line of its file."""
+        return {profile.name: first_line(file) for profile, file in self._profiles().values()}
+
+    def kernels(self) -> dict[str, str]:
+        """Return the kernel versions that the model has."""
+        from sim.kernel import VERSIONS
+
+        return dict(VERSIONS)
+
+    def checkers(self) -> dict[str, str]:
+        """Return the checkers: id -> title."""
+        return dict(importlib.import_module("sim.checkers").CHECKERS)
+
+    def _profiles(self) -> dict[str, tuple[Profile, Path]]:
+        return _all_profiles()
+
+    def profile(self, name: str) -> Profile:
+        """Return the profile of that name. Raises UsageError."""
+        found = self._profiles()
+        return found[choose("profile", name, found)][0]
+
+    def scenario_class(self, name: str) -> type[Scenario]:
+        """Return the class of the scenario of that name. Raises UsageError."""
+        from stress.scenario import Scenario
+
+        files = {file.stem: (module, file) for module, file in modules("scenarios")}
+        module, file = files[choose("scenario", name, files)]
+        return only_class(importlib.import_module(module), file, Scenario)
+
+    def fault_class(self, name: str) -> type:
+        """Return the class of the fault of that id. Raises UsageError."""
+        files = {fault_id(file): (module, file) for module, file in modules("scenarios.faults")}
+        module, file = files[choose("fault", name.upper(), files)]
+        return only_class(importlib.import_module(module), file, None, "id")
+
+    def strategy(self, name: str, **options: int) -> Strategy:
+        """Return a new strategy; ``options`` are its constructor's. Raises UsageError."""
+        module = importlib.import_module("stress.strategies." + choose("strategy", name, self.strategies()).replace("-", "_"))
+        try:
+            made: Strategy = module.Strategy(**options)
+        except TypeError:
+            raise UsageError(f"strategy {name} has no option {' or '.join(sorted(options))}") from None
+        return made
+
+    def compose(self, *, profile: Profile, geometry: str, kernel: str, world: Any, faults: tuple[str, ...]) -> Any:
+        """Return a composed kernel; ``kernel`` is a version or ``FILE.py:CLASS``, ``faults`` are ids."""
+        from sim.kernel import compose
+
+        classes = tuple(self.fault_class(name) for name in faults)
+        if is_file(kernel):
+            classes, kernel = (user_component(kernel), *classes), DEFAULT_KERNEL
+        else:
+            choose("kernel", kernel, self.kernels())
+        return compose(profile=profile.name, geometry=geometry, version=kernel, world=world, faults=classes)
+
+
+@cache
+def _all_profiles() -> dict[str, tuple[Profile, Path]]:
+    return {profile.name: (profile, file) for module, file in modules("sim.arch") for profile in getattr(importlib.import_module(module), "PROFILES", ())}
+
+
+def is_file(kernel: str) -> bool:
+    """Return whether ``kernel`` is ``FILE.py:CLASS`` and not a version."""
+    return ".py:" in kernel
+
+
+def user_component(kernel: str) -> type:
+    """Load the class of ``FILE.py:CLASS``: a component, whose attribute ``component`` names what it overrides. Raises UsageError."""
+    path, _, name = kernel.rpartition(":")
+    spec = importlib.util.spec_from_file_location("zapstress_user_" + Path(path).stem, path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise UsageError(f"--kernel {kernel}: there is no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001 - whatever a user's file raises is the user's to mend
+        raise UsageError(f"--kernel {kernel}: {type(error).__name__}: {error}") from error
+    found = getattr(module, name, None)
+    if not inspect.isclass(found):
+        raise UsageError(f"--kernel {kernel}: {path} defines no class {name}")
+    if not isinstance(getattr(found, "component", None), str):
+        raise UsageError(f"--kernel {kernel}: give {name} an attribute component = '...', the component that it overrides")
+    return found
+
+
+def sources_hash(kernel: str = DEFAULT_KERNEL) -> str:
+    """Return a hash over the model's source (sim/**/*.py, and the user's file if ``kernel`` names one), 16 hex digits."""
+    total = hashlib.blake2b(digest_size=8)
+    for file in sorted((ROOT / "sim").rglob("*.py")):
+        total.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    if is_file(kernel) and Path(kernel.rpartition(":")[0]).is_file():
+        total.update(Path(kernel.rpartition(":")[0]).read_bytes())
+    return total.hexdigest()
+
+
+CATALOGUE = Catalogue()
+profile, scenario_class, fault_class, strategy = CATALOGUE.profile, CATALOGUE.scenario_class, CATALOGUE.fault_class, CATALOGUE.strategy

@@ -1,0 +1,124 @@
+"""One case, made ready once and executed as often as you like.
+
+A :class:`Case` says what is to be run. :func:`open_runner` composes its kernel, runs the scenario's setup and takes a
+snapshot; from there on :meth:`Runner.run` costs one copy, one execution and, after a clean end, one audit.
+
+The setup is a sequential prefix under the same kernel and faults, with all chance plain. It may itself violate: then every
+run of the case has that outcome, and its trace has no choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sim.arena import Arena
+from sim.machine import Actor, Violation
+from stress.data import PLAIN
+from stress.discovery import CATALOGUE, Catalogue
+from stress.drivers import Driver, FastDriver, session
+from stress.lockstep import Lockstep, Strategy, Tape, Verdict
+from stress.outcome import Outcome
+from stress.strategies.sequential import Strategy as Sequential
+
+if TYPE_CHECKING:
+    from stress.scenario import Scenario
+
+__all__ = ["STEPS_MAX", "Case", "Outcome", "Runner", "open_runner"]
+
+STEPS_MAX = 20_000
+"""The step budget of an execution, unless another is given."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What to run: a scenario with its parameters, on a profile, under a kernel. Plain values, so that it can be sent and hashed.
+
+    ``params`` is sorted pairs; ``kernel`` a version, or ``FILE.py:CLASS``; ``faults`` are ids.
+    """
+
+    scenario: str
+    params: tuple[tuple[str, int], ...]
+    profile: str
+    geometry: str = "small"
+    kernel: str = "6.9"
+    faults: tuple[str, ...] = ()
+
+
+class Runner:
+    """A case that stands at the end of its setup. Made by :func:`open_runner`."""
+
+    def __init__(self, case: Case, scenario: Scenario, kernel: Any, machine: Lockstep, driver: Driver) -> None:
+        self.case, self.scenario, self.kernel, self.machine, self.driver = case, scenario, kernel, machine, driver
+        self.arena: Arena = machine.arena
+        self.failed: Outcome | None = None
+        """The outcome of the setup, if it did not end clean: then it is that of every run."""
+        self.snapshot = b""
+        self.actors: list[Actor] = []
+
+    def run(self, strategy: Strategy, seed: int, data: Tape) -> Outcome:
+        """Execute once, at once. Only under the fast driver; see :meth:`execute`."""
+        assert isinstance(self.driver, FastDriver), "the reference driver awaits: use execute()"
+        if self.failed is not None:
+            return self.failed
+        self._begin(strategy, seed, data)
+        self.driver.execute_now()
+        return self._end(seed)
+
+    async def execute(self, strategy: Strategy, seed: int, data: Tape) -> Outcome:
+        """Execute once, under either driver. The outcome is good until the next execution."""
+        if self.failed is not None:
+            return self.failed
+        self._begin(strategy, seed, data)
+        await self.driver.execute()
+        return self._end(seed)
+
+    def _begin(self, strategy: Strategy, seed: int, data: Tape) -> None:
+        self.arena.restore(self.snapshot)
+        self.machine.begin(self.actors, strategy, data, seed)
+
+    def _end(self, seed: int) -> Outcome:
+        machine = self.machine
+        if machine.verdict.kind == "clean":
+            try:
+                self.kernel.audit(drained=True)
+            except Violation as violation:
+                machine.verdict = Verdict("violation", violation, str(violation))
+        return Outcome(self, machine.verdict, seed)
+
+    async def prepare(self) -> None:
+        """Run the setup, phase by phase, and take the snapshot that every execution starts from."""
+        services = list(self.kernel.services())
+        for cpu, body in self.scenario.setup():
+            self.machine.begin([Actor(cpu, "setup", body), *services], Sequential(), PLAIN, 0)
+            await self.driver.execute()
+            if self.machine.verdict.kind != "clean":
+                self.failed = Outcome(self, self.machine.verdict, 0, setup=True)
+                return
+        self.actors = [Actor(cpu, name, body) for name, cpu, body in self.scenario.actors()] + services
+        self.snapshot = self.arena.snapshot()
+
+
+@asynccontextmanager
+async def open_runner(case: Case, driver: str = "fast", steps_max: int = STEPS_MAX, catalogue: Catalogue = CATALOGUE) -> AsyncIterator[Runner]:
+    """Compose the case, run its setup, and yield a Runner; ``driver`` is ``fast`` or ``reference``.
+
+    Raises UsageError for an unknown name, and whatever the model raises if the setup itself is wrong.
+    """
+    profile = catalogue.profile(case.profile)
+    scenario = catalogue.scenario_class(case.scenario)(profile, case.geometry, dict(case.params))
+    kernel = catalogue.compose(profile=profile, geometry=case.geometry, kernel=case.kernel, world=scenario.world(), faults=case.faults)
+    arena = Arena.create(kernel.layout)
+    try:
+        machine = Lockstep(arena, kernel.slots, steps_max)
+        kernel.bind(arena, machine)
+        kernel.boot()
+        scenario.kernel = kernel
+        async with session(machine, driver) as stepper:
+            runner = Runner(case, scenario, kernel, machine, stepper)
+            await runner.prepare()
+            yield runner
+    finally:
+        arena.close()

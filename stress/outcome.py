@@ -1,0 +1,181 @@
+"""What one execution did: its verdict, and lazily its digests and statistics.
+
+An outcome reads the machine's log and the arena as the execution left them, so it must be used before the next execution
+begins. Nothing is computed until it is asked for: a campaign asks most executions for nothing but their verdict.
+
+Whatever leaves the process goes by the names of sites and columns, never by their numbers, which depend on the order of
+imports. Byte order and Python's hash seed do not enter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WRITE, Layout
+from sim.machine import SITES
+from stress.lockstep import VERSION_BITS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stress.execution import Runner
+    from stress.lockstep import Verdict
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+CHECK_BYTES = 2
+"""Bytes of the rolling digest kept per step."""
+
+TLB_COLUMN = "tlb"
+"""The column that accesses through a TLB also read."""
+
+FIELD_MASK, KIND_MASK, INDEX_MASK = 0x3FF, 0xF, (1 << FIELD_SHIFT) - 1
+_LOCATION_MASK = (1 << KIND_SHIFT) - 1
+_GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+_site_sums: list[int] = []
+
+
+def site_checksums() -> list[int]:
+    """Return the checksum of every site's name, by number."""
+    for info in SITES[len(_site_sums) :]:
+        _site_sums.append(zlib.crc32(info.name.encode()))
+    return _site_sums
+
+
+def column_checksums(layout: Layout) -> list[int]:
+    """Return the checksum of every column's name, by number."""
+    return [zlib.crc32(field.name.encode()) for field in layout.fields]
+
+
+class Outcome:
+    """One execution, until the next begins."""
+
+    __slots__ = ("_rows", "runner", "seed", "setup", "verdict")
+
+    def __init__(self, runner: Runner, verdict: Verdict, seed: int, setup: bool = False) -> None:
+        self.runner, self.verdict, self.seed = runner, verdict, seed
+        self.setup = setup
+        """The execution ended in the setup: the log is that of its failing phase, and there are no choices."""
+        self._rows: Array | None = None
+
+    @property
+    def steps(self) -> int:
+        """How many steps were made."""
+        return self.runner.machine.seq
+
+    def turns(self) -> list[tuple[int, int]]:
+        """Return who made the steps: runs of (slot, steps)."""
+        return self.runner.machine.schedule()
+
+    def schedule(self) -> list[tuple[int, int]]:
+        """Return the schedule tape: :meth:`turns`, or nothing if the execution ended in its setup."""
+        return [] if self.setup else self.turns()
+
+    @property
+    def tapes(self) -> dict[int, list[int]]:
+        """The data tapes: slot -> what it drew."""
+        tapes: dict[int, list[int]] = {} if self.setup else getattr(self.runner.machine.data, "tapes", {})
+        return {slot: list(tape) for slot, tape in sorted(tapes.items()) if tape}
+
+    def rows(self) -> Array:
+        """Return one row per step: site checksum, column checksum, actor << 8 | kind, index, value (int64)."""
+        import numpy
+
+        if self._rows is None:
+            codes, values = self._log()
+            rows = numpy.empty((len(codes), 5), dtype="<i8")
+            rows[:, 0] = numpy.array(site_checksums(), dtype="<i8")[codes >> SITE_SHIFT]
+            rows[:, 1] = numpy.array(column_checksums(self.runner.arena.layout), dtype="<i8")[codes >> FIELD_SHIFT & FIELD_MASK]
+            rows[:, 2] = self._actors(len(codes)) << 8 | codes >> KIND_SHIFT & KIND_MASK
+            rows[:, 3] = codes & INDEX_MASK
+            rows[:, 4] = values
+            self._rows = rows
+        return self._rows
+
+    def _log(self) -> tuple[Array, Array]:
+        import numpy
+
+        log = numpy.array(self.runner.machine.log, dtype="<i8")
+        return log[::2], log[1::2]
+
+    def _actors(self, steps: int) -> Array:
+        import numpy
+
+        turns = numpy.array(self.turns(), dtype="<i8").reshape(-1, 2)
+        return numpy.repeat(turns[:, 0], turns[:, 1])[:steps]
+
+    def digest(self) -> str:
+        """Return the digest of every step's actor, kind, site, column, index and value: 32 hex digits."""
+        return hashlib.blake2b(self.rows().tobytes(), digest_size=16).hexdigest()
+
+    def step_checks(self) -> bytes:
+        """Return CHECK_BYTES per step of a rolling digest: the first that differ tell where two executions part."""
+        import numpy
+
+        rows = self.rows().astype("<u8")
+        mixed = numpy.arange(1, len(rows) + 1, dtype="<u8") * numpy.uint64(_GOLDEN)
+        for at in range(rows.shape[1]):
+            mixed = _mix(mixed ^ rows[:, at])
+        rolling: Array = _mix(numpy.cumsum(mixed, dtype="<u8"))
+        return (rolling >> numpy.uint64(64 - 8 * CHECK_BYTES)).astype("<u2").tobytes()
+
+    def model_hash(self) -> str:
+        """Return the hash of the model region as the execution left it."""
+        return self.runner.arena.model_hash()
+
+    def schedule_hash(self) -> str:
+        """Return a hash of the schedule tape, 16 hex digits: equal schedules have equal ones."""
+        return hashlib.blake2b(repr(self.schedule()).encode(), digest_size=8).hexdigest()
+
+    def visits(self) -> Array:
+        """Return how often each site was visited, by its number in this process (sim.machine.SITES)."""
+        import numpy
+
+        visits: Array = numpy.bincount(self._log()[0] >> SITE_SHIFT, minlength=len(SITES))
+        return visits
+
+    def conflicts(self) -> Array:
+        """Return the distinct ordered pairs of sites of different actors that met, sorted (uint64: checksum a << 32 | b).
+
+        Two steps meet if they touch the same location with no other step on it between them, and one of them writes.
+        """
+        import numpy
+
+        place, order, actor, site, write = self._touches()
+        by_place = numpy.lexsort((order, place))
+        place, actor, site, write = place[by_place], actor[by_place], site[by_place], write[by_place]
+        met = (place[1:] == place[:-1]) & (actor[1:] != actor[:-1]) & (write[1:] | write[:-1])
+        pairs: Array = numpy.unique(site[:-1][met].astype("<u8") << numpy.uint64(32) | site[1:][met].astype("<u8"))
+        return pairs
+
+    def _touches(self) -> tuple[Array, Array, Array, Array, Array]:
+        """Return for every touch of a location: place, step, actor, site checksum, whether it wrote."""
+        import numpy
+
+        codes, values = self._log()
+        rows = self.rows()
+        order = numpy.arange(len(codes))
+        kind = codes >> KIND_SHIFT & KIND_MASK
+        write = (kind == WRITE) | (kind == RMW) | (kind == STORE_THROUGH_TLB)
+        place, actor, site = codes & _LOCATION_MASK, rows[:, 2] >> 8, rows[:, 0]
+        column = self.runner.arena.columns.get(TLB_COLUMN)
+        if column is None:
+            return place, order, actor, site, write
+        through = (kind == LOAD_THROUGH_TLB) | (kind == STORE_THROUGH_TLB)
+        cells = (column.id << FIELD_SHIFT) + (values[through] >> VERSION_BITS)
+        both = [(place, cells), (order, order[through]), (actor, actor[through]), (site, site[through])]
+        joined = [numpy.concatenate(pair) for pair in both]
+        return joined[0], joined[1], joined[2], joined[3], numpy.concatenate((write, numpy.zeros(len(cells), dtype=bool)))
+
+
+def _mix(words: Array) -> Array:
+    """Return the finaliser of splitmix64 of each word."""
+    import numpy
+
+    words = (words ^ words >> numpy.uint64(30)) * numpy.uint64(_MIX_1)
+    words = (words ^ words >> numpy.uint64(27)) * numpy.uint64(_MIX_2)
+    mixed: Array = words ^ words >> numpy.uint64(31)
+    return mixed
