@@ -11,15 +11,15 @@ import fcntl
 import json
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from stress.errors import StorageError, UsageError
 from stress.sketch import SKETCH_MAX, Sketch
+from stress.trace import write_atomically
 
 APPLICATION_ID = 0x5A415053
 """``ZAPS``, in the header of the SQLite file."""
@@ -268,11 +268,11 @@ class Store:
         name = f"{FAILURES}/{failure.signature}"
         folder = self.directory / name
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / "environment.json", json.dumps(failure.environment, indent=1, sort_keys=True).encode() + b"\n")
-        _replace(folder / "report.txt", failure.report.encode())
+        write_atomically(folder / "environment.json", json.dumps(failure.environment, indent=1, sort_keys=True).encode() + b"\n")
+        write_atomically(folder / "report.txt", failure.report.encode())
         if failure.trace is None:
             return ""
-        _replace(folder / "trace", failure.trace)
+        write_atomically(folder / "trace", failure.trace)
         return f"{name}/trace"
 
     def died(self, worker: int, pid: int, held: tuple[int, int] | None, exit_status: int, unrecorded: int) -> None:
@@ -288,10 +288,15 @@ class Store:
             values = (case, seed, first == second, first, second)
             db.execute("INSERT INTO twins (case_id, seed, same, first_digest, second_digest) VALUES (?, ?, ?, ?, ?)", values)
 
-    def session(self, elapsed_s: float, executions: int, ended: str) -> None:
-        """Record that this run of the campaign has ended."""
+    def begin_session(self) -> int:
+        """Record that the campaign is run (again); return the number of this run. One that was killed stays ``killed``."""
         with self.writing() as db:
-            db.execute("INSERT INTO sessions (elapsed_s, executions, ended) VALUES (?, ?, ?)", (elapsed_s, executions, ended))
+            return int(db.execute("INSERT INTO sessions (elapsed_s, executions, ended) VALUES (0, 0, 'killed')").lastrowid or 0)
+
+    def note_session(self, session: int, elapsed_s: float, executions: int, ended: str = "killed") -> None:
+        """Record how far this run is, and, at its end, how it ended."""
+        with self.writing() as db:
+            db.execute("UPDATE sessions SET elapsed_s = ?, executions = ?, ended = ? WHERE id = ?", (elapsed_s, executions, ended, session))
 
 
 def _locked(directory: Path) -> int:
@@ -319,18 +324,3 @@ def _storage_error(path: Path, error: Exception) -> Exception:
         return UsageError(f"{path}: not a campaign's file, or damaged; give --dir a directory of its own")
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return StorageError(f"{path}: cannot write ({words}); make room or give --dir another directory. What was recorded is kept")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a whole file or none."""
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with closing(os.fdopen(fd, "wb")) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

@@ -1,0 +1,254 @@
+"""Worker processes, kept at work from trio: started, given orders, heard, replaced when they die.
+
+What is to be done is a :class:`Boss`'s business (a campaign, a selfcheck); the fleet knows only that a worker has at most
+one order in hand. Each worker gets a hash seed of its own, so that a run that depends on it shows. Workers hold the
+reading end of a pipe whose only writer is this process, and end themselves when it closes, whatever closed it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import trio
+
+from stress.discovery import ROOT
+from stress.errors import FAILED, ZapstressError
+from stress.pulse import STARTED, Pulse
+
+DEFAULT_CATALOGUE = "stress.discovery:CATALOGUE"
+
+DEATHS_MAX = 64
+"""Workers that may die in one run before it is given up."""
+
+HANG_SECONDS_MAX = 120.0
+"""Silence from a worker with an order in hand after which it is killed; an execution takes milliseconds."""
+
+LEAVE_SECONDS_MAX = 2.0
+"""How long a worker that was told to stop may take."""
+
+LINE_BYTES_MAX = 1 << 20
+"""How much is read from a worker at once."""
+
+Order = dict[str, Any]
+
+
+class FleetError(ZapstressError):
+    """Workers cannot be kept running."""
+
+    exit_status = FAILED
+
+
+class WorkerError(ZapstressError):
+    """What a worker met is a mistake of the tool, of a scenario or of a user's component."""
+
+    def __init__(self, message: str, exit_status: int) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
+class Boss(Protocol):
+    """Gives orders and takes answers."""
+
+    def order(self, worker: int) -> Order | None:
+        """Return what the worker should do next, or None if there is nothing for it now."""
+
+    def over(self) -> bool:
+        """Return whether no order will come any more."""
+
+    def answer(self, worker: int, order: Order, answer: Order) -> bool:
+        """Take one answer; return whether it was the last to this order."""
+
+    def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
+        """Take note that the worker died, with ``order`` in hand."""
+
+
+class WorkerProcess:
+    """One process, its pulse and its pipes."""
+
+    def __init__(self, process: trio.Process, pulse: Pulse) -> None:
+        self.process, self.pulse = process, pulse
+        self.ready = False
+        self._buffer = bytearray()
+        self.recorded = 0
+        """Executions of which an answer has told."""
+
+    @property
+    def unrecorded(self) -> int:
+        """How many executions began of which no answer has told."""
+        return max(0, self.pulse.words[STARTED] - self.recorded)
+
+    async def send(self, order: Order) -> None:
+        """Send one order. Raises trio.BrokenResourceError if the worker is gone."""
+        assert self.process.stdin is not None
+        await self.process.stdin.send_all(json.dumps(order, separators=(",", ":")).encode() + b"\n")
+
+    async def receive(self) -> Order | None:
+        """Return the next answer, or None if the worker is gone."""
+        assert self.process.stdout is not None
+        at = self._buffer.find(b"\n")
+        while at < 0:
+            searched = len(self._buffer)
+            data = await self.process.stdout.receive_some(LINE_BYTES_MAX)
+            if not data:
+                return None
+            self._buffer += data
+            at = self._buffer.find(b"\n", searched)
+        answer: Order = json.loads(self._buffer[:at])
+        del self._buffer[: at + 1]
+        return answer
+
+
+class Fleet:
+    """So many workers. ``processes`` holds those that run, for whoever must look (or kill, in a test)."""
+
+    def __init__(self, workers: int, catalogue: str = DEFAULT_CATALOGUE) -> None:
+        self.workers, self.catalogue = workers, catalogue
+        self.processes: dict[int, WorkerProcess] = {}
+        self.deaths = 0
+        self._changed = trio.Event()
+
+    def wake(self) -> None:
+        """Ask the boss again on behalf of idle workers."""
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def run(self, boss: Boss) -> None:
+        """Keep the workers at work until the boss is through. Raises what a worker reported as a mistake."""
+        life, self._life_end = os.pipe()
+        self._life = life
+        try:
+            async with trio.open_nursery() as nursery:
+                for index in range(self.workers):
+                    nursery.start_soon(self._tend, index, boss)
+        except BaseExceptionGroup as group:
+            raise foremost(group) from None
+        finally:
+            os.close(self._life_end)
+            os.close(life)
+
+    async def _tend(self, index: int, boss: Boss) -> None:
+        """Keep one worker, and its successors, at work."""
+        while not boss.over():
+            async with self._process(index) as worker:
+                await self._employ(index, worker, boss)
+        self.wake()
+
+    async def _employ(self, index: int, worker: WorkerProcess, boss: Boss) -> None:
+        """Give orders to ``worker`` until there are none, or it dies."""
+        while not boss.over():
+            order = boss.order(index)
+            if order is None:
+                if not await self._idle(worker):
+                    return self._bury(index, worker, None, boss)
+                continue
+            if not await self._carry_out(index, worker, order, boss):
+                await worker.process.wait()
+                return self._bury(index, worker, order, boss)
+            self.wake()
+
+    async def _idle(self, worker: WorkerProcess) -> bool:
+        """Wait until the boss may have something; return False if the worker died meanwhile."""
+        changed, alive = self._changed, True
+
+        async def mourn(scope: trio.CancelScope) -> None:
+            nonlocal alive
+            await worker.process.wait()
+            alive = False
+            scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(mourn, nursery.cancel_scope)
+            await changed.wait()
+            nursery.cancel_scope.cancel()
+        return alive
+
+    async def _carry_out(self, index: int, worker: WorkerProcess, order: Order, boss: Boss) -> bool:
+        """Send an order and take its answers; return False if the worker died over it."""
+        try:
+            await worker.send(order)
+            while True:
+                with trio.move_on_after(HANG_SECONDS_MAX) as waiting:
+                    answer = await worker.receive()
+                if waiting.cancelled_caught:
+                    worker.process.kill()
+                    return False
+                if answer is None:
+                    return False
+                worker.ready = True
+                if self._hear(worker, answer) and boss.answer(index, order, answer):
+                    return True
+        except trio.BrokenResourceError:
+            return False
+
+    def _hear(self, worker: WorkerProcess, answer: Order) -> bool:
+        """Count what an answer tells; return whether it is for the boss."""
+        if answer["is"] == "error":
+            raise WorkerError(answer["message"], answer["status"])
+        worker.recorded += answer.get("executions", 0)
+        return bool(answer["is"] != "ready")
+
+    def _bury(self, index: int, worker: WorkerProcess, order: Order | None, boss: Boss) -> None:
+        """A worker is dead: tell the boss, and see whether it makes sense to go on."""
+        boss.died(index, order, worker)
+        self.deaths += 1
+        self.wake()
+        if not worker.ready:
+            raise FleetError(f"a worker ended with status {worker.process.returncode} before it was ready; its last words are above")
+        if self.deaths >= DEATHS_MAX:
+            raise FleetError(f"{self.deaths} workers died; the seeds they held are in the results directory (table deaths)")
+
+    @asynccontextmanager
+    async def _process(self, index: int) -> AsyncIterator[WorkerProcess]:
+        """Start a worker; whatever happens, it is gone afterwards."""
+        pulse = Pulse()
+        try:
+            process = await self._start(index, pulse)
+            worker = self.processes[index] = WorkerProcess(process, pulse)
+            try:
+                yield worker
+            finally:
+                del self.processes[index]
+                with trio.CancelScope(shield=True):
+                    await _end(process)
+        finally:
+            pulse.close()
+
+    async def _start(self, index: int, pulse: Pulse) -> trio.Process:
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        command = [sys.executable, "-P", "-m", "stress.worker", "--pulse", str(pulse.fd), "--life", str(self._life), "--catalogue", self.catalogue]
+        try:
+            return await trio.lowlevel.open_process(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=(pulse.fd, self._life),
+                env=os.environ | {"PYTHONHASHSEED": str(index + 1), "PYTHONPATH": path},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise FleetError(f"cannot start a worker ({error.strerror}); give --workers a smaller number") from error
+
+
+def foremost(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return one exception of a group: the user's to mend, if there is one."""
+    mendable = group.subgroup(ZapstressError) or group
+    inner = mendable.exceptions[0]
+    return foremost(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+async def _end(process: trio.Process) -> None:
+    """Let a worker leave by closing its standard input; kill it if it takes too long."""
+    assert process.stdin is not None and process.stdout is not None
+    await process.stdin.aclose()
+    with trio.move_on_after(LEAVE_SECONDS_MAX):
+        await process.wait()
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+    await process.stdout.aclose()

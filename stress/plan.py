@@ -1,0 +1,170 @@
+"""Which case gets the next lease: breadth first over scenarios and profiles, then parameter sets, then depth.
+
+Every case has had n leases before any has n + 1. A case's first lease is one execution, so that a short campaign sees every
+scenario on every profile; leases double from there up to LEASE_SECONDS_MAX. Which is why equal numbers of leases are equal
+shares of time, whatever the speed of a scenario.
+
+A case belongs to the worker that had it first, as opening it costs as much as dozens of executions; a worker with nothing of
+its own left helps with the others'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sim.profile import REAL, SMALL
+from stress.errors import UsageError
+from stress.store import CaseRow
+
+if TYPE_CHECKING:
+    from stress.discovery import Catalogue
+
+LEASE_SECONDS_FIRST, LEASE_SECONDS_MAX = 0.02, 0.5
+LEASE_COUNT_FIRST, LEASE_COUNT_MAX = 8, 4096
+
+REAL_EVERY = 16
+"""One lease in so many is of the real geometry, unless --geometry says otherwise."""
+
+SEED_BITS = 28
+"""An execution's seed is the campaign's seed, shifted so far, and a number that each case counts up."""
+
+SEED_MAX = 1 << 35
+
+PORTFOLIO = ("random", "pct", "round-robin")
+"""What the strategy ``portfolio`` takes in turn, lease by lease: no single one finds everything (docs/architecture.md)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a campaign is, as its directory remembers it."""
+
+    seed: int
+    scenarios: tuple[str, ...]
+    profiles: tuple[str, ...]
+    geometry: str | None = None
+    """``small``, ``real``, or None: small with a share of real."""
+    kernel: str = "6.9"
+    faults: tuple[str, ...] = ()
+    strategy: str = "portfolio"
+    options: dict[str, int] = field(default_factory=dict)
+    """The strategy's own, as ``depth`` of pct."""
+    machine: str = "lockstep"
+
+    def plain(self) -> dict[str, Any]:
+        """Return the settings as plain data."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+    def case(self, row: CaseRow) -> dict[str, Any]:
+        """Return a case as workers want it."""
+        return {
+            "scenario": row.scenario,
+            "params": sorted(row.params.items()),
+            "profile": row.profile,
+            "geometry": row.geometry,
+            "kernel": self.kernel,
+            "faults": list(self.faults),
+        }
+
+
+def rows_of(scenarios: tuple[str, ...], profiles: tuple[str, ...], geometry: str, catalogue: Catalogue) -> list[list[CaseRow]]:
+    """Return the cases, in ranks: the first parameter set of every scenario on every profile, then the second..."""
+    ranks: list[list[CaseRow]] = []
+    for scenario in scenarios:
+        cls = catalogue.scenario_class(scenario)
+        for profile in profiles:
+            for rank, params in enumerate(cls.parameters(catalogue.profile(profile), geometry)):
+                while rank >= len(ranks):
+                    ranks.append([])
+                ranks[rank].append(CaseRow(scenario, profile, geometry, params))
+    if not ranks:
+        raise UsageError("no scenario is chosen; zapstress list scenarios shows them")
+    return ranks
+
+
+@dataclass
+class Entry:
+    """A case in the plan. ``number`` is the store's, ``after`` the next unused seed of the case, counted from 0."""
+
+    row: CaseRow
+    number: int
+    rank: int
+    after: int = 0
+    leases: int = 0
+    owner: int | None = None
+    out: int = 0
+    """Leases that are handed out now."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A range of one case's seeds, for one worker. ``first`` is counted from 0."""
+
+    entry: Entry
+    strategy: str
+    first: int
+    count: int
+    slice_s: float
+
+
+class Plan:
+    """Hands out leases. ``executions`` is the budget of this run, or None."""
+
+    def __init__(self, settings: Settings, executions: int | None, workers: int) -> None:
+        self.settings, self.left, self.workers = settings, executions, workers
+        self.lists: dict[str, list[Entry]] = {SMALL: [], REAL: []}
+        self.issued = 0
+
+    def add(self, ranks: list[list[CaseRow]], numbers: dict[str, int], progress: dict[int, tuple[int, int]]) -> None:
+        """Add cases; ``progress`` is what :meth:`Store.resume` returned."""
+        base = self.settings.seed << SEED_BITS
+        for rank, rows in enumerate(ranks):
+            for row in rows:
+                number = numbers[row.key]
+                after, leases = progress.get(number, (base, 0))
+                self.lists[row.geometry].append(Entry(row, number, rank, after - base, leases))
+
+    def lease(self, worker: int) -> Lease | None:
+        """Return the worker's next lease, or None if the budget is handed out."""
+        if self.left is not None and self.left <= 0:
+            return None
+        entry = self._pick(self._turn(), worker)
+        if entry.owner is None:
+            entry.owner = worker
+        count = min(LEASE_COUNT_MAX, LEASE_COUNT_FIRST << min(entry.leases, 16)) if entry.leases else 1
+        if self.left is not None:
+            count = min(count, -(-self.left // self.workers))
+            self.left -= count
+        slice_s = min(LEASE_SECONDS_MAX, LEASE_SECONDS_FIRST * 2.0 ** min(entry.leases, 8))
+        lease = Lease(entry, self._strategy(entry), entry.after, count, slice_s)
+        entry.after += count
+        entry.leases += 1
+        entry.out += 1
+        self.issued += 1
+        return lease
+
+    def close(self, lease: Lease, done: int, torn: bool = False) -> None:
+        """Take a lease back of which ``done`` seeds are accounted for. Of a torn one none is handed out again."""
+        lease.entry.out -= 1
+        if not torn and lease.entry.after == lease.first + lease.count:
+            lease.entry.after = lease.first + done
+        if self.left is not None:
+            self.left += lease.count - done
+
+    def _turn(self) -> list[Entry]:
+        """Return the geometry's list that is to have the next lease; the real one waits for the first round."""
+        small, real = self.lists[SMALL], self.lists[REAL]
+        if not small or not real:
+            return small or real
+        first_round = any(not entry.leases for entry in small if not entry.rank)
+        return real if self.issued % REAL_EVERY == REAL_EVERY - 1 and not first_round else small
+
+    def _pick(self, entries: list[Entry], worker: int) -> Entry:
+        free = [entry for entry in entries if not entry.out]
+        mine = [entry for entry in free if entry.owner is None or entry.owner == worker]
+        return min(mine or free or entries, key=lambda entry: (entry.leases, entry.rank, entry.out))
+
+    def _strategy(self, entry: Entry) -> str:
+        if self.settings.strategy != "portfolio":
+            return self.settings.strategy
+        return PORTFOLIO[(entry.leases + entry.number) % len(PORTFOLIO)]

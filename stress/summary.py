@@ -1,0 +1,103 @@
+"""A campaign's summary, read from its results directory (docs/file-formats.md has the fields)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stress.store import Store
+
+
+def summary(store: Store, sites: list[str]) -> dict[str, Any]:
+    """Return the summary as plain data; ``sites`` are the names of all sites that the workers know."""
+    one = store.db.execute
+    settings = store.settings()
+    executions, steps, inconclusive = one("SELECT TOTAL(executions), TOTAL(steps), TOTAL(inconclusive) FROM counters").fetchone()
+    elapsed, sessions = one("SELECT TOTAL(elapsed_s), COUNT(*) FROM sessions").fetchone()
+    reached = {row[0] for row in one("SELECT DISTINCT site FROM visits")}
+    return {
+        "executions": int(executions),
+        "steps": int(steps),
+        "inconclusive": int(inconclusive),
+        "elapsed_s": round(elapsed, 3),
+        "executions_per_s": round(executions / elapsed, 1) if elapsed else 0.0,
+        "steps_per_s": round(steps / elapsed, 1) if elapsed else 0.0,
+        **{name: settings[name] for name in ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "faults")},
+        "violations": violations(store),
+        "cells": cells(store),
+        "pairs": one("SELECT COUNT(*) FROM pairs").fetchone()[0],
+        "distinct_schedules": store.sketch.estimate(),
+        "sites_reached": len(reached),
+        "sites_unreached": sorted(set(sites) - reached),
+        "twins": dict(zip(("run", "differing"), one("SELECT COUNT(*), COUNT(*) FILTER (WHERE NOT same) FROM twins").fetchone(), strict=True)),
+        "worker_deaths": deaths(store),
+        "unrecorded": unrecorded(store),
+        "sessions": sessions,
+        "dir": str(store.directory),
+    }
+
+
+def violations(store: Store) -> list[dict[str, Any]]:
+    """Return one object per signature, the most frequent first."""
+    rows = store.db.execute(
+        "SELECT signature, checker, scenario, profile, seed, (SELECT SUM(count) FROM failure_cases c WHERE c.signature = f.signature) AS n,"
+        " trace, kind, title, strategy FROM failures f ORDER BY n DESC, signature"
+    )
+    names = ("signature", "checker", "scenario", "profile", "seed", "count", "trace", "kind", "title", "strategy")
+    found = [dict(zip(names, row, strict=True)) for row in rows]
+    for failure in found:
+        failure["trace"] = str(store.directory / failure["trace"]) if failure["trace"] else None
+        failure["profiles"] = dict(
+            store.db.execute(
+                "SELECT profile, SUM(count) FROM failure_cases JOIN cases ON id = case_id WHERE signature = ? GROUP BY profile", (failure["signature"],)
+            )
+        )
+    return found
+
+
+def cells(store: Store) -> dict[str, dict[str, int]]:
+    """Return the executions per scenario and profile, also those that are none."""
+    rows = store.db.execute(
+        "SELECT scenario, profile, TOTAL(executions) FROM cases LEFT JOIN counters ON case_id = id GROUP BY scenario, profile ORDER BY scenario, profile"
+    )
+    found: dict[str, dict[str, int]] = {}
+    for scenario, profile, executions in rows:
+        found.setdefault(scenario, {})[profile] = int(executions)
+    return found
+
+
+def deaths(store: Store) -> list[dict[str, Any]]:
+    """Return the workers that died, with what each was running."""
+    rows = store.db.execute(
+        "SELECT worker, pid, scenario, profile, geometry, params, seed, exit_status, unrecorded FROM deaths"
+        " LEFT JOIN cases c ON c.id = case_id ORDER BY deaths.id"
+    )
+    names = ("worker", "pid", "scenario", "profile", "geometry", "params", "seed", "exit_status", "unrecorded")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def unrecorded(store: Store) -> int:
+    """Return the seeds of torn leases that are not accounted for: perhaps run, never run again."""
+    return int(store.db.execute("SELECT TOTAL(count - done) FROM leases WHERE state = 'torn'").fetchone()[0])
+
+
+def text(data: dict[str, Any]) -> str:
+    """Return the summary for people."""
+    lines = [
+        f"{data['executions']} executions, {data['steps']} steps in {data['elapsed_s']:.1f} s"
+        f" ({data['executions_per_s']:.0f} executions/s, {data['steps_per_s']:.0f} steps/s), seed {data['seed']:#x}",
+        f"{len(data['scenarios'])} scenarios on {len(data['profiles'])} profiles, kernel {data['kernel']}, strategy {data['strategy']}"
+        + (f", faults {', '.join(data['faults'])}" if data["faults"] else ""),
+        f"{data['distinct_schedules']} distinct schedules, {data['pairs']} overlapping pairs, {data['sites_reached']} sites reached,"
+        f" {len(data['sites_unreached'])} not, {data['twins']['run']} executions run twice",
+    ]
+    if data["inconclusive"]:
+        lines.append(f"{data['inconclusive']} executions ran out of steps before a verdict")
+    for death in data["worker_deaths"]:
+        held = f"{death['scenario']} on {death['profile']}, seed {death['seed']}" if death["scenario"] else "nothing"
+        lines.append(f"worker {death['worker']} died with status {death['exit_status']}; it held {held}")
+    for found in data["violations"]:
+        lines.append(f"{found['count']:>8} x {found['signature']}  {found['checker']} {found['title']}: {found['scenario']} on {', '.join(found['profiles'])}")
+        if found["trace"]:
+            lines.append(f"           zapstress show {found['trace']}")
+    lines.append("no violation" if not data["violations"] else f"{len(data['violations'])} signatures")
+    return "\n".join(lines)

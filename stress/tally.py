@@ -1,0 +1,125 @@
+"""What a worker counts about its executions, between one message to the supervisor and the next."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections import Counter
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from sim.machine import SITES
+from stress.evidence import evidence
+from stress.outcome import site_checksums
+from stress.signature import signature_of
+from stress.sketch import HASH_BITS, Sketch
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stress.execution import Outcome, Runner
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+PAIRS_EVERY = 8
+"""One execution in so many is searched for overlapping pairs, besides the first of each lease."""
+
+_GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
+
+
+def twinned(seed: int, case: int, every: int) -> bool:
+    """Return whether the execution is one of the share, 1 / ``every``, that is run twice; 0 is none."""
+    return every > 0 and ((seed + case) * _GOLDEN & _MASK) >> 40 & 0xFFFFFF < (1 << 24) // every
+
+
+def twin_digest(outcome: Outcome) -> str:
+    """Return what must be equal when an execution is run again: steps, verdict and final state."""
+    return f"{outcome.verdict.kind} {outcome.digest()} {outcome.model_hash()}"
+
+
+def schedule_value(case: int, tape: list[int]) -> int:
+    """Return the hash of a schedule of a case, for a sketch."""
+    digest = hashlib.blake2b(array("q", [case, *tape]).tobytes(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> (64 - HASH_BITS)
+
+
+class Tally:
+    """The counts of one lease since the last message."""
+
+    def __init__(self, order: dict[str, Any], runner: Runner, traced: set[str]) -> None:
+        self.order, self.runner, self.traced = order, runner, traced
+        self.sketch = Sketch()
+        self.sampled = 0
+        self.reset(perf_counter())
+
+    def reset(self, now: float) -> None:
+        """Begin to count anew; the sketch stays, so that a schedule is sent once."""
+        self.began = now
+        self.executions = self.steps = self.inconclusive = 0
+        self.visits: Array | None = None
+        self.pairs: Counter[int] = Counter()
+        self.schedules: list[int] = []
+        self.failures: dict[str, dict[str, Any]] = {}
+        self.twins: list[dict[str, Any]] = []
+        self.urgent = False
+        """A failure of a new signature is in hand."""
+
+    def add(self, outcome: Outcome, seed: int, learned: dict[str, int] | None) -> None:
+        """Count an execution; ``learned``, if it is to have a twin, is what its strategy knew before it."""
+        self.executions += 1
+        self.steps += outcome.steps
+        self.visits = _sum(self.visits, outcome.visits())
+        schedule = schedule_value(self.order["number"], self.runner.machine.tape)
+        if self.sketch.add(schedule):
+            self.schedules.append(schedule)
+        if self.sampled % PAIRS_EVERY == 0:
+            self.pairs.update(outcome.conflicts().tolist())
+        self.sampled += 1
+        if outcome.verdict.kind == "inconclusive":
+            self.inconclusive += 1
+        elif outcome.verdict.kind == "violation":
+            self.fail(outcome, seed)
+        if learned is not None:
+            self.twins.append({"seed": seed, "learned": learned, "digest": twin_digest(outcome)})
+
+    def fail(self, outcome: Outcome, seed: int) -> None:
+        """Count a failure; of each signature the first has its trace sent with it."""
+        name = signature_of(outcome)
+        failure = self.failures.setdefault(name, {"signature": name, "seed": seed, "count": 0})
+        failure["count"] += 1
+        if failure["count"] == 1:
+            failure |= evidence(outcome, self.order["strategy"], whole=name not in self.traced)
+            self.urgent |= name not in self.traced
+            self.traced.add(name)
+
+    def message(self, now: float) -> dict[str, Any]:
+        """Return the message, and begin to count anew."""
+        names = dict(zip(site_checksums(), (info.name for info in SITES), strict=True))
+        visits = [] if self.visits is None else self.visits.tolist()
+        message = {
+            "is": "batch",
+            "lease": self.order["lease"],
+            "executions": self.executions,
+            "steps": self.steps,
+            "inconclusive": self.inconclusive,
+            "busy_s": now - self.began,
+            "visits": {SITES[number].name: count for number, count in enumerate(visits) if count},
+            "pairs": [[names[pair >> 32], names[pair & 0xFFFFFFFF], count] for pair, count in self.pairs.items()],
+            "schedules": self.schedules,
+            "failures": list(self.failures.values()),
+            "twins": self.twins,
+        }
+        self.reset(now)
+        return message
+
+
+def _sum(total: Array | None, more: Array) -> Array:
+    """Add visits; modules may have declared sites in between."""
+    if total is None:
+        return more
+    if len(total) == len(more):
+        total += more
+        return total
+    grown = more.copy()
+    grown[: len(total)] += total
+    return grown
