@@ -1,6 +1,6 @@
 """One case, made ready once and executed as often as you like.
 
-A :class:`Case` says what is to be run. :func:`open_runner` composes its kernel, runs the scenario's setup and takes a
+A :class:`~stress.case.Case` says what is to be run. :func:`open_runner` composes its kernel, runs the scenario's setup and takes a
 snapshot; from there on :meth:`Runner.run` costs one copy, one execution and, after a clean end, one audit.
 
 The setup is a sequential prefix under the same kernel and faults, with all chance plain. It may itself violate: then every
@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.arena import Arena
 from sim.machine import Actor, Violation
+from stress.case import Case
 from stress.data import PLAIN
 from stress.discovery import CATALOGUE, Catalogue
 from stress.drivers import Driver, FastDriver, session
@@ -30,21 +30,6 @@ __all__ = ["STEPS_MAX", "Case", "Outcome", "Runner", "open_runner"]
 
 STEPS_MAX = 20_000
 """The step budget of an execution, unless another is given."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """What to run: a scenario with its parameters, on a profile, under a kernel. Plain values, so that it can be sent and hashed.
-
-    ``params`` is sorted pairs; ``kernel`` a version, or ``FILE.py:CLASS``; ``faults`` are ids.
-    """
-
-    scenario: str
-    params: tuple[tuple[str, int], ...]
-    profile: str
-    geometry: str = "small"
-    kernel: str = "6.9"
-    faults: tuple[str, ...] = ()
 
 
 class Runner:

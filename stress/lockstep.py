@@ -260,7 +260,8 @@ class Lockstep(Machine):
         chains = [self.frames(slot) for slot in range(self.slots) if self.started[slot]]
         cycle = self.livelock.look(self.arena, [self.current, *chains], self.seq)
         if cycle:
-            self.fail(Violation("livelock", "livelock", f"the same state came again after {cycle} steps of fair turns", self.parked_at[self.current]))
+            sites = sorted(self.log[-2 * cycle :: 2], key=lambda code: site_info(code).name)
+            self.fail(Violation("livelock", "livelock", f"the same state came again after {cycle} steps of fair turns", sites[0], sites[-1]))
         if self.livelock.spent(self.seq):
             self.verdict = Verdict("inconclusive", reason=f"the budget of {self.steps_max} steps ran out")
             self._give_up()
@@ -288,8 +289,8 @@ class Lockstep(Machine):
         cycle = _cycle(waits)
         words = " -> ".join(self._wait_words(slot) for slot in (cycle or waits))
         title = "deadlock" if cycle else "lost-wakeup"
-        accused = self.parked_at[(cycle or list(waits))[0]]
-        self.fail(Violation("deadlock", title, words, accused))
+        sites = sorted((self.parked_at[slot] for slot in cycle or waits), key=lambda code: site_info(code).name)
+        self.fail(Violation("deadlock", title, words, sites[0], sites[-1]))
 
     def _holders(self, slot: int) -> list[int]:
         code = self.parked_at[slot]
@@ -577,12 +578,14 @@ class Lockstep(Machine):
         elif self.ask(code):
             await hand_over()
         readers = self._readers.get(col.r + i, [])
+        mine = self.current in readers
+        if mine:
+            readers.remove(self.current)
+            view[i] -= 1
         self.emit(code)
-        self.emit(view[i] - 1)
-        if self.current not in readers:
+        self.emit(view[i])
+        if not mine:
             self._not_owner(code, col, i, "not held by it for reading")
-        readers.remove(self.current)
-        view[i] -= 1
         self._changed(col, i, view[i] + 1, view[i])
 
     async def down_write(self, site: int, col: Column, i: int) -> None:
@@ -600,11 +603,13 @@ class Lockstep(Machine):
         elif self.ask(code):
             await hand_over()
         old = col.view[i]
+        mine = old == -1 - self.current
+        if mine:
+            col.view[i] = value
         self.emit(code)
         self.emit(value)
-        if old != -1 - self.current:
+        if not mine:
             self._not_owner(code, col, i, "not held by it for writing")
-        col.view[i] = value
         if value:
             self._readers.setdefault(col.r + i, []).append(self.current)
         self._changed(col, i, old, value)

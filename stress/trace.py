@@ -1,0 +1,314 @@
+"""Traces: one execution on disk, the only artefact of a failure (law L4).
+
+A trace is data: opening one from a stranger runs nothing and allocates no more than the limits below. The file is
+
+    magic (8 bytes), format version (2), length of the body (8), blake2b-128 of those three and the body, the body
+
+with integers little-endian. The body is zlib of sections: the header (JSON), the schedule tape (runs of slot, steps), the data tapes
+per slot, and the step checks (two bytes per step). Within it, integers are LEB128 varints.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stress.case import Case
+from stress.errors import StorageError, TraceError
+
+if TYPE_CHECKING:
+    from stress.outcome import Outcome
+
+MAGIC = b"ZAPTRACE"
+VERSION = 1
+FILE_MIB_MAX = 16
+BODY_MIB_MAX = 64
+STEPS_MAX = 16_000_000
+"""Steps that a schedule tape may hold."""
+
+_HEAD = len(MAGIC) + 2 + 8 + 16
+_MIB = 1 << 20
+T = TypeVar("T")
+_KINDS = ("clean", "violation", "inconclusive")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the traced execution ended; sites by name."""
+
+    kind: str
+    reason: str = ""
+    checker: str = ""
+    title: str = ""
+    message: str = ""
+    accused: str = ""
+    victim: str = ""
+    signature: str = ""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One execution, as recorded."""
+
+    case: Case
+    seed: int
+    strategy: str
+    steps_max: int
+    """The step budget."""
+    sources: str
+    """Hash over the model's source files."""
+    python: str
+    ending: Ending
+    setup: bool
+    """It ended in the setup: there are no choices, and digest and checks are those of the failing phase."""
+    steps: int
+    digest: str
+    model_hash: str
+    schedule: tuple[tuple[int, int], ...]
+    tapes: dict[int, tuple[int, ...]]
+    checks: bytes
+
+    @property
+    def switches(self) -> int:
+        """How often the turn went to another actor."""
+        return max(0, len(self.schedule) - 1)
+
+    def header(self) -> dict[str, Any]:
+        """Return everything but the tapes and the checks, as plain data."""
+        found = asdict(self)
+        for name in ("schedule", "tapes", "checks"):
+            del found[name]
+        return found
+
+
+def capture(outcome: Outcome, strategy: str) -> Trace:
+    """Return the trace of ``outcome``, which is the latest of its runner; ``strategy`` is the name of what chose."""
+    from stress.discovery import sources_hash
+
+    runner = outcome.runner
+    return Trace(
+        case=runner.case,
+        seed=outcome.seed,
+        strategy=strategy,
+        steps_max=runner.machine.steps_max,
+        sources=sources_hash(runner.case.kernel),
+        python=platform.python_version(),
+        ending=ending_of(outcome),
+        setup=outcome.setup,
+        steps=outcome.steps,
+        digest=outcome.digest(),
+        model_hash=outcome.model_hash(),
+        schedule=tuple(outcome.schedule()),
+        tapes={slot: tuple(tape) for slot, tape in outcome.tapes.items()},
+        checks=outcome.step_checks(),
+    )
+
+
+def ending_of(outcome: Outcome) -> Ending:
+    """Return how ``outcome`` ended, in words that mean the same in every process."""
+    from sim.machine import site_info
+    from stress.signature import signature
+
+    verdict, violation = outcome.verdict, outcome.verdict.violation
+    if violation is None:
+        return Ending(verdict.kind, verdict.reason)
+    accused, victim = (site_info(code).name if code else "" for code in (violation.accused, violation.victim))
+    return Ending(verdict.kind, verdict.reason, violation.checker, violation.title, violation.message, accused, victim, signature(violation))
+
+
+# -- writing -----------------------------------------------------------------------------------------------------
+
+
+def varint(number: int) -> bytes:
+    """Return ``number`` (not negative) as a LEB128 varint."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def encode(trace: Trace) -> bytes:
+    """Return the bytes of the file."""
+    header = json.dumps(trace.header(), sort_keys=True, separators=(",", ":")).encode()
+    parts = [varint(len(header)), header, varint(len(trace.schedule))]
+    parts += [varint(number) for run in trace.schedule for number in run]
+    parts.append(varint(len(trace.tapes)))
+    for slot, tape in sorted(trace.tapes.items()):
+        parts += [varint(slot), varint(len(tape)), *map(varint, tape)]
+    parts += [varint(len(trace.checks)), trace.checks]
+    body = zlib.compress(b"".join(parts), 9)
+    head = MAGIC + VERSION.to_bytes(2, "little") + len(body).to_bytes(8, "little")
+    return head + _checksum(head, body) + body
+
+
+def _checksum(head: bytes, body: bytes) -> bytes:
+    return hashlib.blake2b(head + body, digest_size=16).digest()
+
+
+def save(trace: Trace, path: str | os.PathLike[str]) -> None:
+    """Write ``trace`` to ``path``, whole or not at all. Raises StorageError."""
+    write_atomically(Path(path), encode(trace))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file beside ``path`` and move it there once it is on the disk. Raises StorageError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            with open(beside, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "name another directory"
+        raise StorageError(f"{path}: cannot be written ({error.strerror}); {remedy}") from error
+
+
+# -- reading -----------------------------------------------------------------------------------------------------
+
+
+def load(path: str | os.PathLike[str]) -> Trace:
+    """Read the trace at ``path``, or in the failure's folder at ``path``. Raises TraceError."""
+    file = Path(path)
+    try:
+        if file.is_dir():
+            file = file / "trace"
+        if file.stat().st_size > FILE_MIB_MAX * _MIB:
+            raise TraceError(f"{file}: larger than {FILE_MIB_MAX} MiB, so not a trace")
+        data = file.read_bytes()
+    except OSError as error:
+        raise TraceError(f"{file}: cannot be read ({error.strerror}); name a trace that a campaign or run --save wrote") from error
+    return decode(data, str(file))
+
+
+def decode(data: bytes, name: str) -> Trace:
+    """Return the trace whose file has the bytes ``data``; ``name`` is what errors call it. Raises TraceError."""
+    body = _body(data, name)
+    unzip = zlib.decompressobj()
+    try:
+        plain = unzip.decompress(body, BODY_MIB_MAX * _MIB)
+        if not unzip.eof or unzip.unused_data:
+            raise ValueError(f"its body is not one stream of at most {BODY_MIB_MAX} MiB")
+        return _Reader(plain).trace()
+    except (zlib.error, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise TraceError(f"{name}: malformed ({error}); it was not written by zapstress, so get the original") from error
+
+
+def _body(data: bytes, name: str) -> bytes:
+    """Return the body of a file that is whole, unchanged and of our version."""
+    if not data:
+        raise TraceError(f"{name}: empty; it was torn when it was written, so run its seed again with --save")
+    if not data.startswith(MAGIC[: len(data)]):
+        raise TraceError(f"{name}: not a zapstress trace; name a file that a campaign or run --save wrote")
+    version = int.from_bytes(data[len(MAGIC) : len(MAGIC) + 2], "little")
+    if len(data) >= _HEAD and version > VERSION:
+        raise TraceError(f"{name}: of format {version}, and this zapstress reads up to {VERSION}; upgrade zapstress")
+    size = int.from_bytes(data[len(MAGIC) + 2 : _HEAD - 16], "little")
+    if len(data) < _HEAD or len(data) - _HEAD < size:
+        raise TraceError(f"{name}: truncated at {len(data)} bytes; copy it again, or run its seed again with --save")
+    body = data[_HEAD:]
+    if len(body) != size or version != VERSION or _checksum(data[: _HEAD - 16], body) != data[_HEAD - 16 : _HEAD]:
+        raise TraceError(f"{name}: edited or damaged (its checksum does not fit); get the original, or run its seed again with --save")
+    return body
+
+
+class _Reader:
+    """Takes the sections from a body. Whatever does not fit raises ValueError, KeyError or TypeError."""
+
+    def __init__(self, plain: bytes) -> None:
+        self.plain, self.at = plain, 0
+
+    def number(self) -> int:
+        """Take a varint of at most 63 bits."""
+        number = shift = 0
+        while True:
+            if self.at >= len(self.plain) or shift > 56:
+                raise ValueError("a number has no end")
+            byte = self.plain[self.at]
+            self.at += 1
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return number
+            shift += 7
+
+    def bytes(self) -> bytes:
+        """Take a length and as many bytes."""
+        size = self.number()
+        if size > len(self.plain) - self.at:
+            raise ValueError("a section is cut short")
+        self.at += size
+        return self.plain[self.at - size : self.at]
+
+    def count(self) -> range:
+        """Take a count of things that have at least a byte each."""
+        count = self.number()
+        if count > len(self.plain) - self.at:
+            raise ValueError("a count is too large")
+        return range(count)
+
+    def schedule(self) -> Iterator[tuple[int, int]]:
+        """Take the schedule tape."""
+        total = 0
+        for _ in self.count():
+            slot, steps = self.number(), self.number()
+            total += steps
+            if total > STEPS_MAX:
+                raise ValueError("the schedule is too long")
+            yield slot, steps
+
+    def trace(self) -> Trace:
+        """Take everything."""
+        header = json.loads(self.bytes())
+        schedule = tuple(self.schedule())
+        tapes = {}
+        for _ in self.count():
+            slot = self.number()
+            tapes[slot] = tuple(self.number() for _ in self.count())
+        checks = self.bytes()
+        if self.at != len(self.plain):
+            raise ValueError("something follows its last section")
+        return _trace(header, schedule, tapes, checks)
+
+
+def _trace(header: dict[str, Any], schedule: tuple[tuple[int, int], ...], tapes: dict[int, tuple[int, ...]], checks: bytes) -> Trace:
+    case, ending = header["case"], {name: _of(str, text) for name, text in header["ending"].items()}
+    if ending["kind"] not in _KINDS:
+        raise ValueError("an ending of no known kind")
+    fields: dict[str, Any] = {name: _of(str, header[name]) for name in ("strategy", "sources", "python", "digest", "model_hash")}
+    fields |= {name: _of(int, header[name]) for name in ("seed", "steps_max", "steps")}
+    if not 0 < fields["steps_max"] <= STEPS_MAX or len(checks) > 2 * STEPS_MAX:
+        raise ValueError("a step budget beyond all measure")
+    made = Case(
+        scenario=_of(str, case["scenario"]),
+        params=tuple((_of(str, name), _of(int, value)) for name, value in case["params"]),
+        profile=_of(str, case["profile"]),
+        geometry=_of(str, case["geometry"]),
+        kernel=_of(str, case["kernel"]),
+        faults=tuple(_of(str, fault) for fault in case["faults"]),
+    )
+    return Trace(case=made, ending=Ending(**ending), setup=_of(bool, header["setup"]), schedule=schedule, tapes=tapes, checks=checks, **fields)
+
+
+def _of(kind: type[T], value: object) -> T:
+    if type(value) is not kind:
+        raise TypeError(f"{str(value)[:20]!r} is no {kind.__name__}")
+    return value
