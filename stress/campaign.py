@@ -116,9 +116,19 @@ class Campaign:
         room = sum(map(len, self.twins)) < TWINS_MAX
         left_s = lease.slice_s if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
         return {
-            "do": "lease", "lease": name, "number": number, "case": self.cases[number], "strategy": lease.strategy, "options": self.settings.options,
-            "first": first, "count": lease.count, "slice_s": min(lease.slice_s, left_s), "twin_every": self.budget.twin_every if room else 0, "stop": self.budget.stop_on_first,
-        }  # fmt: skip
+            "do": "lease",
+            "lease": name,
+            "number": number,
+            "case": self.cases[number],
+            "strategy": lease.strategy,
+            "options": self.settings.options,
+            "first": first,
+            "count": lease.count,
+            "slice_s": min(lease.slice_s, left_s),
+            "twin_every": self.budget.twin_every if room else 0,
+            "stop": self.budget.stop_on_first,
+            "dir": str(self.store.directory),
+        }
 
     def answer(self, worker: int, order: Order, answer: Order) -> bool:
         """Record an answer; return whether the order is carried out."""

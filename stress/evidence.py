@@ -8,21 +8,29 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
+from stress.errors import Divergence
+from stress.replay import Mode, compare, replay
+from stress.report import headline, page
 from stress.trace import Trace, capture, encode
 
 if TYPE_CHECKING:
+    from stress.discovery import Catalogue
     from stress.outcome import Outcome
 
 
-def evidence(outcome: Outcome, strategy: str, whole: bool) -> dict[str, Any]:
-    """Return the failure's checker and title, and, if ``whole``, its trace (base64), environment and report, as plain data."""
-    violation = outcome.verdict.violation
-    assert violation is not None
-    found: dict[str, Any] = {"checker": violation.checker, "title": violation.title}
-    if whole:
-        trace = capture(outcome, strategy)
-        found |= {"trace": base64.b64encode(encode(trace)).decode(), "environment": environment(trace), "report": report(trace)}
-    return found
+async def evidence(trace: Trace, path: str, catalogue: Catalogue) -> dict[str, Any]:
+    """Return the trace (base64), the environment and the report of a failure, as plain data; ``path`` is where its trace will be."""
+    try:
+        async with replay(trace, Mode(kernel=trace.case.kernel), catalogue) as again:
+            report, replays = page(again, path), "as recorded"
+            compare(trace, again.outcome)
+    except Divergence as error:
+        report, replays = f"{headline(trace)}\n\n  {trace.ending.message}\n\n  It does not replay: {error}\n", str(error)
+    return {
+        "trace": base64.b64encode(encode(trace)).decode(),
+        "environment": {**environment(trace), "replays": replays},
+        "report": report,
+    }
 
 
 def encoded_trace(outcome: Outcome, strategy: str) -> str:
@@ -52,19 +60,3 @@ def version() -> str:
         return importlib.metadata.version("zapstress")
     except importlib.metadata.PackageNotFoundError:
         return "source"
-
-
-def report(trace: Trace) -> str:
-    """Return a few lines about a failure; ``zapstress show`` draws the whole."""
-    case, ending = trace.case, trace.ending
-    params = " ".join(f"{name}={value}" for name, value in case.params)
-    victim = f" / {ending.victim}" if ending.victim else ""
-    return (
-        f"BUG: {ending.title} in {ending.accused}{victim}\n"
-        f"  signature {ending.signature}   scenario {case.scenario} {params}  profile {case.profile} ({case.geometry})   kernel {case.kernel}"
-        f"   faults {', '.join(case.faults) or 'none'}\n"
-        f"  seed {trace.seed}, strategy {trace.strategy}; {trace.steps} steps, {trace.switches} switches\n\n"
-        f"  {ending.checker}: {ending.message}\n\n"
-        f"  show    zapstress show failures/{ending.signature}/trace\n"
-        f"  replay  zapstress replay failures/{ending.signature}/trace\n"
-    )

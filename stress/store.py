@@ -159,11 +159,12 @@ class Store:
         if self.db.execute("PRAGMA user_version").fetchone()[0] == 0:
             for statement in SCHEMA.split(";\n"):
                 self.db.execute(statement)
+            self.db.execute(f"PRAGMA user_version = {VERSION}")
+        kept = self.settings()
+        if not kept:
             rows = [(name, json.dumps(value)) for name, value in settings.items()]
             self.db.executemany("INSERT INTO settings VALUES (?, ?)", rows)
-            self.db.execute(f"PRAGMA user_version = {VERSION}")
             return
-        kept = self.settings()
         for name, value in settings.items():
             if kept.get(name) != json.loads(json.dumps(value)):
                 raise UsageError(
@@ -324,3 +325,11 @@ def _storage_error(path: Path, error: Exception) -> Exception:
         return UsageError(f"{path}: not a campaign's file, or damaged; give --dir a directory of its own")
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return StorageError(f"{path}: cannot write ({words}); make room or give --dir another directory. What was recorded is kept")
+
+
+def peek(directory: Path) -> dict[str, Any] | None:
+    """Return the settings of the campaign in ``directory``, or None if there is none yet. Raises as :class:`Store` does."""
+    if not (directory / DATABASE).exists():
+        return None
+    with Store(directory, {}) as store:
+        return store.settings() or None

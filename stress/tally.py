@@ -13,10 +13,12 @@ from stress.evidence import evidence
 from stress.outcome import site_checksums
 from stress.signature import signature_of
 from stress.sketch import HASH_BITS, Sketch
+from stress.trace import Trace, capture
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from stress.discovery import Catalogue
     from stress.execution import Outcome, Runner
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -61,8 +63,8 @@ class Tally:
         self.schedules: list[int] = []
         self.failures: dict[str, dict[str, Any]] = {}
         self.twins: list[dict[str, Any]] = []
-        self.urgent = False
-        """A failure of a new signature is in hand."""
+        self.fresh: list[tuple[dict[str, Any], Trace]] = []
+        """Failures of a new signature: their evidence is wanted before the message is sent."""
 
     def add(self, outcome: Outcome, seed: int, learned: dict[str, int] | None) -> None:
         """Count an execution; ``learned``, if it is to have a twin, is what its strategy knew before it."""
@@ -83,14 +85,21 @@ class Tally:
             self.twins.append({"seed": seed, "learned": learned, "digest": twin_digest(outcome)})
 
     def fail(self, outcome: Outcome, seed: int) -> None:
-        """Count a failure; of each signature the first has its trace sent with it."""
-        name = signature_of(outcome)
-        failure = self.failures.setdefault(name, {"signature": name, "seed": seed, "count": 0})
+        """Count a failure; the first of each signature is traced, to be sent whole."""
+        name, violation = signature_of(outcome), outcome.verdict.violation
+        assert violation is not None
+        failure = self.failures.get(name)
+        if failure is None:
+            failure = self.failures[name] = {"signature": name, "checker": violation.checker, "title": violation.title, "seed": seed, "count": 0}
         failure["count"] += 1
-        if failure["count"] == 1:
-            failure |= evidence(outcome, self.order["strategy"], whole=name not in self.traced)
-            self.urgent |= name not in self.traced
+        if name not in self.traced:
             self.traced.add(name)
+            self.fresh.append((failure, capture(outcome, self.order["strategy"])))
+
+    async def complete(self, catalogue: Catalogue) -> None:
+        """Add the evidence of the signatures that are new."""
+        for failure, trace in self.fresh:
+            failure |= await evidence(trace, f"{self.order['dir']}/failures/{failure['signature']}/trace", catalogue)
 
     def message(self, now: float) -> dict[str, Any]:
         """Return the message, and begin to count anew."""

@@ -116,12 +116,13 @@ class Worker:
             now = perf_counter()
             if now - began >= order["slice_s"] or (order["stop"] and tally.failures):
                 break
-            if tally.urgent or now - tally.began > FLUSH_SECONDS_MAX:
-                self.flush(tally, now, last=False)
-        self.flush(tally, now, last=True)
+            if tally.fresh or now - tally.began > FLUSH_SECONDS_MAX:
+                await self.flush(tally, now, last=False)
+        await self.flush(tally, now, last=True)
 
-    def flush(self, tally: Tally, now: float, last: bool) -> None:
+    async def flush(self, tally: Tally, now: float, last: bool) -> None:
         """Send what has been counted since the last flush."""
+        await tally.complete(self.catalogue)
         self.say(tally.message(now) | {"last": last})
 
     async def twin(self, order: Order) -> None:

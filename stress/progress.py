@@ -1,0 +1,64 @@
+"""How a campaign goes, on standard error: a live table on a terminal, elsewhere a key=value line every ten seconds."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from stress.campaign import Campaign
+
+LINE_SECONDS = 10.0
+LIVE_SECONDS = 0.25
+
+
+def metrics(campaign: Campaign) -> dict[str, object]:
+    """Return what is shown, in order: declared here once, for both forms. Of this run, but for the sketch and the failures."""
+    elapsed = max(campaign.elapsed_s, 1e-9)
+    now = {index: process.pulse.held for index, process in sorted(campaign.fleet.processes.items())}
+    cases = [campaign.cases[held[0]] for held in now.values() if held is not None]
+    return {
+        "elapsed_s": round(elapsed),
+        "executions": campaign.executions,
+        "executions_per_s": round(campaign.executions / elapsed),
+        "steps_per_s": round(campaign.steps / elapsed),
+        "distinct_schedules": campaign.store.sketch.estimate(),
+        "failures": campaign.failures,
+        "worker_deaths": campaign.fleet.deaths,
+        "now": ",".join(f"{case['scenario']}@{case['profile']}" for case in cases) or "-",
+    }
+
+
+async def show(campaign: Campaign) -> None:
+    """Show how the campaign goes until cancelled."""
+    await (_live(campaign) if sys.stderr.isatty() else _lines(campaign))
+
+
+async def _lines(campaign: Campaign) -> None:
+    while True:
+        await trio.sleep(LINE_SECONDS)
+        print(" ".join(f"{name}={value}" for name, value in metrics(campaign).items()), file=sys.stderr, flush=True)
+
+
+async def _live(campaign: Campaign) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(_table(campaign), console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+        while True:
+            await trio.sleep(LIVE_SECONDS)
+            live.update(_table(campaign), refresh=True)
+
+
+def _table(campaign: Campaign) -> Table:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for name, value in metrics(campaign).items():
+        style = "bold red" if name in ("failures", "worker_deaths") and value else ""
+        table.add_row(name.replace("_per_s", "/s").removesuffix("_s").replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value), style=style)
+    return table
