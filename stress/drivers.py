@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import trio
@@ -25,10 +25,13 @@ from trio.lowlevel import Abort, Task, current_task, reattach_detached_coroutine
 from sim.machine import Abandon
 from stress.errors import ForeignYield
 from stress.fingerprint import await_chain
-from stress.lockstep import HANDOVER, PARKED, Lockstep, park
+from stress.lockstep import HANDOVER, PARKED, Lockstep, Verdict, park
 
 END = "end"
 """What a parked actor's loop is sent when the session is over."""
+
+UNWINDS_MAX = 8
+"""How often an actor that keeps awaiting trio is told to unwind."""
 
 
 async def _actor_loop(machine: Lockstep, slot: int) -> None:
@@ -50,6 +53,7 @@ class Driver(ABC):
         self.machine = machine
         self.loops: list[Coroutine[Any, Any, None]] = []
         self.tasks: list[Task] = []
+        self.lost: set[int] = set()
         machine.frames = lambda slot: await_chain(self.loops[slot])
 
     @abstractmethod
@@ -65,23 +69,50 @@ class Driver(ABC):
         """Let every actor's task end."""
 
     def check(self, slot: int, yielded: object) -> None:
-        """Raise ForeignYield unless the actor yielded one of ours."""
-        if yielded is not HANDOVER and yielded is not PARKED:
-            raise ForeignYield(
-                f"actor {self.machine.actors[slot].name} awaited a trio primitive inside a stepped region "
-                f"(it yielded {type(yielded).__name__}): model code and scenarios may await only the machine's primitives"
-            )
+        """Unwind the actor and raise ForeignYield unless it yielded one of ours."""
+        if yielded is HANDOVER or yielded is PARKED:
+            return
+        error = self._foreign(slot, yielded)
+        self.machine.abandoning, self.machine.live = True, False
+        self.unwind(slot)
+        raise error
+
+    def _foreign(self, slot: int, yielded: object) -> ForeignYield:
+        """Make the verdict that the tool was misused: a trio primitive in a stepped region."""
+        error = ForeignYield(
+            f"actor {self.machine.actors[slot].name} awaited a trio primitive inside a stepped region "
+            f"(it yielded {type(yielded).__name__}): model code and scenarios may await only the machine's primitives"
+        )
+        self.machine.verdict = Verdict("error", error=error, reason=str(error))
+        return error
+
+    def unwind(self, slot: int) -> None:
+        """Throw Abandon into the actor until it is parked. One that will not be unwound is lost, and its task ends with the session."""
+        for _ in range(UNWINDS_MAX):
+            try:
+                yielded = self.loops[slot].throw(Abandon())
+            except BaseException:  # noqa: BLE001 - its loop is dead: whatever killed it has been raised already
+                break
+            if yielded is PARKED:
+                return
+            self._foreign(slot, yielded)
+        self.lost.add(slot)
+
+    def abandon(self) -> None:
+        """Unwind every actor that is inside its body, so that all stand at their start."""
+        machine = self.machine
+        machine.abandoning, machine.live, machine.run = True, False, 0
+        for slot in range(machine.slots):
+            if machine.started[slot] and slot not in self.lost:
+                machine.current = slot
+                self.unwind(slot)
+                machine.started[slot] = False
+        machine.abandoning = False
 
     def conclude(self) -> None:
-        """Unwind every actor that is inside its body, so that all stand at their start; report an error."""
+        """Abandon what is left of the execution, let the strategy learn, and raise the error if there was one."""
         machine, current = self.machine, self.machine.current
-        machine.abandoning = True
-        machine.run = 0
-        for slot in range(machine.slots):
-            if machine.started[slot]:
-                machine.current = slot
-                self.check(slot, self.loops[slot].throw(Abandon()))
-        machine.abandoning = False
+        self.abandon()
         machine.current = current
         machine.finish()
         if machine.verdict.error is not None:
@@ -95,7 +126,7 @@ class FastDriver(Driver):
 
     async def host(self, slot: int) -> None:
         task = current_task()
-        self.loops[slot] = task.coro
+        self.loops[slot], self.tasks[slot] = task.coro, task
         await temporarily_detach_coroutine_object(_abort)
         await _actor_loop(self.machine, slot)
         await reattach_detached_coroutine_object(task, None)
@@ -110,12 +141,19 @@ class FastDriver(Driver):
             slot = machine.current
             yielded = sends[slot](None)
             if yielded is not HANDOVER and yielded is not PARKED:
-                self.check(slot, yielded)
+                with suppress(ForeignYield):
+                    self.check(slot, yielded)
         self.conclude()
 
     def close(self) -> None:
-        for loop in self.loops:
-            loop.send(END)
+        self.abandon()
+        for slot, loop in enumerate(self.loops):
+            try:
+                if slot in self.lost:
+                    loop.close()
+                loop.send(END)
+            except BaseException:  # noqa: BLE001 - the coroutine is dead: let trio find its task ended
+                reschedule(self.tasks[slot])
 
 
 class ReferenceDriver(Driver):
@@ -126,7 +164,6 @@ class ReferenceDriver(Driver):
     def __init__(self, machine: Lockstep) -> None:
         super().__init__(machine)
         self.controller: Task | None = None
-        self.error: BaseException | None = None
 
     async def host(self, slot: int) -> None:
         machine, loop = self.machine, _actor_loop(self.machine, slot)
@@ -138,21 +175,21 @@ class ReferenceDriver(Driver):
                 while machine.live and machine.current == slot:
                     self.check(slot, loop.send(None))
             except BaseException as error:  # noqa: BLE001 - the controller raises it
-                self.error = error
+                machine.verdict, machine.live = Verdict("error", error=error, reason=repr(error)), False
             assert self.controller is not None
-            reschedule(self.tasks[machine.current] if machine.live and self.error is None else self.controller)
-        loop.close()
+            reschedule(self.tasks[machine.current] if machine.live else self.controller)
+        with suppress(RuntimeError):
+            loop.close()
 
     async def execute(self) -> None:
         if self.machine.live:
             self.controller = current_task()
             reschedule(self.tasks[self.machine.current])
             await wait_task_rescheduled(_abort)
-        if self.error is not None:
-            raise self.error
         self.conclude()
 
     def close(self) -> None:
+        self.abandon()
         for task in self.tasks:
             reschedule(task, Value(END))
 
@@ -166,19 +203,34 @@ async def session(machine: Lockstep, driver: str = "fast") -> AsyncIterator[Driv
 
     The tasks end with the block, whatever ends it: an actor left parked would hang the nursery.
     """
-    stepper = DRIVERS[driver](machine)
-    async with trio.open_nursery() as nursery:
-        stepper.loops = [None] * machine.slots  # type: ignore[list-item]
-        stepper.tasks = [None] * machine.slots  # type: ignore[list-item]
-        for slot in range(machine.slots):
-            nursery.start_soon(stepper.host, slot)
-        while None in stepper.loops:
-            await trio.lowlevel.checkpoint()
+    stepper, failure = DRIVERS[driver](machine), None
+    try:
+        async with trio.open_nursery() as nursery:
+            await _settle(stepper, nursery)
+            try:
+                yield stepper
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                stepper.close()
+    except BaseExceptionGroup:
+        if failure is None:
+            raise
+    if failure is not None:
+        raise failure
+
+
+async def _settle(stepper: Driver, nursery: trio.Nursery) -> None:
+    """Start the tasks, and let each come to stand at its start."""
+    slots = stepper.machine.slots
+    stepper.loops = [None] * slots  # type: ignore[list-item]
+    stepper.tasks = [None] * slots  # type: ignore[list-item]
+    for slot in range(slots):
+        nursery.start_soon(stepper.host, slot)
+    while None in stepper.loops:
         await trio.lowlevel.checkpoint()
-        if isinstance(stepper, FastDriver):
-            for slot, loop in enumerate(stepper.loops):
-                stepper.check(slot, loop.send(None))
-        try:
-            yield stepper
-        finally:
-            stepper.close()
+    await trio.lowlevel.checkpoint()
+    if isinstance(stepper, FastDriver):
+        for loop in stepper.loops:
+            loop.send(None)

@@ -21,6 +21,7 @@ from stress.discovery import CATALOGUE, Catalogue
 from stress.drivers import Driver, FastDriver, session
 from stress.lockstep import Lockstep, Strategy, Tape, Verdict
 from stress.outcome import Outcome
+from stress.steps import Recorder
 from stress.strategies.sequential import Strategy as Sequential
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Runner:
         """The outcome of the setup, if it did not end clean: then it is that of every run."""
         self.snapshot = b""
         self.actors: list[Actor] = []
+        self.recorder: Recorder | None = None
 
     def run(self, strategy: Strategy, seed: int, data: Tape) -> Outcome:
         """Execute once, at once. Only under the fast driver; see :meth:`execute`."""
@@ -62,6 +64,8 @@ class Runner:
 
     def _begin(self, strategy: Strategy, seed: int, data: Tape) -> None:
         self.arena.restore(self.snapshot)
+        if self.recorder is not None:
+            self.recorder.begin()
         self.machine.begin(self.actors, strategy, data, seed)
 
     def _end(self, seed: int) -> Outcome:
@@ -77,6 +81,8 @@ class Runner:
         """Run the setup, phase by phase, and take the snapshot that every execution starts from."""
         services = list(self.kernel.services())
         for cpu, body in self.scenario.setup():
+            if self.recorder is not None:
+                self.recorder.begin()
             self.machine.begin([Actor(cpu, "setup", body), *services], Sequential(), PLAIN, 0)
             await self.driver.execute()
             if self.machine.verdict.kind != "clean":
@@ -87,9 +93,12 @@ class Runner:
 
 
 @asynccontextmanager
-async def open_runner(case: Case, driver: str = "fast", steps_max: int = STEPS_MAX, catalogue: Catalogue = CATALOGUE) -> AsyncIterator[Runner]:
+async def open_runner(
+    case: Case, driver: str = "fast", steps_max: int = STEPS_MAX, catalogue: Catalogue = CATALOGUE, record: bool = False
+) -> AsyncIterator[Runner]:
     """Compose the case, run its setup, and yield a Runner; ``driver`` is ``fast`` or ``reference``.
 
+    ``record`` keeps what every step found and left (:class:`~stress.steps.Recorder`): for reports, not for campaigns.
     Raises UsageError for an unknown name, and whatever the model raises if the setup itself is wrong.
     """
     profile = catalogue.profile(case.profile)
@@ -103,6 +112,7 @@ async def open_runner(case: Case, driver: str = "fast", steps_max: int = STEPS_M
         scenario.kernel = kernel
         async with session(machine, driver) as stepper:
             runner = Runner(case, scenario, kernel, machine, stepper)
+            runner.recorder = Recorder(machine) if record else None
             await runner.prepare()
             yield runner
     finally:

@@ -32,6 +32,7 @@ VERSION_BITS = 24
 
 _ACCESS = (LOAD_THROUGH_TLB << KIND_SHIFT, STORE_THROUGH_TLB << KIND_SHIFT)
 _WAIT = WAIT << KIND_SHIFT
+_LIVELOCK_RULE = "under fair turns every actor comes to its end"
 
 
 @types.coroutine
@@ -102,6 +103,7 @@ class Lockstep(Machine):
         self.accessed: Callable[[int, int, int, bool], None] | None = None
         self.live = self.abandoning = False
         self.current = self.run = 0
+        self.started = [False] * slots
         self.verdict = Verdict()
         self.frames: Callable[[int], object] = lambda slot: None
         self._waiters: dict[int, list[_Waiter]] = {}
@@ -261,7 +263,7 @@ class Lockstep(Machine):
         cycle = self.livelock.look(self.arena, [self.current, *chains], self.seq)
         if cycle:
             sites = sorted(self.log[-2 * cycle :: 2], key=lambda code: site_info(code).name)
-            self.fail(Violation("livelock", "livelock", f"the same state came again after {cycle} steps of fair turns", sites[0], sites[-1]))
+            self.fail(Violation("livelock", "livelock", f"the same state came again after {cycle} steps of fair turns", sites[0], sites[-1], rule=_LIVELOCK_RULE))
         if self.livelock.spent(self.seq):
             self.verdict = Verdict("inconclusive", reason=f"the budget of {self.steps_max} steps ran out")
             self._give_up()
@@ -290,7 +292,7 @@ class Lockstep(Machine):
         words = " -> ".join(self._wait_words(slot) for slot in (cycle or waits))
         title = "deadlock" if cycle else "lost-wakeup"
         sites = sorted((self.parked_at[slot] for slot in cycle or waits), key=lambda code: site_info(code).name)
-        self.fail(Violation("deadlock", title, words, sites[0], sites[-1]))
+        self.fail(Violation("deadlock", title, words, sites[0], sites[-1], rule="locks are taken in one order (mm/rmap.c), and whoever waits is woken"))
 
     def _holders(self, slot: int) -> list[int]:
         code = self.parked_at[slot]
@@ -560,7 +562,8 @@ class Lockstep(Machine):
 
     def _not_owner(self, code: int, col: Column, i: int, state: str) -> None:
         name = self.actors[self.current].name
-        self.fail(Violation("lock", "unlock-not-owner", f"{name} releases {col.name}[{i}], which is {state}", code, 0, [(col.name, i, col.view[i])]))
+        words = f"{name} releases {col.name}[{i}], which is {state}"
+        self.fail(Violation("lock", "unlock-not-owner", words, code, 0, [(col.name, i, col.view[i])], "a lock is released by its owner"))
 
     async def down_read(self, site: int, col: Column, i: int) -> None:
         code, view = site + col.x + i, col.view

@@ -1,0 +1,143 @@
+"""The page that shows a failure: the interleaving in columns, the state, the rule, and how to see it again.
+
+It is made from a re-run of the trace, so that the trace is all that anyone needs. It ends at the violation and fits a
+screen: of a long execution it keeps the last steps, and before them those that touch the violation's locations.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from stress.steps import Step, actor_name, steps, words
+
+if TYPE_CHECKING:
+    from sim.machine import Violation
+    from stress.replay import Replayed
+    from stress.trace import Trace
+
+TAIL_STEPS_MAX = 24
+"""Steps shown up to the violation."""
+
+TOUCHING_STEPS_MAX = 8
+"""Earlier steps shown because they touch a location of the violation."""
+
+PAGE_COLUMNS = 116
+ACTOR_COLUMNS_MAX = 52
+ACTOR_COLUMNS_MIN = 24
+_NUMBER_COLUMNS = 7
+
+
+def page(replayed: Replayed, path: str) -> str:
+    """Return the failure page; ``path`` is the trace's file, for the command that replays it."""
+    trace = replayed.trace
+    lines = [headline(trace), *_summary(trace), "", *_columns(replayed), "", *_explanation(replayed)]
+    lines.append(_item("replay", f"zapstress replay {path}"))
+    return "\n".join(lines) + "\n"
+
+
+def headline(trace: Trace) -> str:
+    """Return the title: what is wrong, in which function, and which function relied on it being right."""
+    ending = trace.ending
+    if ending.kind != "violation":
+        return f"{ending.kind}: {ending.reason or 'no violation'}" if ending.kind != "clean" else "clean: no violation"
+    functions = [site.partition(":")[0] for site in (ending.accused, ending.victim) if site]
+    return f"BUG: {ending.title} in {' / '.join(functions) or 'no known function'}"
+
+
+def _summary(trace: Trace) -> Iterator[str]:
+    case, ending = trace.case, trace.ending
+    facts = [f"signature {ending.signature}", f"checker {ending.checker}"] if ending.signature else []
+    facts += [f"scenario {case.scenario}", f"profile {case.profile}", f"kernel {case.kernel}"]
+    yield "  " + "   ".join(facts)
+    more = [f"{name} {value}" for name, value in case.params] + ([f"faults {', '.join(case.faults)}"] if case.faults else [])
+    more += [f"geometry {case.geometry}"] if case.geometry != "small" else []
+    if more:
+        yield "  " + "   ".join(more)
+    where = "in the setup; " if trace.setup else ""
+    yield f"  {where}seed {trace.seed:#x}, strategy {trace.strategy}; {trace.steps} steps, {trace.switches} switches"
+
+
+def _columns(replayed: Replayed) -> Iterator[str]:
+    """Yield the interleaving: one column per actor that appears, one line per step."""
+    runner = replayed.outcome.runner
+    shown = selection(list(steps(runner)), replayed.outcome.verdict.violation)
+    slots = sorted({step.slot for step in shown})
+    if not slots:
+        yield "      (no step was made)"
+        return
+    width = max(ACTOR_COLUMNS_MIN, min(ACTOR_COLUMNS_MAX, (PAGE_COLUMNS - _NUMBER_COLUMNS) // len(slots)))
+    yield (" " * _NUMBER_COLUMNS + "".join(actor_name(runner, slot).ljust(width) for slot in slots)).rstrip()
+    last = 0
+    for step in shown:
+        if step.number > last + 1:
+            yield f"{'...':>{_NUMBER_COLUMNS - 2}}  ({step.number - last - 1} steps)"
+        yield from _lines(step, slots.index(step.slot), width)
+        last = step.number
+    if replayed.outcome.verdict.violation is not None:
+        yield " " * (_NUMBER_COLUMNS + width * slots.index(shown[-1].slot)) + "^ here"
+
+
+def selection(made: list[Step], violation: Violation | None) -> list[Step]:
+    """Return the steps to be shown."""
+    tail = made[-TAIL_STEPS_MAX:]
+    places = [place[:2] for place in violation.locations] if violation is not None else []
+    touching = [step for step in made[: -len(tail) or None] if any(step.touches(*place) for place in places)] if len(made) > len(tail) else []
+    return touching[-TOUCHING_STEPS_MAX:] + tail
+
+
+def _lines(step: Step, column: int, width: int) -> Iterator[str]:
+    text = f"{step.site.label}: {step.effect()}"
+    wrapped = textwrap.wrap(text, width - 2, subsequent_indent="  ") or [""]
+    number = f"{step.number:>{_NUMBER_COLUMNS - 2}}  "
+    for line in wrapped:
+        yield number + " " * (column * width) + line
+        number = " " * _NUMBER_COLUMNS
+
+
+def _explanation(replayed: Replayed) -> Iterator[str]:
+    violation = replayed.outcome.verdict.violation
+    if violation is None:
+        return
+    yield _item("what", violation.message)
+    state = state_words(replayed, violation)
+    if state:
+        yield _item("state", state)
+    yield _item("rule", violation.rule or f"{violation.checker} {violation.title}")
+
+
+def state_words(replayed: Replayed, violation: Violation) -> str:
+    """Return what the violation's locations hold at its end."""
+    columns = replayed.outcome.runner.arena.columns
+    return "; ".join(f"{name}[{index}] = {words(name, columns[name].view[index])}" for name, index, *_ in violation.locations if name in columns)
+
+
+def _item(name: str, text: str) -> str:
+    wrapped = textwrap.wrap(text, PAGE_COLUMNS - 10, break_long_words=False, break_on_hyphens=False) or [""]
+    return "\n".join(f"  {name if n == 0 else '':<8}{line}" for n, line in enumerate(wrapped))
+
+
+def listing(replayed: Replayed) -> Iterator[str]:
+    """Yield every step on a line of its own: number, actor, kernel function, what it does there, location and value."""
+    runner = replayed.outcome.runner
+    names = [actor_name(runner, slot) for slot in runner.machine.actors]
+    actors = max(map(len, names))
+    for step in steps(runner):
+        yield f"{step.number:>6}  {step.actor:<{actors}}  {step.site.function + ': ' + step.site.label:<48}  {step.effect()}"
+
+
+def step_data(replayed: Replayed) -> list[dict[str, Any]]:
+    """Return every step as plain data."""
+    return [
+        {
+            "step": step.number,
+            "actor": step.actor,
+            "function": step.site.function,
+            "label": step.site.label,
+            "location": step.place,
+            "value": step.value,
+            "text": step.effect(),
+        }
+        for step in steps(replayed.outcome.runner)
+    ]

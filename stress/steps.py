@@ -1,0 +1,160 @@
+"""Decodes steps from the machine's log: who, where in the kernel, which location, and what it became.
+
+The log keeps one value per step, which is all that a digest needs. What a cell held before and after is known to a
+:class:`Recorder` that listens to a re-run; nothing is recorded while a campaign searches.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from sim import pte
+from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, READ, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WAIT, WORD, WRITE
+from sim.machine import SITES, SiteInfo
+from stress.lockstep import VERSION_BITS, Lockstep
+from stress.outcome import FIELD_MASK, INDEX_MASK, KIND_MASK, TLB_COLUMN
+
+if TYPE_CHECKING:
+    from stress.execution import Runner
+
+ENTRY_COLUMNS = ("pte", TLB_COLUMN, "tlb_span")
+"""Columns whose cells are page table entries."""
+
+_FLAGS = ((pte.WRITE, "W"), (pte.YOUNG, "A"), (pte.DIRTY, "D"), (pte.UFFD_WP, "U"), (pte.CONT, "C"), (pte.SPECIAL, "S"), (pte.HASHPTE, "H"))
+_KINDS = {
+    pte.KIND_SWAP: "swap slot",
+    pte.KIND_MIGRATION: "migration of pfn",
+    pte.KIND_MARKER: "marker",
+    pte.KIND_DEVICE_PRIVATE: "device-private pfn",
+    pte.KIND_HWPOISON: "hwpoison pfn",
+}
+_LOCKING = ("lock", "unlock", "trylock", "down", "up", "downgrade")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. ``number`` counts from 1; ``old`` and ``new`` are what the cell held before and after."""
+
+    number: int
+    slot: int
+    actor: str
+    site: SiteInfo
+    kind: int
+    column: str
+    index: int
+    value: int
+    old: int
+    new: int
+
+    @property
+    def place(self) -> str:
+        """The location, as ``column[index]``."""
+        return f"{self.column}[{self.index}]"
+
+    @property
+    def cell(self) -> int:
+        """The TLB cell that an access went through, or -1."""
+        return self.value >> VERSION_BITS if self.kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else -1
+
+    def touches(self, column: str, index: int) -> bool:
+        """Return whether the step is on that location."""
+        return (self.column == column and self.index == index) or (self.cell == index and column == TLB_COLUMN)
+
+    def effect(self) -> str:
+        """Return what the step found or did at its location."""
+        if self.kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB):
+            return f"pfn {self.index} version {self.value & (1 << VERSION_BITS) - 1} through {TLB_COLUMN}[{self.cell}]"
+        if self.site.label.split()[0] in _LOCKING and self.kind in (WRITE, RMW):
+            return self.place if self.new != self.old or self.kind == WRITE else f"{self.place}, held by slot {abs(self.new) - 1}"
+        if self.kind in (READ, WAIT) or self.old == self.new:
+            return f"{self.place} = {words(self.column, self.new)}"
+        return f"{self.place} {words(self.column, self.old)} -> {words(self.column, self.new)}"
+
+
+def words(column: str, value: int) -> str:
+    """Return a cell's value as a kernel engineer would say it."""
+    return entry_words(value) if column in ENTRY_COLUMNS else str(value)
+
+
+def entry_words(entry: int) -> str:
+    """Return a page table or TLB entry in words: ``pfn 3 WAD``, ``swap slot 2``, ``none``."""
+    if not entry:
+        return "none"
+    flags = "".join(letter for bit, letter in _FLAGS if entry & bit)
+    if entry & pte.PRESENT:
+        return f"pfn {pte.pte_pfn(entry)} {flags}".rstrip()
+    return f"{_KINDS.get(entry & pte.KIND_MASK, 'entry')} {pte.pte_pfn(entry)} {flags}".rstrip()
+
+
+class Recorder:
+    """Listens to ``machine``: for each step, what its cell held before and after."""
+
+    def __init__(self, machine: Lockstep) -> None:
+        self.machine = machine
+        self.columns = list(machine.arena.columns.values())
+        self.changes: list[tuple[int, int]] = []
+        self._offsets = [machine.arena.layout.offsets[column.name] // WORD for column in self.columns]
+        machine.emit = self._emit
+
+    def begin(self) -> None:
+        """An execution begins: the arena holds its first state."""
+        self.changes.clear()
+        self._last: dict[int, int] = {}
+        self._start = memoryview(self.machine.arena.snapshot()).cast("q")
+
+    def _emit(self, word: int) -> None:
+        log = self.machine.log
+        log.append(word)
+        if len(log) & 1 == 0:
+            self.changes.append(self._change(log[-2], word))
+
+    def _change(self, code: int, value: int) -> tuple[int, int]:
+        kind, field, index = code >> KIND_SHIFT & KIND_MASK, code >> FIELD_SHIFT & FIELD_MASK, code & INDEX_MASK
+        key = field << FIELD_SHIFT | index
+        if kind in (READ, WAIT):
+            self._last[key] = value
+            return value, value
+        old = self._last.get(key)
+        if old is None:
+            old = self._start[self._offsets[field] + index]
+        new = self.columns[field].view[index] if kind == RMW else value
+        if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB):
+            new = value & (1 << VERSION_BITS) - 1
+        self._last[key] = new
+        return old, new
+
+
+def steps(runner: Runner) -> Iterator[Step]:
+    """Yield the steps of the latest execution, in order."""
+    at = 0
+    for slot, count in runner.machine.schedule():
+        for number in range(at, at + count):
+            yield _decode(runner, number, slot)
+        at += count
+
+
+def step_at(runner: Runner, number: int) -> Step:
+    """Return one step, counted from 0."""
+    runs = runner.machine.schedule()
+    ends = list(accumulate(count for _, count in runs))
+    run = bisect_right(ends, number)
+    return _decode(runner, number, runs[run][0] if run < len(runs) else runner.machine.current)
+
+
+def _decode(runner: Runner, number: int, slot: int) -> Step:
+    code, value = runner.machine.log[2 * number : 2 * number + 2]
+    changes = runner.recorder.changes if runner.recorder is not None else []
+    old, new = changes[number] if number < len(changes) else (value, value)
+    name = runner.arena.layout.fields[code >> FIELD_SHIFT & FIELD_MASK].name
+    kind, index = code >> KIND_SHIFT & KIND_MASK, code & INDEX_MASK
+    return Step(number + 1, slot, actor_name(runner, slot), SITES[code >> SITE_SHIFT], kind, name, index, value, old, new)
+
+
+def actor_name(runner: Runner, slot: int) -> str:
+    """Return how an actor is called in reports: a thread with its CPU, a service by its name."""
+    actor = runner.machine.actors[slot]
+    return actor.name if actor.daemon else f"cpu{slot} {actor.name}"
