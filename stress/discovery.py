@@ -169,7 +169,7 @@ def user_component(kernel: str) -> type:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - whatever a user's file raises is the user's to mend
+    except Exception as error:
         raise UsageError(f"--kernel {kernel}: {type(error).__name__}: {error}") from error
     found = getattr(module, name, None)
     if not inspect.isclass(found):

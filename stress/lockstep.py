@@ -263,7 +263,8 @@ class Lockstep(Machine):
         cycle = self.livelock.look(self.arena, [self.current, *chains], self.seq)
         if cycle:
             sites = sorted(self.log[-2 * cycle :: 2], key=lambda code: site_info(code).name)
-            self.fail(Violation("livelock", "livelock", f"the same state came again after {cycle} steps of fair turns", sites[0], sites[-1], rule=_LIVELOCK_RULE))
+            words = f"the same state came again after {cycle} steps of fair turns"
+            self.fail(Violation("livelock", "livelock", words, sites[0], sites[-1], rule=_LIVELOCK_RULE))
         if self.livelock.spent(self.seq):
             self.verdict = Verdict("inconclusive", reason=f"the budget of {self.steps_max} steps ran out")
             self._give_up()
@@ -302,7 +303,7 @@ class Lockstep(Machine):
         i = code & (1 << FIELD_SHIFT) - 1
         value = self.arena[col].view[i]
         key = self.arena[col].r + i
-        if key in self._readers and self._readers[key]:
+        if self._readers.get(key):
             return [s for s in self._readers[key] if s != slot]
         return [abs(value) - 1] if value else []
 

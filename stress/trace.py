@@ -162,6 +162,8 @@ def save(trace: Trace, path: str | os.PathLike[str]) -> None:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file beside ``path`` and move it there once it is on the disk. Raises StorageError."""
+    if path.exists() and not path.is_file():
+        raise StorageError(f"{path}: is there and is no plain file; name another")
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sim.arena import MACHINE, PRIVATE, Arena, Field, Layout
@@ -138,7 +139,7 @@ class ToyScenario(Scenario):
         self.kernel.done[cpu] += 1
 
     def actors(self) -> list[tuple[str, int, Callable[[], Coroutine[Any, Any, None]]]]:
-        return [(f"t{cpu}", cpu, lambda cpu=cpu: self.thread(cpu)) for cpu in range(self.threads)]
+        return [(f"t{cpu}", cpu, partial(self.thread, cpu)) for cpu in range(self.threads)]
 
     async def thread(self, cpu: int) -> None:
         """Be the thread on ``cpu``."""
@@ -147,6 +148,10 @@ class ToyScenario(Scenario):
 
 class Counters(ToyScenario):
     """Threads increment a counter."""
+
+    @classmethod
+    def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
+        return [{"rounds": 1}, {"rounds": 3}]
 
     async def thread(self, cpu: int) -> None:
         for _ in range(1 + self.params.get("rounds", 1)):

@@ -1,1 +1,1 @@
-"""The commands, one module each: `add_arguments` and `run`. Imported only when their command is given."""
+"""The commands, one file each: ``add_arguments(parser)`` and ``run(args) -> int``. A file is imported only when it is used."""

@@ -1,0 +1,135 @@
+"""The command line: finds the command, imports it, and turns whatever happens into an exit status (docs/exit-codes.md).
+
+A command's module is imported only when the command is used, so that help and lists come at once. Each has ``add_arguments(parser)``
+and ``run(args) -> int``; ``args.json`` is there for all, and so is ``args.catalogue``, which says where names are looked up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sim.errors import SimError
+from stress.errors import CLEAN, FAILED, INTERRUPTED, USAGE, ZapstressError
+from stress.output import put_json, settle
+
+if TYPE_CHECKING:
+    from stress.discovery import Catalogue
+
+COMMANDS = {
+    "campaign": "search for violations, on all cores, and keep every failure",
+    "run": "one execution: verdict and summary",
+    "replay": "execute a trace again, step for step",
+    "show": "the interleaving of a trace as columns, ending at the violation",
+    "list": "what there is: scenarios, profiles, faults, strategies, kernels, checkers",
+    "selfcheck": "plant every fault, and see that the checkers find it",
+    "bench": "how fast steps and executions are",
+}
+
+STATUSES = "exit status: 0 clean, 1 violation, 2 bad usage or input, 3 the tool failed, 4 skipped, 5 inconclusive, 130 interrupted"
+TRACEBACK = "ZAPSTRESS_TRACEBACK"
+
+
+def help_text() -> str:
+    """Return what ``--help`` prints."""
+    lines = [f"  {name:<10} {about}" for name, about in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: zapstress COMMAND [options]   (zapstress COMMAND --help for its options)",
+            "",
+            "Searches the interleavings of Linux's batched address-space teardown, and replays any failure exactly.",
+            "",
+            *lines,
+            "",
+            "Every command takes --json: one JSON object on standard output, everything else on standard error.",
+            STATUSES,
+            "",
+        ]
+    )
+
+
+def version_text() -> str:
+    """Return what ``--version`` prints."""
+    from importlib import metadata
+
+    try:
+        return f"zapstress {metadata.version('zapstress')}\n"
+    except metadata.PackageNotFoundError:
+        return "zapstress (not installed)\n"
+
+
+def main(argv: Sequence[str] | None = None, catalogue: Catalogue | None = None) -> int:
+    """Run a command and return its exit status. ``catalogue`` is for tests that bring their own model."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    wants_json = "--json" in words
+    try:
+        status = _dispatch(words, catalogue)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        settle()
+        return FAILED
+    except KeyboardInterrupt:
+        return _interrupted()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else USAGE if end.code else CLEAN
+    except Exception as error:  # noqa: BLE001 - the last resort: one line, and the status that says so
+        return _failed(error, wants_json)
+    except BaseExceptionGroup as group:
+        if group.subgroup(KeyboardInterrupt) is None:
+            raise
+        return _interrupted()
+    return status
+
+
+def _interrupted() -> int:
+    print("zapstress: interrupted", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _dispatch(words: list[str], catalogue: Catalogue | None) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        sys.stdout.write(help_text())
+        return CLEAN if words else USAGE
+    if words[0] == "--version":
+        sys.stdout.write(version_text())
+        return CLEAN
+    name = words[0]
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+        print(f"zapstress: unknown command '{name}'; {f'did you mean {close[0]}?' if close else 'see zapstress --help'}", file=sys.stderr)
+        return USAGE
+    command = importlib.import_module(f"stress.commands.{name}")
+    parser = argparse.ArgumentParser(f"zapstress {name}", description=command.__doc__, epilog=STATUSES, conflict_handler="resolve", allow_abbrev=False)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    command.add_arguments(parser)
+    args = parser.parse_args(words[1:])
+    args.catalogue = catalogue or _catalogue()
+    status: int = command.run(args)
+    return status
+
+
+def _catalogue() -> Catalogue:
+    from stress.discovery import CATALOGUE
+
+    return CATALOGUE
+
+
+def _failed(error: Exception, wants_json: bool) -> int:
+    """Say in one line what went wrong, and return the exit status."""
+    if os.environ.get(TRACEBACK):
+        import traceback
+
+        traceback.print_exception(error)
+    known = isinstance(error, SimError)
+    status = error.exit_status if isinstance(error, ZapstressError) else USAGE if known else FAILED
+    words = " ".join(str(error).split()) if known or isinstance(error, OSError) else " ".join(f"{type(error).__name__}: {error}".split())
+    hint = "" if known else f" ({TRACEBACK}=1 shows where)"
+    print(f"zapstress: {words}{hint}", file=sys.stderr)
+    if wants_json:
+        put_json({"error": words, "exit_status": status})
+    return status

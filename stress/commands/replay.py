@@ -1,0 +1,77 @@
+"""Execute a trace again, step for step, and compare."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from stress import report
+from stress.commands.run import STATUS, ending_line
+from stress.output import put, put_json
+from stress.replay import Mode, Replayed, compare, replay
+from stress.signature import signature_of
+from stress.trace import ending_of, load
+
+if TYPE_CHECKING:
+    from stress.trace import Trace
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("trace", metavar="TRACE", help="a trace, or the folder of a failure")
+    parser.add_argument("--steps", action="store_true", help="print each step: actor, kernel function, location, value")
+    parser.add_argument("--tolerant", action="store_true", help="go on where the tape cannot be followed, and compare only the signature")
+    parser.add_argument("--without-faults", action="store_true", help="tolerant, on the kernel without the trace's faults: expects a clean end")
+    parser.add_argument("--continue-with", default="", metavar="STRATEGY", help="let a strategy go on when the tape ends; compare nothing")
+    parser.add_argument("--driver", choices=("fast", "reference"), default="fast", help="how actors are resumed; both give equal digests")
+    parser.add_argument("--kernel", default="", metavar="VERSION|FILE.py:CLASS", help="another kernel in place of the trace's")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay; the exit status is that of the execution, or 5 if it diverged."""
+    trace = load(args.trace)
+    return trio.run(_replay, args, trace, restrict_keyboard_interrupt_to_checkpoints=True)
+
+
+async def _replay(args: argparse.Namespace, trace: Trace) -> int:
+    then = args.catalogue.strategy(args.continue_with) if args.continue_with else None
+    mode = Mode(args.driver, args.tolerant or then is not None, args.without_faults, args.kernel, then)
+    exact = not (mode.tolerant or mode.without_faults)
+    async with replay(trace, mode, args.catalogue) as replayed:
+        if exact:
+            compare(trace, replayed.outcome)
+        if args.json:
+            put_json(_data(args, replayed, exact))
+        else:
+            _print(args, replayed, exact)
+        return STATUS[replayed.outcome.verdict.kind]
+
+
+def _data(args: argparse.Namespace, replayed: Replayed, exact: bool) -> dict[str, Any]:
+    outcome, trace = replayed.outcome, replayed.trace
+    found = {
+        "trace": args.trace,
+        "driver": args.driver,
+        "mode": "strict" if exact else "tolerant",
+        "verdict": vars(ending_of(outcome)),
+        "signature": signature_of(outcome),
+        "same": signature_of(outcome) == trace.ending.signature and outcome.verdict.kind == trace.ending.kind,
+        "left_tape_at": replayed.diverged + 1 if replayed.diverged >= 0 else None,
+        "steps": outcome.steps,
+        "digest": outcome.digest(),
+        "model_hash": outcome.model_hash(),
+    }
+    return found | ({"listing": report.step_data(replayed)} if args.steps else {})
+
+
+def _print(args: argparse.Namespace, replayed: Replayed, exact: bool) -> None:
+    outcome = replayed.outcome
+    if args.steps:
+        put("\n".join(report.listing(replayed)))
+    put(ending_line(outcome, replayed.trace.case))
+    if exact:
+        put(f"as recorded: {outcome.steps} steps, digest {outcome.digest()}, {args.driver} driver")
+    elif replayed.diverged >= 0:
+        put(f"the tape was left at step {replayed.diverged + 1}")

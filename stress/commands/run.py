@@ -1,0 +1,115 @@
+"""Execute a scenario once."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from stress.case import Case
+from stress.data import RandomData
+from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError
+from stress.execution import STEPS_MAX, open_runner
+from stress.output import put, put_json
+from stress.replay import Mode, replay
+from stress.report import page
+from stress.trace import Trace, capture, ending_of, save
+
+if TYPE_CHECKING:
+    from stress.discovery import Catalogue
+    from stress.outcome import Outcome
+
+STATUS = {"clean": CLEAN, "violation": VIOLATED, "inconclusive": INCONCLUSIVE}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("scenario", metavar="SCENARIO", help="see zapstress list scenarios")
+    parser.add_argument("--profile", default="x86-64", help="architecture profile (default: %(default)s)")
+    parser.add_argument("--geometry", choices=("small", "real"), default="small", help="scaled-down sizes, or the kernel's own (default: small)")
+    parser.add_argument("--kernel", default="6.9", metavar="VERSION|FILE.py:CLASS", help="kernel version, or your component (default: %(default)s)")
+    parser.add_argument("--fault", action="append", default=[], metavar="ID", help="plant a fault; may be repeated")
+    parser.add_argument("--strategy", default="random", help="who chooses (default: %(default)s)")
+    parser.add_argument("--param", action="append", default=[], metavar="K=V", help="a parameter of the scenario; may be repeated")
+    parser.add_argument("--seed", type=lambda text: int(text, 0), default=0, metavar="N", help="default: 0")
+    parser.add_argument("--steps-max", type=int, default=STEPS_MAX, metavar="N", help="step budget (default: %(default)s)")
+    parser.add_argument("--driver", choices=("fast", "reference"), default="fast", help="how actors are resumed; both give equal digests")
+    parser.add_argument("--save", default="", metavar="TRACE", help="write the execution's trace")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Execute once, print the verdict, and the failure page of a violation."""
+    return trio.run(_run, args, restrict_keyboard_interrupt_to_checkpoints=True)
+
+
+async def _run(args: argparse.Namespace) -> int:
+    case = case_of(args, args.catalogue)
+    strategy = args.catalogue.strategy(args.strategy)
+    async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
+        outcome = await runner.execute(strategy, args.seed, RandomData(args.seed))
+        trace = capture(outcome, args.strategy)
+        data = _data(outcome, trace)
+        line = ending_line(outcome, case)
+        status = STATUS[outcome.verdict.kind]
+    if args.save:
+        save(trace, args.save)
+    if args.json:
+        put_json(data | {"trace": args.save or None})
+    elif status == VIOLATED:
+        put((await _page(args, trace)).rstrip())
+    else:
+        put(f"{line}\nseed {args.seed:#x}, strategy {args.strategy}, {trace.switches} switches, digest {trace.digest}")
+    return status
+
+
+async def _page(args: argparse.Namespace, trace: Trace) -> str:
+    async with replay(trace, Mode(kernel=args.kernel), args.catalogue) as replayed:
+        return page(replayed, args.save or "TRACE   (after the same run with --save TRACE)")
+
+
+def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
+    """Return the case that the options name. Raises UsageError."""
+    profile = catalogue.profile(args.profile)
+    known = catalogue.scenario_class(args.scenario).parameters(profile, args.geometry)
+    params = dict(known[0] if known else {})
+    for word in args.param:
+        name, _, value = word.partition("=")
+        if name not in {key for one in known for key in one}:
+            names = ", ".join(sorted({key for one in known for key in one})) or "none"
+            raise UsageError(f"scenario {args.scenario} has no parameter '{name}'; it has: {names}")
+        try:
+            params[name] = int(value, 0)
+        except ValueError:
+            raise UsageError(f"--param {word}: write NAME=NUMBER") from None
+    if args.steps_max < 1:
+        raise UsageError("--steps-max must be at least 1")
+    return Case(args.scenario, tuple(sorted(params.items())), args.profile, args.geometry, args.kernel, tuple(args.fault))
+
+
+def ending_line(outcome: Outcome, case: Case) -> str:
+    """Return the verdict in a line."""
+    ending = ending_of(outcome)
+    what = f"{ending.checker} {ending.title}: {ending.message} (signature {ending.signature})" if ending.kind == "violation" else ending.reason
+    return f"{ending.kind}{': ' + what if what else ''}; {case.scenario} on {case.profile}, kernel {case.kernel}, {outcome.steps} steps"
+
+
+def _data(outcome: Outcome, trace: Trace) -> dict[str, Any]:
+    case, ending = trace.case, trace.ending
+    return {
+        "scenario": case.scenario,
+        "params": dict(case.params),
+        "profile": case.profile,
+        "geometry": case.geometry,
+        "kernel": case.kernel,
+        "faults": list(case.faults),
+        "seed": trace.seed,
+        "strategy": trace.strategy,
+        "verdict": vars(ending),
+        "signature": ending.signature or None,
+        "steps": trace.steps,
+        "switches": trace.switches,
+        "conflicts": len(outcome.conflicts()),
+        "digest": trace.digest,
+        "model_hash": trace.model_hash,
+    }

@@ -1,0 +1,45 @@
+"""Draw the interleaving of a trace: one column per actor, ending at the violation."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from stress.errors import CLEAN, Divergence
+from stress.output import put, put_json
+
+if TYPE_CHECKING:
+    from stress.trace import Trace
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("trace", metavar="TRACE", help="a trace, or the folder of a failure")
+    parser.add_argument("--kernel", default="", metavar="FILE.py:CLASS", help="run your file's class, if the trace was made with one")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Execute the trace again, and print the page."""
+    import trio
+
+    from stress.trace import load
+
+    trace = load(args.trace)
+    page: str = trio.run(_page, args, trace, restrict_keyboard_interrupt_to_checkpoints=True)
+    if args.json:
+        put_json({**trace.header(), "page": page})
+    else:
+        put(page.rstrip())
+    return CLEAN
+
+
+async def _page(args: argparse.Namespace, trace: Trace) -> str:
+    from stress import report
+    from stress.replay import Mode, replay
+    from stress.signature import signature_of
+
+    async with replay(trace, Mode(kernel=args.kernel), args.catalogue) as replayed:
+        found = (replayed.outcome.verdict.kind, signature_of(replayed.outcome), replayed.outcome.steps)
+        if found != (trace.ending.kind, trace.ending.signature, trace.steps):
+            raise Divergence(f"{args.trace}: its replay ends differently ({' '.join(map(str, found))}); zapstress replay says at which step")
+        return report.page(replayed, args.trace)
