@@ -4,8 +4,8 @@ Every case has had n leases before any has n + 1. A case's first lease is one ex
 scenario on every profile; leases double from there up to LEASE_SECONDS_MAX. Which is why equal numbers of leases are equal
 shares of time, whatever the speed of a scenario.
 
-A case belongs to the worker that had it first, as opening it costs as much as dozens of executions; a worker with nothing of
-its own left helps with the others'.
+A case belongs to the worker that had it first, as opening it costs as much as dozens of executions; a worker that is ahead with
+its own helps with the others'.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ SEED_BITS = 28
 """An execution's seed is the campaign's seed, shifted so far, and a number that each case counts up."""
 
 SEED_MAX = 1 << 35
+
+AHEAD_MAX = 1
+"""Leases by which a worker may serve its own cases before others that need it more."""
 
 PORTFOLIO = ("random", "pct", "round-robin")
 """What the strategy ``portfolio`` takes in turn, lease by lease: no single one finds everything (docs/architecture.md)."""
@@ -160,11 +163,16 @@ class Plan:
         return real if self.issued % REAL_EVERY == REAL_EVERY - 1 and not first_round else small
 
     def _pick(self, entries: list[Entry], worker: int) -> Entry:
-        free = [entry for entry in entries if not entry.out]
-        mine = [entry for entry in free if entry.owner is None or entry.owner == worker]
-        return min(mine or free or entries, key=lambda entry: (entry.leases, entry.rank, entry.out))
+        """Return the case with the fewest leases; one of the worker's own if it is not AHEAD_MAX beyond that."""
+        needy = min(entries, key=_need)
+        mine = [entry for entry in entries if entry.owner in (None, worker) and not entry.out and entry.leases <= needy.leases + AHEAD_MAX]
+        return min(mine, key=_need, default=needy)
 
     def _strategy(self, entry: Entry) -> str:
         if self.settings.strategy != "portfolio":
             return self.settings.strategy
         return PORTFOLIO[(entry.leases + entry.number) % len(PORTFOLIO)]
+
+
+def _need(entry: Entry) -> tuple[int, int, int]:
+    return entry.leases, entry.rank, entry.out

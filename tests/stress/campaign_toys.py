@@ -1,0 +1,56 @@
+"""Toy scenarios that misbehave as processes do, and a program that runs a campaign over toys, for tests to kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from stress.plan import Settings
+from tests.toy import ADD, SCENARIOS, ToyCatalogue, ToyScenario
+
+SPEC = "tests.stress.campaign_toys:TOYS"
+
+
+class Hashed(ToyScenario):
+    """Adds a number that depends on Python's hash seed."""
+
+    async def thread(self, cpu: int) -> None:
+        await self.kernel.m.add(ADD, self.kernel.counter, 1, hash("a word") & 0xFFFF)
+
+
+class Deadly(ToyScenario):
+    """Kills its process when it draws three times other than plain."""
+
+    async def thread(self, cpu: int) -> None:
+        if all([self.kernel.m.draw("kill", 2) for _ in range(3)]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        await self.count(cpu)
+
+
+class Mistaken(ToyScenario):
+    """Raises what is no violation."""
+
+    async def thread(self, cpu: int) -> None:
+        await self.count(cpu)
+        raise LookupError("a mistake in a scenario")
+
+
+TOYS = ToyCatalogue(extra={"hashed": Hashed, "deadly": Deadly, "mistaken": Mistaken})
+
+
+def settings(*scenarios: str, **more: Any) -> Settings:
+    """Return the settings of a campaign over toys."""
+    return Settings(seed=5, scenarios=scenarios or tuple(SCENARIOS), profiles=("toy",), **more)
+
+
+if __name__ == "__main__":
+    from stress.campaign import Budget, run_campaign
+    from stress.progress import show
+
+    found = run_campaign(Path(sys.argv[1]), settings("counters", "mailbox"), Budget(duration_s=float(sys.argv[2]), workers=2), SPEC, show)
+    print(json.dumps(found))
+    sys.exit(found["exit_status"])

@@ -1,0 +1,210 @@
+"""Campaigns over toys: what they cover, what they keep, and how they end when processes are killed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stress import store as store_module
+from stress.campaign import Budget, Campaign, run_campaign
+from stress.data import RandomData
+from stress.discovery import ROOT
+from stress.errors import StorageError
+from stress.fleet import WorkerError
+from stress.progress import metrics
+from stress.store import DATABASE, Store
+from tests.stress.campaign_toys import SPEC, settings
+
+WAIT_SECONDS_MAX = 20.0
+
+
+def campaign(path: Path, *scenarios: str, workers: int = 2, **budget: Any) -> dict[str, Any]:
+    return run_campaign(path, settings(*scenarios), Budget(workers=workers, **budget), SPEC)
+
+
+def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
+    """Read the database of a campaign that may be at work."""
+    with closing(sqlite3.connect(path / DATABASE, timeout=5)) as db:
+        return db.execute(query).fetchall()
+
+
+def test_a_campaign_runs_every_scenario_and_counts(tmp_path: Path) -> None:
+    data = campaign(tmp_path, "counters", "mailbox", executions=60, twin_every=4)
+    assert (0, 60, "done") == (data["exit_status"], data["executions"], data["ended"])
+    assert all(data["cells"][name]["toy"] > 0 for name in ("counters", "mailbox"))
+    assert data["steps"] > 60 and data["pairs"] > 0 and 0 < data["distinct_schedules"] <= 60
+    assert ["toy_spin: look at flag"] == data["sites_unreached"]
+    assert data["twins"]["run"] > 0 and data["twins"]["differing"] == 0
+    assert [] == data["violations"] == data["worker_deaths"]
+
+
+def test_no_seed_of_a_case_is_run_twice_also_after_a_resume(tmp_path: Path) -> None:
+    first = campaign(tmp_path, "counters", "mailbox", executions=50)
+    second = campaign(tmp_path, "counters", "mailbox", executions=50)
+    assert (50, 100, 2) == (first["executions"], second["executions"], second["sessions"])
+    seen: set[tuple[int, int]] = set()
+    for case, start, done in rows(tmp_path, "SELECT case_id, first, done FROM leases"):
+        seeds = {(case, seed) for seed in range(start, start + done)}
+        assert not seen & seeds
+        seen |= seeds
+    assert 100 == len(seen)
+
+
+def test_each_signature_is_kept_once_with_its_evidence(tmp_path: Path) -> None:
+    data = campaign(tmp_path, "abba", "counters", executions=80)
+    (found,) = data["violations"]
+    assert (1, "deadlock", "abba") == (data["exit_status"], found["checker"], found["scenario"])
+    assert found["count"] > 1
+    folder = Path(found["trace"]).parent
+    assert (folder / "report.txt").read_text().startswith("BUG: deadlock")
+    assert "as recorded" == json.loads((folder / "environment.json").read_text())["replays"]
+
+
+def test_stop_on_first_stops(tmp_path: Path) -> None:
+    data = campaign(tmp_path, "abba", executions=1_000_000, stop_on_first=True)
+    assert (1, "found") == (data["exit_status"], data["ended"])
+    assert data["executions"] < 100_000
+
+
+def test_a_setup_that_violates_is_a_failure_like_others(tmp_path: Path) -> None:
+    data = campaign(tmp_path, "broken_setup", executions=3)
+    assert 1 == data["exit_status"]
+    assert 3 == data["violations"][0]["count"]
+
+
+def test_nothing_but_inconclusive_executions_is_inconclusive(tmp_path: Path) -> None:
+    data = campaign(tmp_path, "endless", executions=2, workers=1)
+    assert (5, 2) == (data["exit_status"], data["inconclusive"])
+
+
+def test_what_depends_on_the_hash_seed_is_a_violation(tmp_path: Path) -> None:
+    data = campaign(tmp_path, "hashed", executions=40, workers=1, twin_every=4)
+    (found,) = data["violations"]
+    assert (1, "nondeterminism", "nondeterminism") == (data["exit_status"], found["checker"], found["kind"])
+    assert data["twins"]["differing"] == data["twins"]["run"] == found["count"] > 0
+
+
+def test_a_worker_that_dies_is_recorded_with_its_seed_and_not_retried(tmp_path: Path) -> None:
+    data = campaign(tmp_path, "deadly", executions=100)
+    assert 3 == data["exit_status"]
+    deaths = data["worker_deaths"]
+    assert deaths and len({death["seed"] for death in deaths}) == len(deaths)
+    for death in deaths:
+        tape = RandomData(death["seed"])
+        draws = [tape.draw(0, "kill", 2) for _ in range(6)]
+        assert ("deadly", -signal.SIGKILL) == (death["scenario"], death["exit_status"])
+        assert sum(draws) >= 3
+        assert death["unrecorded"] >= 1
+
+
+def test_a_mistake_in_a_scenario_ends_the_campaign(tmp_path: Path) -> None:
+    with pytest.raises(WorkerError, match=r"mistaken on toy \(small\), seed \d+: .*a mistake in a scenario") as caught:
+        campaign(tmp_path, "mistaken", executions=5)
+    assert 3 == caught.value.exit_status
+
+
+def test_a_full_disk_ends_the_campaign_and_keeps_what_was_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = campaign(tmp_path, "counters", "abba", executions=1)["executions"]
+    monkeypatch.setattr(store_module, "write_atomically", lambda path, data: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+    with pytest.raises(StorageError, match="No space left on device"):
+        campaign(tmp_path, "counters", "abba", executions=200)
+    assert rows(tmp_path, "SELECT SUM(executions) FROM counters")[0][0] >= before
+
+
+def test_metrics_are_plain_words(tmp_path: Path) -> None:
+    with Store(tmp_path, settings("counters").plain()) as store:
+        shown = metrics(Campaign(store, settings("counters"), Budget(executions=1), SPEC))
+    assert {"elapsed_s", "executions", "failures", "worker_deaths"} <= set(shown)
+    assert not any(" " in str(value) for value in shown.values())
+
+
+# -- processes killed from outside -------------------------------------------------------------------------------
+
+
+@contextmanager
+def supervisor(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a campaign of a minute in a process of its own; it is gone afterwards."""
+    command = [sys.executable, "-m", "tests.stress.campaign_toys", str(path), "60"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def until(ready: Callable[[], Any]) -> Any:
+    """Return what ``ready`` returns once it is true."""
+    give_up = time.monotonic() + WAIT_SECONDS_MAX
+    while time.monotonic() < give_up:
+        try:
+            if found := ready():
+                return found
+        except (sqlite3.OperationalError, FileNotFoundError):
+            pass
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+def workers_of(pid: int) -> list[int]:
+    """Return the children of a process, from all its threads."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+
+
+def executions(path: Path) -> int:
+    """Return how many executions are recorded."""
+    return int(rows(path, "SELECT TOTAL(executions) FROM counters")[0][0])
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_nothing_recorded_is_lost_when_a_worker_and_then_the_supervisor_are_killed(tmp_path: Path) -> None:
+    shm = sorted(os.listdir("/dev/shm"))
+    with supervisor(tmp_path) as process:
+        until(lambda: executions(tmp_path) > 100)
+        os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+        (death,) = until(lambda: rows(tmp_path, "SELECT case_id, seed, exit_status FROM deaths"))
+        assert -signal.SIGKILL == death[2]
+        until(lambda: len(workers_of(process.pid)) == 2)
+        workers = workers_of(process.pid)
+        process.kill()
+        process.wait()
+        until(lambda: not any(map(alive, workers)))
+    recorded = executions(tmp_path)
+    data = campaign(tmp_path, "counters", "mailbox", executions=50)
+    assert recorded + 50 == data["executions"]
+    assert (3, 2, 1) == (data["exit_status"], data["sessions"], len(data["worker_deaths"]))
+    assert shm == sorted(os.listdir("/dev/shm"))
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_campaign_in_good_order(tmp_path: Path, signum: signal.Signals) -> None:
+    with supervisor(tmp_path) as process:
+        until(lambda: executions(tmp_path) > 10)
+        process.send_signal(signum)
+        out, _ = process.communicate(timeout=WAIT_SECONDS_MAX)
+        assert 130 == process.returncode
+    data = json.loads(out)
+    assert ("interrupted", executions(tmp_path)) == (data["ended"], data["executions"])
+    assert [("interrupted",)] == rows(tmp_path, "SELECT ended FROM sessions")
+    assert 0 == data["unrecorded"]

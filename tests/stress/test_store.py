@@ -1,0 +1,179 @@
+"""The results directory: what is recorded stays, and what cannot be used is refused in one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stress import store as store_module
+from stress.errors import StorageError, UsageError
+from stress.sketch import HASH_BITS, SKETCH_MAX, Sketch
+from stress.store import DATABASE, Batch, CaseRow, Failure, Store, peek
+from stress.summary import summary, violations
+
+ROW = CaseRow("counters", "toy", "small", {"rounds": 2})
+SETTINGS: dict[str, Any] = {
+    "seed": 7,
+    "scenarios": ["counters"],
+    "profiles": ["toy"],
+    "geometry": None,
+    "kernel": "6.9",
+    "faults": [],
+    "strategy": "random",
+    "machine": "lockstep",
+}
+
+
+def opened(path: Path) -> tuple[Store, int]:
+    """Open a store with one case; return both."""
+    store = Store(path, SETTINGS)
+    store.add_cases([ROW])
+    return store, store.cases[ROW.key]
+
+
+def failure(seed: int = 3, trace: bytes | None = b"trace") -> Failure:
+    return Failure("0badcafe", "I21", "tlb-stale-after-free", "random", seed, trace, "BUG: ...\n", {"python": "3"})
+
+
+def test_counters_and_failures_survive_a_reopening(tmp_path: Path) -> None:
+    store, case = opened(tmp_path)
+    lease = store.open_lease(case, "random", 100, 50)
+    store.record(lease, Batch(20, 400, 1, 0.5, {"f: load": 9}, {("f: load", "g: store"): 2}, [5, 6], [failure()]), last=False)
+    store.record(lease, Batch(10, 100, schedules=[6, 7], failures=[failure(9, None)]), last=True)
+    store.close()
+    again, _ = opened(tmp_path)
+    data = summary(again, ["f: load", "h: never"])
+    assert (30, 500, 1) == (data["executions"], data["steps"], data["inconclusive"])
+    assert (3, 1, ["h: never"]) == (data["distinct_schedules"], data["pairs"], data["sites_unreached"])
+    assert {"counters": {"toy": 30}} == data["cells"]
+    (found,) = data["violations"]
+    assert (2, 3, {"toy": 2}) == (found["count"], found["seed"], found["profiles"])
+    assert b"trace" == Path(found["trace"]).read_bytes()
+    assert {"trace", "report.txt", "environment.json"} == set(os.listdir(Path(found["trace"]).parent))
+    again.close()
+
+
+def test_seeds_are_not_handed_out_twice(tmp_path: Path) -> None:
+    """A lease that ended early gives its rest back; one that was torn does not."""
+    store, case = opened(tmp_path)
+    store.record(store.open_lease(case, "random", 0, 100), Batch(40), last=True)
+    store.close()
+    store, _ = opened(tmp_path)
+    assert {case: (40, 1)} == store.resume()
+    store.record(store.open_lease(case, "random", 40, 100), Batch(10), last=False)
+    store.close()
+    store, _ = opened(tmp_path)
+    assert {case: (140, 2)} == store.resume()
+    assert 90 == summary(store, [])["unrecorded"]
+    store.close()
+
+
+def test_a_death_and_its_seed_are_recorded(tmp_path: Path) -> None:
+    store, case = opened(tmp_path)
+    store.died(0, 4242, (case, 17), -9, 3)
+    store.died(1, 4243, None, 1, 0)
+    first, second = summary(store, [])["worker_deaths"]
+    assert ("counters", 17, -9, 3) == (first["scenario"], first["seed"], first["exit_status"], first["unrecorded"])
+    assert (None, None) == (second["scenario"], second["seed"])
+    store.close()
+
+
+def test_other_settings_are_refused(tmp_path: Path) -> None:
+    Store(tmp_path, SETTINGS).close()
+    with pytest.raises(UsageError, match='has seed 7, not 8; resume it as it was, or give --dir a new directory'):
+        Store(tmp_path, SETTINGS | {"seed": 8})
+    assert SETTINGS == peek(tmp_path)
+    assert peek(tmp_path / "none") is None
+
+
+def test_another_version_is_refused(tmp_path: Path) -> None:
+    Store(tmp_path, SETTINGS).close()
+    with sqlite3.connect(tmp_path / DATABASE) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(UsageError, match="format 99, this zapstress has 1"):
+        Store(tmp_path, SETTINGS)
+
+
+def test_a_foreign_sqlite_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / DATABASE) as db:
+        db.execute("CREATE TABLE theirs (x)")
+    db.close()
+    before = (tmp_path / DATABASE).read_bytes()
+    with pytest.raises(UsageError, match="an SQLite file of something else"):
+        Store(tmp_path, SETTINGS)
+    assert before == (tmp_path / DATABASE).read_bytes()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / DATABASE).write_bytes(b"once upon a time" * 100)
+    with pytest.raises(UsageError, match="not a campaign's file, or damaged"):
+        Store(tmp_path, SETTINGS)
+
+
+def test_a_path_that_is_no_directory_is_bad_usage(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for path in (file, file / "below"):
+        with pytest.raises(UsageError, match="not a directory"):
+            Store(path, SETTINGS)
+
+
+def test_a_directory_that_cannot_be_made_is_a_storage_error() -> None:
+    with pytest.raises(StorageError, match="cannot write"):
+        Store(Path("/proc/zapstress"), SETTINGS)
+
+
+def test_two_campaigns_in_one_directory_are_refused(tmp_path: Path) -> None:
+    with Store(tmp_path, SETTINGS), pytest.raises(StorageError, match="another campaign is at work"):
+        Store(tmp_path, SETTINGS)
+
+
+def test_a_full_disk_loses_nothing_that_was_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, case = opened(tmp_path)
+    lease = store.open_lease(case, "random", 0, 100)
+    store.record(lease, Batch(10, 100), last=False)
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store_module, "write_atomically", full)
+    with pytest.raises(StorageError, match="No space left on device") as caught:
+        store.record(lease, Batch(10, 100, failures=[failure()]), last=True)
+    assert 3 == caught.value.exit_status
+    assert "\n" not in str(caught.value)
+    store.close()
+    store, _ = opened(tmp_path)
+    assert (10, []) == (summary(store, [])["executions"], violations(store))
+    store.close()
+
+
+def test_a_database_that_cannot_grow_is_a_storage_error(tmp_path: Path) -> None:
+    """SQLite's own word for a full disk, brought about by its limit on pages."""
+    store, case = opened(tmp_path)
+    store.db.execute(f"PRAGMA max_page_count = {store.db.execute('PRAGMA page_count').fetchone()[0]}")
+    lease = store.open_lease(case, "random", 0, 1)
+    with pytest.raises(StorageError, match="database or disk is full"):
+        store.record(lease, Batch(1, visits={f"site {n}" * 50: 1 for n in range(1000)}), last=True)
+    assert 0 == summary(store, [])["executions"]
+    store.close()
+
+
+def test_the_sketch_is_exact_while_it_has_room() -> None:
+    sketch = Sketch()
+    assert [True, False] == [sketch.add(5), sketch.add(5)]
+    assert 1 == sketch.estimate()
+
+
+def test_the_sketch_estimates_within_its_error_and_merges() -> None:
+    golden = 0x9E3779B97F4A7C15
+    values = [(n * golden % (1 << 64)) >> (64 - HASH_BITS) for n in range(1, 40_001)]
+    whole, left, right = Sketch(values), Sketch(values[:25_000]), Sketch(values[15_000:])
+    assert SKETCH_MAX == len(whole.kept)
+    assert abs(whole.estimate() - 40_000) < 40_000 * 0.06
+    assert whole.kept == Sketch([*left.kept, *right.kept]).kept
