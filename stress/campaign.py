@@ -21,7 +21,7 @@ import trio
 
 from sim.profile import REAL, SMALL
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
-from stress.fleet import DEFAULT_CATALOGUE, Fleet, Order, WorkerProcess, foremost
+from stress.fleet import DEFAULT_CATALOGUE, Fleet, Order, WorkerError, WorkerProcess, foremost
 from stress.plan import SEED_BITS, Lease, Plan, Settings, rows_of
 from stress.store import Batch, Failure, Store
 from stress.summary import summary
@@ -131,7 +131,9 @@ class Campaign:
         }
 
     def answer(self, worker: int, order: Order, answer: Order) -> bool:
-        """Record an answer; return whether the order is carried out."""
+        """Record an answer; return whether the order is carried out. Raises WorkerError."""
+        if answer["is"] == "error":
+            raise WorkerError(answer)
         if answer["is"] == "sites":
             self.sites |= dict.fromkeys(answer["names"])
             return False

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
@@ -21,7 +21,16 @@ from stress.discovery import ROOT
 from stress.errors import FAILED, ZapstressError
 from stress.pulse import STARTED, Pulse
 
+if TYPE_CHECKING:
+    from stress.discovery import Catalogue
+
 DEFAULT_CATALOGUE = "stress.discovery:CATALOGUE"
+
+
+def spec_of(catalogue: Catalogue) -> str:
+    """Return how a worker finds a catalogue: ``module:attribute``, which those of tests have as their ``spec``."""
+    return getattr(catalogue, "spec", DEFAULT_CATALOGUE)
+
 
 DEATHS_MAX = 64
 """Workers that may die in one run before it is given up."""
@@ -47,9 +56,9 @@ class FleetError(ZapstressError):
 class WorkerError(ZapstressError):
     """What a worker met is a mistake of the tool, of a scenario or of a user's component."""
 
-    def __init__(self, message: str, exit_status: int) -> None:
-        super().__init__(message)
-        self.exit_status = exit_status
+    def __init__(self, answer: Order) -> None:
+        super().__init__(answer["message"])
+        self.exit_status = answer["status"]
 
 
 class Boss(Protocol):
@@ -62,7 +71,7 @@ class Boss(Protocol):
         """Return whether no order will come any more."""
 
     def answer(self, worker: int, order: Order, answer: Order) -> bool:
-        """Take one answer; return whether it was the last to this order."""
+        """Take one answer; return whether it was the last to this order. An ``error`` is the last: see :class:`WorkerError`."""
 
     def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
         """Take note that the worker died, with ``order`` in hand."""
@@ -87,6 +96,11 @@ class WorkerProcess:
         """Send one order. Raises trio.BrokenResourceError if the worker is gone."""
         assert self.process.stdin is not None
         await self.process.stdin.send_all(json.dumps(order, separators=(",", ":")).encode() + b"\n")
+
+    def hear(self, answer: Order) -> None:
+        """Count what an answer tells of."""
+        self.ready = True
+        self.recorded += answer.get("executions", 0)
 
     async def receive(self) -> Order | None:
         """Return the next answer, or None if the worker is gone."""
@@ -119,7 +133,7 @@ class Fleet:
         self._changed = trio.Event()
 
     async def run(self, boss: Boss) -> None:
-        """Keep the workers at work until the boss is through. Raises what a worker reported as a mistake."""
+        """Keep the workers at work until the boss is through."""
         life, self._life_end = os.pipe()
         self._life = life
         try:
@@ -180,18 +194,11 @@ class Fleet:
                     return False
                 if answer is None:
                     return False
-                worker.ready = True
-                if self._hear(worker, answer) and boss.answer(index, order, answer):
+                worker.hear(answer)
+                if answer["is"] != "ready" and boss.answer(index, order, answer):
                     return True
         except trio.BrokenResourceError:
             return False
-
-    def _hear(self, worker: WorkerProcess, answer: Order) -> bool:
-        """Count what an answer tells; return whether it is for the boss."""
-        if answer["is"] == "error":
-            raise WorkerError(answer["message"], answer["status"])
-        worker.recorded += answer.get("executions", 0)
-        return bool(answer["is"] != "ready")
 
     def _bury(self, index: int, worker: WorkerProcess, order: Order | None, boss: Boss) -> None:
         """A worker is dead: tell the boss, and see whether it makes sense to go on."""

@@ -8,6 +8,7 @@ and seed are in the pulse (:mod:`stress.pulse`). A worker whose supervisor is go
 from __future__ import annotations
 
 import argparse
+import base64
 import importlib
 import json
 import os
@@ -24,11 +25,13 @@ import trio
 from sim.errors import SimError
 from sim.machine import SITES
 from stress.data import RandomData
-from stress.errors import FAILED
+from stress.errors import FAILED, Divergence
 from stress.evidence import encoded_trace
 from stress.execution import Case, Runner, open_runner
 from stress.pulse import CASE, LEASE, SEED, STARTED, Pulse
+from stress.replay import Mode, compare, replay
 from stress.tally import Tally, twin_digest, twinned
+from stress.trace import decode
 
 if TYPE_CHECKING:
     from stress.discovery import Catalogue
@@ -101,6 +104,8 @@ class Worker:
     async def lease(self, order: Order) -> None:
         """Execute seeds from ``first`` on until ``count`` are done or ``slice_s`` seconds are over."""
         case = case_of(order)
+        if order.get("afresh"):
+            await self.close()
         runner = await self.runner(case)
         strategy, learns = self.strategy(case, order)
         words, tally = self.pulse.words, Tally(order, runner, self.traced)
@@ -140,15 +145,29 @@ class Worker:
             answer["trace"] = encoded_trace(outcome, order["strategy"])
         self.say(answer)
 
+    async def check(self, order: Order) -> None:
+        """Replay a trace that another worker has sent, with its faults and without them."""
+        trace = decode(base64.b64decode(order["trace"]), "the trace")
+        answer: Order = {"is": "check", "replays": True, "why": ""}
+        try:
+            async with replay(trace, Mode(kernel=trace.case.kernel), self.catalogue) as again:
+                compare(trace, again.outcome)
+        except Divergence as error:
+            answer |= {"replays": False, "why": str(error)}
+        async with replay(trace, Mode(without_faults=True), self.catalogue) as again:
+            answer["without_faults"] = again.outcome.verdict.kind
+        self.say(answer)
+
     async def serve(self) -> None:
         """Follow orders until the supervisor closes the pipe or says stop. Waiting blocks, as nothing else is to be done."""
         self.say({"is": "ready", "pid": os.getpid()})
+        carry_out = {"lease": self.lease, "twin": self.twin, "check": self.check}
         for line in sys.stdin.buffer:
             order = json.loads(line)
             if order["do"] == "stop":
                 break
             try:
-                await (self.lease if order["do"] == "lease" else self.twin)(order)
+                await carry_out[order["do"]](order)
             except Exception as error:  # noqa: BLE001 - the supervisor decides; see its exit status
                 self.fail(order, error)
         await self.close()

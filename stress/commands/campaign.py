@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import secrets
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import UsageError
+from stress.output import put, put_json
 
 if TYPE_CHECKING:
     from stress.discovery import Catalogue
@@ -80,6 +80,7 @@ def duration(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     """Run the campaign; print its summary."""
     from stress.campaign import Budget, run_campaign
+    from stress.fleet import spec_of
     from stress.progress import show
     from stress.summary import text
 
@@ -88,8 +89,8 @@ def run(args: argparse.Namespace) -> int:
         budget.duration_s = 60.0
     settings, directory = settle(args)
     print(f"campaign of seed {settings.seed:#x} in {directory}", file=sys.stderr)
-    data = run_campaign(directory, settings, budget, progress=show)
-    print(json.dumps(data) if args.json else text(data))
+    data = run_campaign(directory, settings, budget, spec_of(args.catalogue), show)
+    put_json(data) if args.json else put(text(data))
     return int(data["exit_status"])
 
 
@@ -100,17 +101,16 @@ def cores() -> int:
 
 def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
     """Return settings and directory. A directory that holds a campaign gives what the command line leaves open."""
-    from stress.discovery import CATALOGUE
     from stress.store import peek
 
     given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) is not None}
     kept = peek(args.dir) if args.dir is not None else None
     if kept is None:
-        chosen = defaults(CATALOGUE) | renamed(given)
+        chosen = defaults(args.catalogue) | renamed(given)
         chosen.setdefault("seed", secrets.randbits(SEED_DRAWN_BITS))
     else:
         chosen = kept | renamed(given)
-    settings = checked(chosen, CATALOGUE)
+    settings = checked(chosen, args.catalogue)
     return settings, args.dir if args.dir is not None else new_directory(settings.seed)
 
 

@@ -40,6 +40,7 @@ class Mistaken(ToyScenario):
 
 
 TOYS = ToyCatalogue(extra={"hashed": Hashed, "deadly": Deadly, "mistaken": Mistaken})
+TOYS.spec = SPEC  # type: ignore[attr-defined]
 
 
 def settings(*scenarios: str, **more: Any) -> Settings:
