@@ -114,10 +114,17 @@ class Machine(ABC):
     last_site: int
     """The code of the newest step: its site, and below that its location."""
 
+    accessed: Callable[[Column, int, int, int, bool], None] | None
+    """Told of every access through a TLB: (column, cell, page, offset of the page in the entry, whether a store)."""
+
     @property
     @abstractmethod
     def seq(self) -> int:
         """How many steps the execution has made."""
+
+    @abstractmethod
+    def code_at(self, seq: int) -> int:
+        """Return the code of the step after which :attr:`seq` was ``seq``; 0 if there was none."""
 
     @abstractmethod
     async def load(self, site: int, col: Column, i: int) -> int:
@@ -206,3 +213,7 @@ class Machine(ABC):
     @abstractmethod
     def fail(self, violation: Violation) -> None:
         """Record ``violation`` and raise it."""
+
+    @abstractmethod
+    def poke(self, col: Column, i: int, value: int) -> None:
+        """Set a private cell as part of the step just made, and tell those who wait on it."""

@@ -107,6 +107,8 @@ class Profile:
     """Hardware walks Linux page tables; False: it has a hash table of its own (ppc64 hash)."""
     plain_fullmm_clear: bool = True
     """A fullmm clear is a plain load and store (all but arm64 and riscv)."""
+    batched_unmap_flush: bool = False
+    """Reclaim may defer flushes (ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH), so a zapper looks for pending ones."""
     components: dict[str, type] = field(default_factory=dict)
     """Component name to the class that overrides the generic one."""
 

@@ -19,6 +19,9 @@ SPECIAL = 1 << 6
 HASHPTE = 1 << 7
 """ppc64 hash: a hash entry exists for this PTE (H_PAGE_HASHPTE)."""
 
+BUSY = 1 << 11
+"""ppc64 hash: a hash fault is at work on this PTE (H_PAGE_BUSY)."""
+
 KIND_SHIFT = 8
 KIND_MASK = 7 << KIND_SHIFT
 KIND_SWAP, KIND_MIGRATION, KIND_MARKER, KIND_DEVICE_PRIVATE, KIND_HWPOISON = (n << KIND_SHIFT for n in range(1, 6))

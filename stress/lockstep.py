@@ -100,7 +100,7 @@ class Lockstep(Machine):
         self.log: list[int] = []
         self.emit = self.log.append
         self.tape: list[int] = []
-        self.accessed: Callable[[int, int, int, bool], None] | None = None
+        self.accessed: Callable[[Column, int, int, int, bool], None] | None = None
         self.live = self.abandoning = False
         self.current = self.run = 0
         self.started = [False] * slots
@@ -209,6 +209,9 @@ class Lockstep(Machine):
     @property
     def last_site(self) -> int:  # type: ignore[override]
         return self.log[-2] if self.log else 0
+
+    def code_at(self, seq: int) -> int:
+        return self.log[2 * seq - 2] if 0 < seq <= self.seq else 0
 
     # -- turns ----------------------------------------------------------------------------------------------
 
@@ -485,7 +488,7 @@ class Lockstep(Machine):
         version = (len(self.log) >> 1) + 1 if store else content.view[pfn]
         self.emit(cell << VERSION_BITS | version & (1 << VERSION_BITS) - 1)
         if self.accessed is not None:
-            self.accessed(cell, pfn, offset, store)
+            self.accessed(tlb, cell, pfn, offset, store)
         if store:
             old = content.view[pfn]
             content.view[pfn] = version

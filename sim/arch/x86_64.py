@@ -1,0 +1,136 @@
+"""x86-64 (arch/x86/mm/tlb.c, v6.9, bare metal): IPIs, generations, lazy CPUs.
+
+Each flush takes the next generation of the mm. A CPU that runs it is interrupted and catches up; one that is lazy is
+left alone unless tables were freed, and one that has another mm loaded is not in the mask: both compare generations
+when they come back, before they can use what they kept. In 6.9 on bare metal, tables go through the gather as pages.
+
+Left out: PCID recycling, kernel mappings, paravirtual flushes, shadow stacks.
+"""
+
+from __future__ import annotations
+
+from sim.arena import PRIVATE, Column, Field
+from sim.machine import site
+from sim.profile import Profile, kernel_geometry, small_geometry
+from sim.tlb import ALL, IPI
+from sim.tlbflush import MASK, TlbFlush
+
+BUMP = site("inc_mm_tlb_gen", "next generation")
+LAZY = site("tlb_is_not_lazy", "read lazy")
+READ_GEN = site("flush_tlb_func", "read generation")
+CLEAR_MASK = site("switch_mm_irqs_off", "clear mm_cpumask of the last mm")
+SET_MASK = site("switch_mm_irqs_off", "set mm_cpumask")
+SWITCH_GEN = site("switch_mm_irqs_off", "read generation")
+SET_LAZY = site("enter_lazy_tlb", "set lazy")
+UNSET_LAZY = site("switch_mm_irqs_off", "clear lazy")
+
+
+class X86TlbFlush(TlbFlush):
+    """flush_tlb_mm_range and what answers it."""
+
+    cpu_lazy: Column
+    cpu_tlb_gen: Column
+    mm_tlb_gen: Column
+    req_gen: Column
+
+    def fields(self) -> list[Field]:
+        return [*super().fields(), Field("cpu_lazy", self.w.cpus), Field("cpu_tlb_gen", self.w.cpus * self.w.mms, PRIVATE)]
+
+    async def tlb_flush(self, tlb: int) -> None:
+        mm = self.gather_mm[tlb]
+        start, end = (0, ALL) if self.gather_fullmm[tlb] else (self.gather_start[tlb], self.gather_end[tlb])
+        await self.flush_tlb_mm_range(tlb, mm, start, end, bool(self.gather_freed_tables[tlb]))
+
+    async def flush(self, cpu: int, mm: int, start: int, end: int, tables: bool) -> None:
+        await self.flush_tlb_mm_range(cpu, mm, start, end, tables)
+
+    async def flush_tlb_mm_range(self, cpu: int, mm: int, start: int, end: int, freed_tables: bool) -> None:
+        """Take a generation, interrupt who must know, flush here, wait."""
+        if end - start > self.g.flush_ceiling:
+            start, end = 0, ALL
+        gen = await self.m.add(BUMP, self.mm_tlb_gen, mm, 1)
+        targets = await self.remote(cpu, mm, freed_tables)
+        await self.k.tlb.post(cpu, targets, IPI, mm, start, end, gen, freed_tables)
+        if self.cpu_mm[cpu] == mm + 1:
+            self.k.tlb.local_irq_save(cpu)
+            await self.flush_tlb_func(cpu, mm, start, end, gen)
+            self.k.tlb.local_irq_restore(cpu)
+        await self.k.tlb.wait_acks(cpu, targets)
+
+    async def remote(self, cpu: int, mm: int, freed_tables: bool) -> list[int]:
+        """Return the other CPUs in the mask; without freed tables, those that are not lazy."""
+        mask = await self.m.load(MASK, self.mm_cpumask, mm)
+        others = [c for c in range(self.w.cpus) if c != cpu and mask >> c & 1]
+        return others if freed_tables else [c for c in others if not await self.m.load(LAZY, self.cpu_lazy, c)]
+
+    async def flush_tlb_func(self, cpu: int, mm: int, start: int, end: int, gen: int) -> None:
+        """Catch up with the mm's generation: by the range if that is all we miss, else by everything."""
+        if self.cpu_mm[cpu] != mm + 1:
+            return
+        if self.cpu_lazy[cpu]:
+            await self.leave_mm(cpu)
+            return
+        local = self.cpu_tlb_gen[cpu * self.w.mms + mm]
+        mm_gen = await self.m.load(READ_GEN, self.mm_tlb_gen, mm)
+        if local == mm_gen:
+            return
+        if end != ALL and gen == local + 1 and gen == mm_gen:
+            await self.k.tlb.invalidate(cpu, mm, start, end, True)
+        else:
+            await self.k.tlb.invalidate(cpu, mm, 0, ALL, True)
+        self.cpu_tlb_gen[cpu * self.w.mms + mm] = mm_gen
+
+    async def flush_handler(self, cpu: int, initiator: int) -> None:
+        if self.req_end[initiator] > self.req_start[initiator]:
+            await self.flush_tlb_func(cpu, self.req_mm[initiator], self.req_start[initiator], self.req_end[initiator], self.req_gen[initiator])
+
+    # -- switching -------------------------------------------------------------------------------------------------
+
+    async def leave_mm(self, cpu: int) -> None:
+        """Switch to init_mm; what the TLB holds stays, and is checked when the mm is loaded again."""
+        mm = self.cpu_mm[cpu] - 1
+        self.cpu_mm[cpu] = 0
+        await self.m.rmw(CLEAR_MASK, self.mm_cpumask, mm, lambda mask: mask & ~(1 << cpu))
+
+    async def switch_mm(self, cpu: int, mm: int) -> None:
+        self.k.tlb.local_irq_save(cpu)
+        if self.cpu_mm[cpu] == mm + 1:
+            await self._come_back(cpu, mm)
+        else:
+            if self.cpu_mm[cpu]:
+                await self.leave_mm(cpu)
+            await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
+            await self._catch_up(cpu, mm)
+            self.cpu_mm[cpu] = mm + 1
+            await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
+        self.k.tlb.local_irq_restore(cpu)
+
+    async def _come_back(self, cpu: int, mm: int) -> None:
+        """The mm is loaded already: if we were lazy, flushes may have passed us by."""
+        if self.cpu_lazy[cpu]:
+            await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
+            await self._catch_up(cpu, mm)
+
+    async def _catch_up(self, cpu: int, mm: int) -> None:
+        gen = await self.m.load(SWITCH_GEN, self.mm_tlb_gen, mm)
+        if self.cpu_tlb_gen[cpu * self.w.mms + mm] != gen:
+            await self.k.tlb.invalidate(cpu, mm, 0, ALL, True)
+            self.cpu_tlb_gen[cpu * self.w.mms + mm] = gen
+
+    async def enter_lazy_tlb(self, cpu: int) -> None:
+        if self.cpu_mm[cpu]:
+            await self.m.store(SET_LAZY, self.cpu_lazy, cpu, 1)
+
+    def usable(self, cpu: int, mm: int) -> bool:
+        """Only a CPU that has the mm loaded, not lazily, can use its entries without comparing generations first."""
+        return self.cpu_mm.view[cpu] == mm + 1 and not self.cpu_lazy.view[cpu]
+
+
+REAL = kernel_geometry(4096, 512, flush_ceiling=33)
+
+PROFILES = (
+    Profile(
+        "x86-64", REAL, small_geometry(REAL), hardware_young=True, hardware_dirty=True, merge_vmas=True, table_free=False, uffd_wp=True, lazy_tlb=True,
+        batched_unmap_flush=True, components={"tlbflush": X86TlbFlush},
+    ),
+)  # fmt: skip

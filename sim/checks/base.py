@@ -1,0 +1,27 @@
+"""What checkers share: where they are in the arena, and how they object."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from sim.component import Component
+from sim.machine import Violation
+
+
+class Checker(Component):
+    """Base of a group of checkers; a component, so that it has every column."""
+
+    invariants: tuple[tuple[str, str, str], ...] = ()
+    """(id, title, rule) of each invariant that the group judges."""
+
+    @property
+    def slots(self) -> int:
+        """Actor slots: threads, hardware, RCU."""
+        return 2 * self.w.cpus + 1
+
+    def object(self, checker: str, message: str, victim: int = 0, locations: list[tuple[str, int, int]] | None = None, accused: int = 0) -> NoReturn:
+        """Raise the violation of invariant ``checker``; the accused step is the one just made unless it is named."""
+        title, rule = next((t, r) for i, t, r in self.invariants if i == checker)
+        violation = Violation(checker, title, message, accused or self.m.last_site, victim, locations or [], rule)
+        self.m.fail(violation)
+        raise violation

@@ -1,0 +1,138 @@
+"""Dirty data and exclusivity: I26, I27, I29, and the half of I31 that a store can break.
+
+A store is *covered* when PG_dirty is set, a PTE that maps the page is dirty, a dirty bit has been taken out of a PTE
+and is still in the taker's hand, or write-out has yet to copy the page.
+"""
+
+from __future__ import annotations
+
+from sim.arena import MACHINE, Column, Field
+from sim.checks.base import Checker
+from sim.mm_types import MAPPING_ANON
+from sim.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, WRITE
+
+
+class DirtyChecks(Checker):
+    """Called when dirty bits move and when a store happens."""
+
+    name = "checks_dirty"
+    invariants = (
+        ("I26", "store-not-covered", "a store to a file page is covered by a dirty bit until it is written (KERNEL.md I26)"),
+        ("I27", "writable-after-clean", "after folio_clear_dirty_for_io no TLB can write to the folio (KERNEL.md I27)"),
+        ("I29", "dirty-bit-lost", "a zap passes the dirty bits of file PTEs on (KERNEL.md I29)"),
+        ("I31", "store-to-shared-page", "only an exclusive anonymous page is written (KERNEL.md I31)"),
+    )
+
+    page_head: Column
+    page_order: Column
+    page_mapping: Column
+    page_dirty: Column
+    page_locked: Column
+    page_anon_exclusive: Column
+    mmap_lock: Column
+    dirty_ptes: Column
+    tlb_writable: Column
+    dirty_hand: Column
+    hands: Column
+    copy_due: Column
+    pmd: Column
+    pte: Column
+    tlb: Column
+
+    def fields(self) -> list[Field]:
+        return [Field("dirty_hand", self.w.pages, MACHINE), Field("hands", self.slots, MACHINE), Field("copy_due", self.w.pages, MACHINE)]
+
+    # -- dirty bits on the move -------------------------------------------------------------------------------------
+
+    def taken(self, pfn: int, who: int) -> None:
+        """A dirty bit of a PTE went away: the actor has it in hand."""
+        mapping = self.page_mapping.view[self.page_head.view[pfn]]
+        if mapping and not mapping & MAPPING_ANON and not self.dirty_hand.view[pfn]:
+            self.dirty_hand.view[pfn] = who + 1
+            self.hands.view[who] += 1
+
+    def given(self, pfn: int, who: int) -> None:
+        """A dirty PTE was stored: a bit in hand is back."""
+        if self.dirty_hand.view[pfn]:
+            self._drop(pfn)
+
+    def _drop(self, pfn: int) -> None:
+        self.hands.view[self.dirty_hand.view[pfn] - 1] -= 1
+        self.dirty_hand.view[pfn] = 0
+
+    def marked(self, folio: int) -> None:
+        """PG_dirty was set: what was in hand for the folio is passed on."""
+        for pfn in range(folio, folio + (1 << self.page_order.view[folio])):
+            if self.dirty_hand.view[pfn] == self.m.current + 1:
+                self._drop(pfn)
+
+    def lock_released(self, who: int) -> None:
+        """The actor let go of its last PTL. mkclean, under the folio lock, owes the bits to the write-out it begins."""
+        if not self.hands.view[who]:
+            return
+        for pfn, hand in enumerate(self.dirty_hand.view.tolist()):
+            if hand != who + 1:
+                continue
+            if self.page_locked.view[self.page_head.view[pfn]] != who + 1:
+                self.object("I29", f"a dirty PTE of page {pfn} was cleared and the folio was not marked dirty", 0, [("page_dirty", pfn, 0)])
+            self._drop(pfn)
+            self.copy_due.view[pfn] = 1
+
+    def cleaned(self, folio: int, dirty: bool) -> None:
+        """folio_clear_dirty_for_io is done."""
+        for pfn in range(folio, folio + (1 << self.page_order.view[folio])):
+            self.copy_due.view[pfn] = dirty
+            if self.tlb_writable.view[pfn]:
+                self._writable_left(pfn)
+
+    def _writable_left(self, pfn: int) -> None:
+        for cpu, mm, where, entry in self.k.checks.tlb.entries():
+            first, reach = entry >> PFN_SHIFT, 1 if where >= 0 else self.g.contpte
+            if first <= pfn < first + reach and entry & WRITE and self.k.tlbflush.usable(cpu, mm):
+                self.object("I27", f"cpu{cpu} can still write to page {pfn} through mm {mm}", 0, [("page_dirty", pfn, 0)])
+
+    def freed(self, folio: int, nr: int) -> None:
+        """The folio is free: nothing is due for it."""
+        for pfn in range(folio, folio + nr):
+            self.copy_due.view[pfn] = 0
+            if self.dirty_hand.view[pfn]:
+                self._drop(pfn)
+
+    def copied(self, pfn: int) -> None:
+        """Write-out has copied the page."""
+        self.copy_due.view[pfn] = 0
+
+    # -- a store ----------------------------------------------------------------------------------------------------
+
+    def stored(self, column: Column, cell: int, pfn: int, offset: int) -> None:
+        """A store through a TLB entry is being made."""
+        folio = self.page_head.view[pfn]
+        mapping = self.page_mapping.view[folio]
+        if mapping & MAPPING_ANON:
+            if not self.page_anon_exclusive.view[pfn] and not self._forking(column, cell):
+                self.object("I31", f"a store to page {pfn}, which other processes may map", 0, [("page_content", pfn, 0)])
+        elif mapping and not (
+            self.page_dirty.view[folio] or self.dirty_ptes.view[pfn] or self.dirty_hand.view[pfn] or self.copy_due.view[pfn] or self._block_dirty(column, cell)
+        ):
+            self.object("I26", f"a store to page {pfn}, clean and not due for write-out", self.k.checks.freed_at(pfn), [("page_content", pfn, 0), ("page_dirty", folio, 0)])
+
+    def _row(self, column: Column, cell: int) -> tuple[int, int]:
+        """Return (mm, first address) of a TLB cell."""
+        per_row = self.w.vpages if column is self.tlb else self.w.vpages // self.g.contpte
+        row, place = divmod(cell, per_row)
+        return row % self.w.mms, place * (1 if column is self.tlb else self.g.contpte)
+
+    def _forking(self, column: Column, cell: int) -> bool:
+        """Return whether the mm is being forked: its flush is still to come (KERNEL.md 5.1.1)."""
+        return self.mmap_lock.view[self._row(column, cell)[0]] < 0
+
+    def _block_dirty(self, column: Column, cell: int) -> bool:
+        """Return whether the entry spans a contiguous block with a dirty PTE: dirtiness is the block's."""
+        if column is self.tlb:
+            return False
+        mm, addr = self._row(column, cell)
+        table = self.pmd.view[self.k.pgtable.pmd_index(mm, addr)] - 1
+        if table < 0:
+            return False
+        ptep = self.k.pgtable.ptep(table, addr)
+        return any(pte & (PRESENT | CONT | DIRTY) == PRESENT | CONT | DIRTY for pte in self.pte.view[ptep : ptep + self.g.contpte].tolist())

@@ -1,0 +1,186 @@
+"""What a changed PTE means: for references, mapcounts, ranges, markers, dirty bits, and the lock it needs.
+
+Kept per page: present entries, and dirty ones. Kept per actor while it holds a PTL, and due to be zero when it lets
+go of its last: entries removed less mapcounts lowered (I7, I8), entries that vanished outside the range it was asked
+to touch (O16), protected entries that left no marker (O14).
+"""
+
+from __future__ import annotations
+
+from sim.arena import MACHINE, Column, Field
+from sim.checks.base import Checker
+from sim.ledger import MAPPING, TRANSIENT
+from sim.pte import BUSY, DIRTY, HASHPTE, KIND_MARKER, KIND_MASK, PFN_SHIFT, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG
+
+SLOT_BITS = 6
+"""A stamp is a step number above this many bits of the slot that made the step."""
+
+HARDWARE_BITS = YOUNG | DIRTY | HASHPTE | BUSY
+
+
+class EntryChecks(Checker):
+    """Watches ``pte``, ``ptl`` and ``page_mapcount``."""
+
+    name = "checks_entries"
+    invariants = (
+        ("I7", "mapcount-unbalanced", "when the PTL is free, mapcounts equal the PTEs that map each page (KERNEL.md I7)"),
+        ("I8", "mapcount-below-ptes", "a page's mapcount is never below the number of PTEs that map it (KERNEL.md I8)"),
+        ("I9", "mapcount-negative", "mapcounts are never negative (KERNEL.md I9)"),
+        ("I24", "entry-replaced-unflushed", "a PTE is cleared and flushed before its slot maps again under the same lock (KERNEL.md I24)"),
+        ("PTL", "entry-changed-without-ptl", "page-table entries are changed under the PTL of their table (KERNEL.md 0.6)"),
+        ("O14", "marker-lost", "a zap that keeps markers leaves one for each protected entry, and no others (KERNEL.md 2.8)"),
+        ("O16", "zap-outside-range", "a zap clears entries inside its range only (KERNEL.md 2.5)"),
+    )
+
+    pte: Column
+    ptl: Column
+    table_mm: Column
+    table_base: Column
+    page_head: Column
+    page_mapping: Column
+    page_mapcount: Column
+    pte_count: Column
+    dirty_ptes: Column
+    total_map: Column
+    cleared_at: Column
+    narrowed_at: Column
+    balance: Column
+    strays: Column
+    markers_due: Column
+    ptl_held: Column
+    ptl_taken: Column
+    op_start: Column
+    op_end: Column
+    op_keeps_markers: Column
+    unflushed_lo: Column
+    unflushed_hi: Column
+
+    def fields(self) -> list[Field]:
+        pages, cells, slots = self.w.pages, self.w.mms * self.w.vpages, self.slots
+        sizes = {
+            "pte_count": pages, "dirty_ptes": pages, "total_map": pages, "cleared_at": cells, "narrowed_at": cells,
+            "balance": slots, "strays": slots, "markers_due": slots, "ptl_held": slots, "ptl_taken": slots,
+            "op_start": slots, "op_end": slots, "op_keeps_markers": slots, "unflushed_lo": slots, "unflushed_hi": slots,
+        }  # fmt: skip
+        return [Field(name, count, MACHINE) for name, count in sizes.items()]
+
+    def bind(self) -> None:
+        super().bind()
+        self.pte.watch = self._pte_changed
+        self.ptl.watch = self._ptl_changed
+        self.page_mapcount.watch = self._mapcount_changed
+
+    # -- a PTE ------------------------------------------------------------------------------------------------------
+
+    def _pte_changed(self, ptep: int, old: int, new: int, holder: int) -> None:
+        table, offset = divmod(ptep, self.g.ptrs_per_pte)
+        mm = self.table_mm.view[table] - 1
+        addr = self.table_base.view[table] + offset
+        at = mm * self.w.vpages + addr
+        who = self.m.current
+        if self.ptl.view[table] != who + 1 and (old ^ new) & ~HARDWARE_BITS:
+            self.object("PTL", f"the entry of mm {mm} page {addr} changed from {old:#x} to {new:#x}", self.m.last_site)
+        if old & new & PRESENT and old >> PFN_SHIFT == new >> PFN_SHIFT:
+            self._bits_changed(at, old, new, who)
+            return
+        if old & PRESENT:
+            self._removed(mm, addr, at, old, who)
+        if new & PRESENT:
+            self._added(mm, addr, at, new, who, holder)
+        elif new & KIND_MASK == KIND_MARKER and self.op_keeps_markers.view[who]:
+            self.markers_due.view[who] -= 1
+
+    def _bits_changed(self, at: int, old: int, new: int, who: int) -> None:
+        if old & WRITE and not new & WRITE:
+            self.narrowed_at.view[at] = self.m.seq << SLOT_BITS | who
+        if (old ^ new) & DIRTY and not old & SPECIAL:
+            pfn = old >> PFN_SHIFT
+            if new & DIRTY:
+                self.dirty_ptes.view[pfn] += 1
+            else:
+                self.dirty_ptes.view[pfn] -= 1
+                self.k.checks.dirty.taken(pfn, who)
+
+    def _removed(self, mm: int, addr: int, at: int, old: int, who: int) -> None:
+        self.cleared_at.view[at] = self.m.seq << SLOT_BITS | who
+        if not self.op_start.view[who] <= addr < self.op_end.view[who]:
+            self.strays.view[who] += 1
+        elif addr < self.unflushed_lo.view[who] or not self.unflushed_hi.view[who]:
+            self.unflushed_lo.view[who] = addr
+        if addr >= self.unflushed_hi.view[who]:
+            self.unflushed_hi.view[who] = addr + 1
+        if self.op_keeps_markers.view[who] and old & UFFD_WP:
+            self.markers_due.view[who] += 1
+        if old & SPECIAL:
+            return
+        pfn = old >> PFN_SHIFT
+        self.pte_count.view[pfn] -= 1
+        self.balance.view[who] += 1
+        self.k.ledger.move(MAPPING, TRANSIENT, self.page_head.view[pfn], 1)
+        if old & DIRTY:
+            self.dirty_ptes.view[pfn] -= 1
+            self.k.checks.dirty.taken(pfn, who)
+
+    def _added(self, mm: int, addr: int, at: int, new: int, who: int, holder: int) -> None:
+        cleared = self.cleared_at.view[at]
+        if cleared & (1 << SLOT_BITS) - 1 == who and cleared >> SLOT_BITS > self.ptl_taken.view[who] and self.ptl_held.view[who]:
+            self._replaced(mm, addr, cleared)
+        if not self.op_start.view[who] <= addr < self.op_end.view[who]:
+            self.strays.view[who] -= 1
+        if self.op_keeps_markers.view[who] and new & UFFD_WP:
+            self.markers_due.view[who] -= 1
+        if new & SPECIAL:
+            return
+        pfn = new >> PFN_SHIFT
+        count = self.pte_count.view[pfn] = self.pte_count.view[pfn] + 1
+        self.balance.view[who] -= 1
+        self.k.ledger.move(holder or TRANSIENT, MAPPING, self.page_head.view[pfn], 1)
+        if count > self.page_mapcount.view[pfn]:
+            self.object("I8", f"page {pfn} is mapped by {count} PTEs and its mapcount is {self.page_mapcount.view[pfn]}", 0, [("page_mapcount", pfn, 0)])
+        if new & DIRTY:
+            self.dirty_ptes.view[pfn] += 1
+            self.k.checks.dirty.given(pfn, who)
+
+    def _replaced(self, mm: int, addr: int, cleared: int) -> None:
+        """The slot was cleared under this very lock hold: no TLB may still have what it held."""
+        stale = self.k.checks.tlb.stale(mm, addr, addr + 1, 1 << 62, writable_only=False)
+        if stale:
+            cpu, where, entry = stale[0]
+            self.object("I24", f"cpu{cpu} still translates page {where} of mm {mm} to {entry >> PFN_SHIFT}", 0)
+
+    # -- the PTL ----------------------------------------------------------------------------------------------------
+
+    def _ptl_changed(self, table: int, old: int, new: int, holder: int) -> None:
+        who = self.m.current
+        if new:
+            if not self.ptl_held.view[who]:
+                self.ptl_taken.view[who] = self.m.seq
+            self.ptl_held.view[who] += 1
+            return
+        self.ptl_held.view[who] -= 1
+        if not self.ptl_held.view[who]:
+            self._released(who)
+
+    def _released(self, who: int) -> None:
+        """An actor let go of its last PTL: what it owed must be paid."""
+        if self.balance.view[who]:
+            self.object("I7", f"the PTL was released with {self.balance.view[who]} mappings removed but still counted", self.k.checks.gather.delay_site(who))
+        if self.strays.view[who]:
+            first, last = self.op_start.view[who], self.op_end.view[who]
+            self.object("O16", f"{self.strays.view[who]} entries vanished outside the range {first} to {last}")
+        if self.markers_due.view[who]:
+            self.object("O14", f"{self.markers_due.view[who]} protected entries were zapped without a marker")
+        self.k.checks.dirty.lock_released(who)
+        self.k.checks.gather.lock_released(who)
+
+    # -- mapcounts --------------------------------------------------------------------------------------------------
+
+    def _mapcount_changed(self, pfn: int, old: int, new: int, holder: int) -> None:
+        self.balance.view[self.m.current] += new - old
+        if new < self.pte_count.view[pfn]:
+            self.object(
+                "I9" if new < 0 else "I8", f"page {pfn} is mapped by {self.pte_count.view[pfn]} PTEs and its mapcount fell to {new}", 0, [("page_mapcount", pfn, 0)]
+            )
+        if new < 0:
+            self.object("I9", f"the mapcount of page {pfn} fell to {new}", 0, [("page_mapcount", pfn, 0)])
+        self.k.checks.references.total_changed(self.page_head.view[pfn], new - old)

@@ -1,0 +1,136 @@
+"""What the model tells the checkers: one object with a method per event, so that the model names no checker."""
+
+from __future__ import annotations
+
+from sim.arena import MACHINE, Column, Field
+from sim.checks.base import Checker
+from sim.checks.dirty import DirtyChecks
+from sim.checks.entries import EntryChecks
+from sim.checks.gather import GatherChecks
+from sim.checks.references import ReferenceChecks
+from sim.checks.tlb import TlbChecks
+
+GROUPS: tuple[type[Checker], ...] = (EntryChecks, ReferenceChecks, TlbChecks, DirtyChecks, GatherChecks)
+
+
+class Checks(Checker):
+    """The events. Each is part of the step just made."""
+
+    name = "checks"
+    invariants = (
+        ("I19", "mm-counters-left", "a destroyed mm has no RSS and no page tables (KERNEL.md I19)"),
+        ("O13", "fault-loop", "a handled fault lets the access go on (FAULTS.md O13)"),
+        ("I11", "freed-while-counted", "a freed folio has no mapcount left (KERNEL.md 8.9)"),
+    )
+
+    entries: EntryChecks
+    references: ReferenceChecks
+    tlb: TlbChecks
+    dirty: DirtyChecks
+    gather: GatherChecks
+
+    page_order: Column
+    page_mapcount: Column
+    page_nr_pages_mapped: Column
+    freed_step: Column
+    op_end: Column
+    mm_pgtables: Column
+
+    def fields(self) -> list[Field]:
+        own = [Field("freed_step", self.w.pages, MACHINE)]
+        return own + [field for group in GROUPS for field in group(self.k).fields()]
+
+    def bind(self) -> None:
+        super().bind()
+        groups = [group(self.k) for group in GROUPS]
+        for group in groups:
+            group.bind()
+        self.entries, self.references, self.tlb, self.dirty, self.gather = groups  # type: ignore[assignment]
+        self.m.accessed = self.tlb.accessed
+
+    def boot(self) -> None:
+        """Outside operations, actors may touch the whole address space."""
+        for slot in range(self.slots):
+            self.op_end[slot] = self.w.vpages
+
+    def page_freed(self, folio: int) -> None:
+        """A folio goes back to the allocator (free_pages_prepare)."""
+        self.references.freed(folio)
+        nr = 1 << self.page_order.view[folio]
+        if self.page_nr_pages_mapped.view[folio] or any(self.page_mapcount.view[folio : folio + nr].tolist()):
+            self.object("I11", f"folio {folio} is freed with mapcounts left")
+        for page in range(folio, folio + nr):
+            self.freed_step.view[page] = self.m.last_site
+        self.dirty.freed(folio, nr)
+
+    def freed_at(self, pfn: int) -> int:
+        """Return the step that last freed the page, as a site code."""
+        return self.freed_step.view[pfn]
+
+    def table_freed(self, table: int) -> None:
+        """A table is given up."""
+        self.tlb.table_freed(table)
+
+    def walked(self, cpu: int, mm: int, addr: int, table: int) -> None:
+        """Hardware has read a PTE."""
+        self.tlb.walked(cpu, mm, addr, table)
+
+    def rmap_walked(self, folio: int) -> None:
+        """A rmap walk begins."""
+        self.references.walked(folio)
+
+    def queued(self, tlb: int, nr: int) -> None:
+        """References go to a gather."""
+        self.gather.queued(tlb, nr)
+
+    def gather_put(self, tlb: int, refs: int) -> None:
+        """References of a gather were put."""
+        self.gather.put(tlb, refs)
+
+    def appending(self, tlb: int, batch: int, nr: int, words: int) -> None:
+        """Words go into a batch."""
+        self.gather.appending(tlb, batch, nr, words)
+
+    def chunk(self, words: list[int], n: int) -> None:
+        """A chunk of words is freed."""
+        self.gather.chunk(words, n)
+
+    def range_flushed(self, tlb: int) -> None:
+        """A gather's range was flushed."""
+        self.gather.range_flushed(tlb)
+
+    def gather_finished(self, tlb: int) -> None:
+        """A gather closes."""
+        self.gather.finished(tlb)
+
+    def marked_dirty(self, folio: int) -> None:
+        """PG_dirty was set."""
+        self.dirty.marked(folio)
+
+    def cleaned_for_io(self, folio: int, dirty: bool) -> None:
+        """PG_dirty was taken for write-out."""
+        self.dirty.cleaned(folio, dirty)
+
+    def copied(self, pfn: int) -> None:
+        """Write-out read the page."""
+        self.dirty.copied(pfn)
+
+    def mm_destroyed(self, mm: int) -> None:
+        """exit_mmap is done (check_mm)."""
+        totals = self.k.rss(mm)
+        if any(totals) or self.mm_pgtables.view[mm]:
+            violation = f"mm {mm}: rss {totals}, {self.mm_pgtables.view[mm]} page tables"
+            self.object("I19", violation)
+
+    def all_invariants(self) -> list[tuple[str, str, str]]:
+        """Return (id, title, rule) of every step-time invariant."""
+        return [row for group in (*GROUPS, Checks) for row in group.invariants]
+
+
+    def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
+        """A system call returns to user space."""
+        self.tlb.returned(mm, start, end, began, writable_only)
+
+    def fault_loop(self, mm: int, addr: int, store: bool) -> None:
+        """An access has faulted again and again, and every fault was handled."""
+        self.object("O13", f"the {'store' if store else 'load'} to page {addr} of mm {mm} faults for ever")

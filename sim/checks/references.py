@@ -1,0 +1,56 @@
+"""References: I1, I3, I4, I5. The ledger itself refuses an overdraft; here is the refcount's side."""
+
+from __future__ import annotations
+
+from sim.arena import Column
+from sim.checks.base import Checker
+
+
+class ReferenceChecks(Checker):
+    """Watches ``page_ref``."""
+
+    name = "checks_references"
+    invariants = (
+        ("I1", "refcount-negative", "a refcount is never negative, and a free page has no user (KERNEL.md I1)"),
+        ("I4", "refcount-below-mapcount", "a folio's refcount is never below its total mapcount (KERNEL.md I4)"),
+        ("I15", "freed-on-deferred-list", "a freed folio is on no deferred-split list (KERNEL.md I15)"),
+        ("O11", "anon-vma-gone", "the anon_vma of a mapped folio is alive while a walk uses it (FAULTS.md O11)"),
+    )
+
+    page_ref: Column
+    page_order: Column
+    page_deferred: Column
+    page_mapping: Column
+    total_map: Column
+    anon_vma_users: Column
+
+    def bind(self) -> None:
+        super().bind()
+        self.page_ref.watch = self._ref_changed
+
+    def _ref_changed(self, folio: int, old: int, new: int, holder: int) -> None:
+        self.k.ledger.change(holder, folio, new - old)
+        if new < old:
+            if new < self.total_map.view[folio]:
+                self.object("I4", f"folio {folio}: refcount {old} -> {new}, total mapcount {self.total_map.view[folio]}", 0, [("page_ref", folio, 0)])
+            if new == 0:
+                self.k.checks.tlb.freeing(folio, 1 << self.page_order.view[folio])
+            elif new < 0:
+                self.object("I1", f"the refcount of folio {folio} fell to {new}", 0, [("page_ref", folio, 0)])
+
+    def total_changed(self, folio: int, delta: int) -> None:
+        """A mapcount of the folio changed."""
+        total = self.total_map.view[folio] = self.total_map.view[folio] + delta
+        if total > self.page_ref.view[folio]:
+            self.object("I4", f"folio {folio}: refcount {self.page_ref.view[folio]}, total mapcount {total}", 0, [("page_ref", folio, 0)])
+
+    def freed(self, folio: int) -> None:
+        """A folio goes back to the allocator."""
+        if self.page_deferred.view[folio]:
+            self.object("I15", f"folio {folio} is freed on the deferred-split list")
+
+    def walked(self, folio: int) -> None:
+        """A rmap walk trusts the folio's anon_vma."""
+        mapping = self.page_mapping.view[folio]
+        if mapping & 1 and not self.anon_vma_users.view[(mapping >> 1) - 1]:
+            self.object("O11", f"folio {folio} is mapped and its anon_vma {(mapping >> 1) - 1} is free")

@@ -1,0 +1,177 @@
+"""TLB safety: I21, I22, I23. Kept per page: TLB entries that reach it, and writable ones; per entry, when it was filled.
+
+An entry is *usable* if its CPU can execute an access with it before a catch-up that it cannot avoid; what may be
+left in a TLB unusable is said by each architecture's ``tlbflush.usable``.
+"""
+
+from __future__ import annotations
+
+from sim.arena import MACHINE, Column, Field, Watch
+from sim.checks.base import Checker
+from sim.checks.entries import SLOT_BITS
+from sim.pte import PFN_SHIFT, PRESENT, SPECIAL, WRITE
+
+
+class TlbChecks(Checker):
+    """Watches ``tlb``, ``tlb_span`` and every access through them."""
+
+    name = "checks_tlb"
+    invariants = (
+        ("I21", "tlb-stale-after-free", "unhook the PTE, invalidate, only then free (KERNEL.md I21; include/asm-generic/tlb.h)"),
+        ("I22", "walk-of-freed-table", "a page table is not freed while a walker can reach it (KERNEL.md I22)"),
+        ("I23", "tlb-stale-after-return", "when a call that takes access away returns, no CPU has the access (KERNEL.md I23)"),
+        ("I22b", "table-freed-in-use", "a page table is freed empty and unhooked (KERNEL.md I22)"),
+    )
+
+    tlb: Column
+    tlb_span: Column
+    walk_cache: Column
+    pmd: Column
+    pte: Column
+    table_mm: Column
+    table_base: Column
+    page_gen: Column
+    page_ref: Column
+    tlb_refs: Column
+    tlb_writable: Column
+    tlb_stamp: Column
+    tlb_span_stamp: Column
+    tlb_page_gen: Column
+    tlb_span_page_gen: Column
+    walk_gen: Column
+    table_gen: Column
+    cleared_at: Column
+    narrowed_at: Column
+
+    def fields(self) -> list[Field]:
+        rows, pages = self.w.cpus * self.w.mms, self.w.pages
+        spans = rows * (self.w.vpages // self.g.contpte if self.g.contpte > 1 else 0)
+        sizes = {"tlb_refs": pages, "tlb_writable": pages, "tlb_stamp": rows * self.w.vpages, "tlb_page_gen": rows * self.w.vpages}
+        sizes |= {"tlb_span_stamp": spans, "tlb_span_page_gen": spans, "walk_gen": rows * self.k.pgtable.per_mm, "table_gen": self.k.pgtable.table_slots}
+        return [Field(name, count, MACHINE) for name, count in sizes.items()]
+
+    def bind(self) -> None:
+        super().bind()
+        self.tlb.watch = self._entry_changed(self.tlb_stamp, self.tlb_page_gen, 1)
+        self.tlb_span.watch = self._entry_changed(self.tlb_span_stamp, self.tlb_span_page_gen, self.g.contpte)
+        self.walk_cache.watch = self._walk_cached
+
+    def _entry_changed(self, stamp: Column, generation: Column, reach: int) -> Watch:
+        def changed(cell: int, old: int, new: int, holder: int) -> None:
+            if old and not old & SPECIAL:
+                self._count(old, reach, -1)
+            stamp.view[cell] = self.m.seq
+            if new and not new & SPECIAL:
+                pfn = new >> PFN_SHIFT
+                generation.view[cell] = self.page_gen.view[pfn]
+                self._count(new, reach, 1)
+
+        return changed
+
+    def _count(self, entry: int, reach: int, delta: int) -> None:
+        pfn, writable = entry >> PFN_SHIFT, entry & WRITE
+        for page in range(pfn, pfn + reach):
+            self.tlb_refs.view[page] += delta
+            if writable:
+                self.tlb_writable.view[page] += delta
+
+    def _walk_cached(self, cell: int, old: int, new: int, holder: int) -> None:
+        if new:
+            self.walk_gen.view[cell] = self.table_gen.view[new - 1]
+
+    # -- use --------------------------------------------------------------------------------------------------------
+
+    def accessed(self, column: Column, cell: int, pfn: int, offset: int, store: bool) -> None:
+        """An access goes through a TLB entry: the page must be the one that was there at the fill."""
+        if column.view[cell] & SPECIAL:
+            return
+        generation = self.tlb_page_gen if column is self.tlb else self.tlb_span_page_gen
+        if generation.view[cell] != self.page_gen.view[pfn - offset]:
+            self.object("I21", f"TLB hit -> page {pfn}, which has been freed since", self.k.checks.freed_at(pfn), [(column.name, cell, 0), ("page_ref", pfn, 0)])
+        if store:
+            self.k.checks.dirty.stored(column, cell, pfn, offset)
+
+    def walked(self, cpu: int, mm: int, addr: int, table: int) -> None:
+        """The hardware walker has read an entry of ``table``."""
+        row = self.k.tlb.walk_cell(cpu, mm, addr)
+        base = addr - addr % self.g.ptrs_per_pte
+        if self.table_mm.view[table] != mm + 1 or self.table_base.view[table] != base or self.walk_gen.view[row] != self.table_gen.view[table]:
+            self.object("I22", f"cpu{cpu} walks table {table} for page {addr} of mm {mm}, which has been freed since", 0, [("walk_cache", row, 0)])
+
+    # -- freeing ----------------------------------------------------------------------------------------------------
+
+    def freeing(self, folio: int, nr: int) -> None:
+        """The refcount of ``folio`` has just reached 0."""
+        if not any(self.tlb_refs.view[folio : folio + nr].tolist()):
+            return
+        for cpu, mm, addr, entry in self.entries():
+            reach = self.g.contpte if addr < 0 else 1
+            pfn = entry >> PFN_SHIFT
+            if pfn < folio + nr and pfn + reach > folio and not entry & SPECIAL and self.k.tlbflush.usable(cpu, mm):
+                at = -1 - addr if addr < 0 else addr
+                self.object("I21", f"folio {folio} freed; cpu{cpu} still translates page {at} of mm {mm} to {pfn}", self.cleared_site(mm, at), [("page_ref", folio, 0)])
+
+    def entries(self) -> list[tuple[int, int, int, int]]:
+        """Return (cpu, mm, addr, entry) of every TLB entry; a span's addr is -1 - its first page."""
+        found = []
+        for cell, entry in enumerate(self.tlb.view.tolist()):
+            if entry:
+                row, addr = divmod(cell, self.w.vpages)
+                found.append((*divmod(row, self.w.mms), addr, entry))
+        if len(self.tlb_span):
+            per_row = self.w.vpages // self.g.contpte
+            for cell, entry in enumerate(self.tlb_span.view.tolist()):
+                if entry:
+                    row, block = divmod(cell, per_row)
+                    found.append((*divmod(row, self.w.mms), -1 - block * self.g.contpte, entry))
+        return found
+
+    def cleared_site(self, mm: int, addr: int) -> int:
+        """Return the step that last cleared the PTE of ``addr``, as a site code."""
+        seq = self.cleared_at.view[mm * self.w.vpages + addr] >> SLOT_BITS
+        return self.m.code_at(seq)
+
+    def table_freed(self, table: int) -> None:
+        """A table's page has been put for the last time."""
+        start = table * self.g.ptrs_per_pte
+        live = [pte for pte in self.pte.view[start : start + self.g.ptrs_per_pte].tolist() if pte & PRESENT]
+        if live or table + 1 in self.pmd.view.tolist():
+            self.object("I22b", f"table {table} is freed " + (f"with {len(live)} present entries" if live else "while a PMD names it"))
+        self.table_gen.view[table] += 1
+        for cell, cached in enumerate(self.walk_cache.view.tolist()):
+            if cached == table + 1 and self.walk_gen.view[cell] + 1 == self.table_gen.view[table]:
+                cpu, mm = divmod(cell // self.k.pgtable.per_mm, self.w.mms)
+                if self.k.tlbflush.usable(cpu, mm):
+                    self.object("I22", f"table {table} is freed and cpu{cpu} has it in its walk cache for mm {mm}", 0, [("walk_cache", cell, 0)])
+
+    # -- returning --------------------------------------------------------------------------------------------------
+
+    def stale(self, mm: int, start: int, end: int, before: int, writable_only: bool) -> list[tuple[int, int, int]]:
+        """Return (cpu, addr, entry) of usable entries whose PTE the running actor, or anybody before step ``before``, has
+        cleared (or, with ``writable_only``, write-protected) since they were filled."""
+        me, found = self.m.current, []
+        stamps = self.narrowed_at if writable_only else self.cleared_at
+        for cpu, m, where, entry in self.entries():
+            if m != mm or entry & SPECIAL or (writable_only and not entry & WRITE):
+                continue
+            first, reach = (where, 1) if where >= 0 else (-1 - where, self.g.contpte)
+            filled = self._filled(cpu, mm, where)
+            for addr in range(max(first, start), min(first + reach, end)):
+                stamp = stamps.view[mm * self.w.vpages + addr]
+                seq, who = stamp >> SLOT_BITS, stamp & (1 << SLOT_BITS) - 1
+                if seq > filled and (who == me or seq <= before) and self.k.tlbflush.usable(cpu, mm):
+                    found.append((cpu, addr, entry))
+        return found
+
+    def _filled(self, cpu: int, mm: int, where: int) -> int:
+        if where >= 0:
+            return self.tlb_stamp.view[self.k.tlb.cell(cpu, mm, where)]
+        return self.tlb_span_stamp.view[self.k.tlb.span_cell(cpu, mm, -1 - where)]
+
+    def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
+        """A call that takes [start, end) of ``mm`` away (or makes it read-only) is about to return to user space."""
+        stale = self.stale(mm, start, end, began, writable_only)
+        if stale:
+            cpu, addr, entry = stale[0]
+            what = "write to" if writable_only else "use"
+            self.object("I23", f"cpu{cpu} can still {what} page {addr} of mm {mm} (pfn {entry >> PFN_SHIFT})", self.cleared_site(mm, addr))

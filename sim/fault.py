@@ -1,0 +1,325 @@
+"""Page faults (mm/memory.c, the fault half, v6.9): anonymous, file, and write faults.
+
+The mmap lock is held for reading throughout; the per-VMA lock that replaces it since 6.4 excludes the same parties
+here. Lock order: mmap_lock, folio lock, PTL.
+Left out: swap-in (a fault on a swap entry ends the access), userfaultfd events, stack growth, the zero page for
+read faults of anonymous memory unless the caller asks for it.
+"""
+
+from __future__ import annotations
+
+from sim.arena import Column
+from sim.component import Component
+from sim.ledger import PAGECACHE, TRANSIENT
+from sim.machine import site
+from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP, VM_WRITE
+from sim.pte import DIRTY, KIND_MARKER, KIND_MASK, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, make_pte, pte_pfn
+
+MMAP_LOCK = site("do_user_addr_fault", "lock mmap for reading")
+MMAP_UNLOCK = site("do_user_addr_fault", "unlock mmap")
+READ_PMD = site("handle_pte_fault", "read pmd")
+READ_PTE = site("handle_pte_fault", "read pte")
+RECHECK = site("handle_pte_fault", "re-read pte under ptl")
+ANON_PEEK = site("alloc_anon_folio", "look for empty ptes")
+ANON_CHECK = site("do_anonymous_page", "check ptes empty")
+ANON_REF = site("do_anonymous_page", "take mapping references")
+RSS = site("handle_mm_fault", "raise rss")
+RSS_MOVE = site("wp_page_copy", "move rss")
+MAP_REF = site("filemap_map_pages", "take mapping references")
+PTE_CHECK = site("finish_fault", "check pte empty")
+FAULT_REF = site("finish_fault", "reference goes to the mapping")
+WP_EXCLUSIVE = site("do_wp_page", "read exclusive")
+WP_REFS = site("wp_can_reuse_anon_folio", "read refcount")
+WP_TRYLOCK = site("wp_can_reuse_anon_folio", "trylock folio")
+WP_UNLOCK = site("wp_can_reuse_anon_folio", "unlock folio")
+WP_SET_EXCLUSIVE = site("wp_can_reuse_anon_folio", "set exclusive")
+WP_GET = site("do_wp_page", "take reference")
+COPY_READ = site("wp_page_copy", "read old page")
+COPY_WRITE = site("wp_page_copy", "write new page")
+PENDING = site("do_wp_page", "read flush pending")
+MKWRITE_LOCK = site("do_page_mkwrite", "lock folio")
+MKWRITE_MAPPING = site("do_page_mkwrite", "check mapping")
+MKWRITE_UNLOCK = site("fault_dirty_shared_page", "unlock folio")
+
+
+class PageFault(Component):
+    """Handles one fault at a time per task; returns whether the access may be tried again."""
+
+    name = "fault"
+
+    pte: Column
+    pmd: Column
+    mmap_lock: Column
+    mm_rss: Column
+    mm_order: Column
+    mm_tlb_flush_pending: Column
+    vma_flags: Column
+    vma_start: Column
+    vma_end: Column
+    vma_file: Column
+    vma_pgoff: Column
+    page_ref: Column
+    page_order: Column
+    page_content: Column
+    page_anon_exclusive: Column
+    page_locked: Column
+
+    async def handle_mm_fault(self, cpu: int, mm: int, addr: int, write: bool) -> bool:
+        """Handle a fault at ``addr``; False if no VMA allows the access."""
+        await self.m.down_read(MMAP_LOCK, self.mmap_lock, mm)
+        vma = self.k.mm_types.vma_lookup(mm, addr)
+        good = vma >= 0 and (not write or bool(self.vma_flags[vma] & VM_WRITE))
+        if good:
+            good = await self.handle_pte_fault(cpu, mm, vma, addr, write)
+        await self.m.up_read(MMAP_UNLOCK, self.mmap_lock, mm)
+        return good
+
+    async def handle_pte_fault(self, cpu: int, mm: int, vma: int, addr: int, write: bool) -> bool:
+        """Dispatch by what the entry holds, read without a lock."""
+        table = await self.m.load(READ_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
+        pte = await self.m.load(READ_PTE, self.pte, self.k.pgtable.ptep(table, addr)) if table >= 0 else 0
+        if not pte or pte & KIND_MASK == KIND_MARKER:
+            if self.k.mm_types.vma_is_anonymous(vma):
+                return await self.do_anonymous_page(cpu, mm, vma, addr)
+            return await self.do_fault(cpu, mm, vma, addr, write, pte)
+        if not pte & PRESENT:
+            return False
+        table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
+        if table < 0:
+            return True
+        ptep = self.k.pgtable.ptep(table, addr)
+        if await self.m.load(RECHECK, self.pte, ptep) & ~(YOUNG | DIRTY) != pte & ~(YOUNG | DIRTY):
+            await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        elif write and not pte & WRITE:
+            await self.do_wp_page(cpu, mm, vma, addr, table, pte)
+        else:
+            await self.k.pgtable.ptep_set_access_flags(cpu, mm, addr, ptep, pte, pte | YOUNG | (DIRTY if write else 0))
+            await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        return True
+
+    # -- anonymous memory ------------------------------------------------------------------------------------------
+
+    async def do_anonymous_page(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
+        """Map a fresh folio of the largest order that fits; again later if the entries are no longer empty."""
+        await self._pte_alloc_once(cpu, mm, addr)
+        self.k.rmap.anon_vma_prepare(vma)
+        folio, order = await self.alloc_anon_folio(mm, vma, addr)
+        nr, base = 1 << order, addr >> order << order
+        table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, base)
+        if table < 0:
+            await self.k.swap.folio_put(cpu, folio)
+            return True
+        ptep = self.k.pgtable.ptep(table, base)
+        if not await self._all_empty(ptep, nr):
+            await self.k.pgtable.pte_unmap_unlock(cpu, table)
+            await self.k.swap.folio_put(cpu, folio)
+            return True
+        if nr > 1:
+            await self.m.add(ANON_REF, self.page_ref, folio, nr - 1, TRANSIENT)
+        await self.add_rss(cpu, mm, MM_ANONPAGES, nr)
+        await self.k.rmap.folio_add_new_anon_rmap(folio, vma, base)
+        await self.k.swap.folio_add_lru(cpu, folio)
+        await self.k.pgtable.set_ptes(cpu, mm, base, ptep, make_pte(folio, self._new_bits(vma)), nr)
+        await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        return True
+
+    def _new_bits(self, vma: int) -> int:
+        return YOUNG | (WRITE | DIRTY if self.vma_flags[vma] & VM_WRITE else 0)
+
+    async def _pte_alloc_once(self, cpu: int, mm: int, addr: int) -> None:
+        if not await self.m.load(READ_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)):
+            await self.k.pgtable.pte_alloc(cpu, mm, addr)
+
+    async def _all_empty(self, ptep: int, nr: int) -> bool:
+        for k in range(nr):
+            if await self.m.load(ANON_CHECK, self.pte, ptep + k):
+                return False
+        return True
+
+    async def alloc_anon_folio(self, mm: int, vma: int, addr: int) -> tuple[int, int]:
+        """Return a zeroed folio and its order: the largest allowed whose aligned block lies in the VMA and is empty."""
+        for order in reversed([o for o in self.g.orders if 0 < o <= self.mm_order[mm]]):
+            base = addr >> order << order
+            if base < self.vma_start[vma] or base + (1 << order) > self.vma_end[vma] or 1 << order > self.g.ptrs_per_pte:
+                continue
+            if await self._looks_empty(mm, base, 1 << order):
+                folio = await self.k.page_alloc.alloc_zeroed_folio(order)
+                if folio >= 0:
+                    return folio, order
+        return await self.k.page_alloc.alloc_zeroed_folio(0), 0
+
+    async def _looks_empty(self, mm: int, base: int, nr: int) -> bool:
+        table = await self.m.load(READ_PMD, self.pmd, self.k.pgtable.pmd_index(mm, base)) - 1
+        if table < 0:
+            return True
+        ptep = self.k.pgtable.ptep(table, base)
+        for k in range(nr):
+            if await self.m.load(ANON_PEEK, self.pte, ptep + k):
+                return False
+        return True
+
+    async def add_rss(self, cpu: int, mm: int, member: int, nr: int) -> None:
+        """Raise one RSS counter on this CPU."""
+        await self.m.add(RSS, self.mm_rss, (cpu * self.w.mms + mm) * NR_MM_COUNTERS + member, nr)
+
+    # -- file memory -----------------------------------------------------------------------------------------------
+
+    async def do_fault(self, cpu: int, mm: int, vma: int, addr: int, write: bool, pte: int) -> bool:
+        """Map page-cache pages, or a private copy of one."""
+        await self._pte_alloc_once(cpu, mm, addr)
+        if not write and pte == 0 and await self.k.filemap.filemap_map_pages(cpu, mm, vma, addr):
+            return True
+        index = addr - self.vma_start[vma] + self.vma_pgoff[vma]
+        folio = await self.k.filemap.filemap_fault(cpu, self.vma_file[vma] - 1, index)
+        page = folio + (index & (1 << self.page_order.view[folio]) - 1)
+        if write and not self.vma_flags[vma] & VM_SHARED:
+            await self.do_cow_fault(cpu, mm, vma, addr, page, pte)
+            await self.k.filemap.unlock_folio(folio)
+            await self.k.swap.folio_put(cpu, folio)
+            return True
+        mapped = await self.finish_fault(cpu, mm, vma, addr, page, write, pte)
+        if write and mapped:
+            await self.k.page_writeback.folio_mark_dirty(folio)
+        await self.k.filemap.unlock_folio(folio)
+        if not mapped:
+            await self.k.swap.folio_put(cpu, folio)
+        return True
+
+    async def finish_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, write: bool, orig: int) -> bool:
+        """Map one page; the fault's own reference becomes the mapping's. False if somebody was faster."""
+        table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
+        if table < 0:
+            return False
+        ptep = self.k.pgtable.ptep(table, addr)
+        empty = await self.m.load(PTE_CHECK, self.pte, ptep) == orig
+        if empty:
+            folio = self.k.page_head(page)
+            await self.add_rss(cpu, mm, MM_FILEPAGES, 1)
+            await self.k.rmap.folio_add_file_rmap_ptes(folio, page, 1)
+            bits = YOUNG | self._wp_bits(vma, orig) | (WRITE | DIRTY if write and not orig else 0)
+            await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(page, bits), 1)
+        await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        return empty
+
+    def _wp_bits(self, vma: int, orig: int) -> int:
+        """Return the uffd-wp bit that a marker stands for."""
+        return UFFD_WP if orig and self.vma_flags[vma] & VM_UFFD_WP else 0
+
+    async def do_cow_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, orig: int) -> None:
+        """Map a private copy of ``page``, which the caller holds locked."""
+        self.k.rmap.anon_vma_prepare(vma)
+        copy = await self.k.page_alloc.alloc_zeroed_folio(0)
+        await self.m.store(COPY_WRITE, self.page_content, copy, await self.m.load(COPY_READ, self.page_content, page))
+        table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
+        ptep = self.k.pgtable.ptep(table, addr)
+        if table >= 0 and await self.m.load(PTE_CHECK, self.pte, ptep) == orig:
+            await self.add_rss(cpu, mm, MM_ANONPAGES, 1)
+            await self.k.rmap.folio_add_new_anon_rmap(copy, vma, addr)
+            await self.k.swap.folio_add_lru(cpu, copy)
+            await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(copy, self._new_bits(vma)), 1)
+            copy = -1
+        if table >= 0:
+            await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        if copy >= 0:
+            await self.k.swap.folio_put(cpu, copy)
+
+    # -- write faults on present entries ---------------------------------------------------------------------------
+
+    async def do_wp_page(self, cpu: int, mm: int, vma: int, addr: int, table: int, pte: int) -> None:
+        """Make a present read-only entry writable: reuse the page, or copy it. Entered under the PTL, drops it."""
+        page, flags = pte_pfn(pte), self.vma_flags[vma]
+        if pte & UFFD_WP:
+            await self._uffd_wp_fault(cpu, mm, addr, table, pte)
+            return
+        if flags & VM_SHARED:
+            await self.wp_page_shared(cpu, mm, vma, addr, table, pte)
+            return
+        folio = self.k.page_head(page)
+        anon = not pte & SPECIAL and self.k.mm_types.folio_test_anon(folio)
+        if anon and (await self.m.load(WP_EXCLUSIVE, self.page_anon_exclusive, page) or await self.wp_can_reuse_anon_folio(cpu, folio, page)):
+            await self.wp_page_reuse(cpu, mm, addr, table, pte)
+            return
+        if not pte & SPECIAL:
+            await self.m.add(WP_GET, self.page_ref, folio, 1, TRANSIENT)
+        await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        await self.wp_page_copy(cpu, mm, vma, addr, page, pte)
+
+    async def _uffd_wp_fault(self, cpu: int, mm: int, addr: int, table: int, pte: int) -> None:
+        """A write to a page that userfaultfd protects: flush if a gather is open, then resolve it at once."""
+        if await self.m.load(PENDING, self.mm_tlb_flush_pending, mm):
+            await self.k.tlbflush.flush_tlb_page(cpu, mm, addr)
+        ptep = self.k.pgtable.ptep(table, addr)
+        await self.k.pgtable.uffd_wp_resolve(ptep)
+        await self.k.pgtable.pte_unmap_unlock(cpu, table)
+
+    async def wp_page_reuse(self, cpu: int, mm: int, addr: int, table: int, pte: int) -> None:
+        """Make the entry young, dirty and writable; drop the PTL."""
+        ptep = self.k.pgtable.ptep(table, addr)
+        await self.k.pgtable.ptep_set_access_flags(cpu, mm, addr, ptep, pte, pte | YOUNG | DIRTY | WRITE)
+        await self.k.pgtable.pte_unmap_unlock(cpu, table)
+
+    async def wp_can_reuse_anon_folio(self, cpu: int, folio: int, page: int) -> bool:
+        """Return whether nobody else has the small folio; it is then exclusive. Large folios are never reused (6.9)."""
+        if self.page_order.view[folio] or await self.m.load(WP_REFS, self.page_ref, folio) > 3:
+            return False
+        await self.k.swap.lru_add_drain(cpu)
+        if await self.m.load(WP_REFS, self.page_ref, folio) > 1 or not await self.m.trylock(WP_TRYLOCK, self.page_locked, folio):
+            return False
+        sole = await self.m.load(WP_REFS, self.page_ref, folio) == 1
+        if sole:
+            await self.m.store(WP_SET_EXCLUSIVE, self.page_anon_exclusive, page, 1)
+        await self.m.unlock(WP_UNLOCK, self.page_locked, folio)
+        return sole
+
+    async def wp_page_shared(self, cpu: int, mm: int, vma: int, addr: int, table: int, pte: int) -> None:
+        """Let the file system know, then make the entry writable and dirty, then mark the folio dirty."""
+        folio = self.k.page_head(pte_pfn(pte))
+        await self.m.add(WP_GET, self.page_ref, folio, 1, TRANSIENT)
+        await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        await self.m.lock(MKWRITE_LOCK, self.page_locked, folio)
+        table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
+        reused = False
+        if table >= 0:
+            ptep = self.k.pgtable.ptep(table, addr)
+            reused = await self.m.load(RECHECK, self.pte, ptep) & ~(YOUNG | DIRTY) == pte & ~(YOUNG | DIRTY)
+            if reused:
+                await self.wp_page_reuse(cpu, mm, addr, table, pte)
+            else:
+                await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        if reused:
+            await self.k.page_writeback.folio_mark_dirty(folio)
+        await self.m.unlock(MKWRITE_UNLOCK, self.page_locked, folio)
+        await self.k.swap.folio_put(cpu, folio)
+
+    async def wp_page_copy(self, cpu: int, mm: int, vma: int, addr: int, page: int, pte: int) -> None:
+        """Copy ``page``, on which the caller has a reference, and map the copy in its place if nothing changed."""
+        self.k.rmap.anon_vma_prepare(vma)
+        copy = await self.k.page_alloc.alloc_zeroed_folio(0)
+        await self.m.store(COPY_WRITE, self.page_content, copy, await self.m.load(COPY_READ, self.page_content, page))
+        special, old = bool(pte & SPECIAL), self.k.page_head(page)
+        table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
+        switched = False
+        if table >= 0:
+            ptep = self.k.pgtable.ptep(table, addr)
+            switched = await self.m.load(RECHECK, self.pte, ptep) & ~(YOUNG | DIRTY) == pte & ~(YOUNG | DIRTY)
+            if switched:
+                await self._switch_to_copy(cpu, mm, vma, addr, ptep, old, page, copy, special)
+            await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        if not switched:
+            await self.k.swap.folio_put(cpu, copy)
+        if not special:
+            for _ in range(1 + switched):
+                await self.k.swap.folio_put(cpu, old)
+
+    async def _switch_to_copy(self, cpu: int, mm: int, vma: int, addr: int, ptep: int, old: int, page: int, copy: int, special: bool) -> None:
+        """Clear and flush the old entry, map the copy, and only then remove the old mapping."""
+        if not special and not self.k.mm_types.folio_test_anon(old):
+            await self.m.add(RSS_MOVE, self.mm_rss, (cpu * self.w.mms + mm) * NR_MM_COUNTERS + MM_FILEPAGES, -1)
+        if special or not self.k.mm_types.folio_test_anon(old):
+            await self.add_rss(cpu, mm, MM_ANONPAGES, 1)
+        await self.k.pgtable.ptep_clear_flush(cpu, mm, addr, ptep)
+        await self.k.rmap.folio_add_new_anon_rmap(copy, vma, addr)
+        await self.k.swap.folio_add_lru(cpu, copy)
+        await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(copy, self._new_bits(vma)), 1)
+        if not special:
+            await self.k.rmap.folio_remove_rmap_ptes(old, page, 1, vma)

@@ -1,0 +1,146 @@
+"""The page cache (mm/filemap.c, v6.9): look-up, fault-around, and one-page faults.
+
+All folios of a file are made by :meth:`add_folio` during setup; nothing is truncated, so a look-up never fails.
+Lock order: folio lock, PTL. Left out: readahead, truncation, the i_pages lock.
+"""
+
+from __future__ import annotations
+
+from sim.arena import PRIVATE, Column, Field
+from sim.component import Component
+from sim.ledger import PAGECACHE, TRANSIENT
+from sim.machine import site
+from sim.mm_types import MM_FILEPAGES, file_mapping
+from sim.pte import YOUNG, make_pte
+
+LOOKUP = site("filemap_get_folio", "read i_pages")
+TRY_GET = site("filemap_get_folio", "take reference")
+LOCK = site("filemap_fault", "lock folio")
+UNLOCK = site("folio_unlock", "unlock folio")
+ADD = site("filemap_add_folio", "store in i_pages")
+ADD_REF = site("filemap_add_folio", "take cache references")
+AROUND_TRYLOCK = site("next_uptodate_folio", "trylock folio")
+AROUND_GET = site("next_uptodate_folio", "take reference")
+AROUND_LOOKUP = site("next_uptodate_folio", "read i_pages")
+AROUND_PTE = site("filemap_map_folio_range", "check pte empty")
+AROUND_REF = site("filemap_map_folio_range", "take mapping references")
+CONTENT = site("filemap_read_folio", "read from disk")
+
+
+class Filemap(Component):
+    """Files: ``i_pages`` maps (file, index) to a page; ``disk`` holds what write-out has stored."""
+
+    name = "filemap"
+
+    i_pages: Column
+    disk: Column
+    pte: Column
+    page_ref: Column
+    page_mapping: Column
+    page_index: Column
+    page_order: Column
+    page_locked: Column
+    page_content: Column
+    vma_start: Column
+    vma_end: Column
+    vma_pgoff: Column
+    vma_file: Column
+
+    def fields(self) -> list[Field]:
+        cells = self.w.files * self.w.file_pages
+        return [Field("i_pages", cells), Field("disk", cells)]
+
+    def slot(self, file: int, index: int) -> int:
+        """Return the index into ``i_pages`` and ``disk``."""
+        return file * self.w.file_pages + index
+
+    async def add_folio(self, cpu: int, file: int, index: int, order: int) -> None:
+        """Read a folio of ``order`` into the cache at ``index``, which is aligned to it."""
+        folio, nr = await self.k.page_alloc.alloc_zeroed_folio(order), 1 << order
+        self.page_mapping[folio], self.page_index[folio] = file_mapping(file), index
+        await self.m.add(ADD_REF, self.page_ref, folio, nr, PAGECACHE)
+        for k in range(nr):
+            version = await self.m.load(CONTENT, self.disk, self.slot(file, index + k))
+            await self.m.store(CONTENT, self.page_content, folio + k, version)
+            await self.m.store(ADD, self.i_pages, self.slot(file, index + k), folio + k + 1)
+        await self.k.swap.folio_add_lru(cpu, folio)
+        await self.k.swap.folio_put(cpu, folio)
+
+    async def get_folio(self, file: int, index: int) -> int:
+        """Look a folio up and take a reference on it."""
+        page = await self.m.load(LOOKUP, self.i_pages, self.slot(file, index)) - 1
+        folio = self.k.page_head(page)
+        await self.m.add(TRY_GET, self.page_ref, folio, 1, TRANSIENT)
+        return folio
+
+    async def filemap_fault(self, cpu: int, file: int, index: int) -> int:
+        """Return the folio at ``index``, locked and referenced."""
+        folio = await self.get_folio(file, index)
+        await self.m.lock(LOCK, self.page_locked, folio)
+        return folio
+
+    async def unlock_folio(self, folio: int) -> None:
+        """Drop the folio lock."""
+        await self.m.unlock(UNLOCK, self.page_locked, folio)
+
+    # -- fault-around ----------------------------------------------------------------------------------------------
+
+    async def filemap_map_pages(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
+        """Map the empty entries around ``addr`` that have cached folios; return whether ``addr`` is mapped now.
+
+        The window is the aligned block of ``fault_around`` pages inside the VMA and the PTE table.
+        """
+        window = self.k.filemap.fault_around()
+        first = max(self.vma_start[vma], addr // window * window)
+        last = min(self.vma_end[vma], addr // window * window + window)
+        table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
+        if table < 0:
+            return False
+        hit, at, mapped = False, first, 0
+        while at < last:
+            nr, count = await self._map_folio(cpu, mm, vma, table, at, last)
+            hit |= count > 0 and at <= addr < at + nr
+            mapped += count
+            at += nr
+        if mapped:
+            await self.k.fault.add_rss(cpu, mm, MM_FILEPAGES, mapped)
+        hit = bool(await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, addr)))
+        await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        return hit
+
+    def fault_around(self) -> int:
+        """Return the window of fault-around in pages (fault_around_bytes is 64 KiB)."""
+        return max(1, min(65536 // self.g.page_size, self.g.ptrs_per_pte))
+
+    async def _map_folio(self, cpu: int, mm: int, vma: int, table: int, at: int, last: int) -> tuple[int, int]:
+        """Map what is empty of [at, last) from the folio at ``at``; return (pages passed, pages mapped)."""
+        index = at - self.vma_start[vma] + self.vma_pgoff[vma]
+        page = await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(self.vma_file[vma] - 1, index)) - 1
+        if page < 0:
+            return 1, 0
+        folio = self.k.page_head(page)
+        nr = min(last - at, folio + (1 << self.page_order.view[folio]) - page)
+        await self.m.add(AROUND_GET, self.page_ref, folio, 1, TRANSIENT)
+        count = 0
+        if await self.m.trylock(AROUND_TRYLOCK, self.page_locked, folio):
+            count = await self._map_range(cpu, mm, table, folio, page, at, nr)
+            await self.unlock_folio(folio)
+        await self.k.swap.folio_put(cpu, folio)
+        return nr, count
+
+    async def _map_range(self, cpu: int, mm: int, table: int, folio: int, page: int, at: int, nr: int) -> int:
+        """Map runs of empty entries: rmap and PTEs first, mapping references last, as 6.9 does (KERNEL.md 5.5)."""
+        empty = [not await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, at + k)) for k in range(nr)]
+        k = mapped = 0
+        while k < nr:
+            run = k
+            while run < nr and empty[run]:
+                run += 1
+            if run > k:
+                await self.k.rmap.folio_add_file_rmap_ptes(folio, page + k, run - k)
+                ptep = self.k.pgtable.ptep(table, at + k)
+                await self.k.pgtable.set_ptes(cpu, mm, at + k, ptep, make_pte(page + k, YOUNG), run - k, PAGECACHE)
+                await self.m.add(AROUND_REF, self.page_ref, folio, run - k, PAGECACHE)
+                mapped += run - k
+            k = run + 1
+        return mapped

@@ -1,0 +1,180 @@
+"""fork: dup_mmap (kernel/fork.c) and the batched copy_page_range (mm/memory.c), v6.9.
+
+Lock order: parent's mmap_lock, child's mmap_lock, child's PTL, parent's PTL.
+One flush of the parent at the very end covers every write-protection; until then threads of the parent may write
+through stale entries into pages that the child, which does not run yet, already shares.
+Left out: pinned pages, VM_WIPEONFORK, device entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim.arena import Column
+from sim.component import Component
+from sim.ledger import TRANSIENT
+from sim.machine import site
+from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP
+from sim.pte import DIRTY, KIND_MARKER, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, pte_pfn
+
+LOCK = site("dup_mmap", "lock parent mmap for writing")
+LOCK_CHILD = site("dup_mmap", "lock child mmap for writing")
+UNLOCK_CHILD = site("dup_mmap", "unlock child mmap")
+UNLOCK = site("dup_mmap", "unlock parent mmap")
+PUBLISH = site("copy_process", "publish child mm")
+SRC_PMD = site("copy_pmd_range", "read pmd")
+DST_PMD = site("copy_pte_range", "read child pmd")
+DST_LOCK = site("copy_pte_range", "lock child ptl")
+DST_UNLOCK = site("copy_pte_range", "unlock child ptl")
+READ = site("copy_pte_range", "read pte")
+REFS = site("copy_present_ptes", "take references")
+RSS = site("copy_pte_range", "fold rss")
+SET_NONPRESENT = site("copy_nonpresent_pte", "set entry")
+SWAP_DUP = site("copy_nonpresent_pte", "raise swap count")
+
+
+@dataclass
+class Copy:
+    """What copy_pte_range keeps on its stack."""
+
+    cpu: int
+    src_mm: int
+    dst_mm: int
+    src_vma: int
+    src_table: int
+    dst_table: int
+    rss: list[int]
+
+
+class Fork(Component):
+    """Copies an address space."""
+
+    name = "fork"
+
+    mmap_lock: Column
+    mm_users: Column
+    mm_order: Column
+    mm_rss: Column
+    pmd: Column
+    pte: Column
+    ptl: Column
+    vma_flags: Column
+    vma_start: Column
+    vma_end: Column
+    vma_file: Column
+    vma_anon_vma: Column
+    vma_attached: Column
+    page_ref: Column
+    page_order: Column
+    swap_map: Column
+
+    async def dup_mmap(self, cpu: int, src: int, dst: int) -> None:
+        """Copy mm ``src`` into the unused mm ``dst`` and publish it."""
+        self.mm_order[dst] = self.mm_order[src]
+        await self.m.down_write(LOCK, self.mmap_lock, src)
+        await self.m.down_write(LOCK_CHILD, self.mmap_lock, dst)
+        for vma in self.k.mm_types.vmas_in(src, 0, self.w.vpages):
+            child = self.k.mmap.vm_area_dup(vma, dst)
+            await self.k.rmap.vma_link(child)
+            self.vma_attached[child] = 1
+            if self.vma_needs_copy(vma):
+                await self.copy_page_range(cpu, vma, src, dst)
+        await self.m.up_write(UNLOCK_CHILD, self.mmap_lock, dst)
+        await self.flush_parent(cpu, src)
+        await self.m.up_write(UNLOCK, self.mmap_lock, src)
+        await self.m.store(PUBLISH, self.mm_users, dst, 1)
+
+    async def flush_parent(self, cpu: int, mm: int) -> None:
+        """Flush what was write-protected."""
+        await self.k.tlbflush.flush_tlb_mm(cpu, mm)
+
+    def vma_needs_copy(self, vma: int) -> bool:
+        """Return whether page tables must be copied: file pages can be faulted in again."""
+        return bool(self.vma_anon_vma[vma] or self.vma_flags[vma] & VM_UFFD_WP)
+
+    async def copy_page_range(self, cpu: int, vma: int, src: int, dst: int) -> None:
+        """Copy the page tables of a VMA, one table at a time (copy_p4d_range to copy_pmd_range)."""
+        addr, end = self.vma_start[vma], self.vma_end[vma]
+        while addr < end:
+            stop = min(end, (addr // self.g.ptrs_per_pte + 1) * self.g.ptrs_per_pte)
+            if await self.m.load(SRC_PMD, self.pmd, self.k.pgtable.pmd_index(src, addr)):
+                if not await self.m.load(DST_PMD, self.pmd, self.k.pgtable.pmd_index(dst, addr)):
+                    await self.k.pgtable.pte_alloc(cpu, dst, addr)
+                await self.copy_pte_range(cpu, vma, src, dst, addr, stop)
+            addr = stop
+
+    async def copy_pte_range(self, cpu: int, vma: int, src: int, dst: int, addr: int, end: int) -> None:
+        """Copy [addr, end) of one table, with both PTLs held."""
+        dst_table = await self.m.load(DST_PMD, self.pmd, self.k.pgtable.pmd_index(dst, addr)) - 1
+        await self.m.lock(DST_LOCK, self.ptl, dst_table)
+        src_table = await self.k.pgtable.pte_offset_map_lock(cpu, src, addr)
+        await self.k.pgtable.arch_enter_lazy_mmu_mode(cpu)
+        copy = Copy(cpu, src, dst, vma, src_table, dst_table, [0] * NR_MM_COUNTERS)
+        while addr < end:
+            pte = await self.m.load(READ, self.pte, self.k.pgtable.ptep(src_table, addr))
+            nr = 1
+            if pte & PRESENT:
+                nr = await self.copy_present_ptes(copy, addr, pte, end - addr)
+            elif pte:
+                await self.copy_nonpresent_pte(copy, addr, pte)
+            addr += nr
+        await self.k.pgtable.arch_leave_lazy_mmu_mode(cpu)
+        await self.k.pgtable.pte_unmap_unlock(cpu, src_table)
+        for member, count in enumerate(copy.rss):
+            if count:
+                await self.m.add(RSS, self.mm_rss, (cpu * self.w.mms + dst) * NR_MM_COUNTERS + member, count)
+        await self.m.unlock(DST_UNLOCK, self.ptl, dst_table)
+
+    async def copy_nonpresent_pte(self, copy: Copy, addr: int, pte: int) -> None:
+        """Copy a swap or migration entry or a marker."""
+        kind = pte & KIND_MASK
+        if kind == KIND_SWAP:
+            await self.m.add(SWAP_DUP, self.swap_map, pte_pfn(pte), 1)
+            copy.rss[MM_SWAPENTS] += 1
+        elif kind == KIND_MIGRATION:
+            anon = self.k.mm_types.folio_test_anon(self.k.page_head(pte_pfn(pte)))
+            copy.rss[MM_ANONPAGES if anon else MM_FILEPAGES] += 1
+        elif kind == KIND_MARKER and not self.vma_flags[copy.src_vma] & VM_UFFD_WP:
+            return
+        await self.m.store(SET_NONPRESENT, self.pte, self.k.pgtable.ptep(copy.dst_table, addr), pte)
+
+    async def copy_present_ptes(self, copy: Copy, addr: int, pte: int, max_nr: int) -> int:
+        """Copy the entry at ``addr`` and those that batch with it; return how many."""
+        src = self.k.pgtable.ptep(copy.src_table, addr)
+        if pte & SPECIAL:
+            await self._install(copy, addr, src, pte, 1)
+            return 1
+        page = pte_pfn(pte)
+        folio, entries, nr = self.k.page_head(page), [pte], 1
+        if self.page_order.view[folio] and max_nr != 1:
+            ignore = DIRTY if self.vma_flags[copy.src_vma] & VM_SHARED else 0
+            nr = await self.k.memory.folio_pte_batch(folio, src, pte, max_nr, ignore, entries)
+        await self.m.add(REFS, self.page_ref, folio, nr, TRANSIENT)
+        if self.k.mm_types.folio_test_anon(folio):
+            await self.k.rmap.folio_try_dup_anon_rmap_ptes(folio, page, nr)
+            copy.rss[MM_ANONPAGES] += nr
+        else:
+            await self.k.rmap.folio_dup_file_rmap_ptes(folio, page, nr)
+            copy.rss[MM_FILEPAGES] += nr
+        if any(entry & WRITE for entry in entries):
+            pte |= WRITE
+        await self._install(copy, addr, src, pte, nr)
+        return nr
+
+    async def _install(self, copy: Copy, addr: int, src: int, pte: int, nr: int) -> None:
+        """Write-protect the parent's entries of a private mapping, and set the child's (__copy_present_ptes)."""
+        flags = self.vma_flags[copy.src_vma]
+        if self.k.mm_types.is_cow_mapping(copy.src_vma) and pte & WRITE:
+            await self.wrprotect_parent(copy, addr, src, nr)
+            pte &= ~WRITE
+        if flags & VM_SHARED:
+            pte &= ~DIRTY
+        pte &= ~YOUNG
+        if not flags & VM_UFFD_WP:
+            pte &= ~UFFD_WP
+        dst = self.k.pgtable.ptep(copy.dst_table, addr)
+        await self.k.pgtable.set_ptes(copy.cpu, copy.dst_mm, addr, dst, self.k.pgtable.fresh(pte), nr)
+
+    async def wrprotect_parent(self, copy: Copy, addr: int, src: int, nr: int) -> None:
+        """Take write permission from the parent's entries."""
+        await self.k.pgtable.wrprotect_ptes(copy.cpu, copy.src_mm, addr, src, nr)

@@ -1,0 +1,46 @@
+"""The deferred-split queue (mm/huge_memory.c, v6.9): queueing and unqueueing. Splitting itself is not modelled."""
+
+from __future__ import annotations
+
+from sim.arena import PRIVATE, Column, Field
+from sim.component import Component
+from sim.machine import site
+
+LOCK = site("deferred_split_folio", "lock split queue")
+UNLOCK = site("deferred_split_folio", "unlock split queue")
+UNDO_LOCK = site("folio_undo_large_rmappable", "lock split queue")
+UNDO_UNLOCK = site("folio_undo_large_rmappable", "unlock split queue")
+
+
+class HugeMemory(Component):
+    """One queue; ``page_deferred`` of a folio says whether it is on it."""
+
+    name = "huge_memory"
+
+    split_queue_lock: Column
+    split_queue_len: Column
+    page_deferred: Column
+    page_order: Column
+
+    def fields(self) -> list[Field]:
+        return [Field("split_queue_lock", 1), Field("split_queue_len", 1, PRIVATE)]
+
+    async def deferred_split_folio(self, folio: int) -> None:
+        """Queue a large anonymous folio that lost a mapping; in 6.9 also one that lost its last."""
+        if self.page_order.view[folio] <= 1 or self.page_deferred[folio]:
+            return
+        await self.m.lock(LOCK, self.split_queue_lock, 0)
+        if not self.page_deferred[folio]:
+            self.page_deferred[folio] = 1
+            self.split_queue_len[0] += 1
+        await self.m.unlock(UNLOCK, self.split_queue_lock, 0)
+
+    async def folio_undo_large_rmappable(self, folio: int) -> None:
+        """Take a folio whose refcount is 0 off the queue; looks before it locks."""
+        if self.page_order.view[folio] <= 1 or not self.page_deferred[folio]:
+            return
+        await self.m.lock(UNDO_LOCK, self.split_queue_lock, 0)
+        if self.page_deferred[folio]:
+            self.page_deferred[folio] = 0
+            self.split_queue_len[0] -= 1
+        await self.m.unlock(UNDO_UNLOCK, self.split_queue_lock, 0)

@@ -1,0 +1,146 @@
+"""Composes a kernel from components (law L5): the version's, the profile's overrides, then faults on top.
+
+``compose`` decides which class each component is; ``Kernel.bind`` makes the objects, once there is an arena.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sim.arena import Arena, Layout
+from sim.audit import Audit
+from sim.checks.facade import Checks
+from sim.component import Component
+from sim.errors import ComposeError
+from sim.fault import PageFault
+from sim.filemap import Filemap
+from sim.fork import Fork
+from sim.huge_memory import HugeMemory
+from sim.ledger import Ledger
+from sim.machine import Actor, Machine
+from sim.madvise import Madvise
+from sim.memory import Memory, MemoryPerPage
+from sim.mm_types import NR_MM_COUNTERS, MmTypes
+from sim.mmap import Mmap
+from sim.mmu_gather import MmuGather, MmuGatherPerPage
+from sim.page_alloc import PageAlloc
+from sim.page_writeback import PageWriteback
+from sim.pgtable import Pgtable
+from sim.profile import Geometry, Profile, World
+from sim.rcu import Rcu
+from sim.rmap import Rmap
+from sim.swap import Swap
+from sim.swapfile import Swapfile
+from sim.task import Task
+from sim.tlb import Tlb
+from sim.tlbflush import TlbFlush
+
+GENERIC: tuple[type[Component], ...] = (
+    MmTypes, PageAlloc, Pgtable, Tlb, TlbFlush, Rcu, Swapfile, Swap, HugeMemory, Rmap, MmuGather, Memory, PageFault, Filemap, PageWriteback, Mmap, Madvise, Fork,
+    Ledger, Checks, Audit,
+)  # fmt: skip
+"""The components of 6.9, in the order in which their columns are laid out."""
+
+VERSIONS: dict[str, tuple[type[Component], ...]] = {"6.9": (), "6.9-perpage": (MemoryPerPage, MmuGatherPerPage)}
+"""What each version replaces. 6.9-perpage is 6.9 without the series: the series' own baseline."""
+
+STAMPS = ("cleared_at", "narrowed_at", "tlb_stamp", "tlb_span_stamp", "ptl_taken", "ledger_site", "freed_step", "gather_queued_at")
+"""Columns of the checkers that hold step numbers or sites of the running execution."""
+
+
+class Kernel:
+    """One composed kernel. Components reach each other as its attributes."""
+
+    mm_types: MmTypes
+    page_alloc: PageAlloc
+    pgtable: Pgtable
+    tlb: Tlb
+    tlbflush: TlbFlush
+    rcu: Rcu
+    swapfile: Swapfile
+    swap: Swap
+    huge_memory: HugeMemory
+    rmap: Rmap
+    mmu_gather: MmuGather
+    memory: Memory
+    fault: PageFault
+    filemap: Filemap
+    page_writeback: PageWriteback
+    mmap: Mmap
+    madvise: Madvise
+    fork: Fork
+    ledger: Ledger
+    checks: Checks
+    page_head: Callable[[int], int]
+    arena: Arena
+    machine: Machine
+
+    def __init__(self, profile: Profile, geometry: Geometry, world: World, classes: dict[str, type[Component]]) -> None:
+        self.profile, self.geometry, self.world = profile, geometry, world
+        self.slots = 2 * world.cpus + 1
+        self.components: dict[str, Component] = {}
+        for name, cls in classes.items():
+            self.components[name] = component = cls(self)
+            setattr(self, name, component)
+        self.layout = Layout(field for component in self.components.values() for field in component.fields())
+        self.overlaps: dict[tuple[str, str], int] = {}
+
+    def bind(self, arena: Arena, machine: Machine) -> None:
+        """Join kernel, block and machine."""
+        self.arena, self.machine = arena, machine
+        self.page_head = arena["page_head"].view.__getitem__
+        for name in ("checks", *(n for n in self.components if n != "checks")):
+            self.components[name].bind()
+        self.tasks = [Task(self, cpu) for cpu in range(self.world.cpus)]
+
+    def boot(self) -> None:
+        """Make the first state: free memory; mm 0 exists and is loaded on every CPU that a scenario does not move."""
+        for component in self.components.values():
+            component.boot()
+
+    def settle(self) -> None:
+        """Forget when things happened: the execution that follows counts its steps from 0."""
+        for name in STAMPS:
+            column = self.arena[name]
+            if column.count:
+                column.view[:] = memoryview(bytes(8 * column.count)).cast("q")
+
+    def services(self) -> list[Actor]:
+        """Return the actors that are not threads: each CPU's hardware, and RCU."""
+        return [*(self.tlb.hardware(cpu) for cpu in range(self.world.cpus)), self.rcu.actor()]
+
+    def task(self, cpu: int) -> Task:
+        """Return the thread on ``cpu``."""
+        return self.tasks[cpu]
+
+    def audit(self, drained: bool = True) -> None:
+        """Judge the whole arena; raises Violation."""
+        audit = self.components["audits"]
+        assert isinstance(audit, Audit)
+        audit.run(drained)
+
+    def rss(self, mm: int) -> list[int]:
+        """Return the four RSS counters of ``mm``, summed over CPUs."""
+        view, row = self.arena["mm_rss"].view, self.world.mms * NR_MM_COUNTERS
+        first = mm * NR_MM_COUNTERS
+        return [sum(view[cpu * row + first + member] for cpu in range(self.world.cpus)) for member in range(NR_MM_COUNTERS)]
+
+
+def compose(profile: Profile, geometry: str, version: str, world: World, faults: Sequence[type] = ()) -> Kernel:
+    """Return the kernel of ``version`` on ``profile`` with ``faults`` applied, in order.
+
+    A fault (or a user's patch) is a class whose attribute ``component`` names the component that it subclasses:
+    whoever provides that component, the fault wraps it. Raises ComposeError for an unknown version or component.
+    """
+    if version not in VERSIONS:
+        raise ComposeError(f"unknown kernel version {version!r}: use one of {', '.join(VERSIONS)}")
+    classes = {cls.name: cls for cls in GENERIC}
+    for cls in (*VERSIONS[version], *profile.components.values()):
+        classes[cls.name] = cls
+    for fault in faults:
+        name = getattr(fault, "component", None)
+        if name not in classes:
+            raise ComposeError(f"{fault.__name__}.component is {name!r}: use one of {', '.join(classes)}")
+        classes[name] = type(fault.__name__, (fault, classes[name]), {})
+    return Kernel(profile, profile.geometry(geometry), world, classes)
+

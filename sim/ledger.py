@@ -1,0 +1,57 @@
+"""Who holds each reference (law L7).
+
+The kernel has one refcount per folio; the ledger has a cell per folio and kind of holder. Every get and put names
+its holder in the step itself; a PTE that appears or vanishes moves a reference between *mapping* and whoever pays
+for it; queueing to a gather moves it on. So the sum over holders is the refcount after every step, and a put of
+what its holder does not have is caught at the step that does it.
+"""
+
+from __future__ import annotations
+
+from sim.arena import MACHINE, Column, Field
+from sim.component import Component
+from sim.machine import Violation
+
+NONE, MAPPING, GATHER, PAGECACHE, LRU, PIN, TRANSIENT, TABLE = range(8)
+HOLDERS = ("none", "mapping", "gather", "page cache", "LRU batch", "pin", "transient", "page table")
+
+
+class Ledger(Component):
+    """The ledger's cells, by holder and folio, each with the site that last changed it."""
+
+    name = "ledger"
+
+    ledger: Column
+    ledger_site: Column
+
+    def fields(self) -> list[Field]:
+        cells = len(HOLDERS) * self.w.pages
+        return [Field("ledger", cells, MACHINE), Field("ledger_site", cells, MACHINE)]
+
+    def cell(self, holder: int, folio: int) -> int:
+        """Return the index of a holder's cell for ``folio``."""
+        return holder * self.w.pages + folio
+
+    def change(self, holder: int, folio: int, delta: int) -> None:
+        """Give (or with a negative ``delta`` take) references of ``folio`` to (from) ``holder``."""
+        i = holder * self.w.pages + folio
+        value = self.ledger.view[i] + delta
+        self.ledger.view[i] = value
+        here = self.m.last_site
+        if value < 0:
+            self._overdrawn(holder, folio, delta, value, here, self.ledger_site.view[i])
+        self.ledger_site.view[i] = here
+
+    def move(self, giver: int, taker: int, folio: int, nr: int) -> None:
+        """Move ``nr`` references of ``folio`` from one holder to another."""
+        self.change(giver, folio, -nr)
+        self.change(taker, folio, nr)
+
+    def _overdrawn(self, holder: int, folio: int, delta: int, value: int, here: int, victim: int) -> None:
+        name = HOLDERS[holder]
+        self.m.fail(
+            Violation(
+                "I3", "reference-not-held", f"folio {folio}: {-delta} references taken from the {name}, which had {value - delta}", here, victim,
+                locations=[("page_ref", folio, 0)], rule="every reference has one holder, and is put once (KERNEL.md I3, I5)",
+            )
+        )  # fmt: skip

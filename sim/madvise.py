@@ -1,0 +1,28 @@
+"""MADV_DONTNEED (mm/madvise.c, v6.9): under the mmap lock held for reading, one gather per VMA."""
+
+from __future__ import annotations
+
+from sim.arena import Column
+from sim.component import Component
+from sim.machine import site
+
+LOCK = site("do_madvise", "lock mmap for reading")
+UNLOCK = site("do_madvise", "unlock mmap")
+
+
+class Madvise(Component):
+    """Advice about ranges."""
+
+    name = "madvise"
+
+    mmap_lock: Column
+    vma_start: Column
+    vma_end: Column
+
+    async def madvise_dontneed(self, cpu: int, mm: int, start: int, nr: int) -> None:
+        """Drop the pages of [start, start + nr); the mappings stay."""
+        await self.m.down_read(LOCK, self.mmap_lock, mm)
+        for vma in self.k.mm_types.vmas_in(mm, start, start + nr):
+            first, last = max(start, self.vma_start[vma]), min(start + nr, self.vma_end[vma])
+            await self.k.memory.zap_page_range_single(cpu, vma, first, last, None)
+        await self.m.up_read(UNLOCK, self.mmap_lock, mm)

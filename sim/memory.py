@@ -1,0 +1,355 @@
+"""The zap ladder and page faults (mm/memory.c, v6.9).
+
+From ``unmap_vmas`` down to ``zap_present_folio_ptes``, in the kernel's order. Lock order: mmap_lock, PTL.
+Left out: PMD leaves, hugetlb, device memory, KSM zero pages, notifiers, the accounting of hiwater marks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim.arena import Column
+from sim.component import Component
+from sim.machine import site
+from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP
+from sim.pte import (
+    DIRTY,
+    KIND_DEVICE_PRIVATE,
+    KIND_HWPOISON,
+    KIND_MARKER,
+    KIND_MASK,
+    KIND_MIGRATION,
+    KIND_SWAP,
+    PFN_SHIFT,
+    PRESENT,
+    SPECIAL,
+    UFFD_WP,
+    WRITE,
+    YOUNG,
+    make_entry,
+    pte_pfn,
+)
+
+MARKER = site("pte_install_uffd_wp_if_needed", "install marker")
+RSS = site("add_mm_rss_vec", "fold rss")
+PEEK_PMD = site("zap_pmd_range", "read pmd")
+BATCHED_PENDING = site("flush_tlb_batched_pending", "read pending")
+SCAN = site("folio_pte_batch", "read pte")
+
+ZAP_FLAG_DROP_MARKER, ZAP_FLAG_UNMAP = 1, 2
+
+
+@dataclass(frozen=True)
+class ZapDetails:
+    """struct zap_details, the part that is modelled."""
+
+    even_cows: bool = True
+    zap_flags: int = 0
+
+    def drop_markers(self) -> bool:
+        """Return whether markers such as uffd-wp go (zap_drop_markers)."""
+        return bool(self.zap_flags & ZAP_FLAG_DROP_MARKER)
+
+
+@dataclass
+class Zap:
+    """What zap_pte_range keeps on its stack, and the C code passes by pointer."""
+
+    tlb: int
+    mm: int
+    vma: int
+    end: int
+    table: int
+    details: ZapDetails | None
+    rss: list[int]
+    force_flush: bool = False
+    force_break: bool = False
+
+
+class Memory(Component):
+    """Zapping, one PTE table at a time."""
+
+    name = "memory"
+
+    pte: Column
+    pmd: Column
+    mm_rss: Column
+    mm_tlb_flush_batched: Column
+    vma_start: Column
+    vma_end: Column
+    vma_flags: Column
+    vma_mm: Column
+    page_order: Column
+    gather_fullmm: Column
+
+    # -- the ladder ------------------------------------------------------------------------------------------------
+
+    async def unmap_vmas(self, tlb: int, vmas: list[int], start: int, end: int) -> None:
+        """Zap [start, end) of each VMA, for munmap and exit."""
+        details = ZapDetails(even_cows=True, zap_flags=ZAP_FLAG_DROP_MARKER | ZAP_FLAG_UNMAP)
+        for vma in vmas:
+            await self.unmap_single_vma(tlb, vma, start, end, details)
+
+    async def unmap_single_vma(self, tlb: int, vma: int, start: int, end: int, details: ZapDetails | None) -> None:
+        """Clip to the VMA and zap."""
+        start, end = max(start, self.vma_start[vma]), min(end, self.vma_end[vma])
+        if start < end:
+            await self.unmap_page_range(tlb, vma, start, end, details)
+
+    async def zap_page_range_single(self, cpu: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> None:
+        """Zap [addr, end) of one VMA under a gather of its own (MADV_DONTNEED, truncation)."""
+        await self.k.swap.lru_add_drain(cpu)
+        await self.k.mmu_gather.tlb_gather_mmu(cpu, self.vma_mm[vma] - 1)
+        await self.unmap_single_vma(cpu, vma, addr, end, details)
+        await self.k.mmu_gather.tlb_finish_mmu(cpu)
+
+    async def unmap_page_range(self, tlb: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> None:
+        """Zap [addr, end), which lies inside the VMA."""
+        await self.k.mmu_gather.tlb_start_vma(tlb, vma)
+        while addr < end:
+            next_addr = min(end, (addr // self.g.ptrs_per_pte + 1) * self.g.ptrs_per_pte)
+            await self.zap_pmd_range(tlb, vma, addr, next_addr, details)
+            addr = next_addr
+        await self.k.mmu_gather.tlb_end_vma(tlb, vma)
+
+    async def zap_pmd_range(self, tlb: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> None:
+        """Zap what one PMD slot maps of [addr, end); again until the end is reached or the slot is empty."""
+        mm = self.vma_mm[vma] - 1
+        while addr < end:
+            if not await self.m.load(PEEK_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)):
+                return
+            addr = await self.zap_pte_range(tlb, vma, addr, end, details)
+
+    async def zap_pte_range(self, tlb: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> int:
+        """Zap [addr, end) of one PTE table; return how far it came."""
+        mm, gather, pgtable = self.vma_mm[vma] - 1, self.k.mmu_gather, self.k.pgtable
+        await gather.tlb_change_page_size(tlb, 1)
+        table = await pgtable.pte_offset_map_lock(tlb, mm, addr)
+        if table < 0:
+            return addr
+        zap = Zap(tlb, mm, vma, end, table, details, [0] * NR_MM_COUNTERS)
+        await self.flush_tlb_batched_pending(tlb, mm)
+        await pgtable.arch_enter_lazy_mmu_mode(tlb)
+        addr = await self.zap_ptes(zap, addr)
+        await self.add_mm_rss_vec(tlb, mm, zap.rss)
+        await self.leave_and_flush(zap)
+        await pgtable.pte_unmap_unlock(tlb, table)
+        if zap.force_flush:
+            await gather.tlb_flush_mmu(tlb)
+        return addr
+
+    async def flush_tlb_batched_pending(self, cpu: int, mm: int) -> None:
+        """Flush what reclaim has cleared without a flush (mm/rmap.c); nothing is pending while reclaim is not modelled."""
+        if self.profile.batched_unmap_flush and await self.m.load(BATCHED_PENDING, self.mm_tlb_flush_batched, mm):
+            await self.k.tlbflush.flush_tlb_mm(cpu, mm)
+
+    async def leave_and_flush(self, zap: Zap) -> None:
+        """Leave lazy MMU mode; then, if forced, flush the TLB and remove delayed rmaps, still under the PTL."""
+        await self.k.pgtable.arch_leave_lazy_mmu_mode(zap.tlb)
+        if zap.force_flush:
+            await self.k.mmu_gather.tlb_flush_mmu_tlbonly(zap.tlb)
+            await self.k.mmu_gather.tlb_flush_rmaps(zap.tlb, zap.vma)
+
+    async def zap_ptes(self, zap: Zap, addr: int) -> int:
+        """Walk the entries of the table up to the end, in batches; return how far it came."""
+        resched = self.m.draw("need_resched after", 8)
+        while addr < zap.end:
+            ptep = self.k.pgtable.ptep(zap.table, addr)
+            pte = await self.k.pgtable.ptep_get(ptep)
+            nr = 1
+            if pte:
+                if resched == 1:
+                    break
+                resched -= resched > 0
+                if pte & PRESENT:
+                    nr = await self.zap_present_ptes(zap, addr, ptep, pte)
+                    if zap.force_break:
+                        return addr + nr
+                else:
+                    await self.zap_nonpresent(zap, addr, ptep, pte)
+            addr += nr
+        return addr
+
+    async def add_mm_rss_vec(self, cpu: int, mm: int, rss: list[int]) -> None:
+        """Fold a vector of counts into the mm's, on this CPU."""
+        for member, count in enumerate(rss):
+            if count:
+                await self.m.add(RSS, self.mm_rss, (cpu * self.w.mms + mm) * NR_MM_COUNTERS + member, count)
+
+    # -- present entries -------------------------------------------------------------------------------------------
+
+    async def zap_present_ptes(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
+        """Zap the present entry at ``addr`` and those that batch with it; return how many."""
+        if pte & SPECIAL:
+            await self.zap_present_special(zap, addr, ptep, pte)
+            return 1
+        page = pte_pfn(pte)
+        folio = self.k.page_head(page)
+        if not self.should_zap_folio(zap.details, folio):
+            return 1
+        max_nr = self.batch_limit(zap, addr, folio)
+        nr = 1
+        if self.page_order.view[folio] and max_nr != 1:
+            nr = await self.folio_pte_batch(folio, ptep, pte, max_nr)
+        await self.zap_present_folio_ptes(zap, folio, page, addr, ptep, pte, nr)
+        return nr
+
+    def batch_limit(self, zap: Zap, addr: int, folio: int) -> int:
+        """Return how many entries a batch may have: up to the end of the range, which ends with the table."""
+        return zap.end - addr
+
+    async def zap_present_special(self, zap: Zap, addr: int, ptep: int, pte: int) -> None:
+        """Zap an entry without a struct page: nothing is counted (f8572367eaff: but a marker may be due)."""
+        await self.k.pgtable.ptep_get_and_clear_full(zap.tlb, zap.mm, addr, ptep, bool(self.gather_fullmm[zap.tlb]))
+        self.k.mmu_gather.tlb_remove_tlb_entries(zap.tlb, addr, 1)
+        await self.pte_install_uffd_wp_if_needed(zap, ptep, pte, 1)
+
+    async def zap_present_folio_ptes(self, zap: Zap, folio: int, page: int, addr: int, ptep: int, pte: int, nr: int) -> None:
+        """Zap ``nr`` entries that map consecutive pages of one folio: the heart of the series."""
+        if self.k.mm_types.folio_test_anon(folio):
+            delay_rmap = False
+            await self.clear_anon_ptes(zap, addr, ptep, nr)
+            zap.rss[MM_ANONPAGES] -= self.rss_nr(nr)
+        else:
+            delay_rmap = await self.clear_file_ptes(zap, folio, addr, ptep, nr)
+            zap.rss[MM_FILEPAGES] -= self.rss_nr(nr)
+        self.record_tlb_entries(zap, folio, addr, nr)
+        await self.pte_install_uffd_wp_if_needed(zap, ptep, pte, nr)
+        if not delay_rmap:
+            await self.k.rmap.folio_remove_rmap_ptes(folio, self.batch_page(folio, page), nr, zap.vma)
+        if await self.k.mmu_gather.tlb_remove_folio_pages(zap.tlb, self.batch_page(folio, page), nr, delay_rmap):
+            zap.force_flush = zap.force_break = True
+
+    async def clear_anon_ptes(self, zap: Zap, addr: int, ptep: int, nr: int) -> None:
+        """Clear the entries of an anonymous folio; what they said of young and dirty is not wanted."""
+        await self.k.pgtable.clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, bool(self.gather_fullmm[zap.tlb]))
+
+    async def clear_file_ptes(self, zap: Zap, folio: int, addr: int, ptep: int, nr: int) -> bool:
+        """Clear the entries of a file folio; pass dirty and young on; return whether the rmap removal is delayed."""
+        full = bool(self.gather_fullmm[zap.tlb])
+        ptent = await self.k.pgtable.get_and_clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, full)
+        delay_rmap = False
+        if ptent & DIRTY:
+            await self.k.page_writeback.folio_mark_dirty(folio)
+            delay_rmap = self.delay_rmap(zap, nr)
+            zap.force_flush |= delay_rmap
+        if ptent & YOUNG and self.k.mm_types.vma_has_recency(zap.vma):
+            await self.k.swap.folio_mark_accessed(zap.tlb, folio)
+        return delay_rmap
+
+    def delay_rmap(self, zap: Zap, nr: int) -> bool:
+        """Return whether the rmap removal of a dirty batch waits for the TLB flush."""
+        return self.k.mmu_gather.tlb_delay_rmap(zap.tlb)
+
+    def rss_nr(self, nr: int) -> int:
+        """Return by how much a batch of ``nr`` entries lowers RSS."""
+        return nr
+
+    def record_tlb_entries(self, zap: Zap, folio: int, addr: int, nr: int) -> None:
+        """Extend the gather's range by the batch."""
+        self.k.mmu_gather.tlb_remove_tlb_entries(zap.tlb, addr, nr)
+
+    def batch_page(self, folio: int, page: int) -> int:
+        """Return the first page of the batch: the one that its first entry maps."""
+        return page
+
+    def should_zap_folio(self, details: ZapDetails | None, folio: int) -> bool:
+        """Return whether ``details`` let ``folio`` go."""
+        return self.should_zap_cows(details) or not self.k.mm_types.folio_test_anon(folio)
+
+    def should_zap_cows(self, details: ZapDetails | None) -> bool:
+        """Return whether private copies go too."""
+        return details is None or details.even_cows
+
+    async def folio_pte_batch(self, folio: int, ptep: int, pte: int, max_nr: int, ignore: int = DIRTY, written: list[int] | None = None) -> int:
+        """Return how many entries from ``ptep`` on map consecutive pages of ``folio`` alike (mm/internal.h).
+
+        Young and write never matter, nor do the bits of ``ignore``; the entries read are added to ``written``.
+        """
+        drop = YOUNG | WRITE | ignore
+        nr = self.k.pgtable.pte_batch_hint(ptep, pte)
+        while nr < max_nr:
+            entry = await self.k.pgtable.ptep_get(ptep + nr, SCAN)
+            if not self.pte_batches(folio, entry, (pte & ~drop) + (nr << PFN_SHIFT), drop):
+                break
+            if written is not None:
+                written.append(entry)
+            nr += self.k.pgtable.pte_batch_hint(ptep + nr, entry)
+        return min(nr, max_nr)
+
+    def pte_batches(self, folio: int, entry: int, expected: int, drop: int) -> bool:
+        """Return whether ``entry`` continues a batch: as expected, and inside the folio."""
+        return entry & ~drop == expected and pte_pfn(entry) < folio + (1 << self.page_order.view[folio])
+
+    # -- entries that are not present ------------------------------------------------------------------------------
+
+    async def zap_nonpresent(self, zap: Zap, addr: int, ptep: int, pte: int) -> None:
+        """Zap one entry that no TLB can hold (KERNEL.md 2.7)."""
+        kind = pte & KIND_MASK
+        if kind == KIND_SWAP:
+            if not self.should_zap_cows(zap.details):
+                return
+            zap.rss[MM_SWAPENTS] -= 1
+            await self.k.swapfile.free_swap_and_cache(pte_pfn(pte))
+        elif kind == KIND_MIGRATION:
+            folio = self.k.page_head(pte_pfn(pte))
+            if not self.should_zap_folio(zap.details, folio):
+                return
+            zap.rss[MM_ANONPAGES if self.k.mm_types.folio_test_anon(folio) else MM_FILEPAGES] -= 1
+        elif kind == KIND_MARKER:
+            if not self.k.mm_types.vma_is_anonymous(zap.vma) and not self.drop_markers(zap):
+                return
+        elif kind == KIND_DEVICE_PRIVATE or (kind == KIND_HWPOISON and not self.should_zap_cows(zap.details)):
+            return
+        await self.k.pgtable.pte_clear_not_present_full(ptep)
+        await self.pte_install_uffd_wp_if_needed(zap, ptep, pte, 1)
+
+    def drop_markers(self, zap: Zap) -> bool:
+        """Return whether this zap drops markers."""
+        return zap.details is not None and zap.details.drop_markers()
+
+    async def pte_install_uffd_wp_if_needed(self, zap: Zap, ptep: int, pte: int, nr: int) -> None:
+        """Leave a marker in each of ``nr`` slots whose entry was write-protected by userfaultfd, if it must stay."""
+        if self.k.mm_types.vma_is_anonymous(zap.vma) or self.drop_markers(zap) or not pte & UFFD_WP:
+            return
+        if not self.vma_flags[zap.vma] & VM_UFFD_WP:
+            return
+        for k in range(self.marker_nr(nr)):
+            await self.m.store(MARKER, self.pte, ptep + k, make_entry(KIND_MARKER, 0, UFFD_WP))
+
+    def marker_nr(self, nr: int) -> int:
+        """Return how many slots of a batch of ``nr`` get a marker."""
+        return nr
+
+
+class MemoryPerPage(Memory):
+    """6.9 without the series: one PTE at a time, one gather slot a page (the body of 6.8, KERNEL.md 2.9)."""
+
+    async def zap_present_ptes(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
+        page, full = pte_pfn(pte), bool(self.gather_fullmm[zap.tlb])
+        folio = self.k.page_head(page)
+        special = bool(pte & SPECIAL)
+        if not special and not self.should_zap_folio(zap.details, folio):
+            return 1
+        ptent = await self.k.pgtable.ptep_get_and_clear_full(zap.tlb, zap.mm, addr, ptep, full)
+        self.record_tlb_entries(zap, folio, addr, 1)
+        await self.pte_install_uffd_wp_if_needed(zap, ptep, ptent, 1)
+        if not special:
+            await self.zap_page(zap, folio, page, ptent)
+        return 1
+
+    async def zap_page(self, zap: Zap, folio: int, page: int, ptent: int) -> None:
+        """Account for one page whose entry has been cleared."""
+        delay_rmap, anon = False, self.k.mm_types.folio_test_anon(folio)
+        if not anon:
+            if ptent & DIRTY:
+                await self.k.page_writeback.folio_mark_dirty(folio)
+                delay_rmap = self.delay_rmap(zap, 1)
+                zap.force_flush |= delay_rmap
+            if ptent & YOUNG and self.k.mm_types.vma_has_recency(zap.vma):
+                await self.k.swap.folio_mark_accessed(zap.tlb, folio)
+        zap.rss[MM_ANONPAGES if anon else MM_FILEPAGES] -= self.rss_nr(1)
+        if not delay_rmap:
+            await self.k.rmap.folio_remove_rmap_ptes(folio, self.batch_page(folio, page), 1, zap.vma)
+        if await self.k.mmu_gather.tlb_remove_folio_pages(zap.tlb, page, 1, delay_rmap):
+            zap.force_flush = zap.force_break = True

@@ -1,0 +1,150 @@
+"""VMAs: mmap, munmap and exit_mmap (mm/mmap.c, v6.9), and free_pgtables (mm/memory.c).
+
+munmap detaches under the mmap lock held for writing, downgrades, and zaps as a reader; the VMAs stay findable by
+rmap walks until ``free_pgtables`` unlinks them, and their tables go only after that.
+Lock order: mmap_lock, i_mmap_rwsem or anon_vma root, PTL. Left out: merging of VMAs, mlock, accounting limits.
+"""
+
+from __future__ import annotations
+
+from sim.arena import Column
+from sim.component import Component
+from sim.errors import WorldError
+from sim.machine import site
+from sim.mm_types import VM_MAYWRITE, VM_SHARED, VM_WRITE
+
+MMAP_LOCK = site("do_mmap", "lock mmap for writing")
+MMAP_UNLOCK = site("do_mmap", "unlock mmap")
+LOCK = site("do_vmi_align_munmap", "lock mmap for writing")
+DOWNGRADE = site("do_vmi_align_munmap", "downgrade mmap lock")
+UNLOCK = site("do_vmi_align_munmap", "unlock mmap")
+UNLOCK_NOTHING = site("do_vmi_align_munmap", "unlock mmap, nothing mapped")
+EXIT_READ = site("exit_mmap", "lock mmap for reading")
+EXIT_READ_END = site("exit_mmap", "unlock mmap")
+EXIT_WRITE = site("exit_mmap", "lock mmap for writing")
+EXIT_UNLOCK = site("exit_mmap", "unlock mmap at the end")
+
+
+class Mmap(Component):
+    """Address ranges."""
+
+    name = "mmap"
+
+    mmap_lock: Column
+    vma_mm: Column
+    vma_start: Column
+    vma_end: Column
+    vma_flags: Column
+    vma_file: Column
+    vma_pgoff: Column
+    vma_anon_vma: Column
+    vma_attached: Column
+    vma_linked: Column
+
+    async def do_mmap(self, mm: int, addr: int, nr: int, flags: int, file: int = -1, pgoff: int = 0) -> int:
+        """Map ``nr`` pages at ``addr``, which are free; anonymous if ``file`` is -1. Return the VMA."""
+        await self.m.down_write(MMAP_LOCK, self.mmap_lock, mm)
+        vma = self.vm_area_alloc(mm)
+        self._fill(vma, addr, addr + nr, flags | VM_MAYWRITE, file + 1, pgoff if file >= 0 else addr, 0)
+        await self.k.rmap.vma_link(vma)
+        self.vma_attached[vma] = 1
+        await self.m.up_write(MMAP_UNLOCK, self.mmap_lock, mm)
+        return vma
+
+    def vm_area_alloc(self, mm: int) -> int:
+        """Take a free VMA slot for ``mm``, as part of the step just made."""
+        vma = next((v for v in range(self.w.vmas) if not self.vma_mm[v]), -1)
+        if vma < 0:
+            raise WorldError(f"the world's {self.w.vmas} VMAs are all in use: give the scenario's world more")
+        self.vma_mm[vma] = mm + 1
+        return vma
+
+    def vm_area_free(self, vma: int) -> None:
+        """Give a VMA slot back."""
+        for column in (self.vma_mm, self.vma_start, self.vma_end, self.vma_flags, self.vma_file, self.vma_pgoff, self.vma_anon_vma, self.vma_attached, self.vma_linked):
+            column[vma] = 0
+
+    def _fill(self, vma: int, start: int, end: int, flags: int, file: int, pgoff: int, anon_vma: int) -> None:
+        self.vma_start[vma], self.vma_end[vma], self.vma_flags[vma] = start, end, flags
+        self.vma_file[vma], self.vma_pgoff[vma], self.vma_anon_vma[vma] = file, pgoff, anon_vma
+
+    def vm_area_dup(self, vma: int, mm: int) -> int:
+        """Copy a VMA into ``mm``; the copy is neither attached nor linked."""
+        new = self.vm_area_alloc(mm)
+        self._fill(new, self.vma_start[vma], self.vma_end[vma], self.vma_flags[vma], self.vma_file[vma], self.vma_pgoff[vma], self.vma_anon_vma[vma])
+        return new
+
+    async def split_vma(self, vma: int, addr: int) -> int:
+        """Split at ``addr``; return the upper part, a new VMA (__split_vma)."""
+        new = self.vm_area_dup(vma, self.vma_mm[vma] - 1)
+        self.vma_start[new] = addr
+        self.vma_pgoff[new] += addr - self.vma_start[vma]
+        await self.k.rmap.vma_link(new)
+        self.vma_end[vma] = addr
+        self.vma_attached[new] = 1
+        return new
+
+    async def do_munmap(self, cpu: int, mm: int, start: int, nr: int) -> None:
+        """Unmap [start, start + nr): split, detach, downgrade, unmap, free the VMAs (do_vmi_align_munmap)."""
+        end = start + nr
+        await self.m.down_write(LOCK, self.mmap_lock, mm)
+        if not self.k.mm_types.vmas_in(mm, start, end):
+            await self.m.up_write(UNLOCK_NOTHING, self.mmap_lock, mm)
+            return
+        for edge in (start, end):
+            vma = self.k.mm_types.vma_lookup(mm, edge)
+            if vma >= 0 and self.vma_start[vma] < edge:
+                await self.split_vma(vma, edge)
+        vmas = self.k.mm_types.vmas_in(mm, start, end)
+        for vma in vmas:
+            self.vma_attached[vma] = 0
+        floor, ceiling = self._neighbours(mm, start, end)
+        await self.m.downgrade_write(DOWNGRADE, self.mmap_lock, mm)
+        await self.unmap_region(cpu, mm, vmas, start, end, floor, ceiling)
+        for vma in vmas:
+            self.vm_area_free(vma)
+        await self.m.up_read(UNLOCK, self.mmap_lock, mm)
+
+    def _neighbours(self, mm: int, start: int, end: int) -> tuple[int, int]:
+        """Return how far down and up tables may be freed: to the VMAs that stay (also detached ones of others)."""
+        mine = [v for v in range(self.w.vmas) if self.vma_mm[v] == mm + 1]
+        floor = max((self.vma_end[v] for v in mine if self.vma_end[v] <= start), default=0)
+        ceiling = min((self.vma_start[v] for v in mine if self.vma_start[v] >= end), default=self.k.pgtable.per_mm * self.g.ptrs_per_pte)
+        return floor, ceiling
+
+    async def unmap_region(self, tlb: int, mm: int, vmas: list[int], start: int, end: int, floor: int, ceiling: int) -> None:
+        """Zap and free tables under one gather."""
+        await self.k.swap.lru_add_drain(tlb)
+        await self.k.mmu_gather.tlb_gather_mmu(tlb, mm)
+        await self.k.memory.unmap_vmas(tlb, vmas, start, end)
+        await self.free_pgtables(tlb, mm, vmas, floor, ceiling)
+        await self.k.mmu_gather.tlb_finish_mmu(tlb)
+
+    async def free_pgtables(self, tlb: int, mm: int, vmas: list[int], floor: int, ceiling: int) -> None:
+        """Make the VMAs unfindable, then unhook the tables that only they used."""
+        for vma in vmas:
+            await self.k.rmap.vma_unlink(vma)
+        first, last = self.vma_start[vmas[0]], self.vma_end[vmas[-1]]
+        await self.k.pgtable.free_pgd_range(tlb, mm, first, last, floor, ceiling)
+
+    async def exit_mmap(self, cpu: int, mm: int) -> None:
+        """Tear the whole address space down: its last user is gone."""
+        await self.m.down_read(EXIT_READ, self.mmap_lock, mm)
+        vmas = self.k.mm_types.vmas_in(mm, 0, self.w.vpages)
+        await self.k.swap.lru_add_drain(cpu)
+        await self.k.mmu_gather.tlb_gather_mmu(cpu, mm, fullmm=True)
+        await self.k.memory.unmap_vmas(cpu, vmas, 0, self.w.vpages)
+        await self.m.up_read(EXIT_READ_END, self.mmap_lock, mm)
+        await self.m.down_write(EXIT_WRITE, self.mmap_lock, mm)
+        if vmas:
+            await self.free_pgtables(cpu, mm, vmas, 0, self.k.pgtable.per_mm * self.g.ptrs_per_pte)
+        await self.k.mmu_gather.tlb_finish_mmu(cpu)
+        for vma in vmas:
+            self.vm_area_free(vma)
+        await self.m.up_write(EXIT_UNLOCK, self.mmap_lock, mm)
+        self.k.checks.mm_destroyed(mm)
+
+
+ANON_PRIVATE = VM_WRITE
+FILE_SHARED = VM_WRITE | VM_SHARED
+FILE_PRIVATE = VM_WRITE

@@ -1,0 +1,363 @@
+"""mmu_gather (mm/mmu_gather.c, include/asm-generic/tlb.h, v6.9).
+
+What one gather does, in the order of events:
+
+1. ``tlb_gather_mmu`` opens it and raises the mm's pending counter;
+2. PTEs are cleared under the PTL; each clear extends the range that must be flushed (``tlb_remove_tlb_entries``);
+3. pages are queued with the references that their mappings held (``tlb_remove_folio_pages``), in encoded words: a
+   page with two flag bits, the second of which says that the next word is a count. "Full" is reported after the
+   append, while there is still room for a pair;
+4. a flush invalidates the range (``tlb_flush_mmu_tlbonly``); while the PTL is still held, delayed rmap removals are
+   then made up for (``tlb_flush_rmaps``); only after the flush are tables freed, and then pages;
+5. ``tlb_finish_mmu`` flushes what is left, everything if another gather is open, and lowers the counter.
+
+There is one gather per CPU; its state is private to the CPU's thread. Batch 0 is the on-stack one.
+Left out: hugetlb, need_flush_all, the encoded-page consumers of zone-device memory.
+"""
+
+from __future__ import annotations
+
+from sim.arena import PRIVATE, Column, Field
+from sim.component import Component
+from sim.ledger import GATHER, TABLE, TRANSIENT
+from sim.machine import site
+
+ENCODED_PAGE_BIT_DELAY_RMAP = 1
+ENCODED_PAGE_BIT_NR_PAGES_NEXT = 2
+ENCODED_SHIFT = 2
+
+PENDING_INC = site("tlb_gather_mmu", "raise flush pending")
+PENDING_READ = site("tlb_finish_mmu", "read flush pending")
+PENDING_DEC = site("tlb_finish_mmu", "lower flush pending")
+TABLE_SYNC = site("tlb_remove_table_sync_one", "interrupt all CPUs")
+
+DELAYED_DEC = site("tlb_flush_rmap_batch", "mapcount -1")
+
+
+def encode_page(pfn: int, flags: int) -> int:
+    """Return the gather word of a page."""
+    return pfn << ENCODED_SHIFT | flags
+
+
+def encode_nr_pages(nr: int) -> int:
+    """Return the gather word of a count; its flag bits are clear."""
+    return nr << ENCODED_SHIFT
+
+
+class MmuGather(Component):
+    """Gathers, their batches, and the table batches."""
+
+    name = "mmu_gather"
+
+    gather_mm: Column
+    gather_start: Column
+    gather_end: Column
+    gather_fullmm: Column
+    gather_freed_tables: Column
+    gather_delayed_rmap: Column
+    gather_cleared_ptes: Column
+    gather_cleared_pmds: Column
+    gather_batch_count: Column
+    gather_active: Column
+    gather_page_size: Column
+    gather_nr: Column
+    gather_words: Column
+    gather_tables: Column
+    gather_tables_nr: Column
+    gather_open: Column
+    mm_tlb_flush_pending: Column
+    vma_flags: Column
+
+    entry_words = 2
+    """The most words that one entry takes."""
+
+    def fields(self) -> list[Field]:
+        cpus = self.w.cpus
+        names = ("mm", "start", "end", "fullmm", "freed_tables", "delayed_rmap", "cleared_ptes", "cleared_pmds", "batch_count", "active", "page_size", "open")
+        self.batches = 1 + self.g.gather_batch_count
+        self.stride = max(self.g.gather_batch, self.g.gather_bundle)
+        return [
+            *(Field(f"gather_{n}", cpus, PRIVATE) for n in names),
+            Field("gather_nr", cpus * self.batches, PRIVATE),
+            Field("gather_words", cpus * self.batches * self.stride, PRIVATE),
+            Field("gather_tables", cpus * (self.g.table_batch if self.profile.table_free else 0), PRIVATE),
+            Field("gather_tables_nr", cpus, PRIVATE),
+        ]
+
+    # -- opening ---------------------------------------------------------------------------------------------------
+
+    async def tlb_gather_mmu(self, tlb: int, mm: int, fullmm: bool = False) -> None:
+        """Open the gather of CPU ``tlb`` on ``mm``."""
+        self.gather_mm[tlb], self.gather_fullmm[tlb], self.gather_open[tlb] = mm, fullmm, 1
+        self.gather_delayed_rmap[tlb] = self.gather_batch_count[tlb] = self.gather_active[tlb] = self.gather_page_size[tlb] = 0
+        for batch in range(self.batches):
+            self.gather_nr[tlb * self.batches + batch] = 0
+        self.gather_tables_nr[tlb] = 0
+        self.tlb_reset_range(tlb)
+        await self.m.add(PENDING_INC, self.mm_tlb_flush_pending, mm, 1)
+
+    def tlb_reset_range(self, tlb: int) -> None:
+        top = self.w.vpages
+        self.gather_start[tlb], self.gather_end[tlb] = (top, top) if self.gather_fullmm[tlb] else (top, 0)
+        self.gather_freed_tables[tlb] = self.gather_cleared_ptes[tlb] = self.gather_cleared_pmds[tlb] = 0
+
+    # -- the range -------------------------------------------------------------------------------------------------
+
+    def tlb_remove_tlb_entries(self, tlb: int, addr: int, nr: int) -> None:
+        """Record that the PTEs of ``nr`` pages from ``addr`` on have been cleared."""
+        self.tlb_flush_pte_range(tlb, addr, nr)
+
+    def tlb_flush_pte_range(self, tlb: int, addr: int, size: int) -> None:
+        """Extend the range by [addr, addr + size)."""
+        self.tlb_adjust_range(tlb, addr, size)
+        self.gather_cleared_ptes[tlb] = 1
+
+    def tlb_adjust_range(self, tlb: int, addr: int, size: int) -> None:
+        self.gather_start[tlb] = min(self.gather_start[tlb], addr)
+        self.gather_end[tlb] = max(self.gather_end[tlb], addr + size)
+
+    async def tlb_start_vma(self, tlb: int, vma: int) -> None:
+        """Enter a VMA: its cache attributes are not modelled."""
+
+    async def tlb_end_vma(self, tlb: int, vma: int) -> None:
+        """Leave a VMA: without MERGE_VMAS the TLB is flushed here, while pages stay queued."""
+        if not self.gather_fullmm[tlb] and not self.profile.merge_vmas:
+            await self.tlb_flush_mmu_tlbonly(tlb)
+
+    async def tlb_change_page_size(self, tlb: int, page_size: int) -> None:
+        """Flush everything before another page size is zapped (MMU_GATHER_PAGE_SIZE)."""
+        if not self.profile.page_size_tracking:
+            return
+        if self.gather_page_size[tlb] not in (0, page_size) and not self.gather_fullmm[tlb]:
+            await self.tlb_flush_mmu(tlb)
+        self.gather_page_size[tlb] = page_size
+
+    def tlb_delay_rmap(self, tlb: int) -> bool:
+        """Return whether the rmap removal of a dirty file page waits for the flush; note that one will."""
+        if not self.profile.delays_rmap:
+            return False
+        self.gather_delayed_rmap[tlb] = 1
+        return True
+
+    # -- queueing --------------------------------------------------------------------------------------------------
+
+    async def tlb_remove_folio_pages(self, tlb: int, page: int, nr: int, delay_rmap: bool) -> bool:
+        """Queue ``nr`` pages of one folio with their references; return whether the gather is now full."""
+        folio = self.k.page_head(page)
+        self.k.ledger.move(TRANSIENT, GATHER, folio, nr)
+        self.k.checks.queued(tlb, nr)
+        if not self.profile.gathers:
+            await self.free_at_once(tlb, page, nr, delay_rmap)
+            return False
+        self.append(tlb, self.encode(page, nr, delay_rmap))
+        if not self.batch_is_full(tlb):
+            return False
+        return not self.tlb_next_batch(tlb)
+
+    def encode(self, page: int, nr: int, delay_rmap: bool) -> list[int]:
+        """Return the words that stand for ``nr`` pages from ``page`` on."""
+        flags = ENCODED_PAGE_BIT_DELAY_RMAP if delay_rmap else 0
+        if nr == 1:
+            return [encode_page(page, flags)]
+        return [encode_page(page, self.flags_with_count(flags)), encode_nr_pages(nr)]
+
+    def flags_with_count(self, flags: int) -> int:
+        """Return the flag bits of a page word that a count follows."""
+        return flags | ENCODED_PAGE_BIT_NR_PAGES_NEXT
+
+    def batch_max(self, batch: int) -> int:
+        """Return the slots of a batch."""
+        return self.g.gather_batch if batch else self.g.gather_bundle
+
+    def append(self, tlb: int, words: list[int]) -> None:
+        """Append words to the active batch, which has room for a pair."""
+        batch = self.gather_active[tlb]
+        nr = self.gather_nr[tlb * self.batches + batch]
+        self.k.checks.appending(tlb, batch, nr, len(words))
+        for k, word in enumerate(words):
+            self.gather_words[(tlb * self.batches + batch) * self.stride + nr + k] = word
+        self.gather_nr[tlb * self.batches + batch] = nr + len(words)
+
+    def batch_is_full(self, tlb: int) -> bool:
+        """Return whether the active batch has no room for another pair."""
+        batch = self.gather_active[tlb]
+        return self.gather_nr[tlb * self.batches + batch] >= self.batch_max(batch) - 1
+
+    def tlb_next_batch(self, tlb: int) -> bool:
+        """Open the next batch; False if delayed removals forbid it, the count is reached, or memory is short."""
+        if self.must_not_open_batch(tlb):
+            return False
+        active = self.gather_active[tlb]
+        if active == self.gather_batch_count[tlb]:
+            if active == self.g.gather_batch_count:
+                return False
+            if self.m.draw("GFP_NOWAIT batch fails", 2):
+                return False
+            self.gather_batch_count[tlb] += 1
+        self.gather_active[tlb] = active + 1
+        return True
+
+    def must_not_open_batch(self, tlb: int) -> bool:
+        """Return whether delayed removals are pending and two batches may hold them already."""
+        return bool(self.gather_delayed_rmap[tlb] and self.gather_active[tlb])
+
+    async def tlb_remove_page(self, tlb: int, page: int) -> None:
+        """Queue one page that no rmap knows (a page table); flush if that fills the gather."""
+        if await self.tlb_remove_folio_pages(tlb, page, 1, False):
+            await self.tlb_flush_mmu(tlb)
+
+    async def free_at_once(self, tlb: int, page: int, nr: int, delay_rmap: bool) -> None:
+        """MMU_GATHER_NO_GATHER: put the references now, as a pair whatever ``nr`` is."""
+        words = [encode_page(page, ENCODED_PAGE_BIT_NR_PAGES_NEXT), encode_nr_pages(nr)]
+        await self.k.swap.free_pages_and_swap_cache(tlb, words)
+
+    # -- delayed rmap ----------------------------------------------------------------------------------------------
+
+    async def tlb_flush_rmaps(self, tlb: int, vma: int) -> None:
+        """Remove the rmaps that waited for the flush. Under the PTL, right after it."""
+        if not self.gather_delayed_rmap[tlb]:
+            return
+        active = self.gather_active[tlb]
+        for batch in sorted({0, active}):
+            await self.tlb_flush_rmap_batch(tlb, batch, vma)
+        self.gather_delayed_rmap[tlb] = 0
+
+    async def tlb_flush_rmap_batch(self, tlb: int, batch: int, vma: int) -> None:
+        """Remove the delayed rmaps of one batch."""
+        words = self.batch_words(tlb, batch)
+        for i, word in enumerate(words):
+            if not word & ENCODED_PAGE_BIT_DELAY_RMAP:
+                continue
+            page = word >> ENCODED_SHIFT
+            await self.k.rmap.folio_remove_rmap_ptes(self.k.page_head(page), page, self.delayed_nr(words, i), vma, DELAYED_DEC)
+
+    def delayed_nr(self, words: list[int], i: int) -> int:
+        """Return the number of pages that the page word ``words[i]`` stands for."""
+        return words[i + 1] >> ENCODED_SHIFT if words[i] & ENCODED_PAGE_BIT_NR_PAGES_NEXT else 1
+
+    def batch_words(self, tlb: int, batch: int) -> list[int]:
+        """Return the words of a batch."""
+        at = tlb * self.batches + batch
+        return self.gather_words.view[at * self.stride : at * self.stride + self.gather_nr[at]].tolist()
+
+    # -- flushing --------------------------------------------------------------------------------------------------
+
+    async def tlb_flush_mmu_tlbonly(self, tlb: int) -> None:
+        """Invalidate the range, if anything was recorded, and forget it."""
+        if not (self.gather_freed_tables[tlb] or self.gather_cleared_ptes[tlb] or self.gather_cleared_pmds[tlb]):
+            return
+        await self.k.tlbflush.tlb_flush(tlb)
+        self.k.checks.range_flushed(tlb)
+        self.tlb_reset_range(tlb)
+
+    async def tlb_flush_mmu(self, tlb: int) -> None:
+        """Flush the TLB, then free tables, then pages. Not under a PTL."""
+        await self.tlb_flush_mmu_tlbonly(tlb)
+        await self.tlb_flush_mmu_free(tlb)
+
+    async def tlb_flush_mmu_free(self, tlb: int) -> None:
+        """Free what is queued: tables first."""
+        if self.profile.table_free:
+            await self.tlb_table_flush(tlb)
+        if self.profile.gathers:
+            await self.tlb_batch_pages_flush(tlb)
+
+    async def tlb_batch_pages_flush(self, tlb: int) -> None:
+        """Put the references of every queued page, batch by batch, and begin again with the on-stack batch."""
+        for batch in range(self.batches):
+            words = self.batch_words(tlb, batch)
+            if not words:
+                break
+            await self.tlb_batch_free_encoded_pages(tlb, batch, words)
+        self.gather_active[tlb] = 0
+
+    async def tlb_batch_free_encoded_pages(self, tlb: int, batch: int, words: list[int]) -> None:
+        while words:
+            n = self.chunk(words)
+            self.k.checks.chunk(words, n)
+            self.gather_nr[tlb * self.batches + batch] -= n
+            await self.k.swap.free_pages_and_swap_cache(tlb, words[:n])
+            words = words[n:]
+
+    def chunk(self, words: list[int]) -> int:
+        """Return how many words to free before the next resched point; a pair is not torn."""
+        n = min(self.g.folios_per_free, len(words))
+        if words[n - 1] & ENCODED_PAGE_BIT_NR_PAGES_NEXT:
+            n += 1
+        return n
+
+    # -- tables ----------------------------------------------------------------------------------------------------
+
+    async def pte_free_tlb(self, tlb: int, table: int, addr: int) -> None:
+        """Queue a table that has just been unhooked from the PMD of ``addr``."""
+        self.tlb_adjust_range(tlb, addr, 1)
+        self.gather_cleared_pmds[tlb] = self.gather_freed_tables[tlb] = 1
+        if self.profile.table_free:
+            await self.tlb_remove_table(tlb, table)
+            return
+        page = self.k.pgtable.table_page[table]
+        self.k.ledger.move(TABLE, TRANSIENT, page, 1)
+        await self.tlb_remove_page(tlb, page)
+
+    async def tlb_remove_table(self, tlb: int, table: int) -> None:
+        """Append to the table batch; flush it when full; free with an IPI if it cannot be allocated."""
+        nr = self.gather_tables_nr[tlb]
+        if not nr and self.m.draw("GFP_NOWAIT table batch fails", 2):
+            await self.tlb_table_invalidate(tlb)
+            await self.tlb_remove_table_one(tlb, table)
+            return
+        self.gather_tables[tlb * self.g.table_batch + nr] = table
+        self.gather_tables_nr[tlb] = nr + 1
+        if nr + 1 == self.g.table_batch:
+            await self.tlb_table_flush(tlb)
+
+    async def tlb_table_flush(self, tlb: int) -> None:
+        """Hand the table batch to RCU, after an invalidation where hardware walks tables."""
+        nr = self.gather_tables_nr[tlb]
+        if not nr:
+            return
+        await self.tlb_table_invalidate(tlb)
+        tables = [self.gather_tables[tlb * self.g.table_batch + k] for k in range(nr)]
+        self.gather_tables_nr[tlb] = 0
+        await self.k.rcu.call_rcu(tables)
+
+    async def tlb_table_invalidate(self, tlb: int) -> None:
+        """Flush before tables go, unless hardware never walks them (tlb_needs_table_invalidate)."""
+        if self.profile.walks_tables:
+            await self.tlb_flush_mmu_tlbonly(tlb)
+
+    async def tlb_remove_table_one(self, tlb: int, table: int) -> None:
+        """Free one table without RCU: first make sure that no CPU is inside a walk with interrupts off."""
+        await self.k.tlbflush.interrupt_all(tlb)
+        await self.k.pgtable.pte_free(table)
+
+    # -- finishing -------------------------------------------------------------------------------------------------
+
+    async def tlb_finish_mmu(self, tlb: int) -> None:
+        """Flush and free what is left; everything, if another gather of the mm is open."""
+        mm = self.gather_mm[tlb]
+        if await self.mm_tlb_flush_nested(mm):
+            self.gather_fullmm[tlb] = 1
+            self.tlb_reset_range(tlb)
+            self.gather_freed_tables[tlb] = 1
+        await self.tlb_flush_mmu(tlb)
+        self.k.checks.gather_finished(tlb)
+        self.gather_open[tlb] = 0
+        await self.m.add(PENDING_DEC, self.mm_tlb_flush_pending, mm, -1)
+
+    async def mm_tlb_flush_nested(self, mm: int) -> bool:
+        """Return whether another gather of ``mm`` is open."""
+        return await self.m.load(PENDING_READ, self.mm_tlb_flush_pending, mm) > 1
+
+
+class MmuGatherPerPage(MmuGather):
+    """6.9 without the series: every entry is one slot, and a batch is full when its last slot is used."""
+
+    entry_words = 1
+
+    def batch_is_full(self, tlb: int) -> bool:
+        batch = self.gather_active[tlb]
+        return self.gather_nr[tlb * self.batches + batch] == self.batch_max(batch)
+
+    async def free_at_once(self, tlb: int, page: int, nr: int, delay_rmap: bool) -> None:
+        await self.k.swap.free_pages_and_swap_cache(tlb, [encode_page(page, 0)])

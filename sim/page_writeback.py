@@ -1,0 +1,84 @@
+"""Dirtying and write-out (mm/page-writeback.c, v6.9).
+
+``folio_clear_dirty_for_io`` write-protects through the rmap before it clears PG_dirty, and a zapper that still
+owes the removal of a rmap makes it wait for the PTL: that is what keeps late stores (KERNEL.md 4.6.4, 4.7).
+Lock order: folio lock, i_mmap_rwsem, PTL. Left out: dirty accounting, inode lists, errors.
+"""
+
+from __future__ import annotations
+
+from sim.arena import Column, Field
+from sim.component import Component
+from sim.machine import site
+
+MARK_DIRTY = site("folio_mark_dirty", "set PG_dirty")
+LOCK = site("write_cache_pages", "lock folio")
+UNLOCK = site("write_cache_pages", "unlock folio")
+TEST_DIRTY = site("write_cache_pages", "read PG_dirty")
+CLEAR_DIRTY = site("folio_clear_dirty_for_io", "clear PG_dirty")
+START = site("folio_start_writeback", "set PG_writeback")
+COPY_READ = site("write_out", "read page")
+COPY_WRITE = site("write_out", "write to disk")
+END = site("folio_end_writeback", "clear PG_writeback")
+WAIT = site("folio_wait_writeback", "wait for PG_writeback")
+
+
+class PageWriteback(Component):
+    """PG_dirty, PG_writeback, and what reaches the disk."""
+
+    name = "page_writeback"
+
+    page_dirty: Column
+    page_writeback: Column
+    page_locked: Column
+    page_content: Column
+    page_order: Column
+    page_mapping: Column
+    page_index: Column
+    disk: Column
+
+    def fields(self) -> list[Field]:
+        return []
+
+    def bind(self) -> None:
+        super().bind()
+        self.m.waitable(self.page_writeback)
+
+    async def folio_mark_dirty(self, folio: int) -> None:
+        """Set PG_dirty: the folio's content is newer than the disk's."""
+        await self.m.xchg(MARK_DIRTY, self.page_dirty, folio, 1)
+        self.k.checks.marked_dirty(folio)
+
+    async def write_folio(self, cpu: int, file: int, index: int) -> bool:
+        """Write one folio out if it is dirty (write_cache_pages for one folio); return whether it was."""
+        folio = await self.k.filemap.get_folio(file, index)
+        await self.m.lock(LOCK, self.page_locked, folio)
+        writeback = self.page_writeback
+        await self.m.wait(WAIT, writeback, folio, lambda: writeback.view[folio] == 0)
+        dirty = False
+        if await self.m.load(TEST_DIRTY, self.page_dirty, folio):
+            dirty = await self.folio_clear_dirty_for_io(cpu, folio)
+        if dirty:
+            await self.m.store(START, self.page_writeback, folio, 1)
+        await self.m.unlock(UNLOCK, self.page_locked, folio)
+        if dirty:
+            await self.write_out(folio, file)
+        await self.k.swap.folio_put(cpu, folio)
+        return dirty
+
+    async def folio_clear_dirty_for_io(self, cpu: int, folio: int) -> bool:
+        """Take PG_dirty for write-out, with every shared PTE cleaned first; return whether it was set."""
+        if await self.k.rmap.folio_mkclean(cpu, folio):
+            await self.folio_mark_dirty(folio)
+        dirty = bool(await self.m.xchg(CLEAR_DIRTY, self.page_dirty, folio, 0))
+        self.k.checks.cleaned_for_io(folio, dirty)
+        return dirty
+
+    async def write_out(self, folio: int, file: int) -> None:
+        """Copy each page to the disk, then end writeback."""
+        first = self.k.filemap.slot(file, self.page_index[folio])
+        for k in range(1 << self.page_order.view[folio]):
+            version = await self.m.load(COPY_READ, self.page_content, folio + k)
+            self.k.checks.copied(folio + k)
+            await self.m.store(COPY_WRITE, self.disk, first + k, version)
+        await self.m.store(END, self.page_writeback, folio, 0)

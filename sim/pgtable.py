@@ -1,0 +1,257 @@
+"""Page tables and the batched PTE primitives (include/linux/pgtable.h, mm/pgtable-generic.c, v6.9).
+
+Two levels are modelled: a PMD slot per ``ptrs_per_pte`` pages of an address space, and PTE tables. A table is a slot
+of the column ``pte`` backed by a page of the allocator; ``table_mm`` is 0 while the slot is free. A profile
+overrides the PTE primitives here that its architecture overrides in Linux.
+
+Lock order: mmap_lock, PML (``mm_pml``), PTL (``ptl``).
+Left out: upper levels, PMD leaves, retraction of tables by khugepaged.
+"""
+
+from __future__ import annotations
+
+from sim.arena import PRIVATE, Column, Field
+from sim.component import Component
+from sim.errors import WorldError
+from sim.ledger import TABLE, TRANSIENT
+from sim.machine import site
+from sim.pte import ACCESS_BITS, DIRTY, PFN_SHIFT, UFFD_WP, WRITE, YOUNG
+
+MAP_PMD = site("pte_offset_map_lock", "read pmd")
+LOCK_PTL = site("pte_offset_map_lock", "lock ptl")
+RECHECK_PMD = site("pte_offset_map_lock", "re-read pmd")
+BACK_OFF = site("pte_offset_map_lock", "pmd changed: unlock ptl")
+UNLOCK_PTL = site("pte_unmap_unlock", "unlock ptl")
+GET = site("ptep_get", "read pte")
+CLEAR = site("ptep_get_and_clear", "clear pte")
+CLEAR_FULL_READ = site("ptep_get_and_clear_full", "read pte, fullmm")
+CLEAR_FULL_STORE = site("ptep_get_and_clear_full", "clear pte, fullmm")
+CLEAR_NOT_PRESENT = site("pte_clear_not_present_full", "clear entry")
+SET = site("set_ptes", "set pte")
+WRPROTECT = site("ptep_set_wrprotect", "write-protect pte")
+ACCESS_FLAGS = site("ptep_set_access_flags", "set flags")
+UFFD_RESOLVE = site("uffd_wp_range", "lift protection")
+CLEAR_YOUNG = site("ptep_test_and_clear_young", "clear young")
+ALLOC_LOCK = site("__pte_alloc", "lock pml")
+ALLOC_READ = site("__pte_alloc", "read pmd")
+ALLOC_SET = site("__pte_alloc", "populate pmd")
+ALLOC_COUNT = site("__pte_alloc", "count table")
+ALLOC_UNLOCK = site("__pte_alloc", "unlock pml")
+PMD_CLEAR = site("free_pte_range", "clear pmd")
+PMD_READ = site("free_pte_range", "read pmd")
+COUNT_DOWN = site("free_pte_range", "uncount table")
+PUT_TABLE = site("pte_free", "free table page")
+
+
+class Pgtable(Component):
+    """Tables, their locks, and the PTE primitives."""
+
+    name = "pgtable"
+
+    pte: Column
+    pmd: Column
+    ptl: Column
+    table_mm: Column
+    table_base: Column
+    table_page: Column
+    table_of_page: Column
+    mm_pml: Column
+    mm_pgtables: Column
+    page_ref: Column
+    rcu_nesting: Column
+
+    def fields(self) -> list[Field]:
+        tables = self.table_slots
+        return [
+            Field("pte", tables * self.g.ptrs_per_pte),
+            Field("pmd", self.w.mms * self.per_mm),
+            Field("ptl", tables),
+            Field("table_mm", tables, PRIVATE),
+            Field("table_base", tables, PRIVATE),
+            Field("table_page", tables, PRIVATE),
+            Field("table_of_page", self.w.pages, PRIVATE),
+        ]
+
+    @property
+    def per_mm(self) -> int:
+        """PMD slots of one address space."""
+        return -(-self.w.vpages // self.g.ptrs_per_pte)
+
+    @property
+    def table_slots(self) -> int:
+        """Table slots of the world."""
+        return self.w.tables or self.w.mms * self.per_mm * 3 // 2 + 1
+
+    # -- where an entry is --------------------------------------------------------------------------------------
+
+    def pmd_index(self, mm: int, addr: int) -> int:
+        """Return the index into ``pmd`` for ``addr`` of ``mm``."""
+        return mm * self.per_mm + addr // self.g.ptrs_per_pte
+
+    def ptep(self, table: int, addr: int) -> int:
+        """Return the index into ``pte`` of ``addr`` in ``table``."""
+        return table * self.g.ptrs_per_pte + addr % self.g.ptrs_per_pte
+
+    async def pte_offset_map_lock(self, cpu: int, mm: int, addr: int) -> int:
+        """Lock the table that maps ``addr``; return it, or -1 if there is none. Holds RCU and the PTL."""
+        index = self.pmd_index(mm, addr)
+        while True:
+            self.rcu_read_lock(cpu)
+            table = await self.m.load(MAP_PMD, self.pmd, index) - 1
+            if table < 0:
+                self.rcu_read_unlock(cpu)
+                return -1
+            await self.m.lock(LOCK_PTL, self.ptl, table)
+            if await self.m.load(RECHECK_PMD, self.pmd, index) == table + 1:
+                return table
+            await self.m.unlock(BACK_OFF, self.ptl, table)
+            self.rcu_read_unlock(cpu)
+
+    async def pte_unmap_unlock(self, cpu: int, table: int) -> None:
+        """Drop the PTL and RCU."""
+        await self.m.unlock(UNLOCK_PTL, self.ptl, table)
+        self.rcu_read_unlock(cpu)
+
+    def rcu_read_lock(self, cpu: int) -> None:
+        """Enter an RCU reader's section on ``cpu``."""
+        self.m.poke(self.rcu_nesting, cpu, self.rcu_nesting[cpu] + 1)
+
+    def rcu_read_unlock(self, cpu: int) -> None:
+        """Leave it."""
+        self.m.poke(self.rcu_nesting, cpu, self.rcu_nesting[cpu] - 1)
+
+    # -- primitives that architectures override -----------------------------------------------------------------
+
+    async def ptep_get(self, ptep: int, where: int = GET) -> int:
+        """Read one entry."""
+        return await self.m.load(where, self.pte, ptep)
+
+    def pte_batch_hint(self, ptep: int, pte: int) -> int:
+        """Return how many entries from ``ptep`` on surely belong together; 1 unless contiguous."""
+        return 1
+
+    async def ptep_get_and_clear(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        """Clear one entry atomically; return what it held."""
+        return await self.m.xchg(CLEAR, self.pte, ptep, 0)
+
+    async def ptep_get_and_clear_full(self, cpu: int, mm: int, addr: int, ptep: int, full: bool) -> int:
+        """As :meth:`ptep_get_and_clear`; ``full`` is the teardown of the whole mm, which nobody runs on."""
+        if not (full and self.profile.plain_fullmm_clear):
+            return await self.ptep_get_and_clear(cpu, mm, addr, ptep)
+        pte = await self.m.load(CLEAR_FULL_READ, self.pte, ptep)
+        await self.m.store(CLEAR_FULL_STORE, self.pte, ptep, 0)
+        return pte
+
+    async def get_and_clear_full_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int, full: bool) -> int:
+        """Clear ``nr`` entries, each atomically; return the first with the young and dirty bits of all."""
+        pte = await self.ptep_get_and_clear_full(cpu, mm, addr, ptep, full)
+        for k in range(1, nr):
+            pte |= await self.ptep_get_and_clear_full(cpu, mm, addr + k, ptep + k, full) & ACCESS_BITS
+        return pte
+
+    async def clear_full_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int, full: bool) -> None:
+        """Clear ``nr`` entries and forget what they held."""
+        for k in range(nr):
+            await self.ptep_get_and_clear_full(cpu, mm, addr + k, ptep + k, full)
+
+    async def set_ptes(self, cpu: int, mm: int, addr: int, ptep: int, pte: int, nr: int, holder: int = TRANSIENT) -> None:
+        """Store ``nr`` entries for consecutive pages; ``holder`` gives the references that the mappings hold."""
+        for k in range(nr):
+            await self.m.store(SET, self.pte, ptep + k, pte + (k << PFN_SHIFT), holder)
+
+    async def wrprotect_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> None:
+        """Take write permission from ``nr`` entries, each atomically; dirty bits stay."""
+        for k in range(nr):
+            await self.m.rmw(WRPROTECT, self.pte, ptep + k, lambda pte: pte & ~WRITE)
+
+    async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
+        """Widen an entry (young, dirty, writable), keeping bits that hardware sets meanwhile."""
+        wider = new & (YOUNG | DIRTY | WRITE)
+        await self.m.rmw(ACCESS_FLAGS, self.pte, ptep, lambda pte: pte | wider)
+
+    async def ptep_clear_flush(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        """Clear one entry and flush the page from every TLB; return what it held."""
+        pte = await self.ptep_get_and_clear(cpu, mm, addr, ptep)
+        await self.k.tlbflush.flush_tlb_page(cpu, mm, addr)
+        return pte
+
+    async def pte_clear_not_present_full(self, ptep: int) -> None:
+        """Clear an entry that no TLB can hold: a plain store."""
+        await self.m.store(CLEAR_NOT_PRESENT, self.pte, ptep, 0)
+
+    async def uffd_wp_resolve(self, ptep: int) -> None:
+        """Lift userfaultfd's protection from one entry: it becomes an ordinary read-only one."""
+        await self.m.rmw(UFFD_RESOLVE, self.pte, ptep, lambda pte: pte & ~UFFD_WP)
+
+    async def ptep_clear_young(self, ptep: int) -> bool:
+        """Clear the young bit, without a flush; return whether it was set."""
+        return bool(await self.m.rmw(CLEAR_YOUNG, self.pte, ptep, lambda pte: pte & ~YOUNG) & YOUNG)
+
+    def fresh(self, pte: int) -> int:
+        """Return ``pte`` without what belongs to the slot that it was read from."""
+        return pte
+
+    async def arch_enter_lazy_mmu_mode(self, cpu: int) -> None:
+        """Begin to batch what follows PTE changes; nothing but on ppc64 hash."""
+
+    async def arch_leave_lazy_mmu_mode(self, cpu: int) -> None:
+        """Flush that batch."""
+
+    # -- tables ---------------------------------------------------------------------------------------------------
+
+    async def pte_alloc(self, cpu: int, mm: int, addr: int) -> None:
+        """Make sure that a table for ``addr`` exists (__pte_alloc)."""
+        index = self.pmd_index(mm, addr)
+        page = await self.k.page_alloc.alloc_zeroed_folio(0)
+        table = self._claim(mm, addr, page)
+        await self.m.lock(ALLOC_LOCK, self.mm_pml, mm)
+        empty = not await self.m.load(ALLOC_READ, self.pmd, index)
+        if empty:
+            await self.m.store(ALLOC_SET, self.pmd, index, table + 1)
+            await self.m.add(ALLOC_COUNT, self.mm_pgtables, mm, 1)
+        await self.m.unlock(ALLOC_UNLOCK, self.mm_pml, mm)
+        if not empty:
+            await self.pte_free(table)
+
+    def _claim(self, mm: int, addr: int, page: int) -> int:
+        """Take a free table slot in the step just made."""
+        table = next((t for t in range(len(self.table_mm)) if not self.table_mm[t]), -1)
+        if table < 0:
+            raise WorldError(f"the world's {len(self.table_mm)} page tables are all in use: give the scenario's world more tables")
+        self.table_mm[table] = mm + 1
+        self.table_base[table] = addr - addr % self.g.ptrs_per_pte
+        self.table_page[table] = page
+        self.table_of_page[page] = table + 1
+        start = table * self.g.ptrs_per_pte
+        for ptep in range(start, start + self.g.ptrs_per_pte):
+            self.pte.view[ptep] = 0
+        self.k.ledger.move(TRANSIENT, TABLE, page, 1)
+        return table
+
+    async def pte_free(self, table: int, holder: int = TABLE) -> None:
+        """Free a table at once: nobody can reach it any more."""
+        page = self.table_page[table]
+        await self.m.add(PUT_TABLE, self.page_ref, page, -1, holder)
+        self.release(page)
+        await self.k.page_alloc.free_unref_folios([page])
+
+    def release(self, page: int) -> None:
+        """Give up the table slot of a page whose last reference has just been put, if it has one."""
+        table = self.table_of_page[page] - 1
+        if table < 0:
+            return
+        self.k.checks.table_freed(table)
+        self.table_of_page[page] = self.table_mm[table] = self.table_page[table] = 0
+
+    async def free_pgd_range(self, tlb: int, mm: int, addr: int, end: int, floor: int, ceiling: int) -> None:
+        """Unhook and queue every table that lies wholly between ``floor`` and ``ceiling`` (mm/memory.c)."""
+        span = self.g.ptrs_per_pte
+        for base in range(addr - addr % span, end, span):
+            if base < floor or base + span > ceiling:
+                continue
+            table = await self.m.load(PMD_READ, self.pmd, self.pmd_index(mm, base)) - 1
+            if table < 0:
+                continue
+            await self.m.store(PMD_CLEAR, self.pmd, self.pmd_index(mm, base), 0)
+            await self.k.mmu_gather.pte_free_tlb(tlb, table, base)
+            await self.m.add(COUNT_DOWN, self.mm_pgtables, mm, -1)

@@ -1,0 +1,254 @@
+"""Reverse map (mm/rmap.c, v6.9): mapcounts, their removal in batches, and the walks of other parties.
+
+Lock order: mmap_lock, folio lock, i_mmap_rwsem or anon_vma root, PTL, split_queue_lock.
+
+An anon_vma stands for a whole family of forked VMAs (its root): ``vma_anon_vma`` names it and ``anon_vma_users``
+counts the VMAs linked. Left out: PMD mappings, mlock, KSM, node statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from sim.arena import PRIVATE, Column, Field
+from sim.component import Component
+from sim.errors import WorldError
+from sim.machine import site
+from sim.mm_types import MAPPING_ANON, VM_SHARED, anon_mapping
+from sim.pte import DIRTY, PRESENT, WRITE, pte_pfn
+
+DEC = site("folio_remove_rmap_ptes", "mapcount -1")
+DEC_MAPPED = site("folio_remove_rmap_ptes", "nr_pages_mapped -1")
+INC = site("folio_add_rmap_ptes", "mapcount +1")
+INC_MAPPED = site("folio_add_rmap_ptes", "nr_pages_mapped +1")
+NEW = site("folio_add_new_anon_rmap", "set mapcount")
+NEW_MAPPED = site("folio_add_new_anon_rmap", "set nr_pages_mapped")
+NEW_EXCLUSIVE = site("folio_add_new_anon_rmap", "set exclusive")
+DUP = site("folio_dup_rmap_ptes", "mapcount +1")
+DUP_READ = site("folio_try_dup_anon_rmap_ptes", "read exclusive")
+DUP_CLEAR = site("folio_try_dup_anon_rmap_ptes", "clear exclusive")
+MAPPED = site("folio_mapped", "read mapcount")
+I_MMAP_READ = site("rmap_walk_file", "lock i_mmap")
+I_MMAP_UNLOCK = site("rmap_walk_file", "unlock i_mmap")
+ANON_READ = site("folio_lock_anon_vma_read", "lock anon_vma")
+ANON_UNLOCK = site("rmap_walk_anon", "unlock anon_vma")
+WALK_PMD = site("page_vma_mapped_walk", "read pmd")
+WALK_PTE = site("page_vma_mapped_walk", "read pte")
+MKCLEAN_GET = site("page_vma_mkclean_one", "read pte")
+LINK_LOCK = site("vma_link", "lock rmap")
+LINK_UNLOCK = site("vma_link", "unlock rmap")
+UNLINK_LOCK = site("free_pgtables", "lock rmap")
+UNLINK_UNLOCK = site("free_pgtables", "unlock rmap")
+
+ANON_LINKED, FILE_LINKED = 1, 2
+"""Bits of ``vma_linked``: which trees a rmap walk finds the VMA in."""
+
+RmapOne = Callable[[int, int, int], Awaitable[int]]
+
+
+class Rmap(Component):
+    """Mapcounts, anon_vmas, and rmap walks."""
+
+    name = "rmap"
+
+    pte: Column
+    pmd: Column
+    page_mapcount: Column
+    page_nr_pages_mapped: Column
+    page_anon_exclusive: Column
+    page_mapping: Column
+    page_index: Column
+    page_order: Column
+    page_swapbacked: Column
+    vma_mm: Column
+    vma_start: Column
+    vma_end: Column
+    vma_pgoff: Column
+    vma_file: Column
+    vma_flags: Column
+    vma_anon_vma: Column
+    vma_linked: Column
+    anon_vma_lock: Column
+    anon_vma_users: Column
+    i_mmap_lock: Column
+
+    def fields(self) -> list[Field]:
+        return [Field("anon_vma_lock", self.w.anon_vmas), Field("anon_vma_users", self.w.anon_vmas, PRIVATE), Field("i_mmap_lock", self.w.files)]
+
+    # -- removing and adding mappings ------------------------------------------------------------------------------
+
+    async def folio_remove_rmap_ptes(self, folio: int, page: int, nr: int, vma: int, where: int = DEC) -> None:
+        """Account for ``nr`` PTEs, of consecutive pages from ``page`` on, that no longer map ``folio``."""
+        large, unmapped = self.page_order.view[folio], 0
+        for k in range(nr):
+            if await self.m.add(where, self.page_mapcount, page + k, -1):
+                continue
+            if large:
+                await self.m.add(DEC_MAPPED, self.page_nr_pages_mapped, folio, -1)
+            unmapped += 1
+        if unmapped and large and self.k.mm_types.folio_test_anon(folio):
+            await self.k.huge_memory.deferred_split_folio(folio)
+
+    async def folio_add_file_rmap_ptes(self, folio: int, page: int, nr: int) -> None:
+        """Account for ``nr`` new PTEs; before they are stored."""
+        for k in range(nr):
+            count = await self.m.add(INC, self.page_mapcount, page + k, 1)
+            if count == 1 and self.page_order.view[folio]:
+                await self.m.add(INC_MAPPED, self.page_nr_pages_mapped, folio, 1)
+
+    async def folio_add_new_anon_rmap(self, folio: int, vma: int, addr: int) -> None:
+        """Make a fresh folio, which nobody else sees, an exclusive anonymous one mapped by PTEs from ``addr`` on."""
+        self.page_swapbacked[folio] = 1
+        self.page_mapping[folio] = anon_mapping(self.vma_anon_vma[vma] - 1)
+        self.page_index[folio] = addr - self.vma_start[vma] + self.vma_pgoff[vma]
+        nr = 1 << self.page_order.view[folio]
+        for page in range(folio, folio + nr):
+            await self.m.store(NEW, self.page_mapcount, page, 1)
+            await self.m.store(NEW_EXCLUSIVE, self.page_anon_exclusive, page, 1)
+        if nr > 1:
+            await self.m.store(NEW_MAPPED, self.page_nr_pages_mapped, folio, nr)
+
+    async def folio_dup_file_rmap_ptes(self, folio: int, page: int, nr: int) -> None:
+        """Account for the child's copies of ``nr`` file PTEs that the parent maps too."""
+        for k in range(nr):
+            await self.m.add(DUP, self.page_mapcount, page + k, 1)
+
+    async def folio_try_dup_anon_rmap_ptes(self, folio: int, page: int, nr: int) -> bool:
+        """Account for the child's copies of ``nr`` anonymous PTEs; they stop being exclusive."""
+        for k in range(nr):
+            if await self.m.load(DUP_READ, self.page_anon_exclusive, page + k):
+                await self.m.store(DUP_CLEAR, self.page_anon_exclusive, page + k, 0)
+            await self.m.add(DUP, self.page_mapcount, page + k, 1)
+        return True
+
+    async def folio_mapped(self, folio: int) -> bool:
+        """Return whether anything maps ``folio``."""
+        counter = self.page_nr_pages_mapped if self.page_order.view[folio] else self.page_mapcount
+        return await self.m.load(MAPPED, counter, folio) > 0
+
+    # -- anon_vmas and i_mmap --------------------------------------------------------------------------------------
+
+    def anon_vma_prepare(self, vma: int) -> None:
+        """Give ``vma`` an anon_vma if it has none, as part of the step just made."""
+        if self.vma_anon_vma[vma]:
+            return
+        free = next((i for i in range(self.w.anon_vmas) if not self.anon_vma_users[i]), -1)
+        if free < 0:
+            raise WorldError(f"the world's {self.w.anon_vmas} anon_vmas are all in use: give the scenario's world more")
+        self.anon_vma_users[free] = 1
+        self.vma_anon_vma[vma] = free + 1
+        self.vma_linked[vma] |= ANON_LINKED
+
+    async def vma_link(self, vma: int) -> None:
+        """Make ``vma`` findable by rmap walks; its anon_vma, if any, is the one of the VMA it comes from."""
+        anon, file = self.vma_anon_vma[vma] - 1, self.vma_file[vma] - 1
+        if anon >= 0:
+            await self.m.down_write(LINK_LOCK, self.anon_vma_lock, anon)
+            self.anon_vma_users[anon] += 1
+            self.vma_linked[vma] |= ANON_LINKED
+            await self.m.up_write(LINK_UNLOCK, self.anon_vma_lock, anon)
+        if file >= 0:
+            await self.m.down_write(LINK_LOCK, self.i_mmap_lock, file)
+            self.vma_linked[vma] |= FILE_LINKED
+            await self.m.up_write(LINK_UNLOCK, self.i_mmap_lock, file)
+
+    async def vma_unlink(self, vma: int) -> None:
+        """Take ``vma`` out of its anon_vma and its file's tree (unlink_anon_vmas, unlink_file_vma)."""
+        anon, file = self.vma_anon_vma[vma] - 1, self.vma_file[vma] - 1
+        if anon >= 0:
+            await self.m.down_write(UNLINK_LOCK, self.anon_vma_lock, anon)
+            self.vma_linked[vma] &= ~ANON_LINKED
+            self.anon_vma_users[anon] -= 1
+            await self.m.up_write(UNLINK_UNLOCK, self.anon_vma_lock, anon)
+        if file >= 0:
+            await self.m.down_write(UNLINK_LOCK, self.i_mmap_lock, file)
+            self.vma_linked[vma] &= ~FILE_LINKED
+            await self.m.up_write(UNLINK_UNLOCK, self.i_mmap_lock, file)
+
+    # -- walks -----------------------------------------------------------------------------------------------------
+
+    def _vmas_of(self, folio: int) -> list[tuple[int, int]]:
+        """Return (vma, page number in the folio) for each page in each linked VMA. The caller holds the rmap lock."""
+        mapping, index, found = self.page_mapping[folio], self.page_index[folio], []
+        owner, linked = (self.vma_anon_vma, ANON_LINKED) if mapping & MAPPING_ANON else (self.vma_file, FILE_LINKED)
+        for vma in range(self.w.vmas):
+            if not self.vma_mm[vma] or owner[vma] != mapping >> 1 or not self.vma_linked[vma] & linked:
+                continue
+            first, size = self.vma_pgoff[vma], self.vma_end[vma] - self.vma_start[vma]
+            found += [(vma, k) for k in range(1 << self.page_order.view[folio]) if first <= index + k < first + size]
+        return found
+
+    async def rmap_walk(self, cpu: int, folio: int, rmap_one: RmapOne, sync: bool, shared_only: bool = False) -> int:
+        """Call ``rmap_one(mm, addr, ptep)``, under the PTL, for each PTE that maps ``folio``; return the sum.
+
+        With ``sync`` (PVMW_SYNC) the PTL is taken before looking, so that a zapper in the table is waited for;
+        without it, entries that cannot map the folio are skipped without the lock (page_vma_mapped_walk).
+        """
+        total = 0
+        for vma, k in self._vmas_of(folio):
+            if shared_only and not self.vma_flags[vma] & VM_SHARED:
+                continue
+            mm, addr = self.vma_mm[vma] - 1, self.vma_start[vma] + self.page_index[folio] + k - self.vma_pgoff[vma]
+            if not sync and not await self._promising(mm, addr, folio + k):
+                continue
+            table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
+            if table < 0:
+                continue
+            ptep = self.k.pgtable.ptep(table, addr)
+            pte = await self.m.load(WALK_PTE, self.pte, ptep)
+            if pte & PRESENT and pte_pfn(pte) == folio + k:
+                total += await rmap_one(mm, addr, ptep)
+            await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        return total
+
+    async def _promising(self, mm: int, addr: int, page: int) -> bool:
+        table = await self.m.load(WALK_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
+        if table < 0:
+            return False
+        pte = await self.m.load(WALK_PTE, self.pte, self.k.pgtable.ptep(table, addr))
+        return bool(pte & PRESENT) and pte_pfn(pte) == page
+
+    async def folio_mkclean(self, cpu: int, folio: int) -> int:
+        """Write-protect and clean every shared PTE of a locked file folio; return how many there were."""
+        if not await self.folio_mapped(folio):
+            return 0
+
+        async def page_vma_mkclean_one(mm: int, addr: int, ptep: int) -> int:
+            return await self.page_vma_mkclean_one(cpu, mm, addr, ptep)
+
+        file = (self.page_mapping[folio] >> 1) - 1
+        await self.m.down_read(I_MMAP_READ, self.i_mmap_lock, file)
+        cleaned = await self.rmap_walk(cpu, folio, page_vma_mkclean_one, sync=True, shared_only=True)
+        await self.m.up_read(I_MMAP_UNLOCK, self.i_mmap_lock, file)
+        return cleaned
+
+    async def page_vma_mkclean_one(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        """Clean one PTE if it is dirty or writable; return 1 if it was."""
+        pte = await self.k.pgtable.ptep_get(ptep, MKCLEAN_GET)
+        if not pte & (DIRTY | WRITE):
+            return 0
+        pte = await self.k.pgtable.ptep_clear_flush(cpu, mm, addr, ptep)
+        await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, self.k.pgtable.fresh(pte) & ~(DIRTY | WRITE), 1)
+        return 1
+
+    async def folio_referenced(self, cpu: int, folio: int) -> int:
+        """Clear the young bit of every PTE of ``folio``, without a flush; return how many were young.
+
+        The caller holds a reference. An anonymous folio's anon_vma is trusted only while the folio is mapped,
+        which is asked again under its lock (folio_lock_anon_vma_read).
+        """
+        anon = self.page_mapping[folio] & MAPPING_ANON
+        lock, index = (self.anon_vma_lock if anon else self.i_mmap_lock), (self.page_mapping[folio] >> 1) - 1
+        if index < 0 or not await self.folio_mapped(folio):
+            return 0
+
+        async def folio_referenced_one(mm: int, addr: int, ptep: int) -> int:
+            return int(await self.k.pgtable.ptep_clear_young(ptep))
+
+        await self.m.down_read(ANON_READ if anon else I_MMAP_READ, lock, index)
+        young = 0
+        if await self.folio_mapped(folio):
+            self.k.checks.rmap_walked(folio)
+            young = await self.rmap_walk(cpu, folio, folio_referenced_one, sync=False)
+        await self.m.up_read(ANON_UNLOCK if anon else I_MMAP_UNLOCK, lock, index)
+        return young

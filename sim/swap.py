@@ -1,0 +1,148 @@
+"""Putting pages: LRU batches, swap.c and swap_state.c (mm/, v6.9).
+
+``free_pages_and_swap_cache`` takes gather words; each folio's references are put in one step, and whoever reaches 0
+frees. Per-CPU LRU batches hold a reference per folio and are drained by their own CPU only.
+
+Left out: LRU lists as such (a folio is on the LRU or not), mlock, ageing beyond PG_referenced and PG_active.
+"""
+
+from __future__ import annotations
+
+from sim.arena import PRIVATE, Column, Field
+from sim.component import Component
+from sim.ledger import GATHER, LRU, TRANSIENT
+from sim.machine import site
+from sim.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
+
+PUT = site("folios_put_refs", "put references")
+GET_LRU = site("folio_add_lru", "take a reference for the batch")
+SET_LRU = site("lru_add_fn", "set PG_lru")
+CLEAR_LRU = site("__page_cache_release", "clear PG_lru")
+LRUVEC_LOCK = site("__page_cache_release", "lock lruvec")
+LRUVEC_UNLOCK = site("__page_cache_release", "unlock lruvec")
+DRAIN_LOCK = site("folio_batch_move_lru", "lock lruvec")
+DRAIN_UNLOCK = site("folio_batch_move_lru", "unlock lruvec")
+PUT_LRU = site("folio_batch_move_lru", "put references")
+REFERENCED = site("folio_mark_accessed", "read referenced")
+SET_REFERENCED = site("folio_mark_accessed", "set referenced")
+ACTIVATE = site("folio_activate_fn", "set active")
+GET_ACTIVATE = site("folio_activate", "take a reference for the batch")
+FOLIO_PUT = site("folio_put", "put reference")
+
+
+class Swap(Component):
+    """Reference drops, and the LRU batches: ``lru_batch`` (to add) and ``act_batch`` (to activate), per CPU."""
+
+    name = "swap"
+
+    page_ref: Column
+    page_lru: Column
+    page_order: Column
+    page_referenced: Column
+    page_active: Column
+    lruvec_lock: Column
+    lru_batch: Column
+    lru_nr: Column
+    act_batch: Column
+    act_nr: Column
+
+    def fields(self) -> list[Field]:
+        cpus = self.w.cpus
+        batches = [Field(n, cpus * self.g.pagevec, PRIVATE) for n in ("lru_batch", "act_batch")]
+        return [Field("lruvec_lock", 1), *batches, Field("lru_nr", cpus, PRIVATE), Field("act_nr", cpus, PRIVATE)]
+
+    # -- freeing gather words --------------------------------------------------------------------------------------
+
+    async def free_pages_and_swap_cache(self, cpu: int, words: list[int]) -> None:
+        """Put the references that gather ``words`` stand for, in folio batches."""
+        await self.lru_add_drain(cpu)
+        folios: list[tuple[int, int]] = []
+        i = 0
+        while i < len(words):
+            page, nr = words[i] >> ENCODED_SHIFT, 1
+            if words[i] & ENCODED_PAGE_BIT_NR_PAGES_NEXT:
+                i += 1
+                nr = words[i] >> ENCODED_SHIFT
+            i += 1
+            folios.append((self.k.page_head(page), self.refs_to_put(page, nr)))
+            if len(folios) == self.g.pagevec:
+                await self.folios_put_refs(cpu, folios, GATHER)
+                folios = []
+        await self.folios_put_refs(cpu, folios, GATHER)
+
+    def refs_to_put(self, page: int, nr: int) -> int:
+        """Return how many references a gather entry of ``nr`` pages holds."""
+        return nr
+
+    async def folios_put_refs(self, cpu: int, folios: list[tuple[int, int]], holder: int) -> None:
+        """Put references of each folio in one step; free those that have none left."""
+        dead = []
+        for folio, refs in folios:
+            left = await self.m.add(PUT, self.page_ref, folio, -refs, holder)
+            if holder == GATHER:
+                self.k.checks.gather_put(cpu, refs)
+            if left == 0:
+                await self._release(folio)
+                dead.append(folio)
+        await self.k.page_alloc.free_unref_folios(dead)
+
+    async def _release(self, folio: int) -> None:
+        """A folio's refcount is 0: off the deferred-split queue, off the LRU."""
+        self.k.pgtable.release(folio)
+        await self.k.huge_memory.folio_undo_large_rmappable(folio)
+        if self.page_lru.view[folio]:
+            await self.m.lock(LRUVEC_LOCK, self.lruvec_lock, 0)
+            await self.m.store(CLEAR_LRU, self.page_lru, folio, 0)
+            await self.m.unlock(LRUVEC_UNLOCK, self.lruvec_lock, 0)
+
+    async def folio_put(self, cpu: int, folio: int, holder: int = TRANSIENT) -> None:
+        """Put one reference."""
+        if await self.m.add(FOLIO_PUT, self.page_ref, folio, -1, holder) == 0:
+            await self._release(folio)
+            await self.k.page_alloc.free_unref_folios([folio])
+
+    # -- LRU batches -----------------------------------------------------------------------------------------------
+
+    async def folio_add_lru(self, cpu: int, folio: int) -> None:
+        """Put a fresh folio on its way to the LRU: a large one at once, a small one through the CPU's batch."""
+        await self.m.add(GET_LRU, self.page_ref, folio, 1, LRU)
+        if self._add(self.lru_batch, self.lru_nr, cpu, folio) or self.page_order.view[folio]:
+            await self._drain(cpu, self.lru_batch, self.lru_nr, self.page_lru, SET_LRU)
+
+    async def folio_mark_accessed(self, cpu: int, folio: int) -> None:
+        """Age: unreferenced to referenced, referenced to active (through the CPU's batch)."""
+        if not await self.m.load(REFERENCED, self.page_referenced, folio):
+            await self.m.store(SET_REFERENCED, self.page_referenced, folio, 1)
+        elif not await self.m.load(REFERENCED, self.page_active, folio) and await self.m.load(REFERENCED, self.page_lru, folio):
+            await self.m.add(GET_ACTIVATE, self.page_ref, folio, 1, LRU)
+            if self._add(self.act_batch, self.act_nr, cpu, folio) or self.page_order.view[folio]:
+                await self._drain(cpu, self.act_batch, self.act_nr, self.page_active, ACTIVATE)
+
+    def _add(self, batch: Column, nr: Column, cpu: int, folio: int) -> bool:
+        """Append to a CPU's batch; return whether it is full."""
+        batch[cpu * self.g.pagevec + nr[cpu]] = folio
+        nr[cpu] += 1
+        return nr[cpu] == self.g.pagevec
+
+    async def lru_add_drain(self, cpu: int) -> None:
+        """Drain this CPU's batches."""
+        await self._drain(cpu, self.lru_batch, self.lru_nr, self.page_lru, SET_LRU)
+        await self._drain(cpu, self.act_batch, self.act_nr, self.page_active, ACTIVATE)
+
+    async def _drain(self, cpu: int, batch: Column, nr: Column, flag: Column, where: int) -> None:
+        if not nr[cpu]:
+            return
+        first = cpu * self.g.pagevec
+        folios = batch.view[first : first + nr[cpu]].tolist()
+        nr[cpu] = 0
+        await self.m.lock(DRAIN_LOCK, self.lruvec_lock, 0)
+        for folio in folios:
+            await self.m.store(where, flag, folio, 1)
+        await self.m.unlock(DRAIN_UNLOCK, self.lruvec_lock, 0)
+        for folio in folios:
+            await self._put_lru(folio)
+
+    async def _put_lru(self, folio: int) -> None:
+        if await self.m.add(PUT_LRU, self.page_ref, folio, -1, LRU) == 0:
+            await self._release(folio)
+            await self.k.page_alloc.free_unref_folios([folio])

@@ -1,0 +1,253 @@
+"""Processors: TLBs, page walkers, user accesses, and the arrival of flush requests.
+
+A TLB is a dense array of entries per CPU, address space and page; a spanning entry (contpte) lives in a second
+array with a cell per block; a third holds the walk cache, a row per PMD slot. An access is made of steps of its
+CPU's own actor: a hit is one step; a miss reads (and marks) the PTE, fills, and accesses. While a miss is in
+flight its CPU answers no flush request: an instruction is not interrupted half-way, and a barrier waits for it.
+
+A flush request is a word that an initiator posts to a target; the target's hardware actor carries it out in steps
+and clears the word, which is the acknowledgement. An IPI keeps the target's thread from running meanwhile, a
+broadcast invalidation does not. A thread that is blocked or has finished still has its requests answered.
+
+Sources: KERNEL.md 1.2, 7 and 7.8; Intel SDM 3A 4.10, Arm ARM D8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sim.arena import PRIVATE, Column, Field
+from sim.component import Component
+from sim.machine import Actor, site
+from sim.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
+
+LOAD = site("user_load", "load through TLB")
+STORE = site("user_store", "store through TLB")
+WALK_PMD = site("hardware_walk", "read pmd")
+WALK_PTE = site("hardware_walk", "read pte")
+WALK_MARK = site("hardware_walk", "set accessed and dirty")
+FILL_WALK = site("hardware_walk", "fill walk cache")
+FILL = site("hardware_walk", "fill TLB")
+POST = site("post_flush", "post request")
+ACK_WAIT = site("post_flush", "wait for acknowledgement")
+HANDLE = site("flush_interrupt", "take request")
+ACK = site("flush_interrupt", "acknowledge")
+INVALIDATE = site("invalidate", "drop TLB entry")
+INVALIDATE_WALK = site("invalidate", "drop walk cache entry")
+
+FAULT = -1
+IPI, BROADCAST = 1, 2
+ALL = 1 << 30
+"""End of a flush of everything."""
+
+STORE_NEEDS = PRESENT | WRITE | DIRTY
+
+
+class Tlb(Component):
+    """The CPUs' translation hardware."""
+
+    name = "tlb"
+
+    tlb: Column
+    tlb_span: Column
+    walk_cache: Column
+    irq_off: Column
+    flush_post: Column
+    req_kind: Column
+    req_mm: Column
+    req_start: Column
+    req_end: Column
+    req_gen: Column
+    req_tables: Column
+    pmd: Column
+    pte: Column
+    page_content: Column
+    rcu_nesting: Column
+
+    def fields(self) -> list[Field]:
+        cpus, rows = self.w.cpus, self.w.cpus * self.w.mms
+        self.per_mm = self.k.pgtable.per_mm
+        return [
+            Field("tlb", rows * self.w.vpages),
+            Field("tlb_span", rows * (self.w.vpages // self.g.contpte if self.g.contpte > 1 else 0)),
+            Field("walk_cache", rows * self.per_mm),
+            Field("irq_off", cpus, PRIVATE),
+            Field("rcu_nesting", cpus, PRIVATE),
+            Field("flush_post", cpus * cpus),
+            *(Field(f"req_{n}", cpus, PRIVATE) for n in ("kind", "mm", "start", "end", "gen", "tables")),
+        ]
+
+    def bind(self) -> None:
+        super().bind()
+        for column in (self.irq_off, self.flush_post, self.rcu_nesting):
+            self.m.waitable(column)
+
+    # -- cells ----------------------------------------------------------------------------------------------------
+
+    def cell(self, cpu: int, mm: int, addr: int) -> int:
+        """Return the index into ``tlb``."""
+        return (cpu * self.w.mms + mm) * self.w.vpages + addr
+
+    def span_cell(self, cpu: int, mm: int, addr: int) -> int:
+        """Return the index into ``tlb_span`` of the block that holds ``addr``."""
+        return (cpu * self.w.mms + mm) * (self.w.vpages // self.g.contpte) + addr // self.g.contpte
+
+    def walk_cell(self, cpu: int, mm: int, addr: int) -> int:
+        """Return the index into ``walk_cache``."""
+        return (cpu * self.w.mms + mm) * self.per_mm + addr // self.g.ptrs_per_pte
+
+    def local_irq_save(self, cpu: int) -> None:
+        """Hold off flush requests on ``cpu``."""
+        self.m.poke(self.irq_off, cpu, self.irq_off[cpu] + 1)
+
+    def local_irq_restore(self, cpu: int) -> None:
+        """Let them in again."""
+        self.m.poke(self.irq_off, cpu, self.irq_off[cpu] - 1)
+
+    # -- a user access --------------------------------------------------------------------------------------------
+
+    async def user_access(self, cpu: int, mm: int, addr: int, store: bool) -> int:
+        """Load or store one word of page ``addr``; return the content's version, or FAULT."""
+        version = await self._hit(cpu, mm, addr, store)
+        if version >= 0:
+            return version
+        self.local_irq_save(cpu)
+        pte = await self.walk(cpu, mm, addr, store)
+        if pte >= 0:
+            await self.fill(cpu, mm, addr, pte)
+            await self.walk_done(mm, addr)
+            version = await self._hit(cpu, mm, addr, store)
+        self.local_irq_restore(cpu)
+        return version
+
+    async def _hit(self, cpu: int, mm: int, addr: int, store: bool) -> int:
+        need = STORE_NEEDS if store else PRESENT
+        where = STORE if store else LOAD
+        if self.g.contpte > 1:
+            span = self.span_cell(cpu, mm, addr)
+            if self.tlb_span.view[span] & need == need:
+                return await self.m.access(where, self.tlb_span, span, need, addr % self.g.contpte, self.page_content, store)
+        return await self.m.access(where, self.tlb, self.cell(cpu, mm, addr), need, 0, self.page_content, store)
+
+    async def prefetch(self, cpu: int, mm: int, addr: int) -> None:
+        """Fill speculatively: walk and fill, no access; never marks a page dirty and never faults."""
+        self.local_irq_save(cpu)
+        pte = await self.walk(cpu, mm, addr, False)
+        if pte >= 0:
+            await self.fill(cpu, mm, addr, pte)
+            await self.walk_done(mm, addr)
+        self.local_irq_restore(cpu)
+
+    async def walk(self, cpu: int, mm: int, addr: int, store: bool) -> int:
+        """Return the PTE that translates ``addr``, marked as hardware marks it, or FAULT."""
+        row = self.walk_cell(cpu, mm, addr)
+        table = self.walk_cache.view[row] - 1
+        if table < 0:
+            table = await self.m.load(WALK_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
+            if table < 0:
+                return FAULT
+            await self.m.store(FILL_WALK, self.walk_cache, row, table + 1)
+        ptep = self.k.pgtable.ptep(table, addr)
+        pte = await self.m.load(WALK_PTE, self.pte, ptep)
+        self.k.checks.walked(cpu, mm, addr, table)
+        want = self.walk_bits(pte, store)
+        if pte & want != want:
+            pte = await self._mark(cpu, mm, addr, table, want)
+        return pte if pte & want == want else FAULT
+
+    def walk_bits(self, pte: int, store: bool) -> int:
+        """Return the bits that an entry must have before the walker may use it."""
+        return PRESENT | YOUNG | (WRITE | DIRTY if store else 0)
+
+    async def _mark(self, cpu: int, mm: int, addr: int, table: int, want: int) -> int:
+        """Set young and dirty as far as this profile's hardware does; return the entry that results."""
+        settable = (YOUNG if self.profile.hardware_young else 0) | (DIRTY if self.profile.hardware_dirty else 0)
+        fixed = want & ~settable
+
+        def mark(pte: int) -> int:
+            return pte | want & settable if pte & fixed == fixed else pte
+
+        ptep = self.k.pgtable.ptep(table, addr)
+        old = await self.m.rmw(WALK_MARK, self.pte, ptep, mark)
+        self.k.checks.walked(cpu, mm, addr, table)
+        return mark(old)
+
+    async def fill(self, cpu: int, mm: int, addr: int, pte: int) -> None:
+        """Store the translation: a spanning entry for a contiguous block, else one for the page."""
+        entry = pte >> PFN_SHIFT << PFN_SHIFT | pte & (PRESENT | SPECIAL)
+        if pte & WRITE:
+            entry |= pte & (WRITE | DIRTY)
+        if pte & CONT:
+            entry -= addr % self.g.contpte << PFN_SHIFT
+            await self.m.store(FILL, self.tlb_span, self.span_cell(cpu, mm, addr), entry)
+        else:
+            await self.m.store(FILL, self.tlb, self.cell(cpu, mm, addr), entry)
+
+    async def walk_done(self, mm: int, addr: int) -> None:
+        """The fill is complete: nothing, where hardware walks."""
+
+    # -- invalidation on one CPU ----------------------------------------------------------------------------------
+
+    async def invalidate(self, cpu: int, mm: int, start: int, end: int, walks: bool) -> None:
+        """Drop this CPU's entries for [start, end) of ``mm``, each in a step; with ``walks`` the walk cache too."""
+        end = min(end, self.w.vpages)
+        await self._drop(self.tlb, self.cell(cpu, mm, start), self.cell(cpu, mm, end), INVALIDATE)
+        if self.g.contpte > 1 and start < end:
+            await self._drop(self.tlb_span, self.span_cell(cpu, mm, start), self.span_cell(cpu, mm, end - 1) + 1, INVALIDATE)
+        if walks and start < end:
+            await self._drop(self.walk_cache, self.walk_cell(cpu, mm, start), self.walk_cell(cpu, mm, end - 1) + 1, INVALIDATE_WALK)
+
+    async def _drop(self, column: Column, first: int, last: int, where: int) -> None:
+        for i, entry in enumerate(column.view[first:last].tolist(), first):
+            if entry:
+                await self.m.store(where, column, i, 0)
+
+    def holds(self, cpu: int, mm: int) -> bool:
+        """Return whether ``cpu`` caches anything of ``mm``, or has an access in flight that may soon."""
+        if self.irq_off[cpu]:
+            return True
+        rows = ((self.tlb, self.w.vpages), (self.tlb_span, len(self.tlb_span) // (self.w.cpus * self.w.mms)), (self.walk_cache, self.per_mm))
+        row = cpu * self.w.mms + mm
+        return any(any(column.view[row * n : row * n + n].tolist()) for column, n in rows)
+
+    # -- flush requests -------------------------------------------------------------------------------------------
+
+    async def post(self, cpu: int, targets: list[int], kind: int, mm: int, start: int, end: int, gen: int, tables: bool) -> None:
+        """Post a request to each target; :meth:`wait_acks` waits for them."""
+        self.req_kind[cpu], self.req_mm[cpu], self.req_start[cpu], self.req_end[cpu] = kind, mm, start, end
+        self.req_gen[cpu], self.req_tables[cpu] = gen, tables
+        for target in targets:
+            await self.m.store(POST, self.flush_post, target * self.w.cpus + cpu, kind)
+
+    async def wait_acks(self, cpu: int, targets: list[int]) -> None:
+        """Wait until every target has carried the request out."""
+        post = self.flush_post
+        for target in targets:
+            i = target * self.w.cpus + cpu
+            await self.m.wait(ACK_WAIT, post, i, lambda i=i: post.view[i] == 0)  # type: ignore[misc]
+
+    def _pending(self, cpu: int) -> Callable[[], bool]:
+        first, cpus = cpu * self.w.cpus, self.w.cpus
+        post, off = self.flush_post, self.irq_off
+        return lambda: off.view[cpu] == 0 and any(post.view[first : first + cpus].tolist())
+
+    def hardware(self, cpu: int) -> Actor:
+        """Return the hardware actor of ``cpu``: it answers posted requests while interrupts are on."""
+        gate = ((self.irq_off, cpu), *((self.flush_post, cpu * self.w.cpus + i) for i in range(self.w.cpus)))
+
+        async def answer() -> None:
+            await self._answer(cpu)
+
+        return Actor(self.w.cpus + cpu, f"hw{cpu}", answer, daemon=True, gate=gate, ready=self._pending(cpu))
+
+    async def _answer(self, cpu: int) -> None:
+        """Carry out one request and acknowledge it."""
+        first = cpu * self.w.cpus
+        initiator = next(i for i in range(self.w.cpus) if self.flush_post.view[first + i])
+        kind = await self.m.load(HANDLE, self.flush_post, first + initiator)
+        if kind == IPI:
+            self.m.suspend(cpu)
+        await self.k.tlbflush.flush_handler(cpu, initiator)
+        await self.m.store(ACK, self.flush_post, first + initiator, 0)
+        if kind == IPI:
+            self.m.resume(cpu)
