@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import string
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = ("scenarios", "profiles", "faults", "strategies", "kernels", "checkers")
 DEFAULT_KERNEL = "6.9"
+MACHINE_CHECKERS = {
+    "deadlock": "deadlock, lost-wakeup: whoever waits is woken in the end",
+    "livelock": "livelock: under fair turns every actor comes to its end",
+    "lock": "unlock-not-owner: a lock is released by its owner",
+}
+"""What the machine itself judges."""
 
 
 def modules(package: str) -> list[tuple[str, Path]]:
@@ -43,6 +50,23 @@ def first_line(file: Path) -> str:
     except (OSError, SyntaxError) as error:
         return f"(cannot be read: {error})"
     return text.partition("\n")[0]
+
+
+def invariants(file: Path) -> list[tuple[str, str, str]]:
+    """Return (id, title, rule) of the invariants that the classes in ``file`` declare, read from the source."""
+    found: list[tuple[str, str, str]] = []
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        if any(isinstance(target, ast.Name) and target.id == "invariants" for target in targets) and isinstance(node.value, ast.Tuple):  # type: ignore[attr-defined]
+            found += ast.literal_eval(node.value)  # type: ignore[attr-defined]
+    return found
+
+
+def _natural(name: str) -> tuple[str, int, str]:
+    """Sort I9 before I10."""
+    letters = name.rstrip(string.ascii_lowercase).rstrip(string.digits)
+    digits = name[len(letters) :].rstrip(string.ascii_lowercase)
+    return (letters, int(digits or 0), name)
 
 
 def choose(kind: str, name: str, names: Iterable[str]) -> str:
@@ -101,11 +125,16 @@ class Catalogue:
         """Return the kernel versions that the model has."""
         from sim.kernel import VERSIONS
 
-        return dict(VERSIONS)
+        return {version: f"Linux {version.partition('-')[0]}" + "".join(f", {cls.__name__}" for cls in changed) for version, changed in VERSIONS.items()}
 
     def checkers(self) -> dict[str, str]:
-        """Return the checkers: id -> title."""
-        return dict(importlib.import_module("sim.checkers").CHECKERS)
+        """Return the checkers: id -> title and rule."""
+        files = [file for _, file in modules("sim.checks")] + [file for module, file in modules("sim") if module in ("sim.audit", "sim.ledger")]
+        found: dict[str, list[str]] = {name: [about] for name, about in MACHINE_CHECKERS.items()}
+        for file in files:
+            for name, title, rule in invariants(file):
+                found.setdefault(name, []).append(f"{title}: {rule}")
+        return {name: "; ".join(found[name]) for name in sorted(found, key=_natural)}
 
     def _profiles(self) -> dict[str, tuple[Profile, Path]]:
         return _all_profiles()
@@ -147,7 +176,7 @@ class Catalogue:
             classes, kernel = (user_component(kernel), *classes), DEFAULT_KERNEL
         else:
             choose("kernel", kernel, self.kernels())
-        return compose(profile=profile.name, geometry=geometry, version=kernel, world=world, faults=classes)
+        return compose(profile=profile, geometry=geometry, version=kernel, world=world, faults=classes)
 
 
 @cache

@@ -13,8 +13,9 @@ never recovered from: the run ends with :class:`ForeignYield`.
 
 from __future__ import annotations
 
+import types
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Generator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -44,6 +45,12 @@ def _abort(_: object) -> Abort:
     return Abort.FAILED
 
 
+@types.coroutine
+def _relay(message: object) -> Generator[object, object, object]:
+    """Yield to trio what an actor yielded, and return trio's answer."""
+    return (yield message)
+
+
 class Driver(ABC):
     """Runs executions that :meth:`Lockstep.begin` has set up."""
 
@@ -54,6 +61,9 @@ class Driver(ABC):
         self.loops: list[Coroutine[Any, Any, None]] = []
         self.tasks: list[Task] = []
         self.lost: set[int] = set()
+        self.adrift: dict[int, object] = {}
+        self.depth = 0
+        """Nurseries of the task that steps. Whatever an actor opens comes on top."""
         machine.frames = lambda slot: await_chain(self.loops[slot])
 
     @abstractmethod
@@ -74,7 +84,10 @@ class Driver(ABC):
             return
         error = self._foreign(slot, yielded)
         self.machine.abandoning, self.machine.live = True, False
-        self.unwind(slot)
+        if len(current_task().child_nurseries) > self.depth:
+            self.adrift[slot] = yielded
+        else:
+            self.unwind(slot)
         raise error
 
     def _foreign(self, slot: int, yielded: object) -> ForeignYield:
@@ -98,12 +111,23 @@ class Driver(ABC):
             self._foreign(slot, yielded)
         self.lost.add(slot)
 
+    async def rescue(self) -> None:
+        """Unwind the actors that opened nurseries, which are now this task's: close those first, by letting trio have what they yield."""
+        for slot, message in self.adrift.items():
+            while message is not PARKED:
+                opened = current_task().child_nurseries[self.depth :]
+                for nursery in opened:
+                    nursery.cancel_scope.cancel()
+                message = self.loops[slot].send(await _relay(message)) if opened else self.loops[slot].throw(Abandon())
+            self.machine.started[slot] = False
+        self.adrift.clear()
+
     def abandon(self) -> None:
         """Unwind every actor that is inside its body, so that all stand at their start."""
         machine = self.machine
         machine.abandoning, machine.live, machine.run = True, False, 0
         for slot in range(machine.slots):
-            if machine.started[slot] and slot not in self.lost:
+            if machine.started[slot] and slot not in self.lost and slot not in self.adrift:
                 machine.current = slot
                 self.unwind(slot)
                 machine.started[slot] = False
@@ -137,6 +161,7 @@ class FastDriver(Driver):
     def execute_now(self) -> None:
         """As :meth:`execute`, without awaiting: for loops over many executions."""
         machine, sends = self.machine, [loop.send for loop in self.loops]
+        self.depth = len(current_task().child_nurseries)
         while machine.live:
             slot = machine.current
             yielded = sends[slot](None)
@@ -176,6 +201,7 @@ class ReferenceDriver(Driver):
                     self.check(slot, loop.send(None))
             except BaseException as error:  # noqa: BLE001 - the controller raises it
                 machine.verdict, machine.live = Verdict("error", error=error, reason=repr(error)), False
+                await self.rescue()
             assert self.controller is not None
             reschedule(self.tasks[machine.current] if machine.live else self.controller)
         with suppress(RuntimeError):
@@ -213,6 +239,7 @@ async def session(machine: Lockstep, driver: str = "fast") -> AsyncIterator[Driv
                 failure = error
                 raise
             finally:
+                await stepper.rescue()
                 stepper.close()
     except BaseExceptionGroup:
         if failure is None:

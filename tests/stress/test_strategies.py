@@ -1,0 +1,143 @@
+"""Each strategy does what its docstring says."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from stress.data import RandomData, TapeData
+from stress.discovery import CATALOGUE
+from stress.errors import Divergence, UsageError
+from stress.rng import words
+from stress.strategies.pct import Strategy as Pct
+from stress.strategies.replay import Strategy as Replay
+
+
+def choices(name: str, seed: int, steps: int = 200, slots: int = 3) -> list[int]:
+    """Return what a strategy chooses if all slots stay enabled, heeding the steps that it grants."""
+    strategy = CATALOGUE.strategy(name)
+    strategy.start(seed, slots)
+    made: list[int] = []
+    chosen = 0
+    while len(made) < steps:
+        chosen = strategy.choose(list(range(slots)), chosen, len(made))
+        made += [chosen] * (1 + strategy.free)
+        if strategy.free > steps:
+            break
+    return made[:steps]
+
+
+@pytest.mark.parametrize("name", ["random", "pct", "round-robin", "sequential"])
+def test_a_seed_is_a_schedule(name: str) -> None:
+    """The same seed gives the same choices from the same object, whatever it did before."""
+    strategy = CATALOGUE.strategy(name)
+    for seed in (1, 2, 1):
+        strategy.start(seed, 3)
+        assert [strategy.choose([0, 1, 2], 0, step) for step in range(9)] == choices_each(name, seed, 9)
+
+
+def choices_each(name: str, seed: int, steps: int) -> list[int]:
+    """Return the choices of a fresh strategy that is asked at every step."""
+    strategy = CATALOGUE.strategy(name)
+    strategy.start(seed, 3)
+    return [strategy.choose([0, 1, 2], 0, step) for step in range(steps)]
+
+
+def test_random_is_uniform() -> None:
+    """Every enabled actor is chosen about as often."""
+    counts = Counter(choices("random", 5, 3000))
+    assert all(900 < counts[slot] < 1100 for slot in range(3))
+
+
+def test_round_robin_goes_round() -> None:
+    """One step each, in the order of slots."""
+    assert choices("round-robin", 0, 7) in ([0, 1, 2, 0, 1, 2, 0], [1, 2, 0, 1, 2, 0, 1], [2, 0, 1, 2, 0, 1, 2])
+
+
+def test_sequential_stays() -> None:
+    """No preemption: only who blocks or ends gives up the turn."""
+    strategy = CATALOGUE.strategy("sequential")
+    strategy.start(0, 3)
+    assert [strategy.choose(enabled, 1, 0) for enabled in ([0, 1, 2], [0, 2], [2])] == [1, 0, 2]
+
+
+@pytest.mark.parametrize("depth", range(1, 6))
+def test_pct_preempts_less_than_its_depth(depth: int) -> None:
+    """With all actors enabled there are at most d - 1 switches, and often as many."""
+    strategy = Pct(depth=depth)
+    strategy.finish(40)
+    switches = []
+    for seed in range(40):
+        strategy.start(seed, 3)
+        made = [strategy.choose([0, 1, 2], 0, step) for step in range(60)]
+        switches.append(sum(a != b for a, b in zip(made, made[1:], strict=False)))
+    assert max(switches) == depth - 1
+
+
+def test_pct_learns_the_length() -> None:
+    """Change points are drawn over the longest execution seen."""
+    strategy = Pct()
+    strategy.finish(500)
+    strategy.finish(50)
+    assert strategy.length == 500
+
+
+def test_unknown_option_and_name() -> None:
+    """Both are one line."""
+    with pytest.raises(UsageError, match="strategy pct has no option breadth"):
+        CATALOGUE.strategy("pct", breadth=3)
+    with pytest.raises(UsageError, match="unknown strategy 'pcd'; did you mean pct?"):
+        CATALOGUE.strategy("pcd")
+
+
+def test_strict_replay_stops_where_it_cannot_follow() -> None:
+    """A wanted actor that cannot run, and a tape that ends, are told apart."""
+    strategy = Replay([(0, 2), (1, 1)])
+    strategy.start(0, 2)
+    assert [strategy.choose([0, 1], 0, 0), strategy.free] == [0, 1]
+    with pytest.raises(Divergence, match="step 2: the trace wants actor 1, which cannot run"):
+        strategy.choose([0], 0, 2)
+    strategy.start(0, 2)
+    assert [strategy.choose([0, 1], 0, step) for step in range(3)] == [0, 0, 1]
+    with pytest.raises(Divergence, match="step 3: the trace wants the end"):
+        strategy.choose([0, 1], 0, 3)
+
+
+def test_tolerant_replay_goes_on() -> None:
+    """The wanted actor, else the current one, else the lowest; and it says where it left the tape."""
+    strategy = Replay([(1, 1), (0, 1), (1, 5)], tolerant=True)
+    strategy.start(0, 3)
+    assert [strategy.choose([0, 1], 0, 0), strategy.choose([1, 2], 1, 1), strategy.choose([0, 2], 1, 2)] == [1, 1, 0]
+    assert strategy.diverged == 1
+
+
+def test_continue_with() -> None:
+    """At the tape's end another strategy goes on."""
+    strategy = Replay([(1, 2)], then=CATALOGUE.strategy("sequential"))
+    strategy.start(0, 3)
+    assert [strategy.choose([0, 1, 2], 1, step) for step in range(4)] == [1, 1, 1, 1]
+    assert strategy.choose([0, 2], 1, 4) == 0
+
+
+def test_the_stream_is_fixed_for_ever() -> None:
+    """Traces and seeds of past versions depend on these very words."""
+    word = words(7, "schedule")
+    assert [word() for _ in range(3)] == [223934404, 3142583780, 3028578190]
+
+
+def test_data_is_mostly_plain() -> None:
+    """0 three times out of four, else uniform; recorded per slot."""
+    data = RandomData(3)
+    counts = Counter(data.draw(step % 2, "what", 4) for step in range(4000))
+    assert 2900 < counts[0] < 3100
+    assert all(280 < counts[choice] < 390 for choice in (1, 2, 3))
+    assert sorted(data.tapes) == [0, 1]
+    assert len(data.tapes[0]) == 2000
+
+
+def test_tape_data() -> None:
+    """What was recorded; then, and for a choice that is not there any more, 0."""
+    data = TapeData({0: [2, 3], 1: [1]})
+    assert [data.draw(0, "", 4), data.draw(1, "", 2), data.draw(0, "", 3), data.draw(0, "", 4), data.draw(2, "", 2)] == [2, 1, 0, 0, 0]
+    assert data.tapes == {0: [2, 0, 0], 1: [1], 2: [0]}
