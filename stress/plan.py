@@ -111,10 +111,10 @@ class Lease:
 
 
 class Plan:
-    """Hands out leases. ``executions`` is the budget of this run, or None."""
+    """Hands out leases. ``executions`` is the budget of this run, or None; ``count_max`` bounds a lease."""
 
-    def __init__(self, settings: Settings, executions: int | None, workers: int) -> None:
-        self.settings, self.left, self.workers = settings, executions, workers
+    def __init__(self, settings: Settings, executions: int | None, workers: int, count_max: int = LEASE_COUNT_MAX) -> None:
+        self.settings, self.left, self.workers, self.count_max = settings, executions, workers, count_max
         self.lists: dict[str, list[Entry]] = {SMALL: [], REAL: []}
         self.issued = 0
 
@@ -134,7 +134,7 @@ class Plan:
         entry = self._pick(self._turn(), worker)
         if entry.owner is None:
             entry.owner = worker
-        count = min(LEASE_COUNT_MAX, LEASE_COUNT_FIRST << min(entry.leases, 16)) if entry.leases else 1
+        count = min(self.count_max, LEASE_COUNT_FIRST << min(entry.leases, 16)) if entry.leases else 1
         if self.left is not None:
             count = min(count, -(-self.left // self.workers))
             self.left -= count

@@ -26,7 +26,7 @@ class Deadly(ToyScenario):
     """Kills its process when it draws three times other than plain."""
 
     async def thread(self, cpu: int) -> None:
-        if all([self.kernel.m.draw("kill", 2) for _ in range(3)]):
+        if all(self.kernel.m.draw("kill", 2) for _ in range(3)):
             os.kill(os.getpid(), signal.SIGKILL)
         await self.count(cpu)
 

@@ -1,0 +1,57 @@
+"""How fast steps, executions and campaigns are, beside trio's own hand-over."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from stress.errors import CLEAN, UsageError
+from stress.output import put, put_json
+
+SECONDS = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("what", choices=("steps", "zap"), help="steps: step rates; zap: the bulk munmap table (not in this version)")
+    parser.add_argument("--profile", default="x86-64", metavar="NAME", help="default: %(default)s")
+    parser.add_argument("--scenario", nargs="+", action="extend", metavar="NAME", help="the smallest and the largest of these (default: of all)")
+    parser.add_argument("--kernel", default="6.9", metavar="VERSION|FILE.py:CLASS", help="default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=SECONDS, metavar="S", help="per measurement (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    if args.what == "zap":
+        raise UsageError("bench zap is not in this version; bench steps is")
+    if not 0 < args.seconds <= 3600:
+        raise UsageError("--seconds is a number of seconds from 0 to 3600")
+    from stress.bench import Selection, bench_steps
+    from stress.discovery import choose
+    from stress.fleet import spec_of
+
+    known = args.catalogue.scenarios()
+    scenarios = tuple(choose("scenario", name, known) for name in args.scenario or known)
+    data = bench_steps(Selection(scenarios, args.profile, args.kernel, args.seconds), args.catalogue, spec_of(args.catalogue))
+    put_json(data) if args.json else put(text(data))
+    return CLEAN
+
+
+def text(data: dict[str, Any]) -> str:
+    """Return the measurements for people."""
+    out = []
+    for which in ("smallest", "largest"):
+        row = data[which]
+        params = " ".join(f"{name}={value}" for name, value in row["params"].items())
+        out.append(f"{which}: {row['scenario']} {params} on {row['profile']}, {row['actors']} actors")
+        out.append(f"  {'ring':<7} {row['ring_handovers_per_s']:>10,} hand-overs/s of bare trio tasks")
+        for name in ("random", "pct"):
+            rates = row[name]
+            out.append(
+                f"  {name:<7} {rates['steps_per_s']:>10,} steps/s = {rates['times_ring']:.2f} x the ring,"
+                f" {rates['executions_per_s']:>9,.0f} executions/s of {rates['steps_per_execution']:.0f} steps"
+            )
+    campaign = data["campaign"]
+    rates = ", ".join(f"{row['workers']} worker{'s' * (row['workers'] > 1)} {row['executions_per_s']:,.0f} executions/s" for row in campaign["rates"])
+    out.append(f"campaign of {campaign['scenario']}: {rates}: {campaign['two_over_one']:.2f} x")
+    return "\n".join(out)

@@ -1,0 +1,98 @@
+"""Plant every fault on every profile, and see that the checkers find it; the clean kernel beside it must stay clean."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from stress.commands.campaign import RESULTS, cores, positive, seed
+from stress.errors import UsageError
+from stress.output import put, put_json
+
+if TYPE_CHECKING:
+    from stress.selfcheck import Selfcheck
+
+LINE_SECONDS = 10.0
+
+SEED = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add("--fault", nargs="+", action="extend", metavar="ID", help="only these faults (default: all)")
+    add("--profile", nargs="+", action="extend", metavar="NAME", help="only these architecture profiles (default: all)")
+    add("--scenario", nargs="+", action="extend", metavar="NAME", help="only these scenarios (default: all)")
+    add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
+    add("--seed", type=seed, default=SEED, metavar="N", help="default: %(default)s")
+    add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
+    add("--dir", type=Path, default=Path(RESULTS, "selfcheck"), metavar="DIR", help="where the traces go (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fill the matrix and print it."""
+    from stress.discovery import choose
+    from stress.fleet import spec_of
+    from stress.selfcheck import Selfcheck, matrix, run_selfcheck
+
+    known = args.catalogue
+    chosen = {}
+    for kind, given in (("faults", args.fault), ("profiles", args.profile), ("scenarios", args.scenario)):
+        names = known.list(kind)
+        chosen[kind] = tuple(choose(kind.removesuffix("s"), name, names) for name in given) if given else tuple(names)
+    if not chosen["faults"]:
+        raise UsageError("there are no faults to plant")
+    cells = matrix(chosen["faults"], chosen["profiles"], args.executions, known)
+    check = Selfcheck(cells, chosen["scenarios"], args.workers or cores(), args.seed, args.dir, spec_of(known))
+    data = run_selfcheck(check, lines)
+    put_json(data) if args.json else put(text(data))
+    return int(data["exit_status"])
+
+
+async def lines(check: Selfcheck) -> None:
+    """Tell every ten seconds how far it is."""
+    while True:
+        await trio.sleep(LINE_SECONDS)
+        left = len(check.waiting) + len(check.plans)
+        found = sum(cell.found for cell in check.cells)
+        print(f"cells={len(check.cells)} left={left} found={found} executions={sum(cell.executions for cell in check.cells)}", file=sys.stderr, flush=True)
+
+
+def text(data: dict[str, Any]) -> str:
+    """Return the matrix for people: executions to find, or silent; what is not as expected is in capitals, and said below."""
+    from stress.selfcheck import CLEAN_KERNEL
+
+    cells = {(cell["fault"], cell["profile"]): cell for cell in data["cells"]}
+    width = max(map(len, data["profiles"])) + 2
+    out = ["fault " + "".join(profile.rjust(width) for profile in data["profiles"])]
+    for fault in (CLEAN_KERNEL, *data["faults"]):
+        out.append(fault.ljust(6) + "".join(word(cells[fault, profile]).rjust(width) for profile in data["profiles"]))
+    out.append("")
+    out += [f"{cell['fault']} on {cell['profile']}: {complaint(cell)}" for cell in data["cells"] if not cell["ok"]]
+    out.append(f"{data['executions']} executions in {data['elapsed_s']:.1f} s; {'as expected' if data['ok'] else 'NOT as expected'}; traces in {data['dir']}")
+    return "\n".join(out)
+
+
+def word(cell: dict[str, Any]) -> str:
+    """Return a cell of the table."""
+    if cell["error"]:
+        return "ERROR"
+    if cell["found"]:
+        return str(cell["executions"]) if cell["ok"] else "FOUND"
+    return "silent" if cell["ok"] else "MISSED"
+
+
+def complaint(cell: dict[str, Any]) -> str:
+    """Return what is not as expected about a cell."""
+    if cell["error"]:
+        return str(cell["error"])
+    if not cell["found"]:
+        return f"not found in {cell['executions']} executions"
+    what = f"{cell['checker']} {cell['title']} (signature {cell['signature']}, {cell['scenario']}, {cell['trace']})"
+    if cell["expected"] == "silent":
+        return f"found by {what} after {cell['executions']} executions, though it is to be silent: {cell['reason']}"
+    return f"found by {what}, but " + ("it does not replay" if not cell["replays"] else "the trace does not end clean without the fault")

@@ -1,0 +1,238 @@
+"""Do the checkers bite? Every fault on every profile, and the clean kernel beside it.
+
+A cell of the matrix is a fault on a profile; it is *expected silent* where the fault gives a reason (its attribute ``silent``),
+and else expected to be found within a budget. A find counts only if its trace, in another process, replays to the same
+signature, and ends clean without the fault. The clean kernel is a row like the faults', expected silent everywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from sim.profile import SMALL
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED
+from stress.fleet import DEFAULT_CATALOGUE, Fleet, Order, WorkerProcess
+from stress.plan import SEED_BITS, Lease, Plan, Settings, rows_of
+from stress.trace import write_atomically
+
+if TYPE_CHECKING:
+    from stress.discovery import Catalogue
+
+FIND_EXECUTIONS_MAX = 50_000
+"""Executions in which a fault must be found."""
+
+SILENT_EXECUTIONS = 2_000
+"""Executions that a cell which is to be silent is run for."""
+
+LEASE_COUNT_MAX = 64
+"""Leases end by count and never by the clock, so that executions-to-find are the same on every machine."""
+
+FOREVER_S = 1e9
+
+CLEAN_KERNEL = "none"
+"""What the row of the clean kernel is called."""
+
+
+@dataclass
+class Cell:
+    """A fault on a profile, and what came of it. ``reason`` says why it is to be silent, if it is."""
+
+    fault: str
+    profile: str
+    reason: str
+    budget: int
+    found: bool = False
+    executions: int = 0
+    checker: str = ""
+    title: str = ""
+    signature: str = ""
+    scenario: str = ""
+    params: dict[str, int] = field(default_factory=dict)
+    strategy: str = ""
+    seed: int = 0
+    trace: str | None = None
+    replays: bool | None = None
+    """The trace gave the same signature in another process."""
+    clean_without: bool | None = None
+    """The trace ended clean without the fault."""
+    error: str = ""
+    """What went wrong that is no verdict."""
+
+    @property
+    def expected(self) -> str:
+        """``found`` or ``silent``."""
+        return "silent" if self.reason else "found"
+
+    @property
+    def status(self) -> int:
+        """What the cell contributes to the exit status."""
+        if self.error:
+            return FAILED
+        if self.reason:
+            return CLEAN if not self.found else VIOLATED if self.fault == CLEAN_KERNEL else FAILED
+        if not self.found:
+            return INCONCLUSIVE
+        return CLEAN if self.replays and self.clean_without else FAILED
+
+    def data(self) -> dict[str, Any]:
+        """Return the cell as plain data."""
+        return {**vars(self), "expected": self.expected, "ok": self.status == CLEAN}
+
+
+class Selfcheck:
+    """Fills the matrix. One worker has a cell from its first lease to its last, so that the count of executions is exact."""
+
+    def __init__(self, cells: list[Cell], scenarios: tuple[str, ...], workers: int, seed: int, directory: Path, catalogue: str) -> None:
+        self.cells, self.scenarios, self.seed, self.directory = cells, scenarios, seed, directory
+        from stress.worker import find_catalogue
+
+        self.catalogue: Catalogue = find_catalogue(catalogue)
+        self.fleet = Fleet(workers, catalogue)
+        self.waiting = deque(cells)
+        self.plans: dict[int, tuple[Cell, Plan]] = {}
+        self.checks: list[deque[tuple[Cell, Order]]] = [deque() for _ in range(workers)]
+        self.leases: dict[int, Lease] = {}
+        self.checking: dict[int, Cell] = {}
+
+    # -- the boss of the fleet -----------------------------------------------------------------------------------
+
+    def over(self) -> bool:
+        """Return whether the matrix is full and every find checked."""
+        return not (self.waiting or self.plans or self.checking or any(self.checks))
+
+    def order(self, worker: int) -> Order | None:
+        """Return a check if one waits, else a lease of the worker's cell, or of the next."""
+        if self.checks[worker]:
+            self.checking[worker], order = self.checks[worker].popleft()
+            return order
+        if worker not in self.plans and not self._take_up(worker):
+            return None
+        _, plan = self.plans[worker]
+        lease = plan.lease(worker)
+        assert lease is not None, "a cell ends with its budget"
+        afresh = plan.issued == 1
+        self.leases[worker] = lease
+        return {
+            "do": "lease",
+            "lease": 0,
+            "number": lease.entry.number,
+            "case": plan.settings.case(lease.entry.row),
+            "strategy": lease.strategy,
+            "options": {},
+            "first": (self.seed << SEED_BITS) + lease.first,
+            "count": lease.count,
+            "slice_s": FOREVER_S,
+            "twin_every": 0,
+            "stop": True,
+            "dir": str(self.directory),
+            "afresh": afresh,
+        }
+
+    def _take_up(self, worker: int) -> bool:
+        """Give the worker the next cell."""
+        if not self.waiting:
+            return False
+        cell = self.waiting.popleft()
+        faults = () if cell.fault == CLEAN_KERNEL else (cell.fault,)
+        plan = Plan(Settings(self.seed, self.scenarios, (cell.profile,), SMALL, faults=faults), cell.budget, 1, LEASE_COUNT_MAX)
+        ranks = rows_of(self.scenarios, (cell.profile,), SMALL, self.catalogue)
+        plan.add(ranks, {row.key: number for number, row in enumerate(row for rows in ranks for row in rows)}, {})
+        self.plans[worker] = cell, plan
+        return True
+
+    def answer(self, worker: int, order: Order, answer: Order) -> bool:
+        """Take what came of a lease or of a check."""
+        if answer["is"] == "sites":
+            return False
+        if answer["is"] == "error":
+            self._give_up(worker, answer["message"])
+            return True
+        if answer["is"] == "check":
+            cell = self.checking.pop(worker)
+            cell.replays, cell.clean_without = answer["replays"], answer["without_faults"] == "clean"
+            return True
+        cell, plan = self.plans[worker]
+        cell.executions += answer["executions"]
+        order["done"] = order.get("done", 0) + answer["executions"]
+        if answer["failures"] and not cell.found:
+            self._find(worker, cell, order, answer["failures"][0])
+        if answer["last"]:
+            plan.close(self.leases.pop(worker), order["done"])
+            if cell.found or cell.executions >= cell.budget:
+                del self.plans[worker]
+        return bool(answer["last"])
+
+    def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
+        """A fault that kills the tester is a mistake to be told of."""
+        if order is not None:
+            self._give_up(worker, f"the worker died with status {process.process.returncode} at seed {process.pulse.held and process.pulse.held[1]}")
+
+    def _give_up(self, worker: int, why: str) -> None:
+        if worker in self.checking:
+            self.checking.pop(worker).error = why
+        elif worker in self.plans:
+            self.plans.pop(worker)[0].error = why
+            self.leases.pop(worker, None)
+
+    def _find(self, worker: int, cell: Cell, order: Order, failure: Order) -> None:
+        """Note a find, keep its trace, and have another worker check it."""
+        case = order["case"]
+        cell.found = True
+        cell.checker, cell.title, cell.signature, cell.seed = (failure[name] for name in ("checker", "title", "signature", "seed"))
+        cell.scenario, cell.params, cell.strategy = case["scenario"], dict(case["params"]), order["strategy"]
+        path = self.directory / f"{cell.fault}-{cell.profile}.trace"
+        write_atomically(path, base64.b64decode(failure["trace"]))
+        cell.trace = str(path)
+        check = {"do": "check", "case": case, "trace": failure["trace"]}
+        self.checks[(worker + 1) % len(self.checks)].append((cell, check))
+
+
+def matrix(faults: tuple[str, ...], profiles: tuple[str, ...], executions: int | None, catalogue: Catalogue) -> list[Cell]:
+    """Return the cells: those of the clean kernel first, then profile by profile, so that neighbours differ in cost."""
+    silent = executions or SILENT_EXECUTIONS
+    cells = [Cell(CLEAN_KERNEL, profile, "no fault", silent) for profile in profiles]
+    for profile in profiles:
+        for fault in faults:
+            reason = dict(getattr(catalogue.fault_class(fault), "silent", {})).get(profile, "")
+            cells.append(Cell(fault, profile, reason, silent if reason else executions or FIND_EXECUTIONS_MAX))
+    return cells
+
+
+def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Any] | None = None) -> dict[str, Any]:
+    """Fill the matrix; return it as plain data."""
+    began = time.monotonic()
+    check.directory.mkdir(parents=True, exist_ok=True)
+    trio.run(_run, check, progress)
+    elapsed, executions = time.monotonic() - began, sum(cell.executions for cell in check.cells)
+    statuses = {cell.status for cell in check.cells}
+    return {
+        "ok": statuses == {CLEAN},
+        "exit_status": next((status for status in (VIOLATED, FAILED, INCONCLUSIVE) if status in statuses), CLEAN),
+        "executions": executions,
+        "elapsed_s": round(elapsed, 3),
+        "seed": check.seed,
+        "faults": list(dict.fromkeys(cell.fault for cell in check.cells if cell.fault != CLEAN_KERNEL)),
+        "profiles": list(dict.fromkeys(cell.profile for cell in check.cells)),
+        "scenarios": list(check.scenarios),
+        "cells": [cell.data() for cell in check.cells],
+        "dir": str(check.directory),
+    }
+
+
+async def _run(check: Selfcheck, progress: Callable[[Selfcheck], Any] | None) -> None:
+    async with trio.open_nursery() as nursery:
+        if progress is not None:
+            nursery.start_soon(progress, check)
+        await check.fleet.run(check)
+        nursery.cancel_scope.cancel()
+
+
+__all__ = ["CLEAN_KERNEL", "DEFAULT_CATALOGUE", "Cell", "Selfcheck", "matrix", "run_selfcheck"]

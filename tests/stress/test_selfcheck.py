@@ -1,0 +1,85 @@
+"""The selfcheck over toys: a fault is found, checked and kept; what is not as expected is said."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stress.cli import main
+from stress.selfcheck import Selfcheck, matrix, run_selfcheck
+from stress.trace import load
+from tests.stress.campaign_toys import SPEC, TOYS
+
+
+def selfcheck(path: Path, scenarios: tuple[str, ...], executions: int) -> dict[str, Any]:
+    return run_selfcheck(Selfcheck(matrix(("T01",), ("toy",), executions, TOYS), scenarios, 2, 3, path, SPEC))
+
+
+def cells_of(data: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = data["cells"]
+    return found
+
+
+def test_a_fault_is_found_replays_and_is_clean_without_it(tmp_path: Path) -> None:
+    data = selfcheck(tmp_path, ("counters", "mailbox"), 300)
+    clean, fault = cells_of(data)
+    assert (True, 0) == (data["ok"], data["exit_status"])
+    assert (False, 300, "silent") == (clean["found"], clean["executions"], clean["expected"])
+    assert (True, "T1", "counters") == (fault["found"], fault["checker"], fault["scenario"])
+    assert fault["replays"] and fault["clean_without"]
+    assert 1 <= fault["executions"] < 300
+    assert fault["signature"] == load(fault["trace"]).ending.signature
+
+
+def test_executions_to_find_do_not_depend_on_the_workers(tmp_path: Path) -> None:
+    counts = set()
+    for workers in (1, 2):
+        check = Selfcheck(matrix(("T01",), ("toy",), 300, TOYS), ("counters",), workers, 3, tmp_path, SPEC)
+        counts.add(cells_of(run_selfcheck(check))[1]["executions"])
+    assert 1 == len(counts)
+
+
+def test_a_fault_that_is_not_found_is_inconclusive(tmp_path: Path) -> None:
+    """The scenario does not reach the faulty function."""
+    data = selfcheck(tmp_path, ("hashed",), 20)
+    assert (False, 5) == (data["ok"], data["exit_status"])
+    assert "found" == cells_of(data)[1]["expected"]
+
+
+def test_a_violation_of_the_clean_kernel_is_a_violation(tmp_path: Path) -> None:
+    data = selfcheck(tmp_path, ("abba",), 50)
+    assert (False, 1) == (data["ok"], data["exit_status"])
+    assert cells_of(data)[0]["found"]
+    assert cells_of(data)[1]["clean_without"] is False
+
+
+def test_a_fault_that_speaks_where_it_is_to_be_silent_fails(tmp_path: Path) -> None:
+    cells = matrix(("T01",), ("toy",), 200, TOYS)
+    cells[1].reason = "it cannot show here"
+    data = run_selfcheck(Selfcheck(cells, ("counters",), 2, 3, tmp_path, SPEC))
+    assert (False, 3) == (data["ok"], data["exit_status"])
+
+
+def test_a_mistake_in_a_cell_does_not_keep_the_others_from_being_filled(tmp_path: Path) -> None:
+    data = selfcheck(tmp_path, ("mistaken",), 20)
+    assert 3 == data["exit_status"]
+    assert all("a mistake in a scenario" in cell["error"] for cell in cells_of(data))
+
+
+def test_the_command_prints_the_matrix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["selfcheck", "--scenario", "counters", "--executions", "200", "--workers", "2", "--dir", str(tmp_path)]
+    assert 0 == main(words, TOYS)
+    table = capsys.readouterr().out
+    assert "fault " in table and "silent" in table and "as expected" in table
+    assert 0 == main([*words, "--json"], TOYS)
+    assert 0 == json.loads(capsys.readouterr().out)["exit_status"]
+    assert ["T01-toy.trace"] == os.listdir(tmp_path)
+
+
+def test_an_unknown_fault_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == main(["selfcheck", "--fault", "Z99"], TOYS)
+    assert "unknown fault 'Z99'" in capsys.readouterr().err
