@@ -1,0 +1,193 @@
+"""arm64 (arch/arm64/mm/contpte.c, include/asm/tlb.h and tlbflush.h, v6.9): contpte and broadcast invalidation.
+
+A contpte block is an aligned run of entries with the CONT bit, which one TLB entry may span; it is folded and
+unfolded behind the generic code's back, always by clearing all its entries, invalidating, and writing them again
+with the young and dirty bits of the whole block in each. Broadcasts need no CPU mask and no IPI. Tearing down a
+whole mm without freed tables invalidates nothing: its ASID is not used again before a rollover.
+
+What is DBM, RDONLY and a software bit there is WRITE and DIRTY here (KERNEL.md 1.2.1). CPUs without range operations.
+Left out: secondary TLBs (SMMU), BBML2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sim.arena import Column
+from sim.ledger import TRANSIENT
+from sim.machine import site
+from sim.pgtable import ACCESS_FLAGS, GET, WRPROTECT, Pgtable
+from sim.profile import Geometry, Profile, kernel_geometry, small_geometry
+from sim.pte import ACCESS_BITS, CONT, DIRTY, PFN_SHIFT, PRESENT, WRITE, YOUNG
+from sim.tlbflush import TlbFlush
+
+GATHER = site("contpte_ptep_get", "read entry of block")
+CONVERT_CLEAR = site("contpte_convert", "clear entry of block")
+CONVERT_SET = site("contpte_convert", "write entry of block")
+FOLD_READ = site("contpte_try_fold", "read entry of block")
+PEEK = site("contpte_try_unfold", "read entry")
+AGE = site("contpte_ptep_test_and_clear_young", "clear young")
+
+
+class Arm64Pgtable(Pgtable):
+    """The PTE primitives with contpte."""
+
+    def block(self, ptep: int) -> int:
+        """Return the first entry of the block that holds ``ptep``."""
+        return ptep - ptep % self.g.contpte
+
+    def mm_addr(self, ptep: int) -> tuple[int, int]:
+        """Return the address space and the page that an entry belongs to."""
+        table, offset = divmod(ptep, self.g.ptrs_per_pte)
+        return self.table_mm[table] - 1, self.table_base[table] + offset
+
+    async def ptep_get(self, ptep: int, where: int = GET) -> int:
+        pte = await self.m.load(where, self.pte, ptep)
+        if pte & (PRESENT | CONT) != PRESENT | CONT:
+            return pte
+        first = self.block(ptep)
+        for k in range(self.g.contpte):
+            if first + k != ptep:
+                pte |= await self.m.load(GATHER, self.pte, first + k) & ACCESS_BITS
+        return pte
+
+    def pte_batch_hint(self, ptep: int, pte: int) -> int:
+        return self.g.contpte - ptep % self.g.contpte if pte & CONT else 1
+
+    # -- folding ---------------------------------------------------------------------------------------------------
+
+    async def unfold(self, cpu: int, ptep: int) -> None:
+        """Take the CONT bit from the block that ``ptep`` is in, if it has one (contpte_try_unfold)."""
+        if await self.m.load(PEEK, self.pte, ptep) & (PRESENT | CONT) == PRESENT | CONT:
+            await self.convert(cpu, ptep, lambda pte: pte & ~CONT)
+
+    async def convert(self, cpu: int, ptep: int, change: Callable[[int], int]) -> None:
+        """Clear the block, invalidate it, write it again with everybody's young and dirty bits (contpte_convert)."""
+        first, ptes, seen = self.block(ptep), [], 0
+        for k in range(self.g.contpte):
+            pte = await self.m.xchg(CONVERT_CLEAR, self.pte, first + k, 0)
+            ptes.append(pte)
+            seen |= pte & ACCESS_BITS
+        mm, addr = self.mm_addr(first)
+        await self.k.tlbflush.flush_range(cpu, mm, addr, addr + self.g.contpte, False)
+        for k, pte in enumerate(ptes):
+            await self.m.store(CONVERT_SET, self.pte, first + k, change(pte | seen), TRANSIENT)
+
+    async def fold(self, cpu: int, ptep: int) -> None:
+        """Fold the block that ends at ``ptep``, if its entries qualify (contpte_try_fold)."""
+        first = self.block(ptep)
+        if ptep != first + self.g.contpte - 1:
+            return
+        ptes = [await self.m.load(FOLD_READ, self.pte, first + k) for k in range(self.g.contpte)]
+        head, pfn = ptes[0], ptes[0] >> PFN_SHIFT
+        alike = all(pte & ~ACCESS_BITS == (head & ~ACCESS_BITS) + (k << PFN_SHIFT) for k, pte in enumerate(ptes))
+        if head & PRESENT and alike and pfn % self.g.contpte == 0 and not head & CONT and self._one_folio(pfn):
+            await self.convert(cpu, ptep, lambda pte: pte | CONT)
+
+    def _one_folio(self, pfn: int) -> bool:
+        return self.k.page_head(pfn) == self.k.page_head(pfn + self.g.contpte - 1)
+
+    async def unfold_edges(self, cpu: int, ptep: int, nr: int) -> None:
+        """Unfold the block at either end of a range that covers it only in part (contpte_try_unfold_partial)."""
+        last = ptep + nr - 1
+        if ptep != self.block(ptep) or last < self.block(ptep) + self.g.contpte - 1:
+            await self.unfold(cpu, ptep)
+        if (last + 1) % self.g.contpte and self.block(last) != self.block(ptep):
+            await self.unfold(cpu, last)
+
+    # -- primitives ------------------------------------------------------------------------------------------------
+
+    async def ptep_get_and_clear(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        await self.unfold(cpu, ptep)
+        return await super().ptep_get_and_clear(cpu, mm, addr, ptep)
+
+    async def _clear(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        return await super().ptep_get_and_clear(cpu, mm, addr, ptep)
+
+    async def get_and_clear_full_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int, full: bool) -> int:
+        await self.unfold_edges(cpu, ptep, nr)
+        pte = await self._clear(cpu, mm, addr, ptep)
+        for k in range(1, nr):
+            pte |= await self._clear(cpu, mm, addr + k, ptep + k) & ACCESS_BITS
+        return pte
+
+    async def clear_full_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int, full: bool) -> None:
+        await self.get_and_clear_full_ptes(cpu, mm, addr, ptep, nr, full)
+
+    async def set_ptes(self, cpu: int, mm: int, addr: int, ptep: int, pte: int, nr: int, holder: int = TRANSIENT) -> None:
+        if nr == 1:
+            await self.unfold(cpu, ptep)
+            await super().set_ptes(cpu, mm, addr, ptep, pte & ~CONT, 1, holder)
+            await self.fold(cpu, ptep)
+            return
+        size, k = self.g.contpte, 0
+        while k < nr:
+            whole = (ptep + k) % size == 0 and nr - k >= size and ((pte >> PFN_SHIFT) + k) % size == 0
+            run = size if whole else min(nr - k, size - (ptep + k) % size)
+            bits = pte & ~CONT | (CONT if whole else 0)
+            await super().set_ptes(cpu, mm, addr + k, ptep + k, bits + (k << PFN_SHIFT), run, holder)
+            k += run
+
+    async def wrprotect_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> None:
+        await self.unfold_edges(cpu, ptep, nr)
+        for k in range(nr):
+            await self.m.rmw(WRPROTECT, self.pte, ptep + k, lambda pte: pte & ~WRITE)
+
+    async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
+        current = await self.m.load(PEEK, self.pte, ptep)
+        if not current & CONT:
+            await super().ptep_set_access_flags(cpu, mm, addr, ptep, old, new)
+        elif (current ^ new) & WRITE:
+            await self.unfold(cpu, ptep)
+            await super().ptep_set_access_flags(cpu, mm, addr, ptep, old, new)
+        else:
+            wider = new & (YOUNG | DIRTY)
+            for k in range(self.g.contpte):
+                await self.m.rmw(ACCESS_FLAGS, self.pte, self.block(ptep) + k, lambda pte: pte | wider)
+
+    async def ptep_clear_young(self, ptep: int) -> bool:
+        pte = await self.m.load(PEEK, self.pte, ptep)
+        if not pte & CONT:
+            return await super().ptep_clear_young(ptep)
+        young = 0
+        for k in range(self.g.contpte):
+            young |= await self.m.rmw(AGE, self.pte, self.block(ptep) + k, lambda pte: pte & ~YOUNG) & YOUNG
+        return bool(young)
+
+    async def uffd_wp_resolve(self, ptep: int) -> None:  # pragma: no cover - no uffd-wp bit in 6.9
+        raise AssertionError("arm64 has no uffd-wp bit in 6.9")
+
+    def fresh(self, pte: int) -> int:
+        return pte & ~CONT
+
+
+class Arm64TlbFlush(TlbFlush):
+    """TLBI by address or by ASID, and the barrier that waits for it."""
+
+    mm_users: Column
+
+    async def tlb_flush(self, tlb: int) -> None:
+        if self.gather_fullmm[tlb] and not self.gather_freed_tables[tlb]:
+            return
+        await super().tlb_flush(tlb)
+
+    def too_many(self, pages: int) -> bool:
+        return pages >= self.g.flush_ceiling
+
+    def usable(self, cpu: int, mm: int) -> bool:
+        """A dead mm's entries are never used: no thread runs it, and its ASID waits for a rollover."""
+        return self.mm_users.view[mm] > 0
+
+
+def _profile(name: str, real: Geometry) -> Profile:
+    return Profile(
+        name, real, small_geometry(real, flush_ceiling=8), hardware_young=True, hardware_dirty=True, merge_vmas=False, mm_cpumask=False,
+        dead_mm_keeps_entries=True, plain_fullmm_clear=False, batched_unmap_flush=True, components={"pgtable": Arm64Pgtable, "tlbflush": Arm64TlbFlush},
+    )  # fmt: skip
+
+
+PROFILES = (
+    _profile("arm64-4k", kernel_geometry(4096, 512, flush_ceiling=512, contpte=16)),
+    _profile("arm64-16k", kernel_geometry(16384, 2048, flush_ceiling=2048, contpte=128)),
+    _profile("arm64-64k", kernel_geometry(65536, 8192, flush_ceiling=8192, contpte=32)),
+)

@@ -1,0 +1,178 @@
+"""ppc64 book3s, radix and hash (arch/powerpc/mm/book3s64/, include/asm/book3s/64/tlbflush-hash.h, v6.9).
+
+Radix walks Linux page tables and flushes by page or by address space with tlbie: locally if only this CPU runs the
+mm, else everywhere; walk caches only go when tables were freed.
+
+Hash does not walk them: a hash fault copies a PTE into a hash entry, under a busy bit, and marks the PTE. Clearing
+or protecting a marked PTE queues an invalidation; in lazy MMU mode they are batched per CPU, and leaving the mode,
+still under the PTL, flushes the batch. So a gather's flush has nothing left to do.
+
+What a CPU has of a hash entry is its TLB cell here: the hash table and the TLBs are one thing to the model.
+Left out: coprocessors, H_PAGE_COMBO, mixed segment sizes, trimming of the CPU mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sim.arena import PRIVATE, Column, Field
+from sim.machine import site
+from sim.pgtable import ACCESS_FLAGS, CLEAR, CLEAR_YOUNG, WRPROTECT, Pgtable
+from sim.profile import Profile, kernel_geometry, small_geometry
+from sim.pte import BUSY, DIRTY, HASHPTE, PRESENT, WRITE, YOUNG
+from sim.tlb import FAULT, Tlb
+from sim.tlbflush import MASK, TlbFlush
+
+BUSY_WAIT = site("pte_update", "wait for H_PAGE_BUSY")
+HASH_PMD = site("hash_page", "read pmd")
+HASH_PTE = site("hash_page", "read pte")
+HASH_BUSY = site("hash_page", "set busy, hashed, accessed and dirty")
+HASH_DONE = site("hash_page", "clear busy")
+
+
+class RadixTlbFlush(TlbFlush):
+    """tlbie, or tlbiel where only this CPU runs the mm."""
+
+    async def targets(self, cpu: int, mm: int) -> list[int]:
+        if await self.m.load(MASK, self.mm_cpumask, mm) == 1 << cpu:
+            return []
+        return await super().targets(cpu, mm)
+
+
+class HashPgtable(Pgtable):
+    """PTE updates that invalidate the hash entry."""
+
+    lazy_active: Column
+    lazy_nr: Column
+    lazy_mm: Column
+    lazy_addr: Column
+
+    def fields(self) -> list[Field]:
+        cpus, batch = self.w.cpus, self.g.lazy_mmu_batch
+        return [
+            *super().fields(),
+            Field("lazy_active", cpus, PRIVATE),
+            Field("lazy_nr", cpus, PRIVATE),
+            Field("lazy_mm", cpus * batch, PRIVATE),
+            Field("lazy_addr", cpus * batch, PRIVATE),
+        ]
+
+    def bind(self) -> None:
+        super().bind()
+        self.m.waitable(self.pte)
+
+    async def pte_update(self, cpu: int, mm: int, addr: int, ptep: int, where: int, change: Callable[[int], int]) -> int:
+        """Change one entry, once no hash fault is at work on it; then see to its hash entry. Return the old value."""
+        pte = self.pte
+        while True:
+            old = await self.m.rmw(where, pte, ptep, lambda v: v if v & BUSY else change(v))
+            if not old & BUSY:
+                break
+            await self.m.wait(BUSY_WAIT, pte, ptep, lambda: not pte.view[ptep] & BUSY)
+        if old & HASHPTE:
+            await self.hpte_need_flush(cpu, mm, addr)
+        return old & ~HASHPTE
+
+    async def hpte_need_flush(self, cpu: int, mm: int, addr: int) -> None:
+        """Queue the invalidation in lazy MMU mode, flushing a full batch; else invalidate now."""
+        if not self.lazy_active[cpu]:
+            await self.k.tlbflush.flush(cpu, mm, addr, addr + 1, False)
+            return
+        at = cpu * self.g.lazy_mmu_batch + self.lazy_nr[cpu]
+        self.lazy_mm[at], self.lazy_addr[at] = mm, addr
+        self.lazy_nr[cpu] += 1
+        if self.lazy_nr[cpu] == self.g.lazy_mmu_batch:
+            await self.flush_lazy_batch(cpu)
+
+    async def flush_lazy_batch(self, cpu: int) -> None:
+        """Invalidate every queued hash entry (__flush_tlb_pending)."""
+        first = cpu * self.g.lazy_mmu_batch
+        for at in range(first, first + self.lazy_nr[cpu]):
+            await self.k.tlbflush.flush(cpu, self.lazy_mm[at], self.lazy_addr[at], self.lazy_addr[at] + 1, False)
+        self.lazy_nr[cpu] = 0
+
+    async def arch_enter_lazy_mmu_mode(self, cpu: int) -> None:
+        self.lazy_active[cpu] = 1
+
+    async def arch_leave_lazy_mmu_mode(self, cpu: int) -> None:
+        await self.flush_lazy_batch(cpu)
+        self.lazy_active[cpu] = 0
+
+    async def ptep_get_and_clear(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        return await self.pte_update(cpu, mm, addr, ptep, CLEAR, lambda pte: 0)
+
+    async def ptep_get_and_clear_full(self, cpu: int, mm: int, addr: int, ptep: int, full: bool) -> int:
+        """Also a whole mm's entries are in the hash table: no plain clear (only radix has one)."""
+        return await self.ptep_get_and_clear(cpu, mm, addr, ptep)
+
+    async def wrprotect_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> None:
+        for k in range(nr):
+            await self.pte_update(cpu, mm, addr + k, ptep + k, WRPROTECT, lambda pte: pte & ~(WRITE | HASHPTE))
+
+    async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
+        wider, pte = new & (YOUNG | DIRTY | WRITE), self.pte
+        while await self.m.rmw(ACCESS_FLAGS, pte, ptep, lambda v: v if v & BUSY else v | wider) & BUSY:
+            await self.m.wait(BUSY_WAIT, pte, ptep, lambda: not pte.view[ptep] & BUSY)
+
+    async def ptep_clear_young(self, ptep: int) -> bool:
+        return bool(await self.m.rmw(CLEAR_YOUNG, self.pte, ptep, lambda pte: pte & ~YOUNG) & YOUNG)
+
+    async def ptep_clear_flush(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        return await self.ptep_get_and_clear(cpu, mm, addr, ptep)
+
+    def fresh(self, pte: int) -> int:
+        return pte & ~(HASHPTE | BUSY)
+
+
+class HashTlb(Tlb):
+    """Misses that the kernel serves from the Linux PTE (hash_page)."""
+
+    async def walk(self, cpu: int, mm: int, addr: int, store: bool) -> int:
+        table = await self.m.load(HASH_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
+        if table < 0:
+            return FAULT
+        ptep, want = self.k.pgtable.ptep(table, addr), PRESENT | YOUNG | (WRITE | DIRTY if store else 0)
+        column = self.pte
+        while True:
+            pte = await self.m.load(HASH_PTE, column, ptep)
+            if pte & want != want:
+                return FAULT
+            old = await self.m.rmw(HASH_BUSY, column, ptep, lambda v: v | BUSY | HASHPTE if v & want == want and not v & BUSY else v)
+            if not old & BUSY:
+                return old if old & want == want else FAULT
+            await self.m.wait(BUSY_WAIT, column, ptep, lambda: not column.view[ptep] & BUSY)
+
+    async def walk_done(self, mm: int, addr: int) -> None:
+        table = self.k.arena["pmd"].view[self.k.pgtable.pmd_index(mm, addr)] - 1
+        await self.m.rmw(HASH_DONE, self.pte, self.k.pgtable.ptep(table, addr), lambda pte: pte & ~BUSY)
+
+
+class HashTlbFlush(TlbFlush):
+    """Everything has been invalidated as PTEs changed: a gather's flush is empty."""
+
+    async def tlb_flush(self, tlb: int) -> None:
+        pgtable = self.k.pgtable
+        assert isinstance(pgtable, HashPgtable)
+        await pgtable.flush_lazy_batch(tlb)
+
+    async def flush_tlb_mm(self, cpu: int, mm: int) -> None:
+        """Nothing (hash__flush_tlb_mm)."""
+
+    async def flush_range(self, cpu: int, mm: int, start: int, end: int, tables: bool) -> None:
+        """Nothing (hash__flush_tlb_range)."""
+
+
+RADIX = kernel_geometry(65536, 32, flush_ceiling=33)
+HASH = kernel_geometry(65536, 256, flush_ceiling=0, lazy_mmu_batch=192)
+
+PROFILES = (
+    Profile(
+        "ppc64-radix", RADIX, small_geometry(RADIX), hardware_young=True, hardware_dirty=True, merge_vmas=True, page_size_tracking=True,
+        components={"tlbflush": RadixTlbFlush},
+    ),
+    Profile(
+        "ppc64-hash", HASH, small_geometry(HASH), hardware_young=False, hardware_dirty=False, merge_vmas=True, page_size_tracking=True,
+        flushes_ranges=False, walks_tables=False, components={"pgtable": HashPgtable, "tlb": HashTlb, "tlbflush": HashTlbFlush},
+    ),
+)  # fmt: skip
+

@@ -1,0 +1,145 @@
+"""s390x (arch/s390/mm/pgtable.c, include/asm/tlb.h, tlbflush.h, mmu_context.h, v6.9).
+
+Clearing a PTE invalidates it in every TLB before the instruction ends (IPTE), unless only this CPU is attached to
+the mm: then the entry is merely marked and the flush of this CPU is noted (``flush_mm``), to be made up for before it
+runs user code again or another CPU attaches. So nothing is gathered: pages are freed at once, under the PTL, and no
+rmap removal is delayed. Young and dirty bits are software's.
+
+The stale entry of the one attached CPU, which is inside the kernel, is legal until the noted flush.
+"""
+
+from __future__ import annotations
+
+from sim.arena import Column, Field
+from sim.ledger import TRANSIENT
+from sim.machine import site
+from sim.mmu_gather import MmuGather
+from sim.pgtable import CLEAR, SET, Pgtable
+from sim.profile import Profile, kernel_geometry, small_geometry
+from sim.pte import WRITE
+from sim.tlb import ALL
+from sim.tlbflush import TlbFlush
+
+ATTACH = site("switch_mm", "set cpu_attach_mask")
+READ_ATTACH = site("ptep_flush_lazy", "read cpu_attach_mask")
+COUNT_UP = site("ptep_flush_lazy", "flush_count +1")
+COUNT_DOWN = site("ptep_flush_lazy", "flush_count -1")
+NOTE = site("ptep_flush_lazy", "note flush_mm")
+IPTE = site("ptep_flush_lazy", "invalidate pte and all TLBs")
+CONTEXT_LOCK = site("__tlb_flush_mm_lazy", "lock context")
+CONTEXT_UNLOCK = site("__tlb_flush_mm_lazy", "unlock context")
+READ_NOTE = site("__tlb_flush_mm_lazy", "read flush_mm")
+CLEAR_NOTE = site("__tlb_flush_mm_lazy", "clear flush_mm")
+WAIT_COUNT = site("finish_arch_post_lock_switch", "wait for flush_count")
+
+
+class S390Pgtable(Pgtable):
+    """PTE changes that flush as they go."""
+
+    context_flush_count: Column
+    context_flush_mm: Column
+    mm_cpumask: Column
+
+    async def ptep_get_and_clear(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        await self.m.add(COUNT_UP, self.context_flush_count, mm, 1)
+        if await self.only_attached(cpu, mm):
+            pte = await self.m.xchg(CLEAR, self.pte, ptep, 0)
+            await self.m.store(NOTE, self.context_flush_mm, mm, 1)
+        else:
+            pte = await self.ipte(cpu, mm, addr, ptep)
+        await self.m.add(COUNT_DOWN, self.context_flush_count, mm, -1)
+        return pte
+
+    async def only_attached(self, cpu: int, mm: int) -> bool:
+        """Return whether no other CPU has the mm attached."""
+        return await self.m.load(READ_ATTACH, self.mm_cpumask, mm) == 1 << cpu
+
+    async def ipte(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        """Invalidate the entry, and what every TLB has of it, before going on."""
+        pte = await self.m.xchg(IPTE, self.pte, ptep, 0)
+        await self.k.tlbflush.flush(cpu, mm, addr, addr + 1, False)
+        return pte
+
+    async def ptep_clear_flush(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        """ptep_xchg_direct: never lazy."""
+        await self.m.add(COUNT_UP, self.context_flush_count, mm, 1)
+        pte = await self.ipte(cpu, mm, addr, ptep)
+        await self.m.add(COUNT_DOWN, self.context_flush_count, mm, -1)
+        return pte
+
+    async def wrprotect_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> None:
+        """ptep_xchg_lazy for each entry that is writable: invalidate, then store the protected value."""
+        for k in range(nr):
+            if self.pte.view[ptep + k] & WRITE:
+                pte = await self.ptep_get_and_clear(cpu, mm, addr + k, ptep + k)
+                await self.m.store(SET, self.pte, ptep + k, pte & ~WRITE, TRANSIENT)
+
+
+class S390TlbFlush(TlbFlush):
+    """Flushes of whole address spaces, noted and made up for."""
+
+    context_lock: Column
+    context_flush_mm: Column
+    context_flush_count: Column
+
+    def fields(self) -> list[Field]:
+        return [*super().fields(), *(Field(f"context_{n}", self.w.mms) for n in ("lock", "flush_mm", "flush_count"))]
+
+    def bind(self) -> None:
+        super().bind()
+        self.m.waitable(self.context_flush_count)
+
+    async def tlb_flush(self, tlb: int) -> None:
+        await self.flush_mm_lazy(tlb, self.gather_mm[tlb])
+
+    async def flush_tlb_mm(self, cpu: int, mm: int) -> None:
+        await self.flush_mm_lazy(cpu, mm)
+
+    async def flush_range(self, cpu: int, mm: int, start: int, end: int, tables: bool) -> None:
+        await self.flush_mm_lazy(cpu, mm)
+
+    async def flush_tlb_page(self, cpu: int, mm: int, addr: int) -> None:
+        """Nothing: whoever changed the entry has flushed it."""
+
+    async def flush_mm_lazy(self, cpu: int, mm: int) -> None:
+        """__tlb_flush_mm_lazy: flush everything (IDTE) if a flush has been noted."""
+        await self.m.lock(CONTEXT_LOCK, self.context_lock, mm)
+        if await self.m.load(READ_NOTE, self.context_flush_mm, mm):
+            await self.m.store(CLEAR_NOTE, self.context_flush_mm, mm, 0)
+            await self.flush(cpu, mm, 0, ALL, True)
+        await self.m.unlock(CONTEXT_UNLOCK, self.context_lock, mm)
+
+    async def switch_mm(self, cpu: int, mm: int) -> None:
+        """Attach, wait until nobody is between its test and its note, then make up for a noted flush."""
+        await self.m.rmw(ATTACH, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
+        count = self.context_flush_count
+        await self.m.wait(WAIT_COUNT, count, mm, lambda: count.view[mm] == 0)
+        await self.flush_mm_lazy(cpu, mm)
+        self.cpu_mm[cpu] = mm + 1
+
+    def usable(self, cpu: int, mm: int) -> bool:
+        """The one attached CPU, inside the kernel with a flush noted, runs no user code before that flush."""
+        return not (self.context_flush_mm.view[mm] and self.mm_cpumask.view[mm] == 1 << cpu and self.m.current == cpu)
+
+
+class S390MmuGather(MmuGather):
+    """Table freeing notes a flush (pte_free_tlb in include/asm/tlb.h)."""
+
+    context_flush_mm: Column
+
+    async def pte_free_tlb(self, tlb: int, table: int, addr: int) -> None:
+        await self.m.store(NOTE_TABLE, self.context_flush_mm, self.gather_mm[tlb], 1)
+        await super().pte_free_tlb(tlb, table, addr)
+
+
+NOTE_TABLE = site("pte_free_tlb", "note flush_mm")
+
+REAL = kernel_geometry(4096, 256, flush_ceiling=0)
+
+PROFILES = (
+    Profile(
+        "s390x", REAL, small_geometry(REAL), hardware_young=False, hardware_dirty=False, merge_vmas=True, gathers=False, delays_rmap=False,
+        flushes_ranges=False, components={"pgtable": S390Pgtable, "tlbflush": S390TlbFlush, "mmu_gather": S390MmuGather},
+    ),
+)  # fmt: skip
+
