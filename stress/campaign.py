@@ -253,6 +253,7 @@ def batch_of(answer: Order, strategy: str) -> Batch:
         busy_s=answer["busy_s"],
         visits=answer["visits"],
         pairs={(first, second): count for first, second, count in answer["pairs"]},
+        conflicts={(first, second): count for first, second, count in answer["conflicts"]},
         schedules=answer["schedules"],
         failures=[failure_of(failure, strategy) for failure in answer["failures"]],
     )

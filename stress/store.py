@@ -40,6 +40,7 @@ CREATE TABLE counters (case_id INTEGER NOT NULL REFERENCES cases, strategy TEXT 
     steps INTEGER NOT NULL, inconclusive INTEGER NOT NULL, busy_s REAL NOT NULL, PRIMARY KEY (case_id, strategy));
 CREATE TABLE visits (site TEXT NOT NULL, profile TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (site, profile));
 CREATE TABLE pairs (first TEXT NOT NULL, second TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (first, second));
+CREATE TABLE conflicts (first TEXT NOT NULL, second TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (first, second));
 CREATE TABLE schedules (hash INTEGER PRIMARY KEY);
 CREATE TABLE failures (signature TEXT PRIMARY KEY, kind TEXT NOT NULL, checker TEXT NOT NULL, title TEXT NOT NULL,
     scenario TEXT NOT NULL, profile TEXT NOT NULL, strategy TEXT NOT NULL, seed INTEGER NOT NULL, trace TEXT NOT NULL);
@@ -94,6 +95,9 @@ class Batch:
     busy_s: float = 0.0
     visits: dict[str, int] = field(default_factory=dict)
     pairs: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Operations that overlapped (the second began within the first)."""
+    conflicts: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Sites of different actors that met at a location, one of them writing."""
     schedules: list[int] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
@@ -242,6 +246,7 @@ class Store:
         add = " ON CONFLICT DO UPDATE SET count = count + excluded.count"
         db.executemany("INSERT INTO visits VALUES (?, ?, ?)" + add, [(site, profile, n) for site, n in batch.visits.items()])
         db.executemany("INSERT INTO pairs VALUES (?, ?, ?)" + add, [(*pair, n) for pair, n in batch.pairs.items()])
+        db.executemany("INSERT INTO conflicts VALUES (?, ?, ?)" + add, [(*pair, n) for pair, n in batch.conflicts.items()])
         fresh = [value for value in batch.schedules if self.sketch.add(value)]
         db.executemany("INSERT OR IGNORE INTO schedules VALUES (?)", [(value,) for value in fresh])
         if fresh and len(self.sketch.kept) == SKETCH_MAX:

@@ -24,7 +24,8 @@ def summary(store: Store, sites: list[str]) -> dict[str, Any]:
         **{name: settings[name] for name in ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "faults")},
         "violations": violations(store),
         "cells": cells(store),
-        "pairs": one("SELECT COUNT(*) FROM pairs").fetchone()[0],
+        "pairs": {f"{first} / {second}": count for first, second, count in one("SELECT first, second, count FROM pairs ORDER BY count DESC, first, second")},
+        "conflicts": one("SELECT COUNT(*) FROM conflicts").fetchone()[0],
         "distinct_schedules": store.sketch.estimate(),
         "sites_reached": len(reached),
         "sites_unreached": sorted(set(sites) - reached),
@@ -87,7 +88,7 @@ def text(data: dict[str, Any]) -> str:
         f" ({data['executions_per_s']:.0f} executions/s, {data['steps_per_s']:.0f} steps/s), seed {data['seed']:#x}",
         f"{len(data['scenarios'])} scenarios on {len(data['profiles'])} profiles, kernel {data['kernel']}, strategy {data['strategy']}"
         + (f", faults {', '.join(data['faults'])}" if data["faults"] else ""),
-        f"{data['distinct_schedules']} distinct schedules, {data['pairs']} overlapping pairs, {data['sites_reached']} sites reached,"
+        f"{data['distinct_schedules']} distinct schedules, {len(data['pairs'])} pairs of operations overlapped, {data['sites_reached']} sites reached,"
         f" {len(data['sites_unreached'])} not, {data['twins']['run']} executions run twice",
     ]
     if data["inconclusive"]:

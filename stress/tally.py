@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-PAIRS_EVERY = 8
-"""One execution in so many is searched for overlapping pairs, besides the first of each lease."""
+CONFLICTS_EVERY = 8
+"""One execution in so many is searched for sites that met, besides the first of each lease."""
 
 _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
@@ -52,6 +52,8 @@ class Tally:
         self.order, self.runner, self.traced = order, runner, traced
         self.sketch = Sketch()
         self.sampled = 0
+        self.overlaps: dict[tuple[str, str], int] = getattr(runner.kernel, "overlaps", {})
+        """Which operations overlapped: the kernel counts them."""
         self.reset(perf_counter())
 
     def reset(self, now: float) -> None:
@@ -59,9 +61,10 @@ class Tally:
         self.began = now
         self.executions = self.steps = self.inconclusive = 0
         self.visits: Array | None = None
-        self.pairs: Counter[int] = Counter()
+        self.conflicts: Counter[int] = Counter()
         self.schedules: list[int] = []
         self.failures: dict[str, dict[str, Any]] = {}
+        self.overlaps.clear()
         self.twins: list[dict[str, Any]] = []
         self.fresh: list[tuple[dict[str, Any], Trace]] = []
         """Failures of a new signature: their evidence is wanted before the message is sent."""
@@ -74,8 +77,8 @@ class Tally:
         schedule = schedule_value(self.order["number"], self.runner.machine.tape)
         if self.sketch.add(schedule):
             self.schedules.append(schedule)
-        if self.sampled % PAIRS_EVERY == 0:
-            self.pairs.update(outcome.conflicts().tolist())
+        if self.sampled % CONFLICTS_EVERY == 0:
+            self.conflicts.update(outcome.conflicts().tolist())
         self.sampled += 1
         if outcome.verdict.kind == "inconclusive":
             self.inconclusive += 1
@@ -113,7 +116,8 @@ class Tally:
             "inconclusive": self.inconclusive,
             "busy_s": now - self.began,
             "visits": {SITES[number].name: count for number, count in enumerate(visits) if count},
-            "pairs": [[names[pair >> 32], names[pair & 0xFFFFFFFF], count] for pair, count in self.pairs.items()],
+            "pairs": [[first, second, count] for (first, second), count in self.overlaps.items()],
+            "conflicts": [[names[pair >> 32], names[pair & 0xFFFFFFFF], count] for pair, count in self.conflicts.items()],
             "schedules": self.schedules,
             "failures": list(self.failures.values()),
             "twins": self.twins,

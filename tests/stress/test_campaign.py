@@ -44,7 +44,7 @@ def test_a_campaign_runs_every_scenario_and_counts(tmp_path: Path) -> None:
     data = campaign(tmp_path, "counters", "mailbox", executions=60, twin_every=4)
     assert (0, 60, "done") == (data["exit_status"], data["executions"], data["ended"])
     assert all(data["cells"][name]["toy"] > 0 for name in ("counters", "mailbox"))
-    assert data["steps"] > 60 and data["pairs"] > 0 and 0 < data["distinct_schedules"] <= 60
+    assert data["steps"] > 60 and data["conflicts"] > 0 and 0 < data["distinct_schedules"] <= 60
     assert ["toy_spin: look at flag"] == data["sites_unreached"]
     assert data["twins"]["run"] > 0 and data["twins"]["differing"] == 0
     assert [] == data["violations"] == data["worker_deaths"]

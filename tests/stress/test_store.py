@@ -43,13 +43,14 @@ def failure(seed: int = 3, trace: bytes | None = b"trace") -> Failure:
 def test_counters_and_failures_survive_a_reopening(tmp_path: Path) -> None:
     store, case = opened(tmp_path)
     lease = store.open_lease(case, "random", 100, 50)
-    store.record(lease, Batch(20, 400, 1, 0.5, {"f: load": 9}, {("f: load", "g: store"): 2}, [5, 6], [failure()]), last=False)
+    store.record(lease, Batch(20, 400, 1, 0.5, {"f: load": 9}, {("fork", "munmap"): 2}, {("f: load", "g: store"): 2}, [5, 6], [failure()]), last=False)
     store.record(lease, Batch(10, 100, schedules=[6, 7], failures=[failure(9, None)]), last=True)
     store.close()
     again, _ = opened(tmp_path)
     data = summary(again, ["f: load", "h: never"])
     assert (30, 500, 1) == (data["executions"], data["steps"], data["inconclusive"])
-    assert (3, 1, ["h: never"]) == (data["distinct_schedules"], data["pairs"], data["sites_unreached"])
+    assert (3, 1, ["h: never"]) == (data["distinct_schedules"], data["conflicts"], data["sites_unreached"])
+    assert {"fork / munmap": 2} == data["pairs"]
     assert {"counters": {"toy": 30}} == data["cells"]
     (found,) = data["violations"]
     assert (2, 3, {"toy": 2}) == (found["count"], found["seed"], found["profiles"])
