@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_pct_preempts_less_than_its_depth(depth: int) -> None:
     for seed in range(40):
         strategy.start(seed, 3)
         made = [strategy.choose([0, 1, 2], 0, step) for step in range(60)]
-        switches.append(sum(a != b for a, b in zip(made, made[1:], strict=False)))
+        switches.append(sum(a != b for a, b in pairwise(made)))
     assert max(switches) == depth - 1
 
 

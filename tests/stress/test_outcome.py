@@ -1,0 +1,98 @@
+"""What an outcome computes, against a plain count."""
+
+from __future__ import annotations
+
+import numpy
+
+from sim.arena import FIELD_SHIFT, KIND_SHIFT, RMW, SITE_SHIFT, WRITE
+from sim.machine import SITES, site_checksum
+from stress.case import Case
+from stress.data import RandomData
+from stress.execution import Runner, open_runner
+from stress.outcome import CHECK_BYTES, column_checksums, site_checksums
+from tests.toy import TOYS, ToyKernel
+
+CASE = Case("mailbox", (), "toy", faults=("T01",))
+
+
+def slots_of(runner: Runner) -> list[int]:
+    """Return who made each step."""
+    return [slot for slot, count in runner.machine.schedule() for _ in range(count)]
+
+
+async def test_visits() -> None:
+    """How often each site was visited."""
+    async with open_runner(CASE, catalogue=TOYS) as runner:
+        outcome = runner.run(TOYS.strategy("random"), 3, RandomData(3))
+        visits = outcome.visits()
+        assert visits.sum() == outcome.steps
+        for number in range(len(SITES)):
+            assert visits[number] == sum(code >> SITE_SHIFT == number for code in runner.machine.log[::2])
+
+
+async def test_conflicts() -> None:
+    """The ordered pairs of sites that met on a location, one of them writing."""
+    async with open_runner(CASE, catalogue=TOYS) as runner:
+        for seed in range(10):
+            outcome = runner.run(TOYS.strategy("random"), seed, RandomData(seed))
+            last: dict[int, tuple[int, int, bool]] = {}
+            pairs = set()
+            for code, slot in zip(runner.machine.log[::2], slots_of(runner), strict=True):
+                place, writes = code & (1 << KIND_SHIFT) - 1, (code >> KIND_SHIFT & 0xF) in (WRITE, RMW)
+                before, who, wrote = last.get(place, (0, slot, False))
+                if who != slot and (writes or wrote):
+                    pairs.add(site_checksum(before) << 32 | site_checksum(code))
+                last[place] = code, slot, writes
+            assert outcome.conflicts().tolist() == sorted(pairs)
+
+
+async def test_step_checks_agree_up_to_the_first_difference() -> None:
+    """Equal before it, and different from it on."""
+    async with open_runner(CASE, catalogue=TOYS) as runner:
+        outcome = runner.run(TOYS.strategy("random"), 3, RandomData(3))
+        whole = outcome.step_checks()
+        assert len(whole) == CHECK_BYTES * outcome.steps
+        for at in range(outcome.steps):
+            again = runner.run(TOYS.strategy("random"), 3, RandomData(3))
+            runner.machine.log[2 * at + 1] += 1
+            checks = again.step_checks()
+            assert checks[: CHECK_BYTES * at] == whole[: CHECK_BYTES * at]
+            assert all(checks[n : n + CHECK_BYTES] != whole[n : n + CHECK_BYTES] for n in range(CHECK_BYTES * at, len(whole), CHECK_BYTES))
+
+
+async def test_every_field_enters_the_digest() -> None:
+    """Actor, kind, site, column, index, value."""
+    async with open_runner(CASE, catalogue=TOYS) as runner:
+        digests = set()
+        changes = [0, 1, 1 << FIELD_SHIFT, 1 << KIND_SHIFT, 1 << SITE_SHIFT]
+        for change in changes:
+            outcome = runner.run(TOYS.strategy("random"), 3, RandomData(3))
+            runner.machine.log[4] ^= change
+            digests.add(outcome.digest())
+        outcome = runner.run(TOYS.strategy("random"), 3, RandomData(3))
+        runner.machine.tape[0] ^= 1
+        digests.add(outcome.digest())
+        assert len(digests) == len(changes) + 1
+
+
+async def test_digest_is_what_it_is() -> None:
+    """The digest depends on names only: not on this process, its imports, its Python or its machine."""
+    async with open_runner(CASE, catalogue=TOYS) as runner:
+        outcome = runner.run(TOYS.strategy("random"), 3, RandomData(3))
+        assert (outcome.digest(), outcome.schedule_hash()) == ("092078a6322671c454fafd5c31bb6bf6", "6f3113eaaace8a9f")
+
+
+def test_checksums_stand_for_names() -> None:
+    """No two names of the toy share a checksum, and tables go by number."""
+    sums = site_checksums()
+    assert len(sums) == len(SITES) == len(set(sums))
+    columns = column_checksums(ToyKernel().layout)
+    assert len(columns) == len(set(columns)) == 7
+
+
+async def test_rows_are_little_endian_words() -> None:
+    """The digest is taken over a fixed representation."""
+    async with open_runner(CASE, catalogue=TOYS) as runner:
+        rows = runner.run(TOYS.strategy("random"), 3, RandomData(3)).rows()
+    assert rows.dtype == numpy.dtype("<i8")
+    assert rows.shape[1] == 5
