@@ -187,15 +187,15 @@ class Memory(Component):
         folio = self.k.page_head(page)
         if not self.should_zap_folio(zap.details, folio):
             return 1
-        max_nr = self.batch_limit(zap, addr, folio)
+        max_nr = self.batch_limit(zap, addr, page)
         nr = 1
         if self.page_order.view[folio] and max_nr != 1:
             nr = await self.folio_pte_batch(folio, ptep, pte, max_nr)
         await self.zap_present_folio_ptes(zap, folio, page, addr, ptep, pte, nr)
         return nr
 
-    def batch_limit(self, zap: Zap, addr: int, folio: int) -> int:
-        """Return how many entries a batch may have: up to the end of the range, which ends with the table."""
+    def batch_limit(self, zap: Zap, addr: int, page: int) -> int:
+        """Return how many entries a batch from ``page`` at ``addr`` on may have: up to the end of the range, which ends with the table."""
         return zap.end - addr
 
     async def zap_present_special(self, zap: Zap, addr: int, ptep: int, pte: int) -> None:

@@ -149,10 +149,12 @@ class MmuGather(Component):
         if not self.profile.gathers:
             await self.free_at_once(tlb, page, nr, delay_rmap)
             return False
-        self.append(tlb, self.encode(page, nr, delay_rmap))
-        if not self.batch_is_full(tlb):
-            return False
-        return not self.tlb_next_batch(tlb)
+        return self.queue(tlb, self.encode(page, nr, delay_rmap))
+
+    def queue(self, tlb: int, words: list[int]) -> bool:
+        """Append an entry, and open the next batch if that fills the active one; return whether the gather is full."""
+        self.append(tlb, words)
+        return self.batch_is_full(tlb) and not self.tlb_next_batch(tlb)
 
     def encode(self, page: int, nr: int, delay_rmap: bool) -> list[int]:
         """Return the words that stand for ``nr`` pages from ``page`` on."""
@@ -169,6 +171,11 @@ class MmuGather(Component):
         """Return the slots of a batch."""
         return self.g.gather_batch if batch else self.g.gather_bundle
 
+    def free_slots(self, tlb: int) -> int:
+        """Return how many slots of the active batch are free."""
+        batch = self.gather_active[tlb]
+        return self.batch_max(batch) - self.gather_nr[tlb * self.batches + batch]
+
     def append(self, tlb: int, words: list[int]) -> None:
         """Append words to the active batch, which has room for a pair."""
         batch = self.gather_active[tlb]
@@ -180,8 +187,7 @@ class MmuGather(Component):
 
     def batch_is_full(self, tlb: int) -> bool:
         """Return whether the active batch has no room for another pair."""
-        batch = self.gather_active[tlb]
-        return self.gather_nr[tlb * self.batches + batch] >= self.batch_max(batch) - 1
+        return self.free_slots(tlb) < 2
 
     def tlb_next_batch(self, tlb: int) -> bool:
         """Open the next batch; False if delayed removals forbid it, the count is reached, or memory is short."""
@@ -356,8 +362,7 @@ class MmuGatherPerPage(MmuGather):
     entry_words = 1
 
     def batch_is_full(self, tlb: int) -> bool:
-        batch = self.gather_active[tlb]
-        return self.gather_nr[tlb * self.batches + batch] == self.batch_max(batch)
+        return self.free_slots(tlb) == 0
 
     async def free_at_once(self, tlb: int, page: int, nr: int, delay_rmap: bool) -> None:
         await self.k.swap.free_pages_and_swap_cache(tlb, [encode_page(page, 0)])

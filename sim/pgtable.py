@@ -146,8 +146,12 @@ class Pgtable(Component):
         """Clear ``nr`` entries, each atomically; return the first with the young and dirty bits of all."""
         pte = await self.ptep_get_and_clear_full(cpu, mm, addr, ptep, full)
         for k in range(1, nr):
-            pte |= await self.ptep_get_and_clear_full(cpu, mm, addr + k, ptep + k, full) & ACCESS_BITS
+            pte = self.collect_access_bits(pte, await self.ptep_get_and_clear_full(cpu, mm, addr + k, ptep + k, full))
         return pte
+
+    def collect_access_bits(self, pte: int, later: int) -> int:
+        """Return the first entry of a batch with the young and dirty bits of a later one."""
+        return pte | later & ACCESS_BITS
 
     async def clear_full_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int, full: bool) -> None:
         """Clear ``nr`` entries and forget what they held."""

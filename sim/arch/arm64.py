@@ -108,7 +108,7 @@ class Arm64Pgtable(Pgtable):
         await self.unfold_edges(cpu, ptep, nr)
         pte = await self._clear(cpu, mm, addr, ptep)
         for k in range(1, nr):
-            pte |= await self._clear(cpu, mm, addr + k, ptep + k) & ACCESS_BITS
+            pte = self.collect_access_bits(pte, await self._clear(cpu, mm, addr + k, ptep + k))
         return pte
 
     async def clear_full_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int, full: bool) -> None:

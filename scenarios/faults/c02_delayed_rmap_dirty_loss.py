@@ -1,0 +1,19 @@
+"""C02: the rmap of a dirty file page is removed before the TLB flush, as before 6.2 (5df397dec7c4)."""
+
+from __future__ import annotations
+
+from sim.memory import Memory, Zap
+from stress.fault import Fault
+
+
+class DelayedRmapDirtyLoss(Fault, Memory):
+    """The rmap of a dirty file page is removed before the TLB flush, as before 6.2 (5df397dec7c4)."""
+
+    id = "C02"
+    component = "memory"
+    silent = {"s390x": "s390x delays no rmap removal: clearing a PTE has invalidated it everywhere"}
+
+    def delay_rmap(self, zap: Zap, nr: int) -> bool:
+        """The flush still comes under the PTL; the removal does not wait for it."""
+        zap.force_flush = True
+        return False

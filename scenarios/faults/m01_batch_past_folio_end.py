@@ -1,0 +1,17 @@
+"""M01: a batch runs on into the next folio, if that is adjacent in memory and in the address space."""
+
+from __future__ import annotations
+
+from sim.memory import Memory
+from stress.fault import Fault
+
+
+class BatchPastFolioEnd(Fault, Memory):
+    """A batch runs on into the next folio, if that is adjacent in memory and in the address space."""
+
+    id = "M01"
+    component = "memory"
+
+    def pte_batches(self, folio: int, entry: int, expected: int, drop: int) -> bool:
+        """The next page frame with the same bits is enough."""
+        return entry & ~drop == expected

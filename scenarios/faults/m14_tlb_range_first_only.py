@@ -1,0 +1,21 @@
+"""M14: the range to be flushed grows by the first page of a batch only."""
+
+from __future__ import annotations
+
+from sim.mmu_gather import MmuGather
+from stress.fault import Fault
+
+
+class TlbRangeFirstOnly(Fault, MmuGather):
+    """The range to be flushed grows by the first page of a batch only."""
+
+    id = "M14"
+    component = "mmu_gather"
+    silent = {
+        "s390x": "s390x invalidates each PTE as it is cleared, or the whole mm: it uses no range",
+        "ppc64-hash": "ppc64 hash invalidates each hash entry by a hook of the PTE update: it uses no range",
+    }
+
+    def tlb_remove_tlb_entries(self, tlb: int, addr: int, nr: int) -> None:
+        """As if the batch had one page."""
+        super().tlb_remove_tlb_entries(tlb, addr, 1)

@@ -1,0 +1,17 @@
+"""M18: RSS is lowered by one per batch."""
+
+from __future__ import annotations
+
+from sim.memory import Memory
+from stress.fault import Fault
+
+
+class RssByOne(Fault, Memory):
+    """RSS is lowered by one per batch."""
+
+    id = "M18"
+    component = "memory"
+
+    def rss_nr(self, nr: int) -> int:
+        """The count of the batch is not looked at."""
+        return 1

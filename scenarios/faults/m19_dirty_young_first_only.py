@@ -1,0 +1,17 @@
+"""M19: the young and dirty bits of a batch are taken from its first PTE."""
+
+from __future__ import annotations
+
+from sim.pgtable import Pgtable
+from stress.fault import Fault
+
+
+class DirtyYoungFirstOnly(Fault, Pgtable):
+    """The young and dirty bits of a batch are taken from its first PTE."""
+
+    id = "M19"
+    component = "pgtable"
+
+    def collect_access_bits(self, pte: int, later: int) -> int:
+        """What later entries held is forgotten."""
+        return pte
