@@ -1,0 +1,77 @@
+"""The documents name only what exists: links, commands, options, tables, fields."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from stress.cli import COMMANDS
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, SKIPPED, USAGE, VIOLATED
+from stress.store import SCHEMA, VERSION
+from stress.trace import VERSION as TRACE_VERSION
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+        assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_and_their_options_exist(document: Path) -> None:
+    """Every ``zapstress COMMAND --option`` in a code span or block."""
+    for command, rest in re.findall(r"zapstress ([a-z]+)([^`|\n]*)", document.read_text()):
+        if command not in COMMANDS:
+            continue
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--json")
+        importlib.import_module(f"stress.commands.{command}").add_arguments(parser)
+        for option in re.findall(r"(?<!\S)--[a-z-]+", rest):
+            assert option in parser._option_string_actions, f"{document.name}: zapstress {command} has no {option}"
+
+
+def test_files_that_documents_name_exist() -> None:
+    """Paths of the tree in code spans; those that begin with a capital or ``m05`` are examples."""
+    for document in DOCUMENTS:
+        for path in re.findall(r"`((?:sim|stress|tests|docs)/[\w/.-]*)`", document.read_text()):
+            assert (ROOT / path).exists(), f"{document.name}: {path}"
+
+
+def test_every_table_of_the_database_is_documented() -> None:
+    documented = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/file-formats.md").read_text(), re.MULTILINE))
+    assert set(re.findall(r"CREATE TABLE (\w+)", SCHEMA)) <= documented
+
+
+def test_the_versions_of_formats_are_documented() -> None:
+    assert f"traces ({TRACE_VERSION}) and campaign directories ({VERSION})" in (ROOT / "docs/file-formats.md").read_text()
+
+
+def test_every_exit_status_is_documented() -> None:
+    documented = re.findall(r"^\| (\d+) \|", (ROOT / "docs/exit-codes.md").read_text(), re.MULTILINE)
+    assert [CLEAN, VIOLATED, USAGE, FAILED, SKIPPED, INCONCLUSIVE, INTERRUPTED] == [int(number) for number in documented]
+
+
+def test_the_readme_has_the_two_commands_and_ci_runs_the_second() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert re.search(r"<!-- campaign -->\n```\n.*zapstress campaign.*\n```", text)
+    script = re.search(r"command=\$\((.*)\)", (ROOT / ".ci/run").read_text())
+    assert script is not None
+    shown = subprocess.run(["bash", "-c", script[1]], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    assert shown.splitlines() == [shown] and "pytest" in shown and shown in text
+
+
+def test_tox_has_an_environment_for_every_profile() -> None:
+    from stress.discovery import CATALOGUE
+
+    text = (ROOT / "tox.ini").read_text()
+    found = re.search(r"^envlist = .*\{(.*)\}", text, re.MULTILINE)
+    assert found is not None
+    assert set(CATALOGUE.profiles()) == set(found[1].split(","))
