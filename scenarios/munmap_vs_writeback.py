@@ -1,0 +1,61 @@
+"""munmap() of dirty shared file pages while the folio is written out and a third CPU stores to it.
+
+The zapper takes the dirty bit out of the PTE, marks the folio dirty, and must keep the mapping counted until the TLBs are flushed (delayed
+rmap): write-out then finds the folio mapped, waits for the PTL in ``folio_mkclean``, and cannot clear PG_dirty while a CPU may still store
+through a dirty TLB entry. Removed too early, the mapping is not looked for, and the store is lost (KERNEL.md 4.7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scenarios._shapes import orders, read_in, rotate, whole_blocks
+from sim.profile import Profile, World
+from stress.scenario import Body, Scenario
+
+
+class MunmapVsWriteback(Scenario):
+    """``order``: of the folio; ``dirty``: how many of its pages have been stored to (0 for none, 1 for one, 2 for all)."""
+
+    @classmethod
+    def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
+        return rotate(order=orders(profile, geometry, pages_max=64), dirty=(1, 2, 0))
+
+    @property
+    def nr(self) -> int:
+        """Pages mapped."""
+        return 1 << self.params["order"]
+
+    def world(self) -> World:
+        return World(cpus=3, vpages=whole_blocks(self.g, self.nr), pages=3 * self.nr + 8, vmas=2, anon_vmas=1, files=1, file_pages=self.nr)
+
+    def setup(self) -> Iterable[tuple[int, Body]]:
+        yield 0, self.prepare
+        yield 1, self.join
+
+    async def prepare(self) -> None:
+        """Map the file and read it all."""
+        task = self.task(0)
+        await task.start(0)
+        await read_in(task, 0, self.nr, self.params["order"])
+        await task.mmap(0, self.nr, file=0, shared=True)
+        for addr in range(self.nr):
+            await task.load(addr)
+
+    async def join(self) -> None:
+        """The storing thread has made pages dirty."""
+        await self.task(1).start(0)
+        for addr in range((0, 1, self.nr)[self.params["dirty"]]):
+            await self.task(1).store(addr)
+
+    def actors(self) -> list[tuple[str, int, Body]]:
+        return [("munmap", 0, self.munmap), ("store", 1, self.store), ("writeback", 2, self.writeback)]
+
+    async def munmap(self) -> None:
+        await self.task(0).munmap(0, self.nr)
+
+    async def store(self) -> None:
+        await self.task(1).store(0)
+
+    async def writeback(self) -> None:
+        await self.task(2).write_back(0, 0)
