@@ -1,44 +1,26 @@
 """Two ways to resume the actors' coroutines; they give equal digests (law L3).
 
-In both, an actor is a trio task in a nursery that lives across executions, and what it runs yields only HANDOVER
-(somebody else goes next) or PARKED (its body has ended).
+In both, an actor is a trio task in a nursery that lives across executions (what they share is in :mod:`stress.stepping`).
 
 - *fast*: tasks detach their coroutines with trio's public ``temporarily_detach_coroutine_object`` and a
   controller sends to them directly: millions of hand-overs a second;
 - *reference*: tasks stay on trio's own loop and wake each other with ``reschedule``.
-
-A trio primitive awaited inside a stepped region yields something else. That parks the task that steps, so it is
-never recovered from: the run ends with :class:`ForeignYield`.
 """
 
 from __future__ import annotations
 
 import types
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Coroutine, Generator
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import trio
 from outcome import Value
 from trio.lowlevel import Abort, Task, current_task, reattach_detached_coroutine_object, reschedule, temporarily_detach_coroutine_object, wait_task_rescheduled
 
 from sim.machine import Abandon
-from stress.errors import ForeignYield
-from stress.fingerprint import await_chain
-from stress.lockstep import HANDOVER, PARKED, Lockstep, Verdict, park
-
-END = "end"
-"""What a parked actor's loop is sent when the session is over."""
-
-UNWINDS_MAX = 8
-"""How often an actor that keeps awaiting trio is told to unwind."""
-
-
-async def _actor_loop(machine: Lockstep, slot: int) -> None:
-    """Run bodies until told to end, parking before each."""
-    while await park() != END:
-        await machine.run_body(slot)
+from stress.lockstep import PARKED, Lockstep, Verdict
+from stress.stepping import END, DirectDriver, Driver, actor_loop
 
 
 def _abort(_: object) -> Abort:
@@ -51,65 +33,29 @@ def _relay(message: object) -> Generator[object, object, object]:
     return (yield message)
 
 
-class Driver(ABC):
-    """Runs executions that :meth:`Lockstep.begin` has set up."""
-
-    name: str
+class TrioDriver(Driver):
+    """Actors are trio tasks in a nursery."""
 
     def __init__(self, machine: Lockstep) -> None:
-        self.machine = machine
-        self.loops: list[Coroutine[Any, Any, None]] = []
+        super().__init__(machine)
         self.tasks: list[Task] = []
-        self.lost: set[int] = set()
         self.adrift: dict[int, object] = {}
+        """What the actors yielded that have opened a nursery."""
         self.depth = 0
         """Nurseries of the task that steps. Whatever an actor opens comes on top."""
-        machine.frames = lambda slot: await_chain(self.loops[slot])
 
     @abstractmethod
     async def host(self, slot: int) -> None:
         """Be the trio task of the actor in ``slot``."""
 
-    @abstractmethod
-    async def execute(self) -> None:
-        """Run the execution to its end; its verdict is the machine's."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let every actor's task end."""
-
-    def check(self, slot: int, yielded: object) -> None:
-        """Unwind the actor and raise ForeignYield unless it yielded one of ours."""
-        if yielded is HANDOVER or yielded is PARKED:
-            return
-        error = self._foreign(slot, yielded)
-        self.machine.abandoning, self.machine.live = True, False
+    def set_right(self, slot: int, yielded: object) -> None:
         if len(current_task().child_nurseries) > self.depth:
             self.adrift[slot] = yielded
         else:
             self.unwind(slot)
-        raise error
 
-    def _foreign(self, slot: int, yielded: object) -> ForeignYield:
-        """Make the verdict that the tool was misused: a trio primitive in a stepped region."""
-        error = ForeignYield(
-            f"actor {self.machine.actors[slot].name} awaited a trio primitive inside a stepped region "
-            f"(it yielded {type(yielded).__name__}): model code and scenarios may await only the machine's primitives"
-        )
-        self.machine.verdict = Verdict("error", error=error, reason=str(error))
-        return error
-
-    def unwind(self, slot: int) -> None:
-        """Throw Abandon into the actor until it is parked. One that will not be unwound is lost, and its task ends with the session."""
-        for _ in range(UNWINDS_MAX):
-            try:
-                yielded = self.loops[slot].throw(Abandon())
-            except BaseException:  # noqa: BLE001 - its loop is dead: whatever killed it has been raised already
-                break
-            if yielded is PARKED:
-                return
-            self._foreign(slot, yielded)
-        self.lost.add(slot)
+    def beyond_unwinding(self, slot: int) -> bool:
+        return slot in self.lost or slot in self.adrift
 
     async def rescue(self) -> None:
         """Unwind the actors that opened nurseries, which are now this task's: close those first, by letting trio have what they yield."""
@@ -122,28 +68,8 @@ class Driver(ABC):
             self.machine.started[slot] = False
         self.adrift.clear()
 
-    def abandon(self) -> None:
-        """Unwind every actor that is inside its body, so that all stand at their start."""
-        machine = self.machine
-        machine.abandoning, machine.live, machine.run = True, False, 0
-        for slot in range(machine.slots):
-            if machine.started[slot] and slot not in self.lost and slot not in self.adrift:
-                machine.current = slot
-                self.unwind(slot)
-                machine.started[slot] = False
-        machine.abandoning = False
 
-    def conclude(self) -> None:
-        """Abandon what is left of the execution, let the strategy learn, and raise the error if there was one."""
-        machine, current = self.machine, self.machine.current
-        self.abandon()
-        machine.current = current
-        machine.finish()
-        if machine.verdict.error is not None:
-            raise machine.verdict.error
-
-
-class FastDriver(Driver):
+class FastDriver(DirectDriver, TrioDriver):
     """A controller steps detached coroutines."""
 
     name = "fast"
@@ -152,23 +78,12 @@ class FastDriver(Driver):
         task = current_task()
         self.loops[slot], self.tasks[slot] = task.coro, task
         await temporarily_detach_coroutine_object(_abort)
-        await _actor_loop(self.machine, slot)
+        await actor_loop(self.machine, slot)
         await reattach_detached_coroutine_object(task, None)
 
-    async def execute(self) -> None:
-        self.execute_now()
-
     def execute_now(self) -> None:
-        """As :meth:`execute`, without awaiting: for loops over many executions."""
-        machine, sends = self.machine, [loop.send for loop in self.loops]
         self.depth = len(current_task().child_nurseries)
-        while machine.live:
-            slot = machine.current
-            yielded = sends[slot](None)
-            if yielded is not HANDOVER and yielded is not PARKED:
-                with suppress(ForeignYield):
-                    self.check(slot, yielded)
-        self.conclude()
+        super().execute_now()
 
     def close(self) -> None:
         self.abandon()
@@ -181,7 +96,7 @@ class FastDriver(Driver):
                 reschedule(self.tasks[slot])
 
 
-class ReferenceDriver(Driver):
+class ReferenceDriver(TrioDriver):
     """Actors hand over on trio's own loop."""
 
     name = "reference"
@@ -191,7 +106,7 @@ class ReferenceDriver(Driver):
         self.controller: Task | None = None
 
     async def host(self, slot: int) -> None:
-        machine, loop = self.machine, _actor_loop(self.machine, slot)
+        machine, loop = self.machine, actor_loop(self.machine, slot)
         self.loops[slot], self.tasks[slot] = loop, current_task()
         loop.send(None)
         while await wait_task_rescheduled(_abort) != END:
@@ -220,7 +135,7 @@ class ReferenceDriver(Driver):
             reschedule(task, Value(END))
 
 
-DRIVERS: dict[str, type[Driver]] = {driver.name: driver for driver in (FastDriver, ReferenceDriver)}
+DRIVERS: dict[str, type[TrioDriver]] = {driver.name: driver for driver in (FastDriver, ReferenceDriver)}
 
 
 @asynccontextmanager
@@ -248,7 +163,7 @@ async def session(machine: Lockstep, driver: str = "fast") -> AsyncIterator[Driv
         raise failure
 
 
-async def _settle(stepper: Driver, nursery: trio.Nursery) -> None:
+async def _settle(stepper: TrioDriver, nursery: trio.Nursery) -> None:
     """Start the tasks, and let each come to stand at its start."""
     slots = stepper.machine.slots
     stepper.loops = [None] * slots  # type: ignore[list-item]

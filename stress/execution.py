@@ -10,7 +10,7 @@ run of the case has that outcome, and its trace has no choices.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from sim.arena import Arena
@@ -18,9 +18,9 @@ from sim.machine import Actor, Violation
 from stress.case import Case
 from stress.data import PLAIN
 from stress.discovery import CATALOGUE, Catalogue
-from stress.drivers import Driver, FastDriver, session
 from stress.lockstep import Lockstep, Strategy, Tape, Verdict
 from stress.outcome import Outcome
+from stress.stepping import DirectDriver, Driver, plain_session
 from stress.steps import Recorder
 from stress.strategies.sequential import Strategy as Sequential
 
@@ -47,7 +47,7 @@ class Runner:
 
     def run(self, strategy: Strategy, seed: int, data: Tape) -> Outcome:
         """Execute once, at once. Only under the fast driver; see :meth:`execute`."""
-        assert isinstance(self.driver, FastDriver), "the reference driver awaits: use execute()"
+        assert isinstance(self.driver, DirectDriver), "the reference driver awaits: use execute()"
         if self.failed is not None:
             return self.failed
         self._begin(strategy, seed, data)
@@ -96,7 +96,7 @@ class Runner:
 async def open_runner(
     case: Case, driver: str = "fast", steps_max: int = STEPS_MAX, catalogue: Catalogue = CATALOGUE, record: bool = False
 ) -> AsyncIterator[Runner]:
-    """Compose the case, run its setup, and yield a Runner; ``driver`` is ``fast`` or ``reference``.
+    """Compose the case, run its setup, and yield a Runner; ``driver`` is ``fast`` or ``reference``, or ``plain``, which needs no trio.
 
     ``record`` keeps what every step found and left (:class:`~stress.steps.Recorder`): for reports, not for campaigns.
     Raises UsageError for an unknown name, and whatever the model raises if the setup itself is wrong.
@@ -110,10 +110,18 @@ async def open_runner(
         kernel.bind(arena, machine)
         kernel.boot()
         scenario.kernel = kernel
-        async with session(machine, driver) as stepper:
+        async with _session(machine, driver) as stepper:
             runner = Runner(case, scenario, kernel, machine, stepper)
             runner.recorder = Recorder(machine) if record else None
             await runner.prepare()
             yield runner
     finally:
         arena.close()
+
+
+def _session(machine: Lockstep, driver: str) -> AbstractAsyncContextManager[Driver]:
+    if driver == "plain":
+        return plain_session(machine)
+    from stress.drivers import session
+
+    return session(machine, driver)

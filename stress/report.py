@@ -82,8 +82,11 @@ def _columns(replayed: Replayed) -> Iterator[str]:
 def selection(made: list[Step], violation: Violation | None) -> list[Step]:
     """Return the steps to be shown."""
     tail = made[-TAIL_STEPS_MAX:]
-    places = [place[:2] for place in violation.locations] if violation is not None else []
-    touching = [step for step in made[: -len(tail) or None] if any(step.touches(*place) for place in places)] if len(made) > len(tail) else []
+    if violation is None or len(made) == len(tail):
+        return tail
+    places = [place[:2] for place in violation.locations]
+    codes = {code for code in (violation.accused, violation.victim) if code}
+    touching = [step for step in made[: -len(tail)] if step.code in codes or any(step.touches(*place) for place in places)]
     return touching[-TOUCHING_STEPS_MAX:] + tail
 
 

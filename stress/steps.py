@@ -37,9 +37,10 @@ _LOCKING = ("lock", "unlock", "trylock", "down", "up", "downgrade")
 
 @dataclass(frozen=True)
 class Step:
-    """One step. ``number`` counts from 1; ``old`` and ``new`` are what the cell held before and after."""
+    """One step. ``number`` counts from 1; ``code`` is the log's; ``old`` and ``new`` are what the cell held before and after."""
 
     number: int
+    code: int
     slot: int
     actor: str
     site: SiteInfo
@@ -151,7 +152,7 @@ def _decode(runner: Runner, number: int, slot: int) -> Step:
     old, new = changes[number] if number < len(changes) else (value, value)
     name = runner.arena.layout.fields[code >> FIELD_SHIFT & FIELD_MASK].name
     kind, index = code >> KIND_SHIFT & KIND_MASK, code & INDEX_MASK
-    return Step(number + 1, slot, actor_name(runner, slot), SITES[code >> SITE_SHIFT], kind, name, index, value, old, new)
+    return Step(number + 1, code, slot, actor_name(runner, slot), SITES[code >> SITE_SHIFT], kind, name, index, value, old, new)
 
 
 def actor_name(runner: Runner, slot: int) -> str:

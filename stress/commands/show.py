@@ -20,12 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Execute the trace again, and print the page."""
-    import trio
-
+    from stress.stepping import run_plain
     from stress.trace import load
 
     trace = load(args.trace)
-    page: str = trio.run(_page, args, trace, restrict_keyboard_interrupt_to_checkpoints=True)
+    page: str = run_plain(_page(args, trace))
     if args.json:
         put_json({**trace.header(), "page": page})
     else:
@@ -38,7 +37,7 @@ async def _page(args: argparse.Namespace, trace: Trace) -> str:
     from stress.replay import Mode, replay
     from stress.signature import signature_of
 
-    async with replay(trace, Mode(kernel=args.kernel), args.catalogue) as replayed:
+    async with replay(trace, Mode("plain", kernel=args.kernel), args.catalogue) as replayed:
         found = (replayed.outcome.verdict.kind, signature_of(replayed.outcome), replayed.outcome.steps)
         if found != (trace.ending.kind, trace.ending.signature, trace.steps):
             raise Divergence(f"{args.trace}: its replay ends differently ({' '.join(map(str, found))}); zapstress replay says at which step")

@@ -52,7 +52,9 @@ async def executions(scenario: str, driver: str, seeds: range = range(6), faults
 @pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_drivers_agree(scenario: str) -> None:
     """Same seed, same run, under both drivers."""
-    assert await executions(scenario, "fast") == await executions(scenario, "reference")
+    expected = await executions(scenario, "reference")
+    assert await executions(scenario, "fast") == expected
+    assert await executions(scenario, "plain") == expected
 
 
 async def test_same_seed_same_run() -> None:

@@ -69,20 +69,21 @@ async def test_elided_steps_are_counted() -> None:
 
 def step(number: int, column: str = "x", index: int = 0, kind: int = READ, value: int = 0, old: int = 0, new: int = 0, label: str = "look") -> Step:
     """Return a step."""
-    return Step(number, 0, "cpu0 t", SiteInfo("f", label), kind, column, index, value, old, new)
+    return Step(number, number, 0, "cpu0 t", SiteInfo("f", label), kind, column, index, value, old, new)
 
 
 class Somewhere:
     """Stands for a violation at y[3]."""
 
     locations = [("y", 3, 0)]
+    accused, victim = 200, 155
 
 
 def test_selection_keeps_what_touches_the_violation() -> None:
-    """The last steps, and before them the latest that are on its locations."""
+    """The last steps, and before them the latest that are on its locations, the victim's step among them."""
     made = [step(n, "y" if n % 10 == 0 else "x", 3) for n in range(1, 201)]
     shown = selection(made, Somewhere())  # type: ignore[arg-type]
-    assert [s.number for s in shown[: -TAIL_STEPS_MAX or None]] == [100, 110, 120, 130, 140, 150, 160, 170]
+    assert [s.number for s in shown[: -TAIL_STEPS_MAX or None]] == [110, 120, 130, 140, 150, 155, 160, 170]
     assert shown[-TAIL_STEPS_MAX:] == made[-TAIL_STEPS_MAX:]
     assert selection(made[:5], Somewhere()) == made[:5]  # type: ignore[arg-type]
 
