@@ -118,8 +118,9 @@ class S390TlbFlush(TlbFlush):
         self.cpu_mm[cpu] = mm + 1
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """The one attached CPU, inside the kernel with a flush noted, runs no user code before that flush."""
-        return not (self.context_flush_mm.view[mm] and self.mm_cpumask.view[mm] == 1 << cpu and self.m.current == cpu)
+        """Nobody runs a dead mm; and the one attached CPU, inside the kernel with a flush noted, runs no user code before that flush."""
+        noted = self.context_flush_mm.view[mm] and self.mm_cpumask.view[mm] == 1 << cpu and self.m.current == cpu
+        return self.mm_users.view[mm] > 0 and not noted
 
 
 class S390MmuGather(MmuGather):
