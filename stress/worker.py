@@ -104,12 +104,13 @@ class Worker:
     async def lease(self, order: Order) -> None:
         """Execute seeds from ``first`` on until ``count`` are done or ``slice_s`` seconds are over."""
         case = case_of(order)
+        words = self.pulse.words
+        words[LEASE], words[CASE], words[SEED] = order["lease"], order["number"], order["first"]
         if order.get("afresh"):
             await self.close()
         runner = await self.runner(case)
         strategy, learns = self.strategy(case, order)
-        words, tally = self.pulse.words, Tally(order, runner, self.traced)
-        words[LEASE], words[CASE] = order["lease"], order["number"]
+        tally = Tally(order, runner, self.traced)
         began = now = perf_counter()
         for seed in range(order["first"], order["first"] + order["count"]):
             words[SEED] = seed

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,13 @@ class Deadly(ToyScenario):
         await self.count(cpu)
 
 
+class Hanging(ToyScenario):
+    """Makes no step for a minute."""
+
+    async def thread(self, cpu: int) -> None:
+        time.sleep(60)
+
+
 class Mistaken(ToyScenario):
     """Raises what is no violation."""
 
@@ -39,7 +47,7 @@ class Mistaken(ToyScenario):
         raise LookupError("a mistake in a scenario")
 
 
-TOYS = ToyCatalogue(extra={"hashed": Hashed, "deadly": Deadly, "mistaken": Mistaken})
+TOYS = ToyCatalogue(extra={"hashed": Hashed, "deadly": Deadly, "hanging": Hanging, "mistaken": Mistaken})
 TOYS.spec = SPEC  # type: ignore[attr-defined]
 
 

@@ -17,12 +17,14 @@ from typing import Any
 
 import pytest
 
+from stress import fleet as fleet_module
 from stress import store as store_module
 from stress.campaign import Budget, Campaign, run_campaign
 from stress.data import RandomData
 from stress.discovery import ROOT
 from stress.errors import StorageError
-from stress.fleet import WorkerError
+from stress.fleet import FleetError, WorkerError
+from stress.plan import SEED_BITS
 from stress.progress import metrics
 from stress.store import DATABASE, Store
 from tests.stress.campaign_toys import SPEC, settings
@@ -107,6 +109,14 @@ def test_a_worker_that_dies_is_recorded_with_its_seed_and_not_retried(tmp_path: 
         assert ("deadly", -signal.SIGKILL) == (death["scenario"], death["exit_status"])
         assert sum(draws) >= 3
         assert death["unrecorded"] >= 1
+
+
+def test_a_worker_that_hangs_is_killed_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet_module, "HANG_SECONDS_MAX", 0.8)
+    monkeypatch.setattr(fleet_module, "DEATHS_MAX", 1)
+    with pytest.raises(FleetError, match="1 workers died; the seeds they held are in the results directory"):
+        campaign(tmp_path, "hanging", executions=1, workers=1, twin_every=0)
+    assert [(5 << SEED_BITS, -signal.SIGKILL)] == rows(tmp_path, "SELECT seed, exit_status FROM deaths")
 
 
 def test_a_mistake_in_a_scenario_ends_the_campaign(tmp_path: Path) -> None:
