@@ -111,7 +111,7 @@ class Catalogue:
 
     def faults(self) -> dict[str, str]:
         """Return the faults: id -> first line."""
-        return {fault_id(file): first_line(file) for _, file in modules("scenarios.faults")}
+        return {fault_id(file): first_line(file).removeprefix(f"{fault_id(file)}: ") for _, file in modules("scenarios.faults")}
 
     def strategies(self) -> dict[str, str]:
         """Return the strategies that can search (replay follows a tape, and is none)."""

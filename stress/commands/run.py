@@ -84,7 +84,7 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
             raise UsageError(f"--param {word}: write NAME=NUMBER") from None
     if args.steps_max < 1:
         raise UsageError("--steps-max must be at least 1")
-    return Case(args.scenario, tuple(sorted(params.items())), args.profile, args.geometry, args.kernel, tuple(args.fault))
+    return Case(args.scenario, tuple(sorted(params.items())), args.profile, args.geometry, args.kernel, tuple(fault.upper() for fault in args.fault))
 
 
 def ending_line(outcome: Outcome, case: Case) -> str:

@@ -43,7 +43,7 @@ def test_listing_imports_nothing(packages: Path) -> None:
     assert list(found) == ["bare", "broken", "good"]
     assert (found["good"], found["bare"]) == ("A good one.", "")
     assert found["broken"].startswith("(cannot be read: ")
-    assert CATALOGUE.faults() == {"C02": "C02: dirty.", "M05": "M05: the flush comes late."}
+    assert CATALOGUE.faults() == {"C02": "dirty.", "M05": "the flush comes late."}
 
 
 def test_sources_hash(packages: Path) -> None:
