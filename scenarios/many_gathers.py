@@ -1,0 +1,50 @@
+"""Three threads of one process drop small ranges again and again, so that many gathers of one mm overlap.
+
+``mm_tlb_flush_nested`` turns every finish that overlaps another gather into a flush of the whole mm, whoever has cleared what; the counter
+must come back to zero, each gather must free exactly what it queued, and the ranges of the others must not be taken for flushed. All the
+entries are in one PTE table, so that the zappers queue for its lock; each refills a page of its range in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scenarios._shapes import fill, rotate, whole_blocks
+from sim.profile import Profile, World
+from stress.scenario import Body, Scenario
+
+EACH = 2
+"""Pages that each thread calls its own."""
+
+
+class ManyGathers(Scenario):
+    """``apart``: each thread keeps to its own pages, else all also drop the first."""
+
+    @classmethod
+    def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
+        return rotate(apart=(0, 1))
+
+    def world(self) -> World:
+        return World(cpus=3, vpages=whole_blocks(self.g, 3 * EACH), pages=32, vmas=1, anon_vmas=1)
+
+    def setup(self) -> Iterable[tuple[int, Body]]:
+        yield 0, self.prepare
+        yield 1, lambda: self.task(1).start(0)
+        yield 2, lambda: self.task(2).start(0)
+
+    async def prepare(self) -> None:
+        """Map and fill with single pages."""
+        await self.task(0).start(0)
+        await self.task(0).mmap(0, 3 * EACH)
+        await fill(self.task(0), 0, 3 * EACH, 0)
+
+    def actors(self) -> list[tuple[str, int, Body]]:
+        return [(f"zap{cpu}", cpu, lambda cpu=cpu: self.zap(cpu)) for cpu in range(3)]  # type: ignore[misc]
+
+    async def zap(self, cpu: int) -> None:
+        task, first = self.task(cpu), cpu * EACH
+        await task.dontneed(first, EACH)
+        await task.store(first)
+        await task.dontneed(first, 1)
+        if not self.params["apart"]:
+            await task.dontneed(0, 1)
