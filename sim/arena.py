@@ -37,6 +37,9 @@ FIELD_SHIFT, KIND_SHIFT, SITE_SHIFT = 34, 44, 48
 READ, WRITE, RMW, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, WAIT = range(6)
 """Kinds of steps. The two TLB kinds have a second location, the TLB cell, in the upper part of their value."""
 
+Cells = memoryview
+"""The words of a column, as steps use them."""
+
 Watch = Callable[[int, int, int, int], None]
 """Called with (index, old, new, holder) in the very step that changed a cell."""
 
@@ -80,12 +83,13 @@ class Column:
     of cell 0 (add the index and the site); ``watch``, if set, is told of every change made by a step.
     """
 
-    __slots__ = ("array_of", "count", "id", "klass", "name", "r", "view", "w", "watch", "x")
+    __slots__ = ("_array", "array_of", "count", "id", "klass", "name", "r", "view", "w", "watch", "x")
 
     def __init__(self, field: Field, number: int, view: memoryview, array_of: Callable[[], np.ndarray[Any, Any]]) -> None:
         self.name, self.count, self.klass, self.id = field.name, field.count, field.klass, number
         self.view = view
         self.array_of = array_of
+        self._array: np.ndarray[Any, Any] | None = None
         base = number << FIELD_SHIFT
         self.r, self.w, self.x = (base | kind << KIND_SHIFT for kind in (READ, WRITE, RMW))
         self.watch: Watch | None = None
@@ -102,7 +106,9 @@ class Column:
     @property
     def array(self) -> np.ndarray[Any, Any]:
         """The column as a numpy array of int64 over the same memory, for audits."""
-        return self.array_of()
+        if self._array is None:
+            self._array = self.array_of()
+        return self._array
 
     def __repr__(self) -> str:
         return f"<column {self.name}[{self.count}] {self.klass}>"

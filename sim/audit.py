@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sim.arena import Column
 from sim.checks.base import Checker
-from sim.ledger import GATHER, HOLDERS, LRU, MAPPING, PAGECACHE, TABLE, TRANSIENT
+from sim.ledger import HOLDERS, LRU, MAPPING, PAGECACHE, TABLE
 from sim.mm_types import MAPPING_ANON, MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS
-from sim.pte import DIRTY, KIND_MARKER, KIND_MASK, KIND_MIGRATION, KIND_SHIFT, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, UFFD_WP, WRITE
+from sim.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,17 +76,25 @@ class Audit(Checker):
     act_nr: Column
     table_page: Column
 
+    def bind(self) -> None:
+        """Take every column as such: an audit reads arrays."""
+        super().bind()
+        for name, column in self.k.arena.columns.items():
+            setattr(self, name, column)
+
     def run(self, drained: bool) -> None:
         """Judge the whole arena; raises the first violation found. ``drained``: leaks are judged too."""
         import numpy as np
 
-        ptes = self.pte.array.reshape(-1, self.g.ptrs_per_pte)
-        live = np.flatnonzero(self.table_mm.array)
-        self.mms = np.repeat(self.table_mm.array[live] - 1, self.g.ptrs_per_pte)
-        self.entries = ptes[live].ravel()
-        present = (self.entries & PRESENT != 0) & (self.entries & SPECIAL == 0)
-        self.present, self.owners = self.entries[present], self.mms[present]
+        tables = self.table_mm.array
+        live = tables.nonzero()[0]
+        self.entries = self.pte.array.reshape(-1, self.g.ptrs_per_pte)[live].ravel()
+        self.mms = (tables[live] - 1).repeat(self.g.ptrs_per_pte)
+        places = ((self.entries & (PRESENT | SPECIAL)) == PRESENT).nonzero()[0]
+        self.present, self.owners = self.entries[places], self.mms[places]
         self.pfns = self.present >> PFN_SHIFT
+        self.heads = self.page_head.array[self.pfns]
+        self.anon = self.page_mapping.array[self.heads] & MAPPING_ANON
         self.mapped = np.bincount(self.pfns, minlength=self.w.pages)
         self._mapcounts(np)
         self._rss(np)
@@ -97,104 +105,107 @@ class Audit(Checker):
             self._references(np)
 
     def _mapcounts(self, np: Any) -> None:
-        wrong = np.flatnonzero(self.page_mapcount.array != self.mapped)
+        wrong = (self.page_mapcount.array != self.mapped).nonzero()[0]
         if len(wrong):
             p = int(wrong[0])
             self.object("I7q", f"page {p}: mapcount {self.page_mapcount[p]}, mapped by {int(self.mapped[p])} PTEs", 0, [("page_mapcount", p, 0)])
         head = self.page_head.array
-        large = self.page_order.array[head] > 0
-        count = np.bincount(head[large & (self.mapped > 0)], minlength=self.w.pages)
-        wrong = np.flatnonzero((self.page_nr_pages_mapped.array != count) & (self.page_order.array > 0))
+        count = np.bincount(head[self.mapped.nonzero()[0]], minlength=self.w.pages)
+        wrong = ((self.page_nr_pages_mapped.array != count) & (self.page_order.array > 0)).nonzero()[0]
         if len(wrong):
             p = int(wrong[0])
             self.object("I11q", f"folio {p}: _nr_pages_mapped {self.page_nr_pages_mapped[p]}, pages mapped {int(count[p])}")
-        if int((self.page_deferred.array != 0).sum()) != self.split_queue_len[0]:
-            self.object("I15q", f"the queue's length is {self.split_queue_len[0]} and {int((self.page_deferred.array != 0).sum())} folios are on it")
+        queued = int(np.count_nonzero(self.page_deferred.array))
+        if queued != self.split_queue_len[0]:
+            self.object("I15q", f"the queue's length is {self.split_queue_len[0]} and {queued} folios are on it")
 
     def _rss(self, np: Any) -> None:
-        expected = np.zeros((self.w.mms, NR_MM_COUNTERS), dtype=np.int64)
-        anon = self.page_mapping.array[self.page_head.array[self.pfns]] & MAPPING_ANON != 0
-        np.add.at(expected, (self.owners[anon], MM_ANONPAGES), 1)
-        np.add.at(expected, (self.owners[~anon], MM_FILEPAGES), 1)
-        kinds = np.where(self.entries & PRESENT == 0, self.entries & KIND_MASK, 0)
-        np.add.at(expected, (self.mms[kinds == KIND_SWAP], MM_SWAPENTS), 1)
-        moving = kinds == KIND_MIGRATION
-        if moving.any():
-            of_anon = self.page_mapping.array[self.page_head.array[self.entries[moving] >> PFN_SHIFT]] & MAPPING_ANON != 0
-            np.add.at(expected, (self.mms[moving], np.where(of_anon, MM_ANONPAGES, MM_FILEPAGES)), 1)
-        actual = self.mm_rss.array.reshape(self.w.cpus, self.w.mms, NR_MM_COUNTERS).sum(axis=0)
-        wrong = np.argwhere(actual != expected)
+        size = self.w.mms * NR_MM_COUNTERS
+        members = self.owners * NR_MM_COUNTERS + self.anon
+        expected = np.bincount(members, minlength=size)  # MM_FILEPAGES is 0 and MM_ANONPAGES 1, as the anon bit
+        others = (self.entries & KIND_MASK).nonzero()[0]
+        if len(others):
+            expected = expected + self._absent_rss(np, others, size)
+        actual = self.mm_rss.array.reshape(self.w.cpus, size).sum(axis=0)
+        wrong = (actual != expected).nonzero()[0]
         if len(wrong):
-            mm, member = (int(x) for x in wrong[0])
+            mm, member = divmod(int(wrong[0]), NR_MM_COUNTERS)
             name = ("file", "anon", "swap", "shmem")[member]
-            self.object("I17", f"mm {mm}: {name} rss {int(actual[mm, member])}, and {int(expected[mm, member])} in its page tables")
-        if len(self.swap_map):
-            named = np.bincount(self.entries[kinds == KIND_SWAP] >> PFN_SHIFT, minlength=self.w.swap_slots)
+            self.object("I17", f"mm {mm}: {name} rss {int(actual[wrong[0]])}, and {int(expected[wrong[0]])} in its page tables")
+        if self.swap_map.count:
+            swaps = self.entries[others]
+            named = np.bincount(swaps[swaps & KIND_MASK == KIND_SWAP] >> PFN_SHIFT, minlength=self.w.swap_slots)
             if (named != self.swap_map.array).any():
-                slot = int(np.flatnonzero(named != self.swap_map.array)[0])
+                slot = int((named != self.swap_map.array).nonzero()[0][0])
                 self.object("O14q", f"swap slot {slot} has count {self.swap_map[slot]} and {int(named[slot])} entries name it")
 
+    def _absent_rss(self, np: Any, others: Array, size: int) -> Array:
+        """Return what entries that are not present add to RSS: swap entries, and pages under migration."""
+        entries, rows = self.entries[others], self.mms[others] * NR_MM_COUNTERS
+        kinds = entries & KIND_MASK
+        swap = kinds == KIND_SWAP
+        moving = kinds == KIND_MIGRATION
+        of_anon = self.page_mapping.array[self.page_head.array[entries[moving] >> PFN_SHIFT]] & MAPPING_ANON
+        members = np.concatenate((rows[swap] + MM_SWAPENTS, rows[moving] + np.where(of_anon, MM_ANONPAGES, MM_FILEPAGES)))
+        counted: Array = np.bincount(members, minlength=size)
+        return counted
+
     def _exclusivity(self, np: Any) -> None:
-        anon = self.page_mapping.array[self.page_head.array] & MAPPING_ANON != 0
-        shared = np.flatnonzero((self.page_anon_exclusive.array != 0) & anon & (self.mapped > 1))
+        exclusive = self.page_anon_exclusive.array
+        shared = ((exclusive != 0) & (self.mapped > 1)).nonzero()[0]
+        shared = shared[self.page_mapping.array[self.page_head.array[shared]] & MAPPING_ANON != 0] if len(shared) else shared
         if len(shared):
             p = int(shared[0])
             self.object("I31q", f"page {p} is exclusive and mapped by {int(self.mapped[p])} PTEs", 0, [("page_anon_exclusive", p, 0)])
-        writable = self.pfns[self.present & WRITE != 0]
-        wrong = writable[anon[writable] & (self.page_anon_exclusive.array[writable] == 0)]
+        wrong = ((self.present & WRITE != 0) & (self.anon != 0) & (exclusive[self.pfns] == 0)).nonzero()[0]
         if len(wrong):
-            self.object("I31q", f"page {int(wrong[0])} is mapped writable and not exclusive", 0, [("page_anon_exclusive", int(wrong[0]), 0)])
+            p = int(self.pfns[wrong[0]])
+            self.object("I31q", f"page {p} is mapped writable and not exclusive", 0, [("page_anon_exclusive", p, 0)])
 
     def _contents(self, np: Any) -> None:
-        if not len(self.i_pages):
+        if not self.i_pages.count:
             return
-        slots = np.flatnonzero(self.i_pages.array)
+        slots = self.i_pages.array.nonzero()[0]
         pages = self.i_pages.array[slots] - 1
         head = self.page_head.array[pages]
         dirty = np.bincount(self.pfns[self.present & DIRTY != 0], minlength=self.w.pages)[pages] > 0
         clean = (self.page_dirty.array[head] == 0) & (self.page_writeback.array[head] == 0) & ~dirty
-        wrong = np.flatnonzero(clean & (self.page_content.array[pages] != self.disk.array[slots]))
+        wrong = (clean & (self.page_content.array[pages] != self.disk.array[slots])).nonzero()[0]
         if len(wrong):
             p, slot = int(pages[wrong[0]]), int(slots[wrong[0]])
             self.object("I28", f"page {p} is clean, holds version {self.page_content[p]}, and the disk {self.disk[slot]}", 0, [("page_content", p, 0)])
 
     def _locks(self, np: Any) -> None:
-        locks = (self.ptl, self.mmap_lock, self.page_locked, self.i_mmap_lock, self.anon_vma_lock, self.zone_lock, self.lruvec_lock, self.split_queue_lock)
-        for lock in locks:
-            held = np.flatnonzero(lock.array) if len(lock) else ()
-            if len(held):
-                self.object("LOCK", f"{lock.name}[{int(held[0])}] is held")
-        gathers = np.bincount(self.gather_mm.array[self.gather_open.array != 0], minlength=self.w.mms)
-        wrong = np.flatnonzero(self.mm_tlb_flush_pending.array != gathers)
-        if len(wrong):
-            mm = int(wrong[0])
-            self.object("I40", f"mm {mm}: pending {self.mm_tlb_flush_pending[mm]}, open gathers {int(gathers[mm])}")
+        for lock in (self.ptl, self.mmap_lock, self.page_locked, self.i_mmap_lock, self.anon_vma_lock, self.zone_lock, self.lruvec_lock, self.split_queue_lock):
+            if lock.count and any(lock.view.tolist()):
+                self.object("LOCK", f"{lock.name}[{int(lock.array.nonzero()[0][0])}] is held")
+        open_gathers = [0] * self.w.mms
+        for cpu in range(self.w.cpus):
+            open_gathers[self.gather_mm[cpu]] += self.gather_open[cpu]
+        pending = self.mm_tlb_flush_pending.view.tolist()
+        if pending != open_gathers:
+            mm = next(i for i in range(self.w.mms) if pending[i] != open_gathers[i])
+            self.object("I40", f"mm {mm}: pending {pending[mm]}, open gathers {open_gathers[mm]}")
 
     def _references(self, np: Any) -> None:
         """Every holder's cells equal what that holder has; with nobody inside an operation, nothing is transient."""
-        head, pages = self.page_head.array, self.w.pages
+        pages = self.w.pages
         cells = self.ledger.array.reshape(len(HOLDERS), pages)
-        expected = np.zeros_like(cells)
-        expected[MAPPING] = np.bincount(head[self.pfns], minlength=pages)
-        cached = self.i_pages.array[self.i_pages.array > 0] - 1
-        expected[PAGECACHE] = np.bincount(head[cached], minlength=pages)
+        expected = np.zeros((len(HOLDERS), pages), dtype=np.int64)
+        expected[MAPPING] = np.bincount(self.heads, minlength=pages)
+        if self.i_pages.count:
+            expected[PAGECACHE] = np.bincount(self.page_head.array[self.i_pages.array[self.i_pages.array > 0] - 1], minlength=pages)
         for batch, nr in ((self.lru_batch, self.lru_nr), (self.act_batch, self.act_nr)):
             for cpu in range(self.w.cpus):
-                first = cpu * self.g.pagevec
-                expected[LRU] += np.bincount(batch.array[first : first + nr[cpu]], minlength=pages)
-        tables = self.table_page.array[self.table_mm.array > 0]
-        expected[TABLE] = np.bincount(tables, minlength=pages)
-        wrong = np.argwhere(cells != expected)
-        if len(wrong):
-            holder, folio = (int(x) for x in wrong[0])
-            last = self.ledger_site[holder * pages + folio]
-            self.object(
-                "I2", f"folio {folio}: {int(cells[holder, folio])} references held by the {HOLDERS[holder]}, which accounts for {int(expected[holder, folio])}", 0,
-                [("page_ref", folio, 0)], accused=last,
-            )  # fmt: skip
-        total = cells[MAPPING:].sum(axis=0)
-        total[0] += 1
-        wrong = np.flatnonzero(total != self.page_ref.array)
+                for folio in batch.view[cpu * self.g.pagevec : cpu * self.g.pagevec + nr[cpu]].tolist():
+                    expected[LRU, folio] += 1
+        expected[TABLE] = np.bincount(self.table_page.array[self.table_mm.array > 0], minlength=pages)
+        if (cells != expected).any():
+            holder, folio = (int(x) for x in np.argwhere(cells != expected)[0])
+            message = f"folio {folio}: {int(cells[holder, folio])} references held by the {HOLDERS[holder]}, which accounts for {int(expected[holder, folio])}"
+            self.object("I2", message, 0, [("page_ref", folio, 0)], accused=self.ledger_site[holder * pages + folio])
+        expected[0, 0] = 1
+        wrong = (expected.sum(axis=0) != self.page_ref.array).nonzero()[0]
         if len(wrong):
             p = int(wrong[0])
-            self.object("I2", f"folio {p}: refcount {self.page_ref[p]}, holders {int(total[p])}", 0, [("page_ref", p, 0)])
+            self.object("I2", f"folio {p}: refcount {self.page_ref[p]}, holders {int(expected[:, p].sum())}", 0, [("page_ref", p, 0)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from sim.arena import Field
+from sim.arena import SHARED, Field
 
 if TYPE_CHECKING:
     from sim.kernel import Kernel
@@ -14,7 +14,8 @@ class Component:
     """Base of every modelled file.
 
     Once bound, a component has every column of the arena as an attribute of its name; it annotates those that it
-    uses. ``addr`` and ``end`` are virtual page numbers throughout, ``ptep`` is an index into the column ``pte``,
+    uses. A shared one is a Column, to be passed to the machine's primitives; one that is private, or the checkers'
+    own, is the bare cells, read and written with ``[]``. ``addr`` and ``end`` are virtual page numbers throughout, ``ptep`` is an index into the column ``pte``,
     ``page`` and ``pfn`` are page frame numbers, a folio is the pfn of its head, ``tlb`` is a gather (one per CPU).
     """
 
@@ -32,7 +33,7 @@ class Component:
         """Take the machine and the columns. Called once, when the arena exists."""
         self.m = self.k.machine
         for name, column in self.k.arena.columns.items():
-            setattr(self, name, column)
+            setattr(self, name, column if column.klass == SHARED else column.view)
 
     def boot(self) -> None:
         """Make the first state, by plain stores, before anything runs."""

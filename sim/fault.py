@@ -8,7 +8,7 @@ read faults of anonymous memory unless the caller asks for it.
 
 from __future__ import annotations
 
-from sim.arena import Column
+from sim.arena import Cells, Column
 from sim.component import Component
 from sim.ledger import PAGECACHE, TRANSIENT
 from sim.machine import site
@@ -51,15 +51,15 @@ class PageFault(Component):
     pmd: Column
     mmap_lock: Column
     mm_rss: Column
-    mm_order: Column
+    mm_order: Cells
     mm_tlb_flush_pending: Column
-    vma_flags: Column
-    vma_start: Column
-    vma_end: Column
-    vma_file: Column
-    vma_pgoff: Column
+    vma_flags: Cells
+    vma_start: Cells
+    vma_end: Cells
+    vma_file: Cells
+    vma_pgoff: Cells
     page_ref: Column
-    page_order: Column
+    page_order: Cells
     page_content: Column
     page_anon_exclusive: Column
     page_locked: Column
@@ -171,7 +171,7 @@ class PageFault(Component):
             return True
         index = addr - self.vma_start[vma] + self.vma_pgoff[vma]
         folio = await self.k.filemap.filemap_fault(cpu, self.vma_file[vma] - 1, index)
-        page = folio + (index & (1 << self.page_order.view[folio]) - 1)
+        page = folio + (index & (1 << self.page_order[folio]) - 1)
         if write and not self.vma_flags[vma] & VM_SHARED:
             await self.do_cow_fault(cpu, mm, vma, addr, page, pte)
             await self.k.filemap.unlock_folio(folio)
@@ -260,7 +260,7 @@ class PageFault(Component):
 
     async def wp_can_reuse_anon_folio(self, cpu: int, folio: int, page: int) -> bool:
         """Return whether nobody else has the small folio; it is then exclusive. Large folios are never reused (6.9)."""
-        if self.page_order.view[folio] or await self.m.load(WP_REFS, self.page_ref, folio) > 3:
+        if self.page_order[folio] or await self.m.load(WP_REFS, self.page_ref, folio) > 3:
             return False
         await self.k.swap.lru_add_drain(cpu)
         if await self.m.load(WP_REFS, self.page_ref, folio) > 1 or not await self.m.trylock(WP_TRYLOCK, self.page_locked, folio):

@@ -6,7 +6,7 @@ Lock order: folio lock, PTL. Left out: readahead, truncation, the i_pages lock.
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Column, Field
+from sim.arena import Cells, Column, Field, PRIVATE
 from sim.component import Component
 from sim.ledger import PAGECACHE, TRANSIENT
 from sim.machine import site
@@ -36,15 +36,15 @@ class Filemap(Component):
     disk: Column
     pte: Column
     page_ref: Column
-    page_mapping: Column
-    page_index: Column
-    page_order: Column
+    page_mapping: Cells
+    page_index: Cells
+    page_order: Cells
     page_locked: Column
     page_content: Column
-    vma_start: Column
-    vma_end: Column
-    vma_pgoff: Column
-    vma_file: Column
+    vma_start: Cells
+    vma_end: Cells
+    vma_pgoff: Cells
+    vma_file: Cells
 
     def fields(self) -> list[Field]:
         cells = self.w.files * self.w.file_pages
@@ -119,7 +119,7 @@ class Filemap(Component):
         if page < 0:
             return 1, 0
         folio = self.k.page_head(page)
-        nr = min(last - at, folio + (1 << self.page_order.view[folio]) - page)
+        nr = min(last - at, folio + (1 << self.page_order[folio]) - page)
         await self.m.add(AROUND_GET, self.page_ref, folio, 1, TRANSIENT)
         count = 0
         if await self.m.trylock(AROUND_TRYLOCK, self.page_locked, folio):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.arena import Column
+from sim.arena import Cells, Column
 from sim.component import Component
 from sim.ledger import TRANSIENT
 from sim.machine import site
@@ -53,19 +53,19 @@ class Fork(Component):
 
     mmap_lock: Column
     mm_users: Column
-    mm_order: Column
+    mm_order: Cells
     mm_rss: Column
     pmd: Column
     pte: Column
     ptl: Column
-    vma_flags: Column
-    vma_start: Column
-    vma_end: Column
-    vma_file: Column
-    vma_anon_vma: Column
-    vma_attached: Column
+    vma_flags: Cells
+    vma_start: Cells
+    vma_end: Cells
+    vma_file: Cells
+    vma_anon_vma: Cells
+    vma_attached: Cells
     page_ref: Column
-    page_order: Column
+    page_order: Cells
     swap_map: Column
 
     async def dup_mmap(self, cpu: int, src: int, dst: int) -> None:
@@ -146,7 +146,7 @@ class Fork(Component):
             return 1
         page = pte_pfn(pte)
         folio, entries, nr = self.k.page_head(page), [pte], 1
-        if self.page_order.view[folio] and max_nr != 1:
+        if self.page_order[folio] and max_nr != 1:
             ignore = DIRTY if self.vma_flags[copy.src_vma] & VM_SHARED else 0
             nr = await self.k.memory.folio_pte_batch(folio, src, pte, max_nr, ignore, entries)
         await self.m.add(REFS, self.page_ref, folio, nr, TRANSIENT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Column, Field
+from sim.arena import Cells, Column, Field, PRIVATE
 from sim.component import Component
 from sim.machine import site
 
@@ -18,16 +18,16 @@ class HugeMemory(Component):
     name = "huge_memory"
 
     split_queue_lock: Column
-    split_queue_len: Column
-    page_deferred: Column
-    page_order: Column
+    split_queue_len: Cells
+    page_deferred: Cells
+    page_order: Cells
 
     def fields(self) -> list[Field]:
         return [Field("split_queue_lock", 1), Field("split_queue_len", 1, PRIVATE)]
 
     async def deferred_split_folio(self, folio: int) -> None:
         """Queue a large anonymous folio that lost a mapping; in 6.9 also one that lost its last."""
-        if self.page_order.view[folio] <= 1 or self.page_deferred[folio]:
+        if self.page_order[folio] <= 1 or self.page_deferred[folio]:
             return
         await self.m.lock(LOCK, self.split_queue_lock, 0)
         if not self.page_deferred[folio]:
@@ -37,7 +37,7 @@ class HugeMemory(Component):
 
     async def folio_undo_large_rmappable(self, folio: int) -> None:
         """Take a folio whose refcount is 0 off the queue; looks before it locks."""
-        if self.page_order.view[folio] <= 1 or not self.page_deferred[folio]:
+        if self.page_order[folio] <= 1 or not self.page_deferred[folio]:
             return
         await self.m.lock(UNDO_LOCK, self.split_queue_lock, 0)
         if self.page_deferred[folio]:

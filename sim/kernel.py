@@ -135,12 +135,11 @@ def compose(profile: Profile, geometry: str, version: str, world: World, faults:
     if version not in VERSIONS:
         raise ComposeError(f"unknown kernel version {version!r}: use one of {', '.join(VERSIONS)}")
     classes = {cls.name: cls for cls in GENERIC}
-    for cls in (*VERSIONS[version], *profile.components.values()):
-        classes[cls.name] = cls
+    classes |= {cls.name: cls for cls in (*VERSIONS[version], *profile.components.values())}
     for fault in faults:
         name = getattr(fault, "component", None)
         if name not in classes:
             raise ComposeError(f"{fault.__name__}.component is {name!r}: use one of {', '.join(classes)}")
-        classes[name] = type(fault.__name__, (fault, classes[name]), {})
+        classes[str(name)] = type(fault.__name__, (fault, classes[str(name)]), {})
     return Kernel(profile, profile.geometry(geometry), world, classes)
 

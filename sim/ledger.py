@@ -8,7 +8,9 @@ what its holder does not have is caught at the step that does it.
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Column, Field
+from collections.abc import Callable
+
+from sim.arena import Cells, Column, Field, MACHINE
 from sim.component import Component
 from sim.machine import Violation
 
@@ -21,26 +23,37 @@ class Ledger(Component):
 
     name = "ledger"
 
-    ledger: Column
-    ledger_site: Column
+    change: Callable[[int, int, int], None]
+    """``change(holder, folio, delta)``: give references of a folio to a holder, or with a negative delta take them."""
+
+    ledger: Cells
+    ledger_site: Cells
 
     def fields(self) -> list[Field]:
         cells = len(HOLDERS) * self.w.pages
         return [Field("ledger", cells, MACHINE), Field("ledger_site", cells, MACHINE)]
 
+    def bind(self) -> None:
+        super().bind()
+        self.change = self._changer()
+
     def cell(self, holder: int, folio: int) -> int:
         """Return the index of a holder's cell for ``folio``."""
         return holder * self.w.pages + folio
 
-    def change(self, holder: int, folio: int, delta: int) -> None:
-        """Give (or with a negative ``delta`` take) references of ``folio`` to (from) ``holder``."""
-        i = holder * self.w.pages + folio
-        value = self.ledger.view[i] + delta
-        self.ledger.view[i] = value
-        here = self.m.last_site
-        if value < 0:
-            self._overdrawn(holder, folio, delta, value, here, self.ledger_site.view[i])
-        self.ledger_site.view[i] = here
+    def _changer(self) -> Callable[[int, int, int], None]:
+        """Return :attr:`change`, with everything that it needs at hand: it runs in every second step."""
+        cells, sites, pages, m, overdrawn = self.ledger, self.ledger_site, self.w.pages, self.m, self._overdrawn
+
+        def change(holder: int, folio: int, delta: int) -> None:
+            i = holder * pages + folio
+            value = cells[i] = cells[i] + delta
+            here = m.last_site
+            if value < 0:
+                overdrawn(holder, folio, delta, value, here, sites[i])
+            sites[i] = here
+
+        return change
 
     def move(self, giver: int, taker: int, folio: int, nr: int) -> None:
         """Move ``nr`` references of ``folio`` from one holder to another."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.arena import Column
+from sim.arena import Cells, Column
 from sim.component import Component
 from sim.machine import site
 
@@ -16,8 +16,8 @@ class Madvise(Component):
     name = "madvise"
 
     mmap_lock: Column
-    vma_start: Column
-    vma_end: Column
+    vma_start: Cells
+    vma_end: Cells
 
     async def madvise_dontneed(self, cpu: int, mm: int, start: int, nr: int) -> None:
         """Drop the pages of [start, start + nr); the mappings stay."""

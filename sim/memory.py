@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.arena import Column
+from sim.arena import Cells, Column
 from sim.component import Component
 from sim.machine import site
 from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP
@@ -75,12 +75,12 @@ class Memory(Component):
     pmd: Column
     mm_rss: Column
     mm_tlb_flush_batched: Column
-    vma_start: Column
-    vma_end: Column
-    vma_flags: Column
-    vma_mm: Column
-    page_order: Column
-    gather_fullmm: Column
+    vma_start: Cells
+    vma_end: Cells
+    vma_flags: Cells
+    vma_mm: Cells
+    page_order: Cells
+    gather_fullmm: Cells
 
     # -- the ladder ------------------------------------------------------------------------------------------------
 
@@ -189,7 +189,7 @@ class Memory(Component):
             return 1
         max_nr = self.batch_limit(zap, addr, page)
         nr = 1
-        if self.page_order.view[folio] and max_nr != 1:
+        if self.page_order[folio] and max_nr != 1:
             nr = await self.folio_pte_batch(folio, ptep, pte, max_nr)
         await self.zap_present_folio_ptes(zap, folio, page, addr, ptep, pte, nr)
         return nr
@@ -279,7 +279,7 @@ class Memory(Component):
 
     def pte_batches(self, folio: int, entry: int, expected: int, drop: int) -> bool:
         """Return whether ``entry`` continues a batch: as expected, and inside the folio."""
-        return entry & ~drop == expected and pte_pfn(entry) < folio + (1 << self.page_order.view[folio])
+        return entry & ~drop == expected and pte_pfn(entry) < folio + (1 << self.page_order[folio])
 
     # -- entries that are not present ------------------------------------------------------------------------------
 

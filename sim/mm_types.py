@@ -10,7 +10,7 @@ Left out: memcg, page types, the pin count of large folios, PG_hwpoison.
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, PRIVATE, Column, Field
+from sim.arena import Cells, Column, Field, MACHINE, PRIVATE
 from sim.component import Component
 
 MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES = range(4)
@@ -40,16 +40,16 @@ class MmTypes(Component):
 
     name = "mm_types"
 
-    page_head: Column
-    page_order: Column
-    page_mapping: Column
+    page_head: Cells
+    page_order: Cells
+    page_mapping: Cells
     page_mapcount: Column
-    vma_mm: Column
-    vma_start: Column
-    vma_end: Column
-    vma_attached: Column
-    vma_flags: Column
-    vma_file: Column
+    vma_mm: Cells
+    vma_start: Cells
+    vma_end: Cells
+    vma_attached: Cells
+    vma_flags: Cells
+    vma_file: Cells
     mm_users: Column
 
     def fields(self) -> list[Field]:
@@ -79,11 +79,11 @@ class MmTypes(Component):
 
     def folio_nr_pages(self, folio: int) -> int:
         """Return the number of pages of ``folio``."""
-        return 1 << self.page_order.view[folio]
+        return 1 << self.page_order[folio]
 
     def folio_test_anon(self, folio: int) -> bool:
         """Return whether ``folio`` is anonymous; reliable while it is mapped or referenced."""
-        return bool(self.page_mapping.view[folio] & MAPPING_ANON)
+        return bool(self.page_mapping[folio] & MAPPING_ANON)
 
     def vma_is_anonymous(self, vma: int) -> bool:
         """Return whether ``vma`` maps no file."""

@@ -7,7 +7,7 @@ Lock order: mmap_lock, i_mmap_rwsem or anon_vma root, PTL. Left out: merging of 
 
 from __future__ import annotations
 
-from sim.arena import Column
+from sim.arena import Cells, Column
 from sim.component import Component
 from sim.errors import WorldError
 from sim.machine import site
@@ -31,15 +31,15 @@ class Mmap(Component):
     name = "mmap"
 
     mmap_lock: Column
-    vma_mm: Column
-    vma_start: Column
-    vma_end: Column
-    vma_flags: Column
-    vma_file: Column
-    vma_pgoff: Column
-    vma_anon_vma: Column
-    vma_attached: Column
-    vma_linked: Column
+    vma_mm: Cells
+    vma_start: Cells
+    vma_end: Cells
+    vma_flags: Cells
+    vma_file: Cells
+    vma_pgoff: Cells
+    vma_anon_vma: Cells
+    vma_attached: Cells
+    vma_linked: Cells
 
     async def do_mmap(self, mm: int, addr: int, nr: int, flags: int, file: int = -1, pgoff: int = 0) -> int:
         """Map ``nr`` pages at ``addr``, which are free; anonymous if ``file`` is -1. Return the VMA."""

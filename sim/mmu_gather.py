@@ -17,7 +17,7 @@ Left out: hugetlb, need_flush_all, the encoded-page consumers of zone-device mem
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Column, Field
+from sim.arena import Cells, Column, Field, PRIVATE
 from sim.component import Component
 from sim.ledger import GATHER, TABLE, TRANSIENT
 from sim.machine import site
@@ -49,24 +49,24 @@ class MmuGather(Component):
 
     name = "mmu_gather"
 
-    gather_mm: Column
-    gather_start: Column
-    gather_end: Column
-    gather_fullmm: Column
-    gather_freed_tables: Column
-    gather_delayed_rmap: Column
-    gather_cleared_ptes: Column
-    gather_cleared_pmds: Column
-    gather_batch_count: Column
-    gather_active: Column
-    gather_page_size: Column
-    gather_nr: Column
-    gather_words: Column
-    gather_tables: Column
-    gather_tables_nr: Column
-    gather_open: Column
+    gather_mm: Cells
+    gather_start: Cells
+    gather_end: Cells
+    gather_fullmm: Cells
+    gather_freed_tables: Cells
+    gather_delayed_rmap: Cells
+    gather_cleared_ptes: Cells
+    gather_cleared_pmds: Cells
+    gather_batch_count: Cells
+    gather_active: Cells
+    gather_page_size: Cells
+    gather_nr: Cells
+    gather_words: Cells
+    gather_tables: Cells
+    gather_tables_nr: Cells
+    gather_open: Cells
     mm_tlb_flush_pending: Column
-    vma_flags: Column
+    vma_flags: Cells
 
     entry_words = 2
     """The most words that one entry takes."""
@@ -244,7 +244,7 @@ class MmuGather(Component):
     def batch_words(self, tlb: int, batch: int) -> list[int]:
         """Return the words of a batch."""
         at = tlb * self.batches + batch
-        return self.gather_words.view[at * self.stride : at * self.stride + self.gather_nr[at]].tolist()
+        return self.gather_words[at * self.stride : at * self.stride + self.gather_nr[at]].tolist()
 
     # -- flushing --------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ Left out: per-CPU lists apart from the zone's (one zone lock guards all), waterm
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Column, Field
+from sim.arena import Cells, Column, Field, PRIVATE
 from sim.component import Component
 from sim.errors import WorldError
 from sim.ledger import TRANSIENT
@@ -30,21 +30,21 @@ class PageAlloc(Component):
     name = "page_alloc"
 
     zone_lock: Column
-    free_head: Column
-    free_next: Column
-    free_order: Column
+    free_head: Cells
+    free_next: Cells
+    free_order: Cells
     page_ref: Column
-    page_head: Column
-    page_order: Column
-    page_mapping: Column
-    page_index: Column
-    page_gen: Column
+    page_head: Cells
+    page_order: Cells
+    page_mapping: Cells
+    page_index: Cells
+    page_gen: Cells
     page_content: Column
     page_anon_exclusive: Column
     page_dirty: Column
     page_referenced: Column
     page_active: Column
-    page_swapbacked: Column
+    page_swapbacked: Cells
 
     def fields(self) -> list[Field]:
         orders = self.w.pages.bit_length() + 1

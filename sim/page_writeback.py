@@ -7,7 +7,7 @@ Lock order: folio lock, i_mmap_rwsem, PTL. Left out: dirty accounting, inode lis
 
 from __future__ import annotations
 
-from sim.arena import Column, Field
+from sim.arena import Cells, Column, Field
 from sim.component import Component
 from sim.machine import site
 
@@ -32,9 +32,9 @@ class PageWriteback(Component):
     page_writeback: Column
     page_locked: Column
     page_content: Column
-    page_order: Column
-    page_mapping: Column
-    page_index: Column
+    page_order: Cells
+    page_mapping: Cells
+    page_index: Cells
     disk: Column
 
     def fields(self) -> list[Field]:
@@ -77,7 +77,7 @@ class PageWriteback(Component):
     async def write_out(self, folio: int, file: int) -> None:
         """Copy each page to the disk, then end writeback."""
         first = self.k.filemap.slot(file, self.page_index[folio])
-        for k in range(1 << self.page_order.view[folio]):
+        for k in range(1 << self.page_order[folio]):
             version = await self.m.load(COPY_READ, self.page_content, folio + k)
             self.k.checks.copied(folio + k)
             await self.m.store(COPY_WRITE, self.disk, first + k, version)

@@ -10,7 +10,7 @@ Left out: upper levels, PMD leaves, retraction of tables by khugepaged.
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Column, Field
+from sim.arena import Cells, Column, Field, PRIVATE
 from sim.component import Component
 from sim.errors import WorldError
 from sim.ledger import TABLE, TRANSIENT
@@ -51,10 +51,10 @@ class Pgtable(Component):
     pte: Column
     pmd: Column
     ptl: Column
-    table_mm: Column
-    table_base: Column
-    table_page: Column
-    table_of_page: Column
+    table_mm: Cells
+    table_base: Cells
+    table_page: Cells
+    table_of_page: Cells
     mm_pml: Column
     mm_pgtables: Column
     page_ref: Column
@@ -114,11 +114,11 @@ class Pgtable(Component):
 
     def rcu_read_lock(self, cpu: int) -> None:
         """Enter an RCU reader's section on ``cpu``."""
-        self.m.poke(self.rcu_nesting, cpu, self.rcu_nesting[cpu] + 1)
+        self.m.poke(self.rcu_nesting, cpu, self.rcu_nesting.view[cpu] + 1)
 
     def rcu_read_unlock(self, cpu: int) -> None:
         """Leave it."""
-        self.m.poke(self.rcu_nesting, cpu, self.rcu_nesting[cpu] - 1)
+        self.m.poke(self.rcu_nesting, cpu, self.rcu_nesting.view[cpu] - 1)
 
     # -- primitives that architectures override -----------------------------------------------------------------
 

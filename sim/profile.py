@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from sim.component import Component
+
 SMALL, REAL = "small", "real"
 
 
@@ -53,9 +55,9 @@ def kernel_geometry(page_size: int, ptrs_per_pte: int, flush_ceiling: int, **mor
     )
 
 
-def small_geometry(real: Geometry, **more: int) -> Geometry:
-    """Scale ``real`` down so that small worlds reach every edge."""
-    small = replace(
+def small_geometry(real: Geometry, flush_ceiling: int = 4) -> Geometry:
+    """Scale ``real`` down so that small worlds reach every edge; ``flush_ceiling`` in pages."""
+    return replace(
         real,
         ptrs_per_pte=8,
         gather_bundle=4,
@@ -64,12 +66,11 @@ def small_geometry(real: Geometry, **more: int) -> Geometry:
         table_batch=2,
         folios_per_free=4,
         pagevec=3,
-        flush_ceiling=min(real.flush_ceiling, 4),
+        flush_ceiling=min(real.flush_ceiling, flush_ceiling),
         orders=(0, 2, 3),
         contpte=4 if real.contpte > 1 else 1,
         lazy_mmu_batch=3 if real.lazy_mmu_batch else 0,
     )
-    return replace(small, **more) if more else small
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Profile:
     """A fullmm clear is a plain load and store (all but arm64 and riscv)."""
     batched_unmap_flush: bool = False
     """Reclaim may defer flushes (ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH), so a zapper looks for pending ones."""
-    components: dict[str, type] = field(default_factory=dict)
+    components: dict[str, type[Component]] = field(default_factory=dict)
     """Component name to the class that overrides the generic one."""
 
     def geometry(self, which: str) -> Geometry:

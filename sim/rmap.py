@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from sim.arena import PRIVATE, Column, Field
+from sim.arena import Cells, Column, Field, PRIVATE
 from sim.component import Component
 from sim.errors import WorldError
 from sim.machine import site
@@ -56,20 +56,20 @@ class Rmap(Component):
     page_mapcount: Column
     page_nr_pages_mapped: Column
     page_anon_exclusive: Column
-    page_mapping: Column
-    page_index: Column
-    page_order: Column
-    page_swapbacked: Column
-    vma_mm: Column
-    vma_start: Column
-    vma_end: Column
-    vma_pgoff: Column
-    vma_file: Column
-    vma_flags: Column
-    vma_anon_vma: Column
-    vma_linked: Column
+    page_mapping: Cells
+    page_index: Cells
+    page_order: Cells
+    page_swapbacked: Cells
+    vma_mm: Cells
+    vma_start: Cells
+    vma_end: Cells
+    vma_pgoff: Cells
+    vma_file: Cells
+    vma_flags: Cells
+    vma_anon_vma: Cells
+    vma_linked: Cells
     anon_vma_lock: Column
-    anon_vma_users: Column
+    anon_vma_users: Cells
     i_mmap_lock: Column
 
     def fields(self) -> list[Field]:
@@ -79,7 +79,7 @@ class Rmap(Component):
 
     async def folio_remove_rmap_ptes(self, folio: int, page: int, nr: int, vma: int, where: int = DEC) -> None:
         """Account for ``nr`` PTEs, of consecutive pages from ``page`` on, that no longer map ``folio``."""
-        large, unmapped = self.page_order.view[folio], 0
+        large, unmapped = self.page_order[folio], 0
         for k in range(nr):
             if await self.m.add(where, self.page_mapcount, page + k, -1):
                 continue
@@ -93,7 +93,7 @@ class Rmap(Component):
         """Account for ``nr`` new PTEs; before they are stored."""
         for k in range(nr):
             count = await self.m.add(INC, self.page_mapcount, page + k, 1)
-            if count == 1 and self.page_order.view[folio]:
+            if count == 1 and self.page_order[folio]:
                 await self.m.add(INC_MAPPED, self.page_nr_pages_mapped, folio, 1)
 
     async def folio_add_new_anon_rmap(self, folio: int, vma: int, addr: int) -> None:
@@ -101,7 +101,7 @@ class Rmap(Component):
         self.page_swapbacked[folio] = 1
         self.page_mapping[folio] = anon_mapping(self.vma_anon_vma[vma] - 1)
         self.page_index[folio] = addr - self.vma_start[vma] + self.vma_pgoff[vma]
-        nr = 1 << self.page_order.view[folio]
+        nr = 1 << self.page_order[folio]
         for page in range(folio, folio + nr):
             await self.m.store(NEW, self.page_mapcount, page, 1)
             await self.m.store(NEW_EXCLUSIVE, self.page_anon_exclusive, page, 1)
@@ -123,7 +123,7 @@ class Rmap(Component):
 
     async def folio_mapped(self, folio: int) -> bool:
         """Return whether anything maps ``folio``."""
-        counter = self.page_nr_pages_mapped if self.page_order.view[folio] else self.page_mapcount
+        counter = self.page_nr_pages_mapped if self.page_order[folio] else self.page_mapcount
         return await self.m.load(MAPPED, counter, folio) > 0
 
     # -- anon_vmas and i_mmap --------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ class Rmap(Component):
             if not self.vma_mm[vma] or owner[vma] != mapping >> 1 or not self.vma_linked[vma] & linked:
                 continue
             first, size = self.vma_pgoff[vma], self.vma_end[vma] - self.vma_start[vma]
-            found += [(vma, k) for k in range(1 << self.page_order.view[folio]) if first <= index + k < first + size]
+            found += [(vma, k) for k in range(1 << self.page_order[folio]) if first <= index + k < first + size]
         return found
 
     async def rmap_walk(self, cpu: int, folio: int, rmap_one: RmapOne, sync: bool, shared_only: bool = False) -> int:

@@ -8,7 +8,7 @@ Left out: LRU lists as such (a folio is on the LRU or not), mlock, ageing beyond
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Column, Field
+from sim.arena import Cells, Column, Field, PRIVATE
 from sim.component import Component
 from sim.ledger import GATHER, LRU, TRANSIENT
 from sim.machine import site
@@ -37,14 +37,14 @@ class Swap(Component):
 
     page_ref: Column
     page_lru: Column
-    page_order: Column
+    page_order: Cells
     page_referenced: Column
     page_active: Column
     lruvec_lock: Column
-    lru_batch: Column
-    lru_nr: Column
-    act_batch: Column
-    act_nr: Column
+    lru_batch: Cells
+    lru_nr: Cells
+    act_batch: Cells
+    act_nr: Cells
 
     def fields(self) -> list[Field]:
         cpus = self.w.cpus
@@ -106,7 +106,7 @@ class Swap(Component):
     async def folio_add_lru(self, cpu: int, folio: int) -> None:
         """Put a fresh folio on its way to the LRU: a large one at once, a small one through the CPU's batch."""
         await self.m.add(GET_LRU, self.page_ref, folio, 1, LRU)
-        if self._add(self.lru_batch, self.lru_nr, cpu, folio) or self.page_order.view[folio]:
+        if self._add(self.lru_batch, self.lru_nr, cpu, folio) or self.page_order[folio]:
             await self._drain(cpu, self.lru_batch, self.lru_nr, self.page_lru, SET_LRU)
 
     async def folio_mark_accessed(self, cpu: int, folio: int) -> None:
@@ -115,10 +115,10 @@ class Swap(Component):
             await self.m.store(SET_REFERENCED, self.page_referenced, folio, 1)
         elif not await self.m.load(REFERENCED, self.page_active, folio) and await self.m.load(REFERENCED, self.page_lru, folio):
             await self.m.add(GET_ACTIVATE, self.page_ref, folio, 1, LRU)
-            if self._add(self.act_batch, self.act_nr, cpu, folio) or self.page_order.view[folio]:
+            if self._add(self.act_batch, self.act_nr, cpu, folio) or self.page_order[folio]:
                 await self._drain(cpu, self.act_batch, self.act_nr, self.page_active, ACTIVATE)
 
-    def _add(self, batch: Column, nr: Column, cpu: int, folio: int) -> bool:
+    def _add(self, batch: Cells, nr: Cells, cpu: int, folio: int) -> bool:
         """Append to a CPU's batch; return whether it is full."""
         batch[cpu * self.g.pagevec + nr[cpu]] = folio
         nr[cpu] += 1
@@ -129,11 +129,11 @@ class Swap(Component):
         await self._drain(cpu, self.lru_batch, self.lru_nr, self.page_lru, SET_LRU)
         await self._drain(cpu, self.act_batch, self.act_nr, self.page_active, ACTIVATE)
 
-    async def _drain(self, cpu: int, batch: Column, nr: Column, flag: Column, where: int) -> None:
+    async def _drain(self, cpu: int, batch: Cells, nr: Cells, flag: Column, where: int) -> None:
         if not nr[cpu]:
             return
         first = cpu * self.g.pagevec
-        folios = batch.view[first : first + nr[cpu]].tolist()
+        folios = batch[first : first + nr[cpu]].tolist()
         nr[cpu] = 0
         await self.m.lock(DRAIN_LOCK, self.lruvec_lock, 0)
         for folio in folios:

@@ -33,8 +33,9 @@ class Task:
     def __init__(self, kernel: Kernel, cpu: int) -> None:
         self.k, self.m, self.cpu = kernel, kernel.machine, cpu
         columns = kernel.arena.columns
-        self.cpu_mm, self.op, self.mm_users, self.mm_order = columns["cpu_mm"], columns["op"], columns["mm_users"], columns["mm_order"]
-        self.op_start, self.op_end, self.keeps = columns["op_start"], columns["op_end"], columns["op_keeps_markers"]
+        self.mm_users = columns["mm_users"]
+        self.cpu_mm, self.op, self.mm_order = columns["cpu_mm"].view, columns["op"].view, columns["mm_order"].view
+        self.op_start, self.op_end, self.keeps = columns["op_start"].view, columns["op_end"].view, columns["op_keeps_markers"].view
 
     @property
     def mm(self) -> int:

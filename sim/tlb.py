@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.arena import PRIVATE, Column, Field
+from sim.arena import Cells, Column, Field, PRIVATE
 from sim.component import Component
 from sim.machine import Actor, site
 from sim.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
@@ -53,12 +53,12 @@ class Tlb(Component):
     walk_cache: Column
     irq_off: Column
     flush_post: Column
-    req_kind: Column
-    req_mm: Column
-    req_start: Column
-    req_end: Column
-    req_gen: Column
-    req_tables: Column
+    req_kind: Cells
+    req_mm: Cells
+    req_start: Cells
+    req_end: Cells
+    req_gen: Cells
+    req_tables: Cells
     pmd: Column
     pte: Column
     page_content: Column
@@ -71,8 +71,8 @@ class Tlb(Component):
             Field("tlb", rows * self.w.vpages),
             Field("tlb_span", rows * (self.w.vpages // self.g.contpte if self.g.contpte > 1 else 0)),
             Field("walk_cache", rows * self.per_mm),
-            Field("irq_off", cpus, PRIVATE),
-            Field("rcu_nesting", cpus, PRIVATE),
+            Field("irq_off", cpus),
+            Field("rcu_nesting", cpus),
             Field("flush_post", cpus * cpus),
             *(Field(f"req_{n}", cpus, PRIVATE) for n in ("kind", "mm", "start", "end", "gen", "tables")),
         ]
@@ -98,11 +98,11 @@ class Tlb(Component):
 
     def local_irq_save(self, cpu: int) -> None:
         """Hold off flush requests on ``cpu``."""
-        self.m.poke(self.irq_off, cpu, self.irq_off[cpu] + 1)
+        self.m.poke(self.irq_off, cpu, self.irq_off.view[cpu] + 1)
 
     def local_irq_restore(self, cpu: int) -> None:
         """Let them in again."""
-        self.m.poke(self.irq_off, cpu, self.irq_off[cpu] - 1)
+        self.m.poke(self.irq_off, cpu, self.irq_off.view[cpu] - 1)
 
     # -- a user access --------------------------------------------------------------------------------------------
 
@@ -204,7 +204,7 @@ class Tlb(Component):
 
     def holds(self, cpu: int, mm: int) -> bool:
         """Return whether ``cpu`` caches anything of ``mm``, or has an access in flight that may soon."""
-        if self.irq_off[cpu]:
+        if self.irq_off.view[cpu]:
             return True
         rows = ((self.tlb, self.w.vpages), (self.tlb_span, len(self.tlb_span) // (self.w.cpus * self.w.mms)), (self.walk_cache, self.per_mm))
         row = cpu * self.w.mms + mm

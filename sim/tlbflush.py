@@ -5,7 +5,7 @@ A flush of other CPUs is never one step: the initiator posts requests, its own C
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Column, Field
+from sim.arena import Cells, Column, Field, PRIVATE
 from sim.component import Component
 from sim.machine import site
 from sim.tlb import ALL, BROADCAST, IPI
@@ -19,19 +19,19 @@ class TlbFlush(Component):
 
     name = "tlbflush"
 
-    cpu_mm: Column
+    cpu_mm: Cells
     mm_cpumask: Column
     mm_users: Column
-    req_kind: Column
-    req_mm: Column
-    req_start: Column
-    req_end: Column
-    req_tables: Column
-    gather_mm: Column
-    gather_start: Column
-    gather_end: Column
-    gather_fullmm: Column
-    gather_freed_tables: Column
+    req_kind: Cells
+    req_mm: Cells
+    req_start: Cells
+    req_end: Cells
+    req_tables: Cells
+    gather_mm: Cells
+    gather_start: Cells
+    gather_end: Cells
+    gather_fullmm: Cells
+    gather_freed_tables: Cells
 
     def fields(self) -> list[Field]:
         return [Field("cpu_mm", self.w.cpus, PRIVATE)]

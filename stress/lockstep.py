@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import types
 from bisect import insort
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, WAIT, Arena, Column
 from sim.machine import Abandon, Actor, Machine, Violation, site_info
@@ -107,6 +107,7 @@ class Lockstep(Machine):
         self.verdict = Verdict()
         self.frames: Callable[[int], object] = lambda slot: None
         self._waiters: dict[int, list[_Waiter]] = {}
+        self._gates: dict[int, _Waiter] = {}
         self._readers: dict[int, list[int]] = {}
 
     # -- an execution ----------------------------------------------------------------------------------------
@@ -116,7 +117,7 @@ class Lockstep(Machine):
         self.log.clear()
         self.tape.clear()
         self.actors = {actor.slot: actor for actor in actors}
-        self.strategy, self.data = strategy, data
+        self.strategy, self.choose, self.data = strategy, strategy.choose, data
         self.state = [ABSENT] * self.slots
         self.started = [False] * self.slots
         self.parked_at = [0] * self.slots
@@ -138,7 +139,7 @@ class Lockstep(Machine):
             self.run = min(strategy.free + 1, self.limit)
         elif self.unfinished:
             with suppress(Violation):
-                self._stuck()
+                self._stuck(0)
 
     def _arm(self, actor: Actor) -> None:
         """Make ``actor`` ready to run its body from the start, when its gate is open."""
@@ -148,19 +149,25 @@ class Lockstep(Machine):
         if actor.ready is None:
             self._set_enabled(slot)
             return
-        waiter = _Waiter(slot, tuple(col.r + i for col, i in actor.gate), actor.ready)
-        for key in waiter.keys:
-            self._waiters.setdefault(key, []).append(waiter)
+        self._register(self._gate(actor))
         self.state[slot] |= BLOCKED
         if actor.ready():
             self._unblock(slot)
+
+    def _gate(self, actor: Actor) -> _Waiter:
+        """Return what keeps ``actor`` from starting; made once per actor."""
+        known = self._gates.get(actor.slot)
+        if known is None or known.ready is not actor.ready:
+            assert actor.ready is not None
+            known = self._gates[actor.slot] = _Waiter(actor.slot, tuple(col.r + i for col, i in actor.gate), actor.ready)
+        return known
 
     async def run_body(self, slot: int) -> None:
         """Run the actor's body once, and account for how it ended. Called by the actor's task."""
         self.started[slot] = True
         actor = self.actors[slot]
         if actor.ready is not None:
-            self._forget(slot)
+            self._unregister(self._gate(actor))
         try:
             await actor.body()
             self._finish(actor)
@@ -189,9 +196,10 @@ class Lockstep(Machine):
         else:
             self.unfinished -= 1
         if self.enabled:
-            self._choose(actor.slot)
+            if not self.ask(0):
+                self.run += not self.started[actor.slot]
         elif self.unfinished:
-            self._stuck()
+            self._stuck(0)
         else:
             self._end_segment(actor.slot)
             self.live = False
@@ -217,30 +225,31 @@ class Lockstep(Machine):
 
     def ask(self, code: int) -> bool:
         """Choose who makes the next step; return whether the running actor must hand over first."""
+        step = len(self.log) >> 1
         if self.abandoning:
             raise Abandon
-        me = self.current
-        self.parked_at[me] = code
-        if len(self.log) >> 1 >= self.limit:
+        if step >= self.limit:
             self._budget_spent()
         if not self.enabled:
-            self._stuck()
-        return self._choose(me)
-
-    def _choose(self, me: int) -> bool:
-        strategy = self.strategy
-        step = len(self.log) >> 1
-        chosen = strategy.choose(self.enabled, me, step)
-        run = strategy.free
-        if not self.started[chosen]:
-            run += 1
-        self.run = run if run < self.limit - step else max(0, self.limit - step)
+            self._stuck(code)
+        me = self.current
+        self.parked_at[me] = code
+        chosen = self.choose(self.enabled, me, step)
+        self.run = self.strategy.free
+        if self.run:
+            self._cap(step)
         if chosen == me:
             return False
-        self.tape.append(me)
-        self.tape.append(step)
+        if not self.started[chosen]:
+            self.run += 1
+        self.tape += me, step
         self.current = chosen
         return True
+
+    def _cap(self, step: int) -> None:
+        """Let nobody run past the budget without asking."""
+        if self.run > self.limit - step:
+            self.run = max(0, self.limit - step)
 
     def _end_segment(self, slot: int) -> None:
         self.tape.append(slot)
@@ -260,6 +269,7 @@ class Lockstep(Machine):
         if self.livelock is None:
             self.livelock = Livelock(self.steps_max)
             self.strategy = self.livelock.strategy(self.strategy)
+            self.choose = self.strategy.choose
         self.limit = len(self.log) >> 1
         self.limit += 1
         chains = [self.frames(slot) for slot in range(self.slots) if self.started[slot]]
@@ -284,8 +294,9 @@ class Lockstep(Machine):
             self._give_up()
         raise violation
 
-    def _stuck(self) -> None:
+    def _stuck(self, code: int) -> None:
         """Nobody can run and somebody has not finished: name the cycle, or the wait that nobody ends."""
+        self.parked_at[self.current] = code
         waits = {}
         for slot, actor in self.actors.items():
             if actor.daemon or self.state[slot] & FINISHED:
@@ -371,34 +382,33 @@ class Lockstep(Machine):
             elif not ready and not blocked:
                 self._block(waiter.slot)
 
-    def _forget(self, slot: int) -> None:
-        for key in [key for key, waiters in self._waiters.items() if any(w.slot == slot for w in waiters)]:
-            waiters = self._waiters[key]
-            waiters[:] = [w for w in waiters if w.slot != slot]
-            if not waiters:
-                del self._waiters[key]
+    def _register(self, waiter: _Waiter) -> None:
+        for key in waiter.keys:
+            self._waiters.setdefault(key, []).append(waiter)
+
+    def _unregister(self, waiter: _Waiter) -> None:
+        for key in waiter.keys:
+            waiters = self._waiters.get(key)
+            if waiters is not None and waiter in waiters:
+                waiters.remove(waiter)
+                if not waiters:
+                    del self._waiters[key]
 
     async def _await_turn(self, code: int, keys: tuple[int, ...], ready: Callable[[], bool]) -> None:
         """Stand before a step that can be made only when ``ready()``, until it is our turn to make it."""
         me = self.current
-        if self.run and ready():
+        if not ready():
+            self._block(me)
+        elif self.run:
             self.run -= 1
             return
-        waiter = _Waiter(me, keys, ready)
-        for key in keys:
-            self._waiters.setdefault(key, []).append(waiter)
-        try:
-            if not ready():
-                self._block(me)
-            if self.ask(code):
+        if self.ask(code):
+            waiter = _Waiter(me, keys, ready)
+            self._register(waiter)
+            try:
                 await hand_over()
-        finally:
-            for key in keys:
-                waiters = self._waiters.get(key)
-                if waiters is not None:
-                    waiters.remove(waiter)
-                    if not waiters:
-                        del self._waiters[key]
+            finally:
+                self._unregister(waiter)
 
     # -- plain steps ------------------------------------------------------------------------------------------
 
@@ -525,14 +535,20 @@ class Lockstep(Machine):
 
     async def _take(self, code: int, col: Column, i: int, value: int) -> None:
         view = col.view
-        await self._await_turn(code, (col.r + i,), lambda: view[i] == 0)
+        if self.run and not view[i]:
+            self.run -= 1
+        else:
+            await self._await_turn(code, (col.r + i,), lambda: view[i] == 0)
         view[i] = value
         self.emit(code)
         self.emit(value)
-        self._changed(col, i, 0, value)
+        if col.watch is not None:
+            col.watch(i, 0, value, 0)
+        if col.r + i in self._waiters:
+            self._reconsider(col.r + i)
 
-    async def lock(self, site: int, col: Column, i: int) -> None:
-        await self._take(site + col.x + i, col, i, self.current + 1)
+    def lock(self, site: int, col: Column, i: int) -> Coroutine[Any, Any, None]:
+        return self._take(site + col.x + i, col, i, self.current + 1)
 
     async def trylock(self, site: int, col: Column, i: int) -> bool:
         code = site + col.x + i
@@ -595,14 +611,14 @@ class Lockstep(Machine):
             self._not_owner(code, col, i, "not held by it for reading")
         self._changed(col, i, view[i] + 1, view[i])
 
-    async def down_write(self, site: int, col: Column, i: int) -> None:
-        await self._take(site + col.x + i, col, i, -1 - self.current)
+    def down_write(self, site: int, col: Column, i: int) -> Coroutine[Any, Any, None]:
+        return self._take(site + col.x + i, col, i, -1 - self.current)
 
-    async def up_write(self, site: int, col: Column, i: int) -> None:
-        await self._leave_write(site + col.w + i, col, i, 0)
+    def up_write(self, site: int, col: Column, i: int) -> Coroutine[Any, Any, None]:
+        return self._leave_write(site + col.w + i, col, i, 0)
 
-    async def downgrade_write(self, site: int, col: Column, i: int) -> None:
-        await self._leave_write(site + col.x + i, col, i, 1)
+    def downgrade_write(self, site: int, col: Column, i: int) -> Coroutine[Any, Any, None]:
+        return self._leave_write(site + col.x + i, col, i, 1)
 
     async def _leave_write(self, code: int, col: Column, i: int, value: int) -> None:
         if self.run:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.arena import PRIVATE, Column, Field
+from sim.arena import Cells, Column, Field, PRIVATE
 from sim.machine import site
 from sim.pgtable import ACCESS_FLAGS, CLEAR, CLEAR_YOUNG, WRPROTECT, Pgtable
 from sim.profile import Profile, kernel_geometry, small_geometry
@@ -42,10 +42,10 @@ class RadixTlbFlush(TlbFlush):
 class HashPgtable(Pgtable):
     """PTE updates that invalidate the hash entry."""
 
-    lazy_active: Column
-    lazy_nr: Column
-    lazy_mm: Column
-    lazy_addr: Column
+    lazy_active: Cells
+    lazy_nr: Cells
+    lazy_mm: Cells
+    lazy_addr: Cells
 
     def fields(self) -> list[Field]:
         cpus, batch = self.w.cpus, self.g.lazy_mmu_batch

@@ -9,7 +9,7 @@ Left out: PCID recycling, kernel mappings, paravirtual flushes, shadow stacks.
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Column, Field
+from sim.arena import Cells, Column, Field, PRIVATE
 from sim.machine import site
 from sim.profile import Profile, kernel_geometry, small_geometry
 from sim.tlb import ALL, IPI
@@ -29,9 +29,9 @@ class X86TlbFlush(TlbFlush):
     """flush_tlb_mm_range and what answers it."""
 
     cpu_lazy: Column
-    cpu_tlb_gen: Column
+    cpu_tlb_gen: Cells
     mm_tlb_gen: Column
-    req_gen: Column
+    req_gen: Cells
 
     def fields(self) -> list[Field]:
         return [*super().fields(), Field("cpu_lazy", self.w.cpus), Field("cpu_tlb_gen", self.w.cpus * self.w.mms, PRIVATE)]
@@ -123,7 +123,7 @@ class X86TlbFlush(TlbFlush):
 
     def usable(self, cpu: int, mm: int) -> bool:
         """Only a CPU that has the mm loaded, not lazily, can use its entries without comparing generations first."""
-        return self.cpu_mm.view[cpu] == mm + 1 and not self.cpu_lazy.view[cpu]
+        return self.cpu_mm[cpu] == mm + 1 and not self.cpu_lazy.view[cpu]
 
 
 REAL = kernel_geometry(4096, 512, flush_ceiling=33)

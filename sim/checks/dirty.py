@@ -6,7 +6,7 @@ and is still in the taker's hand, or write-out has yet to copy the page.
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Column, Field
+from sim.arena import MACHINE, Cells, Column, Field
 from sim.checks.base import Checker
 from sim.mm_types import MAPPING_ANON
 from sim.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, WRITE
@@ -23,18 +23,18 @@ class DirtyChecks(Checker):
         ("I31", "store-to-shared-page", "only an exclusive anonymous page is written (KERNEL.md I31)"),
     )
 
-    page_head: Column
-    page_order: Column
-    page_mapping: Column
+    page_head: Cells
+    page_order: Cells
+    page_mapping: Cells
     page_dirty: Column
     page_locked: Column
     page_anon_exclusive: Column
     mmap_lock: Column
-    dirty_ptes: Column
-    tlb_writable: Column
-    dirty_hand: Column
-    hands: Column
-    copy_due: Column
+    dirty_ptes: Cells
+    tlb_writable: Cells
+    dirty_hand: Cells
+    hands: Cells
+    copy_due: Cells
     pmd: Column
     pte: Column
     tlb: Column
@@ -46,43 +46,43 @@ class DirtyChecks(Checker):
 
     def taken(self, pfn: int, who: int) -> None:
         """A dirty bit of a PTE went away: the actor has it in hand."""
-        mapping = self.page_mapping.view[self.page_head.view[pfn]]
-        if mapping and not mapping & MAPPING_ANON and not self.dirty_hand.view[pfn]:
-            self.dirty_hand.view[pfn] = who + 1
-            self.hands.view[who] += 1
+        mapping = self.page_mapping[self.page_head[pfn]]
+        if mapping and not mapping & MAPPING_ANON and not self.dirty_hand[pfn]:
+            self.dirty_hand[pfn] = who + 1
+            self.hands[who] += 1
 
     def given(self, pfn: int, who: int) -> None:
         """A dirty PTE was stored: a bit in hand is back."""
-        if self.dirty_hand.view[pfn]:
+        if self.dirty_hand[pfn]:
             self._drop(pfn)
 
     def _drop(self, pfn: int) -> None:
-        self.hands.view[self.dirty_hand.view[pfn] - 1] -= 1
-        self.dirty_hand.view[pfn] = 0
+        self.hands[self.dirty_hand[pfn] - 1] -= 1
+        self.dirty_hand[pfn] = 0
 
     def marked(self, folio: int) -> None:
         """PG_dirty was set: what was in hand for the folio is passed on."""
-        for pfn in range(folio, folio + (1 << self.page_order.view[folio])):
-            if self.dirty_hand.view[pfn] == self.m.current + 1:
+        for pfn in range(folio, folio + (1 << self.page_order[folio])):
+            if self.dirty_hand[pfn] == self.m.current + 1:
                 self._drop(pfn)
 
     def lock_released(self, who: int) -> None:
         """The actor let go of its last PTL. mkclean, under the folio lock, owes the bits to the write-out it begins."""
-        if not self.hands.view[who]:
+        if not self.hands[who]:
             return
-        for pfn, hand in enumerate(self.dirty_hand.view.tolist()):
+        for pfn, hand in enumerate(self.dirty_hand.tolist()):
             if hand != who + 1:
                 continue
-            if self.page_locked.view[self.page_head.view[pfn]] != who + 1:
+            if self.page_locked.view[self.page_head[pfn]] != who + 1:
                 self.object("I29", f"a dirty PTE of page {pfn} was cleared and the folio was not marked dirty", 0, [("page_dirty", pfn, 0)])
             self._drop(pfn)
-            self.copy_due.view[pfn] = 1
+            self.copy_due[pfn] = 1
 
     def cleaned(self, folio: int, dirty: bool) -> None:
         """folio_clear_dirty_for_io is done."""
-        for pfn in range(folio, folio + (1 << self.page_order.view[folio])):
-            self.copy_due.view[pfn] = dirty
-            if self.tlb_writable.view[pfn]:
+        for pfn in range(folio, folio + (1 << self.page_order[folio])):
+            self.copy_due[pfn] = dirty
+            if self.tlb_writable[pfn]:
                 self._writable_left(pfn)
 
     def _writable_left(self, pfn: int) -> None:
@@ -94,25 +94,25 @@ class DirtyChecks(Checker):
     def freed(self, folio: int, nr: int) -> None:
         """The folio is free: nothing is due for it."""
         for pfn in range(folio, folio + nr):
-            self.copy_due.view[pfn] = 0
-            if self.dirty_hand.view[pfn]:
+            self.copy_due[pfn] = 0
+            if self.dirty_hand[pfn]:
                 self._drop(pfn)
 
     def copied(self, pfn: int) -> None:
         """Write-out has copied the page."""
-        self.copy_due.view[pfn] = 0
+        self.copy_due[pfn] = 0
 
     # -- a store ----------------------------------------------------------------------------------------------------
 
     def stored(self, column: Column, cell: int, pfn: int, offset: int) -> None:
         """A store through a TLB entry is being made."""
-        folio = self.page_head.view[pfn]
-        mapping = self.page_mapping.view[folio]
+        folio = self.page_head[pfn]
+        mapping = self.page_mapping[folio]
         if mapping & MAPPING_ANON:
             if not self.page_anon_exclusive.view[pfn] and not self._forking(column, cell):
                 self.object("I31", f"a store to page {pfn}, which other processes may map", 0, [("page_content", pfn, 0)])
         elif mapping and not (
-            self.page_dirty.view[folio] or self.dirty_ptes.view[pfn] or self.dirty_hand.view[pfn] or self.copy_due.view[pfn] or self._block_dirty(column, cell)
+            self.page_dirty.view[folio] or self.dirty_ptes[pfn] or self.dirty_hand[pfn] or self.copy_due[pfn] or self._block_dirty(column, cell)
         ):
             self.object("I26", f"a store to page {pfn}, clean and not due for write-out", self.k.checks.freed_at(pfn), [("page_content", pfn, 0), ("page_dirty", folio, 0)])
 

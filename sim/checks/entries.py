@@ -7,7 +7,7 @@ to touch (O16), protected entries that left no marker (O14).
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Column, Field
+from sim.arena import MACHINE, Cells, Column, Field, Watch
 from sim.checks.base import Checker
 from sim.ledger import MAPPING, TRANSIENT
 from sim.pte import BUSY, DIRTY, HASHPTE, KIND_MARKER, KIND_MASK, PFN_SHIFT, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG
@@ -34,26 +34,27 @@ class EntryChecks(Checker):
 
     pte: Column
     ptl: Column
-    table_mm: Column
-    table_base: Column
-    page_head: Column
-    page_mapping: Column
+    table_mm: Cells
+    table_base: Cells
+    page_head: Cells
+    page_mapping: Cells
     page_mapcount: Column
-    pte_count: Column
-    dirty_ptes: Column
-    total_map: Column
-    cleared_at: Column
-    narrowed_at: Column
-    balance: Column
-    strays: Column
-    markers_due: Column
-    ptl_held: Column
-    ptl_taken: Column
-    op_start: Column
-    op_end: Column
-    op_keeps_markers: Column
-    unflushed_lo: Column
-    unflushed_hi: Column
+    pte_count: Cells
+    dirty_ptes: Cells
+    total_map: Cells
+    cleared_at: Cells
+    narrowed_at: Cells
+    balance: Cells
+    strays: Cells
+    markers_due: Cells
+    ptl_held: Cells
+    ptl_taken: Cells
+    op_start: Cells
+    op_end: Cells
+    op_keeps_markers: Cells
+    unflushed_lo: Cells
+    unflushed_hi: Cells
+    gather_open: Cells
 
     def fields(self) -> list[Field]:
         pages, cells, slots = self.w.pages, self.w.mms * self.w.vpages, self.slots
@@ -66,82 +67,91 @@ class EntryChecks(Checker):
 
     def bind(self) -> None:
         super().bind()
-        self.pte.watch = self._pte_changed
+        self.pte.watch = self._pte_watch()
         self.ptl.watch = self._ptl_changed
-        self.page_mapcount.watch = self._mapcount_changed
+        self.page_mapcount.watch = self._mapcount_watch()
 
     # -- a PTE ------------------------------------------------------------------------------------------------------
 
-    def _pte_changed(self, ptep: int, old: int, new: int, holder: int) -> None:
-        table, offset = divmod(ptep, self.g.ptrs_per_pte)
-        mm = self.table_mm.view[table] - 1
-        addr = self.table_base.view[table] + offset
-        at = mm * self.w.vpages + addr
-        who = self.m.current
-        if self.ptl.view[table] != who + 1 and (old ^ new) & ~HARDWARE_BITS:
-            self.object("PTL", f"the entry of mm {mm} page {addr} changed from {old:#x} to {new:#x}", self.m.last_site)
-        if old & new & PRESENT and old >> PFN_SHIFT == new >> PFN_SHIFT:
-            self._bits_changed(at, old, new, who)
-            return
-        if old & PRESENT:
-            self._removed(mm, addr, at, old, who)
-        if new & PRESENT:
-            self._added(mm, addr, at, new, who, holder)
-        elif new & KIND_MASK == KIND_MARKER and self.op_keeps_markers.view[who]:
-            self.markers_due.view[who] -= 1
+    def _pte_watch(self) -> Watch:
+        """Return the watch of ``pte``, with everything that it needs at hand: it runs in every fifth step."""
+        span, vpages, m = self.g.ptrs_per_pte, self.w.vpages, self.m
+        table_mm, table_base, ptl = self.table_mm, self.table_base, self.ptl.view
+        bits_changed, removed, added, markers_due, keeps = self._bits_changed, self._removed, self._added, self.markers_due, self.op_keeps_markers
+
+        def changed(ptep: int, old: int, new: int, holder: int) -> None:
+            table, offset = divmod(ptep, span)
+            addr = table_base[table] + offset
+            at = (table_mm[table] - 1) * vpages + addr
+            who = m.current
+            if ptl[table] != who + 1 and (old ^ new) & ~HARDWARE_BITS:
+                self.object("PTL", f"the entry of mm {table_mm[table] - 1} page {addr} changed from {old:#x} to {new:#x}", m.last_site)
+            if old & new & PRESENT and old >> PFN_SHIFT == new >> PFN_SHIFT:
+                if old != new:
+                    bits_changed(at, old, new, who)
+                return
+            if old & PRESENT:
+                removed(addr, at, old, who)
+            if new & PRESENT:
+                added(addr, at, new, who, holder)
+            elif new & KIND_MASK == KIND_MARKER and keeps[who]:
+                markers_due[who] -= 1
+
+        return changed
 
     def _bits_changed(self, at: int, old: int, new: int, who: int) -> None:
         if old & WRITE and not new & WRITE:
-            self.narrowed_at.view[at] = self.m.seq << SLOT_BITS | who
+            self.narrowed_at[at] = self.m.seq << SLOT_BITS | who
         if (old ^ new) & DIRTY and not old & SPECIAL:
             pfn = old >> PFN_SHIFT
             if new & DIRTY:
-                self.dirty_ptes.view[pfn] += 1
+                self.dirty_ptes[pfn] += 1
             else:
-                self.dirty_ptes.view[pfn] -= 1
+                self.dirty_ptes[pfn] -= 1
                 self.k.checks.dirty.taken(pfn, who)
 
-    def _removed(self, mm: int, addr: int, at: int, old: int, who: int) -> None:
-        self.cleared_at.view[at] = self.m.seq << SLOT_BITS | who
-        if not self.op_start.view[who] <= addr < self.op_end.view[who]:
-            self.strays.view[who] += 1
-        elif addr < self.unflushed_lo.view[who] or not self.unflushed_hi.view[who]:
-            self.unflushed_lo.view[who] = addr
-        if addr >= self.unflushed_hi.view[who]:
-            self.unflushed_hi.view[who] = addr + 1
-        if self.op_keeps_markers.view[who] and old & UFFD_WP:
-            self.markers_due.view[who] += 1
+    def _removed(self, addr: int, at: int, old: int, who: int) -> None:
+        self.cleared_at[at] = self.m.seq << SLOT_BITS | who
+        if not self.op_start[who] <= addr < self.op_end[who]:
+            self.strays[who] += 1
+        elif who < self.w.cpus and self.gather_open[who]:
+            if addr < self.unflushed_lo[who] or not self.unflushed_hi[who]:
+                self.unflushed_lo[who] = addr
+            if addr >= self.unflushed_hi[who]:
+                self.unflushed_hi[who] = addr + 1
+        if self.op_keeps_markers[who] and old & UFFD_WP:
+            self.markers_due[who] += 1
         if old & SPECIAL:
             return
         pfn = old >> PFN_SHIFT
-        self.pte_count.view[pfn] -= 1
-        self.balance.view[who] += 1
-        self.k.ledger.move(MAPPING, TRANSIENT, self.page_head.view[pfn], 1)
+        self.pte_count[pfn] -= 1
+        self.balance[who] += 1
+        self.k.ledger.move(MAPPING, TRANSIENT, self.page_head[pfn], 1)
         if old & DIRTY:
-            self.dirty_ptes.view[pfn] -= 1
+            self.dirty_ptes[pfn] -= 1
             self.k.checks.dirty.taken(pfn, who)
 
-    def _added(self, mm: int, addr: int, at: int, new: int, who: int, holder: int) -> None:
-        cleared = self.cleared_at.view[at]
-        if cleared & (1 << SLOT_BITS) - 1 == who and cleared >> SLOT_BITS > self.ptl_taken.view[who] and self.ptl_held.view[who]:
-            self._replaced(mm, addr, cleared)
-        if not self.op_start.view[who] <= addr < self.op_end.view[who]:
-            self.strays.view[who] -= 1
-        if self.op_keeps_markers.view[who] and new & UFFD_WP:
-            self.markers_due.view[who] -= 1
+    def _added(self, addr: int, at: int, new: int, who: int, holder: int) -> None:
+        cleared = self.cleared_at[at]
+        if cleared & (1 << SLOT_BITS) - 1 == who and cleared >> SLOT_BITS > self.ptl_taken[who] and self.ptl_held[who]:
+            self._replaced(at // self.w.vpages, addr)
+        if not self.op_start[who] <= addr < self.op_end[who]:
+            self.strays[who] -= 1
+        if self.op_keeps_markers[who] and new & UFFD_WP:
+            self.markers_due[who] -= 1
         if new & SPECIAL:
             return
         pfn = new >> PFN_SHIFT
-        count = self.pte_count.view[pfn] = self.pte_count.view[pfn] + 1
-        self.balance.view[who] -= 1
-        self.k.ledger.move(holder or TRANSIENT, MAPPING, self.page_head.view[pfn], 1)
+        count = self.pte_count[pfn] = self.pte_count[pfn] + 1
+        self.balance[who] -= 1
+        self.k.ledger.move(holder or TRANSIENT, MAPPING, self.page_head[pfn], 1)
         if count > self.page_mapcount.view[pfn]:
             self.object("I8", f"page {pfn} is mapped by {count} PTEs and its mapcount is {self.page_mapcount.view[pfn]}", 0, [("page_mapcount", pfn, 0)])
         if new & DIRTY:
-            self.dirty_ptes.view[pfn] += 1
+            self.dirty_ptes[pfn] += 1
             self.k.checks.dirty.given(pfn, who)
 
-    def _replaced(self, mm: int, addr: int, cleared: int) -> None:
+    def _replaced(self, mm: int, addr: int) -> None:
         """The slot was cleared under this very lock hold: no TLB may still have what it held."""
         stale = self.k.checks.tlb.stale(mm, addr, addr + 1, 1 << 62, writable_only=False)
         if stale:
@@ -153,34 +163,37 @@ class EntryChecks(Checker):
     def _ptl_changed(self, table: int, old: int, new: int, holder: int) -> None:
         who = self.m.current
         if new:
-            if not self.ptl_held.view[who]:
-                self.ptl_taken.view[who] = self.m.seq
-            self.ptl_held.view[who] += 1
+            if not self.ptl_held[who]:
+                self.ptl_taken[who] = self.m.seq
+            self.ptl_held[who] += 1
             return
-        self.ptl_held.view[who] -= 1
-        if not self.ptl_held.view[who]:
+        self.ptl_held[who] -= 1
+        if not self.ptl_held[who]:
             self._released(who)
 
     def _released(self, who: int) -> None:
         """An actor let go of its last PTL: what it owed must be paid."""
-        if self.balance.view[who]:
-            self.object("I7", f"the PTL was released with {self.balance.view[who]} mappings removed but still counted", self.k.checks.gather.delay_site(who))
-        if self.strays.view[who]:
-            first, last = self.op_start.view[who], self.op_end.view[who]
-            self.object("O16", f"{self.strays.view[who]} entries vanished outside the range {first} to {last}")
-        if self.markers_due.view[who]:
-            self.object("O14", f"{self.markers_due.view[who]} protected entries were zapped without a marker")
+        if self.balance[who]:
+            self.object("I7", f"the PTL was released with {self.balance[who]} mappings removed but still counted", self.k.checks.gather.delay_site(who))
+        if self.strays[who]:
+            first, last = self.op_start[who], self.op_end[who]
+            self.object("O16", f"{self.strays[who]} entries vanished outside the range {first} to {last}")
+        if self.markers_due[who]:
+            self.object("O14", f"{self.markers_due[who]} protected entries were zapped without a marker")
         self.k.checks.dirty.lock_released(who)
         self.k.checks.gather.lock_released(who)
 
     # -- mapcounts --------------------------------------------------------------------------------------------------
 
-    def _mapcount_changed(self, pfn: int, old: int, new: int, holder: int) -> None:
-        self.balance.view[self.m.current] += new - old
-        if new < self.pte_count.view[pfn]:
-            self.object(
-                "I9" if new < 0 else "I8", f"page {pfn} is mapped by {self.pte_count.view[pfn]} PTEs and its mapcount fell to {new}", 0, [("page_mapcount", pfn, 0)]
-            )
-        if new < 0:
-            self.object("I9", f"the mapcount of page {pfn} fell to {new}", 0, [("page_mapcount", pfn, 0)])
-        self.k.checks.references.total_changed(self.page_head.view[pfn], new - old)
+    def _mapcount_watch(self) -> Watch:
+        m, balance, pte_count, heads = self.m, self.balance, self.pte_count, self.page_head
+        total_changed = self.k.checks.references.total_changed
+
+        def changed(pfn: int, old: int, new: int, holder: int) -> None:
+            balance[m.current] += new - old
+            if new < pte_count[pfn] or new < 0:
+                what = f"page {pfn} is mapped by {pte_count[pfn]} PTEs and its mapcount fell to {new}"
+                self.object("I9" if new < 0 else "I8", what, 0, [("page_mapcount", pfn, 0)])
+            total_changed(heads[pfn], new - old)
+
+        return changed

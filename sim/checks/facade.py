@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Column, Field
+from sim.arena import MACHINE, Cells, Column, Field
 from sim.checks.base import Checker
 from sim.checks.dirty import DirtyChecks
 from sim.checks.entries import EntryChecks
@@ -29,11 +29,11 @@ class Checks(Checker):
     dirty: DirtyChecks
     gather: GatherChecks
 
-    page_order: Column
+    page_order: Cells
     page_mapcount: Column
     page_nr_pages_mapped: Column
-    freed_step: Column
-    op_end: Column
+    freed_step: Cells
+    op_end: Cells
     mm_pgtables: Column
 
     def fields(self) -> list[Field]:
@@ -43,9 +43,9 @@ class Checks(Checker):
     def bind(self) -> None:
         super().bind()
         groups = [group(self.k) for group in GROUPS]
+        self.entries, self.references, self.tlb, self.dirty, self.gather = groups  # type: ignore[assignment]
         for group in groups:
             group.bind()
-        self.entries, self.references, self.tlb, self.dirty, self.gather = groups  # type: ignore[assignment]
         self.m.accessed = self.tlb.accessed
 
     def boot(self) -> None:
@@ -56,16 +56,16 @@ class Checks(Checker):
     def page_freed(self, folio: int) -> None:
         """A folio goes back to the allocator (free_pages_prepare)."""
         self.references.freed(folio)
-        nr = 1 << self.page_order.view[folio]
+        nr = 1 << self.page_order[folio]
         if self.page_nr_pages_mapped.view[folio] or any(self.page_mapcount.view[folio : folio + nr].tolist()):
             self.object("I11", f"folio {folio} is freed with mapcounts left")
         for page in range(folio, folio + nr):
-            self.freed_step.view[page] = self.m.last_site
+            self.freed_step[page] = self.m.last_site
         self.dirty.freed(folio, nr)
 
     def freed_at(self, pfn: int) -> int:
         """Return the step that last freed the page, as a site code."""
-        return self.freed_step.view[pfn]
+        return self.freed_step[pfn]
 
     def table_freed(self, table: int) -> None:
         """A table is given up."""
@@ -124,7 +124,7 @@ class Checks(Checker):
 
     def all_invariants(self) -> list[tuple[str, str, str]]:
         """Return (id, title, rule) of every step-time invariant."""
-        return [row for group in (*GROUPS, Checks) for row in group.invariants]
+        return [row for group in GROUPS for row in group.invariants] + list(self.invariants)
 
 
     def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Column, Field
+from sim.arena import MACHINE, Cells, Column, Field
 from sim.checks.base import Checker
 from sim.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT
 
@@ -19,27 +19,27 @@ class GatherChecks(Checker):
         ("I42", "gather-pair-torn", "a page and its count stay in one batch and one chunk (KERNEL.md I42, O17)"),
     )
 
-    gather_delayed_rmap: Column
-    gather_fullmm: Column
-    gather_start: Column
-    gather_end: Column
-    gather_refs: Column
-    unflushed_lo: Column
-    unflushed_hi: Column
+    gather_delayed_rmap: Cells
+    gather_fullmm: Cells
+    gather_start: Cells
+    gather_end: Cells
+    gather_refs: Cells
+    unflushed_lo: Cells
+    unflushed_hi: Cells
 
     def fields(self) -> list[Field]:
         return [Field("gather_refs", self.w.cpus, MACHINE), Field("gather_queued_at", self.w.cpus, MACHINE)]
 
-    gather_queued_at: Column
+    gather_queued_at: Cells
 
     def queued(self, tlb: int, nr: int) -> None:
         """References of ``nr`` pages move to the gather."""
-        self.gather_refs.view[tlb] += nr
-        self.gather_queued_at.view[tlb] = self.m.last_site
+        self.gather_refs[tlb] += nr
+        self.gather_queued_at[tlb] = self.m.last_site
 
     def put(self, tlb: int, refs: int) -> None:
         """References of the gather have been put."""
-        self.gather_refs.view[tlb] -= refs
+        self.gather_refs[tlb] -= refs
 
     def appending(self, tlb: int, batch: int, nr: int, words: int) -> None:
         """``words`` are about to be appended to a batch that has ``nr``."""
@@ -54,21 +54,21 @@ class GatherChecks(Checker):
 
     def range_flushed(self, tlb: int) -> None:
         """The gather's range has been flushed and is about to be forgotten."""
-        lo, hi = self.unflushed_lo.view[tlb], self.unflushed_hi.view[tlb]
-        self.unflushed_lo.view[tlb] = self.unflushed_hi.view[tlb] = 0
-        if self.profile.flushes_ranges and not self.gather_fullmm.view[tlb] and hi and not (self.gather_start.view[tlb] <= lo and hi <= self.gather_end.view[tlb]):
-            self.object("I39", f"pages {self.gather_start.view[tlb]} to {self.gather_end.view[tlb]} were flushed, and {lo} to {hi} cleared")
+        lo, hi = self.unflushed_lo[tlb], self.unflushed_hi[tlb]
+        self.unflushed_lo[tlb] = self.unflushed_hi[tlb] = 0
+        if self.profile.flushes_ranges and not self.gather_fullmm[tlb] and hi and not (self.gather_start[tlb] <= lo and hi <= self.gather_end[tlb]):
+            self.object("I39", f"pages {self.gather_start[tlb]} to {self.gather_end[tlb]} were flushed, and {lo} to {hi} cleared")
 
     def lock_released(self, who: int) -> None:
         """The actor let go of its last PTL."""
-        if who < self.w.cpus and self.gather_delayed_rmap.view[who]:
+        if who < self.w.cpus and self.gather_delayed_rmap[who]:
             self.object("I37", f"cpu{who} released the PTL with delayed rmap removals pending", self.delay_site(who))
 
     def delay_site(self, who: int) -> int:
         """Return the step at which the actor's gather last took references."""
-        return self.gather_queued_at.view[who] if who < self.w.cpus else 0
+        return self.gather_queued_at[who] if who < self.w.cpus else 0
 
     def finished(self, tlb: int) -> None:
         """The gather is about to be closed."""
-        if self.gather_refs.view[tlb]:
-            self.object("I5", f"the gather of cpu{tlb} closes with {self.gather_refs.view[tlb]} references not put", self.delay_site(tlb))
+        if self.gather_refs[tlb]:
+            self.object("I5", f"the gather of cpu{tlb} closes with {self.gather_refs[tlb]} references not put", self.delay_site(tlb))

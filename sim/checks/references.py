@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.arena import Column
+from sim.arena import Cells, Column
 from sim.checks.base import Checker
 
 
@@ -18,11 +18,11 @@ class ReferenceChecks(Checker):
     )
 
     page_ref: Column
-    page_order: Column
-    page_deferred: Column
-    page_mapping: Column
-    total_map: Column
-    anon_vma_users: Column
+    page_order: Cells
+    page_deferred: Cells
+    page_mapping: Cells
+    total_map: Cells
+    anon_vma_users: Cells
 
     def bind(self) -> None:
         super().bind()
@@ -31,26 +31,26 @@ class ReferenceChecks(Checker):
     def _ref_changed(self, folio: int, old: int, new: int, holder: int) -> None:
         self.k.ledger.change(holder, folio, new - old)
         if new < old:
-            if new < self.total_map.view[folio]:
-                self.object("I4", f"folio {folio}: refcount {old} -> {new}, total mapcount {self.total_map.view[folio]}", 0, [("page_ref", folio, 0)])
+            if new < self.total_map[folio]:
+                self.object("I4", f"folio {folio}: refcount {old} -> {new}, total mapcount {self.total_map[folio]}", 0, [("page_ref", folio, 0)])
             if new == 0:
-                self.k.checks.tlb.freeing(folio, 1 << self.page_order.view[folio])
+                self.k.checks.tlb.freeing(folio, 1 << self.page_order[folio])
             elif new < 0:
                 self.object("I1", f"the refcount of folio {folio} fell to {new}", 0, [("page_ref", folio, 0)])
 
     def total_changed(self, folio: int, delta: int) -> None:
         """A mapcount of the folio changed."""
-        total = self.total_map.view[folio] = self.total_map.view[folio] + delta
+        total = self.total_map[folio] = self.total_map[folio] + delta
         if total > self.page_ref.view[folio]:
             self.object("I4", f"folio {folio}: refcount {self.page_ref.view[folio]}, total mapcount {total}", 0, [("page_ref", folio, 0)])
 
     def freed(self, folio: int) -> None:
         """A folio goes back to the allocator."""
-        if self.page_deferred.view[folio]:
+        if self.page_deferred[folio]:
             self.object("I15", f"folio {folio} is freed on the deferred-split list")
 
     def walked(self, folio: int) -> None:
         """A rmap walk trusts the folio's anon_vma."""
-        mapping = self.page_mapping.view[folio]
-        if mapping & 1 and not self.anon_vma_users.view[(mapping >> 1) - 1]:
+        mapping = self.page_mapping[folio]
+        if mapping & 1 and not self.anon_vma_users[(mapping >> 1) - 1]:
             self.object("O11", f"folio {folio} is mapped and its anon_vma {(mapping >> 1) - 1} is free")

@@ -6,7 +6,7 @@ left in a TLB unusable is said by each architecture's ``tlbflush.usable``.
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Column, Field, Watch
+from sim.arena import MACHINE, Cells, Column, Field, Watch
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
 from sim.pte import PFN_SHIFT, PRESENT, SPECIAL, WRITE
@@ -28,20 +28,20 @@ class TlbChecks(Checker):
     walk_cache: Column
     pmd: Column
     pte: Column
-    table_mm: Column
-    table_base: Column
-    page_gen: Column
+    table_mm: Cells
+    table_base: Cells
+    page_gen: Cells
     page_ref: Column
-    tlb_refs: Column
-    tlb_writable: Column
-    tlb_stamp: Column
-    tlb_span_stamp: Column
-    tlb_page_gen: Column
-    tlb_span_page_gen: Column
-    walk_gen: Column
-    table_gen: Column
-    cleared_at: Column
-    narrowed_at: Column
+    tlb_refs: Cells
+    tlb_writable: Cells
+    tlb_stamp: Cells
+    tlb_span_stamp: Cells
+    tlb_page_gen: Cells
+    tlb_span_page_gen: Cells
+    walk_gen: Cells
+    table_gen: Cells
+    cleared_at: Cells
+    narrowed_at: Cells
 
     def fields(self) -> list[Field]:
         rows, pages = self.w.cpus * self.w.mms, self.w.pages
@@ -56,28 +56,29 @@ class TlbChecks(Checker):
         self.tlb_span.watch = self._entry_changed(self.tlb_span_stamp, self.tlb_span_page_gen, self.g.contpte)
         self.walk_cache.watch = self._walk_cached
 
-    def _entry_changed(self, stamp: Column, generation: Column, reach: int) -> Watch:
+    def _entry_changed(self, stamp: Cells, generation: Cells, reach: int) -> Watch:
+        refs, writable, gens, m = self.tlb_refs, self.tlb_writable, self.page_gen, self.m
+
+        def count(entry: int, delta: int) -> None:
+            pfn = entry >> PFN_SHIFT
+            for page in range(pfn, pfn + reach):
+                refs[page] += delta
+                if entry & WRITE:
+                    writable[page] += delta
+
         def changed(cell: int, old: int, new: int, holder: int) -> None:
             if old and not old & SPECIAL:
-                self._count(old, reach, -1)
-            stamp.view[cell] = self.m.seq
+                count(old, -1)
+            stamp[cell] = m.seq
             if new and not new & SPECIAL:
-                pfn = new >> PFN_SHIFT
-                generation.view[cell] = self.page_gen.view[pfn]
-                self._count(new, reach, 1)
+                generation[cell] = gens[new >> PFN_SHIFT]
+                count(new, 1)
 
         return changed
 
-    def _count(self, entry: int, reach: int, delta: int) -> None:
-        pfn, writable = entry >> PFN_SHIFT, entry & WRITE
-        for page in range(pfn, pfn + reach):
-            self.tlb_refs.view[page] += delta
-            if writable:
-                self.tlb_writable.view[page] += delta
-
     def _walk_cached(self, cell: int, old: int, new: int, holder: int) -> None:
         if new:
-            self.walk_gen.view[cell] = self.table_gen.view[new - 1]
+            self.walk_gen[cell] = self.table_gen[new - 1]
 
     # -- use --------------------------------------------------------------------------------------------------------
 
@@ -86,7 +87,7 @@ class TlbChecks(Checker):
         if column.view[cell] & SPECIAL:
             return
         generation = self.tlb_page_gen if column is self.tlb else self.tlb_span_page_gen
-        if generation.view[cell] != self.page_gen.view[pfn - offset]:
+        if generation[cell] != self.page_gen[pfn - offset]:
             self.object("I21", f"TLB hit -> page {pfn}, which has been freed since", self.k.checks.freed_at(pfn), [(column.name, cell, 0), ("page_ref", pfn, 0)])
         if store:
             self.k.checks.dirty.stored(column, cell, pfn, offset)
@@ -95,14 +96,14 @@ class TlbChecks(Checker):
         """The hardware walker has read an entry of ``table``."""
         row = self.k.tlb.walk_cell(cpu, mm, addr)
         base = addr - addr % self.g.ptrs_per_pte
-        if self.table_mm.view[table] != mm + 1 or self.table_base.view[table] != base or self.walk_gen.view[row] != self.table_gen.view[table]:
+        if self.table_mm[table] != mm + 1 or self.table_base[table] != base or self.walk_gen[row] != self.table_gen[table]:
             self.object("I22", f"cpu{cpu} walks table {table} for page {addr} of mm {mm}, which has been freed since", 0, [("walk_cache", row, 0)])
 
     # -- freeing ----------------------------------------------------------------------------------------------------
 
     def freeing(self, folio: int, nr: int) -> None:
         """The refcount of ``folio`` has just reached 0."""
-        if not any(self.tlb_refs.view[folio : folio + nr].tolist()):
+        if not any(self.tlb_refs[folio : folio + nr].tolist()):
             return
         for cpu, mm, addr, entry in self.entries():
             reach = self.g.contpte if addr < 0 else 1
@@ -128,7 +129,7 @@ class TlbChecks(Checker):
 
     def cleared_site(self, mm: int, addr: int) -> int:
         """Return the step that last cleared the PTE of ``addr``, as a site code."""
-        seq = self.cleared_at.view[mm * self.w.vpages + addr] >> SLOT_BITS
+        seq = self.cleared_at[mm * self.w.vpages + addr] >> SLOT_BITS
         return self.m.code_at(seq)
 
     def table_freed(self, table: int) -> None:
@@ -137,9 +138,9 @@ class TlbChecks(Checker):
         live = [pte for pte in self.pte.view[start : start + self.g.ptrs_per_pte].tolist() if pte & PRESENT]
         if live or table + 1 in self.pmd.view.tolist():
             self.object("I22b", f"table {table} is freed " + (f"with {len(live)} present entries" if live else "while a PMD names it"))
-        self.table_gen.view[table] += 1
+        self.table_gen[table] += 1
         for cell, cached in enumerate(self.walk_cache.view.tolist()):
-            if cached == table + 1 and self.walk_gen.view[cell] + 1 == self.table_gen.view[table]:
+            if cached == table + 1 and self.walk_gen[cell] + 1 == self.table_gen[table]:
                 cpu, mm = divmod(cell // self.k.pgtable.per_mm, self.w.mms)
                 if self.k.tlbflush.usable(cpu, mm):
                     self.object("I22", f"table {table} is freed and cpu{cpu} has it in its walk cache for mm {mm}", 0, [("walk_cache", cell, 0)])
@@ -157,7 +158,7 @@ class TlbChecks(Checker):
             first, reach = (where, 1) if where >= 0 else (-1 - where, self.g.contpte)
             filled = self._filled(cpu, mm, where)
             for addr in range(max(first, start), min(first + reach, end)):
-                stamp = stamps.view[mm * self.w.vpages + addr]
+                stamp = stamps[mm * self.w.vpages + addr]
                 seq, who = stamp >> SLOT_BITS, stamp & (1 << SLOT_BITS) - 1
                 if seq > filled and (who == me or seq <= before) and self.k.tlbflush.usable(cpu, mm):
                     found.append((cpu, addr, entry))
@@ -165,8 +166,8 @@ class TlbChecks(Checker):
 
     def _filled(self, cpu: int, mm: int, where: int) -> int:
         if where >= 0:
-            return self.tlb_stamp.view[self.k.tlb.cell(cpu, mm, where)]
-        return self.tlb_span_stamp.view[self.k.tlb.span_cell(cpu, mm, -1 - where)]
+            return self.tlb_stamp[self.k.tlb.cell(cpu, mm, where)]
+        return self.tlb_span_stamp[self.k.tlb.span_cell(cpu, mm, -1 - where)]
 
     def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
         """A call that takes [start, end) of ``mm`` away (or makes it read-only) is about to return to user space."""
