@@ -81,7 +81,7 @@ class S390TlbFlush(TlbFlush):
     context_lock: Column
     context_flush_mm: Column
     context_flush_count: Column
-    op: Column
+    op: Cells
 
     def fields(self) -> list[Field]:
         return [*super().fields(), *(Field(f"context_{n}", self.w.mms) for n in ("lock", "flush_mm", "flush_count"))]
@@ -121,7 +121,7 @@ class S390TlbFlush(TlbFlush):
     def usable(self, cpu: int, mm: int) -> bool:
         """Nobody runs a dead mm; and the one attached CPU, inside the kernel, runs no user code before a flush that has been noted is made up for."""
         noted = self.context_flush_mm.view[mm] or self.context_lock.view[mm] == cpu + 1
-        in_kernel = self.op.view[cpu] and noted and self.mm_cpumask.view[mm] == 1 << cpu
+        in_kernel = self.op[cpu] and noted and self.mm_cpumask.view[mm] == 1 << cpu
         return self.mm_users.view[mm] > 0 and not in_kernel
 
 
