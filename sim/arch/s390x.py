@@ -10,7 +10,7 @@ The stale entry of the one attached CPU, which is inside the kernel, is legal un
 
 from __future__ import annotations
 
-from sim.arena import Column, Field
+from sim.arena import Cells, Column, Field
 from sim.ledger import TRANSIENT
 from sim.machine import site
 from sim.mmu_gather import MmuGather
@@ -119,10 +119,9 @@ class S390TlbFlush(TlbFlush):
         self.cpu_mm[cpu] = mm + 1
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """Nobody runs a dead mm; and the one attached CPU, inside the kernel, runs no user code before a flush that has been noted is made up for."""
+        """Nobody runs a dead mm; and a CPU inside the kernel runs no user code before a flush that has been noted is made up for."""
         noted = self.context_flush_mm.view[mm] or self.context_lock.view[mm] == cpu + 1
-        in_kernel = self.op[cpu] and noted and self.mm_cpumask.view[mm] == 1 << cpu
-        return self.mm_users.view[mm] > 0 and not in_kernel
+        return self.mm_users.view[mm] > 0 and not (noted and self.op.view[cpu])
 
 
 class S390MmuGather(MmuGather):
