@@ -208,13 +208,20 @@ def user_component(kernel: str) -> type:
     return found
 
 
+@cache
+def model_sources(root: Path) -> bytes:
+    """Return a hash over sim/**/*.py, as they were when first asked: what runs is what was imported, whatever is edited since."""
+    total = hashlib.blake2b(digest_size=16)
+    for file in sorted((root / "sim").rglob("*.py")):
+        total.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return total.digest()
+
+
 def sources_hash(kernel: str = DEFAULT_KERNEL) -> str:
     """Return a hash over the model's source (sim/**/*.py, and the user's file if ``kernel`` names one), 16 hex digits."""
-    total = hashlib.blake2b(digest_size=8)
-    for file in sorted((ROOT / "sim").rglob("*.py")):
-        total.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    total = hashlib.blake2b(model_sources(ROOT), digest_size=8)
     if is_file(kernel) and Path(kernel.rpartition(":")[0]).is_file():
-        total.update(Path(kernel.rpartition(":")[0]).read_bytes())
+        total.update(b"\0" + Path(kernel.rpartition(":")[0]).read_bytes())
     return total.hexdigest()
 
 

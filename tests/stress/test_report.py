@@ -64,7 +64,7 @@ async def test_elided_steps_are_counted() -> None:
     """A gap says how many steps it hides."""
     trace = await find(Case("spin", (), "toy"), steps_max=400)
     async with replay(trace, catalogue=TOYS) as replayed:
-        assert f"  ...  ({trace.steps - TAIL_STEPS_MAX} steps)" in page(replayed, "t")
+        assert f"  ...  ({trace.steps - TAIL_STEPS_MAX - TOUCHING_STEPS_MAX} steps)" in page(replayed, "t")
 
 
 def step(number: int, column: str = "x", index: int = 0, kind: int = READ, value: int = 0, old: int = 0, new: int = 0, label: str = "look") -> Step:
