@@ -19,7 +19,7 @@ import trio
 
 from sim.profile import SMALL
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED
-from stress.fleet import DEFAULT_CATALOGUE, Fleet, Order, WorkerProcess
+from stress.fleet import DEFAULT_CATALOGUE, Fleet, Order, WorkerProcess, foremost
 from stress.plan import SEED_BITS, Lease, Plan, Settings, rows_of
 from stress.trace import write_atomically
 
@@ -228,11 +228,14 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Any] | None 
 
 
 async def _run(check: Selfcheck, progress: Callable[[Selfcheck], Any] | None) -> None:
-    async with trio.open_nursery() as nursery:
-        if progress is not None:
-            nursery.start_soon(progress, check)
-        await check.fleet.run(check)
-        nursery.cancel_scope.cancel()
+    try:
+        async with trio.open_nursery() as nursery:
+            if progress is not None:
+                nursery.start_soon(progress, check)
+            await check.fleet.run(check)
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise foremost(group) from None
 
 
 __all__ = ["CLEAN_KERNEL", "DEFAULT_CATALOGUE", "Cell", "Selfcheck", "matrix", "run_selfcheck"]

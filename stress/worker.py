@@ -108,6 +108,7 @@ class Worker:
         words[LEASE], words[CASE], words[SEED] = order["lease"], order["number"], order["first"]
         if order.get("afresh"):
             await self.close()
+            self.traced.clear()
         runner = await self.runner(case)
         strategy, learns = self.strategy(case, order)
         tally = Tally(order, runner, self.traced)

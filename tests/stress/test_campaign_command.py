@@ -146,3 +146,15 @@ def test_each_campaign_without_a_directory_gets_one_of_its_own(tmp_path: Path, m
     first = new_directory(0x5EED)
     first.mkdir(parents=True)
     assert (Path(RESULTS, "0x5eed"), Path(RESULTS, "0x5eed-2")) == (first, new_directory(0x5EED))
+
+
+def test_a_component_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The user's file runs in the workers, and its bug is found; its trace runs the file only if it is named again."""
+    patch = tmp_path / "patch.py"
+    patch.write_text("from tests.toy import NoLock\n\nclass Mine(NoLock):\n    pass\n")
+    kernel = f"{patch}:Mine"
+    assert 1 == campaign("--scenario", "counters", "--kernel", kernel, "--executions", "60", "--workers", "2", "--dir", str(tmp_path / "dir"), "--json")
+    (found,) = said(capsys)["violations"]
+    assert 2 == main(["replay", found["trace"]], TOYS)
+    assert 1 == main(["replay", found["trace"], "--kernel", kernel], TOYS)
+    assert 0 == main(["replay", found["trace"], "--without-faults"], TOYS)

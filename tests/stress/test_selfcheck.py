@@ -43,6 +43,12 @@ def test_executions_to_find_do_not_depend_on_the_workers(tmp_path: Path) -> None
     assert 1 == len(counts)
 
 
+def test_cells_with_one_signature_have_a_trace_each(tmp_path: Path) -> None:
+    """A worker tells a signature's trace once per cell, not once in its life."""
+    check = Selfcheck(matrix(("T01", "T01"), ("toy",), 300, TOYS), ("counters",), 1, 3, tmp_path, SPEC)
+    assert run_selfcheck(check)["ok"]
+
+
 def test_a_fault_that_is_not_found_is_inconclusive(tmp_path: Path) -> None:
     """The scenario does not reach the faulty function."""
     data = selfcheck(tmp_path, ("hashed",), 20)
