@@ -53,13 +53,14 @@ def column_checksums(layout: Layout) -> list[int]:
 class Outcome:
     """One execution, until the next begins."""
 
-    __slots__ = ("_rows", "runner", "seed", "setup", "verdict")
+    __slots__ = ("_rows", "_words", "runner", "seed", "setup", "verdict")
 
     def __init__(self, runner: Runner, verdict: Verdict, seed: int, setup: bool = False) -> None:
         self.runner, self.verdict, self.seed = runner, verdict, seed
         self.setup = setup
         """The execution ended in the setup: the log is that of its failing phase, and there are no choices."""
         self._rows: Array | None = None
+        self._words: Array | None = None
 
     @property
     def steps(self) -> int:
@@ -98,8 +99,9 @@ class Outcome:
     def _log(self) -> tuple[Array, Array]:
         import numpy
 
-        log = numpy.array(self.runner.machine.log, dtype="<i8")
-        return log[::2], log[1::2]
+        if self._words is None:
+            self._words = numpy.array(self.runner.machine.log, dtype="<i8")
+        return self._words[::2], self._words[1::2]
 
     def _actors(self, steps: int) -> Array:
         import numpy
