@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from sim.ledger import TRANSIENT
 from sim.machine import site
-from sim.mm_types import VM_SHARED, VM_UFFD_WP, VM_WRITE, ZERO_PFN
+from sim.mm_types import MAPPING_ANON, VM_SHARED, VM_UFFD_WP, VM_WRITE, ZERO_PFN
 from sim.pte import KIND_MIGRATION, KIND_SWAP, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, make_entry, pte_pfn
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ BORN = site("schedule_tail", "wait for the child's mm")
 USERS_DEC = site("mmput", "mm_users -1")
 USERS_INC = site("mmget", "mm_users +1")
 BOOT_USERS = site("mm_init", "mm_users = 1")
+ISOLATE_LOCK = site("isolate_lru_folios", "lock lruvec")
+ISOLATE_GET = site("isolate_lru_folios", "take a reference unless it is 0")
+ISOLATE_UNLOCK = site("isolate_lru_folios", "unlock lruvec")
 PLANT_READ = site("setup", "read pte")
 PLANT_SET = site("setup", "plant entry")
 PLANT_COUNT = site("setup", "account for the planted entry")
@@ -147,6 +151,28 @@ class Task:
             await self.k.swap.folio_put(self.cpu, folio)
 
         await self._operation("age", 0, self.k.world.vpages, walk())
+
+    async def age_anon(self) -> None:
+        """Clear the young bits of the first anonymous folio on the LRU, if there is one, as reclaim's ageing does."""
+
+        async def walk() -> None:
+            folio = await self._isolate_anon()
+            if folio >= 0:
+                await self.k.rmap.folio_referenced(self.cpu, folio)
+                await self.k.swap.folio_put(self.cpu, folio)
+
+        await self._operation("age", 0, self.k.world.vpages, walk())
+
+    async def _isolate_anon(self) -> int:
+        """Take a reference on that folio unless it is being freed (isolate_lru_folios); it keeps PG_lru. Return -1 if there is none."""
+        columns = self.k.arena.columns
+        lru, mapping, refs, lock = columns["page_lru"], columns["page_mapping"], columns["page_ref"], columns["lruvec_lock"]
+        await self.m.lock(ISOLATE_LOCK, lock, 0)
+        folio = next((f for f, on in enumerate(lru.view) if on and mapping.view[f] & MAPPING_ANON), -1)
+        if folio >= 0 and not await self.m.rmw(ISOLATE_GET, refs, folio, lambda ref: ref + (ref > 0), TRANSIENT):
+            folio = -1
+        await self.m.unlock(ISOLATE_UNLOCK, lock, 0)
+        return folio
 
     async def idle(self) -> None:
         """Run a kernel thread that borrows the mm lazily."""

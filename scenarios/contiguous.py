@@ -1,0 +1,70 @@
+"""Parts of contiguous blocks are dropped, written and cleaned, while other CPUs use the rest of the block.
+
+Where the architecture folds aligned runs of PTEs into one TLB entry (arm64's contpte), every change of a part clears the whole block,
+invalidates it and writes it again, with the young and dirty bits of all in each; a CPU may hold one entry for all of it. A neighbour's dirty
+bit must neither be lost nor, once the block is clean, be set again. Elsewhere this is a partial zap of a large folio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scenarios._shapes import read_in, rotate, whole_blocks
+from sim.profile import Profile, World
+from stress.scenario import Body, Scenario
+
+
+class Contiguous(Scenario):
+    """``blocks``: blocks to the folio; ``writeback``: the third CPU writes the folio out, else it drops another part."""
+
+    @classmethod
+    def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
+        return rotate(blocks=(1, 2), writeback=(1, 0))
+
+    @property
+    def block(self) -> int:
+        """Pages of a block; four where there are none."""
+        return max(4, self.g.contpte)
+
+    @property
+    def nr(self) -> int:
+        """Pages mapped: one folio."""
+        return self.block * self.params["blocks"]
+
+    def world(self) -> World:
+        return World(cpus=3, vpages=whole_blocks(self.g, self.nr), pages=4 * self.nr + 8, vmas=2, anon_vmas=1, files=1, file_pages=self.nr)
+
+    def setup(self) -> Iterable[tuple[int, Body]]:
+        yield 0, self.prepare
+        yield 1, self.join
+        yield 2, lambda: self.task(2).start(0)
+
+    async def prepare(self) -> None:
+        """Map the file and read it all."""
+        task = self.task(0)
+        await task.start(0)
+        await read_in(task, 0, self.nr, self.nr.bit_length() - 1)
+        await task.mmap(0, self.nr, file=0, shared=True)
+        for addr in range(self.nr):
+            await task.load(addr)
+
+    async def join(self) -> None:
+        """The other thread has made the first block dirty at its second page."""
+        await self.task(1).start(0)
+        await self.task(1).store(1)
+
+    def actors(self) -> list[tuple[str, int, Body]]:
+        return [("dontneed", 0, self.dontneed), ("access", 1, self.access), ("other", 2, self.other)]
+
+    async def dontneed(self) -> None:
+        await self.task(0).dontneed(2, self.block // 2)
+
+    async def access(self) -> None:
+        await self.task(1).store(0)
+        await self.task(1).load(self.nr - 1)
+
+    async def other(self) -> None:
+        if self.params["writeback"]:
+            await self.task(2).write_back(0, 0)
+        else:
+            await self.task(2).dontneed(0, 1)
