@@ -8,6 +8,9 @@ read faults of anonymous memory unless the caller asks for it.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from sim.arena import Cells, Column
 from sim.component import Component
 from sim.ledger import PAGECACHE, TRANSIENT
@@ -158,9 +161,9 @@ class PageFault(Component):
                 return False
         return True
 
-    async def add_rss(self, cpu: int, mm: int, member: int, nr: int) -> None:
+    def add_rss(self, cpu: int, mm: int, member: int, nr: int) -> Coroutine[Any, Any, int]:
         """Raise one RSS counter on this CPU."""
-        await self.m.add(RSS, self.mm_rss, (cpu * self.w.mms + mm) * NR_MM_COUNTERS + member, nr)
+        return self.m.add(RSS, self.mm_rss, (cpu * self.w.mms + mm) * NR_MM_COUNTERS + member, nr)
 
     # -- file memory -----------------------------------------------------------------------------------------------
 

@@ -6,6 +6,9 @@ Lock order: folio lock, PTL. Left out: readahead, truncation, the i_pages lock.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from sim.arena import Cells, Column, Field, PRIVATE
 from sim.component import Component
 from sim.ledger import PAGECACHE, TRANSIENT
@@ -79,9 +82,9 @@ class Filemap(Component):
         await self.m.lock(LOCK, self.page_locked, folio)
         return folio
 
-    async def unlock_folio(self, folio: int) -> None:
+    def unlock_folio(self, folio: int) -> Coroutine[Any, Any, None]:
         """Drop the folio lock."""
-        await self.m.unlock(UNLOCK, self.page_locked, folio)
+        return self.m.unlock(UNLOCK, self.page_locked, folio)
 
     # -- fault-around ----------------------------------------------------------------------------------------------
 

@@ -8,6 +8,9 @@ Left out: pinned pages, VM_WIPEONFORK, device entries.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from dataclasses import dataclass
 
 from sim.arena import Cells, Column
@@ -84,9 +87,9 @@ class Fork(Component):
         await self.m.up_write(UNLOCK, self.mmap_lock, src)
         await self.m.store(PUBLISH, self.mm_users, dst, 1)
 
-    async def flush_parent(self, cpu: int, mm: int) -> None:
+    def flush_parent(self, cpu: int, mm: int) -> Coroutine[Any, Any, None]:
         """Flush what was write-protected."""
-        await self.k.tlbflush.flush_tlb_mm(cpu, mm)
+        return self.k.tlbflush.flush_tlb_mm(cpu, mm)
 
     def vma_needs_copy(self, vma: int) -> bool:
         """Return whether page tables must be copied: file pages can be faulted in again."""
@@ -175,6 +178,6 @@ class Fork(Component):
         dst = self.k.pgtable.ptep(copy.dst_table, addr)
         await self.k.pgtable.set_ptes(copy.cpu, copy.dst_mm, addr, dst, self.k.pgtable.fresh(pte), nr)
 
-    async def wrprotect_parent(self, copy: Copy, addr: int, src: int, nr: int) -> None:
+    def wrprotect_parent(self, copy: Copy, addr: int, src: int, nr: int) -> Coroutine[Any, Any, None]:
         """Take write permission from the parent's entries."""
-        await self.k.pgtable.wrprotect_ptes(copy.cpu, copy.src_mm, addr, src, nr)
+        return self.k.pgtable.wrprotect_ptes(copy.cpu, copy.src_mm, addr, src, nr)

@@ -6,6 +6,9 @@ Left out: PMD leaves, hugetlb, device memory, KSM zero pages, notifiers, the acc
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from dataclasses import dataclass
 
 from sim.arena import Cells, Column
@@ -220,9 +223,9 @@ class Memory(Component):
         if await self.k.mmu_gather.tlb_remove_folio_pages(zap.tlb, self.batch_page(folio, page), nr, delay_rmap):
             zap.force_flush = zap.force_break = True
 
-    async def clear_anon_ptes(self, zap: Zap, addr: int, ptep: int, nr: int) -> None:
+    def clear_anon_ptes(self, zap: Zap, addr: int, ptep: int, nr: int) -> Coroutine[Any, Any, None]:
         """Clear the entries of an anonymous folio; what they said of young and dirty is not wanted."""
-        await self.k.pgtable.clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, bool(self.gather_fullmm[zap.tlb]))
+        return self.k.pgtable.clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, bool(self.gather_fullmm[zap.tlb]))
 
     async def clear_file_ptes(self, zap: Zap, folio: int, addr: int, ptep: int, nr: int) -> bool:
         """Clear the entries of a file folio; pass dirty and young on; return whether the rmap removal is delayed."""

@@ -10,6 +10,9 @@ Left out: upper levels, PMD leaves, retraction of tables by khugepaged.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from sim.arena import Cells, Column, Field, PRIVATE
 from sim.component import Component
 from sim.errors import WorldError
@@ -122,22 +125,26 @@ class Pgtable(Component):
 
     # -- primitives that architectures override -----------------------------------------------------------------
 
-    async def ptep_get(self, ptep: int, where: int = GET) -> int:
+    def ptep_get(self, ptep: int, where: int = GET) -> Coroutine[Any, Any, int]:
         """Read one entry."""
-        return await self.m.load(where, self.pte, ptep)
+        return self.m.load(where, self.pte, ptep)
 
     def pte_batch_hint(self, ptep: int, pte: int) -> int:
         """Return how many entries from ``ptep`` on surely belong together; 1 unless contiguous."""
         return 1
 
-    async def ptep_get_and_clear(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+    def ptep_get_and_clear(self, cpu: int, mm: int, addr: int, ptep: int) -> Coroutine[Any, Any, int]:
         """Clear one entry atomically; return what it held."""
-        return await self.m.xchg(CLEAR, self.pte, ptep, 0)
+        return self.m.xchg(CLEAR, self.pte, ptep, 0)
 
-    async def ptep_get_and_clear_full(self, cpu: int, mm: int, addr: int, ptep: int, full: bool) -> int:
+    def ptep_get_and_clear_full(self, cpu: int, mm: int, addr: int, ptep: int, full: bool) -> Coroutine[Any, Any, int]:
         """As :meth:`ptep_get_and_clear`; ``full`` is the teardown of the whole mm, which nobody runs on."""
-        if not (full and self.profile.plain_fullmm_clear):
-            return await self.ptep_get_and_clear(cpu, mm, addr, ptep)
+        if full and self.profile.plain_fullmm_clear:
+            return self.plain_get_and_clear(ptep)
+        return self.ptep_get_and_clear(cpu, mm, addr, ptep)
+
+    async def plain_get_and_clear(self, ptep: int) -> int:
+        """Clear one entry by a load and a store (native_local_ptep_get_and_clear)."""
         pte = await self.m.load(CLEAR_FULL_READ, self.pte, ptep)
         await self.m.store(CLEAR_FULL_STORE, self.pte, ptep, 0)
         return pte
@@ -179,9 +186,9 @@ class Pgtable(Component):
         await self.k.tlbflush.flush_tlb_page(cpu, mm, addr)
         return pte
 
-    async def pte_clear_not_present_full(self, ptep: int) -> None:
+    def pte_clear_not_present_full(self, ptep: int) -> Coroutine[Any, Any, None]:
         """Clear an entry that no TLB can hold: a plain store."""
-        await self.m.store(CLEAR_NOT_PRESENT, self.pte, ptep, 0)
+        return self.m.store(CLEAR_NOT_PRESENT, self.pte, ptep, 0)
 
     async def uffd_wp_resolve(self, ptep: int) -> None:
         """Lift userfaultfd's protection from one entry: it becomes an ordinary read-only one."""

@@ -5,8 +5,8 @@ A task is the thread on one CPU; which mm it runs is in the arena. Addresses and
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TYPE_CHECKING
 
 from sim.ledger import TRANSIENT
 from sim.machine import site
@@ -61,13 +61,13 @@ class Task:
 
     # -- memory accesses -------------------------------------------------------------------------------------------
 
-    async def load(self, addr: int) -> int:
+    def load(self, addr: int) -> Coroutine[Any, Any, int]:
         """Load from page ``addr``; return the version of its content, or -1 for a segmentation fault."""
-        return await self._access(addr, False)
+        return self._access(addr, False)
 
-    async def store(self, addr: int) -> int:
+    def store(self, addr: int) -> Coroutine[Any, Any, int]:
         """Store to page ``addr``; return the new version of its content, or -1 for a segmentation fault."""
-        return await self._access(addr, True)
+        return self._access(addr, True)
 
     async def _access(self, addr: int, store: bool) -> int:
         for _ in range(FAULTS_MAX):
@@ -85,9 +85,9 @@ class Task:
         self.op_start[self.cpu], self.op_end[self.cpu] = 0, self.k.world.vpages
         good.append(await self.k.fault.handle_mm_fault(self.cpu, self.mm, addr, store))
 
-    async def prefetch(self, addr: int) -> None:
+    def prefetch(self, addr: int) -> Coroutine[Any, Any, None]:
         """Let the hardware fill a translation for ``addr`` speculatively."""
-        await self.k.tlb.prefetch(self.cpu, self.mm, addr)
+        return self.k.tlb.prefetch(self.cpu, self.mm, addr)
 
     # -- system calls ----------------------------------------------------------------------------------------------
 
@@ -106,14 +106,13 @@ class Task:
     async def dontneed(self, addr: int, nr: int) -> None:
         """madvise(MADV_DONTNEED): afterwards no CPU can use what the range held."""
         mm = self.mm
-        began = await self._operation("dontneed", addr, addr + nr, self.k.madvise.madvise_dontneed(self.cpu, mm, addr, nr), keeps_markers=True)
-        self.k.checks.returned(mm, addr, addr + nr, began)
+        await self._operation("dontneed", addr, addr + nr, self.k.madvise.madvise_dontneed(self.cpu, mm, addr, nr), keeps_markers=True)
 
     async def fork(self, child: int) -> None:
         """fork() into the unused mm ``child``; a task that waits in :meth:`born` becomes its thread."""
         mm = self.mm
-        await self._operation("fork", 0, self.k.world.vpages, self.k.fork.dup_mmap(self.cpu, mm, child))
-        self.k.checks.returned(mm, 0, self.k.world.vpages, self.m.seq, writable_only=True)
+        began = await self._operation("fork", 0, self.k.world.vpages, self.k.fork.dup_mmap(self.cpu, mm, child))
+        self.k.checks.returned(mm, 0, self.k.world.vpages, began, writable_only=True)
 
     async def born(self, mm: int) -> None:
         """Wait until fork has published ``mm``, then run it."""

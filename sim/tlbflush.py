@@ -5,6 +5,9 @@ A flush of other CPUs is never one step: the initiator posts requests, its own C
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from sim.arena import Cells, Column, Field, PRIVATE
 from sim.component import Component
 from sim.machine import site
@@ -46,13 +49,13 @@ class TlbFlush(Component):
         else:
             await self.flush_range(tlb, mm, self.gather_start[tlb], self.gather_end[tlb], tables)
 
-    async def flush_tlb_mm(self, cpu: int, mm: int) -> None:
+    def flush_tlb_mm(self, cpu: int, mm: int) -> Coroutine[Any, Any, None]:
         """Invalidate everything of ``mm``, walk caches too."""
-        await self.flush(cpu, mm, 0, ALL, True)
+        return self.flush(cpu, mm, 0, ALL, True)
 
-    async def flush_tlb_page(self, cpu: int, mm: int, addr: int) -> None:
+    def flush_tlb_page(self, cpu: int, mm: int, addr: int) -> Coroutine[Any, Any, None]:
         """Invalidate one page's leaf entries."""
-        await self.flush_range(cpu, mm, addr, addr + 1, False)
+        return self.flush_range(cpu, mm, addr, addr + 1, False)
 
     async def flush_range(self, cpu: int, mm: int, start: int, end: int, tables: bool) -> None:
         """Invalidate [start, end), or everything if that is more strides than the ceiling."""

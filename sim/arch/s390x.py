@@ -121,7 +121,7 @@ class S390TlbFlush(TlbFlush):
     def usable(self, cpu: int, mm: int) -> bool:
         """Nobody runs a dead mm; and a CPU inside the kernel runs no user code before a flush that has been noted is made up for."""
         noted = self.context_flush_mm.view[mm] or self.context_lock.view[mm] == cpu + 1
-        return self.mm_users.view[mm] > 0 and not (noted and self.op.view[cpu])
+        return self.mm_users.view[mm] > 0 and not (noted and self.op[cpu])
 
 
 class S390MmuGather(MmuGather):

@@ -15,6 +15,7 @@ class Strategy:
         self.first = words(seed, "schedule")() % slots
 
     def choose(self, enabled: list[int], current: int, step: int) -> int:
+        self.free = 1 << 30 if len(enabled) == 1 else 0
         after = current if step else self.first - 1
         return next((slot for slot in enabled if slot > after), enabled[0])
 
