@@ -44,7 +44,7 @@ GENERIC: tuple[type[Component], ...] = (
 VERSIONS: dict[str, tuple[type[Component], ...]] = {"6.9": (), "6.9-perpage": (MemoryPerPage, MmuGatherPerPage)}
 """What each version replaces. 6.9-perpage is 6.9 without the series: the series' own baseline."""
 
-STAMPS = ("cleared_at", "narrowed_at", "tlb_stamp", "tlb_span_stamp", "ptl_taken", "ledger_site", "freed_step", "gather_queued_at")
+STAMPS = ("cleared_at", "narrowed_at", "tlb_stamp", "tlb_span_stamp", "ptl_taken", "ledger_site", "freed_step", "gather_queued_at", "gather_since")
 """Columns of the checkers that hold step numbers or sites of the running execution."""
 
 

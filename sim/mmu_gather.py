@@ -94,6 +94,7 @@ class MmuGather(Component):
             self.gather_nr[tlb * self.batches + batch] = 0
         self.gather_tables_nr[tlb] = 0
         self.tlb_reset_range(tlb)
+        self.k.checks.gather_opened(tlb)
         await self.m.add(PENDING_INC, self.mm_tlb_flush_pending, mm, 1)
 
     def tlb_reset_range(self, tlb: int) -> None:
@@ -244,7 +245,9 @@ class MmuGather(Component):
     def batch_words(self, tlb: int, batch: int) -> list[int]:
         """Return the words of a batch."""
         at = tlb * self.batches + batch
-        return self.gather_words[at * self.stride : at * self.stride + self.gather_nr[at]].tolist()
+        words = self.gather_words[at * self.stride : at * self.stride + self.gather_nr[at]].tolist()
+        self.k.checks.batch_read(tlb, batch, words)
+        return words
 
     # -- flushing --------------------------------------------------------------------------------------------------
 

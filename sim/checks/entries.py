@@ -52,8 +52,6 @@ class EntryChecks(Checker):
     op_start: Cells
     op_end: Cells
     op_keeps_markers: Cells
-    unflushed_lo: Cells
-    unflushed_hi: Cells
     gather_open: Cells
 
     def fields(self) -> list[Field]:
@@ -61,7 +59,7 @@ class EntryChecks(Checker):
         sizes = {
             "pte_count": pages, "dirty_ptes": pages, "total_map": pages, "cleared_at": cells, "narrowed_at": cells,
             "balance": slots, "strays": slots, "markers_due": slots, "ptl_held": slots, "ptl_taken": slots,
-            "op_start": slots, "op_end": slots, "op_keeps_markers": slots, "unflushed_lo": slots, "unflushed_hi": slots,
+            "op_start": slots, "op_end": slots, "op_keeps_markers": slots,
         }  # fmt: skip
         return [Field(name, count, MACHINE) for name, count in sizes.items()]
 
@@ -114,11 +112,8 @@ class EntryChecks(Checker):
         self.cleared_at[at] = self.m.seq << SLOT_BITS | who
         if not self.op_start[who] <= addr < self.op_end[who]:
             self.strays[who] += 1
-        elif who < self.w.cpus and self.gather_open[who]:
-            if addr < self.unflushed_lo[who] or not self.unflushed_hi[who]:
-                self.unflushed_lo[who] = addr
-            if addr >= self.unflushed_hi[who]:
-                self.unflushed_hi[who] = addr + 1
+        if who < self.w.cpus and self.gather_open[who]:
+            self.k.checks.gather.cleared(who, addr)
         if self.op_keeps_markers[who] and old & UFFD_WP:
             self.markers_due[who] += 1
         if old & SPECIAL:
@@ -135,6 +130,7 @@ class EntryChecks(Checker):
         cleared = self.cleared_at[at]
         if cleared & (1 << SLOT_BITS) - 1 == who and cleared >> SLOT_BITS > self.ptl_taken[who] and self.ptl_held[who]:
             self._replaced(at // self.w.vpages, addr)
+            self.cleared_at[at] = 0
         if not self.op_start[who] <= addr < self.op_end[who]:
             self.strays[who] -= 1
         if self.op_keeps_markers[who] and new & UFFD_WP:

@@ -79,6 +79,14 @@ class Checks(Checker):
         """A rmap walk begins."""
         self.references.walked(folio)
 
+    def gather_opened(self, tlb: int) -> None:
+        """A gather opens."""
+        self.gather.opened(tlb)
+
+    def batch_read(self, tlb: int, batch: int, words: list[int]) -> None:
+        """A batch is read, to be freed or for its delayed rmaps."""
+        self.gather.words(tlb, batch, words)
+
     def queued(self, tlb: int, nr: int) -> None:
         """References go to a gather."""
         self.gather.queued(tlb, nr)

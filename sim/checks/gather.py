@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sim.arena import MACHINE, Cells, Column, Field
 from sim.checks.base import Checker
-from sim.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT
+from sim.checks.entries import SLOT_BITS
+from sim.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
 
 
 class GatherChecks(Checker):
@@ -17,6 +18,7 @@ class GatherChecks(Checker):
         ("I37", "delayed-rmap-outlives-lock", "delayed_rmap is clear whenever the PTL is not held (KERNEL.md I37)"),
         ("I39", "flush-range-too-small", "the range flushed covers every entry cleared since the last flush (KERNEL.md I39)"),
         ("I42", "gather-pair-torn", "a page and its count stay in one batch and one chunk (KERNEL.md I42, O17)"),
+        ("I43", "gather-count-missing", "a page word that announces a count is followed by a count of 2 or more (KERNEL.md I43, O17)"),
     )
 
     gather_delayed_rmap: Cells
@@ -27,10 +29,29 @@ class GatherChecks(Checker):
     unflushed_lo: Cells
     unflushed_hi: Cells
 
-    def fields(self) -> list[Field]:
-        return [Field("gather_refs", self.w.cpus, MACHINE), Field("gather_queued_at", self.w.cpus, MACHINE)]
-
     gather_queued_at: Cells
+    gather_since: Cells
+    gather_mm: Cells
+    cleared_at: Cells
+
+    def fields(self) -> list[Field]:
+        return [Field(name, self.w.cpus, MACHINE) for name in ("gather_refs", "gather_queued_at", "gather_since", "unflushed_lo", "unflushed_hi")]
+
+    def opened(self, tlb: int) -> None:
+        """A gather opens."""
+        self.gather_refs[tlb] = 0
+        self._begin_range(tlb)
+
+    def _begin_range(self, tlb: int) -> None:
+        self.unflushed_lo[tlb] = self.unflushed_hi[tlb] = 0
+        self.gather_since[tlb] = self.m.seq
+
+    def cleared(self, tlb: int, addr: int) -> None:
+        """A PTE has been cleared by an actor with a gather open: its range must come to cover the page."""
+        if addr < self.unflushed_lo[tlb] or not self.unflushed_hi[tlb]:
+            self.unflushed_lo[tlb] = addr
+        if addr >= self.unflushed_hi[tlb]:
+            self.unflushed_hi[tlb] = addr + 1
 
     def queued(self, tlb: int, nr: int) -> None:
         """References of ``nr`` pages move to the gather."""
@@ -52,12 +73,37 @@ class GatherChecks(Checker):
         if n < 1 or n > len(words) or words[n - 1] & ENCODED_PAGE_BIT_NR_PAGES_NEXT:
             self.object("I42", f"a chunk of {n} of {len(words)} words ends between a page and its count")
 
+    def words(self, tlb: int, batch: int, words: list[int]) -> None:
+        """A batch is about to be read: every page word that announces a count is followed by one."""
+        at, last = 0, len(words)
+        while at < last:
+            if words[at] & ENCODED_PAGE_BIT_NR_PAGES_NEXT:
+                at += 1
+                if at == last or words[at] < 2 << ENCODED_SHIFT or words[at] & (1 << ENCODED_SHIFT) - 1:
+                    count = "no word" if at == last else f"{words[at]:#x}"
+                    self.object("I43", f"batch {batch} of cpu{tlb}: the page in slot {at - 1} is followed by {count}", self.delay_site(tlb))
+            at += 1
+
     def range_flushed(self, tlb: int) -> None:
         """The gather's range has been flushed and is about to be forgotten."""
         lo, hi = self.unflushed_lo[tlb], self.unflushed_hi[tlb]
-        self.unflushed_lo[tlb] = self.unflushed_hi[tlb] = 0
-        if self.profile.flushes_ranges and not self.gather_fullmm[tlb] and hi and not (self.gather_start[tlb] <= lo and hi <= self.gather_end[tlb]):
-            self.object("I39", f"pages {self.gather_start[tlb]} to {self.gather_end[tlb]} were flushed, and {lo} to {hi} cleared")
+        if hi and not (self.gather_start[tlb] <= lo and hi <= self.gather_end[tlb]):
+            self._missed(tlb, lo, hi)
+        self._begin_range(tlb)
+
+    def _missed(self, tlb: int, lo: int, hi: int) -> None:
+        """Pages of [lo, hi) may have been left out. If a TLB can still use one of them, I21 and I23 will say so, and better."""
+        if not self.profile.flushes_ranges or self.gather_fullmm[tlb]:
+            return
+        mm, start, end = self.gather_mm[tlb], self.gather_start[tlb], self.gather_end[tlb]
+        left_out = [addr for addr in range(lo, hi) if not start <= addr < end and self._cleared_here(tlb, mm, addr)]
+        if left_out and not self.k.checks.tlb.stale(mm, lo, hi, 0, writable_only=False):
+            words = f"cpu{tlb} cleared page {left_out[0]}; " + (f"its gather flushed {start} to {end}" if start < end else "its gather flushed nothing")
+            self.object("I39", words, self.k.checks.tlb.cleared_site(mm, left_out[0]))
+
+    def _cleared_here(self, tlb: int, mm: int, addr: int) -> bool:
+        seq, who = divmod(self.cleared_at[mm * self.w.vpages + addr], 1 << SLOT_BITS)
+        return who == tlb and seq > self.gather_since[tlb]
 
     def lock_released(self, who: int) -> None:
         """The actor let go of its last PTL."""
@@ -70,5 +116,7 @@ class GatherChecks(Checker):
 
     def finished(self, tlb: int) -> None:
         """The gather is about to be closed."""
+        if self.unflushed_hi[tlb]:
+            self._missed(tlb, self.unflushed_lo[tlb], self.unflushed_hi[tlb])
         if self.gather_refs[tlb]:
             self.object("I5", f"the gather of cpu{tlb} closes with {self.gather_refs[tlb]} references not put", self.delay_site(tlb))

@@ -147,20 +147,21 @@ class TlbChecks(Checker):
 
     # -- returning --------------------------------------------------------------------------------------------------
 
-    def stale(self, mm: int, start: int, end: int, before: int, writable_only: bool) -> list[tuple[int, int, int]]:
+    def stale(self, mm: int, start: int, end: int, before: int, writable_only: bool, leaving: bool = False) -> list[tuple[int, int, int]]:
         """Return (cpu, addr, entry) of usable entries whose PTE the running actor, or anybody before step ``before``, has
-        cleared (or, with ``writable_only``, write-protected) since they were filled."""
+        cleared (or, with ``writable_only``, write-protected) since they were filled. ``leaving``: its own CPU is about to
+        run user code, whatever kept it from using its entries so far."""
         me, found = self.m.current, []
         stamps = self.narrowed_at if writable_only else self.cleared_at
         for cpu, m, where, entry in self.entries():
-            if m != mm or entry & SPECIAL or (writable_only and not entry & WRITE):
+            if m != mm or (writable_only and not entry & WRITE) or not (self.k.tlbflush.usable(cpu, mm) or (leaving and cpu == me)):
                 continue
             first, reach = (where, 1) if where >= 0 else (-1 - where, self.g.contpte)
             filled = self._filled(cpu, mm, where)
             for addr in range(max(first, start), min(first + reach, end)):
                 stamp = stamps[mm * self.w.vpages + addr]
                 seq, who = stamp >> SLOT_BITS, stamp & (1 << SLOT_BITS) - 1
-                if seq > filled and (who == me or seq <= before) and self.k.tlbflush.usable(cpu, mm):
+                if seq > filled and (who == me or seq <= before):
                     found.append((cpu, addr, entry))
         return found
 
@@ -171,7 +172,7 @@ class TlbChecks(Checker):
 
     def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
         """A call that takes [start, end) of ``mm`` away (or makes it read-only) is about to return to user space."""
-        stale = self.stale(mm, start, end, began, writable_only)
+        stale = self.stale(mm, start, end, began, writable_only, leaving=True)
         if stale:
             cpu, addr, entry = stale[0]
             what = "write to" if writable_only else "use"
