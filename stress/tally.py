@@ -8,6 +8,7 @@ from collections import Counter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from sim.arena import SITE_SHIFT
 from sim.machine import SITES
 from stress.evidence import evidence
 from stress.outcome import site_checksums
@@ -16,14 +17,10 @@ from stress.sketch import HASH_BITS, Sketch
 from stress.trace import Trace, capture
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from stress.discovery import Catalogue
     from stress.execution import Outcome, Runner
 
-    Array = np.ndarray[Any, np.dtype[Any]]
-
-CONFLICTS_EVERY = 8
+CONFLICTS_EVERY = 32
 """One execution in so many is searched for sites that met, besides the first of each lease."""
 
 _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
@@ -60,7 +57,8 @@ class Tally:
         """Begin to count anew; the sketch stays, so that a schedule is sent once."""
         self.began = now
         self.executions = self.steps = self.inconclusive = 0
-        self.visits: Array | None = None
+        self.codes: list[int] = []
+        """Of every step, to be counted at once: a call of numpy costs as much as thirty steps."""
         self.conflicts: Counter[int] = Counter()
         self.schedules: list[int] = []
         self.failures: dict[str, dict[str, Any]] = {}
@@ -73,7 +71,7 @@ class Tally:
         """Count an execution; ``learned``, if it is to have a twin, is what its strategy knew before it."""
         self.executions += 1
         self.steps += outcome.steps
-        self.visits = _sum(self.visits, outcome.visits())
+        self.codes += self.runner.machine.log[::2]
         schedule = schedule_value(self.order["number"], self.runner.machine.tape)
         if self.sketch.add(schedule):
             self.schedules.append(schedule)
@@ -104,10 +102,16 @@ class Tally:
         for failure, trace in self.fresh:
             failure |= await evidence(trace, f"{self.order['dir']}/failures/{failure['signature']}/trace", catalogue)
 
+    def visits(self) -> dict[str, int]:
+        """Return how often each site was visited."""
+        import numpy
+
+        counts = numpy.bincount(numpy.array(self.codes, dtype="<i8") >> SITE_SHIFT).tolist()
+        return {SITES[number].name: count for number, count in enumerate(counts) if count}
+
     def message(self, now: float) -> dict[str, Any]:
         """Return the message, and begin to count anew."""
         names = dict(zip(site_checksums(), (info.name for info in SITES), strict=True))
-        visits = [] if self.visits is None else self.visits.tolist()
         message = {
             "is": "batch",
             "lease": self.order["lease"],
@@ -115,7 +119,7 @@ class Tally:
             "steps": self.steps,
             "inconclusive": self.inconclusive,
             "busy_s": now - self.began,
-            "visits": {SITES[number].name: count for number, count in enumerate(visits) if count},
+            "visits": self.visits(),
             "pairs": [[first, second, count] for (first, second), count in self.overlaps.items()],
             "conflicts": [[names[pair >> 32], names[pair & 0xFFFFFFFF], count] for pair, count in self.conflicts.items()],
             "schedules": self.schedules,
@@ -124,15 +128,3 @@ class Tally:
         }
         self.reset(now)
         return message
-
-
-def _sum(total: Array | None, more: Array) -> Array:
-    """Add visits; modules may have declared sites in between."""
-    if total is None:
-        return more
-    if len(total) == len(more):
-        total += more
-        return total
-    grown = more.copy()
-    grown[: len(total)] += total
-    return grown
