@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, WAIT, Arena, Column
 from sim.machine import Abandon, Actor, Machine, Violation, site_info
 from sim.pte import PFN_SHIFT
+from stress.deadlock import explain
 from stress.fingerprint import Livelock
 
 HANDOVER, PARKED = object(), object()
@@ -27,9 +28,10 @@ HANDOVER, PARKED = object(), object()
 BLOCKED, SUSPENDED, FINISHED, ABSENT = 1, 2, 4, 8
 """Why a slot is not enabled; it is when none of these holds. A suspension counts in units of 16."""
 
-VERSION_BITS = 24
-"""An access through a TLB logs its cell above this many bits of the version that it read or wrote."""
+VERSION_BITS, TLB_SHIFT = 24, 52
+"""An access through a TLB logs, from the lowest bit: the version that it read or wrote, the TLB's cell, the TLB's column."""
 
+VERSION_MASK = (1 << VERSION_BITS) - 1
 _ACCESS = (LOAD_THROUGH_TLB << KIND_SHIFT, STORE_THROUGH_TLB << KIND_SHIFT)
 _WAIT = WAIT << KIND_SHIFT
 _LIVELOCK_RULE = "under fair turns every actor comes to its end"
@@ -108,7 +110,7 @@ class Lockstep(Machine):
         self.frames: Callable[[int], object] = lambda slot: None
         self._waiters: dict[int, list[_Waiter]] = {}
         self._gates: dict[int, _Waiter] = {}
-        self._readers: dict[int, list[int]] = {}
+        self.readers: dict[int, list[int]] = {}
 
     # -- an execution ----------------------------------------------------------------------------------------
 
@@ -124,7 +126,7 @@ class Lockstep(Machine):
         self.enabled: list[int] = []
         self.unfinished = 0
         self._waiters.clear()
-        self._readers.clear()
+        self.readers.clear()
         self.verdict = Verdict()
         self.abandoning = False
         self.limit = self.steps_max
@@ -295,41 +297,13 @@ class Lockstep(Machine):
         raise violation
 
     def _stuck(self, code: int) -> None:
-        """Nobody can run and somebody has not finished: name the cycle, or the wait that nobody ends."""
+        """Nobody can run and somebody has not finished."""
         self.parked_at[self.current] = code
-        waits = {}
-        for slot, actor in self.actors.items():
-            if actor.daemon or self.state[slot] & FINISHED:
-                continue
-            holders = self._holders(slot)
-            waits[slot] = holders
-        cycle = _cycle(waits)
-        words = " -> ".join(self._wait_words(slot) for slot in (cycle or waits))
-        title = "deadlock" if cycle else "lost-wakeup"
-        sites = sorted((self.parked_at[slot] for slot in cycle or waits), key=lambda code: site_info(code).name)
-        self.fail(Violation("deadlock", title, words, sites[0], sites[-1], rule="locks are taken in one order (mm/rmap.c), and whoever waits is woken"))
+        self.fail(explain(self))
 
-    def _holders(self, slot: int) -> list[int]:
-        code = self.parked_at[slot]
-        if not self.started[slot] or code >> KIND_SHIFT & 0xF == WAIT:
-            return []
-        col = self.arena.layout.fields[code >> FIELD_SHIFT & 0x3FF].name
-        i = code & (1 << FIELD_SHIFT) - 1
-        value = self.arena[col].view[i]
-        key = self.arena[col].r + i
-        if self._readers.get(key):
-            return [s for s in self._readers[key] if s != slot]
-        return [abs(value) - 1] if value else []
-
-    def _wait_words(self, slot: int) -> str:
-        code = self.parked_at[slot]
-        if not self.started[slot]:
-            gate = ", ".join(f"{col.name}[{i}]" for col, i in self.actors[slot].gate)
-            return f"{self.actors[slot].name} has not begun, and waits for {gate}"
-        name = self.arena.layout.fields[code >> FIELD_SHIFT & 0x3FF].name
-        where = f"{name}[{code & (1 << FIELD_SHIFT) - 1}]"
-        held = ", ".join(self.actors[s].name for s in self._holders(slot) if s in self.actors)
-        return f"{self.actors[slot].name} in {site_info(code).function} waits for {where}" + (f" held by {held}" if held else "")
+    def is_finished(self, slot: int) -> bool:
+        """Return whether the actor in ``slot`` has run its body to the end."""
+        return bool(self.state[slot] & FINISHED)
 
     # -- who is enabled ---------------------------------------------------------------------------------------
 
@@ -496,7 +470,7 @@ class Lockstep(Machine):
         pfn = (entry >> PFN_SHIFT) + offset
         self.emit(site + _ACCESS[store] + (content.id << FIELD_SHIFT) + pfn)
         version = (len(self.log) >> 1) + 1 if store else content.view[pfn]
-        self.emit(cell << VERSION_BITS | version & (1 << VERSION_BITS) - 1)
+        self.emit(tlb.id << TLB_SHIFT | cell << VERSION_BITS | version & VERSION_MASK)
         if self.accessed is not None:
             self.accessed(tlb, cell, pfn, offset, store)
         if store:
@@ -589,7 +563,7 @@ class Lockstep(Machine):
         code, view = site + col.x + i, col.view
         await self._await_turn(code, (col.r + i,), lambda: view[i] >= 0)
         view[i] += 1
-        self._readers.setdefault(col.r + i, []).append(self.current)
+        self.readers.setdefault(col.r + i, []).append(self.current)
         self.emit(code)
         self.emit(view[i])
         self._changed(col, i, view[i] - 1, view[i])
@@ -600,7 +574,7 @@ class Lockstep(Machine):
             self.run -= 1
         elif self.ask(code):
             await hand_over()
-        readers = self._readers.get(col.r + i, [])
+        readers = self.readers.get(col.r + i, [])
         mine = self.current in readers
         if mine:
             readers.remove(self.current)
@@ -634,19 +608,5 @@ class Lockstep(Machine):
         if not mine:
             self._not_owner(code, col, i, "not held by it for writing")
         if value:
-            self._readers.setdefault(col.r + i, []).append(self.current)
+            self.readers.setdefault(col.r + i, []).append(self.current)
         self._changed(col, i, old, value)
-
-
-def _cycle(waits: dict[int, list[int]]) -> list[int]:
-    """Return a cycle of the wait-for graph, or []."""
-    for start in waits:
-        path = [start]
-        while True:
-            onward = [s for s in waits.get(path[-1], ()) if s in waits]
-            if not onward:
-                break
-            if onward[0] in path:
-                return path[path.index(onward[0]) :]
-            path.append(onward[0])
-    return []

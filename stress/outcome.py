@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WRITE, Layout
 from sim.machine import SITES
-from stress.lockstep import VERSION_BITS
+from stress.lockstep import TLB_SHIFT, VERSION_BITS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 CHECK_BYTES = 2
 """Bytes of the rolling digest kept per step."""
 
-TLB_COLUMN = "tlb"
-"""The column that accesses through a TLB also read."""
-
-FIELD_MASK, KIND_MASK, INDEX_MASK = 0x3FF, 0xF, (1 << FIELD_SHIFT) - 1
+FIELD_MASK, KIND_MASK, INDEX_MASK, CELL_MASK = 0x3FF, 0xF, (1 << FIELD_SHIFT) - 1, (1 << TLB_SHIFT - VERSION_BITS) - 1
+_NAME_BITS = 32
 _LOCATION_MASK = (1 << KIND_SHIFT) - 1
 _GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
@@ -82,17 +80,21 @@ class Outcome:
         return {slot: list(tape) for slot, tape in sorted(tapes.items()) if tape}
 
     def rows(self) -> Array:
-        """Return one row per step: site checksum, column checksum, actor << 8 | kind, index, value (int64)."""
+        """Return one row per step: site checksum, column checksum (and the TLB's above it), actor << 8 | kind, index, value (int64)."""
         import numpy
 
         if self._rows is None:
             codes, values = self._log()
             rows = numpy.empty((len(codes), 5), dtype="<i8")
             rows[:, 0] = numpy.array(site_checksums(), dtype="<i8")[codes >> SITE_SHIFT]
-            rows[:, 1] = numpy.array(column_checksums(self.runner.arena.layout), dtype="<i8")[codes >> FIELD_SHIFT & FIELD_MASK]
+            columns = column_checksums(self.runner.arena.layout)
+            rows[:, 1] = numpy.array(columns, dtype="<i8")[codes >> FIELD_SHIFT & FIELD_MASK]
             rows[:, 2] = self._actors(len(codes)) << 8 | codes >> KIND_SHIFT & KIND_MASK
             rows[:, 3] = codes & INDEX_MASK
             rows[:, 4] = values
+            through = self._through_tlb(codes)
+            rows[through, 1] |= numpy.array(columns, dtype="<i8")[values[through] >> TLB_SHIFT] << _NAME_BITS - 1
+            rows[through, 4] &= (1 << TLB_SHIFT) - 1
             self._rows = rows
         return self._rows
 
@@ -102,6 +104,11 @@ class Outcome:
         if self._words is None:
             self._words = numpy.array(self.runner.machine.log, dtype="<i8")
         return self._words[::2], self._words[1::2]
+
+    def _through_tlb(self, codes: Array) -> Array:
+        kind = codes >> KIND_SHIFT & KIND_MASK
+        through: Array = (kind == LOAD_THROUGH_TLB) | (kind == STORE_THROUGH_TLB)
+        return through
 
     def _actors(self, steps: int) -> Array:
         import numpy
@@ -163,11 +170,8 @@ class Outcome:
         kind = codes >> KIND_SHIFT & KIND_MASK
         write = (kind == WRITE) | (kind == RMW) | (kind == STORE_THROUGH_TLB)
         place, actor, site = codes & _LOCATION_MASK, rows[:, 2] >> 8, rows[:, 0]
-        column = self.runner.arena.columns.get(TLB_COLUMN)
-        if column is None:
-            return place, order, actor, site, write
-        through = (kind == LOAD_THROUGH_TLB) | (kind == STORE_THROUGH_TLB)
-        cells = (column.id << FIELD_SHIFT) + (values[through] >> VERSION_BITS)
+        through = self._through_tlb(codes)
+        cells = (values[through] >> TLB_SHIFT << FIELD_SHIFT) + (values[through] >> VERSION_BITS & CELL_MASK)
         both = [(place, cells), (order, order[through]), (actor, actor[through]), (site, site[through])]
         joined = [numpy.concatenate(pair) for pair in both]
         return joined[0], joined[1], joined[2], joined[3], numpy.concatenate((write, numpy.zeros(len(cells), dtype=bool)))

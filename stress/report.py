@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from stress.lockstep import TLB_SHIFT
 from stress.steps import Step, actor_name, steps, words
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def step_data(replayed: Replayed) -> list[dict[str, Any]]:
             "function": step.site.function,
             "label": step.site.label,
             "location": step.place,
-            "value": step.value,
+            "value": step.value & ((1 << TLB_SHIFT) - 1) if step.tlb else step.value,
             "text": step.effect(),
         }
         for step in steps(replayed.outcome.runner)

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from sim import pte
 from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, READ, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WAIT, WORD, WRITE
 from sim.machine import SITES, SiteInfo
-from stress.lockstep import VERSION_BITS, Lockstep
-from stress.outcome import FIELD_MASK, INDEX_MASK, KIND_MASK, TLB_COLUMN
+from stress.lockstep import TLB_SHIFT, VERSION_BITS, VERSION_MASK, Lockstep
+from stress.outcome import CELL_MASK, FIELD_MASK, INDEX_MASK, KIND_MASK
 
 if TYPE_CHECKING:
     from stress.execution import Runner
 
-ENTRY_COLUMNS = ("pte", TLB_COLUMN, "tlb_span")
+ENTRY_COLUMNS = ("pte", "tlb", "tlb_span")
 """Columns whose cells are page table entries."""
 
 _FLAGS = ((pte.WRITE, "W"), (pte.YOUNG, "A"), (pte.DIRTY, "D"), (pte.UFFD_WP, "U"), (pte.CONT, "C"), (pte.SPECIAL, "S"), (pte.HASHPTE, "H"))
@@ -50,6 +50,8 @@ class Step:
     value: int
     old: int
     new: int
+    tlb: str = ""
+    """The TLB that an access went through."""
 
     @property
     def place(self) -> str:
@@ -58,17 +60,17 @@ class Step:
 
     @property
     def cell(self) -> int:
-        """The TLB cell that an access went through, or -1."""
-        return self.value >> VERSION_BITS if self.kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else -1
+        """The cell of the TLB that an access went through."""
+        return self.value >> VERSION_BITS & CELL_MASK
 
     def touches(self, column: str, index: int) -> bool:
         """Return whether the step is on that location."""
-        return (self.column == column and self.index == index) or (self.cell == index and column == TLB_COLUMN)
+        return (self.column == column and self.index == index) or (self.tlb == column and self.cell == index)
 
     def effect(self) -> str:
         """Return what the step found or did at its location."""
-        if self.kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB):
-            return f"pfn {self.index} version {self.value & (1 << VERSION_BITS) - 1} through {TLB_COLUMN}[{self.cell}]"
+        if self.tlb:
+            return f"pfn {self.index} version {self.value & VERSION_MASK} through {self.tlb}[{self.cell}]"
         if self.site.label.split()[0] in _LOCKING and self.kind in (WRITE, RMW):
             return self.place if self.new != self.old or self.kind == WRITE else f"{self.place}, held by slot {abs(self.new) - 1}"
         if self.kind in (READ, WAIT) or self.old == self.new:
@@ -124,7 +126,7 @@ class Recorder:
             old = self._start[self._offsets[field] + index]
         new = self.columns[field].view[index] if kind == RMW else value
         if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB):
-            new = value & (1 << VERSION_BITS) - 1
+            new = value & VERSION_MASK
         self._last[key] = new
         return old, new
 
@@ -152,7 +154,8 @@ def _decode(runner: Runner, number: int, slot: int) -> Step:
     old, new = changes[number] if number < len(changes) else (value, value)
     name = runner.arena.layout.fields[code >> FIELD_SHIFT & FIELD_MASK].name
     kind, index = code >> KIND_SHIFT & KIND_MASK, code & INDEX_MASK
-    return Step(number + 1, code, slot, actor_name(runner, slot), SITES[code >> SITE_SHIFT], kind, name, index, value, old, new)
+    tlb = runner.arena.layout.fields[value >> TLB_SHIFT].name if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else ""
+    return Step(number + 1, code, slot, actor_name(runner, slot), SITES[code >> SITE_SHIFT], kind, name, index, value, old, new, tlb)
 
 
 def actor_name(runner: Runner, slot: int) -> str:

@@ -6,11 +6,16 @@ import numpy
 
 from sim.arena import FIELD_SHIFT, KIND_SHIFT, RMW, SITE_SHIFT, WRITE
 from sim.machine import SITES, site_checksum
+from sim.pte import PRESENT, make_pte
+from sim.pte import WRITE as WRITE_BIT
 from stress.case import Case
-from stress.data import RandomData
+from stress.data import RandomData, TapeData
 from stress.execution import Runner, open_runner
+from stress.lockstep import TLB_SHIFT
 from stress.outcome import CHECK_BYTES, column_checksums, site_checksums
-from tests.toy import TOYS, ToyKernel
+from stress.steps import steps
+from stress.strategies.replay import Strategy as Replay
+from tests.toy import ADD, NOTE, SPIN, TOYS, ToyCatalogue, ToyKernel, ToyScenario
 
 CASE = Case("mailbox", (), "toy", faults=("T01",))
 
@@ -44,6 +49,34 @@ async def test_conflicts() -> None:
                     pairs.add(site_checksum(before) << 32 | site_checksum(code))
                 last[place] = code, slot, writes
             assert outcome.conflicts().tolist() == sorted(pairs)
+
+
+class Through(ToyScenario):
+    """One thread loads and stores through an entry that the other makes and takes away: the counter is the TLB, the flag the memory."""
+
+    async def thread(self, cpu: int) -> None:
+        k = self.kernel
+        if cpu:
+            await k.m.store(NOTE, k.counter, 1, make_pte(0, WRITE_BIT))
+            await k.m.store(NOTE, k.counter, 1, 0)
+        else:
+            await k.m.access(SPIN, k.counter, 1, PRESENT, 0, k.flag, True)
+            await k.m.access(ADD, k.counter, 1, PRESENT, 0, k.flag, False)
+
+
+async def test_an_access_touches_the_tlb_and_the_memory() -> None:
+    """Both are locations: taking the entry away conflicts with the access, and the TLB's name is in the digest."""
+    catalogue = ToyCatalogue({"through": Through})
+    async with open_runner(Case("through", (), "toy"), catalogue=catalogue) as runner:
+        outcome = runner.run(Replay([(1, 1), (0, 2), (1, 1)]), 0, TapeData({}))
+        names = {site_checksum(code): code for code in (SPIN, ADD, NOTE)}
+        assert {(names[pair >> 32], names[pair & 0xFFFFFFFF]) for pair in outcome.conflicts().tolist()} == {(NOTE, SPIN), (ADD, NOTE)}
+        assert [step.touches("counter", 1) for step in steps(runner)] == [True] * 4
+        assert [step.touches("flag", 0) for step in steps(runner)] == [False, True, True, False]
+        digest = outcome.digest()
+        again = runner.run(Replay([(1, 1), (0, 2), (1, 1)]), 0, TapeData({}))
+        runner.machine.log[3] ^= 1 << TLB_SHIFT
+        assert again.digest() != digest
 
 
 async def test_step_checks_agree_up_to_the_first_difference() -> None:

@@ -63,12 +63,10 @@ async def test_a_thousand_replays(tmp_path: Path) -> None:
         for trace in await traces(case, "fast", range(number, number + 4), strategies[number // 5 % len(strategies)]):
             save(trace, tmp_path / f"{number:04}")
             number += 1
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.stress.replay_many", driver, str(rest), str(tmp_path)],
-            cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": str(4000 + rest)}, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        for rest, driver in enumerate(("fast", "reference"))
-    ]
+    children = []
+    for rest, driver in enumerate(("fast", "reference")):
+        words = [sys.executable, "-m", "tests.stress.replay_many", driver, str(rest), str(tmp_path)]
+        environment = {**os.environ, "PYTHONHASHSEED": str(4000 + rest)}
+        children.append(subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True))
     answers = [child.communicate()[0] for child in children]
     assert answers == [f"{REPLAYS // 2} equal\n"] * 2

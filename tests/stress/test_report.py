@@ -67,9 +67,11 @@ async def test_elided_steps_are_counted() -> None:
         assert f"  ...  ({trace.steps - TAIL_STEPS_MAX - TOUCHING_STEPS_MAX} steps)" in page(replayed, "t")
 
 
-def step(number: int, column: str = "x", index: int = 0, kind: int = READ, value: int = 0, old: int = 0, new: int = 0, label: str = "look") -> Step:
+def step(
+    number: int, column: str = "x", index: int = 0, kind: int = READ, value: int = 0, old: int = 0, new: int = 0, label: str = "look", tlb: str = ""
+) -> Step:
     """Return a step."""
-    return Step(number, number, 0, "cpu0 t", SiteInfo("f", label), kind, column, index, value, old, new)
+    return Step(number, number, 0, "cpu0 t", SiteInfo("f", label), kind, column, index, value, old, new, tlb)
 
 
 class Somewhere:
@@ -111,11 +113,11 @@ def test_effects() -> None:
     assert step(1, "pte", 5, RMW, 0, pte.make_pte(3, pte.WRITE), 0).effect() == "pte[5] pfn 3 W -> none"
     assert step(1, "page_ref", 3, WRITE, 1, 2, 1).effect() == "page_ref[3] 2 -> 1"
     assert step(1, "ptl", 0, RMW, 1, 0, 1, "lock ptl").effect() == "ptl[0]"
-    through = step(1, "page_content", 3, LOAD_THROUGH_TLB, 5 << 24 | 17)
-    assert through.effect() == "pfn 3 version 17 through tlb[5]"
+    through = step(1, "page_content", 3, LOAD_THROUGH_TLB, 9 << 52 | 5 << 24 | 17, tlb="tlb_span")
+    assert through.effect() == "pfn 3 version 17 through tlb_span[5]"
     assert through.touches("page_content", 3)
-    assert through.touches("tlb", 5)
-    assert not through.touches("tlb", 3)
+    assert through.touches("tlb_span", 5)
+    assert not through.touches("tlb_span", 3)
 
 
 async def test_listing() -> None:

@@ -1,0 +1,77 @@
+"""Explains why nobody can run: the cycle of the wait-for graph, or the wait that nobody ends.
+
+Who holds a lock is read from the lock word (sim/machine.py says what it holds), who holds a rwsem for reading from the
+machine. A plain wait is on nobody in particular.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.arena import FIELD_SHIFT, KIND_SHIFT, WAIT
+from sim.machine import Violation, site_info
+
+if TYPE_CHECKING:
+    from stress.lockstep import Lockstep
+
+RULE = "locks are taken in one order (mm/rmap.c), and whoever waits is woken"
+_FIELD_MASK, _KIND_MASK, _INDEX_MASK = 0x3FF, 0xF, (1 << FIELD_SHIFT) - 1
+
+
+def explain(machine: Lockstep) -> Violation:
+    """Return the violation: a deadlock, with its cycle named, or a lost wakeup."""
+    waiting = [slot for slot, actor in machine.actors.items() if not machine.is_finished(slot) and (machine.started[slot] or not actor.daemon)]
+    waits = {slot: holders(machine, slot) for slot in waiting}
+    found = cycle(waits)
+    named = found or waiting
+    sites = sorted((machine.parked_at[slot] for slot in named), key=lambda code: site_info(code).name)
+    message = " -> ".join(wait_words(machine, slot) for slot in named)
+    return Violation("deadlock", "deadlock" if found else "lost-wakeup", message, sites[0], sites[-1], [_place(machine, slot) for slot in found], RULE)
+
+
+def _place(machine: Lockstep, slot: int) -> tuple[str, int, int]:
+    """Return the cell that ``slot`` waits for, and what it holds."""
+    code = machine.parked_at[slot]
+    name, index = machine.arena.layout.fields[code >> FIELD_SHIFT & _FIELD_MASK].name, code & _INDEX_MASK
+    return name, index, machine.arena[name][index]
+
+
+def holders(machine: Lockstep, slot: int) -> list[int]:
+    """Return the slots that hold the lock which ``slot`` waits for."""
+    if not machine.started[slot] or machine.parked_at[slot] >> KIND_SHIFT & _KIND_MASK == WAIT:
+        return []
+    name, index, value = _place(machine, slot)
+    readers = machine.readers.get(machine.arena[name].r + index)
+    if readers:
+        return [reader for reader in readers if reader != slot]
+    return [abs(value) - 1] if value else []
+
+
+def wait_words(machine: Lockstep, slot: int) -> str:
+    """Return what ``slot`` waits for, in words."""
+    actor = machine.actors[slot]
+    if not machine.started[slot]:
+        return f"{actor.name} has not begun, and waits for {', '.join(f'{col.name}[{i}]' for col, i in actor.gate)}"
+    name, index, _ = _place(machine, slot)
+    held = ", ".join(machine.actors[holder].name for holder in holders(machine, slot) if holder in machine.actors)
+    return f"{actor.name} in {site_info(machine.parked_at[slot]).function} waits for {name}[{index}]" + (f" held by {held}" if held else "")
+
+
+def cycle(waits: dict[int, list[int]]) -> list[int]:
+    """Return a cycle of the wait-for graph, or []."""
+    for start in waits:
+        found = _walk(waits, [start])
+        if found:
+            return found
+    return []
+
+
+def _walk(waits: dict[int, list[int]], path: list[int]) -> list[int]:
+    for onward in waits[path[-1]]:
+        if onward in path:
+            return path[path.index(onward) :]
+        if onward in waits:
+            found = _walk(waits, [*path, onward])
+            if found:
+                return found
+    return []
