@@ -88,6 +88,7 @@ class Runner:
             if self.machine.verdict.kind != "clean":
                 self.failed = Outcome(self, self.machine.verdict, 0, setup=True)
                 return
+            self.kernel.settle()
         self.actors = [Actor(cpu, name, body) for name, cpu, body in self.scenario.actors()] + services
         self.snapshot = self.arena.snapshot()
 

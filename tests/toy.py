@@ -89,6 +89,9 @@ class ToyKernel:
         """Make the first state."""
         self.counter[0] = 0
 
+    def settle(self) -> None:
+        """Nothing here remembers when things happened."""
+
     def services(self) -> list[Actor]:
         """Return the hardware actor, which serves the mailbox."""
         return [Actor(3, "hw0", self._serve, daemon=True, gate=((self.post, 0),), ready=lambda: self.post.view[0] == 1)]
