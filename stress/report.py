@@ -24,9 +24,11 @@ TAIL_STEPS_MAX = 24
 TOUCHING_STEPS_MAX = 8
 """Earlier steps shown because they touch a location of the violation."""
 
-PAGE_COLUMNS = 116
-ACTOR_COLUMNS_MAX = 52
-ACTOR_COLUMNS_MIN = 24
+PAGE_COLUMNS = 118
+INDENT_MAX = 52
+TEXT_COLUMNS = 46
+"""Room for the text of a step in the last column. As a line holds one step, a text may run on below the columns to its right."""
+
 _NUMBER_COLUMNS = 7
 
 
@@ -68,16 +70,16 @@ def _columns(replayed: Replayed) -> Iterator[str]:
     if not slots:
         yield "      (no step was made)"
         return
-    width = max(ACTOR_COLUMNS_MIN, min(ACTOR_COLUMNS_MAX, (PAGE_COLUMNS - _NUMBER_COLUMNS) // len(slots)))
-    yield (" " * _NUMBER_COLUMNS + "".join(actor_name(runner, slot).ljust(width) for slot in slots)).rstrip()
+    indent = min(INDENT_MAX, (PAGE_COLUMNS - _NUMBER_COLUMNS - TEXT_COLUMNS) // max(1, len(slots) - 1))
+    yield (" " * _NUMBER_COLUMNS + "".join(actor_name(runner, slot)[: indent - 1].ljust(indent) for slot in slots)).rstrip()
     last = 0
     for step in shown:
         if step.number > last + 1:
             yield f"{'...':>{_NUMBER_COLUMNS - 2}}  ({step.number - last - 1} steps)"
-        yield from _lines(step, slots.index(step.slot), width)
+        yield from _lines(step, slots.index(step.slot) * indent)
         last = step.number
     if replayed.outcome.verdict.violation is not None:
-        yield " " * (_NUMBER_COLUMNS + width * slots.index(shown[-1].slot)) + "^ here"
+        yield " " * (_NUMBER_COLUMNS + indent * slots.index(shown[-1].slot)) + "^ here"
 
 
 def selection(made: list[Step], violation: Violation | None) -> list[Step]:
@@ -91,12 +93,11 @@ def selection(made: list[Step], violation: Violation | None) -> list[Step]:
     return touching[-TOUCHING_STEPS_MAX:] + tail
 
 
-def _lines(step: Step, column: int, width: int) -> Iterator[str]:
+def _lines(step: Step, offset: int) -> Iterator[str]:
     text = f"{step.site.label}: {step.effect()}"
-    wrapped = textwrap.wrap(text, width - 2, subsequent_indent="  ") or [""]
     number = f"{step.number:>{_NUMBER_COLUMNS - 2}}  "
-    for line in wrapped:
-        yield number + " " * (column * width) + line
+    for line in textwrap.wrap(text, PAGE_COLUMNS - _NUMBER_COLUMNS - offset, subsequent_indent="  "):
+        yield number + " " * offset + line
         number = " " * _NUMBER_COLUMNS
 
 

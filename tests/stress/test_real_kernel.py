@@ -14,11 +14,13 @@ from stress.data import RandomData
 from stress.discovery import CATALOGUE
 from stress.execution import open_runner
 from stress.replay import Mode, compare, replay
-from stress.report import listing, page
+from stress.report import PAGE_COLUMNS, listing, page
 from stress.trace import Trace, capture, decode, encode, save
 
 ROOT = Path(__file__).resolve().parents[2]
 REPLAYS = 1000
+LINES_MAX = 52
+"""A screen."""
 PROFILES = list(CATALOGUE.profiles())
 SCENARIOS = list(CATALOGUE.scenarios())
 FAULTS = ((), ("M05",))
@@ -49,7 +51,9 @@ async def test_drivers_agree_and_traces_replay(scenario: str, profile: str) -> N
         async with replay(trace, Mode("reference")) as replayed:
             compare(trace, replayed.outcome)
             assert len(list(listing(replayed))) == trace.steps
-            assert len(page(replayed, "trace").splitlines()) < 70
+            lines = page(replayed, "trace").splitlines()
+            assert len(lines) <= LINES_MAX
+            assert max(map(len, lines)) <= PAGE_COLUMNS
 
 
 @pytest.mark.slow
