@@ -1,7 +1,7 @@
 """Which case gets the next lease: breadth first over scenarios and profiles, then parameter sets, then depth.
 
-Every case has had n leases before any has n + 1. A case's first lease is one execution, so that a short campaign sees every
-scenario on every profile; leases double from there up to LEASE_SECONDS_MAX. Which is why equal numbers of leases are equal
+Every case has had n leases before any has n + 1. The first lease of a scenario on a profile is one execution, so that a short
+campaign sees them all; leases double from there up to LEASE_SECONDS_MAX. Which is why equal numbers of leases are equal
 shares of time, whatever the speed of a scenario.
 
 A case belongs to the worker that had it first, as opening it costs as much as dozens of executions; a worker that is ahead with
@@ -11,6 +11,7 @@ its own helps with the others'.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sim.profile import REAL, SMALL
@@ -33,6 +34,8 @@ SEED_MAX = 1 << 35
 
 AHEAD_MAX = 1
 """Leases by which a worker may serve its own cases before others that need it more."""
+
+NEED = attrgetter("need")
 
 PORTFOLIO = ("random", "pct", "round-robin")
 """What the strategy ``portfolio`` takes in turn, lease by lease: no single one finds everything (docs/architecture.md)."""
@@ -97,6 +100,11 @@ class Entry:
     owner: int | None = None
     out: int = 0
     """Leases that are handed out now."""
+    need: tuple[int, int, int] = (0, 0, 0)
+    """What cases are compared by: the least comes first."""
+
+    def __post_init__(self) -> None:
+        self.need = (self.leases, self.rank, self.out)
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ class Plan:
         entry = self._pick(self._turn(), worker)
         if entry.owner is None:
             entry.owner = worker
-        count = min(self.count_max, LEASE_COUNT_FIRST << min(entry.leases, 16)) if entry.leases else 1
+        count = min(self.count_max, LEASE_COUNT_FIRST << min(entry.leases, 16)) if entry.leases or entry.rank else 1
         if self.left is not None:
             count = min(count, -(-self.left // self.workers))
             self.left -= count
@@ -143,14 +151,17 @@ class Plan:
         entry.after += count
         entry.leases += 1
         entry.out += 1
+        entry.need = (entry.leases, entry.rank, entry.out)
         self.issued += 1
         return lease
 
     def close(self, lease: Lease, done: int, torn: bool = False) -> None:
         """Take a lease back of which ``done`` seeds are accounted for. Of a torn one none is handed out again."""
-        lease.entry.out -= 1
-        if not torn and lease.entry.after == lease.first + lease.count:
-            lease.entry.after = lease.first + done
+        entry = lease.entry
+        entry.out -= 1
+        entry.need = (entry.leases, entry.rank, entry.out)
+        if not torn and entry.after == lease.first + lease.count:
+            entry.after = lease.first + done
         if self.left is not None:
             self.left += lease.count - done
 
@@ -164,15 +175,11 @@ class Plan:
 
     def _pick(self, entries: list[Entry], worker: int) -> Entry:
         """Return the case with the fewest leases; one of the worker's own if it is not AHEAD_MAX beyond that."""
-        needy = min(entries, key=_need)
+        needy = min(entries, key=NEED)
         mine = [entry for entry in entries if entry.owner in (None, worker) and not entry.out and entry.leases <= needy.leases + AHEAD_MAX]
-        return min(mine, key=_need, default=needy)
+        return min(mine, key=NEED, default=needy)
 
     def _strategy(self, entry: Entry) -> str:
         if self.settings.strategy != "portfolio":
             return self.settings.strategy
         return PORTFOLIO[(entry.leases + entry.number) % len(PORTFOLIO)]
-
-
-def _need(entry: Entry) -> tuple[int, int, int]:
-    return entry.leases, entry.rank, entry.out

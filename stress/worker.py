@@ -61,6 +61,7 @@ class Worker:
         self.runners: dict[Case, Runner] = {}
         self.stack = AsyncExitStack()
         self.strategies: dict[tuple[Case, str, str], tuple[Strategy, tuple[str, ...]]] = {}
+        self.strategy_classes: dict[str, type[Strategy]] = {}
         self.traced: set[str] = set()
         """Signatures of which a trace was sent: one is enough."""
         self.sites_told = 0
@@ -97,9 +98,15 @@ class Worker:
         name, options = order["strategy"], order["options"]
         key = (case, name, json.dumps(options, sort_keys=True))
         if key not in self.strategies:
-            strategy = self.catalogue.strategy(name, **options)
+            strategy = self.new_strategy(name, options)
             self.strategies[key] = (strategy, tuple(vars(strategy)))
         return self.strategies[key]
+
+    def new_strategy(self, name: str, options: dict[str, int]) -> Strategy:
+        """Return a strategy that has learned nothing. The catalogue is asked once per name, as it walks a directory."""
+        if name not in self.strategy_classes:
+            self.strategy_classes[name] = type(self.catalogue.strategy(name, **options))
+        return self.strategy_classes[name](**options)
 
     async def lease(self, order: Order) -> None:
         """Execute seeds from ``first`` on until ``count`` are done or ``slice_s`` seconds are over."""
@@ -136,7 +143,7 @@ class Worker:
         """Execute again what another worker has executed, and send the digest that it has here."""
         case, seed = case_of(order), order["seed"]
         runner = await self.runner(case)
-        strategy = self.catalogue.strategy(order["strategy"], **order["options"])
+        strategy = self.new_strategy(order["strategy"], order["options"])
         vars(strategy).update(order["learned"])
         self.pulse.words[CASE], self.pulse.words[SEED] = order["number"], seed
         self.pulse.words[STARTED] += 1
