@@ -59,7 +59,7 @@ def _summary(trace: Trace) -> Iterator[str]:
     if more:
         yield "  " + "   ".join(more)
     where = "in the setup; " if trace.setup else ""
-    yield f"  {where}seed {trace.seed:#x}, strategy {trace.strategy}; {trace.steps} steps, {trace.switches} switches"
+    yield f"  {where}seed {trace.seed:#x}, strategy {trace.strategy}; {_count(trace.steps, 'step')}, {_count(trace.switches, 'switch', 'switches')}"
 
 
 def _columns(replayed: Replayed) -> Iterator[str]:
@@ -75,7 +75,7 @@ def _columns(replayed: Replayed) -> Iterator[str]:
     last = 0
     for step in shown:
         if step.number > last + 1:
-            yield f"{'...':>{_NUMBER_COLUMNS - 2}}  ({step.number - last - 1} steps)"
+            yield f"{'...':>{_NUMBER_COLUMNS - 2}}  ({_count(step.number - last - 1, 'step')})"
         yield from _lines(step, slots.index(step.slot) * indent)
         last = step.number
     if replayed.outcome.verdict.violation is not None:
@@ -91,6 +91,10 @@ def selection(made: list[Step], violation: Violation | None) -> list[Step]:
     codes = {code for code in (violation.accused, violation.victim) if code}
     touching = [step for step in made[: -len(tail)] if step.code in codes or any(step.touches(*place) for place in places)]
     return touching[-TOUCHING_STEPS_MAX:] + tail
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 
 def _lines(step: Step, offset: int) -> Iterator[str]:
