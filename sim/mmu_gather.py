@@ -29,7 +29,6 @@ ENCODED_SHIFT = 2
 PENDING_INC = site("tlb_gather_mmu", "raise flush pending")
 PENDING_READ = site("tlb_finish_mmu", "read flush pending")
 PENDING_DEC = site("tlb_finish_mmu", "lower flush pending")
-TABLE_SYNC = site("tlb_remove_table_sync_one", "interrupt all CPUs")
 
 DELAYED_DEC = site("tlb_flush_rmap_batch", "mapcount -1")
 
