@@ -1,7 +1,7 @@
-"""Everything at once, at random: two threads, a child that forks in its turn, and a kernel worker. For long campaigns.
+"""Everything at once, at random: two threads that fork, a child that forks in its turn, and a kernel worker. For long campaigns.
 
-Each thread makes a number of operations (loads, stores, MADV_DONTNEED, munmap, mmap, idling) on anonymous, shared-file and private-file memory,
-then exits; the worker writes out and ages. Which operation comes when is the place in a rota plus what the thread's data tape adds: a tape of
+Each thread makes a number of operations (loads, stores, MADV_DONTNEED, munmap, mmap, msync, reclaim, idling) on anonymous, shared-file and
+private-file memory, then exits; the worker writes out and ages. The children of the sibling and of the child never run. Which operation comes when is the place in a rota plus what the thread's data tape adds: a tape of
 zeros, which is what shrinking strives for, is a storm as well. Nothing is meant here by any single storm; the other scenarios say what to look for.
 """
 
@@ -33,8 +33,8 @@ class Storm(Scenario):
 
     def world(self) -> World:
         vpages = whole_blocks(self.g, OWNED + 3 * OWN)
-        tables = 3 * (vpages // self.g.ptrs_per_pte + 1) + 8
-        return World(cpus=4, mms=3, vpages=vpages, pages=256, vmas=64, tables=tables, anon_vmas=48, files=1, file_pages=EACH)
+        tables = 4 * (vpages // self.g.ptrs_per_pte + 1) + 8
+        return World(cpus=4, mms=4, vpages=vpages, pages=256, vmas=80, tables=tables, anon_vmas=64, files=1, file_pages=EACH)
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield PARENT, self.prepare
@@ -66,16 +66,16 @@ class Storm(Scenario):
         await self._thread(PARENT, forks=1)
 
     async def sibling(self) -> None:
-        await self._thread(SIBLING)
+        await self._thread(SIBLING, forks=3)
 
     async def child(self) -> None:
         await self.task(CHILD).born(1)
         await self._thread(CHILD, forks=2)
 
-    async def _thread(self, cpu: int, forks: int = 0) -> None:
+    async def _thread(self, cpu: int, forks: int) -> None:
         """Make the operations, with a fork into mm ``forks`` among them, and exit."""
         length = self.params["length"]
-        when = self._draw("fork at", length, self.params["phase"]) if forks else -1
+        when = self._draw("fork at", length, self.params["phase"])
         for turn in range(length):
             if turn == when:
                 await self.task(cpu).fork(forks)
@@ -84,7 +84,7 @@ class Storm(Scenario):
 
     async def _operation(self, cpu: int, turn: int) -> None:
         rota: tuple[Callable[[int, int], Awaitable[None]], ...] = (
-            self._store, self._dontneed, self._load, self._store, self._munmap, self._map_own, self._dontneed, self._load, self._idle,
+            self._store, self._dontneed, self._load, self._store, self._munmap, self._map_own, self._dontneed, self._load, self._idle, self._sync, self._reclaim,
         )  # fmt: skip
         await rota[self._draw("operation", len(rota), 5 * turn + 3 * cpu + self.params["phase"])](cpu, turn)
 
@@ -122,6 +122,12 @@ class Storm(Scenario):
         mm = task.mm
         await task.idle()
         await task.switch_to(mm)
+
+    async def _sync(self, cpu: int, turn: int) -> None:
+        await self.task(cpu).write_back(0, self._draw("folio", EACH, turn))
+
+    async def _reclaim(self, cpu: int, turn: int) -> None:
+        await self.task(cpu).age_anon()
 
     async def worker(self) -> None:
         task = self.task(WORKER)
