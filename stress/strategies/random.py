@@ -1,11 +1,16 @@
-"""Random walk: uniform over the enabled actors at every step. The baseline that everything is compared with."""
+"""Random walk: uniform over the enabled actors at every step. The baseline that everything is compared with.
+
+A walk's runs are drawn whole: after choosing an actor, choices are drawn on until one names somebody else, who is
+next; the actor is granted the steps before. While who is enabled does not change that is the same walk, asked about once
+per change of actor; when it does change the machine asks anew, and a walk has no memory.
+"""
 
 from __future__ import annotations
 
 from stress.rng import WORD_BITS, raw_words
 
 ALONE = 1 << 30
-"""Steps granted to an actor that nobody competes with: it is asked about again when somebody does."""
+"""Steps granted to an actor that nobody competes with."""
 
 
 class Strategy:
@@ -16,13 +21,25 @@ class Strategy:
 
     def start(self, seed: int, slots: int) -> None:
         self.word = raw_words(seed, "schedule")
+        self.among: list[int] = []
+        self.until = 0
 
     def choose(self, enabled: list[int], current: int, step: int) -> int:
-        if len(enabled) == 1:
+        n = len(enabled)
+        if n == 1:
             self.free = ALONE
             return enabled[0]
-        self.free = 0
-        return enabled[self.word(WORD_BITS) * len(enabled) >> WORD_BITS]
+        word = self.word
+        if step == self.until and enabled == self.among:
+            chosen = self.then
+        else:
+            chosen = word(WORD_BITS) * n >> WORD_BITS
+            self.among = enabled.copy()
+        free = 0
+        while (then := word(WORD_BITS) * n >> WORD_BITS) == chosen:
+            free += 1
+        self.free, self.then, self.until = free, then, step + free + 1
+        return enabled[chosen]
 
     def finish(self, steps: int) -> None:
         pass
