@@ -20,7 +20,7 @@ from tests.toy import TOYS
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = "import sys; from tests.toy import TOYS; from stress.cli import main; sys.exit(main(catalogue=TOYS))"
 RUN = ["run", "counters", "--profile", "toy"]
-FAILS = [*RUN, "--fault", "T01", "--seed", "3"]
+FAILS = [*RUN, "--fault", "T01", "--seed", "3", "--strategy", "round-robin"]
 
 
 def zapstress(*words: str) -> int:
@@ -194,7 +194,7 @@ def test_user_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     file = tmp_path / "mine.py"
     file.write_text("from tests.toy import NoLock\nclass Mine(NoLock):\n    component = 'counter'\nclass Bare:\n    pass\nOTHER = 3\n")
     kernel, saved = f"{file}:Mine", str(tmp_path / "trace")
-    assert zapstress(*RUN, "--kernel", kernel, "--seed", "3", "--save", saved) == 1
+    assert zapstress(*RUN, "--kernel", kernel, "--strategy", "round-robin", "--save", saved) == 1
     assert zapstress("replay", saved) == 2
     assert f"say so: --kernel {kernel}" in capsys.readouterr().err
     assert zapstress("replay", saved, "--kernel", kernel) == 1

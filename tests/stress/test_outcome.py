@@ -111,8 +111,8 @@ async def test_every_field_enters_the_digest() -> None:
 async def test_digest_is_what_it_is() -> None:
     """The digest depends on names only: not on this process, its imports, its Python or its machine."""
     async with open_runner(CASE, catalogue=TOYS) as runner:
-        outcome = runner.run(TOYS.strategy("random"), 3, RandomData(3))
-        assert (outcome.digest(), outcome.schedule_hash()) == ("092078a6322671c454fafd5c31bb6bf6", "6f3113eaaace8a9f")
+        outcome = runner.run(TOYS.strategy("sequential"), 3, TapeData({}))
+        assert (outcome.digest(), outcome.schedule_hash()) == ("1510a00237dcecf39d3928f3fedc79e7", "d41d810819894c5d")
 
 
 def test_checksums_stand_for_names() -> None:
