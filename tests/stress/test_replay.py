@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -21,11 +22,20 @@ from stress.outcome import CHECK_BYTES
 from stress.replay import Mode, case_of, compare, first_difference, replay
 from stress.report import page
 from stress.signature import signature_of
-from stress.trace import Trace, capture, save
+from stress.trace import Trace, capture, decode, save
 from tests.toy import TOYS
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = "import sys; from tests.toy import TOYS; from stress.cli import main; sys.exit(main(catalogue=TOYS))"
+RECORDED = (
+    "WkFQVFJBQ0UBAHABAAAAAAAAWonnP49zlGReRkqu5DmkFHjaLZE9bhsxEIVly0BqAwbcGQaLVLK8f9q/lOlcpzNiYTQcrgiTuwuSG1gwjFQB0vgCqXKG3MRB4iKnydASq/"
+    "e+xxkOyV/zR4HgSbSPQsFkghftrfiUpOLzQnQ0WApuJ1rhLRgjFuKeXE+GQbls2I7gwMYS3j26QWnDnUQYdpx5pB6cHhhY0GYzPIinhZC6Ix+YVUWeb8oGUW0wU1lSYbFK"
+    "qCyhSvNCUsUdqJe67+JogDh5klzGGLeEPMfe3Os+YjQEPVtL3kNH+8wR+KHfa6+7HsLkDlHQwRzkF41B26h5PDtIMust+C2DOpGKiryWmaLVqoYCS5Vhk6k8p4pUGh9gF7"
+    "ZvR+TLNFtG4inO2dRRhWkUrQLjid0wOSQfby6hkWmDGyy52SqPRYFGjtLyINcWHkSbJbwicRCoi98wYhBPJ0fvZsfz+exkdvn79Oef7OXIpq/P/xY35xf1x+vvX+/ef7v6"
+    "cPfjen329z9OIJEs"
+)
+"""A trace of the toy as it was once recorded."""
+
 BROKEN = Case("counters", (("rounds", 2),), "toy", faults=("T01",))
 
 
@@ -164,6 +174,14 @@ async def test_in_another_process(tmp_path: Path, hash_seed: str, driver: str) -
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)
     assert (found["digest"], found["model_hash"], found["signature"], found["same"]) == (trace.digest, trace.model_hash, trace.ending.signature, True)
+
+
+@pytest.mark.parametrize("driver", ["fast", "reference"])
+async def test_recorded_trace(driver: str) -> None:
+    """A trace that was recorded long ago, by another Python on another machine, replays to the letter."""
+    trace = decode(base64.b64decode(RECORDED), "recorded")
+    async with replay(trace, Mode(driver), TOYS) as replayed:
+        compare(trace, replayed.outcome)
 
 
 async def test_the_page_is_made_from_the_trace_alone() -> None:
