@@ -61,6 +61,7 @@ class Mmap(Component):
 
     def vm_area_free(self, vma: int) -> None:
         """Give a VMA slot back."""
+        self.k.checks.vma_freed(vma)
         for column in (self.vma_mm, self.vma_start, self.vma_end, self.vma_flags, self.vma_file, self.vma_pgoff, self.vma_anon_vma, self.vma_attached, self.vma_linked):
             column[vma] = 0
 

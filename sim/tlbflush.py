@@ -107,6 +107,10 @@ class TlbFlush(Component):
         """Return whether ``cpu`` can still execute an access with a TLB entry of ``mm`` (KERNEL.md 8.5)."""
         return True
 
+    def walks(self, cpu: int, mm: int) -> bool:
+        """Return whether the hardware of ``cpu`` may walk tables of ``mm``, for an access or on speculation."""
+        return self.usable(cpu, mm)
+
 
 class IpiTlbFlush(TlbFlush):
     """Flushes that interrupt the CPUs in mm_cpumask (riscv; x86 adds generations)."""

@@ -125,6 +125,10 @@ class X86TlbFlush(TlbFlush):
         """Only a CPU that has the mm loaded, not lazily, can use its entries without comparing generations first."""
         return self.cpu_mm[cpu] == mm + 1 and not self.cpu_lazy.view[cpu]
 
+    def walks(self, cpu: int, mm: int) -> bool:
+        """A lazy CPU still has the mm loaded, and may walk its tables on speculation: so it is told of freed tables."""
+        return self.cpu_mm[cpu] == mm + 1
+
 
 REAL = kernel_geometry(4096, 512, flush_ceiling=33)
 

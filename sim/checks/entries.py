@@ -159,6 +159,8 @@ class EntryChecks(Checker):
     def _ptl_changed(self, table: int, old: int, new: int, holder: int) -> None:
         who = self.m.current
         if new:
+            if not self.table_mm[table]:
+                self.k.checks.tlb.object("I22", f"the lock of table {table} is taken, which has been freed", 0, [("ptl", table, 0)])
             if not self.ptl_held[who]:
                 self.ptl_taken[who] = self.m.seq
             self.ptl_held[who] += 1

@@ -75,6 +75,10 @@ class Checks(Checker):
         """Hardware has read a PTE."""
         self.tlb.walked(cpu, mm, addr, table)
 
+    def vma_freed(self, vma: int) -> None:
+        """A VMA is given up."""
+        self.references.vma_freed(vma)
+
     def rmap_walked(self, folio: int) -> None:
         """A rmap walk begins."""
         self.references.walked(folio)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column
+from sim.arena import SITE_SHIFT, Cells, Column
 from sim.checks.base import Checker
+from sim.page_alloc import SET_REFCOUNT
 
 
 class ReferenceChecks(Checker):
@@ -14,7 +15,7 @@ class ReferenceChecks(Checker):
         ("I1", "refcount-negative", "a refcount is never negative, and a free page has no user (KERNEL.md I1)"),
         ("I4", "refcount-below-mapcount", "a folio's refcount is never below its total mapcount (KERNEL.md I4)"),
         ("I15", "freed-on-deferred-list", "a freed folio is on no deferred-split list (KERNEL.md I15)"),
-        ("O11", "anon-vma-gone", "the anon_vma of a mapped folio is alive while a walk uses it (FAULTS.md O11)"),
+        ("O11", "anon-vma-gone", "the anon_vma of a mapped folio, and each VMA in it, is alive while a walk can use it (KERNEL.md 4.6; FAULTS.md O11)"),
     )
 
     page_ref: Column
@@ -23,6 +24,7 @@ class ReferenceChecks(Checker):
     page_mapping: Cells
     total_map: Cells
     anon_vma_users: Cells
+    vma_linked: Cells
 
     def bind(self) -> None:
         super().bind()
@@ -37,6 +39,8 @@ class ReferenceChecks(Checker):
                 self.k.checks.tlb.freeing(folio, 1 << self.page_order[folio])
             elif new < 0:
                 self.object("I1", f"the refcount of folio {folio} fell to {new}", 0, [("page_ref", folio, 0)])
+        elif new > old == 0 and self.m.last_site >> SITE_SHIFT != SET_REFCOUNT >> SITE_SHIFT:
+            self.object("I1", f"a reference is taken on folio {folio}, which has none", self.k.checks.freed_at(folio), [("page_ref", folio, 0)])
 
     def total_changed(self, folio: int, delta: int) -> None:
         """A mapcount of the folio changed."""
@@ -48,6 +52,11 @@ class ReferenceChecks(Checker):
         """A folio goes back to the allocator."""
         if self.page_deferred[folio]:
             self.object("I15", f"folio {folio} is freed on the deferred-split list")
+
+    def vma_freed(self, vma: int) -> None:
+        """A VMA is given up: no rmap walk finds it any more."""
+        if self.vma_linked[vma]:
+            self.object("O11", f"VMA {vma} is freed, and rmap walks still find it")
 
     def walked(self, folio: int) -> None:
         """A rmap walk trusts the folio's anon_vma."""

@@ -142,7 +142,7 @@ class TlbChecks(Checker):
         for cell, cached in enumerate(self.walk_cache.view.tolist()):
             if cached == table + 1 and self.walk_gen[cell] + 1 == self.table_gen[table]:
                 cpu, mm = divmod(cell // self.k.pgtable.per_mm, self.w.mms)
-                if self.k.tlbflush.usable(cpu, mm):
+                if self.k.tlbflush.walks(cpu, mm):
                     self.object("I22", f"table {table} is freed and cpu{cpu} has it in its walk cache for mm {mm}", 0, [("walk_cache", cell, 0)])
 
     # -- returning --------------------------------------------------------------------------------------------------
