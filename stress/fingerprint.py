@@ -6,6 +6,7 @@ plain locals hold. Under fair turns without chance a repeated fingerprint is a c
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.arena import Arena
@@ -14,11 +15,14 @@ if TYPE_CHECKING:
     from stress.lockstep import Strategy
 
 
+_PLAIN = (int, str, bytes, tuple, list, dict, set, type(None))
+
+
 def await_chain(coroutine: Any) -> tuple[object, ...]:
-    """Return where each coroutine of the chain stands, with its locals that are plain values."""
+    """Return where each coroutine of the chain stands, with its locals that are plain values, containers or records."""
     chain: list[object] = []
     while (frame := getattr(coroutine, "cr_frame", None)) is not None:
-        values = tuple((n, v) for n, v in sorted(frame.f_locals.items()) if isinstance(v, (int, bool, str, tuple)) or v is None)
+        values = tuple((name, value) for name, value in sorted(frame.f_locals.items()) if isinstance(value, _PLAIN) or is_dataclass(value))
         chain.append((frame.f_code.co_qualname, frame.f_lasti, repr(values)))
         coroutine = coroutine.cr_await
     return tuple(chain)

@@ -14,12 +14,13 @@ from sim.arena import Arena, Column
 from sim.machine import Actor, Violation
 from stress.case import Case
 from stress.data import RandomData, TapeData
+from stress.deadlock import cycle
 from stress.drivers import FastDriver, session
 from stress.errors import ForeignYield
 from stress.execution import Runner, open_runner
 from stress.lockstep import Lockstep
 from stress.strategies.replay import Strategy as Replay
-from tests.toy import ADD, LOCK, NOTE, SCENARIOS, SPIN, TOYS, UNLOCK, Spin, ToyCatalogue, ToyKernel, ToyScenario
+from tests.toy import ADD, DOWN, LOCK, NOTE, SCENARIOS, SPIN, TOYS, UNLOCK, UP, Spin, ToyCatalogue, ToyKernel, ToyScenario
 
 DRIVERS = ("fast", "reference")
 STRATEGIES = ("random", "pct", "round-robin", "sequential")
@@ -132,6 +133,22 @@ async def test_chance_is_plain_once_the_budget_is_spent() -> None:
     """A livelock under fair turns is judged with all chance plain."""
     async with open_runner(Case("dicey", (), "toy"), steps_max=10, catalogue=toys(dicey=Dicey)) as runner:
         assert {runner.run(TOYS.strategy("random"), seed, TapeData({0: [0] * 40 + [1], 1: [0] * 40 + [1]})).verdict.kind for seed in range(5)} == {"violation"}
+
+
+class Patient(ToyScenario):
+    """Looks at the flag a fixed number of times, counting in a list."""
+
+    async def thread(self, cpu: int) -> None:
+        looks: list[None] = []
+        while len(looks) < 50:
+            await self.kernel.m.load(SPIN, self.kernel.flag, 0)
+            looks.append(None)
+
+
+async def test_a_loop_that_counts_in_a_local_is_no_livelock() -> None:
+    """What the coroutines' locals hold is part of the state."""
+    async with open_runner(Case("patient", (), "toy"), steps_max=55, catalogue=toys(patient=Patient)) as runner:
+        assert runner.run(TOYS.strategy("random"), 1, RandomData(1)).verdict.kind == "clean"
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -344,3 +361,35 @@ async def test_random_reaches_every_order() -> None:
             runner.run(TOYS.strategy("random"), seed, RandomData(seed))
             orders.add(runner.arena["counter"][1])
     assert len(orders) == 6
+
+
+def test_cycle_of_a_wait_for_graph() -> None:
+    """A cycle is found behind readers that wait for nobody, and where it does not begin at the first."""
+    assert cycle({0: [1, 2], 1: [], 2: [0]}) == [0, 2]
+    assert cycle({0: [1], 1: [2], 2: [1]}) == [1, 2]
+    assert cycle({0: [7], 1: []}) == []
+
+
+class Readers(ToyScenario):
+    """A reader waits for a lock whose owner waits to write."""
+
+    threads = 3
+
+    async def thread(self, cpu: int) -> None:
+        k = self.kernel
+        if cpu == 0:
+            await k.m.lock(LOCK, k.lock, 0)
+            await k.m.down_write(DOWN, k.sem, 0)
+        else:
+            await k.m.down_read(DOWN, k.sem, 0)
+            if cpu == 1:
+                await k.m.lock(LOCK, k.lock, 0)
+            await k.m.up_read(UP, k.sem, 0)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_deadlock_through_a_rwsem(driver: str) -> None:
+    """The readers of a rwsem are its holders."""
+    found, _ = await verdict("readers", catalogue=toys(readers=Readers), driver=driver)
+    assert found.violation.message == "t0 in toy_down waits for sem[0] held by t1 -> t1 in toy_lock waits for lock[0] held by t0"
+    assert [place[:2] for place in found.violation.locations] == [("sem", 0), ("lock", 0)]
