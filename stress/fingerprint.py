@@ -7,6 +7,7 @@ plain locals hold. Under fair turns without chance a repeated fingerprint is a c
 from __future__ import annotations
 
 from dataclasses import is_dataclass
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from sim.arena import Arena
@@ -22,10 +23,23 @@ def await_chain(coroutine: Any) -> tuple[object, ...]:
     """Return where each coroutine of the chain stands, with its locals that are plain values, containers or records."""
     chain: list[object] = []
     while (frame := getattr(coroutine, "cr_frame", None)) is not None:
-        values = tuple((name, value) for name, value in sorted(frame.f_locals.items()) if isinstance(value, _PLAIN) or is_dataclass(value))
-        chain.append((frame.f_code.co_qualname, frame.f_lasti, repr(values)))
+        chain.append(_place(frame))
         coroutine = coroutine.cr_await
     return tuple(chain)
+
+
+def call_chain(frame: FrameType | None, outermost: str) -> tuple[object, ...]:
+    """As :func:`await_chain`, of the actor that is running: from ``frame`` out to the function named ``outermost``."""
+    chain: list[object] = []
+    while frame is not None and frame.f_code.co_name != outermost:
+        chain.append(_place(frame))
+        frame = frame.f_back
+    return tuple(chain)
+
+
+def _place(frame: FrameType) -> tuple[str, int, str]:
+    values = tuple((name, value) for name, value in sorted(frame.f_locals.items()) if isinstance(value, _PLAIN) or is_dataclass(value))
+    return frame.f_code.co_qualname, frame.f_lasti, repr(values)
 
 
 class _Fair:

@@ -9,6 +9,7 @@ A driver (:mod:`stress.drivers`) resumes the actors' coroutines; this module nev
 
 from __future__ import annotations
 
+import sys
 import types
 from bisect import insort
 from collections.abc import Callable, Coroutine, Generator
@@ -20,7 +21,7 @@ from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, STORE_THROUGH_T
 from sim.machine import Abandon, Actor, Machine, Violation, site_info
 from sim.pte import PFN_SHIFT
 from stress.deadlock import explain
-from stress.fingerprint import Livelock
+from stress.fingerprint import Livelock, call_chain
 
 HANDOVER, PARKED = object(), object()
 """What an actor's coroutine yields: at a step where somebody else goes next, and between executions."""
@@ -274,8 +275,9 @@ class Lockstep(Machine):
             self.choose = self.strategy.choose
         self.limit = len(self.log) >> 1
         self.limit += 1
-        chains = [self.frames(slot) for slot in range(self.slots) if self.started[slot]]
-        cycle = self.livelock.look(self.arena, [self.current, *chains], self.seq)
+        me = self.current
+        chains = [self.frames(slot) for slot in range(self.slots) if self.started[slot] and slot != me]
+        cycle = self.livelock.look(self.arena, [me, call_chain(sys._getframe(2), "run_body"), *chains], self.seq)
         if cycle:
             sites = sorted(self.log[-2 * cycle :: 2], key=lambda code: site_info(code).name)
             words = f"the same state came again after {cycle} steps of fair turns"
