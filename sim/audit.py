@@ -105,15 +105,13 @@ class Audit(Checker):
             self._references(np)
 
     def _mapcounts(self, np: Any) -> None:
-        wrong = (self.page_mapcount.array != self.mapped).nonzero()[0]
-        if len(wrong):
-            p = int(wrong[0])
+        if self.page_mapcount.array.tobytes() != self.mapped.tobytes():
+            p = int((self.page_mapcount.array != self.mapped).nonzero()[0][0])
             self.object("I7q", f"page {p}: mapcount {self.page_mapcount[p]}, mapped by {int(self.mapped[p])} PTEs", 0, [("page_mapcount", p, 0)])
-        head = self.page_head.array
-        count = np.bincount(head[self.mapped.nonzero()[0]], minlength=self.w.pages)
-        wrong = ((self.page_nr_pages_mapped.array != count) & (self.page_order.array > 0)).nonzero()[0]
-        if len(wrong):
-            p = int(wrong[0])
+        heads = self.page_head.array[self.mapped.nonzero()[0]]
+        count = np.bincount(heads[self.page_order.array[heads] > 0], minlength=self.w.pages)
+        if self.page_nr_pages_mapped.array.tobytes() != count.tobytes():
+            p = int((self.page_nr_pages_mapped.array != count).nonzero()[0][0])
             self.object("I11q", f"folio {p}: _nr_pages_mapped {self.page_nr_pages_mapped[p]}, pages mapped {int(count[p])}")
         queued = int(np.count_nonzero(self.page_deferred.array))
         if queued != self.split_queue_len[0]:
@@ -127,11 +125,11 @@ class Audit(Checker):
         if len(others):
             expected = expected + self._absent_rss(np, others, size)
         actual = self.mm_rss.array.reshape(self.w.cpus, size).sum(axis=0)
-        wrong = (actual != expected).nonzero()[0]
-        if len(wrong):
-            mm, member = divmod(int(wrong[0]), NR_MM_COUNTERS)
+        if actual.tobytes() != expected.tobytes():
+            row = int((actual != expected).nonzero()[0][0])
+            mm, member = divmod(row, NR_MM_COUNTERS)
             name = ("file", "anon", "swap", "shmem")[member]
-            self.object("I17", f"mm {mm}: {name} rss {int(actual[wrong[0]])}, and {int(expected[wrong[0]])} in its page tables")
+            self.object("I17", f"mm {mm}: {name} rss {int(actual[row])}, and {int(expected[row])} in its page tables")
         if self.swap_map.count:
             swaps = self.entries[others]
             named = np.bincount(swaps[swaps & KIND_MASK == KIND_SWAP] >> PFN_SHIFT, minlength=self.w.swap_slots)
@@ -151,13 +149,14 @@ class Audit(Checker):
         return counted
 
     def _exclusivity(self, np: Any) -> None:
-        exclusive = self.page_anon_exclusive.array
-        shared = ((exclusive != 0) & (self.mapped > 1)).nonzero()[0]
-        shared = shared[self.page_mapping.array[self.page_head.array[shared]] & MAPPING_ANON != 0] if len(shared) else shared
+        places = self.anon.nonzero()[0]
+        pfns = self.pfns[places]
+        exclusive = self.page_anon_exclusive.array[pfns]
+        shared = ((self.mapped[pfns] > 1) & (exclusive != 0)).nonzero()[0]
         if len(shared):
-            p = int(shared[0])
+            p = int(pfns[shared[0]])
             self.object("I31q", f"page {p} is exclusive and mapped by {int(self.mapped[p])} PTEs", 0, [("page_anon_exclusive", p, 0)])
-        wrong = ((self.present & WRITE != 0) & (self.anon != 0) & (exclusive[self.pfns] == 0)).nonzero()[0]
+        wrong = places[(self.present[places] & WRITE != 0) & (exclusive == 0)]
         if len(wrong):
             p = int(self.pfns[wrong[0]])
             self.object("I31q", f"page {p} is mapped writable and not exclusive", 0, [("page_anon_exclusive", p, 0)])
@@ -200,12 +199,12 @@ class Audit(Checker):
                 for folio in batch.view[cpu * self.g.pagevec : cpu * self.g.pagevec + nr[cpu]].tolist():
                     expected[LRU, folio] += 1
         expected[TABLE] = np.bincount(self.table_page.array[self.table_mm.array > 0], minlength=pages)
-        if (cells != expected).any():
+        if cells.tobytes() != expected.tobytes():
             holder, folio = (int(x) for x in np.argwhere(cells != expected)[0])
             message = f"folio {folio}: {int(cells[holder, folio])} references held by the {HOLDERS[holder]}, which accounts for {int(expected[holder, folio])}"
             self.object("I2", message, 0, [("page_ref", folio, 0)], accused=self.ledger_site[holder * pages + folio])
         expected[0, 0] = 1
-        wrong = (expected.sum(axis=0) != self.page_ref.array).nonzero()[0]
-        if len(wrong):
-            p = int(wrong[0])
-            self.object("I2", f"folio {p}: refcount {self.page_ref[p]}, holders {int(expected[:, p].sum())}", 0, [("page_ref", p, 0)])
+        held = expected.sum(axis=0)
+        if held.tobytes() != self.page_ref.array.tobytes():
+            p = int((held != self.page_ref.array).nonzero()[0][0])
+            self.object("I2", f"folio {p}: refcount {self.page_ref[p]}, holders {int(held[p])}", 0, [("page_ref", p, 0)])

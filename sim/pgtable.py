@@ -61,7 +61,6 @@ class Pgtable(Component):
     mm_pml: Column
     mm_pgtables: Column
     page_ref: Column
-    rcu_nesting: Column
 
     def fields(self) -> list[Field]:
         tables = self.table_slots
@@ -99,29 +98,21 @@ class Pgtable(Component):
         """Lock the table that maps ``addr``; return it, or -1 if there is none. Holds RCU and the PTL."""
         index = self.pmd_index(mm, addr)
         while True:
-            self.rcu_read_lock(cpu)
+            self.k.tlb.rcu_read_lock(cpu)
             table = await self.m.load(MAP_PMD, self.pmd, index) - 1
             if table < 0:
-                self.rcu_read_unlock(cpu)
+                self.k.tlb.rcu_read_unlock(cpu)
                 return -1
             await self.m.lock(LOCK_PTL, self.ptl, table)
             if await self.m.load(RECHECK_PMD, self.pmd, index) == table + 1:
                 return table
             await self.m.unlock(BACK_OFF, self.ptl, table)
-            self.rcu_read_unlock(cpu)
+            self.k.tlb.rcu_read_unlock(cpu)
 
     async def pte_unmap_unlock(self, cpu: int, table: int) -> None:
         """Drop the PTL and RCU."""
         await self.m.unlock(UNLOCK_PTL, self.ptl, table)
-        self.rcu_read_unlock(cpu)
-
-    def rcu_read_lock(self, cpu: int) -> None:
-        """Enter an RCU reader's section on ``cpu``."""
-        self.m.poke(self.rcu_nesting, cpu, self.rcu_nesting.view[cpu] + 1)
-
-    def rcu_read_unlock(self, cpu: int) -> None:
-        """Leave it."""
-        self.m.poke(self.rcu_nesting, cpu, self.rcu_nesting.view[cpu] - 1)
+        self.k.tlb.rcu_read_unlock(cpu)
 
     # -- primitives that architectures override -----------------------------------------------------------------
 

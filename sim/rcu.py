@@ -6,7 +6,7 @@ section with interrupts off counts), and only then runs the callbacks, in steps.
 
 from __future__ import annotations
 
-from sim.arena import Column, Field
+from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
 from sim.machine import Actor, site
 
@@ -28,9 +28,10 @@ class Rcu(Component):
     rcu_pending: Column
     rcu_nesting: Column
     irq_off: Column
+    rcu_busy: Cells
 
     def fields(self) -> list[Field]:
-        return [Field("rcu_table", self.k.pgtable.table_slots), Field("rcu_pending", 1)]
+        return [Field("rcu_table", self.k.pgtable.table_slots), Field("rcu_pending", 1), Field("rcu_busy", 1, PRIVATE)]
 
     def bind(self) -> None:
         super().bind()
@@ -48,6 +49,7 @@ class Rcu(Component):
 
     async def _grace_period(self) -> None:
         await self.m.xchg(BEGIN, self.rcu_pending, 0, 0)
+        self.rcu_busy[0] = 1
         taken = [table for table in range(len(self.rcu_table)) if self.rcu_table.view[table] == QUEUED]
         for table in taken:
             await self.m.store(TAKE, self.rcu_table, table, WAITING)
@@ -56,6 +58,7 @@ class Rcu(Component):
         for table in taken:
             await self.m.store(TAKE, self.rcu_table, table, IDLE)
             await self.k.pgtable.pte_free(table)
+        self.rcu_busy[0] = 0
 
     async def _quiescent(self, cpu: int) -> None:
         nesting, off = self.rcu_nesting, self.irq_off

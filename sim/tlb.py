@@ -63,6 +63,7 @@ class Tlb(Component):
     pte: Column
     page_content: Column
     rcu_nesting: Column
+    rcu_busy: Cells
 
     def fields(self) -> list[Field]:
         cpus, rows = self.w.cpus, self.w.cpus * self.w.mms
@@ -98,11 +99,27 @@ class Tlb(Component):
 
     def local_irq_save(self, cpu: int) -> None:
         """Hold off flush requests on ``cpu``."""
-        self.m.poke(self.irq_off, cpu, self.irq_off.view[cpu] + 1)
+        self._nest(self.irq_off, cpu, 1)
 
     def local_irq_restore(self, cpu: int) -> None:
         """Let them in again."""
-        self.m.poke(self.irq_off, cpu, self.irq_off.view[cpu] - 1)
+        self._nest(self.irq_off, cpu, -1)
+
+    def rcu_read_lock(self, cpu: int) -> None:
+        """Enter an RCU reader's section on ``cpu``."""
+        self._nest(self.rcu_nesting, cpu, 1)
+
+    def rcu_read_unlock(self, cpu: int) -> None:
+        """Leave it."""
+        self._nest(self.rcu_nesting, cpu, -1)
+
+    def _nest(self, column: Column, cpu: int, delta: int) -> None:
+        """Change a nesting word of this CPU, and tell those who wait for it: posted requests, a grace period."""
+        value, first = column.view[cpu] + delta, cpu * self.w.cpus
+        if self.rcu_busy[0] or any(self.flush_post.view[first : first + self.w.cpus].tolist()):
+            self.m.poke(column, cpu, value)
+        else:
+            column.view[cpu] = value
 
     # -- a user access --------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ class Strategy:
     def start(self, seed: int, slots: int) -> None:
         self.word = raw_words(seed, "schedule")
         self.among: list[int] = []
-        self.until = 0
+        self.until = self.then = 0
 
     def choose(self, enabled: list[int], current: int, step: int) -> int:
         n = len(enabled)
