@@ -153,22 +153,30 @@ class TlbChecks(Checker):
         run user code, whatever kept it from using its entries so far."""
         me, found = self.m.current, []
         stamps = self.narrowed_at if writable_only else self.cleared_at
-        for cpu, m, where, entry in self.entries():
-            if m != mm or (writable_only and not entry & WRITE) or not (self.k.tlbflush.usable(cpu, mm) or (leaving and cpu == me)):
+        for cpu in range(self.w.cpus):
+            reaching = self._reaching(cpu, mm, start, end)
+            if not reaching or not (self.k.tlbflush.usable(cpu, mm) or (leaving and cpu == me)):
                 continue
-            first, reach = (where, 1) if where >= 0 else (-1 - where, self.g.contpte)
-            filled = self._filled(cpu, mm, where)
-            for addr in range(max(first, start), min(first + reach, end)):
-                stamp = stamps[mm * self.w.vpages + addr]
-                seq, who = stamp >> SLOT_BITS, stamp & (1 << SLOT_BITS) - 1
-                if seq > filled and (who == me or seq <= before):
-                    found.append((cpu, addr, entry))
+            for first, reach, entry, filled in reaching:
+                if writable_only and not entry & WRITE:
+                    continue
+                for addr in range(max(first, start), min(first + reach, end)):
+                    stamp = stamps[mm * self.w.vpages + addr]
+                    seq, who = stamp >> SLOT_BITS, stamp & (1 << SLOT_BITS) - 1
+                    if seq > filled and (who == me or seq <= before):
+                        found.append((cpu, addr, entry))
         return found
 
-    def _filled(self, cpu: int, mm: int, where: int) -> int:
-        if where >= 0:
-            return self.tlb_stamp[self.k.tlb.cell(cpu, mm, where)]
-        return self.tlb_span_stamp[self.k.tlb.span_cell(cpu, mm, -1 - where)]
+    def _reaching(self, cpu: int, mm: int, start: int, end: int) -> list[tuple[int, int, int, int]]:
+        """Return (first page, pages, entry, step of its fill) of the CPU's entries that translate [start, end) of ``mm``."""
+        first, last = self.k.tlb.cell(cpu, mm, start), self.k.tlb.cell(cpu, mm, end)
+        found = [(start + k, 1, entry, self.tlb_stamp[first + k]) for k, entry in enumerate(self.tlb.view[first:last].tolist()) if entry]
+        size = self.g.contpte
+        if size > 1 and start < end:
+            first, last = self.k.tlb.span_cell(cpu, mm, start), self.k.tlb.span_cell(cpu, mm, end - 1) + 1
+            spans = enumerate(self.tlb_span.view[first:last].tolist())
+            found += [((start // size + k) * size, size, entry, self.tlb_span_stamp[first + k]) for k, entry in spans if entry]
+        return found
 
     def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
         """A call that takes [start, end) of ``mm`` away (or makes it read-only) is about to return to user space."""
