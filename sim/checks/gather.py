@@ -31,6 +31,9 @@ class GatherChecks(Checker):
 
     gather_queued_at: Cells
     gather_since: Cells
+    req_mm: Cells
+    req_start: Cells
+    req_end: Cells
     gather_mm: Cells
     cleared_at: Cells
 
@@ -92,13 +95,14 @@ class GatherChecks(Checker):
         self._begin_range(tlb)
 
     def _missed(self, tlb: int, lo: int, hi: int) -> None:
-        """Pages of [lo, hi) may have been left out. If a TLB can still use one of them, I21 and I23 will say so, and better."""
-        if not self.profile.flushes_ranges or self.gather_fullmm[tlb]:
+        """Pages of [lo, hi) may have been left out, unless more was flushed than the gather asked for. If a TLB can still use
+        one of them, then I21 and I23 will say so, and better."""
+        mm, start, end = self.gather_mm[tlb], self.req_start[tlb], self.req_end[tlb]
+        if not self.profile.flushes_ranges or self.gather_fullmm[tlb] or (self.req_mm[tlb] == mm and start <= lo and hi <= end):
             return
-        mm, start, end = self.gather_mm[tlb], self.gather_start[tlb], self.gather_end[tlb]
         left_out = [addr for addr in range(lo, hi) if not start <= addr < end and self._cleared_here(tlb, mm, addr)]
         if left_out and not self.k.checks.tlb.stale(mm, lo, hi, 0, writable_only=False):
-            words = f"cpu{tlb} cleared page {left_out[0]}; " + (f"its gather flushed {start} to {end}" if start < end else "its gather flushed nothing")
+            words = f"cpu{tlb} cleared page {left_out[0]}, and its gather flushed {start} to {end}"
             self.object("I39", words, self.k.checks.tlb.cleared_site(mm, left_out[0]))
 
     def _cleared_here(self, tlb: int, mm: int, addr: int) -> bool:
@@ -116,7 +120,5 @@ class GatherChecks(Checker):
 
     def finished(self, tlb: int) -> None:
         """The gather is about to be closed."""
-        if self.unflushed_hi[tlb]:
-            self._missed(tlb, self.unflushed_lo[tlb], self.unflushed_hi[tlb])
         if self.gather_refs[tlb]:
             self.object("I5", f"the gather of cpu{tlb} closes with {self.gather_refs[tlb]} references not put", self.delay_site(tlb))
