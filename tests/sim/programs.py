@@ -8,7 +8,6 @@ from typing import Any
 
 from sim.profile import World
 from stress.case import Case
-from stress.data import RandomData
 from stress.discovery import Catalogue
 from stress.execution import Runner, open_runner
 from stress.lockstep import Strategy

@@ -11,7 +11,7 @@ import pytest
 from sim.audit import Audit
 from sim.checks.facade import GROUPS, Checks
 from sim.ledger import GATHER, HOLDERS, MAPPING, NONE, PAGECACHE, TABLE, TRANSIENT
-from sim.machine import Violation, site
+from sim.machine import site
 from sim.mm_types import ZERO_PFN
 from sim.pte import DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE
 from stress.data import RandomData

@@ -1,0 +1,104 @@
+"""Each canary is found on x86-64, and the very run that finds it is clean without it. The whole matrix is ``zapstress selfcheck``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sim.arch import x86_64
+from stress.case import Case
+from stress.data import RandomData, TapeData
+from stress.discovery import CATALOGUE
+from stress.execution import open_runner
+from stress.lockstep import Strategy
+from stress.outcome import Outcome
+from stress.strategies.replay import Strategy as Replay
+
+EXECUTIONS_MAX = 2_000
+"""Executions in which a fault must be found, round by round over its scenarios' parameter sets."""
+
+ROUND = 16
+"""Executions of one parameter set in a round."""
+
+PROFILE = x86_64.PROFILES[0]
+
+WHERE = {
+    "C02": ("munmap_vs_writeback", "I27"),
+    "M01": ("mixed_orders", "I3"),
+    "M02": ("partial_zap", "O16"),
+    "M05": ("munmap_vs_access", "I5"),
+    "M06": ("partial_zap", "I3"),
+    "M08": ("munmap_vs_writeback", "I7"),
+    "M09": ("munmap_vs_writeback", "I7"),
+    "M11": ("batch_edges", "I35"),
+    "M14": ("munmap_vs_access", "I21"),
+    "M18": ("munmap_vs_access", "I17"),
+    "M19": ("munmap_vs_writeback", "I29"),
+    "M21": ("munmap_vs_writeback", "I27"),
+    "M25": ("munmap_vs_access", "I21"),
+    "M30": ("partial_zap", "I8"),
+}
+"""Fault -> a scenario that is made for it, and the checker whose business it is."""
+
+ELSEWHERE = ("M22",)
+"""Faults that cannot show on x86-64."""
+
+
+def cases(fault: str, scenario: str) -> list[Case]:
+    """Return a case per parameter set."""
+    sets = CATALOGUE.scenario_class(scenario).parameters(PROFILE, "small")
+    return [Case(scenario, tuple(sorted(params.items())), PROFILE.name, faults=(fault,)) for params in sets]
+
+
+def portfolio() -> Iterator[Strategy]:
+    """Yield strategies to take in turn, for ever."""
+    made = [CATALOGUE.strategy(name) for name in ("pct", "random", "round-robin")]
+    while True:
+        yield from made
+
+
+async def find(fault: str, scenario: str) -> Outcome | None:
+    """Return the outcome that finds the fault, with its replay without the fault checked."""
+    strategies, seed = portfolio(), 0
+    for number in range(EXECUTIONS_MAX // ROUND):
+        waiting = cases(fault, scenario)
+        async with open_runner(waiting[number % len(waiting)]) as runner:
+            for _ in range(ROUND):
+                seed += 1
+                data = RandomData(seed)
+                outcome = runner.run(next(strategies), seed, data)
+                assert outcome.verdict.kind in ("clean", "violation"), outcome.verdict.reason
+                if outcome.verdict.kind == "violation":
+                    if not outcome.setup:
+                        await clean_without(runner.case, runner.machine.schedule(), data.tapes)
+                    return outcome
+    return None
+
+
+async def clean_without(case: Case, schedule: list[tuple[int, int]], tapes: dict[int, list[int]]) -> None:
+    """The same choices, as far as they go, and then any, lead to no violation without the fault."""
+    sound = Case(case.scenario, case.params, case.profile)
+    async with open_runner(sound) as runner:
+        outcome = runner.run(Replay(schedule, tolerant=True), 0, TapeData(tapes))
+        assert outcome.verdict.kind == "clean", outcome.verdict.reason
+
+
+def test_every_fault_is_here() -> None:
+    assert sorted(CATALOGUE.faults()) == sorted((*WHERE, *ELSEWHERE))
+    for fault in ELSEWHERE:
+        assert CATALOGUE.fault_class(fault).silent[PROFILE.name]  # type: ignore[attr-defined]
+
+
+def test_silent_profiles_exist_and_have_a_reason() -> None:
+    for fault in CATALOGUE.faults():
+        silent = CATALOGUE.fault_class(fault).silent  # type: ignore[attr-defined]
+        assert set(silent) <= set(CATALOGUE.profiles()) and all(silent.values())
+
+
+@pytest.mark.parametrize("fault", sorted(WHERE))
+async def test_fault_is_found(fault: str) -> None:
+    scenario, checker = WHERE[fault]
+    outcome = await find(fault, scenario)
+    assert outcome is not None and outcome.verdict.violation is not None
+    assert checker == outcome.verdict.violation.checker
