@@ -13,7 +13,7 @@ from typing import Any
 
 from sim.arena import Cells, Column
 from sim.component import Component
-from sim.ledger import PAGECACHE, TRANSIENT
+from sim.ledger import TRANSIENT
 from sim.machine import site
 from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP, VM_WRITE
 from sim.pte import DIRTY, KIND_MARKER, KIND_MASK, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, make_pte, pte_pfn

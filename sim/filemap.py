@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.arena import Cells, Column, Field, PRIVATE
+from sim.arena import Cells, Column, Field
 from sim.component import Component
 from sim.ledger import PAGECACHE, TRANSIENT
 from sim.machine import site

@@ -9,9 +9,8 @@ Left out: pinned pages, VM_WIPEONFORK, device entries.
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any
-
 from dataclasses import dataclass
+from typing import Any
 
 from sim.arena import Cells, Column
 from sim.component import Component

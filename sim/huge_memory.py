@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column, Field, PRIVATE
+from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
 from sim.machine import site
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.arena import Cells, Column, Field, MACHINE
+from sim.arena import MACHINE, Cells, Field
 from sim.component import Component
 from sim.machine import Violation
 

@@ -7,14 +7,13 @@ Left out: PMD leaves, hugetlb, device memory, KSM zero pages, notifiers, the acc
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any
-
 from dataclasses import dataclass
+from typing import Any
 
 from sim.arena import Cells, Column
 from sim.component import Component
 from sim.machine import site
-from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP
+from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_UFFD_WP
 from sim.pte import (
     DIRTY,
     KIND_DEVICE_PRIVATE,

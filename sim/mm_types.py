@@ -10,7 +10,7 @@ Left out: memcg, page types, the pin count of large folios, PG_hwpoison.
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column, Field, MACHINE, PRIVATE
+from sim.arena import MACHINE, PRIVATE, Cells, Column, Field
 from sim.component import Component
 
 MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES = range(4)

@@ -17,7 +17,7 @@ Left out: hugetlb, need_flush_all, the encoded-page consumers of zone-device mem
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column, Field, PRIVATE
+from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
 from sim.ledger import GATHER, TABLE, TRANSIENT
 from sim.machine import site

@@ -9,7 +9,7 @@ Left out: per-CPU lists apart from the zone's (one zone lock guards all), waterm
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column, Field, PRIVATE
+from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
 from sim.errors import WorldError
 from sim.ledger import TRANSIENT

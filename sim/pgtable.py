@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.arena import Cells, Column, Field, PRIVATE
+from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
 from sim.errors import WorldError
 from sim.ledger import TABLE, TRANSIENT

@@ -8,7 +8,7 @@ Left out: LRU lists as such (a folio is on the LRU or not), mlock, ageing beyond
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column, Field, PRIVATE
+from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
 from sim.ledger import GATHER, LRU, TRANSIENT
 from sim.machine import site

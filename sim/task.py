@@ -6,7 +6,7 @@ A task is the thread on one CPU; which mm it runs is in the arena. Addresses and
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim.ledger import TRANSIENT
 from sim.machine import site

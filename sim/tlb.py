@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.arena import Cells, Column, Field, PRIVATE
+from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
 from sim.machine import Actor, site
 from sim.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
@@ -168,7 +168,7 @@ class Tlb(Component):
         pte = await self.m.load(WALK_PTE, self.pte, ptep)
         self.k.checks.walked(cpu, mm, addr, table)
         want = self.walk_bits(pte, store)
-        if pte & want != want:
+        if pte & want != want and (self.profile.hardware_young or self.profile.hardware_dirty):
             pte = await self._mark(cpu, mm, addr, table, want)
         return pte if pte & want == want else FAULT
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.arena import Cells, Column, Field, PRIVATE
+from sim.arena import PRIVATE, Cells, Field
 from sim.machine import site
 from sim.pgtable import ACCESS_FLAGS, CLEAR, CLEAR_YOUNG, WRPROTECT, Pgtable
 from sim.profile import Profile, kernel_geometry, small_geometry

@@ -9,7 +9,7 @@ Left out: PCID recycling, kernel mappings, paravirtual flushes, shadow stacks.
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column, Field, PRIVATE
+from sim.arena import PRIVATE, Cells, Column, Field
 from sim.machine import site
 from sim.profile import Profile, kernel_geometry, small_geometry
 from sim.tlb import ALL, IPI

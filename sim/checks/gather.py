@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Cells, Column, Field
+from sim.arena import MACHINE, Cells, Field
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
 from sim.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
