@@ -6,9 +6,9 @@ holders in both.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from sim.arena import Column
+from sim.arena import FIELD_SHIFT, KIND_SHIFT, READ, SITE_SHIFT, Column
 from sim.checks.base import Checker
 from sim.ledger import HOLDERS, LRU, MAPPING, PAGECACHE, TABLE
 from sim.mm_types import MAPPING_ANON, MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS
@@ -82,6 +82,19 @@ class Audit(Checker):
         for name, column in self.k.arena.columns.items():
             setattr(self, name, column)
 
+    def object(self, checker: str, message: str, victim: int = 0, locations: list[tuple[str, int, int]] | None = None, accused: int = 0) -> NoReturn:
+        """As every checker does; but the accused is the step that last changed one of ``locations``."""
+        super().object(checker, message, victim, locations, accused or self._last_change(locations or []))
+
+    def _last_change(self, locations: list[tuple[str, int, int]]) -> int:
+        """Return the execution's last step that wrote one of the cells, as a code, or 0."""
+        wanted = {(self.k.arena[name].id << FIELD_SHIFT) + index for name, index, _ in locations}
+        for seq in range(self.m.seq, 0, -1):
+            code = self.m.code_at(seq)
+            if code & (1 << KIND_SHIFT) - 1 in wanted and code >> KIND_SHIFT & (1 << SITE_SHIFT - KIND_SHIFT) - 1 != READ:
+                return code
+        return 0
+
     def run(self, drained: bool) -> None:
         """Judge the whole arena; raises the first violation found. ``drained``: leaks are judged too."""
         import numpy as np
@@ -112,10 +125,11 @@ class Audit(Checker):
         count = np.bincount(heads[self.page_order.array[heads] > 0], minlength=self.w.pages)
         if self.page_nr_pages_mapped.array.tobytes() != count.tobytes():
             p = int((self.page_nr_pages_mapped.array != count).nonzero()[0][0])
-            self.object("I11q", f"folio {p}: _nr_pages_mapped {self.page_nr_pages_mapped[p]}, pages mapped {int(count[p])}")
+            what = f"folio {p}: _nr_pages_mapped {self.page_nr_pages_mapped[p]}, pages mapped {int(count[p])}"
+            self.object("I11q", what, 0, [("page_nr_pages_mapped", p, 0)])
         queued = int(np.count_nonzero(self.page_deferred.array))
         if queued != self.split_queue_len[0]:
-            self.object("I15q", f"the queue's length is {self.split_queue_len[0]} and {queued} folios are on it")
+            self.object("I15q", f"the queue's length is {self.split_queue_len[0]} and {queued} folios are on it", 0, [("split_queue_lock", 0, 0)])
 
     def _rss(self, np: Any) -> None:
         size = self.w.mms * NR_MM_COUNTERS
@@ -129,13 +143,14 @@ class Audit(Checker):
             row = int((actual != expected).nonzero()[0][0])
             mm, member = divmod(row, NR_MM_COUNTERS)
             name = ("file", "anon", "swap", "shmem")[member]
-            self.object("I17", f"mm {mm}: {name} rss {int(actual[row])}, and {int(expected[row])} in its page tables")
+            counters = [("mm_rss", cpu * size + row, 0) for cpu in range(self.w.cpus)]
+            self.object("I17", f"mm {mm}: {name} rss {int(actual[row])}, and {int(expected[row])} in its page tables", 0, counters)
         if self.swap_map.count:
             swaps = self.entries[others]
             named = np.bincount(swaps[swaps & KIND_MASK == KIND_SWAP] >> PFN_SHIFT, minlength=self.w.swap_slots)
             if (named != self.swap_map.array).any():
                 slot = int((named != self.swap_map.array).nonzero()[0][0])
-                self.object("O14q", f"swap slot {slot} has count {self.swap_map[slot]} and {int(named[slot])} entries name it")
+                self.object("O14q", f"swap slot {slot} has count {self.swap_map[slot]} and {int(named[slot])} entries name it", 0, [("swap_map", slot, 0)])
 
     def _absent_rss(self, np: Any, others: Array, size: int) -> Array:
         """Return what entries that are not present add to RSS: swap entries, and pages under migration."""
@@ -172,19 +187,22 @@ class Audit(Checker):
         wrong = (clean & (self.page_content.array[pages] != self.disk.array[slots])).nonzero()[0]
         if len(wrong):
             p, slot = int(pages[wrong[0]]), int(slots[wrong[0]])
-            self.object("I28", f"page {p} is clean, holds version {self.page_content[p]}, and the disk {self.disk[slot]}", 0, [("page_content", p, 0)])
+            message = f"page {p} is clean, holds version {self.page_content[p]}, and the disk {self.disk[slot]}"
+            cleaned, stored = self._last_change([("page_dirty", self.page_head[p], 0)]), self._last_change([("page_content", p, 0)])
+            self.object("I28", message, stored, [("page_content", p, 0)], accused=cleaned)
 
     def _locks(self, np: Any) -> None:
         for lock in (self.ptl, self.mmap_lock, self.page_locked, self.i_mmap_lock, self.anon_vma_lock, self.zone_lock, self.lruvec_lock, self.split_queue_lock):
             if lock.count and any(lock.view.tolist()):
-                self.object("LOCK", f"{lock.name}[{int(lock.array.nonzero()[0][0])}] is held")
+                held = int(lock.array.nonzero()[0][0])
+                self.object("LOCK", f"{lock.name}[{held}] is held", 0, [(lock.name, held, 0)])
         open_gathers = [0] * self.w.mms
         for cpu in range(self.w.cpus):
             open_gathers[self.gather_mm[cpu]] += self.gather_open[cpu]
         pending = self.mm_tlb_flush_pending.view.tolist()
         if pending != open_gathers:
             mm = next(i for i in range(self.w.mms) if pending[i] != open_gathers[i])
-            self.object("I40", f"mm {mm}: pending {pending[mm]}, open gathers {open_gathers[mm]}")
+            self.object("I40", f"mm {mm}: pending {pending[mm]}, open gathers {open_gathers[mm]}", 0, [("mm_tlb_flush_pending", mm, 0)])
 
     def _references(self, np: Any) -> None:
         """Every holder's cells equal what that holder has; with nobody inside an operation, nothing is transient."""

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from sim.arena import MACHINE, Cells, Column, Field
 from sim.checks.base import Checker
+from sim.checks.entries import SLOT_BITS
 from sim.mm_types import MAPPING_ANON
 from sim.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, WRITE
+
+SLOT_MASK = (1 << SLOT_BITS) - 1
 
 
 class DirtyChecks(Checker):
@@ -48,7 +51,7 @@ class DirtyChecks(Checker):
         """A dirty bit of a PTE went away: the actor has it in hand."""
         mapping = self.page_mapping[self.page_head[pfn]]
         if mapping and not mapping & MAPPING_ANON and not self.dirty_hand[pfn]:
-            self.dirty_hand[pfn] = who + 1
+            self.dirty_hand[pfn] = self.m.seq << SLOT_BITS | who + 1
             self.hands[who] += 1
 
     def given(self, pfn: int, who: int) -> None:
@@ -57,13 +60,13 @@ class DirtyChecks(Checker):
             self._drop(pfn)
 
     def _drop(self, pfn: int) -> None:
-        self.hands[self.dirty_hand[pfn] - 1] -= 1
+        self.hands[(self.dirty_hand[pfn] & SLOT_MASK) - 1] -= 1
         self.dirty_hand[pfn] = 0
 
     def marked(self, folio: int) -> None:
         """PG_dirty was set: what was in hand for the folio is passed on."""
         for pfn in range(folio, folio + (1 << self.page_order[folio])):
-            if self.dirty_hand[pfn] == self.m.current + 1:
+            if self.dirty_hand[pfn] & SLOT_MASK == self.m.current + 1:
                 self._drop(pfn)
 
     def lock_released(self, who: int) -> None:
@@ -71,10 +74,11 @@ class DirtyChecks(Checker):
         if not self.hands[who]:
             return
         for pfn, hand in enumerate(self.dirty_hand.tolist()):
-            if hand != who + 1:
+            if hand & SLOT_MASK != who + 1:
                 continue
             if self.page_locked.view[self.page_head[pfn]] != who + 1:
-                self.object("I29", f"a dirty PTE of page {pfn} was cleared and the folio was not marked dirty", 0, [("page_dirty", pfn, 0)])
+                message, cleared = f"a dirty PTE of page {pfn} was cleared and the folio was not marked dirty", self.m.code_at(hand >> SLOT_BITS)
+                self.object("I29", message, cleared, [("page_dirty", pfn, 0)])
             self._drop(pfn)
             self.copy_due[pfn] = 1
 
@@ -89,7 +93,8 @@ class DirtyChecks(Checker):
         for cpu, mm, where, entry in self.k.checks.tlb.entries():
             first, reach = entry >> PFN_SHIFT, 1 if where >= 0 else self.g.contpte
             if first <= pfn < first + reach and entry & WRITE and self.k.tlbflush.usable(cpu, mm):
-                self.object("I27", f"cpu{cpu} can still write to page {pfn} through mm {mm}", 0, [("page_dirty", pfn, 0)])
+                cleared = self.k.checks.tlb.cleared_since(cpu, mm, where, pfn - first)
+                self.object("I27", f"cpu{cpu} can still write to page {pfn} through mm {mm}", cleared, [("page_dirty", pfn, 0)])
 
     def freed(self, folio: int, nr: int) -> None:
         """The folio is free: nothing is due for it."""
@@ -114,7 +119,8 @@ class DirtyChecks(Checker):
         elif mapping and not (
             self.page_dirty.view[folio] or self.dirty_ptes[pfn] or self.dirty_hand[pfn] or self.copy_due[pfn] or self._block_dirty(column, cell)
         ):
-            self.object("I26", f"a store to page {pfn}, clean and not due for write-out", self.k.checks.freed_at(pfn), [("page_content", pfn, 0), ("page_dirty", folio, 0)])
+            where = [("page_content", pfn, 0), ("page_dirty", folio, 0)]
+            self.object("I26", f"a store to page {pfn}, clean and not due for write-out", self.k.checks.freed_at(pfn), where)
 
     def _row(self, column: Column, cell: int) -> tuple[int, int]:
         """Return (mm, first address) of a TLB cell."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 from sim.arena import MACHINE, Cells, Field
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
+from sim.machine import site
 from sim.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
+
+APPEND, FREE, FLUSHED, FINISHED = (
+    site(function, what)
+    for function, what in (
+        ("tlb_remove_folio_pages", "append to the batch"), ("tlb_batch_pages_flush", "free a chunk"),
+        ("tlb_flush_mmu_tlbonly", "forget the range"), ("tlb_finish_mmu", "close the gather"),
+    )
+)  # fmt: skip
+"""A gather's own state is private, so what goes wrong in it is no step: these stand for the places."""
 
 
 class GatherChecks(Checker):
@@ -69,12 +79,12 @@ class GatherChecks(Checker):
         """``words`` are about to be appended to a batch that has ``nr``."""
         room = self.k.mmu_gather.batch_max(batch)
         if nr + max(words, self.k.mmu_gather.entry_words) > room:
-            self.object("I35", f"batch {batch} of cpu{tlb} has {nr} of {room} slots in use")
+            self.object("I35", f"batch {batch} of cpu{tlb} has {nr} of {room} slots in use", accused=APPEND)
 
     def chunk(self, words: list[int], n: int) -> None:
         """The first ``n`` of ``words`` are about to be freed."""
         if n < 1 or n > len(words) or words[n - 1] & ENCODED_PAGE_BIT_NR_PAGES_NEXT:
-            self.object("I42", f"a chunk of {n} of {len(words)} words ends between a page and its count")
+            self.object("I42", f"a chunk of {n} of {len(words)} words ends between a page and its count", accused=FREE)
 
     def words(self, tlb: int, batch: int, words: list[int]) -> None:
         """A batch is about to be read: every page word that announces a count is followed by one."""
@@ -84,7 +94,7 @@ class GatherChecks(Checker):
                 at += 1
                 if at == last or words[at] < 2 << ENCODED_SHIFT or words[at] & (1 << ENCODED_SHIFT) - 1:
                     count = "no word" if at == last else f"{words[at]:#x}"
-                    self.object("I43", f"batch {batch} of cpu{tlb}: the page in slot {at - 1} is followed by {count}", self.delay_site(tlb))
+                    self.object("I43", f"batch {batch} of cpu{tlb}: the page in slot {at - 1} is followed by {count}", accused=APPEND)
             at += 1
 
     def range_flushed(self, tlb: int) -> None:
@@ -103,7 +113,7 @@ class GatherChecks(Checker):
         left_out = [addr for addr in range(lo, hi) if not start <= addr < end and self._cleared_here(tlb, mm, addr)]
         if left_out and not self.k.checks.tlb.stale(mm, lo, hi, 0, writable_only=False):
             words = f"cpu{tlb} cleared page {left_out[0]}, and its gather flushed {start} to {end}"
-            self.object("I39", words, self.k.checks.tlb.cleared_site(mm, left_out[0]))
+            self.object("I39", words, self.k.checks.tlb.cleared_site(mm, left_out[0]), accused=FLUSHED)
 
     def _cleared_here(self, tlb: int, mm: int, addr: int) -> bool:
         seq, who = divmod(self.cleared_at[mm * self.w.vpages + addr], 1 << SLOT_BITS)
@@ -121,4 +131,4 @@ class GatherChecks(Checker):
     def finished(self, tlb: int) -> None:
         """The gather is about to be closed."""
         if self.gather_refs[tlb]:
-            self.object("I5", f"the gather of cpu{tlb} closes with {self.gather_refs[tlb]} references not put", self.delay_site(tlb))
+            self.object("I5", f"the gather of cpu{tlb} closes with {self.gather_refs[tlb]} references not put", accused=FINISHED)

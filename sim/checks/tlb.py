@@ -88,7 +88,8 @@ class TlbChecks(Checker):
             return
         generation = self.tlb_page_gen if column is self.tlb else self.tlb_span_page_gen
         if generation[cell] != self.page_gen[pfn - offset]:
-            self.object("I21", f"TLB hit -> page {pfn}, which has been freed since", self.k.checks.freed_at(pfn), [(column.name, cell, 0), ("page_ref", pfn, 0)])
+            where = [(column.name, cell, 0), ("page_ref", pfn, 0)]
+            self.object("I21", f"TLB hit -> page {pfn}, which has been freed since", self.k.checks.freed_at(pfn), where)
         if store:
             self.k.checks.dirty.stored(column, cell, pfn, offset)
 
@@ -110,7 +111,8 @@ class TlbChecks(Checker):
             pfn = entry >> PFN_SHIFT
             if pfn < folio + nr and pfn + reach > folio and not entry & SPECIAL and self.k.tlbflush.usable(cpu, mm):
                 at = -1 - addr if addr < 0 else addr
-                self.object("I21", f"folio {folio} freed; cpu{cpu} still translates page {at} of mm {mm} to {pfn}", self.cleared_site(mm, at), [("page_ref", folio, 0)])
+                what = f"folio {folio} freed; cpu{cpu} still translates page {at} of mm {mm} to {pfn}"
+                self.object("I21", what, self.cleared_site(mm, at), [("page_ref", folio, 0)])
 
     def entries(self) -> list[tuple[int, int, int, int]]:
         """Return (cpu, mm, addr, entry) of every TLB entry; a span's addr is -1 - its first page."""
@@ -131,6 +133,13 @@ class TlbChecks(Checker):
         """Return the step that last cleared the PTE of ``addr``, as a site code."""
         seq = self.cleared_at[mm * self.w.vpages + addr] >> SLOT_BITS
         return self.m.code_at(seq)
+
+    def cleared_since(self, cpu: int, mm: int, where: int, offset: int) -> int:
+        """Return the step that cleared the PTE of a TLB entry after it was filled, as a site code, or 0."""
+        addr = where if where >= 0 else -1 - where
+        filled = self.tlb_stamp[self.k.tlb.cell(cpu, mm, addr)] if where >= 0 else self.tlb_span_stamp[self.k.tlb.span_cell(cpu, mm, addr)]
+        seq = self.cleared_at[mm * self.w.vpages + addr + offset] >> SLOT_BITS
+        return self.m.code_at(seq) if seq > filled else 0
 
     def table_freed(self, table: int) -> None:
         """A table's page has been put for the last time."""
