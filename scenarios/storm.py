@@ -1,8 +1,9 @@
 """Everything at once, at random: two threads that fork, a child that forks in its turn, and a kernel worker. For long campaigns.
 
 Each thread makes a number of operations (loads, stores, MADV_DONTNEED, munmap, mmap, msync, reclaim, idling) on anonymous, shared-file and
-private-file memory, then exits; the worker writes out and ages. The children of the sibling and of the child never run. Which operation comes when is the place in a rota plus what the thread's data tape adds: a tape of
-zeros, which is what shrinking strives for, is a storm as well. Nothing is meant here by any single storm; the other scenarios say what to look for.
+private-file memory, then exits; the worker writes out and ages. The children of the sibling and of the child never run. Which operation comes
+when is the place in a rota plus what the thread's data tape adds: a tape of zeros, which is what shrinking strives for, is a storm as well.
+Nothing is meant here by any single storm; the other scenarios say what to look for.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class Storm(Scenario):
 
     async def _operation(self, cpu: int, turn: int) -> None:
         rota: tuple[Callable[[int, int], Awaitable[None]], ...] = (
-            self._store, self._dontneed, self._load, self._store, self._munmap, self._map_own, self._dontneed, self._load, self._idle, self._sync, self._reclaim,
+            self._store, self._dontneed, self._load, self._store, self._munmap, self._map_own, self._dontneed, self._load, self._idle,
+            self._sync, self._reclaim,
         )  # fmt: skip
         await rota[self._draw("operation", len(rota), 5 * turn + 3 * cpu + self.params["phase"])](cpu, turn)
 

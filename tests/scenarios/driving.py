@@ -1,0 +1,47 @@
+"""Drives a composed kernel, or single components of it, through a lockstep machine, one body at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from sim.arena import Arena
+from sim.kernel import Kernel, compose
+from sim.machine import Actor, Body
+from sim.profile import World
+from stress.data import PLAIN
+from stress.discovery import CATALOGUE
+from stress.drivers import Driver, session
+from stress.lockstep import Lockstep
+from stress.strategies.sequential import Strategy as Sequential
+
+STEPS_MAX = 1_000_000
+
+
+class Driven:
+    """A kernel that runs what it is told, sequentially and with all chance plain."""
+
+    def __init__(self, kernel: Kernel, machine: Lockstep, driver: Driver) -> None:
+        self.kernel, self.machine, self.driver = kernel, machine, driver
+
+    async def run(self, cpu: int, body: Body) -> None:
+        """Run ``body`` on ``cpu`` to its end, which must be clean."""
+        self.machine.begin([Actor(cpu, "test", body), *self.kernel.services()], Sequential(), PLAIN, 0)
+        await self.driver.execute()
+        assert self.machine.verdict.kind == "clean", (self.machine.verdict.reason, self.machine.verdict.error)
+        self.kernel.settle()
+
+
+@asynccontextmanager
+async def driven(profile: str, geometry: str, version: str, world: World, patches: Sequence[type] = ()) -> AsyncIterator[Driven]:
+    """Compose a kernel and yield it, booted; ``patches`` wrap components as faults do."""
+    kernel = compose(CATALOGUE.profile(profile), geometry, version, world, patches)
+    arena = Arena.create(kernel.layout)
+    try:
+        machine = Lockstep(arena, kernel.slots, STEPS_MAX)
+        kernel.bind(arena, machine)
+        kernel.boot()
+        async with session(machine, "fast") as driver:
+            yield Driven(kernel, machine, driver)
+    finally:
+        arena.close()

@@ -1,0 +1,171 @@
+"""6.9 and 6.9-perpage leave the same state after any sequential program (DESIGN.md section 6, Versions).
+
+Compared are PTEs up to the names of frames, RSS, references (but those of LRU batches), mapcounts, exclusivity, dirty bits, contents, page
+cache and disk; not LRU flags, the deferred-split queue, TLB generations, or the order of free lists. Frames are named in the order in which a
+walk over the address spaces and the page cache meets them, stores by the operation that made them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim.ledger import HOLDERS, LRU
+from sim.profile import SMALL, World
+from sim.pte import HASHPTE, PFN_SHIFT, PRESENT, SPECIAL
+from stress.discovery import CATALOGUE
+from tests.scenarios.driving import Driven, driven
+
+PROFILES = list(CATALOGUE.profiles())
+
+ANON, SHARED, PRIVATE, TOP = 0, 8, 16, 24
+WORLD = World(mms=2, vpages=TOP, pages=256, vmas=24, tables=12, anon_vmas=16, files=1, file_pages=8, swap_slots=2)
+
+STORE_NAME = 1 << 20
+"""Names of stores begin here: above every version that a step number gives."""
+
+Operation = tuple[str, int, int, int]
+
+operations = st.tuples(
+    st.sampled_from(("store", "store", "load", "dontneed", "dontneed", "munmap", "fork", "write_back", "age", "exit")),
+    st.integers(0, 1), st.integers(0, TOP - 1), st.integers(1, 12),
+)  # fmt: skip
+"""(what, CPU, page, pages)."""
+
+
+class Program:
+    """Runs operations one after the other; the second CPU is the child's, once there is one."""
+
+    def __init__(self, it: Driven) -> None:
+        self.it, self.k = it, it.kernel
+        self.forked, self.gone = False, {0: False, 1: False}
+
+    async def prepare(self, order: int, file_order: int) -> None:
+        """Map anonymous memory, and a file shared and private; fill the first, touch the others."""
+        task = self.k.task(0)
+
+        async def body() -> None:
+            await task.start(0)
+            for index in range(0, 8, 1 << file_order):
+                await task.add_file_folio(0, index, file_order)
+            await task.mmap(ANON, 8, order)
+            await task.mmap(SHARED, 8, file=0, shared=True)
+            await task.mmap(PRIVATE, 8, file=0)
+
+        await self.it.run(0, body)
+        for n, addr in enumerate((0, 4, SHARED, PRIVATE)):
+            await self.store(0, addr, n)
+
+    async def store(self, cpu: int, addr: int, name: int) -> None:
+        """Store, and call what was stored by the operation's number."""
+        versions: list[int] = []
+
+        async def body() -> None:
+            versions.append(await self.k.task(cpu).store(addr))
+
+        await self.it.run(cpu, body)
+        content = self.k.arena["page_content"].view
+        for page, version in enumerate(content.tolist()):
+            if 0 < version == versions[0]:
+                content[page] = STORE_NAME + name
+
+    async def step(self, number: int, operation: Operation) -> None:
+        """Run one operation, if its CPU has a process."""
+        what, cpu, addr, nr = operation
+        if self.gone[cpu] or (cpu and not self.forked):
+            return
+        task, nr = self.k.task(cpu), min(nr, TOP - addr)
+        if what == "store":
+            await self.store(cpu, addr, number)
+        elif what == "fork":
+            await self.fork(cpu)
+        elif what == "exit":
+            self.gone[cpu] = True
+            await self.it.run(cpu, task.exit)
+        else:
+            calls: dict[str, Any] = {
+                "load": lambda: task.load(addr), "dontneed": lambda: task.dontneed(addr, nr), "munmap": lambda: task.munmap(addr, nr),
+                "write_back": lambda: task.write_back(0, addr % 8), "age": lambda: task.age(0, addr % 8),
+            }  # fmt: skip
+
+            await self.it.run(cpu, calls[what])
+
+    async def fork(self, cpu: int) -> None:
+        """The parent forks, once."""
+        if self.forked or cpu:
+            return
+        self.forked = True
+        await self.it.run(0, lambda: self.k.task(0).fork(1))
+        await self.it.run(1, lambda: self.k.task(1).born(1))
+
+
+class Frames:
+    """Names pages in the order in which they are met."""
+
+    def __init__(self, it: Driven) -> None:
+        self.it, self.names, self.pages = it, {0: 0}, [0]
+
+    def name(self, pfn: int) -> int:
+        """Return the name of a page."""
+        if pfn not in self.names:
+            self.names[pfn] = len(self.pages)
+            self.pages.append(pfn)
+        return self.names[pfn]
+
+
+def projection(it: Driven) -> dict[str, Any]:
+    """Return what the two versions must agree on."""
+    k, frames = it.kernel, Frames(it)
+    view = {name: column.view for name, column in k.arena.columns.items()}
+    ptes = [(mm, addr, *entry(k, view, frames, mm, addr)) for mm in range(WORLD.mms) for addr in range(TOP)]
+    cache = [frames.name(page - 1) if page else -1 for page in view["i_pages"].tolist()]
+    known = frames.pages[1:]
+    heads = [view["page_head"][page] for page in known]
+    held = {holder: [view["ledger"][n * WORLD.pages + head] for head in heads] for n, holder in enumerate(HOLDERS) if n != LRU}
+    pages = ("page_mapcount", "page_anon_exclusive", "page_content")
+    folios = ("page_dirty", "page_writeback", "page_order", "page_nr_pages_mapped")
+    return {
+        "ptes": ptes, "cache": cache, "disk": view["disk"].tolist(), "rss": [k.rss(mm) for mm in range(WORLD.mms)], "held": held,
+        "offset": [page - head for page, head in zip(known, heads, strict=True)], "tables": view["mm_pgtables"].tolist(),
+        **{name: [view[name][page] for page in known] for name in pages}, **{name: [view[name][head] for head in heads] for name in folios},
+    }  # fmt: skip
+
+
+def entry(k: Any, view: dict[str, Any], frames: Frames, mm: int, addr: int) -> tuple[int, int]:
+    """Return a PTE as (bits, name of the frame or payload); hash entries are a cache."""
+    table = view["pmd"][k.pgtable.pmd_index(mm, addr)] - 1
+    pte = view["pte"][k.pgtable.ptep(table, addr)] if table >= 0 else 0
+    bits, payload = pte & (1 << PFN_SHIFT) - 1 & ~HASHPTE, pte >> PFN_SHIFT
+    return bits, frames.name(payload) if pte & PRESENT and not pte & SPECIAL else payload
+
+
+async def final_state(profile: str, version: str, orders: tuple[int, int], program: list[Operation]) -> dict[str, Any]:
+    """Run ``program`` on ``version``; return the projection of where it ends."""
+    async with driven(profile, SMALL, version, WORLD) as it:
+        running = Program(it)
+        await running.prepare(*orders)
+        for number, operation in enumerate(program, 4):
+            await running.step(number, operation)
+        it.kernel.audit(drained=True)
+        return projection(it)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(orders=st.tuples(st.sampled_from((0, 2, 3)), st.sampled_from((0, 2, 3))), program=st.lists(operations, max_size=10))
+def test_versions_agree(profile: str, orders: tuple[int, int], program: list[Operation]) -> None:
+    """The series changes how it is done, and nothing that a program can see."""
+    states = [trio.run(final_state, profile, version, orders, program) for version in ("6.9", "6.9-perpage")]
+    assert states[0] == states[1]
+
+
+def test_the_comparison_can_fail() -> None:
+    """A program that does something else ends elsewhere: the projection is not blind."""
+    some: list[Operation] = [("store", 0, 1, 1), ("fork", 0, 0, 1), ("dontneed", 0, 0, 3)]
+    other: list[Operation] = [("store", 0, 1, 1), ("fork", 0, 0, 1), ("dontneed", 0, 0, 2)]
+    ends = [trio.run(final_state, PROFILES[0], "6.9", (2, 2), program) for program in (some, some, other)]
+    assert ends[0] == ends[1] != ends[2]

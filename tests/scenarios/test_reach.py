@@ -1,0 +1,119 @@
+"""The scenarios together reach every row of KERNEL.md table 2.15, every site, and every ordered pair of operations (6.3)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import product
+
+import pytest
+
+import sim.kernel
+from sim.machine import SITES
+from sim.profile import SMALL, Profile
+from sim.task import OPERATIONS
+from stress.case import Case
+from stress.data import RandomData
+from stress.discovery import CATALOGUE, modules
+from stress.execution import open_runner
+from tests.scenarios.rows import ABSENT, ROWS
+
+PROFILES = list(CATALOGUE.profiles())
+
+ROUNDS_MAX = 40
+"""Rounds of one execution of every scenario and parameter set, until nothing is missing."""
+
+
+@cache
+def declared_by_architectures() -> dict[str, set[str]]:
+    """Return, for each file of sim/arch/, the names of the sites that it declares."""
+    found: dict[str, set[str]] = {}
+    for module, file in modules("sim.arch"):
+        calls = [node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "site"]
+        found[module] = {": ".join(ast.literal_eval(arg) for arg in call.args) for call in calls}
+    return found
+
+
+def names_of(profile: Profile) -> set[str]:
+    """Return the sites that ``profile`` has: the generic ones and those of its own file."""
+    mine = {cls.__module__ for cls in profile.components.values()}
+    foreign = set().union(*(names for module, names in declared_by_architectures().items() if module not in mine))
+    kept = set().union(*(names for module, names in declared_by_architectures().items() if module in mine))
+    toys = {info.name for info in SITES if info.function.startswith("toy")}
+    return {info.name for info in SITES} - (foreign - kept) - toys
+
+
+def reason(profile: Profile, name: str) -> str:
+    """Return why no execution visits the site on ``profile``, or nothing."""
+    for absent in ABSENT:
+        if absent.where(profile) and any(name == site or (site.endswith(":") and name.startswith(site)) for site in absent.sites):
+            return absent.reason
+    return ""
+
+
+@dataclass
+class Reached:
+    """What the executions visited."""
+
+    sites: set[str] = field(default_factory=set)
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+
+
+def cases(profile: str) -> Iterator[Case]:
+    """Yield every scenario with every parameter set."""
+    for name in CATALOGUE.scenarios():
+        for params in CATALOGUE.scenario_class(name).parameters(CATALOGUE.profile(profile), SMALL):
+            yield Case(name, tuple(sorted(params.items())), profile)
+
+
+async def execute(case: Case, seeds: range, reached: Reached) -> None:
+    """Run ``case`` under random and PCT, and note what it reaches."""
+    async with open_runner(case) as runner:
+        for name, seed in product(("random", "pct"), seeds):
+            outcome = runner.run(CATALOGUE.strategy(name), seed, RandomData(seed))
+            visits = outcome.visits()
+            reached.sites |= {SITES[number].name for number in visits.nonzero()[0]}
+        reached.pairs |= set(runner.kernel.overlaps)
+
+
+async def reach(profile: str) -> Reached:
+    """Run every case, and again with other seeds while something is missing."""
+    reached = Reached()
+    wanted: set[str] = set()
+    for at in range(ROUNDS_MAX):
+        for case in cases(profile):
+            await execute(case, range(2 * at, 2 * at + 2), reached)
+            if at and wanted <= reached.sites and set(product(OPERATIONS, repeat=2)) <= reached.pairs:
+                return reached
+        wanted = {name for name in names_of(CATALOGUE.profile(profile)) if not reason(CATALOGUE.profile(profile), name)}
+        if wanted <= reached.sites and set(product(OPERATIONS, repeat=2)) <= reached.pairs:
+            return reached
+    return reached
+
+
+def test_rows_are_numbered_as_in_the_table() -> None:
+    """Every row of 2.15 is there; each has sites or says why it has none."""
+    assert list(range(1, 24)) == sorted({row.number for row in ROWS})
+    assert [] == [row.name for row in ROWS if bool(row.sites) == bool(row.private)]
+
+
+def test_what_is_said_to_be_absent_exists() -> None:
+    """The list of what is not reached names sites that there are."""
+    assert sim.kernel.GENERIC, "the model is imported, so that its sites are declared"
+    names = {info.name for info in SITES}
+    unknown = [site for absent in ABSENT for site in absent.sites if not any(name == site or name.startswith(site) for name in names)]
+    assert [] == unknown
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_reach(profile: str) -> None:
+    """On this profile: rows, sites, pairs; and nothing that is listed as absent is reached after all."""
+    found, kind = await reach(profile), CATALOGUE.profile(profile)
+    missing_rows = [f"row {row.number}, {row.name}: {site}" for row in ROWS if row.where(kind) for site in row.sites if site not in found.sites]
+    missing_sites = sorted(name for name in names_of(kind) if name not in found.sites and not reason(kind, name))
+    assert [] == missing_rows
+    assert [] == missing_sites
+    assert [] == sorted(set(product(OPERATIONS, repeat=2)) - found.pairs)
+    assert [] == sorted(name for name in found.sites if reason(kind, name))
