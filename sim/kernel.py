@@ -36,7 +36,8 @@ from sim.tlb import Tlb
 from sim.tlbflush import TlbFlush
 
 GENERIC: tuple[type[Component], ...] = (
-    MmTypes, PageAlloc, Pgtable, Tlb, TlbFlush, Rcu, Swapfile, Swap, HugeMemory, Rmap, MmuGather, Memory, PageFault, Filemap, PageWriteback, Mmap, Madvise, Fork,
+    MmTypes, PageAlloc, Pgtable, Tlb, TlbFlush, Rcu, Swapfile, Swap, HugeMemory, Rmap, MmuGather, Memory, PageFault, Filemap, PageWriteback, Mmap,
+    Madvise, Fork,
     Ledger, Checks, Audit,
 )  # fmt: skip
 """The components of 6.9, in the order in which their columns are laid out."""

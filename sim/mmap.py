@@ -62,8 +62,8 @@ class Mmap(Component):
     def vm_area_free(self, vma: int) -> None:
         """Give a VMA slot back."""
         self.k.checks.vma_freed(vma)
-        for column in (self.vma_mm, self.vma_start, self.vma_end, self.vma_flags, self.vma_file, self.vma_pgoff, self.vma_anon_vma, self.vma_attached, self.vma_linked):
-            column[vma] = 0
+        self._fill(vma, 0, 0, 0, 0, 0, 0)
+        self.vma_mm[vma] = self.vma_attached[vma] = self.vma_linked[vma] = 0
 
     def _fill(self, vma: int, start: int, end: int, flags: int, file: int, pgoff: int, anon_vma: int) -> None:
         self.vma_start[vma], self.vma_end[vma], self.vma_flags[vma] = start, end, flags

@@ -132,7 +132,7 @@ class Tlb(Component):
         pte = await self.walk(cpu, mm, addr, store)
         if pte >= 0:
             await self.fill(cpu, mm, addr, pte)
-            await self.walk_done(mm, addr)
+            await self.walk_done(cpu)
             version = await self._hit(cpu, mm, addr, store)
         self.local_irq_restore(cpu)
         return version
@@ -152,7 +152,7 @@ class Tlb(Component):
         pte = await self.walk(cpu, mm, addr, False)
         if pte >= 0:
             await self.fill(cpu, mm, addr, pte)
-            await self.walk_done(mm, addr)
+            await self.walk_done(cpu)
         self.local_irq_restore(cpu)
 
     async def walk(self, cpu: int, mm: int, addr: int, store: bool) -> int:
@@ -200,7 +200,7 @@ class Tlb(Component):
         else:
             await self.m.store(FILL, self.tlb, self.cell(cpu, mm, addr), entry)
 
-    async def walk_done(self, mm: int, addr: int) -> None:
+    async def walk_done(self, cpu: int) -> None:
         """The fill is complete: nothing, where hardware walks."""
 
     # -- invalidation on one CPU ----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from stress.errors import UsageError
 
 if TYPE_CHECKING:
     from sim.profile import Profile
-    from stress.lockstep import Strategy
+    from stress.protocols import Strategy
     from stress.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,8 +19,10 @@ from outcome import Value
 from trio.lowlevel import Abort, Task, current_task, reattach_detached_coroutine_object, reschedule, temporarily_detach_coroutine_object, wait_task_rescheduled
 
 from sim.machine import Abandon
-from stress.lockstep import PARKED, Lockstep, Verdict
+from stress.lockstep import Lockstep
+from stress.protocols import Verdict
 from stress.stepping import END, DirectDriver, Driver, actor_loop
+from stress.turns import PARKED
 
 
 def _abort(_: object) -> Abort:

@@ -18,8 +18,9 @@ from sim.machine import Actor, Violation
 from stress.case import Case
 from stress.data import PLAIN
 from stress.discovery import CATALOGUE, Catalogue
-from stress.lockstep import Lockstep, Strategy, Tape, Verdict
+from stress.lockstep import Lockstep
 from stress.outcome import Outcome
+from stress.protocols import Strategy, Tape, Verdict
 from stress.stepping import DirectDriver, Driver, plain_session
 from stress.steps import Recorder
 from stress.strategies.sequential import Strategy as Sequential

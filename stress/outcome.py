@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from stress.execution import Runner
-    from stress.lockstep import Verdict
+    from stress.protocols import Verdict
 
     Array = np.ndarray[Any, np.dtype[Any]]
 

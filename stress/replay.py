@@ -23,7 +23,7 @@ from stress.steps import step_at
 from stress.strategies.replay import Strategy as Replay
 
 if TYPE_CHECKING:
-    from stress.lockstep import Strategy
+    from stress.protocols import Strategy
     from stress.trace import Trace
 
 

@@ -18,7 +18,9 @@ from typing import Any
 from sim.machine import Abandon
 from stress.errors import ForeignYield
 from stress.fingerprint import await_chain
-from stress.lockstep import HANDOVER, PARKED, Lockstep, Verdict, park
+from stress.lockstep import Lockstep
+from stress.protocols import Verdict
+from stress.turns import HANDOVER, PARKED, park
 
 END = "end"
 """What a parked actor's loop is sent when the session is over."""

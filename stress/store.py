@@ -210,9 +210,7 @@ class Store:
         """Mark leases that nobody holds any more as torn; return per case the next unused seed and the leases so far."""
         with self.writing() as db:
             db.execute("UPDATE leases SET state = 'torn' WHERE state = 'open'")
-            rows = db.execute(
-                "SELECT case_id, MAX(CASE state WHEN 'done' THEN first + done ELSE first + count END), COUNT(*) FROM leases GROUP BY case_id"
-            )
+            rows = db.execute("SELECT case_id, MAX(CASE state WHEN 'done' THEN first + done ELSE first + count END), COUNT(*) FROM leases GROUP BY case_id")
             return {case: (after, leases) for case, after, leases in rows}
 
     def open_lease(self, case: int, strategy: str, first: int, count: int) -> int:

@@ -35,7 +35,7 @@ from stress.trace import decode
 
 if TYPE_CHECKING:
     from stress.discovery import Catalogue
-    from stress.lockstep import Strategy
+    from stress.protocols import Strategy
 
 RUNNERS_MAX = 256
 """Cases that a worker keeps open: each holds an arena, a descriptor and a nursery."""

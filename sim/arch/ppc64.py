@@ -127,12 +127,18 @@ class HashPgtable(Pgtable):
 class HashTlb(Tlb):
     """Misses that the kernel serves from the Linux PTE (hash_page)."""
 
+    hash_ptep: Cells
+
+    def fields(self) -> list[Field]:
+        return [*super().fields(), Field("hash_ptep", self.w.cpus, PRIVATE)]
+
     async def walk(self, cpu: int, mm: int, addr: int, store: bool) -> int:
         table = await self.m.load(HASH_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
         if table < 0:
             return FAULT
         ptep, want = self.k.pgtable.ptep(table, addr), PRESENT | YOUNG | (WRITE | DIRTY if store else 0)
         column = self.pte
+        self.hash_ptep[cpu] = ptep
         while True:
             pte = await self.m.load(HASH_PTE, column, ptep)
             if pte & want != want:
@@ -142,9 +148,8 @@ class HashTlb(Tlb):
                 return old if old & want == want else FAULT
             await self.m.wait(BUSY_WAIT, column, ptep, lambda: not column.view[ptep] & BUSY)
 
-    async def walk_done(self, mm: int, addr: int) -> None:
-        table = self.k.arena["pmd"].view[self.k.pgtable.pmd_index(mm, addr)] - 1
-        await self.m.rmw(HASH_DONE, self.pte, self.k.pgtable.ptep(table, addr), lambda pte: pte & ~BUSY)
+    async def walk_done(self, cpu: int) -> None:
+        await self.m.rmw(HASH_DONE, self.pte, self.hash_ptep[cpu], lambda pte: pte & ~BUSY)
 
 
 class HashTlbFlush(TlbFlush):

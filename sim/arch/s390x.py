@@ -24,7 +24,9 @@ ATTACH = site("switch_mm", "set cpu_attach_mask")
 READ_ATTACH = site("ptep_flush_lazy", "read cpu_attach_mask")
 COUNT_UP = site("ptep_flush_lazy", "flush_count +1")
 COUNT_DOWN = site("ptep_flush_lazy", "flush_count -1")
+READ_PTE = site("ptep_set_wrprotect", "read pte")
 NOTE = site("ptep_flush_lazy", "note flush_mm")
+NOTE_TABLE = site("pte_free_tlb", "note flush_mm")
 IPTE = site("ptep_flush_lazy", "invalidate pte and all TLBs")
 CONTEXT_LOCK = site("__tlb_flush_mm_lazy", "lock context")
 CONTEXT_UNLOCK = site("__tlb_flush_mm_lazy", "unlock context")
@@ -70,7 +72,7 @@ class S390Pgtable(Pgtable):
     async def wrprotect_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> None:
         """ptep_xchg_lazy for each entry that is writable: invalidate, then store the protected value."""
         for k in range(nr):
-            if self.pte.view[ptep + k] & WRITE:
+            if await self.m.load(READ_PTE, self.pte, ptep + k) & WRITE:
                 pte = await self.ptep_get_and_clear(cpu, mm, addr + k, ptep + k)
                 await self.m.store(SET, self.pte, ptep + k, pte & ~WRITE, TRANSIENT)
 
@@ -134,7 +136,6 @@ class S390MmuGather(MmuGather):
         await super().pte_free_tlb(tlb, table, addr)
 
 
-NOTE_TABLE = site("pte_free_tlb", "note flush_mm")
 
 REAL = kernel_geometry(4096, 256, flush_ceiling=0)
 

@@ -67,7 +67,7 @@ class X86TlbFlush(TlbFlush):
         """Catch up with the mm's generation: by the range if that is all we miss, else by everything."""
         if self.cpu_mm[cpu] != mm + 1:
             return
-        if self.cpu_lazy[cpu]:
+        if self.cpu_lazy.view[cpu]:
             await self.leave_mm(cpu)
             return
         local = self.cpu_tlb_gen[cpu * self.w.mms + mm]
@@ -107,7 +107,7 @@ class X86TlbFlush(TlbFlush):
 
     async def _come_back(self, cpu: int, mm: int) -> None:
         """The mm is loaded already: if we were lazy, flushes may have passed us by."""
-        if self.cpu_lazy[cpu]:
+        if self.cpu_lazy.view[cpu]:
             await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
             await self._catch_up(cpu, mm)
 

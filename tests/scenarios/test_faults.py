@@ -11,8 +11,8 @@ from stress.case import Case
 from stress.data import RandomData, TapeData
 from stress.discovery import CATALOGUE
 from stress.execution import open_runner
-from stress.lockstep import Strategy
 from stress.outcome import Outcome
+from stress.protocols import Strategy
 from stress.strategies.replay import Strategy as Replay
 
 EXECUTIONS_MAX = 2_000

@@ -10,7 +10,7 @@ from sim.profile import World
 from stress.case import Case
 from stress.discovery import Catalogue
 from stress.execution import Runner, open_runner
-from stress.lockstep import Strategy
+from stress.protocols import Strategy
 from stress.scenario import Body, Scenario
 
 NR = 8

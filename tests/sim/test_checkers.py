@@ -15,7 +15,7 @@ from sim.machine import site
 from sim.mm_types import ZERO_PFN
 from sim.pte import DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE
 from stress.data import RandomData
-from stress.lockstep import Strategy
+from stress.protocols import Strategy
 from tests.sim.programs import mutation, open_program, strategies
 
 EXECUTIONS_MAX = 400
