@@ -42,6 +42,7 @@ class Rcu(Component):
         for table in tables:
             await self.m.store(QUEUE, self.rcu_table, table, QUEUED)
         await self.m.add(COUNT, self.rcu_pending, 0, len(tables))
+        self.k.checks.rcu_queued(tables)
 
     def actor(self) -> Actor:
         """Return the actor that runs grace periods while callbacks are pending."""

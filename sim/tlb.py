@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.arena import PRIVATE, Cells, Column, Field
+from sim.arena import MACHINE, PRIVATE, Cells, Column, Field
 from sim.component import Component
 from sim.machine import Actor, site
 from sim.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
@@ -63,6 +63,8 @@ class Tlb(Component):
     pte: Column
     page_content: Column
     rcu_nesting: Column
+    sections: Cells
+    """Sections, with interrupts off or of RCU readers, that each CPU has left: for the checkers."""
     rcu_busy: Cells
 
     def fields(self) -> list[Field]:
@@ -74,6 +76,7 @@ class Tlb(Component):
             Field("walk_cache", rows * self.per_mm),
             Field("irq_off", cpus),
             Field("rcu_nesting", cpus),
+            Field("sections", cpus, MACHINE),
             Field("flush_post", cpus * cpus),
             *(Field(f"req_{n}", cpus, PRIVATE) for n in ("kind", "mm", "start", "end", "gen", "tables")),
         ]
@@ -116,6 +119,8 @@ class Tlb(Component):
     def _nest(self, column: Column, cpu: int, delta: int) -> None:
         """Change a nesting word of this CPU, and tell those who wait for it: posted requests, a grace period."""
         value, first = column.view[cpu] + delta, cpu * self.w.cpus
+        if not value:
+            self.sections[cpu] += 1
         if self.rcu_busy[0] or any(self.flush_post.view[first : first + self.w.cpus].tolist()):
             self.m.poke(column, cpu, value)
         else:

@@ -42,12 +42,17 @@ class TlbChecks(Checker):
     table_gen: Cells
     cleared_at: Cells
     narrowed_at: Cells
+    rcu_nesting: Column
+    irq_off: Column
+    rcu_readers: Cells
+    sections: Cells
 
     def fields(self) -> list[Field]:
         rows, pages = self.w.cpus * self.w.mms, self.w.pages
         spans = rows * (self.w.vpages // self.g.contpte if self.g.contpte > 1 else 0)
         sizes = {"tlb_refs": pages, "tlb_writable": pages, "tlb_stamp": rows * self.w.vpages, "tlb_page_gen": rows * self.w.vpages}
         sizes |= {"tlb_span_stamp": spans, "tlb_span_page_gen": spans, "walk_gen": rows * self.k.pgtable.per_mm, "table_gen": self.k.pgtable.table_slots}
+        sizes["rcu_readers"] = self.k.pgtable.table_slots * self.w.cpus if self.profile.table_free else 0
         return [Field(name, count, MACHINE) for name, count in sizes.items()]
 
     def bind(self) -> None:
@@ -141,12 +146,26 @@ class TlbChecks(Checker):
         seq = self.cleared_at[mm * self.w.vpages + addr + offset] >> SLOT_BITS
         return self.m.code_at(seq) if seq > filled else 0
 
+    def rcu_queued(self, tables: list[int]) -> None:
+        """Tables wait for a grace period: for every CPU that is inside a reader's section now to leave it."""
+        for cpu in range(self.w.cpus):
+            reading = self.rcu_nesting.view[cpu] or self.irq_off.view[cpu]
+            for table in tables:
+                self.rcu_readers[table * self.w.cpus + cpu] = self.sections[cpu] + 1 if reading else 0
+
+    def _grace_period_over(self, table: int) -> None:
+        for cpu in range(self.w.cpus):
+            if self.rcu_readers[table * self.w.cpus + cpu] == self.sections[cpu] + 1:
+                self.object("I22", f"table {table} is freed, and cpu{cpu} is still in the RCU reader's section that it was in when the table was queued")
+
     def table_freed(self, table: int) -> None:
         """A table's page has been put for the last time."""
         start = table * self.g.ptrs_per_pte
         live = [pte for pte in self.pte.view[start : start + self.g.ptrs_per_pte].tolist() if pte & PRESENT]
         if live or table + 1 in self.pmd.view.tolist():
             self.object("I22b", f"table {table} is freed " + (f"with {len(live)} present entries" if live else "while a PMD names it"))
+        if self.m.current == 2 * self.w.cpus:
+            self._grace_period_over(table)
         self.table_gen[table] += 1
         for cell, cached in enumerate(self.walk_cache.view.tolist()):
             if cached == table + 1 and self.walk_gen[cell] + 1 == self.table_gen[table]:
