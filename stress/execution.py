@@ -43,6 +43,8 @@ class Runner:
         self.failed: Outcome | None = None
         """The outcome of the setup, if it did not end clean: then it is that of every run."""
         self.snapshot = b""
+        self.setup_steps: list[int] = []
+        """The codes of the steps that the setup made, for who counts visits of sites."""
         self.actors: list[Actor] = []
         self.recorder: Recorder | None = None
 
@@ -86,6 +88,7 @@ class Runner:
                 self.recorder.begin()
             self.machine.begin([Actor(cpu, "setup", body), *services], Sequential(), PLAIN, 0)
             await self.driver.execute()
+            self.setup_steps += self.machine.log[::2]
             if self.machine.verdict.kind != "clean":
                 self.failed = Outcome(self, self.machine.verdict, 0, setup=True)
                 return

@@ -38,6 +38,9 @@ DEATHS_MAX = 64
 HANG_SECONDS_MAX = 120.0
 """Silence from a worker with an order in hand after which it is killed; an execution takes milliseconds."""
 
+START_SECONDS_MAX = 120.0
+"""Silence from a worker that is not ready yet: it imports the model."""
+
 LEAVE_SECONDS_MAX = 2.0
 """How long a worker that was told to stop may take."""
 
@@ -187,7 +190,7 @@ class Fleet:
         try:
             await worker.send(order)
             while True:
-                with trio.move_on_after(HANG_SECONDS_MAX) as waiting:
+                with trio.move_on_after(HANG_SECONDS_MAX if worker.ready else START_SECONDS_MAX) as waiting:
                     answer = await worker.receive()
                 if waiting.cancelled_caught:
                     worker.process.kill()

@@ -52,6 +52,8 @@ class Tally:
         self.overlaps: dict[tuple[str, str], int] = getattr(runner.kernel, "overlaps", {})
         """Which operations overlapped: the kernel counts them."""
         self.reset(perf_counter())
+        self.codes += runner.setup_steps
+        runner.setup_steps.clear()
 
     def reset(self, now: float) -> None:
         """Begin to count anew; the sketch stays, so that a schedule is sent once."""
