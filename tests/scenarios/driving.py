@@ -11,8 +11,9 @@ from sim.machine import Actor, Body
 from sim.profile import World
 from stress.data import PLAIN
 from stress.discovery import CATALOGUE
-from stress.drivers import Driver, session
+from stress.drivers import session
 from stress.lockstep import Lockstep
+from stress.stepping import Driver
 from stress.strategies.sequential import Strategy as Sequential
 
 STEPS_MAX = 1_000_000

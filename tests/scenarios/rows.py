@@ -90,6 +90,13 @@ class Absent:
 ABSENT = (
     Absent(("(none):",), always, "stands for no step"),
     Absent(("setup:", "mm_init:", "filemap_add_folio:", "filemap_read_folio:"), always, "made by the setup, before the executions"),
+    Absent(
+        (
+            "tlb_remove_folio_pages: append to the batch", "tlb_flush_mmu_tlbonly: forget the range", "tlb_batch_pages_flush: free a chunk",
+            "tlb_finish_mmu: close the gather",
+        ),
+        always, "private to the gather's CPU: places that checkers accuse, not steps",
+    ),
     Absent(("mmget:",), always, "Task.share is for scenarios of users; threads are counted by the setup"),
     Absent(
         ("pte_offset_map_lock: pmd changed: unlock ptl",), always,
@@ -109,7 +116,7 @@ ABSENT = (
     Absent(("pte_install_uffd_wp_if_needed:", "uffd_wp_range:", "do_wp_page: read flush pending"), lambda p: not p.uffd_wp, "no uffd-wp bit in the PTE"),
     Absent(("ptep_get_and_clear_full:",), lambda p: not (p.plain_fullmm_clear and p.walks_tables), "a fullmm clear is as atomic as any"),
     Absent(("tlb_flush_rmap_batch:",), lambda p: not p.delays_rmap, "rmap removal is never delayed"),
-    Absent(("ptep_set_wrprotect:",), lambda p: not p.gathers, "an entry is invalidated and written again (ptep_xchg_lazy)"),
+    Absent(("ptep_set_wrprotect: write-protect pte",), lambda p: not p.gathers, "an entry is invalidated and written again (ptep_xchg_lazy)"),
     Absent(("flush_tlb: read mm_cpumask",), lambda p: not (p.mm_cpumask and p.gathers and p.walks_tables), "flushes are broadcast"),
     Absent(("switch_mm:",), lambda p: p.lazy_tlb, "switch_mm_irqs_off instead"),
     Absent(("switch_mm: set mm_cpumask",), lambda p: not p.gathers, "cpu_attach_mask instead"),

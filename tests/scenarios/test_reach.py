@@ -22,7 +22,7 @@ from tests.scenarios.rows import ABSENT, ROWS
 
 PROFILES = list(CATALOGUE.profiles())
 
-ROUNDS_MAX = 40
+ROUNDS_MAX = 6
 """Rounds of one execution of every scenario and parameter set, until nothing is missing."""
 
 
