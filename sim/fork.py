@@ -81,6 +81,7 @@ class Fork(Component):
             self.vma_attached[child] = 1
             if self.vma_needs_copy(vma):
                 await self.copy_page_range(cpu, vma, src, dst)
+                self.k.checks.forked(vma, src, dst)
         await self.m.up_write(UNLOCK_CHILD, self.mmap_lock, dst)
         await self.flush_parent(cpu, src)
         await self.m.up_write(UNLOCK, self.mmap_lock, src)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from sim.arena import MACHINE, Cells, Column, Field, Watch
 from sim.checks.base import Checker
 from sim.ledger import MAPPING, TRANSIENT
-from sim.pte import BUSY, DIRTY, HASHPTE, KIND_MARKER, KIND_MASK, PFN_SHIFT, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG
+from sim.mm_types import VM_SHARED
+from sim.pte import BUSY, DIRTY, HASHPTE, KIND_MARKER, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG
 
 SLOT_BITS = 6
 """A stamp is a step number above this many bits of the slot that made the step."""
@@ -28,11 +29,16 @@ class EntryChecks(Checker):
         ("I9", "mapcount-negative", "mapcounts are never negative (KERNEL.md I9)"),
         ("I24", "entry-replaced-unflushed", "a PTE is cleared and flushed before its slot maps again under the same lock (KERNEL.md I24)"),
         ("PTL", "entry-changed-without-ptl", "page-table entries are changed under the PTL of their table (KERNEL.md 0.6)"),
+        ("O7", "fork-copy-differs", "fork gives the child every page and every swap or migration entry of the parent (KERNEL.md 5.1)"),
         ("O14", "marker-lost", "a zap that keeps markers leaves one for each protected entry, and no others (KERNEL.md 2.8)"),
         ("O16", "zap-outside-range", "a zap clears entries inside its range only (KERNEL.md 2.5)"),
     )
 
     pte: Column
+    pmd: Column
+    vma_flags: Cells
+    vma_start: Cells
+    vma_end: Cells
     ptl: Column
     table_mm: Cells
     table_base: Cells
@@ -153,6 +159,20 @@ class EntryChecks(Checker):
         if stale:
             cpu, where, entry = stale[0]
             self.object("I24", f"cpu{cpu} still translates page {where} of mm {mm} to {entry >> PFN_SHIFT}", 0)
+
+    def forked(self, vma: int, src: int, dst: int) -> None:
+        """The private mapping ``vma`` has been copied from mm ``src`` to ``dst``: neither mm faults or zaps meanwhile."""
+        if self.vma_flags[vma] & VM_SHARED:
+            return
+        for addr in range(self.vma_start[vma], self.vma_end[vma]):
+            parent, child = self._entry(src, addr), self._entry(dst, addr)
+            wanted = parent & PRESENT or parent & KIND_MASK in (KIND_SWAP, KIND_MIGRATION)
+            if wanted and (parent >> PFN_SHIFT != child >> PFN_SHIFT or (parent ^ child) & (PRESENT | SPECIAL | KIND_MASK)):
+                self.object("O7", f"page {addr} is {parent:#x} in mm {src} and {child:#x} in its child {dst}")
+
+    def _entry(self, mm: int, addr: int) -> int:
+        table = self.pmd.view[self.k.pgtable.pmd_index(mm, addr)] - 1
+        return self.pte.view[self.k.pgtable.ptep(table, addr)] if table >= 0 else 0
 
     # -- the PTL ----------------------------------------------------------------------------------------------------
 

@@ -83,6 +83,10 @@ class Checks(Checker):
         """A VMA is given up."""
         self.references.vma_freed(vma)
 
+    def forked(self, vma: int, src: int, dst: int) -> None:
+        """The page tables of a VMA have been copied."""
+        self.entries.forked(vma, src, dst)
+
     def rmap_walked(self, folio: int) -> None:
         """A rmap walk begins."""
         self.references.walked(folio)

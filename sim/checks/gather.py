@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Cells, Field
+from sim.arena import MACHINE, Cells, Column, Field
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
 from sim.machine import site
 from sim.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
 
-APPEND, FREE, FLUSHED, FINISHED = (
+OPENED, APPEND, FREE, FLUSHED, FINISHED = (
     site(function, what)
     for function, what in (
-        ("tlb_remove_folio_pages", "append to the batch"), ("tlb_batch_pages_flush", "free a chunk"),
+        ("tlb_gather_mmu", "open the gather"), ("tlb_remove_folio_pages", "append to the batch"), ("tlb_batch_pages_flush", "free a chunk"),
         ("tlb_flush_mmu_tlbonly", "forget the range"), ("tlb_finish_mmu", "close the gather"),
     )
 )  # fmt: skip
@@ -28,9 +28,11 @@ class GatherChecks(Checker):
         ("I37", "delayed-rmap-outlives-lock", "delayed_rmap is clear whenever the PTL is not held (KERNEL.md I37)"),
         ("I39", "flush-range-too-small", "the range flushed covers every entry cleared since the last flush (KERNEL.md I39)"),
         ("I42", "gather-pair-torn", "a page and its count stay in one batch and one chunk (KERNEL.md I42, O17)"),
+        ("MMAP", "zap-without-mmap-lock", "munmap, MADV_DONTNEED and exit zap under the mmap lock (KERNEL.md 6.2)"),
         ("I43", "gather-count-missing", "a page word that announces a count is followed by a count of 2 or more (KERNEL.md I43, O17)"),
     )
 
+    mmap_lock: Column
     gather_delayed_rmap: Cells
     gather_fullmm: Cells
     gather_start: Cells
@@ -52,6 +54,8 @@ class GatherChecks(Checker):
 
     def opened(self, tlb: int) -> None:
         """A gather opens."""
+        if not self.mmap_lock.view[self.gather_mm[tlb]]:
+            self.object("MMAP", f"cpu{tlb} opens a gather on mm {self.gather_mm[tlb]}, whose mmap lock nobody holds", accused=OPENED)
         self.gather_refs[tlb] = 0
         self._begin_range(tlb)
 

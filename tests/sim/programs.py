@@ -183,6 +183,17 @@ class Absent(Program):
         await self.task(0).dontneed(FILE, NR)
 
 
+class Heir(Absent):
+    """Fork with a swap entry."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        await self.task(0).store(2 * NR + 1)
+
+    async def zero(self) -> None:
+        await self.task(0).fork(1)
+
+
 class Random(Program):
     """Operations drawn from the data tape."""
 
@@ -215,7 +226,7 @@ class Random(Program):
         await task.exit()
 
 
-PROGRAMS: dict[str, type[Program]] = {cls.__name__.lower(): cls for cls in (Zap, Edges, Clean, Written, Family, Stay, Aged, Absent, Random)}
+PROGRAMS: dict[str, type[Program]] = {cls.__name__.lower(): cls for cls in (Zap, Edges, Clean, Written, Family, Stay, Aged, Absent, Heir, Random)}
 
 
 class Bench(Catalogue):

@@ -195,6 +195,13 @@ async def lock_kept(self: Any, original: Any, cpu: int, folio: int) -> int:
     return cleaned
 
 
+async def unlocked(self: Any, original: Any, tlb: int, mm: int, *args: Any) -> None:
+    """6.2: the mmap lock is downgraded for the zap, not dropped."""
+    await self.m.up_read(MUTATED, self.k.arena["mmap_lock"], mm)
+    await original(tlb, mm, *args)
+    await self.m.down_read(MUTATED, self.k.arena["mmap_lock"], mm)
+
+
 def free_slot(self: Any, original: Any, tlb: int) -> bool:
     """I35: a batch is full while there is room for a pair no more."""
     return bool(self.free_slots(tlb) == 0)
@@ -245,6 +252,8 @@ MUTATIONS: dict[str, Mutation] = {
     "I42": ("zap", (mutation("mmu_gather", chunk=torn),)),
     "I43": ("zap", (mutation("mmu_gather", encode=unshifted),)),
     "LOCK": ("written", (mutation("rmap", folio_mkclean=lock_kept),)),
+    "MMAP": ("zap", (mutation("mmap", unmap_region=unlocked),)),
+    "O7": ("heir", (omit("fork", "copy_nonpresent_pte"),)),
     "O11": ("aged", (mutation("memory", unmap_vmas=exit_unlinked),)),
     "O13": ("zap", (mutation("fault", handle_pte_fault=handled),)),
     "O14": ("absent", (mutation("memory", marker_nr=lambda self, original, nr: nr - 1),)),
