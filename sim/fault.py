@@ -205,11 +205,15 @@ class PageFault(Component):
         """Return the uffd-wp bit that a marker stands for."""
         return UFFD_WP if orig and self.vma_flags[vma] & VM_UFFD_WP else 0
 
+    async def copy_user_page(self, copy: int, page: int) -> None:
+        """Copy the content of ``page`` to ``copy``, which nobody else sees."""
+        await self.m.store(COPY_WRITE, self.page_content, copy, await self.m.load(COPY_READ, self.page_content, page))
+
     async def do_cow_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, orig: int) -> None:
         """Map a private copy of ``page``, which the caller holds locked."""
         self.k.rmap.anon_vma_prepare(vma)
         copy = await self.k.page_alloc.alloc_zeroed_folio(0)
-        await self.m.store(COPY_WRITE, self.page_content, copy, await self.m.load(COPY_READ, self.page_content, page))
+        await self.copy_user_page(copy, page)
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         ptep = self.k.pgtable.ptep(table, addr)
         if table >= 0 and await self.m.load(PTE_CHECK, self.pte, ptep) == orig:
@@ -295,7 +299,7 @@ class PageFault(Component):
         """Copy ``page``, on which the caller has a reference, and map the copy in its place if nothing changed."""
         self.k.rmap.anon_vma_prepare(vma)
         copy = await self.k.page_alloc.alloc_zeroed_folio(0)
-        await self.m.store(COPY_WRITE, self.page_content, copy, await self.m.load(COPY_READ, self.page_content, page))
+        await self.copy_user_page(copy, page)
         special, old = bool(pte & SPECIAL), self.k.page_head(page)
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         switched = False

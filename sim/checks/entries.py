@@ -10,7 +10,7 @@ from __future__ import annotations
 from sim.arena import MACHINE, Cells, Column, Field, Watch
 from sim.checks.base import Checker
 from sim.ledger import MAPPING, TRANSIENT
-from sim.mm_types import VM_SHARED
+from sim.mm_types import MAPPING_ANON, VM_SHARED
 from sim.pte import BUSY, DIRTY, HASHPTE, KIND_MARKER, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG
 
 SLOT_BITS = 6
@@ -31,6 +31,7 @@ class EntryChecks(Checker):
         ("PTL", "entry-changed-without-ptl", "page-table entries are changed under the PTL of their table (KERNEL.md 0.6)"),
         ("O7", "fork-copy-differs", "fork gives the child every page and every swap or migration entry of the parent (KERNEL.md 5.1)"),
         ("O14", "marker-lost", "a zap that keeps markers leaves one for each protected entry, and no others (KERNEL.md 2.8)"),
+        ("O15", "copy-differs", "a private copy holds what the anonymous page that it replaces holds (KERNEL.md 5.3)"),
         ("O16", "zap-outside-range", "a zap clears entries inside its range only (KERNEL.md 2.5)"),
     )
 
@@ -49,6 +50,8 @@ class EntryChecks(Checker):
     dirty_ptes: Cells
     total_map: Cells
     cleared_at: Cells
+    cleared_pfn: Cells
+    page_content: Column
     narrowed_at: Cells
     balance: Cells
     strays: Cells
@@ -63,7 +66,7 @@ class EntryChecks(Checker):
     def fields(self) -> list[Field]:
         pages, cells, slots = self.w.pages, self.w.mms * self.w.vpages, self.slots
         sizes = {
-            "pte_count": pages, "dirty_ptes": pages, "total_map": pages, "cleared_at": cells, "narrowed_at": cells,
+            "pte_count": pages, "dirty_ptes": pages, "total_map": pages, "cleared_at": cells, "cleared_pfn": cells, "narrowed_at": cells,
             "balance": slots, "strays": slots, "markers_due": slots, "ptl_held": slots, "ptl_taken": slots,
             "op_start": slots, "op_end": slots, "op_keeps_markers": slots,
         }  # fmt: skip
@@ -116,6 +119,7 @@ class EntryChecks(Checker):
 
     def _removed(self, addr: int, at: int, old: int, who: int) -> None:
         self.cleared_at[at] = self.m.seq << SLOT_BITS | who
+        self.cleared_pfn[at] = old >> PFN_SHIFT
         if not self.op_start[who] <= addr < self.op_end[who]:
             self.strays[who] += 1
         if who < self.w.cpus and self.gather_open[who]:
@@ -135,7 +139,7 @@ class EntryChecks(Checker):
     def _added(self, addr: int, at: int, new: int, who: int, holder: int) -> None:
         cleared = self.cleared_at[at]
         if cleared & (1 << SLOT_BITS) - 1 == who and cleared >> SLOT_BITS > self.ptl_taken[who] and self.ptl_held[who]:
-            self._replaced(at // self.w.vpages, addr)
+            self._replaced(at // self.w.vpages, addr, self.cleared_pfn[at], new)
             self.cleared_at[at] = 0
         if not self.op_start[who] <= addr < self.op_end[who]:
             self.strays[who] -= 1
@@ -153,8 +157,11 @@ class EntryChecks(Checker):
             self.dirty_ptes[pfn] += 1
             self.k.checks.dirty.given(pfn, who)
 
-    def _replaced(self, mm: int, addr: int) -> None:
-        """The slot was cleared under this very lock hold: no TLB may still have what it held."""
+    def _replaced(self, mm: int, addr: int, old: int, new: int) -> None:
+        """The slot was cleared under this very lock hold: no TLB may still have what it held, and a copy must be one."""
+        pfn, anon = new >> PFN_SHIFT, self.page_mapping[self.page_head[old]] & MAPPING_ANON
+        if pfn != old and anon and not new & SPECIAL and self.page_content.view[pfn] != self.page_content.view[old]:
+            self.object("O15", f"page {addr} of mm {mm} is copied from page {old} to {pfn}, which differs", 0, [("page_content", pfn, 0)])
         stale = self.k.checks.tlb.stale(mm, addr, addr + 1, 1 << 62, writable_only=False)
         if stale:
             cpu, where, entry = stale[0]

@@ -258,6 +258,7 @@ MUTATIONS: dict[str, Mutation] = {
     "O13": ("zap", (mutation("fault", handle_pte_fault=handled),)),
     "O14": ("absent", (mutation("memory", marker_nr=lambda self, original, nr: nr - 1),)),
     "O14q": ("absent", (omit("swapfile", "free_swap_and_cache"),)),
+    "O15": ("stay", (omit("fault", "copy_user_page"),)),
     "O16": ("zap", (mutation("memory", unmap_page_range=one_more),)),
     "PTL": ("zap", (mutation("pgtable", pte_offset_map_lock=no_lock),)),
 }
