@@ -17,6 +17,8 @@ from stress.discovery import CATALOGUE
 from tests.scenarios.driving import driven
 
 GRANT = site("test", "grant references")
+LOCK = site("test", "lock mmap for reading")
+UNLOCK = site("test", "unlock mmap")
 
 PROFILES = list(CATALOGUE.profiles())
 GATHERING = [name for name in PROFILES if CATALOGUE.profile(name).gathers]
@@ -66,6 +68,7 @@ async def gathered(profile: str, version: str, entries: list[int]) -> tuple[int,
             await kernel.task(0).start(0)
             folio = await kernel.page_alloc.alloc_folio(2)
             await kernel.machine.add(GRANT, kernel.arena["page_ref"], folio, sum(entries), TRANSIENT)
+            await kernel.machine.down_read(LOCK, kernel.arena["mmap_lock"], 0)
             await kernel.mmu_gather.tlb_gather_mmu(0, 0)
             kernel.mmu_gather.tlb_remove_tlb_entries(0, 0, 1)
             for nr in entries:
@@ -73,6 +76,7 @@ async def gathered(profile: str, version: str, entries: list[int]) -> tuple[int,
                 if await kernel.mmu_gather.tlb_remove_folio_pages(0, folio, nr, False):
                     break
             await kernel.mmu_gather.tlb_finish_mmu(0)
+            await kernel.machine.up_read(UNLOCK, kernel.arena["mmap_lock"], 0)
 
         await it.run(0, body)
     return queued, sizes
@@ -143,11 +147,13 @@ async def flushes_everything(profile: str, pages: int) -> bool:
 
         async def body() -> None:
             await kernel.task(0).start(0)
+            await kernel.machine.down_read(LOCK, kernel.arena["mmap_lock"], 0)
             await kernel.mmu_gather.tlb_gather_mmu(0, 0)
             kernel.mmu_gather.tlb_remove_tlb_entries(0, 0, pages)
             if not kernel.profile.gathers:
                 kernel.arena["context_flush_mm"].view[0] = 1
             await kernel.mmu_gather.tlb_finish_mmu(0)
+            await kernel.machine.up_read(UNLOCK, kernel.arena["mmap_lock"], 0)
 
         await it.run(0, body)
     assert 1 == len(ends)
