@@ -33,6 +33,9 @@ __all__ = ["STEPS_MAX", "Case", "Outcome", "Runner", "open_runner"]
 STEPS_MAX = 20_000
 """The step budget of an execution, unless another is given."""
 
+SETUP_STEPS_MAX = 1_000_000
+"""The step budget of each phase of a setup."""
+
 
 class Runner:
     """A case that stands at the end of its setup. Made by :func:`open_runner`."""
@@ -83,16 +86,19 @@ class Runner:
     async def prepare(self) -> None:
         """Run the setup, phase by phase, and take the snapshot that every execution starts from."""
         services = list(self.kernel.services())
+        budget, self.machine.steps_max = self.machine.steps_max, SETUP_STEPS_MAX
         for cpu, body in self.scenario.setup():
             if self.recorder is not None:
                 self.recorder.begin()
             self.machine.begin([Actor(cpu, "setup", body), *services], Sequential(), PLAIN, 0)
             await self.driver.execute()
             self.setup_steps += self.machine.log[::2]
+            self.machine.versions += self.machine.seq
             if self.machine.verdict.kind != "clean":
                 self.failed = Outcome(self, self.machine.verdict, 0, setup=True)
                 return
             self.kernel.settle()
+        self.machine.steps_max = budget
         self.actors = [Actor(cpu, name, body) for name, cpu, body in self.scenario.actors()] + services
         self.snapshot = self.arena.snapshot()
 

@@ -106,7 +106,7 @@ class Lockstep(Turns):
             return -1
         pfn = (entry >> PFN_SHIFT) + offset
         self.emit(site + _ACCESS[store] + (content.id << FIELD_SHIFT) + pfn)
-        version = (len(self.log) >> 1) + 1 if store else content.view[pfn]
+        version = self.versions + (len(self.log) >> 1) + 1 if store else content.view[pfn]
         self.emit(tlb.id << TLB_SHIFT | cell << VERSION_BITS | version & VERSION_MASK)
         if self.accessed is not None:
             self.accessed(tlb, cell, pfn, offset, store)

@@ -65,6 +65,8 @@ class Turns(Machine):
         self.accessed: Callable[[Column, int, int, int, bool], None] | None = None
         self.live = self.abandoning = False
         self.current = self.run = 0
+        self.versions = 0
+        """Where the versions that stores give begin: after those of the setup."""
         self.started = [False] * slots
         self.verdict = Verdict()
         self.frames: Callable[[int], object] = lambda slot: None
