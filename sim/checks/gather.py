@@ -8,10 +8,10 @@ from sim.checks.entries import SLOT_BITS
 from sim.machine import site
 from sim.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
 
-OPENED, APPEND, FREE, FLUSHED, FINISHED = (
+APPEND, FREE, FLUSHED, FINISHED = (
     site(function, what)
     for function, what in (
-        ("tlb_gather_mmu", "open the gather"), ("tlb_remove_folio_pages", "append to the batch"), ("tlb_batch_pages_flush", "free a chunk"),
+        ("tlb_remove_folio_pages", "append to the batch"), ("tlb_batch_pages_flush", "free a chunk"),
         ("tlb_flush_mmu_tlbonly", "forget the range"), ("tlb_finish_mmu", "close the gather"),
     )
 )  # fmt: skip
@@ -54,8 +54,6 @@ class GatherChecks(Checker):
 
     def opened(self, tlb: int) -> None:
         """A gather opens."""
-        if not self.mmap_lock.view[self.gather_mm[tlb]]:
-            self.object("MMAP", f"cpu{tlb} opens a gather on mm {self.gather_mm[tlb]}, whose mmap lock nobody holds", accused=OPENED)
         self.gather_refs[tlb] = 0
         self._begin_range(tlb)
 
@@ -65,6 +63,8 @@ class GatherChecks(Checker):
 
     def cleared(self, tlb: int, addr: int) -> None:
         """A PTE has been cleared by an actor with a gather open: its range must come to cover the page."""
+        if not self.mmap_lock.view[self.gather_mm[tlb]]:
+            self.object("MMAP", f"cpu{tlb} zaps page {addr} of mm {self.gather_mm[tlb]}, whose mmap lock nobody holds")
         if addr < self.unflushed_lo[tlb] or not self.unflushed_hi[tlb]:
             self.unflushed_lo[tlb] = addr
         if addr >= self.unflushed_hi[tlb]:
