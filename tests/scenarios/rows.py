@@ -93,7 +93,7 @@ ABSENT = (
     Absent(
         (
             "tlb_remove_folio_pages: append to the batch", "tlb_flush_mmu_tlbonly: forget the range", "tlb_batch_pages_flush: free a chunk",
-            "tlb_finish_mmu: close the gather", "tlb_gather_mmu: open the gather",
+            "tlb_finish_mmu: close the gather",
         ),
         always, "private to the gather's CPU: places that checkers accuse, not steps",
     ),
