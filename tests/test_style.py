@@ -31,7 +31,6 @@ PEEKS = {
     ("sim/tlb.py", "_nest", "flush_post"): "whether to tell anybody that this CPU's own nesting word has changed",
     ("sim/tlb.py", "holds", "irq_off"): "a CPU that caches nothing of the mm acknowledges a broadcast at once: it is not posted one",
     ("sim/arch/x86_64.py", "flush_tlb_func", "cpu_lazy"): "this CPU's own per-CPU variable, which only it writes",
-    ("sim/arch/x86_64.py", "_come_back", "cpu_lazy"): "this CPU's own per-CPU variable, which only it writes",
     ("sim/arch/x86_64.py", "usable", "cpu_lazy"): "asked by checkers",
     ("sim/arch/arm64.py", "usable", "mm_users"): "asked by checkers",
     ("sim/arch/s390x.py", "usable", "mm_users"): "asked by checkers",

@@ -23,6 +23,7 @@ SET_MASK = site("switch_mm_irqs_off", "set mm_cpumask")
 SWITCH_GEN = site("switch_mm_irqs_off", "read generation")
 SET_LAZY = site("enter_lazy_tlb", "set lazy")
 UNSET_LAZY = site("switch_mm_irqs_off", "clear lazy")
+WAS_LAZY = site("switch_mm_irqs_off", "read lazy")
 
 
 class X86TlbFlush(TlbFlush):
@@ -49,19 +50,19 @@ class X86TlbFlush(TlbFlush):
         if end - start > self.g.flush_ceiling:
             start, end = 0, ALL
         gen = await self.m.add(BUMP, self.mm_tlb_gen, mm, 1)
-        targets = await self.remote(cpu, mm, freed_tables)
+        others = await self.others(cpu, mm)
+        targets = others if freed_tables else [c for c in others if not await self.m.load(LAZY, self.cpu_lazy, c)]
         await self.k.tlb.post(cpu, targets, IPI, mm, start, end, gen, freed_tables)
-        if self.cpu_mm[cpu] == mm + 1:
+        if self.cpu_mm[cpu] == mm + 1 and (freed_tables or not others or not await self.m.load(LAZY, self.cpu_lazy, cpu)):
             self.k.tlb.local_irq_save(cpu)
             await self.flush_tlb_func(cpu, mm, start, end, gen)
             self.k.tlb.local_irq_restore(cpu)
         await self.k.tlb.wait_acks(cpu, targets)
 
-    async def remote(self, cpu: int, mm: int, freed_tables: bool) -> list[int]:
-        """Return the other CPUs in the mask; without freed tables, those that are not lazy."""
+    async def others(self, cpu: int, mm: int) -> list[int]:
+        """Return the other CPUs in the mask."""
         mask = await self.m.load(MASK, self.mm_cpumask, mm)
-        others = [c for c in range(self.w.cpus) if c != cpu and mask >> c & 1]
-        return others if freed_tables else [c for c in others if not await self.m.load(LAZY, self.cpu_lazy, c)]
+        return [c for c in range(self.w.cpus) if c != cpu and mask >> c & 1]
 
     async def flush_tlb_func(self, cpu: int, mm: int, start: int, end: int, gen: int) -> None:
         """Catch up with the mm's generation: by the range if that is all we miss, else by everything."""
@@ -71,9 +72,9 @@ class X86TlbFlush(TlbFlush):
             await self.leave_mm(cpu)
             return
         local = self.cpu_tlb_gen[cpu * self.w.mms + mm]
-        mm_gen = await self.m.load(READ_GEN, self.mm_tlb_gen, mm)
-        if local == mm_gen:
+        if gen <= local:
             return
+        mm_gen = await self.m.load(READ_GEN, self.mm_tlb_gen, mm)
         if end != ALL and gen == local + 1 and gen == mm_gen:
             await self.k.tlb.invalidate(cpu, mm, start, end, True)
         else:
@@ -87,29 +88,27 @@ class X86TlbFlush(TlbFlush):
     # -- switching -------------------------------------------------------------------------------------------------
 
     async def leave_mm(self, cpu: int) -> None:
-        """Switch to init_mm; what the TLB holds stays, and is checked when the mm is loaded again."""
+        """Switch a lazy CPU to init_mm; what the TLB holds stays, and is checked when the mm is loaded again."""
         mm = self.cpu_mm[cpu] - 1
         self.cpu_mm[cpu] = 0
+        await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
         await self.m.rmw(CLEAR_MASK, self.mm_cpumask, mm, lambda mask: mask & ~(1 << cpu))
 
     async def switch_mm(self, cpu: int, mm: int) -> None:
+        """Load ``mm``, or come back to it; no entry is used before the generations have been compared (LOADED_MM_SWITCHING)."""
         self.k.tlb.local_irq_save(cpu)
-        if self.cpu_mm[cpu] == mm + 1:
-            await self._come_back(cpu, mm)
-        else:
-            if self.cpu_mm[cpu]:
-                await self.leave_mm(cpu)
+        prev, self.cpu_mm[cpu] = self.cpu_mm[cpu] - 1, 0
+        was_lazy = await self.m.load(WAS_LAZY, self.cpu_lazy, cpu)
+        if was_lazy:
+            await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
+        if prev not in (-1, mm):
+            await self.m.rmw(CLEAR_MASK, self.mm_cpumask, prev, lambda mask: mask & ~(1 << cpu))
+        if prev != mm:
             await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
+        if prev != mm or was_lazy:
             await self._catch_up(cpu, mm)
-            self.cpu_mm[cpu] = mm + 1
-            await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
+        self.cpu_mm[cpu] = mm + 1
         self.k.tlb.local_irq_restore(cpu)
-
-    async def _come_back(self, cpu: int, mm: int) -> None:
-        """The mm is loaded already: if we were lazy, flushes may have passed us by."""
-        if self.cpu_lazy.view[cpu]:
-            await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
-            await self._catch_up(cpu, mm)
 
     async def _catch_up(self, cpu: int, mm: int) -> None:
         gen = await self.m.load(SWITCH_GEN, self.mm_tlb_gen, mm)
