@@ -33,7 +33,8 @@ WP_EXCLUSIVE = site("do_wp_page", "read exclusive")
 WP_REFS = site("wp_can_reuse_anon_folio", "read refcount")
 WP_TRYLOCK = site("wp_can_reuse_anon_folio", "trylock folio")
 WP_UNLOCK = site("wp_can_reuse_anon_folio", "unlock folio")
-WP_SET_EXCLUSIVE = site("wp_can_reuse_anon_folio", "set exclusive")
+WP_LRU = site("wp_can_reuse_anon_folio", "read PG_lru")
+WP_SET_EXCLUSIVE = site("do_wp_page", "set exclusive")
 WP_GET = site("do_wp_page", "take reference")
 COPY_READ = site("wp_page_copy", "read old page")
 COPY_WRITE = site("wp_page_copy", "write new page")
@@ -63,6 +64,7 @@ class PageFault(Component):
     page_content: Column
     page_anon_exclusive: Column
     page_locked: Column
+    page_lru: Column
 
     async def handle_mm_fault(self, cpu: int, mm: int, addr: int, write: bool) -> bool:
         """Handle a fault at ``addr``; False if no VMA allows the access."""
@@ -88,7 +90,7 @@ class PageFault(Component):
         if table < 0:
             return True
         ptep = self.k.pgtable.ptep(table, addr)
-        if await self.m.load(RECHECK, self.pte, ptep) & ~(YOUNG | DIRTY) != pte & ~(YOUNG | DIRTY):
+        if not self.k.pgtable.pte_same(await self.m.load(RECHECK, self.pte, ptep), pte):
             await self.k.pgtable.pte_unmap_unlock(cpu, table)
         elif write and not pte & WRITE:
             await self.do_wp_page(cpu, mm, vma, addr, table, pte)
@@ -111,8 +113,8 @@ class PageFault(Component):
             return True
         ptep = self.k.pgtable.ptep(table, base)
         if not await self._all_empty(ptep, nr):
-            await self.k.pgtable.pte_unmap_unlock(cpu, table)
             await self.k.swap.folio_put(cpu, folio)
+            await self.k.pgtable.pte_unmap_unlock(cpu, table)
             return True
         if nr > 1:
             await self.m.add(ANON_REF, self.page_ref, folio, nr - 1, TRANSIENT)
@@ -167,7 +169,7 @@ class PageFault(Component):
     async def do_fault(self, cpu: int, mm: int, vma: int, addr: int, write: bool, pte: int) -> bool:
         """Map page-cache pages, or a private copy of one."""
         await self._pte_alloc_once(cpu, mm, addr)
-        if not write and pte == 0 and await self.k.filemap.filemap_map_pages(cpu, mm, vma, addr):
+        if not write and self.should_fault_around(vma) and await self.k.filemap.filemap_map_pages(cpu, mm, vma, addr):
             return True
         index = addr - self.vma_start[vma] + self.vma_pgoff[vma]
         folio = await self.k.filemap.filemap_fault(cpu, self.vma_file[vma] - 1, index)
@@ -185,6 +187,10 @@ class PageFault(Component):
             await self.k.swap.folio_put(cpu, folio)
         return True
 
+    def should_fault_around(self, vma: int) -> bool:
+        """Return whether a read fault maps its neighbours too: not where userfaultfd write-protects, nor in windows of one page."""
+        return self.k.filemap.fault_around() > 1 and not self.vma_flags[vma] & VM_UFFD_WP
+
     async def finish_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, write: bool, orig: int) -> bool:
         """Map one page; the fault's own reference becomes the mapping's. False if somebody was faster."""
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
@@ -196,14 +202,14 @@ class PageFault(Component):
             folio = self.k.page_head(page)
             await self.add_rss(cpu, mm, MM_FILEPAGES, 1)
             await self.k.rmap.folio_add_file_rmap_ptes(folio, page, 1)
-            bits = YOUNG | self._wp_bits(vma, orig) | (WRITE | DIRTY if write and not orig else 0)
+            bits = self._wp_bits(vma, orig, YOUNG | (WRITE | DIRTY if write else 0))
             await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(page, bits), 1)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return empty
 
-    def _wp_bits(self, vma: int, orig: int) -> int:
-        """Return the uffd-wp bit that a marker stands for."""
-        return UFFD_WP if orig and self.vma_flags[vma] & VM_UFFD_WP else 0
+    def _wp_bits(self, vma: int, orig: int, bits: int) -> int:
+        """Return ``bits``, write-protected by userfaultfd if ``orig`` is a marker that says so (pte_mkuffd_wp)."""
+        return bits & ~WRITE | UFFD_WP if orig and self.vma_flags[vma] & VM_UFFD_WP else bits
 
     async def copy_user_page(self, copy: int, page: int) -> None:
         """Copy the content of ``page`` to ``copy``, which nobody else sees."""
@@ -220,7 +226,7 @@ class PageFault(Component):
             await self.add_rss(cpu, mm, MM_ANONPAGES, 1)
             await self.k.rmap.folio_add_new_anon_rmap(copy, vma, addr)
             await self.k.swap.folio_add_lru(cpu, copy)
-            await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(copy, self._new_bits(vma)), 1)
+            await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(copy, self._wp_bits(vma, orig, self._new_bits(vma))), 1)
             copy = -1
         if table >= 0:
             await self.k.pgtable.pte_unmap_unlock(cpu, table)
@@ -232,15 +238,14 @@ class PageFault(Component):
     async def do_wp_page(self, cpu: int, mm: int, vma: int, addr: int, table: int, pte: int) -> None:
         """Make a present read-only entry writable: reuse the page, or copy it. Entered under the PTL, drops it."""
         page, flags = pte_pfn(pte), self.vma_flags[vma]
-        if pte & UFFD_WP:
-            await self._uffd_wp_fault(cpu, mm, addr, table, pte)
-            return
+        if flags & VM_UFFD_WP:
+            pte = await self._uffd_wp_fault(cpu, mm, addr, table, pte)
         if flags & VM_SHARED:
             await self.wp_page_shared(cpu, mm, vma, addr, table, pte)
             return
         folio = self.k.page_head(page)
         anon = not pte & SPECIAL and self.k.mm_types.folio_test_anon(folio)
-        if anon and (await self.m.load(WP_EXCLUSIVE, self.page_anon_exclusive, page) or await self.wp_can_reuse_anon_folio(cpu, folio, page)):
+        if anon and await self.may_reuse(cpu, folio, page):
             await self.wp_page_reuse(cpu, mm, addr, table, pte)
             return
         if not pte & SPECIAL:
@@ -248,13 +253,22 @@ class PageFault(Component):
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         await self.wp_page_copy(cpu, mm, vma, addr, page, pte)
 
-    async def _uffd_wp_fault(self, cpu: int, mm: int, addr: int, table: int, pte: int) -> None:
-        """A write to a page that userfaultfd protects: flush if a gather is open, then resolve it at once."""
+    async def _uffd_wp_fault(self, cpu: int, mm: int, addr: int, table: int, pte: int) -> int:
+        """A write where userfaultfd may protect: lift that at once (userfaultfd_wp_async), flush if a gather is open; return the entry."""
+        if pte & UFFD_WP:
+            await self.k.pgtable.uffd_wp_resolve(self.k.pgtable.ptep(table, addr))
         if await self.m.load(PENDING, self.mm_tlb_flush_pending, mm):
             await self.k.tlbflush.flush_tlb_page(cpu, mm, addr)
-        ptep = self.k.pgtable.ptep(table, addr)
-        await self.k.pgtable.uffd_wp_resolve(ptep)
-        await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        return pte & ~UFFD_WP
+
+    async def may_reuse(self, cpu: int, folio: int, page: int) -> bool:
+        """Return whether the anonymous page is this mapping's alone, and mark it so."""
+        if await self.m.load(WP_EXCLUSIVE, self.page_anon_exclusive, page):
+            return True
+        reuse = await self.wp_can_reuse_anon_folio(cpu, folio)
+        if reuse:
+            await self.m.store(WP_SET_EXCLUSIVE, self.page_anon_exclusive, page, 1)
+        return reuse
 
     async def wp_page_reuse(self, cpu: int, mm: int, addr: int, table: int, pte: int) -> None:
         """Make the entry young, dirty and writable; drop the PTL."""
@@ -262,16 +276,15 @@ class PageFault(Component):
         await self.k.pgtable.ptep_set_access_flags(cpu, mm, addr, ptep, pte, pte | YOUNG | DIRTY | WRITE)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
 
-    async def wp_can_reuse_anon_folio(self, cpu: int, folio: int, page: int) -> bool:
-        """Return whether nobody else has the small folio; it is then exclusive. Large folios are never reused (6.9)."""
+    async def wp_can_reuse_anon_folio(self, cpu: int, folio: int) -> bool:
+        """Return whether nobody else has the small folio. Large folios are never reused (6.9)."""
         if self.page_order[folio] or await self.m.load(WP_REFS, self.page_ref, folio) > 3:
             return False
-        await self.k.swap.lru_add_drain(cpu)
+        if not await self.m.load(WP_LRU, self.page_lru, folio):
+            await self.k.swap.lru_add_drain(cpu)
         if await self.m.load(WP_REFS, self.page_ref, folio) > 1 or not await self.m.trylock(WP_TRYLOCK, self.page_locked, folio):
             return False
         sole = await self.m.load(WP_REFS, self.page_ref, folio) == 1
-        if sole:
-            await self.m.store(WP_SET_EXCLUSIVE, self.page_anon_exclusive, page, 1)
         await self.m.unlock(WP_UNLOCK, self.page_locked, folio)
         return sole
 
@@ -285,7 +298,7 @@ class PageFault(Component):
         reused = False
         if table >= 0:
             ptep = self.k.pgtable.ptep(table, addr)
-            reused = await self.m.load(RECHECK, self.pte, ptep) & ~(YOUNG | DIRTY) == pte & ~(YOUNG | DIRTY)
+            reused = self.k.pgtable.pte_same(await self.m.load(RECHECK, self.pte, ptep), pte)
             if reused:
                 await self.wp_page_reuse(cpu, mm, addr, table, pte)
             else:
@@ -305,7 +318,7 @@ class PageFault(Component):
         switched = False
         if table >= 0:
             ptep = self.k.pgtable.ptep(table, addr)
-            switched = await self.m.load(RECHECK, self.pte, ptep) & ~(YOUNG | DIRTY) == pte & ~(YOUNG | DIRTY)
+            switched = self.k.pgtable.pte_same(await self.m.load(RECHECK, self.pte, ptep), pte)
             if switched:
                 await self._switch_to_copy(cpu, mm, vma, addr, ptep, old, page, copy, special)
             await self.k.pgtable.pte_unmap_unlock(cpu, table)

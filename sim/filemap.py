@@ -89,7 +89,7 @@ class Filemap(Component):
     # -- fault-around ----------------------------------------------------------------------------------------------
 
     async def filemap_map_pages(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
-        """Map the empty entries around ``addr`` that have cached folios; return whether ``addr`` is mapped now.
+        """Map the empty entries around ``addr`` that have cached folios; return whether that of ``addr`` was among them.
 
         The window is the aligned block of ``fault_around`` pages inside the VMA and the PTE table.
         """
@@ -99,42 +99,41 @@ class Filemap(Component):
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table < 0:
             return False
-        hit, at, mapped = False, first, 0
+        at, mapped = first, []
         while at < last:
-            nr, count = await self._map_folio(cpu, mm, vma, table, at, last)
-            hit |= count > 0 and at <= addr < at + nr
-            mapped += count
+            nr, pages = await self._map_folio(cpu, mm, vma, table, at, last)
+            mapped += pages
             at += nr
         if mapped:
-            await self.k.fault.add_rss(cpu, mm, MM_FILEPAGES, mapped)
-        hit = bool(await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, addr)))
+            await self.k.fault.add_rss(cpu, mm, MM_FILEPAGES, len(mapped))
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
-        return hit
+        return addr in mapped
 
     def fault_around(self) -> int:
         """Return the window of fault-around in pages (fault_around_bytes is 64 KiB)."""
         return max(1, min(65536 // self.g.page_size, self.g.ptrs_per_pte))
 
-    async def _map_folio(self, cpu: int, mm: int, vma: int, table: int, at: int, last: int) -> tuple[int, int]:
-        """Map what is empty of [at, last) from the folio at ``at``; return (pages passed, pages mapped)."""
+    async def _map_folio(self, cpu: int, mm: int, vma: int, table: int, at: int, last: int) -> tuple[int, list[int]]:
+        """Map what is empty of [at, last) from the folio at ``at``; return (pages passed, addresses mapped)."""
         index = at - self.vma_start[vma] + self.vma_pgoff[vma]
         page = await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(self.vma_file[vma] - 1, index)) - 1
         if page < 0:
-            return 1, 0
+            return 1, []
         folio = self.k.page_head(page)
         nr = min(last - at, folio + (1 << self.page_order[folio]) - page)
         await self.m.add(AROUND_GET, self.page_ref, folio, 1, TRANSIENT)
-        count = 0
+        mapped: list[int] = []
         if await self.m.trylock(AROUND_TRYLOCK, self.page_locked, folio):
-            count = await self._map_range(cpu, mm, table, folio, page, at, nr)
+            mapped = await self._map_range(cpu, mm, table, folio, page, at, nr)
             await self.unlock_folio(folio)
         await self.k.swap.folio_put(cpu, folio)
-        return nr, count
+        return nr, mapped
 
-    async def _map_range(self, cpu: int, mm: int, table: int, folio: int, page: int, at: int, nr: int) -> int:
+    async def _map_range(self, cpu: int, mm: int, table: int, folio: int, page: int, at: int, nr: int) -> list[int]:
         """Map runs of empty entries: rmap and PTEs first, mapping references last, as 6.9 does (KERNEL.md 5.5)."""
         empty = [not await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, at + k)) for k in range(nr)]
-        k = mapped = 0
+        k = 0
+        mapped: list[int] = []
         while k < nr:
             run = k
             while run < nr and empty[run]:
@@ -144,6 +143,6 @@ class Filemap(Component):
                 ptep = self.k.pgtable.ptep(table, at + k)
                 await self.k.pgtable.set_ptes(cpu, mm, at + k, ptep, make_pte(page + k, YOUNG), run - k, PAGECACHE)
                 await self.m.add(AROUND_REF, self.page_ref, folio, run - k, PAGECACHE)
-                mapped += run - k
+                mapped += range(at + k, at + run)
             k = run + 1
         return mapped
