@@ -268,7 +268,7 @@ class Memory(Component):
 
         Young and write never matter, nor do the bits of ``ignore``; the entries read are added to ``written``.
         """
-        drop = YOUNG | WRITE | ignore
+        drop = YOUNG | WRITE | ignore | self.k.pgtable.bookkeeping
         nr = self.k.pgtable.pte_batch_hint(ptep, pte)
         while nr < max_nr:
             entry = await self.k.pgtable.ptep_get(ptep + nr, SCAN)

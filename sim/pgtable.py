@@ -51,6 +51,9 @@ class Pgtable(Component):
 
     name = "pgtable"
 
+    bookkeeping = 0
+    """Bits that say nothing about the translation; comparing entries leaves them out."""
+
     pte: Column
     pmd: Column
     ptl: Column
@@ -93,6 +96,10 @@ class Pgtable(Component):
     def ptep(self, table: int, addr: int) -> int:
         """Return the index into ``pte`` of ``addr`` in ``table``."""
         return table * self.g.ptrs_per_pte + addr % self.g.ptrs_per_pte
+
+    def table_covers(self, table: int, mm: int, addr: int) -> bool:
+        """Return whether ``table`` is the one that maps ``addr`` of ``mm``."""
+        return self.table_mm[table] == mm + 1 and self.table_base[table] == addr - addr % self.g.ptrs_per_pte
 
     async def pte_offset_map_lock(self, cpu: int, mm: int, addr: int) -> int:
         """Lock the table that maps ``addr``; return it, or -1 if there is none. Holds RCU and the PTL."""
@@ -185,9 +192,13 @@ class Pgtable(Component):
         """Lift userfaultfd's protection from one entry: it becomes an ordinary read-only one."""
         await self.m.rmw(UFFD_RESOLVE, self.pte, ptep, lambda pte: pte & ~UFFD_WP)
 
-    async def ptep_clear_young(self, ptep: int) -> bool:
+    async def ptep_clear_young(self, cpu: int, mm: int, addr: int, ptep: int) -> bool:
         """Clear the young bit, without a flush; return whether it was set."""
         return bool(await self.m.rmw(CLEAR_YOUNG, self.pte, ptep, lambda pte: pte & ~YOUNG) & YOUNG)
+
+    def pte_same(self, a: int, b: int) -> bool:
+        """Return whether two entries are the same but for what the architecture notes in them for itself."""
+        return not (a ^ b) & ~self.bookkeeping
 
     def fresh(self, pte: int) -> int:
         """Return ``pte`` without what belongs to the slot that it was read from."""
@@ -209,8 +220,8 @@ class Pgtable(Component):
         await self.m.lock(ALLOC_LOCK, self.mm_pml, mm)
         empty = not await self.m.load(ALLOC_READ, self.pmd, index)
         if empty:
-            await self.m.store(ALLOC_SET, self.pmd, index, table + 1)
             await self.m.add(ALLOC_COUNT, self.mm_pgtables, mm, 1)
+            await self.m.store(ALLOC_SET, self.pmd, index, table + 1)
         await self.m.unlock(ALLOC_UNLOCK, self.mm_pml, mm)
         if not empty:
             await self.pte_free(table)

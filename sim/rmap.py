@@ -34,6 +34,8 @@ ANON_READ = site("folio_lock_anon_vma_read", "lock anon_vma")
 ANON_UNLOCK = site("rmap_walk_anon", "unlock anon_vma")
 WALK_PMD = site("page_vma_mapped_walk", "read pmd")
 WALK_PTE = site("page_vma_mapped_walk", "read pte")
+AGE_TRYLOCK = site("folio_referenced", "trylock folio")
+AGE_UNLOCK = site("folio_referenced", "unlock folio")
 MKCLEAN_GET = site("page_vma_mkclean_one", "read pte")
 LINK_LOCK = site("vma_link", "lock rmap")
 LINK_UNLOCK = site("vma_link", "unlock rmap")
@@ -60,6 +62,7 @@ class Rmap(Component):
     page_index: Cells
     page_order: Cells
     page_swapbacked: Cells
+    page_locked: Column
     vma_mm: Cells
     vma_start: Cells
     vma_end: Cells
@@ -181,25 +184,31 @@ class Rmap(Component):
     async def rmap_walk(self, cpu: int, folio: int, rmap_one: RmapOne, sync: bool, shared_only: bool = False) -> int:
         """Call ``rmap_one(mm, addr, ptep)``, under the PTL, for each PTE that maps ``folio``; return the sum.
 
+        The PTL is kept from the first entry looked at in a table to the last that the folio has there in one VMA.
         With ``sync`` (PVMW_SYNC) the PTL is taken before looking, so that a zapper in the table is waited for;
         without it, entries that cannot map the folio are skipped without the lock (page_vma_mapped_walk).
         """
-        total = 0
+        total, held, walked = 0, -1, -1
         for vma, k in self._vmas_of(folio):
             if shared_only and not self.vma_flags[vma] & VM_SHARED:
                 continue
             mm, addr = self.vma_mm[vma] - 1, self.vma_start[vma] + self.page_index[folio] + k - self.vma_pgoff[vma]
-            if not sync and not await self._promising(mm, addr, folio + k):
-                continue
-            table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
-            if table < 0:
-                continue
-            ptep = self.k.pgtable.ptep(table, addr)
-            pte = await self.m.load(WALK_PTE, self.pte, ptep)
-            if pte & PRESENT and pte_pfn(pte) == folio + k:
-                total += await rmap_one(mm, addr, ptep)
-            await self.k.pgtable.pte_unmap_unlock(cpu, table)
+            if held >= 0 and (vma != walked or not self.k.pgtable.table_covers(held, mm, addr)):
+                await self.k.pgtable.pte_unmap_unlock(cpu, held)
+                held = -1
+            walked = vma
+            if held < 0 and (sync or await self._promising(mm, addr, folio + k)):
+                held = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
+            if held >= 0:
+                total += await self._walk_one(mm, addr, self.k.pgtable.ptep(held, addr), folio + k, rmap_one)
+        if held >= 0:
+            await self.k.pgtable.pte_unmap_unlock(cpu, held)
         return total
+
+    async def _walk_one(self, mm: int, addr: int, ptep: int, page: int, rmap_one: RmapOne) -> int:
+        """Call ``rmap_one`` if the entry maps ``page`` (check_pte)."""
+        pte = await self.m.load(WALK_PTE, self.pte, ptep)
+        return await rmap_one(mm, addr, ptep) if pte & PRESENT and pte_pfn(pte) == page else 0
 
     async def _promising(self, mm: int, addr: int, page: int) -> bool:
         table = await self.m.load(WALK_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
@@ -234,16 +243,18 @@ class Rmap(Component):
     async def folio_referenced(self, cpu: int, folio: int) -> int:
         """Clear the young bit of every PTE of ``folio``, without a flush; return how many were young.
 
-        The caller holds a reference. An anonymous folio's anon_vma is trusted only while the folio is mapped,
+        The caller holds a reference; a file folio is locked, or taken for young if it is locked already. An anonymous folio's anon_vma is trusted only while the folio is mapped,
         which is asked again under its lock (folio_lock_anon_vma_read).
         """
         anon = self.page_mapping[folio] & MAPPING_ANON
         lock, index = (self.anon_vma_lock if anon else self.i_mmap_lock), (self.page_mapping[folio] >> 1) - 1
         if index < 0 or not await self.folio_mapped(folio):
             return 0
+        if not anon and not await self.m.trylock(AGE_TRYLOCK, self.page_locked, folio):
+            return 1
 
         async def folio_referenced_one(mm: int, addr: int, ptep: int) -> int:
-            return int(await self.k.pgtable.ptep_clear_young(ptep))
+            return int(await self.k.pgtable.ptep_clear_young(cpu, mm, addr, ptep))
 
         await self.m.down_read(ANON_READ if anon else I_MMAP_READ, lock, index)
         young = 0
@@ -251,4 +262,6 @@ class Rmap(Component):
             self.k.checks.rmap_walked(folio)
             young = await self.rmap_walk(cpu, folio, folio_referenced_one, sync=False)
         await self.m.up_read(ANON_UNLOCK if anon else I_MMAP_UNLOCK, lock, index)
+        if not anon:
+            await self.m.unlock(AGE_UNLOCK, self.page_locked, folio)
         return young

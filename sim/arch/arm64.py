@@ -18,7 +18,7 @@ from sim.ledger import TRANSIENT
 from sim.machine import site
 from sim.pgtable import ACCESS_FLAGS, GET, WRPROTECT, Pgtable
 from sim.profile import Geometry, Profile, kernel_geometry, small_geometry
-from sim.pte import ACCESS_BITS, CONT, DIRTY, PFN_SHIFT, PRESENT, WRITE, YOUNG
+from sim.pte import ACCESS_BITS, CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
 from sim.tlbflush import TlbFlush
 
 GATHER = site("contpte_ptep_get", "read entry of block")
@@ -73,10 +73,10 @@ class Arm64Pgtable(Pgtable):
         for k, pte in enumerate(ptes):
             await self.m.store(CONVERT_SET, self.pte, first + k, change(pte | seen), TRANSIENT)
 
-    async def fold(self, cpu: int, ptep: int) -> None:
-        """Fold the block that ends at ``ptep``, if its entries qualify (contpte_try_fold)."""
-        first = self.block(ptep)
-        if ptep != first + self.g.contpte - 1:
+    async def fold(self, cpu: int, ptep: int, pte: int) -> None:
+        """Fold the block that ends at ``ptep``, where ``pte`` has just been stored, if its entries qualify (contpte_try_fold)."""
+        first, last = self.block(ptep), self.g.contpte - 1
+        if ptep != first + last or pte & (PRESENT | SPECIAL) != PRESENT or (pte >> PFN_SHIFT) % self.g.contpte != last:
             return
         ptes = [await self.m.load(FOLD_READ, self.pte, first + k) for k in range(self.g.contpte)]
         head, pfn = ptes[0], ptes[0] >> PFN_SHIFT
@@ -118,7 +118,7 @@ class Arm64Pgtable(Pgtable):
         if nr == 1:
             await self.unfold(cpu, ptep)
             await super().set_ptes(cpu, mm, addr, ptep, pte & ~CONT, 1, holder)
-            await self.fold(cpu, ptep)
+            await self.fold(cpu, ptep, pte)
             return
         size, k = self.g.contpte, 0
         while k < nr:
@@ -134,21 +134,23 @@ class Arm64Pgtable(Pgtable):
             await self.m.rmw(WRPROTECT, self.pte, ptep + k, lambda pte: pte & ~WRITE)
 
     async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
-        current = await self.m.load(PEEK, self.pte, ptep)
-        if not current & CONT:
-            await super().ptep_set_access_flags(cpu, mm, addr, ptep, old, new)
-        elif (current ^ new) & WRITE:
-            await self.unfold(cpu, ptep)
-            await super().ptep_set_access_flags(cpu, mm, addr, ptep, old, new)
-        else:
-            wider = new & (YOUNG | DIRTY)
-            for k in range(self.g.contpte):
+        """As everywhere; after a write fault the old entry is flushed, of the whole block if it is contiguous."""
+        current, size = await self.m.load(PEEK, self.pte, ptep), 1
+        if current & CONT and not (current ^ new) & WRITE:
+            size, wider = self.g.contpte, new & (YOUNG | DIRTY)
+            for k in range(size):
                 await self.m.rmw(ACCESS_FLAGS, self.pte, self.block(ptep) + k, lambda pte: pte | wider)
+        else:
+            if current & CONT:
+                await self.unfold(cpu, ptep)
+            await super().ptep_set_access_flags(cpu, mm, addr, ptep, old, new)
+        if new & ~old & (DIRTY | WRITE):
+            await self.k.tlbflush.flush_range(cpu, mm, addr - addr % size, addr - addr % size + size, False)
 
-    async def ptep_clear_young(self, ptep: int) -> bool:
+    async def ptep_clear_young(self, cpu: int, mm: int, addr: int, ptep: int) -> bool:
         pte = await self.m.load(PEEK, self.pte, ptep)
         if not pte & CONT:
-            return await super().ptep_clear_young(ptep)
+            return await super().ptep_clear_young(cpu, mm, addr, ptep)
         young = 0
         for k in range(self.g.contpte):
             young |= await self.m.rmw(AGE, self.pte, self.block(ptep) + k, lambda pte: pte & ~YOUNG) & YOUNG

@@ -13,16 +13,18 @@ Left out: coprocessors, H_PAGE_COMBO, mixed segment sizes, trimming of the CPU m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from sim.arena import PRIVATE, Cells, Field
 from sim.machine import site
 from sim.pgtable import ACCESS_FLAGS, CLEAR, CLEAR_YOUNG, WRPROTECT, Pgtable
 from sim.profile import Profile, kernel_geometry, small_geometry
 from sim.pte import BUSY, DIRTY, HASHPTE, PRESENT, WRITE, YOUNG
-from sim.tlb import FAULT, Tlb
+from sim.tlb import ALL, FAULT, Tlb
 from sim.tlbflush import MASK, TlbFlush
 
+READ_PTE = site("pte_update", "read pte")
 BUSY_WAIT = site("pte_update", "wait for H_PAGE_BUSY")
 HASH_PMD = site("hash_page", "read pmd")
 HASH_PTE = site("hash_page", "read pte")
@@ -38,9 +40,27 @@ class RadixTlbFlush(TlbFlush):
             return []
         return await super().targets(cpu, mm)
 
+    async def tlb_flush(self, tlb: int) -> None:
+        """A whole mm goes with its walk caches (RIC 2); a range takes them along only if tables were freed."""
+        if self.gather_fullmm[tlb]:
+            await self.flush(tlb, self.gather_mm[tlb], 0, ALL, True)
+        else:
+            await super().tlb_flush(tlb)
+
+    def flush_tlb_mm(self, cpu: int, mm: int) -> Coroutine[Any, Any, None]:
+        """Invalidate every translation; walk caches stay (radix__flush_tlb_mm)."""
+        return self.flush(cpu, mm, 0, ALL, False)
+
+    async def flush_range(self, cpu: int, mm: int, start: int, end: int, tables: bool) -> None:
+        """By page, or by PID if there are too many; walk caches only if ``tables``."""
+        start, end = (0, ALL) if self.too_many(end - start) else (start, end)
+        await self.flush(cpu, mm, start, end, tables)
+
 
 class HashPgtable(Pgtable):
     """PTE updates that invalidate the hash entry."""
+
+    bookkeeping = HASHPTE | BUSY
 
     lazy_active: Cells
     lazy_nr: Cells
@@ -107,15 +127,19 @@ class HashPgtable(Pgtable):
 
     async def wrprotect_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> None:
         for k in range(nr):
-            await self.pte_update(cpu, mm, addr + k, ptep + k, WRPROTECT, lambda pte: pte & ~(WRITE | HASHPTE))
+            if await self.m.load(READ_PTE, self.pte, ptep + k) & WRITE:
+                await self.pte_update(cpu, mm, addr + k, ptep + k, WRPROTECT, lambda pte: pte & ~WRITE)
 
     async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
         wider, pte = new & (YOUNG | DIRTY | WRITE), self.pte
         while await self.m.rmw(ACCESS_FLAGS, pte, ptep, lambda v: v if v & BUSY else v | wider) & BUSY:
             await self.m.wait(BUSY_WAIT, pte, ptep, lambda: not pte.view[ptep] & BUSY)
 
-    async def ptep_clear_young(self, ptep: int) -> bool:
-        return bool(await self.m.rmw(CLEAR_YOUNG, self.pte, ptep, lambda pte: pte & ~YOUNG) & YOUNG)
+    async def ptep_clear_young(self, cpu: int, mm: int, addr: int, ptep: int) -> bool:
+        """As any update: the hash entry goes (__ptep_test_and_clear_young)."""
+        if not await self.m.load(READ_PTE, self.pte, ptep) & (YOUNG | HASHPTE):
+            return False
+        return bool(await self.pte_update(cpu, mm, addr, ptep, CLEAR_YOUNG, lambda pte: pte & ~YOUNG) & YOUNG)
 
     async def ptep_clear_flush(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
         return await self.ptep_get_and_clear(cpu, mm, addr, ptep)
@@ -125,7 +149,7 @@ class HashPgtable(Pgtable):
 
 
 class HashTlb(Tlb):
-    """Misses that the kernel serves from the Linux PTE (hash_page)."""
+    """Misses that the kernel serves from the Linux PTE (hash_page): without a lock, setting young and dirty as it takes the busy bit."""
 
     hash_ptep: Cells
 
@@ -136,16 +160,17 @@ class HashTlb(Tlb):
         table = await self.m.load(HASH_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
         if table < 0:
             return FAULT
-        ptep, want = self.k.pgtable.ptep(table, addr), PRESENT | YOUNG | (WRITE | DIRTY if store else 0)
+        ptep, want = self.k.pgtable.ptep(table, addr), PRESENT | (WRITE if store else 0)
+        marks = BUSY | HASHPTE | YOUNG | (DIRTY if store else 0)
         column = self.pte
         self.hash_ptep[cpu] = ptep
         while True:
             pte = await self.m.load(HASH_PTE, column, ptep)
             if pte & want != want:
                 return FAULT
-            old = await self.m.rmw(HASH_BUSY, column, ptep, lambda v: v | BUSY | HASHPTE if v & want == want and not v & BUSY else v)
+            old = await self.m.rmw(HASH_BUSY, column, ptep, lambda v: v | marks if v & want == want and not v & BUSY else v)
             if not old & BUSY:
-                return old if old & want == want else FAULT
+                return old | marks if old & want == want else FAULT
             await self.m.wait(BUSY_WAIT, column, ptep, lambda: not column.view[ptep] & BUSY)
 
     async def walk_done(self, cpu: int) -> None:

@@ -16,15 +16,19 @@ from sim.machine import site
 from sim.mmu_gather import MmuGather
 from sim.pgtable import CLEAR, SET, Pgtable
 from sim.profile import Profile, kernel_geometry, small_geometry
-from sim.pte import WRITE
+from sim.pte import DIRTY, WRITE, YOUNG
 from sim.tlb import ALL
 from sim.tlbflush import TlbFlush
 
 ATTACH = site("switch_mm", "set cpu_attach_mask")
+DETACH = site("switch_mm", "clear cpu_attach_mask")
 READ_ATTACH = site("ptep_flush_lazy", "read cpu_attach_mask")
 COUNT_UP = site("ptep_flush_lazy", "flush_count +1")
 COUNT_DOWN = site("ptep_flush_lazy", "flush_count -1")
 READ_PTE = site("ptep_set_wrprotect", "read pte")
+READ_OLD = site("ptep_flush_lazy", "read pte")
+IDTE_UP = site("__tlb_flush_mm", "flush_count +1")
+IDTE_DOWN = site("__tlb_flush_mm", "flush_count -1")
 NOTE = site("ptep_flush_lazy", "note flush_mm")
 NOTE_TABLE = site("pte_free_tlb", "note flush_mm")
 IPTE = site("ptep_flush_lazy", "invalidate pte and all TLBs")
@@ -43,6 +47,9 @@ class S390Pgtable(Pgtable):
     mm_cpumask: Column
 
     async def ptep_get_and_clear(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        """ptep_xchg_lazy: an entry that is not young is invalid to the hardware, and in no TLB."""
+        if not await self.m.load(READ_OLD, self.pte, ptep) & YOUNG:
+            return await self.m.xchg(CLEAR, self.pte, ptep, 0)
         await self.m.add(COUNT_UP, self.context_flush_count, mm, 1)
         if await self.only_attached(cpu, mm):
             pte = await self.m.xchg(CLEAR, self.pte, ptep, 0)
@@ -64,6 +71,8 @@ class S390Pgtable(Pgtable):
 
     async def ptep_clear_flush(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
         """ptep_xchg_direct: never lazy."""
+        if not await self.m.load(READ_OLD, self.pte, ptep) & YOUNG:
+            return await self.m.xchg(CLEAR, self.pte, ptep, 0)
         await self.m.add(COUNT_UP, self.context_flush_count, mm, 1)
         pte = await self.ipte(cpu, mm, addr, ptep)
         await self.m.add(COUNT_DOWN, self.context_flush_count, mm, -1)
@@ -75,6 +84,19 @@ class S390Pgtable(Pgtable):
             if await self.m.load(READ_PTE, self.pte, ptep + k) & WRITE:
                 pte = await self.ptep_get_and_clear(cpu, mm, addr + k, ptep + k)
                 await self.m.store(SET, self.pte, ptep + k, pte & ~WRITE, TRANSIENT)
+
+    async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
+        """Flush the old entry, then store the wider one: of a machine without RDP."""
+        pte = await self.ptep_clear_flush(cpu, mm, addr, ptep)
+        await self.m.store(SET, self.pte, ptep, pte | new & (YOUNG | DIRTY | WRITE), TRANSIENT)
+
+    async def ptep_clear_young(self, cpu: int, mm: int, addr: int, ptep: int) -> bool:
+        """Also ageing invalidates: the old entry is one that the hardware must not use."""
+        if not await self.m.load(READ_OLD, self.pte, ptep) & YOUNG:
+            return False
+        pte = await self.ptep_clear_flush(cpu, mm, addr, ptep)
+        await self.m.store(SET, self.pte, ptep, pte & ~YOUNG, TRANSIENT)
+        return True
 
 
 class S390TlbFlush(TlbFlush):
@@ -109,21 +131,26 @@ class S390TlbFlush(TlbFlush):
         await self.m.lock(CONTEXT_LOCK, self.context_lock, mm)
         if await self.m.load(READ_NOTE, self.context_flush_mm, mm):
             await self.m.store(CLEAR_NOTE, self.context_flush_mm, mm, 0)
+            await self.m.add(IDTE_UP, self.context_flush_count, mm, 1)
             await self.flush(cpu, mm, 0, ALL, True)
+            await self.m.add(IDTE_DOWN, self.context_flush_count, mm, -1)
         await self.m.unlock(CONTEXT_UNLOCK, self.context_lock, mm)
 
     async def switch_mm(self, cpu: int, mm: int) -> None:
-        """Attach, wait until nobody is between its test and its note, then make up for a noted flush."""
+        """Attach, detach from the last mm, wait until nobody is between its test and its note, then make up for a noted flush."""
+        prev, self.cpu_mm[cpu] = self.cpu_mm[cpu] - 1, 0
         await self.m.rmw(ATTACH, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
+        if prev not in (-1, mm):
+            await self.m.rmw(DETACH, self.mm_cpumask, prev, lambda mask: mask & ~(1 << cpu))
         count = self.context_flush_count
         await self.m.wait(WAIT_COUNT, count, mm, lambda: count.view[mm] == 0)
         await self.flush_mm_lazy(cpu, mm)
         self.cpu_mm[cpu] = mm + 1
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """Nobody runs a dead mm; and a CPU inside the kernel runs no user code before a flush that has been noted is made up for."""
+        """A CPU makes up for what has been noted before it runs the mm again; inside the kernel it runs no user code. Nobody runs a dead mm."""
         noted = self.context_flush_mm.view[mm] or self.context_lock.view[mm] == cpu + 1
-        return self.mm_users.view[mm] > 0 and not (noted and self.op[cpu])
+        return self.cpu_mm[cpu] == mm + 1 and self.mm_users.view[mm] > 0 and not (noted and self.op[cpu])
 
 
 class S390MmuGather(MmuGather):

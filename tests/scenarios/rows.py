@@ -117,6 +117,11 @@ ABSENT = (
     Absent(("ptep_get_and_clear_full:",), lambda p: not (p.plain_fullmm_clear and p.walks_tables), "a fullmm clear is as atomic as any"),
     Absent(("tlb_flush_rmap_batch:",), lambda p: not p.delays_rmap, "rmap removal is never delayed"),
     Absent(("ptep_set_wrprotect: write-protect pte",), lambda p: not p.gathers, "an entry is invalidated and written again (ptep_xchg_lazy)"),
+    Absent(
+        ("ptep_set_access_flags: set flags", "ptep_test_and_clear_young: clear young"), lambda p: not p.gathers,
+        "an entry is invalidated and written again (ptep_xchg_direct)",
+    ),
+    Absent(("next_uptodate_folio:", "filemap_map_folio_range:"), lambda p: p.real.page_size >= 65536, "the window of fault-around, 64 KiB, is one page: there is none"),
     Absent(("flush_tlb: read mm_cpumask",), lambda p: not (p.mm_cpumask and p.gathers and p.walks_tables), "flushes are broadcast"),
     Absent(("switch_mm:",), lambda p: p.lazy_tlb, "switch_mm_irqs_off instead"),
     Absent(("switch_mm: set mm_cpumask",), lambda p: not p.gathers, "cpu_attach_mask instead"),
