@@ -136,7 +136,9 @@ def compose(profile: Profile, geometry: str, version: str, world: World, faults:
     if version not in VERSIONS:
         raise ComposeError(f"unknown kernel version {version!r}: use one of {', '.join(VERSIONS)}")
     classes = {cls.name: cls for cls in GENERIC}
-    classes |= {cls.name: cls for cls in (*VERSIONS[version], *profile.components.values())}
+    for cls in (*VERSIONS[version], *profile.components.values()):
+        below = classes[cls.name]
+        classes[cls.name] = cls if issubclass(cls, below) else type(cls.__name__, (cls, below), {})
     for fault in faults:
         name = getattr(fault, "component", None)
         if name not in classes:

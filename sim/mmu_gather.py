@@ -367,4 +367,5 @@ class MmuGatherPerPage(MmuGather):
         return self.free_slots(tlb) == 0
 
     async def free_at_once(self, tlb: int, page: int, nr: int, delay_rmap: bool) -> None:
-        await self.k.swap.free_pages_and_swap_cache(tlb, [encode_page(page, 0)])
+        """One page is put as it is, with no batch and no drain."""
+        await self.k.swap.free_page_and_swap_cache(tlb, page)

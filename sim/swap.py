@@ -25,6 +25,7 @@ DRAIN_UNLOCK = site("folio_batch_move_lru", "unlock lruvec")
 PUT_LRU = site("folio_batch_move_lru", "put references")
 REFERENCED = site("folio_mark_accessed", "read referenced")
 SET_REFERENCED = site("folio_mark_accessed", "set referenced")
+CLEAR_REFERENCED = site("folio_mark_accessed", "clear referenced")
 ACTIVATE = site("folio_activate_fn", "set active")
 GET_ACTIVATE = site("folio_activate", "take a reference for the batch")
 FOLIO_PUT = site("folio_put", "put reference")
@@ -70,6 +71,11 @@ class Swap(Component):
                 folios = []
         await self.folios_put_refs(cpu, folios, GATHER)
 
+    async def free_page_and_swap_cache(self, cpu: int, page: int) -> None:
+        """Put the one reference that a gather holds on ``page``."""
+        await self.folio_put(cpu, self.k.page_head(page), GATHER)
+        self.k.checks.gather_put(cpu, 1)
+
     def refs_to_put(self, page: int, nr: int) -> int:
         """Return how many references a gather entry of ``nr`` pages holds."""
         return nr
@@ -113,10 +119,16 @@ class Swap(Component):
         """Age: unreferenced to referenced, referenced to active (through the CPU's batch)."""
         if not await self.m.load(REFERENCED, self.page_referenced, folio):
             await self.m.store(SET_REFERENCED, self.page_referenced, folio, 1)
-        elif not await self.m.load(REFERENCED, self.page_active, folio) and await self.m.load(REFERENCED, self.page_lru, folio):
-            await self.m.add(GET_ACTIVATE, self.page_ref, folio, 1, LRU)
-            if self._add(self.act_batch, self.act_nr, cpu, folio) or self.page_order[folio]:
-                await self._drain(cpu, self.act_batch, self.act_nr, self.page_active, ACTIVATE)
+        elif not await self.m.load(REFERENCED, self.page_active, folio):
+            if await self.m.load(REFERENCED, self.page_lru, folio):
+                await self.folio_activate(cpu, folio)
+            await self.m.store(CLEAR_REFERENCED, self.page_referenced, folio, 0)
+
+    async def folio_activate(self, cpu: int, folio: int) -> None:
+        """Put a folio that is on the LRU on its way to the active list."""
+        await self.m.add(GET_ACTIVATE, self.page_ref, folio, 1, LRU)
+        if self._add(self.act_batch, self.act_nr, cpu, folio) or self.page_order[folio]:
+            await self._drain(cpu, self.act_batch, self.act_nr, self.page_active, ACTIVATE)
 
     def _add(self, batch: Cells, nr: Cells, cpu: int, folio: int) -> bool:
         """Append to a CPU's batch; return whether it is full."""
