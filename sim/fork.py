@@ -34,6 +34,9 @@ RSS = site("copy_pte_range", "fold rss")
 SET_NONPRESENT = site("copy_nonpresent_pte", "set entry")
 SWAP_DUP = site("copy_nonpresent_pte", "raise swap count")
 
+PROGRESS_MAX = 32
+"""Units of work (an empty entry is one, a page eight) after which copy_pte_range asks whether somebody waits."""
+
 
 @dataclass
 class Copy:
@@ -107,26 +110,35 @@ class Fork(Component):
             addr = stop
 
     async def copy_pte_range(self, cpu: int, vma: int, src: int, dst: int, addr: int, end: int) -> None:
-        """Copy [addr, end) of one table, with both PTLs held."""
+        """Copy [addr, end) of one table, with both PTLs held; they may be dropped on the way to let others run."""
+        while addr < end:
+            addr = await self.copy_ptes(cpu, vma, src, dst, addr, end)
+
+    async def copy_ptes(self, cpu: int, vma: int, src: int, dst: int, addr: int, end: int) -> int:
+        """Copy [addr, end) under one hold of the PTLs; return how far it came (a round of copy_pte_range)."""
         dst_table = await self.m.load(DST_PMD, self.pmd, self.k.pgtable.pmd_index(dst, addr)) - 1
         await self.m.lock(DST_LOCK, self.ptl, dst_table)
         src_table = await self.k.pgtable.pte_offset_map_lock(cpu, src, addr)
         await self.k.pgtable.arch_enter_lazy_mmu_mode(cpu)
         copy = Copy(cpu, src, dst, vma, src_table, dst_table, [0] * NR_MM_COUNTERS)
-        while addr < end:
-            pte = await self.m.load(READ, self.pte, self.k.pgtable.ptep(src_table, addr))
+        progress_max = PROGRESS_MAX if self.m.draw("need_resched in fork", 2) else 1 << 30
+        progress = 0
+        while addr < end and progress < progress_max:
+            pte = await self.k.pgtable.ptep_get(self.k.pgtable.ptep(src_table, addr), READ)
             nr = 1
             if pte & PRESENT:
                 nr = await self.copy_present_ptes(copy, addr, pte, end - addr)
             elif pte:
                 await self.copy_nonpresent_pte(copy, addr, pte)
             addr += nr
+            progress += 8 * nr if pte else 1
         await self.k.pgtable.arch_leave_lazy_mmu_mode(cpu)
         await self.k.pgtable.pte_unmap_unlock(cpu, src_table)
         for member, count in enumerate(copy.rss):
             if count:
                 await self.m.add(RSS, self.mm_rss, (cpu * self.w.mms + dst) * NR_MM_COUNTERS + member, count)
         await self.m.unlock(DST_UNLOCK, self.ptl, dst_table)
+        return addr
 
     async def copy_nonpresent_pte(self, copy: Copy, addr: int, pte: int) -> None:
         """Copy a swap or migration entry or a marker."""

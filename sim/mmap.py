@@ -132,14 +132,15 @@ class Mmap(Component):
         """Tear the whole address space down: its last user is gone."""
         await self.m.down_read(EXIT_READ, self.mmap_lock, mm)
         vmas = self.k.mm_types.vmas_in(mm, 0, self.w.vpages)
-        await self.k.swap.lru_add_drain(cpu)
-        await self.k.mmu_gather.tlb_gather_mmu(cpu, mm, fullmm=True)
-        await self.k.memory.unmap_vmas(cpu, vmas, 0, self.w.vpages)
+        if vmas:
+            await self.k.swap.lru_add_drain(cpu)
+            await self.k.mmu_gather.tlb_gather_mmu(cpu, mm, fullmm=True)
+            await self.k.memory.unmap_vmas(cpu, vmas, 0, self.w.vpages)
         await self.m.up_read(EXIT_READ_END, self.mmap_lock, mm)
         await self.m.down_write(EXIT_WRITE, self.mmap_lock, mm)
         if vmas:
             await self.free_pgtables(cpu, mm, vmas, 0, self.k.pgtable.per_mm * self.g.ptrs_per_pte)
-        await self.k.mmu_gather.tlb_finish_mmu(cpu)
+            await self.k.mmu_gather.tlb_finish_mmu(cpu)
         for vma in vmas:
             self.vm_area_free(vma)
         await self.m.up_write(EXIT_UNLOCK, self.mmap_lock, mm)

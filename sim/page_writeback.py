@@ -53,10 +53,9 @@ class PageWriteback(Component):
         """Write one folio out if it is dirty (write_cache_pages for one folio); return whether it was."""
         folio = await self.k.filemap.get_folio(file, index)
         await self.m.lock(LOCK, self.page_locked, folio)
-        writeback = self.page_writeback
-        await self.m.wait(WAIT, writeback, folio, lambda: writeback.view[folio] == 0)
-        dirty = False
+        writeback, dirty = self.page_writeback, False
         if await self.m.load(TEST_DIRTY, self.page_dirty, folio):
+            await self.m.wait(WAIT, writeback, folio, lambda: writeback.view[folio] == 0)
             dirty = await self.folio_clear_dirty_for_io(cpu, folio)
         if dirty:
             await self.m.store(START, self.page_writeback, folio, 1)

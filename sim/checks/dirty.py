@@ -11,7 +11,9 @@ from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
 from sim.mm_types import MAPPING_ANON
 from sim.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, WRITE
+from sim.task import OPERATIONS
 
+FORK = OPERATIONS.index("fork") + 1
 SLOT_MASK = (1 << SLOT_BITS) - 1
 
 
@@ -33,6 +35,7 @@ class DirtyChecks(Checker):
     page_locked: Column
     page_anon_exclusive: Column
     mmap_lock: Column
+    op: Cells
     dirty_ptes: Cells
     tlb_writable: Cells
     dirty_hand: Cells
@@ -130,7 +133,8 @@ class DirtyChecks(Checker):
 
     def _forking(self, column: Column, cell: int) -> bool:
         """Return whether the mm is being forked: its flush is still to come (KERNEL.md 5.1.1)."""
-        return self.mmap_lock.view[self._row(column, cell)[0]] < 0
+        writer = -1 - self.mmap_lock.view[self._row(column, cell)[0]]
+        return 0 <= writer < self.w.cpus and self.op[writer] == FORK
 
     def _block_dirty(self, column: Column, cell: int) -> bool:
         """Return whether the entry spans a contiguous block with a dirty PTE: dirtiness is the block's."""
