@@ -193,7 +193,8 @@ class Audit(Checker):
             self.object("I28", message, stored, [("page_content", p, 0)], accused=cleaned)
 
     def _locks(self, np: Any) -> None:
-        for lock in (self.ptl, self.mm_pml, self.mmap_lock, self.page_locked, self.i_mmap_lock, self.anon_vma_lock, self.zone_lock, self.lruvec_lock, self.split_queue_lock):
+        sleeping = (self.mmap_lock, self.page_locked, self.i_mmap_lock, self.anon_vma_lock)
+        for lock in (*sleeping, self.mm_pml, self.ptl, self.zone_lock, self.lruvec_lock, self.split_queue_lock):
             if lock.count and any(lock.view.tolist()):
                 held = int(lock.array.nonzero()[0][0])
                 self.object("LOCK", f"{lock.name}[{held}] is held", 0, [(lock.name, held, 0)])

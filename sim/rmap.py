@@ -243,8 +243,9 @@ class Rmap(Component):
     async def folio_referenced(self, cpu: int, folio: int) -> int:
         """Clear the young bit of every PTE of ``folio``, without a flush; return how many were young.
 
-        The caller holds a reference; a file folio is locked, or taken for young if it is locked already. An anonymous folio's anon_vma is trusted only while the folio is mapped,
-        which is asked again under its lock (folio_lock_anon_vma_read).
+        The caller holds a reference. A file folio is locked, or taken for young if somebody else has locked it. An
+        anonymous folio's anon_vma is trusted only while the folio is mapped, which is asked again under its lock
+        (folio_lock_anon_vma_read).
         """
         anon = self.page_mapping[folio] & MAPPING_ANON
         lock, index = (self.anon_vma_lock if anon else self.i_mmap_lock), (self.page_mapping[folio] >> 1) - 1
