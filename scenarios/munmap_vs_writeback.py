@@ -15,7 +15,7 @@ from stress.scenario import Body, Scenario
 
 
 class MunmapVsWriteback(Scenario):
-    """``order``: of the folio; ``dirty``: how many of its pages have been stored to (0 for none, 1 for one, 2 for all)."""
+    """``order``: of the folio; ``dirty``: how many of its pages have been stored to (0 for none, 1 for the last, 2 for all)."""
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
@@ -45,7 +45,7 @@ class MunmapVsWriteback(Scenario):
     async def join(self) -> None:
         """The storing thread has made pages dirty."""
         await self.task(1).start(0)
-        for addr in range((0, 1, self.nr)[self.params["dirty"]]):
+        for addr in range((self.nr, self.nr - 1, 0)[self.params["dirty"]], self.nr):
             await self.task(1).store(addr)
 
     def actors(self) -> list[tuple[str, int, Body]]:
@@ -55,7 +55,7 @@ class MunmapVsWriteback(Scenario):
         await self.task(0).munmap(0, self.nr)
 
     async def store(self) -> None:
-        await self.task(1).store(0)
+        await self.task(1).store(self.nr - 1)
 
     async def writeback(self) -> None:
         await self.task(2).write_back(0, 0)
