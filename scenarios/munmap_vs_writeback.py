@@ -15,11 +15,12 @@ from stress.scenario import Body, Scenario
 
 
 class MunmapVsWriteback(Scenario):
-    """``order``: of the folio; ``dirty``: how many of its pages have been stored to (0 for none, 1 for the last, 2 for all)."""
+    """``order``: of the folio; ``dirty``: how many of its pages have been stored to (0 for none, 1 for the last, 2 for all);
+    ``quiet``: whether the file's pages are mapped writable and clean, as shmem's are."""
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(order=orders(profile, geometry, pages_max=64), dirty=(1, 2, 0))
+        return rotate(order=orders(profile, geometry, pages_max=64), dirty=(1, 2, 0), quiet=(0, 1))
 
     @property
     def nr(self) -> int:
@@ -38,7 +39,7 @@ class MunmapVsWriteback(Scenario):
         task = self.task(0)
         await task.start(0)
         await read_in(task, 0, self.nr, self.params["order"])
-        await task.mmap(0, self.nr, file=0, shared=True)
+        await task.mmap(0, self.nr, file=0, shared=True, quiet=bool(self.params["quiet"]))
         for addr in range(self.nr):
             await task.load(addr)
 

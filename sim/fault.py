@@ -202,7 +202,7 @@ class PageFault(Component):
             folio = self.k.page_head(page)
             await self.add_rss(cpu, mm, MM_FILEPAGES, 1)
             await self.k.rmap.folio_add_file_rmap_ptes(folio, page, 1)
-            bits = self._wp_bits(vma, orig, YOUNG | (WRITE | DIRTY if write else 0))
+            bits = self._wp_bits(vma, orig, YOUNG | (WRITE | DIRTY if write else self.k.mm_types.file_pte_bits(vma)))
             await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(page, bits), 1)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return empty

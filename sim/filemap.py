@@ -124,13 +124,14 @@ class Filemap(Component):
         await self.m.add(AROUND_GET, self.page_ref, folio, 1, TRANSIENT)
         mapped: list[int] = []
         if await self.m.trylock(AROUND_TRYLOCK, self.page_locked, folio):
-            mapped = await self._map_range(cpu, mm, table, folio, page, at, nr)
+            mapped = await self._map_range(cpu, mm, table, page, at, nr, YOUNG | self.k.mm_types.file_pte_bits(vma))
             await self.unlock_folio(folio)
         await self.k.swap.folio_put(cpu, folio)
         return nr, mapped
 
-    async def _map_range(self, cpu: int, mm: int, table: int, folio: int, page: int, at: int, nr: int) -> list[int]:
+    async def _map_range(self, cpu: int, mm: int, table: int, page: int, at: int, nr: int, bits: int) -> list[int]:
         """Map runs of empty entries: rmap and PTEs first, mapping references last, as 6.9 does (KERNEL.md 5.5)."""
+        folio = self.k.page_head(page)
         empty = [not await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, at + k)) for k in range(nr)]
         k = 0
         mapped: list[int] = []
@@ -141,7 +142,7 @@ class Filemap(Component):
             if run > k:
                 await self.k.rmap.folio_add_file_rmap_ptes(folio, page + k, run - k)
                 ptep = self.k.pgtable.ptep(table, at + k)
-                await self.k.pgtable.set_ptes(cpu, mm, at + k, ptep, make_pte(page + k, YOUNG), run - k, PAGECACHE)
+                await self.k.pgtable.set_ptes(cpu, mm, at + k, ptep, make_pte(page + k, bits), run - k, PAGECACHE)
                 await self.m.add(AROUND_REF, self.page_ref, folio, run - k, PAGECACHE)
                 mapped += range(at + k, at + run)
             k = run + 1

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from sim.arena import MACHINE, PRIVATE, Cells, Column, Field
 from sim.component import Component
+from sim.pte import WRITE
 
 MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES = range(4)
 NR_MM_COUNTERS = 4
 
-VM_WRITE, VM_SHARED, VM_UFFD_WP, VM_MAYWRITE, VM_SEQ_READ = (1 << n for n in range(5))
+VM_WRITE, VM_SHARED, VM_UFFD_WP, VM_MAYWRITE, VM_SEQ_READ, VM_QUIET = (1 << n for n in range(6))
+"""VM_QUIET is the model's own: vma_wants_writenotify() is false, as for shmem, so file PTEs are installed writable and clean."""
 
 MAPPING_ANON = 1
 """Low bit of ``page_mapping``: the rest is an anon_vma; else it is a file. 0 is no mapping."""
@@ -92,6 +94,11 @@ class MmTypes(Component):
     def is_cow_mapping(self, vma: int) -> bool:
         """Return whether ``vma`` is private and may become writable."""
         return self.vma_flags[vma] & (VM_SHARED | VM_MAYWRITE) == VM_MAYWRITE
+
+    def file_pte_bits(self, vma: int) -> int:
+        """Return what ``vm_page_prot`` adds to a file PTE that is installed for reading."""
+        quiet = VM_SHARED | VM_WRITE | VM_QUIET
+        return WRITE if self.vma_flags[vma] & quiet == quiet else 0
 
     def vma_has_recency(self, vma: int) -> bool:
         """Return whether accesses through ``vma`` age its folios."""

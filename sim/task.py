@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.ledger import TRANSIENT
 from sim.machine import site
-from sim.mm_types import MAPPING_ANON, VM_SHARED, VM_UFFD_WP, VM_WRITE, ZERO_PFN
+from sim.mm_types import MAPPING_ANON, VM_QUIET, VM_SHARED, VM_UFFD_WP, VM_WRITE, ZERO_PFN
 from sim.pte import KIND_MIGRATION, KIND_SWAP, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, make_entry, pte_pfn
 
 if TYPE_CHECKING:
@@ -91,10 +91,16 @@ class Task:
 
     # -- system calls ----------------------------------------------------------------------------------------------
 
-    async def mmap(self, addr: int, nr: int, order: int = 0, file: int = -1, pgoff: int = 0, shared: bool = False, uffd_wp: bool = False) -> int:
-        """Map ``nr`` pages at ``addr``: anonymous with folios of up to ``order``, or a file. Return the VMA."""
+    async def mmap(
+        self, addr: int, nr: int, order: int = 0, file: int = -1, pgoff: int = 0, shared: bool = False, uffd_wp: bool = False, quiet: bool = False
+    ) -> int:
+        """Map ``nr`` pages at ``addr``: anonymous with folios of up to ``order``, or a file. Return the VMA.
+
+        ``quiet``: the file system does not want to be told of the first write to a page (shmem), so that shared pages are
+        mapped writable and clean.
+        """
         self.mm_order[self.mm] = max(self.mm_order[self.mm], order)
-        flags = VM_WRITE | (VM_SHARED if shared else 0) | (VM_UFFD_WP if uffd_wp else 0)
+        flags = VM_WRITE | (VM_SHARED if shared else 0) | (VM_UFFD_WP if uffd_wp else 0) | (VM_QUIET if quiet else 0)
         return await self.k.mmap.do_mmap(self.mm, addr, nr, flags, file, pgoff)
 
     async def munmap(self, addr: int, nr: int) -> None:

@@ -1,1 +1,1 @@
-"""Bugs to re-create, one short class each (see docs/writing-a-fault.md)."""
+"""Bugs to re-create, one short class each (CONTRIBUTING.md says how)."""

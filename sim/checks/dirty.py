@@ -120,7 +120,7 @@ class DirtyChecks(Checker):
             if not self.page_anon_exclusive.view[pfn] and not self._forking(column, cell):
                 self.object("I31", f"a store to page {pfn}, which other processes may map", 0, [("page_content", pfn, 0)])
         elif mapping and not (
-            self.page_dirty.view[folio] or self.dirty_ptes[pfn] or self.dirty_hand[pfn] or self.copy_due[pfn] or self._block_dirty(column, cell)
+            self.page_dirty.view[folio] or self.dirty_ptes[pfn] or self.dirty_hand[pfn] or self.copy_due[pfn] or self._block_dirty(column, cell, pfn - offset)
         ):
             where = [("page_content", pfn, 0), ("page_dirty", folio, 0)]
             self.object("I26", f"a store to page {pfn}, clean and not due for write-out", self.k.checks.freed_at(pfn), where)
@@ -136,10 +136,13 @@ class DirtyChecks(Checker):
         writer = -1 - self.mmap_lock.view[self._row(column, cell)[0]]
         return 0 <= writer < self.w.cpus and self.op[writer] == FORK
 
-    def _block_dirty(self, column: Column, cell: int) -> bool:
-        """Return whether the entry spans a contiguous block with a dirty PTE: dirtiness is the block's."""
+    def _block_dirty(self, column: Column, cell: int, first: int) -> bool:
+        """Return whether the entry spans a contiguous block (of pages from ``first`` on) whose dirtiness, the block's as a whole, is in a
+        PTE or in somebody's hand."""
         if column is self.tlb:
             return False
+        if any(self.dirty_hand[first : first + self.g.contpte].tolist()):
+            return True
         mm, addr = self._row(column, cell)
         table = self.pmd.view[self.k.pgtable.pmd_index(mm, addr)] - 1
         if table < 0:
