@@ -2,7 +2,7 @@
 
 The zapper takes the dirty bit out of the PTE, marks the folio dirty, and must keep the mapping counted until the TLBs are flushed (delayed
 rmap): write-out then finds the folio mapped, waits for the PTL in ``folio_mkclean``, and cannot clear PG_dirty while a CPU may still store
-through a dirty TLB entry. Removed too early, the mapping is not looked for, and the store is lost (KERNEL.md 4.7).
+through a dirty TLB entry. Removed too early, the mapping is not looked for, and the store is lost.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whole-arena invariants (KERNEL.md section 8), with numpy, for when the world is quiet: no actor is inside an operation.
+"""Whole-arena invariants (docs/invariants.md), with numpy, for when the world is quiet: no actor is inside an operation.
 
 *Drained* is quiet with nothing left in RCU or in a deferred flush; leaks are judged then. LRU batches count as
 holders in both.
@@ -25,15 +25,15 @@ class Audit(Checker):
 
     name = "audits"
     invariants = (
-        ("I2", "reference-leaked", "at quiescence a refcount is the sum of mappings, cache, batches and pins (KERNEL.md I2)"),
-        ("I7q", "mapcount-differs", "at quiescence a page's mapcount is the number of PTEs that map it (KERNEL.md I7)"),
-        ("I11q", "nr-pages-mapped-differs", "at quiescence _nr_pages_mapped counts the pages with a mapping (KERNEL.md I11)"),
-        ("I17", "rss-differs", "at quiescence RSS equals a recount of the page tables (KERNEL.md I17)"),
-        ("I28", "clean-page-differs", "a clean page-cache page equals what was written out (KERNEL.md I28)"),
-        ("I31q", "exclusive-page-shared", "an exclusive page has one mapping, and a writable anonymous PTE an exclusive page (KERNEL.md I31)"),
-        ("I40", "flush-pending-differs", "the pending counter equals the number of open gathers (KERNEL.md I40)"),
-        ("I15q", "deferred-queue-differs", "the deferred-split queue's length counts the folios on it (KERNEL.md I15)"),
-        ("O14q", "swap-count-differs", "a swap slot's count equals the entries that name it (KERNEL.md I17)"),
+        ("I2", "reference-leaked", "at quiescence a refcount is the sum of mappings, cache, batches and pins (_refcount in include/linux/mm_types.h)"),
+        ("I7q", "mapcount-differs", "at quiescence a page's mapcount is the number of PTEs that map it (mm/rmap.c)"),
+        ("I11q", "nr-pages-mapped-differs", "at quiescence _nr_pages_mapped counts the pages with a mapping (_nr_pages_mapped in mm/rmap.c)"),
+        ("I17", "rss-differs", "at quiescence RSS equals a recount of the page tables (add_mm_rss_vec)"),
+        ("I28", "clean-page-differs", "a clean page-cache page equals what was written out (mm/page-writeback.c)"),
+        ("I31q", "exclusive-page-shared", "an exclusive page has one mapping, and a writable anonymous PTE an exclusive page (PG_anon_exclusive in include/linux/page-flags.h)"),
+        ("I40", "flush-pending-differs", "the pending counter equals the number of open gathers (inc_tlb_flush_pending)"),
+        ("I15q", "deferred-queue-differs", "the deferred-split queue's length counts the folios on it (deferred_split_folio)"),
+        ("O14q", "swap-count-differs", "a swap slot's count equals the entries that name it (free_swap_and_cache)"),
         ("LOCK", "lock-left-held", "no lock is held when nobody is inside an operation"),
     )
 

@@ -130,7 +130,7 @@ class Filemap(Component):
         return nr, mapped
 
     async def _map_range(self, cpu: int, mm: int, table: int, page: int, at: int, nr: int, bits: int) -> list[int]:
-        """Map runs of empty entries: rmap and PTEs first, mapping references last, as 6.9 does (KERNEL.md 5.5)."""
+        """Map runs of empty entries: rmap and PTEs first, mapping references last, as 6.9 does."""
         folio = self.k.page_head(page)
         empty = [not await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, at + k)) for k in range(nr)]
         k = 0

@@ -22,6 +22,7 @@ class Ledger(Component):
     """The ledger's cells, by holder and folio, each with the site that last changed it."""
 
     name = "ledger"
+    invariants = (("I3", "reference-not-held", "every reference has one holder, and is put once (include/linux/page_ref.h)"),)
 
     change: Callable[[int, int, int], None]
     """``change(holder, folio, delta)``: give references of a folio to a holder, or with a negative delta take them."""
@@ -62,9 +63,6 @@ class Ledger(Component):
 
     def _overdrawn(self, holder: int, folio: int, delta: int, value: int, here: int, victim: int) -> None:
         name = HOLDERS[holder]
-        self.m.fail(
-            Violation(
-                "I3", "reference-not-held", f"folio {folio}: {-delta} references taken from the {name}, which had {value - delta}", here, victim,
-                locations=[("page_ref", folio, 0)], rule="every reference has one holder, and is put once (KERNEL.md I3, I5)",
-            )
-        )  # fmt: skip
+        checker, title, rule = self.invariants[0]
+        message = f"folio {folio}: {-delta} references taken from the {name}, which had {value - delta}"
+        self.m.fail(Violation(checker, title, message, here, victim, [("page_ref", folio, 0)], rule))

@@ -66,7 +66,7 @@ def site_checksum(code: int) -> int:
 class Violation(Exception):
     """What a checker raises.
 
-    ``checker`` is an invariant's id (KERNEL.md section 8, as ``I21``), ``title`` its short name; ``accused`` and
+    ``checker`` is an invariant's id (docs/invariants.md, as ``I21``), ``title`` its short name; ``accused`` and
     ``victim`` are site codes: the step that broke the rule, and the one that was relied upon.
     """
 

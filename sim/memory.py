@@ -286,7 +286,7 @@ class Memory(Component):
     # -- entries that are not present ------------------------------------------------------------------------------
 
     async def zap_nonpresent(self, zap: Zap, addr: int, ptep: int, pte: int) -> None:
-        """Zap one entry that no TLB can hold (KERNEL.md 2.7)."""
+        """Zap one entry that no TLB can hold."""
         kind = pte & KIND_MASK
         if kind == KIND_SWAP:
             if not self.should_zap_cows(zap.details):
@@ -325,7 +325,7 @@ class Memory(Component):
 
 
 class MemoryPerPage(Memory):
-    """6.9 without the series: one PTE at a time, one gather slot a page (the body of 6.8, KERNEL.md 2.9)."""
+    """6.9 without the series: one PTE at a time, one gather slot a page (the body of 6.8)."""
 
     async def zap_present_ptes(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
         page, full = pte_pfn(pte), bool(self.gather_fullmm[zap.tlb])

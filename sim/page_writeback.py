@@ -1,7 +1,7 @@
 """Dirtying and write-out (mm/page-writeback.c, v6.9).
 
 ``folio_clear_dirty_for_io`` write-protects through the rmap before it clears PG_dirty, and a zapper that still
-owes the removal of a rmap makes it wait for the PTL: that is what keeps late stores (KERNEL.md 4.6.4, 4.7).
+owes the removal of a rmap makes it wait for the PTL: that is what keeps late stores.
 Lock order: folio lock, i_mmap_rwsem, PTL. Left out: dirty accounting, inode lists, errors.
 """
 

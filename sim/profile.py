@@ -11,7 +11,7 @@ SMALL, REAL = "small", "real"
 
 @dataclass(frozen=True)
 class Geometry:
-    """Sizes, in entries or base pages. ``real`` is the kernel's own arithmetic, ``small`` scaled down (KERNEL.md 11.5)."""
+    """Sizes, in entries or base pages. ``real`` is the kernel's own arithmetic, ``small`` scaled down."""
 
     page_size: int
     ptrs_per_pte: int
@@ -75,7 +75,7 @@ def small_geometry(real: Geometry, flush_ceiling: int = 4) -> Geometry:
 
 @dataclass(frozen=True)
 class Profile:
-    """An architecture. Flags are what Linux 6.9 selects or defines for it (KERNEL.md section 7)."""
+    """An architecture. Flags are what Linux 6.9 selects or defines for it."""
 
     name: str
     real: Geometry

@@ -238,5 +238,5 @@ class Task:
 
 
 OPERATIONS = ("fault", "munmap", "dontneed", "fork", "exit", "writeback", "age")
-"""Operations whose overlaps are counted (KERNEL.md 6.3)."""
+"""Operations whose overlaps are counted."""
 

@@ -1,4 +1,4 @@
-"""TLB flushing, the part that is the same everywhere, and the generic broadcast (KERNEL.md 3.7, 7).
+"""TLB flushing, the part that is the same everywhere, and the generic broadcast.
 
 A flush of other CPUs is never one step: the initiator posts requests, its own CPU invalidates, then it waits.
 """
@@ -104,7 +104,7 @@ class TlbFlush(Component):
         """A kernel thread borrows the mm that is loaded."""
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """Return whether ``cpu`` can still execute an access with a TLB entry of ``mm`` (KERNEL.md 8.5)."""
+        """Return whether ``cpu`` can still execute an access with a TLB entry of ``mm``."""
         return True
 
     def walks(self, cpu: int, mm: int) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from stress.cli import COMMANDS
+from stress.discovery import CATALOGUE
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, SKIPPED, USAGE, VIOLATED
 from stress.store import SCHEMA, VERSION
 from stress.trace import VERSION as TRACE_VERSION
@@ -69,9 +70,15 @@ def test_the_readme_has_the_two_commands_and_ci_runs_the_second() -> None:
 
 
 def test_tox_has_an_environment_for_every_profile() -> None:
-    from stress.discovery import CATALOGUE
 
     text = (ROOT / "tox.ini").read_text()
     found = re.search(r"^envlist = .*\{(.*)\}", text, re.MULTILINE)
     assert found is not None
     assert set(CATALOGUE.profiles()) == set(found[1].split(","))
+
+
+def test_the_invariants_are_documented() -> None:
+    """docs/invariants.md has a row for each checker, word for word, and no others."""
+    rows = re.findall(r"^\| (\S+) \| ([^|]+) \| ([^|]+) \|$", (ROOT / "docs/invariants.md").read_text(), re.MULTILINE)
+    told = {name: f"{title}: {rule}" for name, title, rule in rows if name not in ("id", "---")}
+    assert CATALOGUE.checkers() == told

@@ -5,7 +5,7 @@ unfolded behind the generic code's back, always by clearing all its entries, inv
 with the young and dirty bits of the whole block in each. Broadcasts need no CPU mask and no IPI. Tearing down a
 whole mm without freed tables invalidates nothing: its ASID is not used again before a rollover.
 
-What is DBM, RDONLY and a software bit there is WRITE and DIRTY here (KERNEL.md 1.2.1). CPUs without range operations.
+What is DBM, RDONLY and a software bit there is WRITE and DIRTY here. CPUs without range operations.
 Left out: secondary TLBs (SMMU), BBML2.
 """
 

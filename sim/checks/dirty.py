@@ -22,10 +22,10 @@ class DirtyChecks(Checker):
 
     name = "checks_dirty"
     invariants = (
-        ("I26", "store-not-covered", "a store to a file page is covered by a dirty bit until it is written (KERNEL.md I26)"),
-        ("I27", "writable-after-clean", "after folio_clear_dirty_for_io no TLB can write to the folio (KERNEL.md I27)"),
-        ("I29", "dirty-bit-lost", "a zap passes the dirty bits of file PTEs on (KERNEL.md I29)"),
-        ("I31", "store-to-shared-page", "only an exclusive anonymous page is written (KERNEL.md I31)"),
+        ("I26", "store-not-covered", "a store to a file page is covered by a dirty bit until it is written (folio_mkclean, tlb_flush_rmaps)"),
+        ("I27", "writable-after-clean", "after folio_clear_dirty_for_io no TLB can write to the folio (folio_clear_dirty_for_io)"),
+        ("I29", "dirty-bit-lost", "a zap passes the dirty bits of file PTEs on (zap_present_folio_ptes)"),
+        ("I31", "store-to-shared-page", "only an exclusive anonymous page is written (PG_anon_exclusive in include/linux/page-flags.h)"),
     )
 
     page_head: Cells
@@ -132,7 +132,7 @@ class DirtyChecks(Checker):
         return row % self.w.mms, place * (1 if column is self.tlb else self.g.contpte)
 
     def _forking(self, column: Column, cell: int) -> bool:
-        """Return whether the mm is being forked: its flush is still to come (KERNEL.md 5.1.1)."""
+        """Return whether the mm is being forked: its flush is still to come."""
         writer = -1 - self.mmap_lock.view[self._row(column, cell)[0]]
         return 0 <= writer < self.w.cpus and self.op[writer] == FORK
 

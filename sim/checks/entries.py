@@ -24,15 +24,15 @@ class EntryChecks(Checker):
 
     name = "checks_entries"
     invariants = (
-        ("I7", "mapcount-unbalanced", "when the PTL is free, mapcounts equal the PTEs that map each page (KERNEL.md I7)"),
-        ("I8", "mapcount-below-ptes", "a page's mapcount is never below the number of PTEs that map it (KERNEL.md I8)"),
-        ("I9", "mapcount-negative", "mapcounts are never negative (KERNEL.md I9)"),
-        ("I24", "entry-replaced-unflushed", "a PTE is cleared and flushed before its slot maps again under the same lock (KERNEL.md I24)"),
-        ("PTL", "entry-changed-without-ptl", "page-table entries are changed under the PTL of their table (KERNEL.md 0.6)"),
-        ("O7", "fork-copy-differs", "fork gives the child every page and every swap or migration entry of the parent (KERNEL.md 5.1)"),
-        ("O14", "marker-lost", "a zap that keeps markers leaves one for each protected entry, and no others (KERNEL.md 2.8)"),
-        ("O15", "copy-differs", "a private copy holds what the anonymous page that it replaces holds (KERNEL.md 5.3)"),
-        ("O16", "zap-outside-range", "a zap clears entries inside its range only (KERNEL.md 2.5)"),
+        ("I7", "mapcount-unbalanced", "when the PTL is free, mapcounts equal the PTEs that map each page (mm/rmap.c)"),
+        ("I8", "mapcount-below-ptes", "a page's mapcount is never below the number of PTEs that map it (mm/rmap.c)"),
+        ("I9", "mapcount-negative", "mapcounts are never negative (mm/rmap.c)"),
+        ("I24", "entry-replaced-unflushed", "a PTE is cleared and flushed before its slot maps again under the same lock (wp_page_copy; break-before-make on arm64)"),
+        ("PTL", "entry-changed-without-ptl", "page-table entries are changed under the PTL of their table (pte_lockptr)"),
+        ("O7", "fork-copy-differs", "fork gives the child every page and every swap or migration entry of the parent (copy_page_range)"),
+        ("O14", "marker-lost", "a zap that keeps markers leaves one for each protected entry, and no others (zap_install_uffd_wp_if_needed)"),
+        ("O15", "copy-differs", "a private copy holds what the anonymous page that it replaces holds (wp_page_copy)"),
+        ("O16", "zap-outside-range", "a zap clears entries inside its range only (folio_pte_batch)"),
     )
 
     pte: Column

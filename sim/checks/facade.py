@@ -18,9 +18,9 @@ class Checks(Checker):
 
     name = "checks"
     invariants = (
-        ("I19", "mm-counters-left", "a destroyed mm has no RSS and no page tables (KERNEL.md I19)"),
-        ("O13", "fault-loop", "a handled fault lets the access go on (FAULTS.md O13)"),
-        ("I11", "freed-while-counted", "a freed folio has no mapcount left (KERNEL.md 8.9)"),
+        ("I19", "mm-counters-left", "a destroyed mm has no RSS and no page tables (check_mm)"),
+        ("O13", "fault-loop", "a handled fault lets the access go on (handle_mm_fault)"),
+        ("I11", "freed-while-counted", "a freed folio has no mapcount left (free_page_is_bad)"),
     )
 
     entries: EntryChecks

@@ -23,13 +23,13 @@ class GatherChecks(Checker):
 
     name = "checks_gather"
     invariants = (
-        ("I5", "gather-reference-kept", "each gather word is put exactly once (KERNEL.md I5)"),
-        ("I35", "gather-batch-overfull", "a batch has room for a pair whenever an entry is queued (KERNEL.md I35, O17)"),
-        ("I37", "delayed-rmap-outlives-lock", "delayed_rmap is clear whenever the PTL is not held (KERNEL.md I37)"),
-        ("I39", "flush-range-too-small", "the range flushed covers every entry cleared since the last flush (KERNEL.md I39)"),
-        ("I42", "gather-pair-torn", "a page and its count stay in one batch and one chunk (KERNEL.md I42, O17)"),
-        ("MMAP", "zap-without-mmap-lock", "munmap, MADV_DONTNEED and exit zap under the mmap lock (KERNEL.md 6.2)"),
-        ("I43", "gather-count-missing", "a page word that announces a count is followed by a count of 2 or more (KERNEL.md I43, O17)"),
+        ("I5", "gather-reference-kept", "each gather word is put exactly once (__tlb_batch_free_encoded_pages)"),
+        ("I35", "gather-batch-overfull", "a batch has room for a pair whenever an entry is queued (__tlb_remove_folio_pages_size)"),
+        ("I37", "delayed-rmap-outlives-lock", "delayed_rmap is clear whenever the PTL is not held (tlb_flush_rmaps)"),
+        ("I39", "flush-range-too-small", "the range flushed covers every entry cleared since the last flush (__tlb_adjust_range)"),
+        ("I42", "gather-pair-torn", "a page and its count stay in one batch and one chunk (__tlb_batch_free_encoded_pages)"),
+        ("MMAP", "zap-without-mmap-lock", "munmap, MADV_DONTNEED and exit zap under the mmap lock (zap_page_range_single)"),
+        ("I43", "gather-count-missing", "a page word that announces a count is followed by a count of 2 or more (struct encoded_page)"),
     )
 
     mmap_lock: Column

@@ -12,10 +12,10 @@ class ReferenceChecks(Checker):
 
     name = "checks_references"
     invariants = (
-        ("I1", "refcount-negative", "a refcount is never negative, and a free page has no user (KERNEL.md I1)"),
-        ("I4", "refcount-below-mapcount", "a folio's refcount is never below its total mapcount (KERNEL.md I4)"),
-        ("I15", "freed-on-deferred-list", "a freed folio is on no deferred-split list (KERNEL.md I15)"),
-        ("O11", "anon-vma-gone", "the anon_vma of a mapped folio, and each VMA in it, is alive while a walk can use it (KERNEL.md 4.6; FAULTS.md O11)"),
+        ("I1", "refcount-negative", "a refcount is never negative, and a free page has no user (include/linux/page_ref.h)"),
+        ("I4", "refcount-below-mapcount", "a folio's refcount is never below its total mapcount (order of operations in mm/rmap.c and mm/memory.c)"),
+        ("I15", "freed-on-deferred-list", "a freed folio is on no deferred-split list (free_tail_page_prepare)"),
+        ("O11", "anon-vma-gone", "the anon_vma of a mapped folio, and each VMA in it, is alive while a walk can use it (folio_lock_anon_vma_read)"),
     )
 
     page_ref: Column

@@ -17,10 +17,10 @@ class TlbChecks(Checker):
 
     name = "checks_tlb"
     invariants = (
-        ("I21", "tlb-stale-after-free", "unhook the PTE, invalidate, only then free (KERNEL.md I21; include/asm-generic/tlb.h)"),
-        ("I22", "walk-of-freed-table", "a page table is not freed while a walker can reach it (KERNEL.md I22)"),
-        ("I23", "tlb-stale-after-return", "when a call that takes access away returns, no CPU has the access (KERNEL.md I23)"),
-        ("I22b", "table-freed-in-use", "a page table is freed empty and unhooked (KERNEL.md I22)"),
+        ("I21", "tlb-stale-after-free", "unhook the PTE, invalidate, only then free (include/asm-generic/tlb.h)"),
+        ("I22", "walk-of-freed-table", "a page table is not freed while a walker can reach it (tlb_remove_table)"),
+        ("I23", "tlb-stale-after-return", "when a call that takes access away returns, no CPU has the access (tlb_finish_mmu)"),
+        ("I22b", "table-freed-in-use", "a page table is freed empty and unhooked (free_pgd_range)"),
     )
 
     tlb: Column

@@ -1,4 +1,4 @@
-"""KERNEL.md table 2.15, row by row: which sites of the model make the row's steps; and which sites a profile does not have, and why.
+"""The steps of one zapped batch, row by row: which sites of the model make the row's steps; and which sites a profile does not have, and why.
 
 A condition is a flag of the profile: the row, or the sites, are there only where it holds. A row without sites is private to the zapper
 and makes no step.

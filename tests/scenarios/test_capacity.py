@@ -1,6 +1,6 @@
 """The kernel's own arithmetic at real geometry, as the running model yields it: nothing here is read off a constant of the model.
 
-Gather capacities and free chunks (KERNEL.md 3.2, 3.7), the hash entries of one lazy-MMU batch (7.6), flush ceilings (7).
+Gather capacities and free chunks, the hash entries of one lazy-MMU batch (7.6), flush ceilings (7).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ PROFILES = list(CATALOGUE.profiles())
 GATHERING = [name for name in PROFILES if CATALOGUE.profile(name).gathers]
 
 CAPACITY = {4096: (9678, 4849, 9698), 16384: (8187, 4096, 8192), 65536: (8196, 4099, 8198)}
-"""Page size in bytes -> entries until the gather says full: singles, pairs, and singles before the series (KERNEL.md 3.2)."""
+"""Page size in bytes -> entries until the gather says full: singles, pairs, and singles before the series."""
 
 CEILING = {"x86-64": 33, "arm64-4k": 511, "arm64-16k": 2047, "arm64-64k": 8191, "ppc64-radix": 33, "riscv64": 64, "s390x": 0}
-"""The most pages that a gather's flush invalidates one by one; 0 is none (KERNEL.md 7)."""
+"""The most pages that a gather's flush invalidates one by one; 0 is none."""
 
 LAZY_BATCH = 192
 """PPC64_TLB_BATCH_NR."""

@@ -1,4 +1,4 @@
-"""6.9 and 6.9-perpage leave the same state after any sequential program (DESIGN.md section 6, Versions).
+"""6.9 and 6.9-perpage leave the same state after any sequential program.
 
 Compared are PTEs up to the names of frames, RSS, references (but those of LRU batches), mapcounts, exclusivity, dirty bits, contents, page
 cache and disk; not LRU flags, the deferred-split queue, TLB generations, or the order of free lists. Frames are named in the order in which a

@@ -1,4 +1,4 @@
-"""The scenarios together reach every row of KERNEL.md table 2.15, every site, and every ordered pair of operations (6.3)."""
+"""The scenarios together reach every row of the zap path's step table (rows.py), every site, and every ordered pair of operations (6.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each invariant is shown to fire by a mutation written from KERNEL.md section 8; the counters are recounted; the world is left alone."""
+"""Each invariant is shown to fire by a mutation written from docs/invariants.md; the counters are recounted; the world is left alone."""
 
 from __future__ import annotations
 
