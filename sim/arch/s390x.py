@@ -148,8 +148,11 @@ class S390TlbFlush(TlbFlush):
         self.cpu_mm[cpu] = mm + 1
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """A CPU makes up for what has been noted before it runs the mm again; inside the kernel it runs no user code. Nobody runs a dead mm."""
-        noted = self.context_flush_mm.view[mm] or self.context_lock.view[mm] == cpu + 1
+        """A CPU makes up for what has been noted before it runs the mm again, if need be by waiting for the lock of whoever does so now.
+
+        Inside the kernel it runs no user code. Nobody runs a dead mm.
+        """
+        noted = self.context_flush_mm.view[mm] or self.context_lock.view[mm]
         return self.cpu_mm[cpu] == mm + 1 and self.mm_users.view[mm] > 0 and not (noted and self.op[cpu])
 
 
