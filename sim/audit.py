@@ -30,7 +30,7 @@ class Audit(Checker):
         ("I11q", "nr-pages-mapped-differs", "at quiescence _nr_pages_mapped counts the pages with a mapping (_nr_pages_mapped in mm/rmap.c)"),
         ("I17", "rss-differs", "at quiescence RSS equals a recount of the page tables (add_mm_rss_vec)"),
         ("I28", "clean-page-differs", "a clean page-cache page equals what was written out (mm/page-writeback.c)"),
-        ("I31q", "exclusive-page-shared", "an exclusive page has one mapping, and a writable anonymous PTE an exclusive page (PG_anon_exclusive in include/linux/page-flags.h)"),
+        ("I31q", "exclusive-page-shared", "an exclusive page has one mapping, and a writable anonymous PTE an exclusive page (PG_anon_exclusive)"),
         ("I40", "flush-pending-differs", "the pending counter equals the number of open gathers (inc_tlb_flush_pending)"),
         ("I15q", "deferred-queue-differs", "the deferred-split queue's length counts the folios on it (deferred_split_folio)"),
         ("O14q", "swap-count-differs", "a swap slot's count equals the entries that name it (free_swap_and_cache)"),

@@ -25,7 +25,7 @@ class DirtyChecks(Checker):
         ("I26", "store-not-covered", "a store to a file page is covered by a dirty bit until it is written (folio_mkclean, tlb_flush_rmaps)"),
         ("I27", "writable-after-clean", "after folio_clear_dirty_for_io no TLB can write to the folio (folio_clear_dirty_for_io)"),
         ("I29", "dirty-bit-lost", "a zap passes the dirty bits of file PTEs on (zap_present_folio_ptes)"),
-        ("I31", "store-to-shared-page", "only an exclusive anonymous page is written (PG_anon_exclusive in include/linux/page-flags.h)"),
+        ("I31", "store-to-shared-page", "only an exclusive anonymous page is written (PG_anon_exclusive)"),
     )
 
     page_head: Cells

@@ -27,7 +27,7 @@ class EntryChecks(Checker):
         ("I7", "mapcount-unbalanced", "when the PTL is free, mapcounts equal the PTEs that map each page (mm/rmap.c)"),
         ("I8", "mapcount-below-ptes", "a page's mapcount is never below the number of PTEs that map it (mm/rmap.c)"),
         ("I9", "mapcount-negative", "mapcounts are never negative (mm/rmap.c)"),
-        ("I24", "entry-replaced-unflushed", "a PTE is cleared and flushed before its slot maps again under the same lock (wp_page_copy; break-before-make on arm64)"),
+        ("I24", "entry-replaced-unflushed", "a PTE is cleared and flushed before its slot maps again under the same lock (wp_page_copy)"),
         ("PTL", "entry-changed-without-ptl", "page-table entries are changed under the PTL of their table (pte_lockptr)"),
         ("O7", "fork-copy-differs", "fork gives the child every page and every swap or migration entry of the parent (copy_page_range)"),
         ("O14", "marker-lost", "a zap that keeps markers leaves one for each protected entry, and no others (zap_install_uffd_wp_if_needed)"),
