@@ -12,10 +12,10 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from sim.errors import SimError
-from stress.errors import CLEAN, FAILED, INTERRUPTED, USAGE, ZapstressError
+from stress.errors import CLEAN, FAILED, INTERRUPTED, USAGE, UsageError, ZapstressError
 from stress.output import put_json, settle
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ COMMANDS = {
 
 STATUSES = "exit status: 0 clean, 1 violation, 2 bad usage or input, 3 the tool failed, 4 skipped, 5 inconclusive, 130 interrupted"
 TRACEBACK = "ZAPSTRESS_TRACEBACK"
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains as everything else here does: in one line, and as an object with ``--json``."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message.removeprefix('argument ')} ({self.prog} --help shows the options)")
 
 
 def help_text() -> str:
@@ -101,10 +108,9 @@ def _dispatch(words: list[str], catalogue: Catalogue | None) -> int:
     name = words[0]
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
-        print(f"zapstress: unknown command '{name}'; {f'did you mean {close[0]}?' if close else 'see zapstress --help'}", file=sys.stderr)
-        return USAGE
+        raise UsageError(f"unknown command '{name}'; {f'did you mean {close[0]}?' if close else 'see zapstress --help'}")
     command = importlib.import_module(f"stress.commands.{name}")
-    parser = argparse.ArgumentParser(f"zapstress {name}", description=command.__doc__, epilog=STATUSES, conflict_handler="resolve", allow_abbrev=False)
+    parser = Parser(f"zapstress {name}", description=command.__doc__, epilog=STATUSES, conflict_handler="resolve", allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     command.add_arguments(parser)
     args = parser.parse_args(words[1:])

@@ -23,12 +23,15 @@ from stress.errors import UsageError
 
 if TYPE_CHECKING:
     from sim.profile import Profile
+    from stress.case import Case
     from stress.protocols import Strategy
     from stress.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = ("scenarios", "profiles", "faults", "strategies", "kernels", "checkers")
 DEFAULT_KERNEL = "6.9"
+KNOWN_MAX = 12
+"""Names that a line of complaint lists."""
 MACHINE_CHECKERS = {
     "deadlock": "deadlock, lost-wakeup: whoever waits is woken in the end",
     "livelock": "livelock: under fair turns every actor comes to its end",
@@ -75,8 +78,18 @@ def choose(kind: str, name: str, names: Iterable[str]) -> str:
     if name in known:
         return name
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or difflib.get_close_matches(name.upper(), known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known[:12]) or 'none'}"
+    more = f" and {len(known) - KNOWN_MAX} more" if len(known) > KNOWN_MAX else ""
+    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known[:KNOWN_MAX]) or 'none'}{more}"
     raise UsageError(f"unknown {kind} '{name}'; {hint} (zapstress list shows all)")
+
+
+def once(kind: str, names: Iterable[str]) -> None:
+    """Raise a UsageError if one of ``names`` is there twice."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise UsageError(f"{kind} '{name}' is named twice; once is enough")
+        seen.add(name)
 
 
 def only_class(module: ModuleType, file: Path, base: type | None, attribute: str = "") -> type:
@@ -166,6 +179,23 @@ class Catalogue:
         except TypeError:
             raise UsageError(f"strategy {name} has no option {' or '.join(sorted(options))}") from None
         return made
+
+    def check(self, case: Case) -> None:
+        """Raise UsageError unless ``case``, which may be a stranger's, is one that its scenario could rotate to, or lies between two of them."""
+        once("fault", case.faults)
+        choose("geometry", case.geometry, ("small", "real"))
+        known = self.scenario_class(case.scenario).parameters(self.profile(case.profile), case.geometry)
+        names = sorted({name for params in known for name in params})
+        given = dict(case.params)
+        for name, value in case.params:
+            if name not in names:
+                raise UsageError(f"scenario {case.scenario} has no parameter '{name}'; it has: {', '.join(names) or 'none'}")
+            values = [params[name] for params in known if name in params]
+            if not min(values) <= value <= max(values):
+                raise UsageError(f"parameter {name} of {case.scenario} is from {min(values)} to {max(values)} on {case.profile}, not {value}")
+        missing = [name for name in names if name not in given]
+        if given and missing:
+            raise UsageError(f"scenario {case.scenario} now has a parameter '{missing[0]}' too, which the case does not give; it was made by another version")
 
     def compose(self, *, profile: Profile, geometry: str, kernel: str, world: Any, faults: tuple[str, ...]) -> Any:
         """Return a composed kernel; ``kernel`` is a version or ``FILE.py:CLASS``, ``faults`` are ids."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.profile import SMALL
-from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED, StorageError
 from stress.fleet import DEFAULT_CATALOGUE, Fleet, Order, WorkerProcess, foremost
 from stress.plan import SEED_BITS, Lease, Plan, Settings, rows_of
 from stress.trace import write_atomically
@@ -209,7 +209,10 @@ def matrix(faults: tuple[str, ...], profiles: tuple[str, ...], executions: int |
 def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Any] | None = None) -> dict[str, Any]:
     """Fill the matrix; return it as plain data."""
     began = time.monotonic()
-    check.directory.mkdir(parents=True, exist_ok=True)
+    try:
+        check.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{check.directory}: cannot be made ({error.strerror}); give --dir another directory") from error
     trio.run(_run, check, progress)
     elapsed, executions = time.monotonic() - began, sum(cell.executions for cell in check.cells)
     statuses = {cell.status for cell in check.cells}

@@ -308,6 +308,8 @@ def _locked(directory: Path) -> int:
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory}: not a directory; --dir wants one, existing or new")
     try:
+        if directory.exists() and not (directory / DATABASE).exists() and {entry.name for entry in directory.iterdir()} - {LOCK}:
+            raise UsageError(f"{directory}: holds something else, and no campaign; give --dir a directory of its own")
         directory.mkdir(parents=True, exist_ok=True)
         fd = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except NotADirectoryError as error:

@@ -36,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--kernel", metavar="VERSION|FILE.py:CLASS", help="the kernel, or a component of your own in the default one (default: 6.9)")
     add("--fault", nargs="+", action="extend", metavar="ID", help="put these faults in")
     add("--strategy", metavar="NAME", help="default: portfolio, which takes random, pct and round-robin in turn")
-    add("--depth", type=int, metavar="N", help="of pct: bugs of depth N (default: drawn for each execution)")
+    add("--depth", type=positive, metavar="N", help="of pct: bugs of depth N (default: drawn for each execution)")
     add("--machine", choices=("lockstep", "parallel", "both"), help="default: lockstep")
     add("--seed", type=seed, metavar="N", help="default: drawn, and printed")
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--duration", type=duration, metavar="TIME", help="how long, as 60s, 5m or 2h (default: 60s)")
     budget.add_argument("--executions", type=positive, metavar="N", help="how many executions in this run")
     add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
-    add("--dir", type=Path, metavar="DIR", help=f"results; if it holds a campaign, go on with it (default: a new one in {RESULTS}/)")
+    add("--dir", type=directory, metavar="DIR", help=f"results; if it holds a campaign, go on with it (default: a new one in {RESULTS}/)")
     add("--stop-on-first", action="store_true", help="end at the first failure")
 
 
@@ -63,6 +63,13 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 1")
     return value
+
+
+def directory(text: str) -> Path:
+    """Parse a directory's name."""
+    if not text:
+        raise argparse.ArgumentTypeError("name a directory")
+    return Path(text)
 
 
 def duration(text: str) -> float:
@@ -87,9 +94,9 @@ def run(args: argparse.Namespace) -> int:
     budget = Budget(args.duration, args.executions, args.workers or cores(), args.stop_on_first)
     if budget.duration_s is None and budget.executions is None:
         budget.duration_s = 60.0
-    settings, directory = settle(args)
-    print(f"campaign of seed {settings.seed:#x} in {directory}", file=sys.stderr)
-    data = run_campaign(directory, settings, budget, spec_of(args.catalogue), show)
+    settings, where = settle(args)
+    print(f"campaign of seed {settings.seed:#x} in {where}", file=sys.stderr)
+    data = run_campaign(where, settings, budget, spec_of(args.catalogue), show)
     put_json(data) if args.json else put(text(data))
     return int(data["exit_status"])
 
@@ -104,6 +111,8 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
     from stress.store import peek
 
     given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) is not None}
+    if args.fault:
+        given["fault"] = [name.upper() for name in args.fault]
     kept = peek(args.dir) if args.dir is not None else None
     if kept is None:
         chosen = defaults(args.catalogue) | renamed(given)
@@ -130,7 +139,7 @@ def renamed(given: dict[str, Any]) -> dict[str, Any]:
 
 def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
     """Return settings of which every name exists. Raises UsageError."""
-    from stress.discovery import choose, is_file, user_component
+    from stress.discovery import choose, is_file, once, user_component
     from stress.plan import PORTFOLIO, Settings
 
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}
@@ -141,6 +150,7 @@ def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
         choose("scenario", name, catalogue.scenarios())
     for name in settings.profiles:
         choose("profile", name, catalogue.profiles())
+    once("fault", settings.faults)
     for name in settings.faults:
         catalogue.fault_class(name)
     if is_file(settings.kernel):

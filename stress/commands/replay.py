@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replay; the exit status is that of the execution, or 5 if it diverged."""
     trace = load(args.trace)
+    args.catalogue.check(trace.case)
     return trio.run(_replay, args, trace, restrict_keyboard_interrupt_to_checkpoints=True)
 
 

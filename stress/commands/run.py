@@ -32,10 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fault", action="append", default=[], metavar="ID", help="plant a fault; may be repeated")
     parser.add_argument("--strategy", default="random", help="who chooses (default: %(default)s)")
     parser.add_argument("--param", action="append", default=[], metavar="K=V", help="a parameter of the scenario; may be repeated")
-    parser.add_argument("--seed", type=lambda text: int(text, 0), default=0, metavar="N", help="default: 0")
+    parser.add_argument("--seed", type=number, default=0, metavar="N", help="default: 0")
     parser.add_argument("--steps-max", type=int, default=STEPS_MAX, metavar="N", help="step budget (default: %(default)s)")
     parser.add_argument("--driver", choices=("fast", "reference"), default="fast", help="how actors are resumed; both give equal digests")
     parser.add_argument("--save", default="", metavar="TRACE", help="write the execution's trace")
+
+
+def number(text: str) -> int:
+    """Parse a number, decimal or 0x."""
+    return int(text, 0)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,21 +75,22 @@ async def _page(args: argparse.Namespace, trace: Trace) -> str:
 
 def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
     """Return the case that the options name. Raises UsageError."""
+    if args.seed < 0:
+        raise UsageError("--seed is a number from 0")
     profile = catalogue.profile(args.profile)
     known = catalogue.scenario_class(args.scenario).parameters(profile, args.geometry)
     params = dict(known[0] if known else {})
     for word in args.param:
         name, _, value = word.partition("=")
-        if name not in {key for one in known for key in one}:
-            names = ", ".join(sorted({key for one in known for key in one})) or "none"
-            raise UsageError(f"scenario {args.scenario} has no parameter '{name}'; it has: {names}")
         try:
             params[name] = int(value, 0)
         except ValueError:
             raise UsageError(f"--param {word}: write NAME=NUMBER") from None
     if args.steps_max < 1:
         raise UsageError("--steps-max must be at least 1")
-    return Case(args.scenario, tuple(sorted(params.items())), args.profile, args.geometry, args.kernel, tuple(fault.upper() for fault in args.fault))
+    case = Case(args.scenario, tuple(sorted(params.items())), args.profile, args.geometry, args.kernel, tuple(fault.upper() for fault in args.fault))
+    catalogue.check(case)
+    return case
 
 
 def ending_line(outcome: Outcome, case: Case) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from stress.commands.campaign import RESULTS, cores, positive, seed
+from stress.commands.campaign import RESULTS, cores, directory, positive, seed
 from stress.errors import UsageError
 from stress.output import put, put_json
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
     add("--seed", type=seed, default=SEED, metavar="N", help="default: %(default)s")
     add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
-    add("--dir", type=Path, default=Path(RESULTS, "selfcheck"), metavar="DIR", help="where the traces go (default: %(default)s)")
+    add("--dir", type=directory, default=Path(RESULTS, "selfcheck"), metavar="DIR", help="where the traces go (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:

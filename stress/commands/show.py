@@ -24,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from stress.trace import load
 
     trace = load(args.trace)
+    args.catalogue.check(trace.case)
     page: str = run_plain(_page(args, trace))
     if args.json:
         put_json({**trace.header(), "page": page})

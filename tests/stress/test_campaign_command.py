@@ -100,6 +100,8 @@ def test_a_campaign_of_other_options_is_not_resumed(tmp_path: Path, capsys: pyte
     [
         (("--scenario", "countess"), "unknown scenario 'countess'; did you mean counters"),
         (("--profile", "x86"), "unknown profile 'x86'"),
+        (("--fault", "T01", "t01"), "fault 'T01' is named twice"),
+        (("--strategy", "pct", "--depth", "0"), "0 is not a number from 1"),
         (("--fault", "Z01"), "unknown fault 'Z01'"),
         (("--strategy", "pcd"), "unknown strategy 'pcd'; did you mean pct?"),
         (("--kernel", "5.4"), "unknown kernel '5.4'"),
@@ -129,6 +131,18 @@ def test_a_file_in_place_of_the_directory(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "file").write_text("")
     assert 2 == campaign(*SHORT, "--dir", str(tmp_path / "file"))
     assert "not a directory" in complaint(capsys)
+
+
+def test_a_directory_of_something_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "thesis.tex").write_text("")
+    assert 2 == campaign(*SHORT, "--dir", str(tmp_path))
+    assert "holds something else, and no campaign" in complaint(capsys)
+    assert ["thesis.tex"] == [file.name for file in tmp_path.iterdir()]
+
+
+def test_no_directory_at_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == campaign(*SHORT, "--dir", "")
+    assert "--dir: name a directory" in complaint(capsys)
 
 
 def test_somebody_elses_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from stress import cli
 from stress.commands import list as list_command
 from stress.errors import ForeignYield
-from stress.trace import load
+from stress.trace import load, save
 from tests.toy import TOYS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,6 +130,12 @@ BAD: dict[str, tuple[list[str], str]] = {
     "fault": ([*RUN, "--fault", "T1"], "unknown fault 'T1'; did you mean T01?"),
     "strategy": ([*RUN, "--strategy", "rnd"], "unknown strategy 'rnd'; did you mean random?"),
     "parameter": ([*RUN, "--param", "turns=3"], "scenario counters has no parameter 'turns'; it has: rounds"),
+    "number": ([*RUN, "--param", "rounds=-1"], "parameter rounds of counters is from 1 to 3 on toy, not -1"),
+    "fault twice": ([*RUN, "--fault", "T01", "--fault", "t01"], "fault 'T01' is named twice"),
+    "seed": ([*RUN, "--seed", "-1"], "--seed is a number from 0"),
+    "no number": ([*RUN, "--seed", "x"], "--seed: invalid number value: 'x' (zapstress run --help shows the options)"),
+    "no scenario": (["run"], "the following arguments are required: SCENARIO"),
+    "no such option": (["list", "--nope"], "unrecognized arguments: --nope"),
     "value": ([*RUN, "--param", "rounds=many"], "--param rounds=many: write NAME=NUMBER"),
     "budget": ([*RUN, "--steps-max", "0"], "--steps-max must be at least 1"),
     "missing trace": (["replay", "nowhere"], "nowhere: cannot be read (No such file or directory)"),
@@ -154,6 +161,30 @@ def test_bad_usage_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     assert found["exit_status"] == 2
     assert found["error"].startswith("unknown scenario 'nothing'")
+
+
+@pytest.mark.parametrize("words", [["rum"], ["run"], ["campaign", "--duration", "soon"]])
+def test_bad_options_as_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """So is an error of the command line itself."""
+    assert zapstress(*words, "--json") == 2
+    assert json.loads(capsys.readouterr().out)["exit_status"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"geometry": "huge"}, "unknown geometry 'huge'"),
+        ({"params": (("rounds", 1 << 60),)}, "parameter rounds of counters is from 1 to 3"),
+        ({"params": (("turns", 1),)}, "scenario counters has no parameter 'turns'"),
+    ],
+)
+def test_a_strangers_trace(change: dict[str, Any], message: str, trace: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A trace that is whole, of a case that cannot be: nothing is composed, whoever reads it."""
+    made = load(trace)
+    save(replace(made, case=replace(made.case, **change)), trace)
+    for command in ("replay", "show"):
+        assert zapstress(command, trace) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_unwritable(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
