@@ -30,6 +30,8 @@ class SiteInfo:
 
     function: str
     label: str
+    step: bool = True
+    """False for a place that checkers accuse and no step is made at."""
 
     @property
     def name(self) -> str:
@@ -41,9 +43,9 @@ SITES: list[SiteInfo] = [SiteInfo("(none)", "no step yet")]
 SITE_NUMBERS: dict[str, int] = {}
 
 
-def site(function: str, label: str) -> int:
+def site(function: str, label: str, step: bool = True) -> int:
     """Declare a site and return its code, to be passed to primitives. The same words give the same site."""
-    info = SiteInfo(function, label)
+    info = SiteInfo(function, label, step)
     number = SITE_NUMBERS.get(info.name)
     if number is None:
         number = len(SITES)

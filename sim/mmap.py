@@ -11,7 +11,7 @@ from sim.arena import Cells, Column
 from sim.component import Component
 from sim.errors import WorldError
 from sim.machine import site
-from sim.mm_types import VM_MAYWRITE, VM_SHARED, VM_WRITE
+from sim.mm_types import VM_MAYWRITE
 
 MMAP_LOCK = site("do_mmap", "lock mmap for writing")
 MMAP_UNLOCK = site("do_mmap", "unlock mmap")
@@ -145,8 +145,3 @@ class Mmap(Component):
             self.vm_area_free(vma)
         await self.m.up_write(EXIT_UNLOCK, self.mmap_lock, mm)
         self.k.checks.mm_destroyed(mm)
-
-
-ANON_PRIVATE = VM_WRITE
-FILE_SHARED = VM_WRITE | VM_SHARED
-FILE_PRIVATE = VM_WRITE

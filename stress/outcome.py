@@ -135,10 +135,6 @@ class Outcome:
         """Return the hash of the model region as the execution left it."""
         return self.runner.arena.model_hash()
 
-    def schedule_hash(self) -> str:
-        """Return a hash of the schedule tape, 16 hex digits: equal schedules have equal ones."""
-        return hashlib.blake2b(repr(self.schedule()).encode(), digest_size=8).hexdigest()
-
     def visits(self) -> Array:
         """Return how often each site was visited, by its number in this process (sim.machine.SITES)."""
         import numpy

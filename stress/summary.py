@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from stress.store import Store
@@ -73,7 +74,8 @@ def deaths(store: Store) -> list[dict[str, Any]]:
         " LEFT JOIN cases c ON c.id = case_id ORDER BY deaths.id"
     )
     names = ("worker", "pid", "scenario", "profile", "geometry", "params", "seed", "exit_status", "unrecorded")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    found = [dict(zip(names, row, strict=True)) for row in rows]
+    return [death | {"params": json.loads(death["params"] or "null")} for death in found]
 
 
 def unrecorded(store: Store) -> int:

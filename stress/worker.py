@@ -90,7 +90,7 @@ class Worker:
     def tell_sites(self) -> None:
         """Tell the sites that modules have declared since the last time."""
         if len(SITES) > self.sites_told:
-            self.say({"is": "sites", "names": [info.name for info in SITES[self.sites_told :]][0 if self.sites_told else 1 :]})
+            self.say({"is": "sites", "names": [info.name for info in SITES[max(1, self.sites_told) :] if info.step]})
             self.sites_told = len(SITES)
 
     def strategy(self, case: Case, order: Order) -> tuple[Strategy, tuple[str, ...]]:

@@ -142,10 +142,6 @@ class Checks(Checker):
             violation = f"mm {mm}: rss {totals}, {self.mm_pgtables.view[mm]} page tables"
             self.object("I19", violation)
 
-    def all_invariants(self) -> list[tuple[str, str, str]]:
-        """Return (id, title, rule) of every step-time invariant."""
-        return [row for group in GROUPS for row in group.invariants] + list(self.invariants)
-
 
     def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
         """A system call returns to user space."""

@@ -9,7 +9,7 @@ from sim.machine import site
 from sim.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
 
 APPEND, FREE, FLUSHED, FINISHED = (
-    site(function, what)
+    site(function, what, step=False)
     for function, what in (
         ("tlb_remove_folio_pages", "append to the batch"), ("tlb_batch_pages_flush", "free a chunk"),
         ("tlb_flush_mmu_tlbonly", "forget the range"), ("tlb_finish_mmu", "close the gather"),

@@ -28,7 +28,7 @@ SELECTION = ("seed", "scenario", "profile", "geometry", "kernel", "fault", "stra
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of DESIGN section 5."""
+    """Declare the options."""
     add = parser.add_argument
     add("--scenario", nargs="+", action="extend", metavar="NAME", help="only these scenarios (default: all)")
     add("--profile", nargs="+", action="extend", metavar="NAME", help="only these architecture profiles (default: all)")

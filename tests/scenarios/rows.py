@@ -90,13 +90,6 @@ class Absent:
 ABSENT = (
     Absent(("(none):",), always, "stands for no step"),
     Absent(("setup:", "mm_init:", "filemap_add_folio:", "filemap_read_folio:"), always, "made by the setup, before the executions"),
-    Absent(
-        (
-            "tlb_remove_folio_pages: append to the batch", "tlb_flush_mmu_tlbonly: forget the range", "tlb_batch_pages_flush: free a chunk",
-            "tlb_finish_mmu: close the gather",
-        ),
-        always, "private to the gather's CPU: places that checkers accuse, not steps",
-    ),
     Absent(("mmget:",), always, "Task.share is for scenarios of users; threads are counted by the setup"),
     Absent(
         ("pte_offset_map_lock: pmd changed: unlock ptl",), always,

@@ -113,7 +113,7 @@ def test_a_worker_that_dies_is_recorded_with_its_seed_and_not_retried(tmp_path: 
     for death in deaths:
         tape = RandomData(death["seed"])
         draws = [tape.draw(0, "kill", 2) for _ in range(6)]
-        assert ("deadly", -signal.SIGKILL) == (death["scenario"], death["exit_status"])
+        assert ("deadly", {}, -signal.SIGKILL) == (death["scenario"], death["params"], death["exit_status"])
         assert sum(draws) >= 3
         assert death["unrecorded"] >= 1
 
