@@ -1,4 +1,4 @@
-"""A CPU goes idle or runs another process while a thread on another unmaps; then it comes back and touches the memory.
+"""A CPU runs a kernel thread or another process while a thread on another unmaps; then it comes back and touches the memory.
 
 On x86 such a CPU is left alone by flushes (unless tables are freed): it keeps what its TLB holds, and compares generations before it can use
 it again. Elsewhere it is flushed like any other. Whatever the way, the access after the return must not reach a page through an entry from
@@ -17,14 +17,15 @@ NR = 4
 
 
 class LazyCpu(Scenario):
-    """``other``: the CPU runs another process instead of idling; ``unmap``: munmap (which frees the table) instead of MADV_DONTNEED."""
+    """``other``: the CPU runs another process instead of a kernel thread, which borrows the mm and looks at a file;
+    ``unmap``: munmap (which frees the table) instead of MADV_DONTNEED."""
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
         return rotate(other=(0, 1), unmap=(0, 1))
 
     def world(self) -> World:
-        return World(mms=2, vpages=whole_blocks(self.g, NR), pages=32, vmas=2, anon_vmas=2)
+        return World(mms=2, vpages=whole_blocks(self.g, NR), pages=32, vmas=2, anon_vmas=2, files=1, file_pages=1)
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare
@@ -34,6 +35,7 @@ class LazyCpu(Scenario):
         """Map and fill with single pages."""
         await self.task(0).start(0)
         await self.task(0).mmap(0, NR)
+        await self.task(0).add_file_folio(0, 0, 0)
         await fill(self.task(0), 0, NR, 0)
 
     async def join(self) -> None:
@@ -60,5 +62,6 @@ class LazyCpu(Scenario):
                 await task.load(0)
             else:
                 await task.idle()
+                await task.write_back(0, 0)
             await task.switch_to(0)
             await task.store(addr)
