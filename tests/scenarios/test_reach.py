@@ -41,7 +41,7 @@ def names_of(profile: Profile) -> set[str]:
     mine = {cls.__module__ for cls in profile.components.values()}
     foreign = set().union(*(names for module, names in declared_by_architectures().items() if module not in mine))
     kept = set().union(*(names for module, names in declared_by_architectures().items() if module in mine))
-    toys = {info.name for info in SITES if info.function.startswith(("toy", "mutation"))}
+    toys = {info.name for info in SITES if info.function.startswith(("toy", "mutation", "test"))}
     return {info.name for info in SITES if info.step} - (foreign - kept) - toys
 
 
