@@ -60,6 +60,13 @@ class Runner:
         self.driver.execute_now()
         return self._end(seed)
 
+    def step(self, strategy: Strategy, seed: int, data: Tape) -> int:
+        """Execute once as :meth:`run` does, without the final audit: the steps and their checkers alone. Return the steps made."""
+        assert isinstance(self.driver, DirectDriver)
+        self._begin(strategy, seed, data)
+        self.driver.execute_now()
+        return self.machine.seq
+
     async def execute(self, strategy: Strategy, seed: int, data: Tape) -> Outcome:
         """Execute once, under either driver. The outcome is good until the next execution."""
         if self.failed is not None:

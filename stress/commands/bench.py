@@ -48,7 +48,8 @@ def text(data: dict[str, Any]) -> str:
         for name in ("random", "pct"):
             rates = row[name]
             out.append(
-                f"  {name:<7} {rates['steps_per_s']:>10,} steps/s = {rates['times_ring']:.2f} x the ring,"
+                f"  {name:<7} {rates['steps_per_s']:>10,} steps/s = {rates['times_ring']:.2f} x the ring"
+                f" ({rates['times_ring_without_audit']:.2f} without the final audit),"
                 f" {rates['executions_per_s']:>9,.0f} executions/s of {rates['steps_per_execution']:.0f} steps"
             )
     campaign = data["campaign"]
