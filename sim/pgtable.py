@@ -113,6 +113,9 @@ class Pgtable(Component):
             await self.m.lock(LOCK_PTL, self.ptl, table)
             if await self.m.load(RECHECK_PMD, self.pmd, index) == table + 1:
                 return table
+            # Never reached: free_pgd_range alone clears a slot, and by then its callers have made every VMA that used the table
+            # unfindable: to faults, forks and zaps under the mmap lock, to walkers under the rmap locks; who is here holds one of the two. Under a
+            # reader only khugepaged and PT_RECLAIM (6.14) take a table, and neither is modelled.
             await self.m.unlock(BACK_OFF, self.ptl, table)
             self.k.tlb.rcu_read_unlock(cpu)
 

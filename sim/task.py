@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 BORN = site("schedule_tail", "wait for the child's mm")
 USERS_DEC = site("mmput", "mm_users -1")
-USERS_INC = site("mmget", "mm_users +1")
 BOOT_USERS = site("mm_init", "mm_users = 1")
 ISOLATE_LOCK = site("isolate_lru_folios", "lock lruvec")
 ISOLATE_GET = site("isolate_lru_folios", "take a reference unless it is 0")
@@ -133,10 +132,6 @@ class Task:
         if await self.m.add(USERS_DEC, self.mm_users, mm, -1) == 0:
             await self._operation("exit", 0, self.k.world.vpages, self.k.mmap.exit_mmap(self.cpu, mm))
 
-    async def share(self) -> None:
-        """Count this thread as one more user of its mm."""
-        await self.m.add(USERS_INC, self.mm_users, self.mm, 1)
-
     # -- kernel work -----------------------------------------------------------------------------------------------
 
     async def write_back(self, file: int, index: int) -> None:
@@ -190,7 +185,7 @@ class Task:
     # -- setup -----------------------------------------------------------------------------------------------------
 
     async def start(self, mm: int) -> None:
-        """Give this CPU the mm ``mm``; the first to do so makes it."""
+        """Give this CPU the mm ``mm``, as one more thread that uses it; the first to do so makes it."""
         await self.m.add(BOOT_USERS, self.mm_users, mm, 1)
         await self.k.tlbflush.switch_mm(self.cpu, mm)
 

@@ -90,7 +90,6 @@ class Absent:
 ABSENT = (
     Absent(("(none):",), always, "stands for no step"),
     Absent(("setup:", "mm_init:", "filemap_add_folio:", "filemap_read_folio:"), always, "made by the setup, before the executions"),
-    Absent(("mmget:",), always, "Task.share is for scenarios of users; threads are counted by the setup"),
     Absent(
         ("pte_offset_map_lock: pmd changed: unlock ptl",), always,
         "tables go while the mmap, VMA and rmap locks exclude whoever maps one; only khugepaged and PT_RECLAIM, not modelled, take one under a reader",
