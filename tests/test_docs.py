@@ -10,11 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from stress.case import Case
 from stress.cli import COMMANDS
+from stress.data import RandomData
 from stress.discovery import CATALOGUE
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, SKIPPED, USAGE, VIOLATED
+from stress.execution import open_runner
+from stress.replay import Replayed
+from stress.report import page
+from stress.stepping import run_plain
 from stress.store import SCHEMA, VERSION
 from stress.trace import VERSION as TRACE_VERSION
+from stress.trace import capture
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -67,6 +74,28 @@ def test_the_readme_has_the_two_commands_and_ci_runs_the_second() -> None:
     assert script is not None
     shown = subprocess.run(["bash", "-c", script[1]], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     assert shown.splitlines() == [shown] and "pytest" in shown and shown in text
+
+
+async def page_of(case: Case, strategy: str, seed: int, path: str) -> str:
+    """Execute ``case`` once and return the page that shows it, as of the trace in ``path``."""
+    async with open_runner(case, "plain", record=True) as runner:
+        outcome = runner.run(CATALOGUE.strategy(strategy), seed, RandomData(seed))
+        return page(Replayed(capture(outcome, strategy), outcome, -1), path)
+
+
+def test_the_readme_shows_a_failure_as_it_is_printed() -> None:
+    """The case, the strategy and the seed are read from the page; only where the trace lies may be any path."""
+    found = re.search(r"```\n(BUG: .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert found is not None
+    shown = found[1].splitlines()
+    facts = dict(re.findall(r"(\w+) (\S+)", shown[1]))
+    params = dict(re.findall(r"(\w+) ([\w, -]+?)(?=   |$)", shown[2]))
+    faults = tuple(params.pop("faults", "").split(", "))
+    run = re.match(r"  seed (\w+), strategy (\w+);", shown[3])
+    assert run is not None and shown[-1].startswith(f"  replay  zapstress replay results/failures/{facts['signature']}/")
+    case = Case(facts["scenario"], tuple(sorted((name, int(value)) for name, value in params.items())), facts["profile"], "small", facts["kernel"], faults)
+    printed = run_plain(page_of(case, run[2], int(run[1], 16), "TRACE")).splitlines()
+    assert printed[:-1] == shown[:-1]
 
 
 def test_tox_has_an_environment_for_every_profile() -> None:
