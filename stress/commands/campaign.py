@@ -139,7 +139,7 @@ def renamed(given: dict[str, Any]) -> dict[str, Any]:
 
 def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
     """Return settings of which every name exists. Raises UsageError."""
-    from stress.discovery import choose, is_file, once, user_component
+    from stress.discovery import choose, is_file, once
     from stress.plan import PORTFOLIO, Settings
 
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}
@@ -153,15 +153,24 @@ def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
     once("fault", settings.faults)
     for name in settings.faults:
         catalogue.fault_class(name)
-    if is_file(settings.kernel):
-        user_component(settings.kernel)
-    else:
+    if not is_file(settings.kernel):
         choose("kernel", settings.kernel, catalogue.kernels())
+    compose_one(settings, catalogue)
     if settings.strategy == "portfolio" and settings.options:
         raise UsageError("--depth is pct's; say --strategy pct with it")
     for name in PORTFOLIO if settings.strategy == "portfolio" else (settings.strategy,):
         catalogue.strategy(name, **settings.options)
     return settings
+
+
+def compose_one(settings: Settings, catalogue: Catalogue) -> None:
+    """Compose the kernel of the first case that there is. Raises what ``run`` would: a mistake in a component is told before any worker starts."""
+    from stress.plan import rows_of
+
+    row = rows_of(settings.scenarios, settings.profiles, settings.geometry or "small", catalogue)[0][0]
+    profile = catalogue.profile(row.profile)
+    world = catalogue.scenario_class(row.scenario)(profile, row.geometry, dict(row.params)).world()
+    catalogue.compose(profile=profile, geometry=row.geometry, kernel=settings.kernel, world=world, faults=settings.faults)
 
 
 def new_directory(seed: int) -> Path:

@@ -162,6 +162,19 @@ def test_each_campaign_without_a_directory_gets_one_of_its_own(tmp_path: Path, m
     assert (Path(RESULTS, "0x5eed"), Path(RESULTS, "0x5eed-2")) == (first, new_directory(0x5EED))
 
 
+def test_a_component_that_overrides_nothing_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is the user's to mend, of no seed, and told before there is a worker or a directory, with the status that ``run`` has."""
+    patch = tmp_path / "patch.py"
+    patch.write_text("class Mine:\n    component = 'mmu_gatherer'\n")
+    options = ("--profile", "x86-64", "--kernel", f"{patch}:Mine")
+    assert 2 == main(["run", "munmap_vs_access", *options])
+    told = complaint(capsys)
+    assert told.startswith("zapstress: Mine.component is 'mmu_gatherer': use one of mm_types, ")
+    assert 2 == main(["campaign", "--scenario", "munmap_vs_access", *options, "--executions", "5", "--dir", str(tmp_path / "new")])
+    assert told == complaint(capsys)
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_component_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The user's file runs in the workers, and its bug is found; its trace runs the file only if it is named again."""
     patch = tmp_path / "patch.py"
