@@ -43,7 +43,10 @@ GENERIC: tuple[type[Component], ...] = (
 """The components of 6.9, in the order in which their columns are laid out."""
 
 VERSIONS: dict[str, tuple[type[Component], ...]] = {"6.9": (), "6.9-perpage": (MemoryPerPage, MmuGatherPerPage)}
-"""What each version replaces. 6.9-perpage is 6.9 without the series: the series' own baseline."""
+"""What each version replaces."""
+
+ABOUT = {"6.9": "Linux 6.9, batched (the default)", "6.9-perpage": "6.9 without the batching series, its own baseline"}
+"""One line about each version."""
 
 STAMPS = ("cleared_at", "narrowed_at", "tlb_stamp", "tlb_span_stamp", "ptl_taken", "ledger_site", "freed_step", "gather_queued_at", "gather_since")
 """Columns of the checkers that hold step numbers or sites of the running execution."""

@@ -112,6 +112,8 @@ class Profile:
     """Reclaim may defer flushes (ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH), so a zapper looks for pending ones."""
     components: dict[str, type[Component]] = field(default_factory=dict)
     """Component name to the class that overrides the generic one."""
+    about: str = ""
+    """One line for who chooses a profile: what is its own."""
 
     def geometry(self, which: str) -> Geometry:
         """Return the geometry named ``small`` or ``real``."""

@@ -131,14 +131,14 @@ class Catalogue:
         return {file.stem.replace("_", "-"): first_line(file) for _, file in modules("stress.strategies") if file.stem != "replay"}
 
     def profiles(self) -> dict[str, str]:
-        """Return the architecture profiles: name -> first line of its file."""
-        return {profile.name: first_line(file) for profile, file in self._profiles().values()}
+        """Return the architecture profiles: name -> what is its own."""
+        return {name: profile.about for name, profile in _all_profiles().items()}
 
     def kernels(self) -> dict[str, str]:
         """Return the kernel versions that the model has."""
-        from sim.kernel import VERSIONS
+        from sim.kernel import ABOUT, VERSIONS
 
-        return {version: f"Linux {version.partition('-')[0]}" + "".join(f", {cls.__name__}" for cls in changed) for version, changed in VERSIONS.items()}
+        return {version: ABOUT[version] for version in VERSIONS}
 
     def checkers(self) -> dict[str, str]:
         """Return the checkers: id -> title and rule."""
@@ -149,13 +149,10 @@ class Catalogue:
                 found.setdefault(name, []).append(f"{title}: {rule}")
         return {name: "; ".join(found[name]) for name in sorted(found, key=_natural)}
 
-    def _profiles(self) -> dict[str, tuple[Profile, Path]]:
-        return _all_profiles()
-
     def profile(self, name: str) -> Profile:
         """Return the profile of that name. Raises UsageError."""
-        found = self._profiles()
-        return found[choose("profile", name, found)][0]
+        found = _all_profiles()
+        return found[choose("profile", name, found)]
 
     def scenario_class(self, name: str) -> type[Scenario]:
         """Return the class of the scenario of that name. Raises UsageError."""
@@ -210,8 +207,8 @@ class Catalogue:
 
 
 @cache
-def _all_profiles() -> dict[str, tuple[Profile, Path]]:
-    return {profile.name: (profile, file) for module, file in modules("sim.arch") for profile in getattr(importlib.import_module(module), "PROFILES", ())}
+def _all_profiles() -> dict[str, Profile]:
+    return {profile.name: profile for module, _ in modules("sim.arch") for profile in getattr(importlib.import_module(module), "PROFILES", ())}
 
 
 def is_file(kernel: str) -> bool:

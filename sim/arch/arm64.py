@@ -185,6 +185,7 @@ def _profile(name: str, real: Geometry) -> Profile:
     return Profile(
         name, real, small_geometry(real, flush_ceiling=8), hardware_young=True, hardware_dirty=True, merge_vmas=False, mm_cpumask=False,
         dead_mm_keeps_entries=True, plain_fullmm_clear=False, batched_unmap_flush=True, components={"pgtable": Arm64Pgtable, "tlbflush": Arm64TlbFlush},
+        about=f"{real.page_size // 1024}K pages, contpte blocks of {real.contpte}; broadcast invalidation without IPIs",
     )  # fmt: skip
 
 

@@ -198,11 +198,12 @@ HASH = kernel_geometry(65536, 256, flush_ceiling=0, lazy_mmu_batch=192)
 PROFILES = (
     Profile(
         "ppc64-radix", RADIX, small_geometry(RADIX), hardware_young=True, hardware_dirty=True, merge_vmas=True, page_size_tracking=True,
-        components={"tlbflush": RadixTlbFlush},
+        components={"tlbflush": RadixTlbFlush}, about="tlbie by page or address space, on this CPU alone if only it runs the mm; tables through RCU",
     ),
     Profile(
         "ppc64-hash", HASH, small_geometry(HASH), hardware_young=False, hardware_dirty=False, merge_vmas=True, page_size_tracking=True,
         flushes_ranges=False, walks_tables=False, components={"pgtable": HashPgtable, "tlb": HashTlb, "tlbflush": HashTlbFlush},
+        about="a hash table in place of the page-table walk; invalidations batched in lazy MMU mode, so the gather flushes nothing",
     ),
 )  # fmt: skip
 

@@ -28,5 +28,6 @@ PROFILES = (
     Profile(
         "riscv64", REAL, small_geometry(REAL), hardware_young=False, hardware_dirty=False, merge_vmas=False, table_free=False, plain_fullmm_clear=False,
         batched_unmap_flush=True, components={"tlbflush": RiscvTlbFlush},
+        about="IPIs to mm_cpumask, software young and dirty bits; tables go through the gather",
     ),
 )  # fmt: skip

@@ -173,6 +173,7 @@ PROFILES = (
     Profile(
         "s390x", REAL, small_geometry(REAL), hardware_young=False, hardware_dirty=False, merge_vmas=True, gathers=False, delays_rmap=False,
         flushes_ranges=False, components={"pgtable": S390Pgtable, "tlbflush": S390TlbFlush, "mmu_gather": S390MmuGather},
+        about="clearing a PTE invalidates it; pages are freed at once, nothing is gathered; software young and dirty bits",
     ),
 )  # fmt: skip
 

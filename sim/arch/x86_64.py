@@ -135,5 +135,6 @@ PROFILES = (
     Profile(
         "x86-64", REAL, small_geometry(REAL), hardware_young=True, hardware_dirty=True, merge_vmas=True, table_free=False, uffd_wp=True, lazy_tlb=True,
         batched_unmap_flush=True, components={"tlbflush": X86TlbFlush},
+        about="IPIs, generations, lazy CPUs; tables go through the gather",
     ),
 )  # fmt: skip

@@ -19,6 +19,14 @@ def test_every_kind_can_be_listed(kind: str) -> None:
     assert all(isinstance(about, str) for about in found.values())
 
 
+def test_profiles_and_kernels_say_what_is_their_own() -> None:
+    """No two lines are the same, and none is empty."""
+    for kind in ("profiles", "kernels"):
+        found = CATALOGUE.list(kind)
+        assert all(found.values()) and len(set(found.values())) == len(found)
+    assert CATALOGUE.kernels()["6.9"] == "Linux 6.9, batched (the default)"
+
+
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A root with a scenario and two faults of its own, all of which raise when imported."""
