@@ -7,6 +7,9 @@ from typing import Any
 
 from stress.store import Store
 
+UNREACHED_NAMED_MAX = 5
+"""Unreached sites that the summary for people names; of more it gives the number."""
+
 
 def summary(store: Store, sites: list[str]) -> dict[str, Any]:
     """Return the summary as plain data; ``sites`` are the names of all sites that the workers know."""
@@ -93,6 +96,8 @@ def text(data: dict[str, Any]) -> str:
         f"{data['distinct_schedules']} distinct schedules, {len(data['pairs'])} pairs of operations overlapped, {data['sites_reached']} sites reached,"
         f" {len(data['sites_unreached'])} not, {data['twins']['run']} executions run twice",
     ]
+    if 0 < len(data["sites_unreached"]) <= UNREACHED_NAMED_MAX:
+        lines.append(f"not reached: {'; '.join(data['sites_unreached'])}")
     if data["inconclusive"]:
         lines.append(f"{data['inconclusive']} executions ran out of steps before a verdict")
     for death in data["worker_deaths"]:

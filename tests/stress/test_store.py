@@ -14,7 +14,7 @@ from stress import store as store_module
 from stress.errors import StorageError, UsageError
 from stress.sketch import HASH_BITS, SKETCH_MAX, Sketch
 from stress.store import DATABASE, Batch, CaseRow, Failure, Store, peek
-from stress.summary import summary, violations
+from stress.summary import UNREACHED_NAMED_MAX, summary, text, violations
 
 ROW = CaseRow("counters", "toy", "small", {"rounds": 2})
 SETTINGS: dict[str, Any] = {
@@ -52,6 +52,10 @@ def test_counters_and_failures_survive_a_reopening(tmp_path: Path) -> None:
     assert (3, 1, ["h: never"]) == (data["distinct_schedules"], data["conflicts"], data["sites_unreached"])
     assert {"fork / munmap": 2} == data["pairs"]
     assert {"counters": {"toy": 30}} == data["cells"]
+    assert ", 1 sites reached, 1 not, " in text(data)
+    assert "not reached: h: never" in text(data).splitlines()
+    for unreached in ([], ["h: never"] * (UNREACHED_NAMED_MAX + 1)):
+        assert "not reached:" not in text(data | {"sites_unreached": unreached})
     (found,) = data["violations"]
     assert (2, 3, {"toy": 2}) == (found["count"], found["seed"], found["profiles"])
     assert b"trace" == Path(found["trace"]).read_bytes()
