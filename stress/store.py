@@ -7,6 +7,7 @@ killed whenever, what was recorded stays and what was not is known by its open l
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -26,6 +27,12 @@ APPLICATION_ID = 0x5A415053
 
 VERSION = 1
 """Of the schema. A directory of another version is refused."""
+
+OS_ERRORS = ((errno.ENOSPC, errno.EDQUOT), (errno.EACCES, errno.EPERM, errno.EROFS))
+"""What the system says of a disk that is full, and of one that we may not write."""
+
+SQLITE_ERRORS = ((sqlite3.SQLITE_FULL,), (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM))
+"""The same in SQLite's primary codes."""
 
 DATABASE, FAILURES, LOCK = "campaign.sqlite", "failures", "lock"
 
@@ -329,7 +336,16 @@ def _storage_error(path: Path, error: Exception) -> Exception:
     if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
         return UsageError(f"{path}: not a campaign's file, or damaged; give --dir a directory of its own")
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return StorageError(f"{path}: cannot write ({words}); make room or give --dir another directory. What was recorded is kept")
+    return StorageError(f"{path}: cannot write ({words}); {_remedy(error)}. What was recorded is kept")
+
+
+def _remedy(error: Exception) -> str:
+    """Return what the user can do about what the system, or SQLite on its behalf, said."""
+    code = error.errno if isinstance(error, OSError) else (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+    full, denied = SQLITE_ERRORS if isinstance(error, sqlite3.Error) else OS_ERRORS
+    if code in full:
+        return "make room or give --dir another directory"
+    return "make it writable or give --dir another directory" if code in denied else "give --dir another directory"
 
 
 def peek(directory: Path) -> dict[str, Any] | None:

@@ -134,6 +134,27 @@ def test_a_directory_that_cannot_be_made_is_a_storage_error() -> None:
         Store(Path("/proc/zapstress"), SETTINGS)
 
 
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "; make room or give --dir another directory."),
+        (errno.EDQUOT, "; make room or give --dir another directory."),
+        (errno.EROFS, "; make it writable or give --dir another directory."),
+        (errno.EIO, "; give --dir another directory."),
+    ],
+)
+def test_the_remedy_fits_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str) -> None:
+    def refuse(path: Path, data: bytes) -> None:
+        raise OSError(number, os.strerror(number))
+
+    store, case = opened(tmp_path)
+    monkeypatch.setattr(store_module, "write_atomically", refuse)
+    with pytest.raises(StorageError) as caught:
+        store.record(store.open_lease(case, "random", 0, 1), Batch(1, failures=[failure()]), last=True)
+    assert f"({os.strerror(number)}){remedy}" in str(caught.value)
+    store.close()
+
+
 def test_two_campaigns_in_one_directory_are_refused(tmp_path: Path) -> None:
     with Store(tmp_path, SETTINGS), pytest.raises(StorageError, match="another campaign is at work"):
         Store(tmp_path, SETTINGS)
@@ -163,7 +184,7 @@ def test_a_database_that_cannot_grow_is_a_storage_error(tmp_path: Path) -> None:
     store, case = opened(tmp_path)
     store.db.execute(f"PRAGMA max_page_count = {store.db.execute('PRAGMA page_count').fetchone()[0]}")
     lease = store.open_lease(case, "random", 0, 1)
-    with pytest.raises(StorageError, match="database or disk is full"):
+    with pytest.raises(StorageError, match=r"database or disk is full\); make room"):
         store.record(lease, Batch(1, visits={f"site {n}" * 50: 1 for n in range(1000)}), last=True)
     assert 0 == summary(store, [])["executions"]
     store.close()
