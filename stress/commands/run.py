@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -65,6 +66,10 @@ async def _run(args: argparse.Namespace) -> int:
         put((await _page(args, trace)).rstrip())
     else:
         put(f"{line}\nseed {args.seed:#x}, strategy {args.strategy}, {trace.switches} switches, digest {trace.digest}")
+    for fault in case.faults:
+        reason = getattr(args.catalogue.fault_class(fault), "silent", {}).get(case.profile)
+        if reason:
+            print(f"zapstress: {fault} is expected to be silent on {case.profile}: {reason}", file=sys.stderr)
     return status
 
 

@@ -16,7 +16,7 @@ from stress import cli
 from stress.commands import list as list_command
 from stress.errors import ForeignYield
 from stress.trace import load, save
-from tests.toy import TOYS
+from tests.toy import TOYS, NoLock
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = "import sys; from tests.toy import TOYS; from stress.cli import main; sys.exit(main(catalogue=TOYS))"
@@ -35,6 +35,16 @@ def trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     assert zapstress(*FAILS, "--save", str(tmp_path / "trace")) == 1
     capsys.readouterr()
     return str(tmp_path / "trace")
+
+
+def test_a_fault_that_is_silent_here_says_why(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On standard error, after a verdict that says nothing of it; where the fault can show, nothing is said."""
+    words = [*RUN, "--fault", "T01", "--strategy", "sequential"]
+    assert zapstress(*words) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(NoLock, "silent", {"toy": "nobody counts on it"})
+    assert zapstress(*words) == 0
+    assert capsys.readouterr().err == "zapstress: T01 is expected to be silent on toy: nobody counts on it\n"
 
 
 def test_run_clean(capsys: pytest.CaptureFixture[str]) -> None:
