@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from sim.arena import FIELD_SHIFT, KIND_SHIFT, READ, SITE_SHIFT, Column
 from sim.checks.base import Checker
-from sim.ledger import HOLDERS, LRU, MAPPING, PAGECACHE, TABLE
-from sim.mm_types import MAPPING_ANON, MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS
+from sim.ledger import HOLDERS, LRU, MAPPING, NONE, PAGECACHE, TABLE
+from sim.mm_types import MAPPING_ANON, MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS, ZERO_PFN
 from sim.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class Audit(Checker):
             holder, folio = (int(x) for x in np.argwhere(cells != expected)[0])
             message = f"folio {folio}: {int(cells[holder, folio])} references held by the {HOLDERS[holder]}, which accounts for {int(expected[holder, folio])}"
             self.object("I2", message, 0, [("page_ref", folio, 0)], accused=self.ledger_site[holder * pages + folio])
-        expected[0, 0] = 1
+        expected[NONE, ZERO_PFN] = 1
         held = expected.sum(axis=0)
         if held.tobytes() != self.page_ref.array.tobytes():
             p = int((held != self.page_ref.array).nonzero()[0][0])

@@ -14,8 +14,9 @@ from sim.arena import MACHINE, Cells, Field
 from sim.component import Component
 from sim.machine import Violation
 
-NONE, MAPPING, GATHER, PAGECACHE, LRU, PIN, TRANSIENT, TABLE = range(8)
-HOLDERS = ("none", "mapping", "gather", "page cache", "LRU batch", "pin", "transient", "page table")
+NONE, MAPPING, GATHER, PAGECACHE, LRU, TRANSIENT, TABLE = range(7)
+HOLDERS = ("none", "mapping", "gather", "page cache", "LRU batch", "transient", "page table")
+"""NONE is where a step names nobody: it holds nothing, but for the zero page's reference, which nobody puts."""
 
 
 class Ledger(Component):

@@ -25,8 +25,8 @@ from stress.protocols import Strategy, Tape, Verdict
 HANDOVER, PARKED = object(), object()
 """What an actor's coroutine yields: at a step where somebody else goes next, and between executions."""
 
-BLOCKED, SUSPENDED, FINISHED, ABSENT = 1, 2, 4, 8
-"""Why a slot is not enabled; it is when none of these holds. A suspension counts in units of 16."""
+BLOCKED, FINISHED, ABSENT, SUSPENDED = 1, 2, 4, 8
+"""Why a slot is not enabled; it is when none of these holds. Suspensions are counted, in units of SUSPENDED."""
 
 _LIVELOCK_RULE = "under fair turns every actor comes to its end"
 
@@ -290,12 +290,12 @@ class Turns(Machine):
 
     def suspend(self, slot: int) -> None:
         if not self.state[slot] & ABSENT:
-            self.state[slot] += 16
+            self.state[slot] += SUSPENDED
             self._set_disabled(slot)
 
     def resume(self, slot: int) -> None:
         if not self.state[slot] & ABSENT:
-            self.state[slot] -= 16
+            self.state[slot] -= SUSPENDED
             self._set_enabled(slot)
 
     def waitable(self, col: Column) -> None:

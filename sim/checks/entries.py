@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sim.arena import MACHINE, Cells, Column, Field, Watch
 from sim.checks.base import Checker
-from sim.ledger import MAPPING, TRANSIENT
+from sim.ledger import MAPPING, NONE, TRANSIENT
 from sim.mm_types import MAPPING_ANON, VM_SHARED
 from sim.pte import BUSY, DIRTY, HASHPTE, KIND_MARKER, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG
 
@@ -150,7 +150,7 @@ class EntryChecks(Checker):
         pfn = new >> PFN_SHIFT
         count = self.pte_count[pfn] = self.pte_count[pfn] + 1
         self.balance[who] -= 1
-        self.k.ledger.move(holder or TRANSIENT, MAPPING, self.page_head[pfn], 1)
+        self.k.ledger.move(TRANSIENT if holder == NONE else holder, MAPPING, self.page_head[pfn], 1)
         if count > self.page_mapcount.view[pfn]:
             self.object("I8", f"page {pfn} is mapped by {count} PTEs and its mapcount is {self.page_mapcount.view[pfn]}", 0, [("page_mapcount", pfn, 0)])
         if new & DIRTY:
