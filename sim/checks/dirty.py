@@ -97,7 +97,8 @@ class DirtyChecks(Checker):
             first, reach = entry >> PFN_SHIFT, 1 if where >= 0 else self.g.contpte
             if first <= pfn < first + reach and entry & WRITE and self.k.tlbflush.usable(cpu, mm):
                 cleared = self.k.checks.tlb.cleared_since(cpu, mm, where, pfn - first)
-                self.object("I27", f"cpu{cpu} can still write to page {pfn} through mm {mm}", cleared, [("page_dirty", pfn, 0)])
+                cell = ("tlb", self.k.tlb.cell(cpu, mm, where)) if where >= 0 else ("tlb_span", self.k.tlb.span_cell(cpu, mm, -1 - where))
+                self.object("I27", f"cpu{cpu} can still write to page {pfn} through mm {mm}", cleared, [("page_dirty", pfn, 0), (*cell, 0)])
 
     def freed(self, folio: int, nr: int) -> None:
         """The folio is free: nothing is due for it."""
