@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sim.arch import x86_64
+from sim.pte import PFN_SHIFT, WRITE
 from stress.case import Case
 from stress.data import RandomData, TapeData
 from stress.discovery import CATALOGUE
@@ -102,3 +103,21 @@ async def test_fault_is_found(fault: str) -> None:
     outcome = await find(fault, scenario)
     assert outcome is not None and outcome.verdict.violation is not None
     assert checker == outcome.verdict.violation.checker
+
+
+@pytest.mark.parametrize(("quiet", "column", "seeds"), [(0, "tlb", 100), (1, "tlb_span", 20)])
+async def test_what_can_still_write_is_named(quiet: int, column: str, seeds: int) -> None:
+    """I27's locations are the page's PG_dirty and the TLB cell that reaches the page, also where it spans a contiguous block."""
+    case = Case("munmap_vs_writeback", (("dirty", 1), ("order", 2), ("quiet", quiet)), "arm64-4k", faults=("C02",))
+    strategy = CATALOGUE.strategy("pct")
+    async with open_runner(case) as runner:
+        for seed in range(seeds):
+            violation = runner.run(strategy, seed, RandomData(seed)).verdict.violation
+            if violation is not None and violation.checker == "I27":
+                break
+        assert violation is not None and violation.checker == "I27"
+        (_, page, _), (name, cell, _) = violation.locations
+        entry = runner.arena[name].view[cell]
+        reach = runner.kernel.geometry.contpte if column == "tlb_span" else 1
+    assert (column, WRITE) == (name, entry & WRITE)
+    assert entry >> PFN_SHIFT <= page < (entry >> PFN_SHIFT) + reach
