@@ -19,7 +19,7 @@ _WAIT = WAIT << KIND_SHIFT
 
 
 class Lockstep(Turns):
-    """The machine's primitives."""
+    """The machine's primitives. Each spells its turn out, for a call more at every step would cost a tenth of the speed."""
 
     # -- plain steps ------------------------------------------------------------------------------------------
 
