@@ -24,7 +24,7 @@ class PartialZap(Scenario):
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(shape=range(7), order=orders(profile, geometry, pages_max=1024), file=(0, 1))
+        return rotate(shape=range(7), order=orders(profile, geometry, pages_max=4096), file=(0, 1))
 
     @property
     def size(self) -> int:

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["STEPS_MAX", "Case", "Outcome", "Runner", "open_runner"]
 
 STEPS_MAX = 20_000
-"""The step budget of an execution, unless another is given."""
+"""The step budget of an execution in a small world, unless another is given."""
+
+STEPS_PER_PAGE = 16
+"""What the budget grows by with each page of an address space: the slowest version takes about nine steps to zap one."""
 
 SETUP_STEPS_MAX = 1_000_000
 """The step budget of each phase of a setup."""
@@ -112,10 +115,11 @@ class Runner:
 
 @asynccontextmanager
 async def open_runner(
-    case: Case, driver: str = "fast", steps_max: int = STEPS_MAX, catalogue: Catalogue = CATALOGUE, record: bool = False
+    case: Case, driver: str = "fast", steps_max: int | None = None, catalogue: Catalogue = CATALOGUE, record: bool = False
 ) -> AsyncIterator[Runner]:
     """Compose the case, run its setup, and yield a Runner; ``driver`` is ``fast`` or ``reference``, or ``plain``, which needs no trio.
 
+    ``steps_max`` is the step budget; by default it grows with the world.
     ``record`` keeps what every step found and left (:class:`~stress.steps.Recorder`): for reports, not for campaigns.
     Raises UsageError for an unknown name, and whatever the model raises if the setup itself is wrong.
     """
@@ -124,7 +128,7 @@ async def open_runner(
     kernel = catalogue.compose(profile=profile, geometry=case.geometry, kernel=case.kernel, world=scenario.world(), faults=case.faults)
     arena = Arena.create(kernel.layout)
     try:
-        machine = Lockstep(arena, kernel.slots, steps_max)
+        machine = Lockstep(arena, kernel.slots, steps_max or STEPS_MAX + STEPS_PER_PAGE * scenario.world().vpages)
         kernel.bind(arena, machine)
         kernel.boot()
         scenario.kernel = kernel

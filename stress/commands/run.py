@@ -11,7 +11,7 @@ import trio
 from stress.case import Case
 from stress.data import RandomData
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError
-from stress.execution import STEPS_MAX, open_runner
+from stress.execution import open_runner
 from stress.output import put, put_json
 from stress.replay import Mode, replay
 from stress.report import page
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strategy", default="random", help="who chooses (default: %(default)s)")
     parser.add_argument("--param", action="append", default=[], metavar="K=V", help="a parameter of the scenario; may be repeated")
     parser.add_argument("--seed", type=number, default=0, metavar="N", help="default: 0")
-    parser.add_argument("--steps-max", type=int, default=STEPS_MAX, metavar="N", help="step budget (default: %(default)s)")
+    parser.add_argument("--steps-max", type=int, metavar="N", help="step budget (default: 20,000, and 16 more for each page of the world)")
     parser.add_argument("--driver", choices=("fast", "reference"), default="fast", help="how actors are resumed; both give equal digests")
     parser.add_argument("--save", default="", metavar="TRACE", help="write the execution's trace")
 
@@ -91,7 +91,7 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
             params[name] = int(value, 0)
         except ValueError:
             raise UsageError(f"--param {word}: write NAME=NUMBER") from None
-    if args.steps_max < 1:
+    if args.steps_max is not None and args.steps_max < 1:
         raise UsageError("--steps-max must be at least 1")
     case = Case(args.scenario, tuple(sorted(params.items())), args.profile, args.geometry, args.kernel, tuple(fault.upper() for fault in args.fault))
     catalogue.check(case)
