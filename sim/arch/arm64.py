@@ -156,9 +156,6 @@ class Arm64Pgtable(Pgtable):
             young |= await self.m.rmw(AGE, self.pte, self.block(ptep) + k, lambda pte: pte & ~YOUNG) & YOUNG
         return bool(young)
 
-    async def uffd_wp_resolve(self, ptep: int) -> None:  # pragma: no cover - no uffd-wp bit in 6.9
-        raise AssertionError("arm64 has no uffd-wp bit in 6.9")
-
     def fresh(self, pte: int) -> int:
         return pte & ~CONT
 
