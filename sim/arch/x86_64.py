@@ -29,6 +29,8 @@ WAS_LAZY = site("switch_mm_irqs_off", "read lazy")
 class X86TlbFlush(TlbFlush):
     """flush_tlb_mm_range and what answers it."""
 
+    broadcasts = False
+
     cpu_lazy: Column
     cpu_tlb_gen: Cells
     mm_tlb_gen: Column
