@@ -92,7 +92,7 @@ class Selfcheck:
 
     def __init__(self, cells: list[Cell], scenarios: tuple[str, ...], workers: int, seed: int, directory: Path, catalogue: str) -> None:
         self.cells, self.scenarios, self.seed, self.directory = cells, scenarios, seed, directory
-        from stress.worker import find_catalogue
+        from stress.discovery import find_catalogue
 
         self.catalogue: Catalogue = find_catalogue(catalogue)
         self.fleet = Fleet(workers, catalogue)
