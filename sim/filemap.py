@@ -14,7 +14,6 @@ from sim.component import Component
 from sim.ledger import PAGECACHE, TRANSIENT
 from sim.machine import site
 from sim.mm_types import MM_FILEPAGES, file_mapping
-from sim.pte import YOUNG, make_pte
 
 LOOKUP = site("filemap_get_folio", "read i_pages")
 TRY_GET = site("filemap_get_folio", "take reference")
@@ -101,7 +100,7 @@ class Filemap(Component):
             return False
         at, mapped = first, []
         while at < last:
-            nr, pages = await self._map_folio(cpu, mm, vma, table, at, last)
+            nr, pages = await self._map_folio(cpu, vma, table, at, last)
             mapped += pages
             at += nr
         if mapped:
@@ -113,7 +112,7 @@ class Filemap(Component):
         """Return the window of fault-around in pages (fault_around_bytes is 64 KiB)."""
         return max(1, min(65536 // self.g.page_size, self.g.ptrs_per_pte))
 
-    async def _map_folio(self, cpu: int, mm: int, vma: int, table: int, at: int, last: int) -> tuple[int, list[int]]:
+    async def _map_folio(self, cpu: int, vma: int, table: int, at: int, last: int) -> tuple[int, list[int]]:
         """Map what is empty of [at, last) from the folio at ``at``; return (pages passed, addresses mapped)."""
         index = at - self.vma_start[vma] + self.vma_pgoff[vma]
         page = await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(self.vma_file[vma] - 1, index)) - 1
@@ -124,12 +123,12 @@ class Filemap(Component):
         await self.m.add(AROUND_GET, self.page_ref, folio, 1, TRANSIENT)
         mapped: list[int] = []
         if await self.m.trylock(AROUND_TRYLOCK, self.page_locked, folio):
-            mapped = await self._map_range(cpu, mm, table, page, at, nr, YOUNG | self.k.mm_types.file_pte_bits(vma))
+            mapped = await self._map_range(cpu, vma, table, page, at, nr)
             await self.unlock_folio(folio)
         await self.k.swap.folio_put(cpu, folio)
         return nr, mapped
 
-    async def _map_range(self, cpu: int, mm: int, table: int, page: int, at: int, nr: int, bits: int) -> list[int]:
+    async def _map_range(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int) -> list[int]:
         """Map runs of empty entries: rmap and PTEs first, mapping references last, as 6.9 does."""
         folio = self.k.page_head(page)
         empty = [not await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, at + k)) for k in range(nr)]
@@ -140,9 +139,8 @@ class Filemap(Component):
             while run < nr and empty[run]:
                 run += 1
             if run > k:
-                await self.k.rmap.folio_add_file_rmap_ptes(folio, page + k, run - k)
                 ptep = self.k.pgtable.ptep(table, at + k)
-                await self.k.pgtable.set_ptes(cpu, mm, at + k, ptep, make_pte(page + k, bits), run - k, PAGECACHE)
+                await self.k.fault.set_pte_range(cpu, vma, at + k, ptep, page + k, run - k, False, 0, PAGECACHE)
                 await self.m.add(AROUND_REF, self.page_ref, folio, run - k, PAGECACHE)
                 mapped += range(at + k, at + run)
             k = run + 1

@@ -34,8 +34,7 @@ class HugeMemory(Component):
         if self.page_order[folio] <= 1 or await self.m.load(LOOK, self.page_deferred, folio):
             return
         await self.m.lock(LOCK, self.split_queue_lock, 0)
-        if not await self.m.xchg(QUEUE, self.page_deferred, folio, 1):
-            self.split_queue_len[0] += 1
+        await self.queue(folio)
         await self.m.unlock(UNLOCK, self.split_queue_lock, 0)
 
     async def folio_undo_large_rmappable(self, folio: int) -> None:
@@ -43,6 +42,15 @@ class HugeMemory(Component):
         if self.page_order[folio] <= 1 or not await self.m.load(UNDO_LOOK, self.page_deferred, folio):
             return
         await self.m.lock(UNDO_LOCK, self.split_queue_lock, 0)
+        await self.unqueue(folio)
+        await self.m.unlock(UNDO_UNLOCK, self.split_queue_lock, 0)
+
+    async def queue(self, folio: int) -> None:
+        """Put a folio on the queue, whose lock the caller holds, unless it is there."""
+        if not await self.m.xchg(QUEUE, self.page_deferred, folio, 1):
+            self.split_queue_len[0] += 1
+
+    async def unqueue(self, folio: int) -> None:
+        """Take a folio off the queue, whose lock the caller holds, if it is there."""
         if await self.m.xchg(UNQUEUE, self.page_deferred, folio, 0):
             self.split_queue_len[0] -= 1
-        await self.m.unlock(UNDO_UNLOCK, self.split_queue_lock, 0)

@@ -20,7 +20,7 @@ from sim.machine import site_info
 from stress.lockstep import TLB_SHIFT, VERSION_BITS
 from stress.outcome import CELL_MASK, FIELD_MASK, INDEX_MASK, KIND_MASK
 
-UNSEEN = ("/stress/", "/sim/checks/", "/sim/audit.py", "/sim/ledger.py", "/sim/kernel.py", "/sim/arena.py")
+UNSEEN = ("/stress/", "/sim/checks/", "/sim/audit.py", "/sim/ledger.py", "/sim/kernel.py", "/sim/arena.py", "/checks.py")
 """Files whose accesses are no model code: the machine's own, and the checkers', which the parallel machine runs at rest only."""
 
 
