@@ -246,13 +246,15 @@ class Tlb(Component):
             await self.m.rmw(HOLD, self.tlb_holders, mm, lambda mask: mask | 1 << cpu)
 
     async def let_go(self, cpu: int, mm: int) -> None:
-        """Nobody need be told any more if this CPU caches nothing of ``mm``."""
+        """Nobody need be told any more if this CPU caches nothing of ``mm``: asked in the very step, as its thread goes on meanwhile."""
         if self.caching[cpu * self.w.mms + mm] and not self._holds(cpu, mm):
-            self.caching[cpu * self.w.mms + mm] = 0
-            await self.m.rmw(LET_GO, self.tlb_holders, mm, lambda mask: mask & ~(1 << cpu))
+            await self.m.rmw(LET_GO, self.tlb_holders, mm, lambda mask: mask if self._holds(cpu, mm) else mask & ~(1 << cpu))
+            self.caching[cpu * self.w.mms + mm] = self._holds(cpu, mm)
 
     def _holds(self, cpu: int, mm: int) -> bool:
-        """Return whether ``cpu``, whose own TLB it is, caches anything of ``mm``."""
+        """Return whether ``cpu``, whose own TLB it is, caches anything of ``mm``, or has an access in flight that may soon."""
+        if self.irq_off[cpu]:
+            return True
         rows = ((self.tlb, self.w.vpages), (self.tlb_span, len(self.tlb_span) // (self.w.cpus * self.w.mms)), (self.walk_cache, self.per_mm))
         row = cpu * self.w.mms + mm
         return any(any(column.view[row * n : row * n + n].tolist()) for column, n in rows)

@@ -21,8 +21,11 @@ from sim.profile import SMALL
 from stress.campaign import Budget, Campaign
 from stress.case import Case
 from stress.data import RandomData
+from stress.discovery import DEFAULT_CATALOGUE
 from stress.errors import UsageError
 from stress.execution import open_runner
+from stress.parallel.bench import bench_parallel
+from stress.parallel.gang import why_not
 from stress.plan import Settings
 from stress.store import Store
 
@@ -203,4 +206,5 @@ def bench_steps(selection: Selection, catalogue: Catalogue, spec: str) -> dict[s
     case = chosen["smallest"]
     campaign = [throughput(case, workers, max(2.0, 2 * seconds), spec) for workers in (1, 2)]
     one, two = (row["executions_per_s"] for row in campaign)
-    return {**data, "campaign": {"scenario": case.scenario, "rates": campaign, "two_over_one": round(two / one, 2) if one else 0.0}}
+    together = None if why_not() or spec != DEFAULT_CATALOGUE else trio.run(bench_parallel, selection.profile, selection.kernel, catalogue)
+    return {**data, "parallel": together, "campaign": {"scenario": case.scenario, "rates": campaign, "two_over_one": round(two / one, 2) if one else 0.0}}

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.profile import REAL, SMALL
-from stress.discovery import find_catalogue
+from stress.discovery import DEFAULT_CATALOGUE, find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
-from stress.fleet import DEFAULT_CATALOGUE, Fleet, Order, WorkerError, WorkerProcess, foremost
-from stress.plan import SEED_BITS, Lease, Plan, Settings, rows_of
+from stress.fleet import Fleet, Order, WorkerError, WorkerProcess, foremost
+from stress.plan import PARALLEL_EVERY, PROCESSES, Lease, Plan, Settings, rows_of
 from stress.store import Batch, Failure, Store
 from stress.summary import summary
 
@@ -56,14 +56,14 @@ class Campaign:
 
     def __init__(self, store: Store, settings: Settings, budget: Budget, catalogue: str = DEFAULT_CATALOGUE) -> None:
         self.store, self.settings, self.budget = store, settings, budget
-        self.plan = Plan(settings, budget.executions, budget.workers)
+        self.plans = plans_of(settings, budget)
         twin_worker = budget.workers == 1 and budget.twin_every > 0
         self.fleet = Fleet(budget.workers + twin_worker, catalogue)
         self.cases: dict[int, Order] = {}
-        self.leases: dict[int, Lease] = {}
+        self.leases: dict[int, tuple[Plan, Lease]] = {}
         self.sites: dict[str, None] = {}
         self.twins: list[deque[Order]] = [deque() for _ in range(self.fleet.workers)]
-        self.twins_out = 0
+        self.twins_out = self.turn = 0
         self.stopping = False
         self.ended = "done"
         self.executions = self.steps = self.failures = 0
@@ -77,7 +77,8 @@ class Campaign:
         for geometry in (settings.geometry,) if settings.geometry else (SMALL, REAL):
             ranks = rows_of(settings.scenarios, settings.profiles, geometry, catalogue, settings.kernel)
             store.add_cases(row for rows in ranks for row in rows)
-            self.plan.add(ranks, store.cases, progress)
+            for plan in self.plans:
+                plan.add(ranks, store.cases, progress)
             self.cases |= {store.cases[row.key]: settings.case(row) for rows in ranks for row in rows}
         self.session = store.begin_session()
 
@@ -97,7 +98,7 @@ class Campaign:
     def _exhausted(self) -> bool:
         if self.budget.duration_s is not None and self.elapsed_s >= self.budget.duration_s:
             self.stopping = True
-        return self.stopping or (self.plan.left is not None and self.plan.left <= 0)
+        return self.stopping or all(plan.left is not None and plan.left <= 0 for plan in self.plans)
 
     def order(self, worker: int) -> Order | None:
         """Return a second run if one waits for this worker, else a lease."""
@@ -106,13 +107,13 @@ class Campaign:
             return self.twins[worker].popleft()
         if self._exhausted() or worker >= self.budget.workers:
             return None
-        lease = self.plan.lease(worker)
-        if lease is None:
+        plan, lease = next(((plan, lease) for plan in self._turns(worker) if (lease := plan.lease(worker)) is not None), (None, None))
+        if plan is None or lease is None:
             return None
         number = lease.entry.number
-        first = (self.settings.seed << SEED_BITS) + lease.first
+        first = plan.base + lease.first
         name = self.store.open_lease(number, lease.strategy, first, lease.count)
-        self.leases[name] = lease
+        self.leases[name] = (plan, lease)
         room = sum(map(len, self.twins)) < TWINS_MAX
         left_s = lease.slice_s if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
         return {
@@ -125,7 +126,8 @@ class Campaign:
             "first": first,
             "count": lease.count,
             "slice_s": min(lease.slice_s, left_s),
-            "twin_every": self.budget.twin_every if room else 0,
+            "twin_every": self.budget.twin_every if room and not plan.together else 0,
+            "processes": PROCESSES if plan.together else 0,
             "stop": self.budget.stop_on_first,
             "dir": str(self.store.directory),
         }
@@ -144,11 +146,13 @@ class Campaign:
         self.store.record(order["lease"], batch, answer["last"])
         self._count(batch)
         order["done"] = order.get("done", 0) + batch.executions
+        for pid, status, seed in answer["deaths"]:
+            self.store.died(worker, pid, (order["number"], seed), status, 0)
         other = (worker + 1) % len(self.twins)
         for twin in answer["twins"]:
             self.twins[other].append({**{name: order[name] for name in ("number", "case", "strategy", "options")}, **twin, "do": "twin"})
         if answer["last"]:
-            self.plan.close(self.leases.pop(order["lease"]), order["done"])
+            self._close(order)
         return bool(answer["last"])
 
     def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
@@ -162,7 +166,20 @@ class Campaign:
             self.twins_out -= 1
             return
         self.store.tear(order["lease"])
-        self.plan.close(self.leases.pop(order["lease"]), order.get("done", 0), torn=True)
+        self._close(order, torn=True)
+
+    def _turns(self, worker: int) -> list[Plan]:
+        """Return the plans that the worker may serve, the one whose turn it is first. Gangs share the cores: one worker has one."""
+        if len(self.plans) < 2:
+            return self.plans
+        if worker:
+            return self.plans[:1]
+        self.turn += 1
+        return self.plans if self.turn % PARALLEL_EVERY else self.plans[::-1]
+
+    def _close(self, order: Order, torn: bool = False) -> None:
+        plan, lease = self.leases.pop(order["lease"])
+        plan.close(lease, order.get("done", 0), torn)
 
     # -- findings ------------------------------------------------------------------------------------------------
 
@@ -233,6 +250,15 @@ class Campaign:
         return data
 
 
+def plans_of(settings: Settings, budget: Budget) -> list[Plan]:
+    """Return a plan per machine: lockstep's, the parallel machine's. With both, a quarter of the executions is the parallel machine's."""
+    machines, left = [together for name, together in (("lockstep", False), ("parallel", True)) if settings.machine in (name, "both")], budget.executions
+    if len(machines) == 1 or left is None:
+        return [Plan(settings, left, budget.workers, together=together) for together in machines]
+    together = left // 4
+    return [Plan(settings, left - together, budget.workers), Plan(settings, together, 1, together=True)]
+
+
 def exit_status(data: dict[str, Any]) -> int:
     """Return the exit status that a summary stands for."""
     if data["ended"] == "interrupted":
@@ -256,6 +282,7 @@ def batch_of(answer: Order, strategy: str) -> Batch:
         conflicts={(first, second): count for first, second, count in answer["conflicts"]},
         schedules=answer["schedules"],
         failures=[failure_of(failure, strategy) for failure in answer["failures"]],
+        together=answer["together"],
     )
 
 

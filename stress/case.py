@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -18,3 +19,9 @@ class Case:
     geometry: str = "small"
     kernel: str = "6.9"
     faults: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> Case:
+        """Return the case whose fields are ``plain`` data: lists for tuples."""
+        params = tuple((name, value) for name, value in plain["params"])
+        return cls(plain["scenario"], params, plain["profile"], plain["geometry"], plain["kernel"], tuple(plain["faults"]))

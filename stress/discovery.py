@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = ("scenarios", "profiles", "faults", "strategies", "kernels", "checkers")
 DEFAULT_KERNEL = "6.9"
+DEFAULT_CATALOGUE = "stress.discovery:CATALOGUE"
 KNOWN_MAX = 12
 """Names that a line of complaint lists."""
 MACHINE_CHECKERS = {
     "deadlock": "deadlock, lost-wakeup: whoever waits is woken in the end",
     "livelock": "livelock: under fair turns every actor comes to its end",
     "lock": "unlock-not-owner: a lock is released by its owner",
+    "parallel": "replay-differs: a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)",
 }
 """What the machine itself judges."""
 
@@ -251,6 +253,11 @@ def sources_hash(kernel: str = DEFAULT_KERNEL) -> str:
     if is_file(kernel) and Path(kernel.rpartition(":")[0]).is_file():
         total.update(b"\0" + Path(kernel.rpartition(":")[0]).read_bytes())
     return total.hexdigest()
+
+
+def spec_of(catalogue: Catalogue) -> str:
+    """Return how another process finds a catalogue: ``module:attribute``, which those of tests have as their ``spec``."""
+    return getattr(catalogue, "spec", DEFAULT_CATALOGUE)
 
 
 def find_catalogue(spec: str) -> Catalogue:

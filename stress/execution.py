@@ -113,6 +113,14 @@ class Runner:
         self.snapshot = self.arena.snapshot()
 
 
+def composed(case: Case, catalogue: Catalogue) -> tuple[Scenario, Any]:
+    """Return the scenario of ``case`` and its kernel, not bound yet. Raises UsageError for an unknown name."""
+    profile = catalogue.profile(case.profile).at(case.kernel)
+    scenario = catalogue.scenario_class(case.scenario)(profile, case.geometry, dict(case.params))
+    kernel = catalogue.compose(profile=profile, geometry=case.geometry, kernel=case.kernel, world=scenario.world(), faults=case.faults)
+    return scenario, kernel
+
+
 @asynccontextmanager
 async def open_runner(
     case: Case, driver: str = "fast", steps_max: int | None = None, catalogue: Catalogue = CATALOGUE, record: bool = False
@@ -123,9 +131,7 @@ async def open_runner(
     ``record`` keeps what every step found and left (:class:`~stress.steps.Recorder`): for reports, not for campaigns.
     Raises UsageError for an unknown name, and whatever the model raises if the setup itself is wrong.
     """
-    profile = catalogue.profile(case.profile).at(case.kernel)
-    scenario = catalogue.scenario_class(case.scenario)(profile, case.geometry, dict(case.params))
-    kernel = catalogue.compose(profile=profile, geometry=case.geometry, kernel=case.kernel, world=scenario.world(), faults=case.faults)
+    scenario, kernel = composed(case, catalogue)
     arena = Arena.create(kernel.layout)
     try:
         machine = Lockstep(arena, kernel.slots, steps_max or STEPS_MAX + STEPS_PER_PAGE * scenario.world().vpages)

@@ -13,24 +13,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import trio
 
-from stress.discovery import ROOT
+from stress.discovery import DEFAULT_CATALOGUE, ROOT
 from stress.errors import FAILED, ZapstressError
 from stress.pulse import STARTED, Pulse
-
-if TYPE_CHECKING:
-    from stress.discovery import Catalogue
-
-DEFAULT_CATALOGUE = "stress.discovery:CATALOGUE"
-
-
-def spec_of(catalogue: Catalogue) -> str:
-    """Return how a worker finds a catalogue: ``module:attribute``, which those of tests have as their ``spec``."""
-    return getattr(catalogue, "spec", DEFAULT_CATALOGUE)
-
 
 DEATHS_MAX = 64
 """Workers that may die in one run before it is given up."""

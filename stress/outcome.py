@@ -51,12 +51,14 @@ def column_checksums(layout: Layout) -> list[int]:
 class Outcome:
     """One execution, until the next begins."""
 
-    __slots__ = ("_rows", "_words", "runner", "seed", "setup", "verdict")
+    __slots__ = ("_rows", "_words", "runner", "seed", "setup", "symptom", "verdict")
 
     def __init__(self, runner: Runner, verdict: Verdict, seed: int, setup: bool = False) -> None:
         self.runner, self.verdict, self.seed = runner, verdict, seed
         self.setup = setup
         """The execution ended in the setup: the log is that of its failing phase, and there are no choices."""
+        self.symptom = ""
+        """What the parallel run that this one replays saw by itself."""
         self._rows: Array | None = None
         self._words: Array | None = None
 

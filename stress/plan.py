@@ -25,6 +25,18 @@ if TYPE_CHECKING:
 LEASE_SECONDS_FIRST, LEASE_SECONDS_MAX = 0.02, 0.5
 LEASE_COUNT_FIRST, LEASE_COUNT_MAX = 8, 4096
 
+PARALLEL = "parallel"
+"""The strategy that leases of the parallel machine have: nobody but the cores decides."""
+
+PARALLEL_SEEDS = 1 << 27
+"""Where the seeds of the parallel machine begin in a case: what lockstep does for a seed does not depend on its share."""
+
+PROCESSES = 2
+"""Processes of the parallel machine."""
+
+PARALLEL_EVERY = 2
+"""With both machines, one lease in so many of the first worker is the parallel machine's: a quarter of the time of two workers."""
+
 REAL_EVERY = 16
 """One lease in so many is of the real geometry, unless --geometry says otherwise."""
 
@@ -57,6 +69,7 @@ class Settings:
     options: dict[str, int] = field(default_factory=dict)
     """The strategy's own, as ``depth`` of pct."""
     machine: str = "lockstep"
+    """``lockstep``, ``parallel``, or ``both``."""
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as plain data."""
@@ -122,19 +135,26 @@ class Lease:
 class Plan:
     """Hands out leases. ``executions`` is the budget of this run, or None; ``count_max`` bounds a lease."""
 
-    def __init__(self, settings: Settings, executions: int | None, workers: int, count_max: int = LEASE_COUNT_MAX) -> None:
+    def __init__(self, settings: Settings, executions: int | None, workers: int, count_max: int = LEASE_COUNT_MAX, together: bool = False) -> None:
         self.settings, self.left, self.workers, self.count_max = settings, executions, workers, count_max
+        self.together = together
+        """Whether the leases are the parallel machine's."""
         self.lists: dict[str, list[Entry]] = {SMALL: [], REAL: []}
         self.issued = 0
 
-    def add(self, ranks: list[list[CaseRow]], numbers: dict[str, int], progress: dict[int, tuple[int, int]]) -> None:
+    def add(self, ranks: list[list[CaseRow]], numbers: dict[str, int], progress: dict[tuple[int, bool], tuple[int, int]]) -> None:
         """Add cases; ``progress`` is what :meth:`Store.resume` returned."""
-        base = self.settings.seed << SEED_BITS
+        base = self.base
         for rank, rows in enumerate(ranks):
             for row in rows:
                 number = numbers[row.key]
-                after, leases = progress.get(number, (base, 0))
+                after, leases = progress.get((number, self.together), (base, 0))
                 self.lists[row.geometry].append(Entry(row, number, rank, after - base, leases))
+
+    @property
+    def base(self) -> int:
+        """The seed that a case's first execution has."""
+        return (self.settings.seed << SEED_BITS) + self.together * PARALLEL_SEEDS
 
     def lease(self, worker: int) -> Lease | None:
         """Return the worker's next lease, or None if the budget is handed out."""
@@ -181,6 +201,8 @@ class Plan:
         return min(mine, key=NEED, default=needy)
 
     def _strategy(self, entry: Entry) -> str:
+        if self.together:
+            return PARALLEL
         if self.settings.strategy != "portfolio":
             return self.settings.strategy
         return PORTFOLIO[(entry.leases + entry.number) % len(PORTFOLIO)]

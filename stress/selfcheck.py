@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.profile import SMALL
+from stress.discovery import DEFAULT_CATALOGUE
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED, StorageError
-from stress.fleet import DEFAULT_CATALOGUE, Fleet, Order, WorkerProcess, foremost
+from stress.fleet import Fleet, Order, WorkerProcess, foremost
 from stress.plan import SEED_BITS, Lease, Plan, Settings, rows_of
 from stress.trace import write_atomically
 

@@ -25,7 +25,7 @@ from stress.trace import write_atomically
 APPLICATION_ID = 0x5A415053
 """``ZAPS``, in the header of the SQLite file."""
 
-VERSION = 1
+VERSION = 2
 """Of the schema. A directory of another version is refused."""
 
 OS_ERRORS = ((errno.ENOSPC, errno.EDQUOT), (errno.EACCES, errno.EPERM, errno.EROFS))
@@ -45,6 +45,8 @@ CREATE TABLE leases (id INTEGER PRIMARY KEY, case_id INTEGER NOT NULL REFERENCES
 CREATE INDEX leases_of_case ON leases (case_id, first);
 CREATE TABLE counters (case_id INTEGER NOT NULL REFERENCES cases, strategy TEXT NOT NULL, executions INTEGER NOT NULL,
     steps INTEGER NOT NULL, inconclusive INTEGER NOT NULL, busy_s REAL NOT NULL, PRIMARY KEY (case_id, strategy));
+CREATE TABLE together (case_id INTEGER PRIMARY KEY REFERENCES cases, runs INTEGER NOT NULL, steps INTEGER NOT NULL, switches INTEGER NOT NULL,
+    pauses INTEGER NOT NULL);
 CREATE TABLE visits (site TEXT NOT NULL, profile TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (site, profile));
 CREATE TABLE pairs (first TEXT NOT NULL, second TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (first, second));
 CREATE TABLE conflicts (first TEXT NOT NULL, second TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (first, second));
@@ -92,6 +94,10 @@ class Failure:
     count: int = 1
 
 
+TOGETHER = ("runs", "steps", "switches", "pauses")
+"""What is counted of the parallel machine: runs, recorded steps, how often the next was another process's, moments at which all stood still."""
+
+
 @dataclass
 class Batch:
     """What a stretch of a lease has brought. ``done`` executions from the lease's first on are accounted for."""
@@ -107,6 +113,8 @@ class Batch:
     """Sites of different actors that met at a location, one of them writing."""
     schedules: list[int] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    together: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOGETHER, 0))
+    """Of the parallel machine."""
 
 
 class Store:
@@ -213,12 +221,13 @@ class Store:
                     cursor = db.execute("INSERT INTO cases (key, scenario, profile, geometry, params) VALUES (?, ?, ?, ?, ?)", values)
                     self.cases[row.key] = int(cursor.lastrowid or 0)
 
-    def resume(self) -> dict[int, tuple[int, int]]:
-        """Mark leases that nobody holds any more as torn; return per case the next unused seed and the leases so far."""
+    def resume(self) -> dict[tuple[int, bool], tuple[int, int]]:
+        """Mark leases that nobody holds any more as torn; return per case and machine the next unused seed and the leases so far."""
+        after = "MAX(CASE state WHEN 'done' THEN first + done ELSE first + count END)"
         with self.writing() as db:
             db.execute("UPDATE leases SET state = 'torn' WHERE state = 'open'")
-            rows = db.execute("SELECT case_id, MAX(CASE state WHEN 'done' THEN first + done ELSE first + count END), COUNT(*) FROM leases GROUP BY case_id")
-            return {case: (after, leases) for case, after, leases in rows}
+            rows = db.execute(f"SELECT case_id, strategy = 'parallel', {after}, COUNT(*) FROM leases GROUP BY case_id, strategy = 'parallel'")
+            return {(case, bool(together)): (after, leases) for case, together, after, leases in rows}
 
     def open_lease(self, case: int, strategy: str, first: int, count: int) -> int:
         """Record that seeds ``first`` to ``first + count - 1`` are handed out; return the lease's number."""
@@ -247,6 +256,12 @@ class Store:
             " steps = steps + excluded.steps, inconclusive = inconclusive + excluded.inconclusive, busy_s = busy_s + excluded.busy_s",
             (case, strategy, batch.executions, batch.steps, batch.inconclusive, batch.busy_s),
         )
+        if batch.together["runs"]:
+            db.execute(
+                "INSERT INTO together VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET runs = runs + excluded.runs, steps = steps + excluded.steps,"
+                " switches = switches + excluded.switches, pauses = pauses + excluded.pauses",
+                (case, *batch.together.values()),
+            )
         profile = db.execute("SELECT profile FROM cases WHERE id = ?", (case,)).fetchone()[0]
         add = " ON CONFLICT DO UPDATE SET count = count + excluded.count"
         db.executemany("INSERT INTO visits VALUES (?, ?, ?)" + add, [(site, profile, n) for site, n in batch.visits.items()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from stress.plan import PROCESSES
 from stress.store import Store
 
 UNREACHED_NAMED_MAX = 5
@@ -26,6 +27,7 @@ def summary(store: Store, sites: list[str]) -> dict[str, Any]:
         "executions_per_s": round(executions / elapsed, 1) if elapsed else 0.0,
         "steps_per_s": round(steps / elapsed, 1) if elapsed else 0.0,
         **{name: settings[name] for name in ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "faults")},
+        "machines": machines(store),
         "violations": violations(store),
         "cells": cells(store),
         "pairs": {f"{first} / {second}": count for first, second, count in one("SELECT first, second, count FROM pairs ORDER BY count DESC, first, second")},
@@ -39,6 +41,19 @@ def summary(store: Store, sites: list[str]) -> dict[str, Any]:
         "sessions": sessions,
         "dir": str(store.directory),
     }
+
+
+def machines(store: Store) -> dict[str, dict[str, float]]:
+    """Return what each machine has done. ``share`` is of the workers' time."""
+    found: dict[str, dict[str, float]] = {}
+    total = store.db.execute("SELECT TOTAL(busy_s) FROM counters").fetchone()[0]
+    rows = store.db.execute("SELECT strategy = 'parallel', TOTAL(executions), TOTAL(steps), TOTAL(busy_s) FROM counters GROUP BY strategy = 'parallel'")
+    for together, executions, steps, busy in rows:
+        found["parallel" if together else "lockstep"] = {"executions": int(executions), "steps": int(steps), "share": round(busy / total, 3) if total else 0.0}
+    steps, switches, pauses = store.db.execute("SELECT TOTAL(steps), TOTAL(switches), TOTAL(pauses) FROM together").fetchone()
+    if "parallel" in found:
+        found["parallel"] |= {"processes": PROCESSES, "switches_per_1000_steps": round(1000 * switches / steps, 1) if steps else 0.0, "pauses": int(pauses)}
+    return found
 
 
 def violations(store: Store) -> list[dict[str, Any]]:
@@ -86,6 +101,14 @@ def unrecorded(store: Store) -> int:
     return int(store.db.execute("SELECT TOTAL(count - done) FROM leases WHERE state = 'torn'").fetchone()[0])
 
 
+def machine_words(name: str, row: dict[str, float]) -> str:
+    """Return what a machine has done, in words."""
+    words = f"{name}: {row['executions']} executions, {row['share']:.0%} of the time"
+    if name == "parallel":
+        words += f", {row['processes']} processes, {row['switches_per_1000_steps']:.0f} switches between them per 1,000 steps, {row['pauses']} audits at rest"
+    return words
+
+
 def text(data: dict[str, Any]) -> str:
     """Return the summary for people."""
     lines = [
@@ -93,6 +116,7 @@ def text(data: dict[str, Any]) -> str:
         f" ({data['executions_per_s']:.0f} executions/s, {data['steps_per_s']:.0f} steps/s), seed {data['seed']:#x}",
         f"{len(data['scenarios'])} scenarios on {len(data['profiles'])} profiles, kernel {data['kernel']}, strategy {data['strategy']}"
         + (f", faults {', '.join(data['faults'])}" if data["faults"] else ""),
+        "; ".join(machine_words(name, row) for name, row in data["machines"].items()),
         f"{data['distinct_schedules']} distinct schedules, {len(data['pairs'])} pairs of operations overlapped, {data['sites_reached']} sites reached,"
         f" {len(data['sites_unreached'])} not, {data['twins']['run']} executions run twice",
     ]

@@ -14,11 +14,13 @@ from stress.evidence import evidence
 from stress.outcome import site_checksums
 from stress.signature import signature_of
 from stress.sketch import HASH_BITS, Sketch
+from stress.store import TOGETHER
 from stress.trace import Trace, capture
 
 if TYPE_CHECKING:
     from stress.discovery import Catalogue
     from stress.execution import Outcome, Runner
+    from stress.parallel.recording import Recording
 
 CONFLICTS_EVERY = 32
 """One execution in so many is searched for sites that met, besides the first of each lease."""
@@ -66,7 +68,11 @@ class Tally:
         self.failures: dict[str, dict[str, Any]] = {}
         self.overlaps.clear()
         self.twins: list[dict[str, Any]] = []
-        self.fresh: list[tuple[dict[str, Any], Trace]] = []
+        self.deaths: list[list[int]] = []
+        """Processes of the parallel machine that died: (pid, exit status, seed)."""
+        self.together = dict.fromkeys(TOGETHER, 0)
+        """Of the parallel machine."""
+        self.fresh: list[tuple[dict[str, Any], Trace, str]] = []
         """Failures of a new signature: their evidence is wanted before the message is sent."""
 
     def add(self, outcome: Outcome, seed: int, learned: dict[str, int] | None) -> None:
@@ -87,6 +93,13 @@ class Tally:
         if learned is not None:
             self.twins.append({"seed": seed, "learned": learned, "digest": twin_digest(outcome)})
 
+    def parallel(self, recording: Recording, seed: int) -> None:
+        """Count what is the parallel machine's own of a run; the replay of what it recorded is counted as any execution."""
+        counts = (1, len(recording.codes), recording.switches(), recording.pauses)
+        for name, count in zip(self.together, counts, strict=True):
+            self.together[name] += count
+        self.deaths += [[pid, status, seed] for pid, status in recording.killed]
+
     def fail(self, outcome: Outcome, seed: int) -> None:
         """Count a failure; the first of each signature is traced, to be sent whole."""
         name, violation = signature_of(outcome), outcome.verdict.violation
@@ -97,12 +110,14 @@ class Tally:
         failure["count"] += 1
         if name not in self.traced:
             self.traced.add(name)
-            self.fresh.append((failure, capture(outcome, self.order["strategy"])))
+            self.fresh.append((failure, capture(outcome, self.order["strategy"]), outcome.symptom))
 
     async def complete(self, catalogue: Catalogue) -> None:
         """Add the evidence of the signatures that are new."""
-        for failure, trace in self.fresh:
+        for failure, trace, symptom in self.fresh:
             failure |= await evidence(trace, f"{self.order['dir']}/failures/{failure['signature']}/trace", catalogue)
+            if symptom:
+                failure["environment"]["symptom"] = symptom
 
     def visits(self) -> dict[str, int]:
         """Return how often each site was visited."""
@@ -127,6 +142,8 @@ class Tally:
             "schedules": self.schedules,
             "failures": list(self.failures.values()),
             "twins": self.twins,
+            "deaths": self.deaths,
+            "together": self.together,
         }
         self.reset(now)
         return message

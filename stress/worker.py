@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ import trio
 from sim.errors import SimError
 from sim.machine import SITES
 from stress.data import RandomData
-from stress.discovery import find_catalogue
+from stress.discovery import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
 from stress.evidence import encoded_trace
 from stress.execution import Case, Runner, open_runner
@@ -35,6 +36,7 @@ from stress.trace import decode
 
 if TYPE_CHECKING:
     from stress.discovery import Catalogue
+    from stress.parallel.gang import Gang
     from stress.protocols import Strategy
 
 RUNNERS_MAX = 256
@@ -46,13 +48,6 @@ FLUSH_SECONDS_MAX = 0.5
 Order = dict[str, Any]
 
 
-def case_of(order: Order) -> Case:
-    """Return the case that an order names."""
-    case = order["case"]
-    params = tuple((name, value) for name, value in case["params"])
-    return Case(case["scenario"], params, case["profile"], case["geometry"], case["kernel"], tuple(case["faults"]))
-
-
 class Worker:
     """The state of one worker: its open runners, its strategies, and what it has told already."""
 
@@ -62,6 +57,8 @@ class Worker:
         self.stack = AsyncExitStack()
         self.strategies: dict[tuple[Case, str, str], tuple[Strategy, tuple[str, ...]]] = {}
         self.strategy_classes: dict[str, type[Strategy]] = {}
+        self.gang: Gang | None = None
+        """The processes of the parallel machine, once they are wanted."""
         self.traced: set[str] = set()
         """Signatures of which a trace was sent: one is enough."""
         self.sites_told = 0
@@ -81,8 +78,36 @@ class Worker:
             self.tell_sites()
         return found
 
+    def lockstep(self, order: Order, runner: Runner, tally: Tally) -> Callable[[int], None]:
+        """Return what executes a seed under the order's strategy and counts it."""
+        strategy, learns = self.strategy(runner.case, order)
+
+        def execute(seed: int) -> None:
+            twin = twinned(seed, order["number"], order["twin_every"])
+            learned = {name: getattr(strategy, name) for name in learns} if twin else {}
+            outcome = runner.run(strategy, seed, RandomData(seed))
+            tally.add(outcome, seed, learned if twin else None)
+
+        return execute
+
+    def together(self, order: Order, runner: Runner, tally: Tally) -> Callable[[int], None]:
+        """Return what runs a seed on the parallel machine, replays what was recorded, and counts it."""
+        from stress.parallel.gang import Gang
+        from stress.parallel.recording import replayed
+
+        gang = self.gang = self.gang or Gang(order["processes"], spec_of(self.catalogue))
+
+        def execute(seed: int) -> None:
+            recording = gang.run(runner, seed)
+            tally.parallel(recording, seed)
+            tally.add(replayed(recording, runner, seed), seed, None)
+
+        return execute
+
     async def close(self) -> None:
-        """Close every runner."""
+        """Close every runner, and what processes have of them."""
+        if self.gang is not None:
+            self.gang.forget()
         await self.stack.aclose()
         self.stack = AsyncExitStack()
         self.runners.clear()
@@ -110,23 +135,20 @@ class Worker:
 
     async def lease(self, order: Order) -> None:
         """Execute seeds from ``first`` on until ``count`` are done or ``slice_s`` seconds are over."""
-        case = case_of(order)
+        case = Case.of(order["case"])
         words = self.pulse.words
         words[LEASE], words[CASE], words[SEED] = order["lease"], order["number"], order["first"]
         if order.get("afresh"):
             await self.close()
             self.traced.clear()
         runner = await self.runner(case)
-        strategy, learns = self.strategy(case, order)
         tally = Tally(order, runner, self.traced)
+        execute = self.together(order, runner, tally) if order.get("processes") else self.lockstep(order, runner, tally)
         began = now = perf_counter()
         for seed in range(order["first"], order["first"] + order["count"]):
             words[SEED] = seed
             words[STARTED] += 1
-            twin = twinned(seed, order["number"], order["twin_every"])
-            learned = {name: getattr(strategy, name) for name in learns} if twin else {}
-            outcome = runner.run(strategy, seed, RandomData(seed))
-            tally.add(outcome, seed, learned if twin else None)
+            execute(seed)
             now = perf_counter()
             if now - began >= order["slice_s"] or (order["stop"] and tally.failures):
                 break
@@ -141,7 +163,7 @@ class Worker:
 
     async def twin(self, order: Order) -> None:
         """Execute again what another worker has executed, and send the digest that it has here."""
-        case, seed = case_of(order), order["seed"]
+        case, seed = Case.of(order["case"]), order["seed"]
         runner = await self.runner(case)
         strategy = self.new_strategy(order["strategy"], order["options"])
         vars(strategy).update(order["learned"])
@@ -180,6 +202,8 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - the supervisor decides; see its exit status
                 self.fail(order, error)
         await self.close()
+        if self.gang is not None:
+            self.gang.close()
 
     def fail(self, order: Order, error: Exception) -> None:
         """Tell of what is no verdict: a mistake in the tool, in a scenario or in a user's component."""

@@ -27,8 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if not 0 < args.seconds <= 3600:
         raise UsageError("--seconds is a number of seconds from 0 to 3600")
     from stress.bench import Selection, bench_steps
-    from stress.discovery import choose
-    from stress.fleet import spec_of
+    from stress.discovery import choose, spec_of
 
     known = args.catalogue.scenarios()
     scenarios = tuple(choose("scenario", name, known) for name in args.scenario or known)
@@ -52,6 +51,10 @@ def text(data: dict[str, Any]) -> str:
                 f" ({rates['times_ring_without_audit']:.2f} without the final audit),"
                 f" {rates['executions_per_s']:>9,.0f} executions/s of {rates['steps_per_execution']:.0f} steps"
             )
+    if data["parallel"]:
+        from stress.parallel.bench import text as parallel_text
+
+        out.append(parallel_text(data["parallel"]))
     campaign = data["campaign"]
     rates = ", ".join(f"{row['workers']} worker{'s' * (row['workers'] > 1)} {row['executions_per_s']:,.0f} executions/s" for row in campaign["rates"])
     out.append(f"campaign of {campaign['scenario']}: {rates}: {campaign['two_over_one']:.2f} x")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stress.errors import UsageError
 from stress.output import put, put_json
+from stress.parsing import positive
 
 if TYPE_CHECKING:
     from stress.discovery import Catalogue
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fault", nargs="+", action="extend", metavar="ID", help="put these faults in")
     add("--strategy", metavar="NAME", help="default: portfolio, which takes random, pct and round-robin in turn")
     add("--depth", type=positive, metavar="N", help="of pct: bugs of depth N (default: drawn for each execution)")
-    add("--machine", choices=("lockstep", "parallel", "both"), help="default: lockstep")
+    add("--machine", choices=("lockstep", "parallel", "both"), help="default: both where there are cores for it and numba, else lockstep")
     add("--seed", type=seed, metavar="N", help="default: drawn, and printed")
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--duration", type=duration, metavar="TIME", help="how long, as 60s, 5m or 2h (default: 60s)")
@@ -54,14 +55,6 @@ def seed(text: str) -> int:
     value = int(text, 0)
     if not 0 <= value < SEED_MAX:
         raise argparse.ArgumentTypeError(f"a seed is from 0 to {SEED_MAX - 1}")
-    return value
-
-
-def positive(text: str) -> int:
-    """Parse a number from 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 1")
     return value
 
 
@@ -87,14 +80,14 @@ def duration(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     """Run the campaign; print its summary."""
     from stress.campaign import Budget, run_campaign
-    from stress.fleet import spec_of
+    from stress.discovery import spec_of
     from stress.progress import show
     from stress.summary import text
 
-    budget = Budget(args.duration, args.executions, args.workers or cores(), args.stop_on_first)
+    settings, where = settle(args)
+    budget = Budget(args.duration, args.executions, args.workers or workers(settings), args.stop_on_first)
     if budget.duration_s is None and budget.executions is None:
         budget.duration_s = 60.0
-    settings, where = settle(args)
     print(f"campaign of seed {settings.seed:#x} in {where}", file=sys.stderr)
     data = run_campaign(where, settings, budget, spec_of(args.catalogue), show)
     put_json(data) if args.json else put(text(data))
@@ -104,6 +97,13 @@ def run(args: argparse.Namespace) -> int:
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def workers(settings: Settings) -> int:
+    """Return how many workers a campaign has unless it is told: the cores, less what a worker's processes take."""
+    from stress.plan import PROCESSES
+
+    return max(1, cores() // PROCESSES) if settings.machine == "parallel" else cores()
 
 
 def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
@@ -125,7 +125,7 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
 
 def defaults(catalogue: Catalogue) -> dict[str, Any]:
     """Return what is searched when nothing is said."""
-    return {"scenarios": list(catalogue.scenarios()), "profiles": list(catalogue.profiles())}
+    return {"scenarios": list(catalogue.scenarios()), "profiles": list(catalogue.profiles()), "machine": machine_here()}
 
 
 def renamed(given: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}
     settings = Settings(**values)
     if settings.machine != "lockstep":
-        raise UsageError(f"--machine {settings.machine}: this version has the lockstep machine only; leave the option out")
+        together(settings)
     for name in settings.scenarios:
         choose("scenario", name, catalogue.scenarios())
     for name in settings.profiles:
@@ -161,6 +161,23 @@ def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
     for name in PORTFOLIO if settings.strategy == "portfolio" else (settings.strategy,):
         catalogue.strategy(name, **settings.options)
     return settings
+
+
+def together(settings: Settings) -> None:
+    """Raise what keeps the parallel machine from being used: what is missing here, or a strategy, which it has none."""
+    from stress.parallel.gang import Missing, why_not
+
+    if missing := why_not():
+        raise Missing(missing)
+    if settings.machine == "parallel" and settings.strategy != "portfolio":
+        raise UsageError("--strategy is lockstep's: on the parallel machine the cores decide; say --machine lockstep or leave the strategy out")
+
+
+def machine_here() -> str:
+    """Return the machine that a campaign uses unless it is told."""
+    from stress.parallel.gang import why_not
+
+    return "both" if cores() > 1 and not why_not() else "lockstep"
 
 
 def compose_one(settings: Settings, catalogue: Catalogue) -> None:

@@ -13,12 +13,14 @@ from stress.data import RandomData
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError
 from stress.execution import open_runner
 from stress.output import put, put_json
+from stress.parsing import positive
 from stress.replay import Mode, replay
 from stress.report import page
 from stress.trace import Trace, capture, ending_of, save
 
 if TYPE_CHECKING:
     from stress.discovery import Catalogue
+    from stress.execution import Runner
     from stress.outcome import Outcome
 
 STATUS = {"clean": CLEAN, "violation": VIOLATED, "inconclusive": INCONCLUSIVE}
@@ -36,7 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=number, default=0, metavar="N", help="default: 0")
     parser.add_argument("--steps-max", type=int, metavar="N", help="step budget (default: 20,000, and 16 more for each page of the world)")
     parser.add_argument("--driver", choices=("fast", "reference"), default="fast", help="how actors are resumed; both give equal digests")
-    parser.add_argument("--save", default="", metavar="TRACE", help="write the execution's trace")
+    parser.add_argument("--save", default="", metavar="TRACE", help="write the execution's trace; with --no-record, the arena's dump")
+    parser.add_argument("--machine", choices=("lockstep", "parallel"), default="lockstep", help="one actor at a time, or processes at once (default: lockstep)")
+    together = parser.add_argument_group("with --machine parallel")
+    together.add_argument("--processes", type=positive, default=2, metavar="N", help="how many (default: %(default)s)")
+    together.add_argument("--actors-per-process", type=positive, metavar="M", help="threads in each (default: dealt out in turn)")
+    together.add_argument("--no-record", action="store_true", help="raw speed: no trace, no replay, and only what the run itself sees")
 
 
 def number(text: str) -> int:
@@ -51,11 +58,16 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(args: argparse.Namespace) -> int:
     case = case_of(args, args.catalogue)
-    strategy = args.catalogue.strategy(args.strategy)
+    if args.machine == "parallel":
+        if args.driver != "fast" or args.strategy != "random":
+            raise UsageError("--driver and --strategy are lockstep's: on the parallel machine the cores decide")
+        args.strategy = "parallel"
+        if args.no_record:
+            return await _run_unrecorded(args, case)
     async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
-        outcome = await runner.execute(strategy, args.seed, RandomData(args.seed))
+        outcome = await _execute(args, runner)
         trace = capture(outcome, args.strategy)
-        data = _data(outcome, trace)
+        data = _data(outcome, trace) | ({"symptom": outcome.symptom or None} if args.machine == "parallel" else {})
         line = ending_line(outcome, case)
         status = STATUS[outcome.verdict.kind]
     if args.save:
@@ -71,6 +83,28 @@ async def _run(args: argparse.Namespace) -> int:
         if reason:
             print(f"zapstress: {fault} is expected to be silent on {case.profile}: {reason}", file=sys.stderr)
     return status
+
+
+async def _run_unrecorded(args: argparse.Namespace, case: Case) -> int:
+    """Run once without a record: there is no trace, and the verdict is what the run itself saw."""
+    from stress.parallel.once import run_unrecorded
+
+    async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
+        data = run_unrecorded(args, runner)
+    seen = f": {data['symptom']}" if data["symptom"] else ""
+    kept = f"the arena is in {data['dump']}" if data["dump"] else "--save FILE keeps the arena"
+    line = f"{data['verdict']}{seen}; {case.scenario} on {case.profile}, kernel {case.kernel}, {data['steps']} steps"
+    put_json(data) if args.json else put(f"{line}\nnot recorded, so there is no trace; {kept}")
+    return STATUS[data["verdict"]]
+
+
+async def _execute(args: argparse.Namespace, runner: Runner) -> Outcome:
+    """Execute once on the machine that is asked for."""
+    if args.machine == "lockstep":
+        return await runner.execute(args.catalogue.strategy(args.strategy), args.seed, RandomData(args.seed))
+    from stress.parallel.once import run_recorded
+
+    return run_recorded(args, runner)
 
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from stress.commands.campaign import RESULTS, cores, directory, positive, seed
+from stress.commands.campaign import RESULTS, cores, directory, seed
 from stress.errors import UsageError
 from stress.output import put, put_json
+from stress.parsing import positive
 
 if TYPE_CHECKING:
     from stress.selfcheck import Selfcheck
@@ -35,8 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fill the matrix and print it."""
-    from stress.discovery import choose
-    from stress.fleet import spec_of
+    from stress.discovery import choose, spec_of
     from stress.selfcheck import Selfcheck, matrix, run_selfcheck
 
     known = args.catalogue

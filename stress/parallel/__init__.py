@@ -8,5 +8,6 @@ Layers, each importing only those above it:
 - :mod:`~stress.parallel.unwatched`: the kernel without its step-time checkers;
 - :mod:`~stress.parallel.member`: a process that runs some of the actors; :mod:`~stress.parallel.zygote` forks it;
 - :mod:`~stress.parallel.recording`: what was recorded, and its replay in lockstep;
+- :mod:`~stress.parallel.watch`: a run as the supervisor sees it; and
 - :mod:`~stress.parallel.gang`: the processes of one tester, one run after another; the checker of the arena at rest.
 """

@@ -15,15 +15,18 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from sim.machine import SITE_NUMBERS, SITES, Violation, site, site_info
+from sim.arena import SITE_SHIFT
+from sim.machine import Violation, site, site_info
 from stress.discovery import ROOT
 from stress.errors import FAILED, SKIPPED, ZapstressError
-from stress.parallel.board import ABORT, DEADLOCK, ERROR, FLAG, FLAG_VALUE, FULL, HUNG, KILLED, PAUSE, PAUSED, SEQ, STOPPED, SYMPTOM, Board
+from stress.parallel.board import ABORT, DEADLOCK, ERROR, FLAG, FLAG_VALUE, FULL, HUNG, KILLED, SEQ, STOPPED, SYMPTOM, Board
 from stress.parallel.deadlock import explain_board
 from stress.parallel.recording import OVER, Recording
+from stress.parallel.settings import USUAL, Settings
+from stress.parallel.watch import LEAVE_SECONDS_MAX, Watch
 
 if TYPE_CHECKING:
     from stress.execution import Runner
@@ -31,11 +34,8 @@ if TYPE_CHECKING:
 STEPS_MAX = 1 << 18
 """Rows of the log: a run that makes more is given up, and is inconclusive."""
 
-WATCH_MS, HANG_SECONDS_MAX, LEAVE_SECONDS_MAX, START_SECONDS_MAX = 1, 8.0, 1.0, 120.0
-"""How often a run is looked at; after how long without a step it is hung; how long a process may take to leave a run that is over, and to start."""
-
-PAUSE_STEPS = 256
-"""Steps from one pause to the next."""
+START_SECONDS_MAX = 120.0
+"""How long a process may take to start, or to open a case."""
 
 REASONS = {FULL: "log full", DEADLOCK: "deadlock", SYMPTOM: "symptom", ERROR: "error", KILLED: "killed", HUNG: "hung", STOPPED: "stopped"}
 
@@ -77,17 +77,6 @@ class Mate:
     open: set[int] = field(default_factory=set)
     sites: list[int] = field(default_factory=list)
     """The number that each of its sites has here."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a run is made. ``owners`` names the process of each CPU; empty deals them out in turn."""
-
-    record: bool = True
-    yields: bool = True
-    pause_steps: int = PAUSE_STEPS
-    plain_add: bool = False
-    owners: tuple[int, ...] = ()
 
 
 class Gang:
@@ -184,27 +173,52 @@ class Gang:
         number = self.numbers.setdefault(runner, len(self.numbers))
         case = runner.case
         order = {"do": "open", "number": number, "case": vars(case)}
+        self._reap()
         for process in range(self.processes):
             mate = self.mates[process] or self._fork(process)
-            if number not in mate.open:
-                socket.send_fds(mate.socket, [json.dumps(order).encode()], [runner.arena.fd])
-                self._opened(mate, number)
+            if number not in mate.open and not self._opened(mate, number, order, runner.arena.fd):
+                self.await_death(process)
+                if not self._opened(self._fork(process), number, order, runner.arena.fd):
+                    raise GangError(f"process {process} died twice over {case.scenario}; its last words are above")
         return number
 
-    def _opened(self, mate: Mate, number: int) -> None:
+    def _reap(self) -> None:
+        """Take note of processes that have died between two runs."""
+        while select.select([self.control], [], [], 0)[0]:
+            self._hear(LEAVE_SECONDS_MAX)
+
+    def await_death(self, process: int) -> None:
+        """Wait until the zygote has told of a death that is known already."""
+        while self.mates[process] is not None:
+            self._hear(START_SECONDS_MAX)
+
+    def forget(self) -> None:
+        """Have every case closed in every process: the runners are about to go."""
+        self.numbers.clear()
+        for mate in self.mates:
+            if mate is not None:
+                mate.open.clear()
+                with suppress(OSError):
+                    mate.socket.send(json.dumps({"do": "forget"}).encode())
+
+    def _opened(self, mate: Mate, number: int, order: Message, arena: int) -> bool:
+        """Have one process open the case; return False if it is dead."""
         mate.socket.settimeout(START_SECONDS_MAX)
-        data = mate.socket.recv(MESSAGE_BYTES_MAX)
+        data = b""
+        with suppress(OSError):
+            socket.send_fds(mate.socket, [json.dumps(order).encode()], [arena])
+            data = mate.socket.recv(MESSAGE_BYTES_MAX)
         if not data:
-            raise GangError(f"process {mate.process} died over a case; its last words are above")
+            return False
         answer = json.loads(data)
         for function, label, step in answer["sites"]:
-            name = site_info_name(function, label)
-            mate.sites.append(SITE_NUMBERS.get(name) or (site(function, label, step) >> 48 if name != SITES[0].name else 0))
+            mate.sites.append(site(function, label, step) >> SITE_SHIFT if mate.sites else 0)
         mate.open.add(number)
+        return True
 
     # -- a run -----------------------------------------------------------------------------------------------------
 
-    def run(self, runner: Runner, seed: int, settings: Settings = Settings()) -> Recording:
+    def run(self, runner: Runner, seed: int, settings: Settings = USUAL) -> Recording:
         """Run the runner's case once, truly at once, and return what was recorded; nothing has been judged but what the run itself saw."""
         number = self._open(runner)
         cpus = runner.kernel.slots // 2
@@ -213,12 +227,14 @@ class Gang:
         self.runs += 1
         self.board.begin(self.runs, sum(not actor.daemon for actor in runner.actors))
         order = {"do": "run", "number": number, "run": self.runs, "seed": seed, "versions": runner.machine.versions, "owners": owners}
+        order["rows"] = min(self.board.steps_max, runner.machine.steps_max)
         order |= {"record": settings.record, "yields": settings.yields, "plain_add": settings.plain_add}
         began, deaths, watch = perf_counter(), len(self.deaths), Watch(self, runner, settings)
         watch.give(json.dumps(order).encode())
         watch.until_over()
+        seconds = perf_counter() - began
         recording = self._take(runner, owners, watch)
-        recording.seconds = perf_counter() - began
+        recording.seconds = seconds
         recording.killed = self.deaths[deaths:]
         return recording
 
@@ -253,7 +269,7 @@ class Gang:
         words = self.board.words
         if recording.ended == "symptom":
             code = self._translated_one(words[FLAG], owners)
-            return f"{words[FLAG_VALUE]} after {site_info(code).name}: a count is below zero"
+            return f"a count fell to {words[FLAG_VALUE]} in {site_info(code).name}"
         if recording.ended == "deadlock":
             return explain_board(self.board, runner, lambda code: self._translated_one(code, owners))
         if recording.ended == OVER:
@@ -272,110 +288,10 @@ class Gang:
         for mate in self.mates:
             if mate is not None and mate.sites:
                 mine = owner == mate.process
-                numbers = numpy.array(mate.sites, dtype="<i8")[found[mine] >> 48]
-                found[mine] = numbers << 48 | found[mine] & (1 << 48) - 1
+                numbers = numpy.array(mate.sites, dtype="<i8")[found[mine] >> SITE_SHIFT]
+                found[mine] = numbers << SITE_SHIFT | found[mine] & (1 << SITE_SHIFT) - 1
         return found
 
     def _translated_one(self, code: int, owners: list[int]) -> int:
         mate = next((mate for mate in self.mates if mate is not None and mate.sites), None)
-        return code if mate is None else mate.sites[code >> 48] << 48 | code & (1 << 48) - 1
-
-
-def site_info_name(function: str, label: str) -> str:
-    """Return the name of a site by its words."""
-    return f"{function}: {label}"
-
-
-class Watch:
-    """The supervisor's side of one run."""
-
-    def __init__(self, gang: Gang, runner: Runner, settings: Settings) -> None:
-        self.gang, self.runner, self.settings = gang, runner, settings
-        self.words = gang.board.words
-        self.waiting: set[int] = set()
-        self.symptom = ""
-        self.pauses = 0
-        self.next_pause = settings.pause_steps
-        self.seen, self.since = -1, monotonic()
-        self.left = 0.0
-
-    def give(self, order: bytes) -> None:
-        """Hand the order to every process."""
-        for process, mate in enumerate(self.gang.mates):
-            self.waiting.add(process)
-            try:
-                assert mate is not None
-                mate.socket.send(order)
-            except OSError:
-                self._died(process)
-
-    def until_over(self) -> None:
-        """Watch until every process has told how the run ended for it, or is dead."""
-        poll = select.poll()
-        sockets = {mate.socket.fileno(): mate.process for mate in self.gang.mates if mate is not None}
-        for descriptor in sockets:
-            poll.register(descriptor, select.POLLIN)
-        while self.waiting:
-            for descriptor, _ in poll.poll(WATCH_MS):
-                poll.unregister(descriptor)
-                self._hear(sockets[descriptor])
-            self._look()
-
-    def _hear(self, process: int) -> None:
-        mate = self.gang.mates[process]
-        data = b""
-        if mate is not None:
-            with suppress(ConnectionError):
-                data = mate.socket.recv(MESSAGE_BYTES_MAX)
-        if not data:
-            return self._died(process)
-        answer = json.loads(data)
-        self.waiting.discard(process)
-        if answer["words"] and not self.symptom:
-            self.symptom = answer["words"]
-
-    def _died(self, process: int) -> None:
-        """A process is dead: the others are told, and the zygote tells of what."""
-        self.waiting.discard(process)
-        if not self.words[ABORT]:
-            self.words[ABORT] = KILLED
-        while self.gang.mates[process] is not None:
-            self.gang._hear(LEAVE_SECONDS_MAX + START_SECONDS_MAX)
-
-    def _look(self) -> None:
-        """Pause when it is time; give up a run that makes no progress; kill who does not leave a run that is over."""
-        words, now = self.words, monotonic()
-        if words[ABORT]:
-            self.left = self.left or now
-            if now - self.left > LEAVE_SECONDS_MAX:
-                self._kill()
-            return
-        if words[PAUSE] & 1:
-            if words[PAUSED] == words[PAUSE]:
-                self._audit()
-                words[PAUSE] += 1
-        elif self.settings.pause_steps and words[SEQ] >= self.next_pause:
-            words[PAUSE] += 1
-        made = self.gang.board.progress(self.gang.processes)
-        if made != self.seen:
-            self.seen, self.since = made, now
-        elif now - self.since > HANG_SECONDS_MAX:
-            words[ABORT] = HUNG
-
-    def _audit(self) -> None:
-        """Everybody stands still, and nobody is inside an operation: judge the arena."""
-        self.next_pause = self.words[SEQ] + self.settings.pause_steps
-        self.pauses += 1
-        try:
-            self.runner.kernel.audit(drained=False)
-        except Violation as violation:
-            self.symptom = str(violation)
-            self.words[ABORT] = SYMPTOM
-
-    def _kill(self) -> None:
-        for process in list(self.waiting):
-            mate = self.gang.mates[process]
-            if mate is not None:
-                with suppress(ProcessLookupError):
-                    os.kill(mate.pid, 9)
-            self._died(process)
+        return code if mate is None else mate.sites[code >> SITE_SHIFT] << SITE_SHIFT | code & (1 << SITE_SHIFT) - 1

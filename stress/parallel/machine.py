@@ -68,7 +68,6 @@ class Parallel(Executing):
         context, offsets = self.context, self.arena.layout.offsets
         context[native.BOARD], context[native.ARENA], context[native.PROCESS] = board, block, self.process
         context[native.STRIPES_OF], context[native.LOG] = board + STRIPES_AT * WORD, board + LOG_AT * WORD
-        context[native.ROWS] = self.board.steps_max
         context[native.MADE_AT] = board + self.board.process(self.process, MADE) * WORD
         for name, role in ROLES.items():
             if name in self.arena.columns:
@@ -82,8 +81,8 @@ class Parallel(Executing):
 
     # -- a run -----------------------------------------------------------------------------------------------------
 
-    def begin(self, actors: list[Actor], seed: int, versions: int, record: bool = True, plain_add: bool = False) -> None:
-        """Set up a run in which this process has ``actors``; ``versions`` is the lockstep machine's after the setup."""
+    def begin(self, actors: list[Actor], seed: int, versions: int, rows: int, record: bool = True, plain_add: bool = False) -> None:
+        """Set up a run in which this process has ``actors``; ``versions`` is the lockstep machine's after the setup, ``rows`` the step budget."""
         self.actors = {actor.slot: actor for actor in actors}
         self.local = list(self.actors)
         self.turn = 0
@@ -92,6 +91,7 @@ class Parallel(Executing):
         self.blocked: list[Callable[[], bool] | None] = [None] * self.slots
         self.reading: dict[int, list[int]] = {slot: [] for slot in self.local}
         self.data = {slot: RandomData(seed, f"data {slot}") for slot in self.local}
+        self.context[native.ROWS] = rows
         self.context[native.RECORDS], self.context[native.VERSIONS], self.context[native.PLAIN_ADD] = record, versions, plain_add
         self.seen, self.idle = -1, 0
         self.verdict, self.abandoning, self.live = Verdict(), False, True

@@ -19,6 +19,7 @@ from sim.machine import SITES, Actor
 from stress.case import Case
 from stress.discovery import find_catalogue
 from stress.drivers import FastDriver, session
+from stress.execution import composed
 from stress.parallel.board import Board
 from stress.parallel.machine import Parallel
 from stress.parallel.unwatched import unwatched
@@ -75,7 +76,7 @@ class Member:
 
     async def serve(self) -> None:
         """Follow orders until the socket closes."""
-        async with self.stack:
+        try:
             while True:
                 data, descriptors, _, _ = socket.recv_fds(self.orders, MESSAGE_BYTES_MAX, 1)
                 if not data:
@@ -83,8 +84,12 @@ class Member:
                 order = json.loads(data)
                 if order["do"] == "open":
                     await self.attach(order, descriptors[0])
+                elif order["do"] == "forget":
+                    await self.forget()
                 else:
                     self.run(order)
+        finally:
+            await self.stack.aclose()
 
     def say(self, answer: Message) -> None:
         """Send one answer."""
@@ -92,12 +97,9 @@ class Member:
 
     async def attach(self, order: Message, descriptor: int) -> None:
         """Compose the case, over the arena whose descriptor came along."""
-        case = order["case"]
-        case = Case(case["scenario"], tuple(map(tuple, case["params"])), case["profile"], case["geometry"], case["kernel"], tuple(case["faults"]))
-        profile = self.catalogue.profile(case.profile)
-        scenario = self.catalogue.scenario_class(case.scenario)(profile, case.geometry, dict(case.params))
-        kernel = self.catalogue.compose(profile=profile, geometry=case.geometry, kernel=case.kernel, world=scenario.world(), faults=case.faults)
-        kernel = unwatched(kernel)
+        case = Case.of(order["case"])
+        scenario, watched = composed(case, self.catalogue)
+        kernel = unwatched(watched)
         arena = Arena.attach(kernel.layout, descriptor)
         os.close(descriptor)
         machine = Parallel(arena, self.board, kernel.slots, self.process, self.processes)
@@ -110,13 +112,21 @@ class Member:
         self.say({"is": "open", "first": self.sites_told, "sites": names})
         self.sites_told = len(SITES)
 
+    async def forget(self) -> None:
+        """Close every case."""
+        await self.stack.aclose()
+        self.stack = AsyncExitStack()
+        for entry in self.open.values():
+            entry.arena.close()
+        self.open.clear()
+
     def run(self, order: Message) -> None:
         """Run this process's share of one run, and tell how it ended here."""
         entry = self.open[order["number"]]
         machine, crew = entry.machine, entry.crew
         assert isinstance(crew, Crew)
         mine = share(entry.actors, entry.cpus, self.process, order["owners"])
-        machine.begin(mine, order["seed"], order["versions"], order["record"], order["plain_add"])
+        machine.begin(mine, order["seed"], order["versions"], order["rows"], order["record"], order["plain_add"])
         if not order["yields"]:
             machine.pace.span = 0
         machine.pace.meet_all()

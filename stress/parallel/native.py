@@ -120,8 +120,9 @@ def flag(context: int, code: int, value: int) -> None:
 def move(context: int, holder: int, folio: int, delta: int, code: int) -> None:
     """Give a holder references of a folio, or take them."""
     at = word(context, LEDGER) + (holder * word(context, PAGES) + folio) * 8
-    if fetch_add(at, delta) + delta < 0:
-        flag(context, code, holder)
+    left = fetch_add(at, delta) + delta
+    if left < 0:
+        flag(context, code, left)
 
 
 @compiled("void(int64, int64, int64, int64, int64)")

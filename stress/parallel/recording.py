@@ -81,7 +81,13 @@ def replayed(recording: Recording, runner: Runner, seed: int) -> Outcome:
     A violation is the lockstep checkers'. A clean replay of a run that came to its end must have made the same steps and left the
     same state; one of a run that saw a symptom must not be clean. Else the verdict is a violation of the machine's own.
     """
-    strategy = Replay(recording.schedule())
+    outcome = _judged(recording, runner, seed)
+    outcome.symptom = recording.symptom
+    return outcome
+
+
+def _judged(recording: Recording, runner: Runner, seed: int) -> Outcome:
+    strategy = Replay(recording.schedule() + stepless(recording, runner))
     try:
         outcome = runner.run(strategy, seed, TapeData(recording.tapes))
     except Divergence as error:
@@ -95,6 +101,14 @@ def replayed(recording: Recording, runner: Runner, seed: int) -> Outcome:
         if difference or recording.symptom:
             return _condemn(outcome, difference or "the replay is clean", recording)
     return outcome
+
+
+def stepless(recording: Recording, runner: Runner) -> list[tuple[int, int]]:
+    """Return runs of no steps for the threads that came to their end, or to a wait, without one: they must be begun all the same."""
+    if recording.ended not in (OVER, "deadlock"):
+        return []
+    made = set(recording.slots.tolist())
+    return [(actor.slot, 0) for actor in runner.actors if not actor.daemon and actor.slot not in made]
 
 
 def _condemn(outcome: Outcome, what: str, recording: Recording) -> Outcome:

@@ -48,4 +48,4 @@ class SharedLedger:
 
 def unwatched(kernel: Kernel) -> Kernel:
     """Return the kernel for a process of the parallel machine: the same layout, no step-time checkers."""
-    return kernel.wrapped((Unwatched, SharedLedger)) if "ledger" in kernel.components else kernel
+    return kernel.wrapped((Unwatched, SharedLedger)) if "ledger" in getattr(kernel, "components", ()) else kernel

@@ -106,7 +106,7 @@ def test_a_campaign_of_other_options_is_not_resumed(tmp_path: Path, capsys: pyte
         (("--strategy", "pcd"), "unknown strategy 'pcd'; did you mean pct?"),
         (("--kernel", "5.4"), "unknown kernel '5.4'"),
         (("--kernel", "nowhere.py:Rmap"), "there is no file nowhere.py"),
-        (("--machine", "parallel"), "lockstep machine only"),
+        (("--machine", "parallel", "--strategy", "pct"), "--strategy is lockstep's"),
         (("--depth", "3"), "--depth is pct's"),
         (("--strategy", "random", "--depth", "3"), "strategy random has no option depth"),
     ],

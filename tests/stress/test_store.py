@@ -69,11 +69,11 @@ def test_seeds_are_not_handed_out_twice(tmp_path: Path) -> None:
     store.record(store.open_lease(case, "random", 0, 100), Batch(40), last=True)
     store.close()
     store, _ = opened(tmp_path)
-    assert {case: (40, 1)} == store.resume()
+    assert {(case, False): (40, 1)} == store.resume()
     store.record(store.open_lease(case, "random", 40, 100), Batch(10), last=False)
     store.close()
     store, _ = opened(tmp_path)
-    assert {case: (140, 2)} == store.resume()
+    assert {(case, False): (140, 2)} == store.resume()
     assert 90 == summary(store, [])["unrecorded"]
     store.close()
 
@@ -101,7 +101,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / DATABASE) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(UsageError, match="format 99, this zapstress has 1"):
+    with pytest.raises(UsageError, match="format 99, this zapstress has 2"):
         Store(tmp_path, SETTINGS)
 
 

@@ -1,0 +1,124 @@
+"""What the parallel machine records is a schedule: lockstep makes the same steps and leaves the same state. Nobody can switch this off.
+
+``--parallel-runs 50`` makes fifty runs of every scenario on every profile (tox -e parallel).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from stress.data import RandomData
+from stress.discovery import CATALOGUE
+from stress.execution import open_runner
+from stress.outcome import Outcome
+from stress.parallel.gang import Gang
+from stress.parallel.recording import OVER, Recording, replayed
+from stress.parallel.settings import Settings
+from stress.protocols import Verdict
+from tests.stress.parallel.gangs import SMALL, STORM, first_case, pair
+
+PROFILES = list(CATALOGUE.profiles())
+
+SWITCHES_FLOOR = 30
+"""Switches between processes per 1,000 recorded steps, below which runs overlap too little to prove anything."""
+
+
+@pytest.fixture(scope="module")
+def gang() -> Iterator[Gang]:
+    """A persistent pair of processes."""
+    with pair() as found:
+        yield found
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_every_scenario_replays(gang: Gang, profile: str, request: pytest.FixtureRequest) -> None:
+    """Digest, verdict and final model region, byte for byte."""
+    runs = request.config.getoption("--parallel-runs")
+    for at, scenario in enumerate(CATALOGUE.scenarios()):
+        async with open_runner(first_case(scenario, profile, at)) as runner:
+            for seed in range(runs):
+                recording = gang.run(runner, seed)
+                outcome = replayed(recording, runner, seed)
+                assert (OVER, "", "clean") == (recording.ended, recording.symptom, outcome.verdict.kind), f"{scenario}, seed {seed}: {outcome.verdict.reason}"
+                assert recording.digest(runner) == outcome.digest()
+                assert recording.model == runner.arena.block[: runner.arena.layout.model_bytes]
+                assert recording.steps == outcome.steps == len(recording.codes)
+    gang.forget()
+
+
+@pytest.mark.parametrize("kernel", list(CATALOGUE.kernels()))
+async def test_every_kernel_replays(gang: Gang, kernel: str) -> None:
+    from dataclasses import replace
+
+    for profile in PROFILES:
+        async with open_runner(replace(first_case("storm", profile, 1), kernel=kernel)) as runner:
+            recording = gang.run(runner, 3)
+            assert ("clean", "") == (replayed(recording, runner, 3).verdict.kind, recording.symptom)
+    gang.forget()
+
+
+async def test_processes_overlap(gang: Gang) -> None:
+    """With injected yields the order alternates between processes; runs that never overlap prove nothing."""
+    async with open_runner(STORM) as runner:
+        recordings = [gang.run(runner, seed) for seed in range(12)]
+    steps, switches = sum(len(r.codes) for r in recordings), sum(r.switches() for r in recordings)
+    assert 1000 * switches / steps >= SWITCHES_FLOOR
+    assert 1 < sum(r.pauses for r in recordings) / len(recordings), "audits at rest happen in the midst of runs"
+
+
+async def test_all_actors_in_one_process_is_a_run_too(gang: Gang) -> None:
+    async with open_runner(STORM) as runner:
+        recording = gang.run(runner, 5, Settings(owners=(1, 1, 1, 1)))
+        assert 0 == recording.switches()
+        assert "clean" == replayed(recording, runner, 5).verdict.kind
+
+
+async def test_what_differs_from_the_recording_is_a_violation(gang: Gang) -> None:
+    """An edited value, an edited state and a symptom without a cause are each seen."""
+    async with open_runner(SMALL) as runner:
+        recording = gang.run(runner, 1)
+        recording.values[7] += 1
+        assert "differs" in title(replayed(recording, runner, 1)) and "step 8 was" in runner.machine.verdict.reason
+        recording.values[7] -= 1
+        model, recording.model = recording.model, bytes([recording.model[0] ^ 1]) + recording.model[1:]
+        assert "differs" in title(replayed(recording, runner, 1)) and "all steps are as recorded" in runner.machine.verdict.reason
+        recording.model, recording.symptom = model, "something odd"
+        assert "the parallel run saw: something odd" in replayed(recording, runner, 1).verdict.reason
+        recording.symptom = ""
+        assert "clean" == replayed(recording, runner, 1).verdict.kind
+
+
+def title(outcome: Outcome) -> str:
+    """Return the title of the violation that an outcome ended with."""
+    assert outcome.verdict.violation is not None
+    return outcome.verdict.violation.title
+
+
+async def test_the_recorded_order_is_the_schedule_of_a_trace(gang: Gang) -> None:
+    """A run given up half-way leaves a prefix that lockstep follows; the rest may be anybody's."""
+    from stress.data import TapeData
+    from stress.strategies.replay import Strategy as Replay
+
+    async with open_runner(STORM) as runner:
+        recording = gang.run(runner, 2)
+        half = cut(recording, len(recording.codes) // 2)
+        outcome = runner.run(Replay(half.schedule(), then=CATALOGUE.strategy("random")), 2, TapeData(recording.tapes))
+        assert Verdict().kind == outcome.verdict.kind
+        assert runner.machine.log[: 2 * len(half.codes) : 2] == half.codes.tolist()
+
+
+def cut(recording: Recording, steps: int) -> Recording:
+    """Return the first steps of a recording."""
+    from dataclasses import replace
+
+    return replace(recording, codes=recording.codes[:steps], values=recording.values[:steps], slots=recording.slots[:steps])
+
+
+async def test_lockstep_does_not_depend_on_the_gang(gang: Gang) -> None:
+    """Lockstep's execution of a seed is the same before and after runs of the parallel machine on the same runner."""
+    async with open_runner(SMALL) as runner:
+        before = runner.run(CATALOGUE.strategy("random"), 9, RandomData(9)).digest()
+        replayed(gang.run(runner, 9), runner, 9)
+        assert before == runner.run(CATALOGUE.strategy("random"), 9, RandomData(9)).digest()
