@@ -172,14 +172,18 @@ class Gang:
         """Have the case open in every process; return its number."""
         number = self.numbers.setdefault(runner, len(self.numbers))
         case = runner.case
-        order = {"do": "open", "number": number, "case": vars(case)}
+        order = json.dumps({"do": "open", "number": number, "case": vars(case)}).encode()
         self._reap()
-        for process in range(self.processes):
-            mate = self.mates[process] or self._fork(process)
-            if number not in mate.open and not self._opened(mate, number, order, runner.arena.fd):
-                self.await_death(process)
-                if not self._opened(self._fork(process), number, order, runner.arena.fd):
-                    raise GangError(f"process {process} died twice over {case.scenario}; its last words are above")
+        lacking = [mate for process in range(self.processes) if number not in (mate := self.mates[process] or self._fork(process)).open]
+        for mate in lacking:
+            self._ask(mate, order, runner.arena.fd)
+        for mate in lacking:
+            if not self._opened(mate, number):
+                self.await_death(mate.process)
+                again = self._fork(mate.process)
+                self._ask(again, order, runner.arena.fd)
+                if not self._opened(again, number):
+                    raise GangError(f"process {mate.process} died twice over {case.scenario}; its last words are above")
         return number
 
     def _reap(self) -> None:
@@ -201,12 +205,16 @@ class Gang:
                 with suppress(OSError):
                     mate.socket.send(json.dumps({"do": "forget"}).encode())
 
-    def _opened(self, mate: Mate, number: int, order: Message, arena: int) -> bool:
-        """Have one process open the case; return False if it is dead."""
+    def _ask(self, mate: Mate, order: bytes, arena: int) -> None:
+        """Order a process to open a case over the arena of that descriptor; whether it lives is seen by its answer."""
         mate.socket.settimeout(START_SECONDS_MAX)
+        with suppress(OSError):
+            socket.send_fds(mate.socket, [order], [arena])
+
+    def _opened(self, mate: Mate, number: int) -> bool:
+        """Wait until the process has opened the case; return False if it is dead."""
         data = b""
         with suppress(OSError):
-            socket.send_fds(mate.socket, [json.dumps(order).encode()], [arena])
             data = mate.socket.recv(MESSAGE_BYTES_MAX)
         if not data:
             return False

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -186,7 +187,7 @@ async def test_a_kill_at_any_instant_ends_the_run_with_a_verdict(kills: int) -> 
                 length = gang.run(runner, 0).seconds
             for seed in range(kills):
                 victim = gang.pids()[word(WORD_BITS) % len(gang.pids())]
-                timer = threading.Timer(length * word(WORD_BITS) / (1 << WORD_BITS), os.kill, (victim, signal.SIGKILL))
+                timer = threading.Timer(length * word(WORD_BITS) / (1 << WORD_BITS), kill, (victim,))
                 timer.start()
                 recording = gang.run(runner, seed)
                 timer.join()
@@ -197,6 +198,12 @@ async def test_a_kill_at_any_instant_ends_the_run_with_a_verdict(kills: int) -> 
         left, zygote = gang.pids(), gang.zygote.pid
     assert kills >= len(gang.deaths) > 0
     assert [] == [pid for pid in [*left, zygote] if Path(f"/proc/{pid}").exists()]
+
+
+def kill(pid: int) -> None:
+    """Kill a process, if it is still there."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 async def test_a_silent_process_is_killed(gang: Gang, monkeypatch: pytest.MonkeyPatch) -> None:
