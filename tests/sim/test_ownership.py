@@ -28,12 +28,12 @@ CASES_MAX = 3
 """Parameter sets of each scenario."""
 
 
-def cases(profile: str) -> Iterator[Case]:
+def cases(profile: str, kernel: str) -> Iterator[Case]:
     """Yield some cases of every scenario."""
     for name in CATALOGUE.scenarios():
-        known = CATALOGUE.scenario_class(name).parameters(CATALOGUE.profile(profile), "small")
+        known = CATALOGUE.scenario_class(name).parameters(CATALOGUE.profile(profile).at(kernel), "small")
         for params in known[:: max(1, len(known) // CASES_MAX)]:
-            yield Case(name, tuple(sorted(params.items())), profile)
+            yield Case(name, tuple(sorted(params.items())), profile, kernel=kernel)
 
 
 async def races(case: Case, seeds: range, catalogue: Catalogue = CATALOGUE) -> Ownership:
@@ -50,10 +50,11 @@ async def races(case: Case, seeds: range, catalogue: Catalogue = CATALOGUE) -> O
     return found
 
 
+@pytest.mark.parametrize("kernel", ("6.9", "6.18"))
 @pytest.mark.parametrize("profile", list(CATALOGUE.profiles()))
-async def test_steps_order_what_plain_code_touches(profile: str) -> None:
+async def test_steps_order_what_plain_code_touches(profile: str, kernel: str) -> None:
     unordered: set[tuple[str, str, str]] = set()
-    for case in cases(profile):
+    for case in cases(profile, kernel):
         found = await races(case, range(2))
         unordered |= {race for race in found.races if not {race[:2], (race[0], race[2])} & UNORDERED.keys()}
     assert set() == unordered
