@@ -1,0 +1,57 @@
+"""Compares two observations: pure, total, and told which fields are left out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stress.conform.observation import Observation, Page, Process, Vma
+
+
+class Difference(NamedTuple):
+    """Something that the two sides do not agree on."""
+
+    what: str
+    """The field: as ``page.mapcount``, ``vma.rss``, ``rss``."""
+    where: str
+    model: object
+    kernel: object
+
+    def __str__(self) -> str:
+        return f"{self.what} of {self.where}: model {self.model}, kernel {self.kernel}"
+
+
+def differences(model: Observation, kernel: Observation) -> list[Difference]:
+    """Return what differs, the most telling first: what is there at all, then field by field."""
+    found = []
+    if model.returned != kernel.returned:
+        found.append(Difference("result", "the operation", model.returned, kernel.returned))
+    if list(model.processes) != list(kernel.processes):
+        found.append(Difference("processes", "the program", list(model.processes), list(kernel.processes)))
+    for number in model.processes:
+        if number in kernel.processes:
+            found += of_process(f"process {number}", model.processes[number], kernel.processes[number])
+    return found
+
+
+def of_process(name: str, model: Process, kernel: Process) -> list[Difference]:
+    """Compare one process."""
+    found = []
+    if model.pages.keys() != kernel.pages.keys():
+        found.append(Difference("present", name, sorted(model.pages.keys() - kernel.pages.keys()), sorted(kernel.pages.keys() - model.pages.keys())))
+    for addr in model.pages:
+        if addr in kernel.pages and model.pages[addr] != kernel.pages[addr]:
+            found += of_fields("page", f"{name} page {addr}", Page._fields, model.pages[addr], kernel.pages[addr])
+    if [v[:5] for v in model.vmas] != [v[:5] for v in kernel.vmas]:
+        found.append(Difference("vmas", name, [tuple(v[:5]) for v in model.vmas], [tuple(v[:5]) for v in kernel.vmas]))
+    elif model.vmas != kernel.vmas:
+        for ours, theirs in zip(model.vmas, kernel.vmas, strict=True):
+            found += of_fields("vma", f"{name} vma {ours.start}-{ours.end}", Vma._fields, ours, theirs)
+    for field in ("rss", "tables"):
+        if getattr(model, field) != getattr(kernel, field):
+            found.append(Difference(field, name, getattr(model, field), getattr(kernel, field)))
+    return found
+
+
+def of_fields(kind: str, where: str, fields: tuple[str, ...], model: tuple[object, ...], kernel: tuple[object, ...]) -> list[Difference]:
+    """Compare two records field by field."""
+    return [Difference(f"{kind}.{name}", where, a, b) for name, a, b in zip(fields, model, kernel, strict=True) if a != b]

@@ -1,0 +1,54 @@
+"""Draws programs: one generator, driven by a function that chooses a number in 0..n-1.
+
+``zapstress conform`` drives it with the project's own random words, so that a program is its seed, and nothing but the standard library is
+needed; tests drive it with hypothesis. Shrinking works on the program itself (:mod:`stress.conform.shrink`), whoever drew it.
+"""
+
+from __future__ import annotations
+
+from stress.conform.operations import OPERATIONS, Choose, Map, Operation
+from stress.conform.program import Program
+from stress.conform.space import File, Space
+from stress.rng import words
+
+OPERATIONS_MIN, OPERATIONS_MAX = 4, 16
+PAGES = (16, 32, 64)
+
+
+def program(seed: int, choose: Choose, orders: tuple[int, ...], files: tuple[File, ...]) -> Program:
+    """Draw a program whose anonymous memory may use ``orders``."""
+    pages = PAGES[choose(len(PAGES))]
+    first = 512 - pages // 2 if choose(2) else 0
+    space = Space(first, pages, files)
+    weights = {name: cls.weight * (1 + choose(2)) for name, cls in OPERATIONS.items()}
+    operations: list[Operation] = []
+    drawn = Map.draw(space, 0, choose)
+    length = OPERATIONS_MIN + choose(OPERATIONS_MAX - OPERATIONS_MIN)
+    while len(operations) < length and space.threads:
+        if drawn is not None and drawn.allowed(space):
+            operations.append(drawn)
+            drawn.effect(space)
+        drawn = draw_operation(space, weights, choose) if space.threads else None
+    return Program(seed, first, pages, orders, files, tuple(operations))
+
+
+def draw_operation(space: Space, weights: dict[str, int], choose: Choose) -> Operation | None:
+    """Draw an operation for a thread that lives; None if what was drawn makes no sense now."""
+    who = list(space.threads)[choose(len(space.threads))]
+    at = choose(sum(weights.values()))
+    for name, weight in weights.items():
+        at -= weight
+        if at < 0:
+            return OPERATIONS[name].draw(space, who, choose)
+    raise AssertionError("weights are positive")
+
+
+def from_seed(seed: int, orders: tuple[int, ...] = ()) -> Program:
+    """Return the program of a seed."""
+    word = words(seed, "conform")
+
+    def choose(n: int) -> int:
+        return word() * n >> 32
+
+    files = (File(True, 16, 0), File(False, 16, (0, 2, 4)[choose(3)]))[: choose(3)]
+    return program(seed, choose, orders, files)

@@ -1,0 +1,82 @@
+"""What is seen of a world after an operation, in words that a model and a real kernel share.
+
+Frames are named by small numbers in the order in which a walk over the processes and their pages meets them, so that two
+observations are equal if the same pages are the same frame, whatever the frame is called.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Page(NamedTuple):
+    """A present page of a process."""
+
+    frame: int
+    """The frame's name, of those that are counted; 0 is the zero page."""
+    mapcount: int
+    once: bool
+    """Whether it is mapped exactly once (bit 56 of pagemap)."""
+    anon: bool
+    exclusive: bool
+    """PG_anon_exclusive."""
+    order: int
+    """Of its folio."""
+    index: int
+    """Which page of its folio it is."""
+    dirty: bool
+    """PG_dirty of its folio."""
+    content: int
+    """The word at its beginning."""
+
+
+class Vma(NamedTuple):
+    """A mapping, with what smaps says of it, in pages but for ``pss``."""
+
+    start: int
+    end: int
+    shared: bool
+    file: int
+    """Number of the file, or -1."""
+    pgoff: int
+    """First page of the file; 0 if there is none."""
+    rss: int
+    pss: int
+    """KiB."""
+    shared_clean: int
+    shared_dirty: int
+    private_clean: int
+    private_dirty: int
+    anonymous: int
+
+
+class Process(NamedTuple):
+    """A process."""
+
+    pages: dict[int, Page]
+    """By page number."""
+    vmas: tuple[Vma, ...]
+    rss: tuple[int, int, int]
+    """Pages in RssAnon, RssFile, RssShmem."""
+    tables: int
+    """Page tables of the lowest level."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A world: what the operation returned, and the processes by number."""
+
+    returned: int
+    processes: dict[int, Process]
+
+
+class Frames:
+    """Names frames."""
+
+    def __init__(self, zero: int) -> None:
+        self.names = {zero: 0}
+
+    def name(self, frame: int) -> int:
+        """Return the name of a frame, which is new or known."""
+        return self.names.setdefault(frame, len(self.names))
