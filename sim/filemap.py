@@ -41,6 +41,7 @@ class Filemap(Component):
     page_ref: Column
     page_mapping: Cells
     page_index: Cells
+    page_swapbacked: Cells
     page_order: Cells
     page_locked: Column
     page_content: Column
@@ -57,10 +58,10 @@ class Filemap(Component):
         """Return the index into ``i_pages`` and ``disk``."""
         return file * self.w.file_pages + index
 
-    async def add_folio(self, cpu: int, file: int, index: int, order: int) -> None:
-        """Read a folio of ``order`` into the cache at ``index``, which is aligned to it."""
+    async def add_folio(self, cpu: int, file: int, index: int, order: int, shmem: bool = False) -> None:
+        """Read a folio of ``order`` into the cache at ``index``, which is aligned to it; ``shmem``: the file is shared memory."""
         folio, nr = await self.k.page_alloc.alloc_zeroed_folio(order), 1 << order
-        self.page_mapping[folio], self.page_index[folio] = file_mapping(file), index
+        self.page_mapping[folio], self.page_index[folio], self.page_swapbacked[folio] = file_mapping(file), index, int(shmem)
         await self.m.add(ADD_REF, self.page_ref, folio, nr, PAGECACHE)
         for k in range(nr):
             version = await self.m.load(CONTENT, self.disk, self.slot(file, index + k))
@@ -91,21 +92,22 @@ class Filemap(Component):
     async def filemap_map_pages(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
         """Map the empty entries around ``addr`` that have cached folios; return whether that of ``addr`` was among them.
 
-        The window is the aligned block of ``fault_around`` pages inside the VMA and the PTE table.
+        The window begins with the aligned block of ``fault_around`` pages that holds ``addr``, or with the VMA, and has as many pages
+        from there on, inside the VMA and the PTE table (do_fault_around).
         """
-        window = self.k.filemap.fault_around()
+        window, table_end = self.k.filemap.fault_around(), (addr // self.g.ptrs_per_pte + 1) * self.g.ptrs_per_pte
         first = max(self.vma_start[vma], addr // window * window)
-        last = min(self.vma_end[vma], addr // window * window + window)
+        last = min(first + window, table_end, self.vma_end[vma])
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table < 0:
             return False
-        at, mapped = first, []
+        at, mapped, counter = first, [], MM_FILEPAGES
         while at < last:
-            nr, pages = await self._map_folio(cpu, mm, vma, table, at, last)
+            nr, pages, counter = await self._map_folio(cpu, mm, vma, table, at, last)
             mapped += pages
             at += nr
         if mapped:
-            await self.k.fault.add_rss(cpu, mm, MM_FILEPAGES, len(mapped))
+            await self.k.fault.add_rss(cpu, mm, counter, len(mapped))
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return addr in mapped
 
@@ -113,12 +115,12 @@ class Filemap(Component):
         """Return the window of fault-around in pages (fault_around_bytes is 64 KiB)."""
         return max(1, min(65536 // self.g.page_size, self.g.ptrs_per_pte))
 
-    async def _map_folio(self, cpu: int, mm: int, vma: int, table: int, at: int, last: int) -> tuple[int, list[int]]:
-        """Map what is empty of [at, last) from the folio at ``at``; return (pages passed, addresses mapped)."""
+    async def _map_folio(self, cpu: int, mm: int, vma: int, table: int, at: int, last: int) -> tuple[int, list[int], int]:
+        """Map what is empty of [at, last) from the folio at ``at``; return (pages passed, addresses mapped, their RSS counter)."""
         index = at - self.vma_start[vma] + self.vma_pgoff[vma]
         page = await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(self.vma_file[vma] - 1, index)) - 1
         if page < 0:
-            return 1, []
+            return 1, [], MM_FILEPAGES
         folio = self.k.page_head(page)
         nr = min(last - at, folio + (1 << self.page_order[folio]) - page)
         await self.m.add(AROUND_GET, self.page_ref, folio, 1, TRANSIENT)
@@ -127,7 +129,7 @@ class Filemap(Component):
             mapped = await self._map_range(cpu, mm, table, page, at, nr, YOUNG | self.k.mm_types.file_pte_bits(vma))
             await self.unlock_folio(folio)
         await self.k.swap.folio_put(cpu, folio)
-        return nr, mapped
+        return nr, mapped, self.k.mm_types.mm_counter_file(folio)
 
     async def _map_range(self, cpu: int, mm: int, table: int, page: int, at: int, nr: int, bits: int) -> list[int]:
         """Map runs of empty entries: rmap and PTEs first, mapping references last, as 6.9 does."""

@@ -13,7 +13,7 @@ from typing import Any
 from sim.arena import Cells, Column
 from sim.component import Component
 from sim.machine import site
-from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_UFFD_WP
+from sim.mm_types import MM_ANONPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_UFFD_WP
 from sim.pte import (
     DIRTY,
     KIND_DEVICE_PRIVATE,
@@ -214,7 +214,7 @@ class Memory(Component):
             zap.rss[MM_ANONPAGES] -= self.rss_nr(nr)
         else:
             delay_rmap = await self.clear_file_ptes(zap, folio, addr, ptep, nr)
-            zap.rss[MM_FILEPAGES] -= self.rss_nr(nr)
+            zap.rss[self.k.mm_types.mm_counter_file(folio)] -= self.rss_nr(nr)
         self.record_tlb_entries(zap, folio, addr, nr)
         await self.pte_install_uffd_wp_if_needed(zap, ptep, pte, nr)
         if not delay_rmap:
@@ -297,7 +297,7 @@ class Memory(Component):
             folio = self.k.page_head(pte_pfn(pte))
             if not self.should_zap_folio(zap.details, folio):
                 return
-            zap.rss[MM_ANONPAGES if self.k.mm_types.folio_test_anon(folio) else MM_FILEPAGES] -= 1
+            zap.rss[self.k.mm_types.mm_counter(folio)] -= 1
         elif kind == KIND_MARKER:
             if not self.k.mm_types.vma_is_anonymous(zap.vma) and not self.drop_markers(zap):
                 return
@@ -350,7 +350,7 @@ class MemoryPerPage(Memory):
                 zap.force_flush |= delay_rmap
             if ptent & YOUNG and self.k.mm_types.vma_has_recency(zap.vma):
                 await self.k.swap.folio_mark_accessed(zap.tlb, folio)
-        zap.rss[MM_ANONPAGES if anon else MM_FILEPAGES] -= self.rss_nr(1)
+        zap.rss[self.k.mm_types.mm_counter(folio)] -= self.rss_nr(1)
         if not delay_rmap:
             await self.k.rmap.folio_remove_rmap_ptes(folio, self.batch_page(folio, page), 1, zap.vma)
         if await self.k.mmu_gather.tlb_remove_folio_pages(zap.tlb, page, 1, delay_rmap):
