@@ -32,6 +32,8 @@ class LinuxRun:
         self.number = 0
         self.pids = {0: agents.fork(0, 1)}
         """Process -> pid."""
+        self.tids = {0: self.pids[0]}
+        """Thread -> its number in the kernel."""
         self.proc = {0: ProcessFiles(self.pids[0])}
         self.own_shmem: dict[int, int] = {}
         self.fds, self.inodes = self._open_files()
@@ -54,7 +56,7 @@ class LinuxRun:
         """Return the address of a page."""
         return BASE + page * PAGE
 
-    def bytes(self, pages: int) -> int:
+    def size(self, pages: int) -> int:
         """Return the bytes of a number of pages."""
         return pages * PAGE
 
@@ -73,10 +75,10 @@ class LinuxRun:
     def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
         """Map at a place that must be free; say whether large folios are wanted. Return 0 or a negative errno."""
         flags = (MAP_SHARED if shared else MAP_PRIVATE) | MAP_FIXED_NOREPLACE | (MAP_ANONYMOUS if file < 0 else 0)
-        at, size = self.address(start), self.bytes(nr)
+        at, size = self.address(start), self.size(nr)
         advice = MADV_HUGEPAGE if self.program.orders else MADV_NOHUGEPAGE
         fd = self.fds[file] if file >= 0 else -1
-        got, advised = self.calls(who, [(MMAP, at, size, PROT, flags, fd, self.bytes(pgoff)), (MADVISE, at, size, advice)])
+        got, advised = self.calls(who, [(MMAP, at, size, PROT, flags, fd, self.size(pgoff)), (MADVISE, at, size, advice)])
         return got if got < 0 else advised if got == at else -1
 
     def fork(self, who: int) -> int:
@@ -84,19 +86,24 @@ class LinuxRun:
         pid = self.agents.fork(who + 1, self.space.slots + 1)
         if pid < 0:
             return pid
-        self.pids[self.space.processes] = pid
+        self.pids[self.space.processes] = self.tids[self.space.slots] = pid
         self.proc[self.space.processes] = ProcessFiles(pid)
         return 0
 
     def thread(self, who: int) -> int:
         """Start the next thread."""
-        return min(0, self.agents.fork(who + 1, self.space.slots + 1, thread=True))
+        tid = self.agents.fork(who + 1, self.space.slots + 1, thread=True)
+        self.tids[self.space.slots] = tid
+        return min(0, tid)
 
     def exit(self, who: int) -> int:
         """End a thread; if it was the last of its process, wait until the address space is gone."""
         process = self.space.threads[who]
         self.agents.exit(who + 1)
-        if list(self.space.threads.values()).count(process) == 1:
+        others = [thread for thread, owner in self.space.threads.items() if owner == process and thread != who]
+        if others:
+            self.proc[process].follow(self.tids[others[0]])
+        else:
             self.proc.pop(process).close()
             self.agents.reap(self.pids.pop(process))
         return 0

@@ -6,15 +6,15 @@ the kernel drains them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
 from sim.arena import Arena
-from sim.kernel import Kernel, compose
+from sim.kernel import Kernel
 from sim.machine import Actor
 from sim.mm_types import MAPPING_ANON, VM_SHARED
-from sim.profile import REAL, Profile, World
+from sim.profile import Profile, World
 from sim.pte import DIRTY, PRESENT, SPECIAL, pte_pfn
 from sim.task import Task
 from stress.conform.observation import Frames, Page, Process, Vma
@@ -38,6 +38,10 @@ def file_token(file: int, index: int) -> int:
     return FILE_TOKEN * (file + 1) + index
 
 
+Compose = Callable[[Profile, World], Kernel]
+"""Composes a kernel in the real geometry."""
+
+
 class ModelError(ZapstressError):
     """The model did not come to the end of an operation."""
 
@@ -47,7 +51,7 @@ class ModelError(ZapstressError):
 class ModelWorld:
     """A composed kernel at the beginning of programs of one shape: window, folio orders, files."""
 
-    def __init__(self, profile: Profile, version: str, program: Program, patches: Sequence[type] = ()) -> None:
+    def __init__(self, profile: Profile, compose: Compose, program: Program) -> None:
         self.program = program
         real = replace(profile.real, orders=(0, *program.orders))
         table = real.ptrs_per_pte
@@ -57,7 +61,7 @@ class ModelWorld:
             cpus=1, mms=PROCESSES_MAX, vpages=vpages, pages=pages, vmas=128, anon_vmas=128, files=len(program.files),
             file_pages=max((file.pages for file in program.files), default=1),
         )  # fmt: skip
-        self.kernel: Kernel = compose(replace(profile, real=real), REAL, version, world, patches)
+        self.kernel: Kernel = compose(replace(profile, real=real), world)
         self.arena = Arena.create(self.kernel.layout)
         self.machine = Lockstep(self.arena, self.kernel.slots, STEPS_MAX)
         self.kernel.bind(self.arena, self.machine)
@@ -76,7 +80,7 @@ class ModelWorld:
             for index in range(file.pages):
                 disk[self.kernel.filemap.slot(number, index)] = file_token(number, index)
             for index in range(0, file.pages, 1 << file.order):
-                await self.task.add_file_folio(number, index, file.order)
+                await self.task.add_file_folio(number, index, file.order, file.memfd)
                 await self.kernel.page_writeback.folio_mark_dirty(self.arena["i_pages"].view[self.kernel.filemap.slot(number, index)] - 1)
 
     def do(self, body: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -209,7 +213,8 @@ class ModelRun:
             sums[(0 if page.mapcount > 1 else 2) + bool(page.dirty or ptes[addr] & DIRTY)] += 1
             anonymous += page.anon
         pgoff = view["vma_pgoff"][vma] if file >= 0 else 0
-        return Vma(start, end, bool(view["vma_flags"][vma] & VM_SHARED), file, pgoff, sum(sums), pss >> PSS_SHIFT + 10, *sums, anonymous)
+        shared = bool(view["vma_flags"][vma] & VM_SHARED)
+        return Vma(start, end, shared, file, pgoff, sum(sums), pss >> PSS_SHIFT + 10, sums[0], sums[1], sums[2], sums[3], anonymous)
 
 
 PAGE_BYTES, PSS_SHIFT = 4096, 12

@@ -23,7 +23,7 @@ class Page(NamedTuple):
     """PG_anon_exclusive."""
     order: int
     """Of its folio."""
-    index: int
+    place: int
     """Which page of its folio it is."""
     dirty: bool
     """PG_dirty of its folio."""

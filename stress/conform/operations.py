@@ -218,7 +218,7 @@ class Unmap(Operation):
         return 0
 
     def linux(self, run: LinuxRun) -> int:
-        return run.call(self.who, (MUNMAP, run.address(self.start), run.bytes(self.nr)))
+        return run.call(self.who, (MUNMAP, run.address(self.start), run.size(self.nr)))
 
     def c(self) -> str:
         return f"munmap(page({self.start}), {self.nr} * PAGE);"
@@ -242,7 +242,7 @@ class Dontneed(Operation):
         return 0 if run.space.mapped(run.space.threads[self.who], self.start, self.start + self.nr) == self.nr else -errno.ENOMEM
 
     def linux(self, run: LinuxRun) -> int:
-        return run.call(self.who, (MADVISE, run.address(self.start), run.bytes(self.nr), MADV_DONTNEED))
+        return run.call(self.who, (MADVISE, run.address(self.start), run.size(self.nr), MADV_DONTNEED))
 
     def c(self) -> str:
         return f"madvise(page({self.start}), {self.nr} * PAGE, MADV_DONTNEED);"
@@ -337,6 +337,6 @@ def _all(base: type[Operation]) -> list[type[Operation]]:
     return [sub for cls in base.__subclasses__() for sub in (cls, *_all(cls))]
 
 
-OPERATIONS: dict[str, type[Operation]] = {cls.name: cls for cls in _all(Operation)}
+OPERATIONS: dict[str, type[Operation]] = {cls.name: cls for cls in _all(Operation)}  # type: ignore[type-abstract]
 """Every operation by its name."""
 

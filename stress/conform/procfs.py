@@ -148,6 +148,11 @@ class ProcessFiles:
         anon, file, shmem, tables = (int(n) for n in found.groups())
         return anon, file, shmem, tables
 
+    def follow(self, pid: int) -> None:
+        """Read status of another thread from now on: that of one that has ended is empty."""
+        self.status.close()
+        self.status = ProcFile(f"/proc/{pid}/status")
+
     def close(self) -> None:
         """Close them."""
         for file in (self.pagemap, self.smaps, self.status):

@@ -1,0 +1,129 @@
+"""Both sides, ready: runs one program at a time in the model and in real processes, and compares after each operation."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from sim.profile import Profile
+from stress.conform.agents import Agents
+from stress.conform.compare import Difference, differences
+from stress.conform.linux import LinuxRun
+from stress.conform.model import Compose, ModelWorld
+from stress.conform.observation import Observation
+from stress.conform.procfs import Frames, require
+from stress.conform.program import Program
+from stress.conform.rules import Conditions
+from stress.conform.space import THREADS_MAX
+
+WORLDS_MAX = 32
+"""Composed model worlds that are kept; the one not used for longest goes first."""
+
+RETRIES_MAX = 5
+"""How often a program is run again whose difference a named condition may explain."""
+
+
+@dataclass
+class Tally:
+    """What has been compared."""
+
+    operations: Counter[str] = field(default_factory=Counter)
+    pages: int = 0
+    """Present pages, each time they were compared."""
+    observations: int = 0
+    excluded: Counter[str] = field(default_factory=Counter)
+    """Runs that were set aside, by the rule."""
+    retried: int = 0
+    """Programs that were run again."""
+    given_up: int = 0
+    """Programs of which every run was set aside."""
+
+    def add(self, other: Tally) -> None:
+        """Add another's counts."""
+        self.operations += other.operations
+        self.excluded += other.excluded
+        self.pages += other.pages
+        self.observations += other.observations
+        self.retried += other.retried
+        self.given_up += other.given_up
+
+
+@dataclass(frozen=True)
+class Found:
+    """The first operation of a program after which the sides differ."""
+
+    program: Program
+    number: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def signature(self) -> str:
+        """What makes two finds the same: the operation and the field that differs first."""
+        return f"{self.program.operations[self.number].name} {self.differences[0].what}"
+
+
+class Rig:
+    """Agents and model worlds of one process, which stays on one CPU. A context manager."""
+
+    def __init__(self, profile: Profile, compose: Compose, cpu: int | None = None) -> None:
+        require()
+        self.profile, self.compose = profile, compose
+        self.cpu = min(os.sched_getaffinity(0)) if cpu is None else cpu
+        os.sched_setaffinity(0, {self.cpu})
+        self.agents = Agents(THREADS_MAX, self.cpu)
+        self.frames = Frames()
+        self.worlds: dict[object, ModelWorld] = {}
+        self.tally = Tally()
+
+    def __enter__(self) -> Rig:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.agents.close()
+        self.frames.close()
+        for world in self.worlds.values():
+            world.close()
+
+    def world(self, program: Program) -> ModelWorld:
+        """Return the model's world of the program's shape."""
+        shape = (program.first, program.pages, program.orders, program.files)
+        world = self.worlds.pop(shape, None) or ModelWorld(self.profile, self.compose, program)
+        self.worlds[shape] = world
+        if len(self.worlds) > WORLDS_MAX:
+            self.worlds.pop(next(iter(self.worlds))).close()
+        return world
+
+    def check(self, program: Program) -> Found | None:
+        """Run a program until the sides differ. A run during which a named condition changed is set aside and made again."""
+        for attempt in range(RETRIES_MAX):
+            before = Conditions.now(program)
+            found = self._run(program)
+            if found is None:
+                return None
+            rules = before.moved()
+            if not rules:
+                return found
+            self.tally.excluded.update(rules)
+            self.tally.retried += not attempt
+        self.tally.given_up += 1
+        return None
+
+    def _run(self, program: Program) -> Found | None:
+        model, linux = self.world(program).run(), LinuxRun(self.agents, self.frames, program)
+        try:
+            for number, operation in enumerate(program.operations):
+                if not operation.allowed(model.space):
+                    continue
+                results = model.execute(number, operation), linux.execute(number, operation)
+                ours, theirs = Observation(results[0], model.observe()), Observation(results[1], linux.observe())
+                self.tally.operations[operation.name] += 1
+                self.tally.observations += len(ours.processes)
+                self.tally.pages += sum(len(process.pages) for process in ours.processes.values())
+                different = differences(ours, theirs)
+                if different:
+                    return Found(program, number, tuple(different))
+            return None
+        finally:
+            linux.close()
