@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from stress.conform.operations import OPERATIONS, Operation
@@ -42,6 +43,16 @@ class Program:
     def dumps(self) -> str:
         """Return the text of its file."""
         return json.dumps(self.plain(), indent=None)
+
+
+def load(path: Path) -> Program:
+    """Return the program in a file. Raises UsageError if it is not one."""
+    try:
+        return loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except (UsageError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from None
 
 
 def loads(text: str) -> Program:

@@ -7,7 +7,7 @@ Whatever the predicate accepts is kept; it runs the program again and wants the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, replace
+from dataclasses import astuple, fields, replace
 
 from stress.conform.operations import Operation
 from stress.conform.program import Program
@@ -42,7 +42,7 @@ def candidates(program: Program) -> Iterator[Program]:
 def plainer_operations(operation: Operation, program: Program) -> Iterator[Operation]:
     """Yield operations with one argument made smaller: to the least, to half, by one; pages count from the window's first."""
     first, *values = astuple(operation)
-    names = list(operation.__dataclass_fields__)[1:]
+    names = [field.name for field in fields(operation)[1:]]
     for name, value in zip(names, values, strict=True):
         least = program.first if name in ("page", "start") else 1 if name == "nr" else -1 if name == "file" else 0
         for smaller in dict.fromkeys((least, (value + least) // 2, value - 1)):

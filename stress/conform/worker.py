@@ -112,15 +112,15 @@ def shrunk(rig: Rig, found: Found) -> Found:
 
 def work(connection: Connection, spec: str, setting: Setting, cpu: int) -> None:
     """Be a worker: answer (seeds, orders, known signatures) with a Result or an exception, until the other end closes."""
-    from stress.fleet import load_catalogue
+    from stress.worker import find_catalogue
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with Rig(*composer(load_catalogue(spec), setting), cpu) as rig:
+        with Rig(*composer(find_catalogue(spec), setting), cpu) as rig:
             while True:
                 seeds, orders, known = connection.recv()
                 connection.send(check_seeds(rig, seeds, orders, known))
-    except EOFError:
+    except (EOFError, ConnectionError):
         return
     except Exception as error:  # noqa: BLE001 - the parent raises it
         connection.send(error)
