@@ -13,14 +13,18 @@ from stress.rng import words
 
 OPERATIONS_MIN, OPERATIONS_MAX = 4, 16
 PAGES = (16, 32, 64)
+HUGE = 9
+"""The order whose folios a first read would map by a PMD of zeros, which the model has not."""
 
 
 def program(seed: int, choose: Choose, orders: tuple[int, ...], files: tuple[File, ...]) -> Program:
     """Draw a program whose anonymous memory may use ``orders``."""
-    pages = PAGES[choose(len(PAGES))]
-    first = 512 - pages // 2 if choose(2) else 0
+    pages = draw_pages(orders, choose)
+    first = (512 - pages // 2) % 512 if choose(2) else 0
     space = Space(first, pages, files)
     weights = {name: cls.weight * (1 + choose(2)) for name, cls in OPERATIONS.items()}
+    if HUGE in orders:
+        weights["load"] = 0
     operations: list[Operation] = []
     drawn = Map.draw(space, 0, choose)
     length = OPERATIONS_MIN + choose(OPERATIONS_MAX - OPERATIONS_MIN)
@@ -30,6 +34,12 @@ def program(seed: int, choose: Choose, orders: tuple[int, ...], files: tuple[Fil
             drawn.effect(space)
         drawn = draw_operation(space, weights, choose) if space.threads else None
     return Program(seed, first, pages, orders, files, tuple(operations))
+
+
+def draw_pages(orders: tuple[int, ...], choose: Choose) -> int:
+    """Return the size of the window: now and then one that holds some of the largest folios."""
+    largest = 3 << max(orders, default=0)
+    return largest if largest > PAGES[-1] and choose(2) else PAGES[choose(len(PAGES))]
 
 
 def draw_operation(space: Space, weights: dict[str, int], choose: Choose) -> Operation | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from stress.conform.agents import MADVISE, MMAP, Agents, Order
+from stress.conform.agents import MADVISE, MMAP, MPROTECT, Agents, Order
+from stress.conform.generator import HUGE
 from stress.conform.model import TOKEN_SHIFT, ZERO_PAGE, file_token
 from stress.conform.observation import Frames, Page, Process, Vma
 from stress.conform.operations import Operation
-from stress.conform.procfs import ANON, DIRTY, EXCLUSIVE, ONCE, PAGE, PFN, ZERO, ProcessFiles
+from stress.conform.procfs import ANON, BLOCK, DIRTY, EXCLUSIVE, ONCE, PAGE, PFN, ZERO, ProcessFiles
 from stress.conform.procfs import Frames as KernelFrames
 from stress.conform.program import Program
 from stress.conform.space import File
@@ -35,7 +36,8 @@ class LinuxRun:
         self.tids = {0: self.pids[0]}
         """Thread -> its number in the kernel."""
         self.proc = {0: ProcessFiles(self.pids[0])}
-        self.own_shmem: dict[int, int] = {}
+        self.splits = 0
+        """Times that a process had pages mapped by PMDs, which were split before they were compared."""
         self.fds, self.inodes = self._open_files()
         self.base_tables = self.proc[0].counters()[3] // 4
 
@@ -115,7 +117,20 @@ class LinuxRun:
         self.number = number
         result = operation.linux(self)
         operation.effect(self.space)
+        if HUGE in self.program.orders:
+            self._split_pmds()
         return result
+
+    def _split_pmds(self) -> None:
+        """Have every page that a PMD maps mapped by PTEs: forbid and allow writes to one page of each block (__split_huge_pmd)."""
+        for process, files in self.proc.items():
+            if process in self.space.regions and files.huge():
+                who = next(who for who, owner in self.space.threads.items() if owner == process)
+                for region in self.space.regions[process]:
+                    for block in range(-(-region.start // BLOCK) * BLOCK, region.end - BLOCK + 1, BLOCK):
+                        at = self.address(block + 1)
+                        self.calls(who, [(MPROTECT, at, PAGE, 1), (MPROTECT, at, PAGE, PROT)])
+                self.splits += 1
 
     def close(self) -> None:
         """End the processes."""
@@ -130,7 +145,7 @@ class LinuxRun:
         first, count = BASE // PAGE + self.program.first, self.program.pages
         present = {process: self.proc[process].present(first, count) for process in sorted(self.space.regions)}
         shown = self.kernel.read({entry & PFN for entries in present.values() for entry in entries.values()})
-        folios = {frame: self.kernel.folio(frame, flags) for frame, (_, flags) in shown.items()}
+        folios = self.kernel.folios(shown)
         rest = {process: self._rest(process) for process in present}
         contents = {process: self._contents(process, list(entries)) for process, entries in present.items()}
         frames = Frames(-1)

@@ -196,7 +196,7 @@ class ModelRun:
         head, count = view["page_head"][page], view["page_mapcount"][page]
         anon = bool(view["page_mapping"][head] & MAPPING_ANON)
         return Page(
-            frames.name(page), count, count == 1, anon, anon and bool(view["page_anon_exclusive"][page]), view["page_order"][head], page - head,
+            frames.name(page), count, count == 1, anon, anon and bool(view["page_anon_exclusive"][head]), view["page_order"][head], page - head,
             bool(view["page_dirty"][head]), self.token(view["page_content"][page]),
         )  # fmt: skip
 

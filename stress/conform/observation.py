@@ -20,7 +20,7 @@ class Page(NamedTuple):
     """Whether it is mapped exactly once (bit 56 of pagemap)."""
     anon: bool
     exclusive: bool
-    """PG_anon_exclusive."""
+    """PG_anon_exclusive, of the folio's first page: kpageflags shows that one's for all (stable_page_flags)."""
     order: int
     """Of its folio."""
     place: int

@@ -27,6 +27,9 @@ Choose = Callable[[int], int]
 
 MADV_DONTNEED = 4
 LENGTHS = (1, 1, 2, 3, 4, 7, 8, 16, 17, 32, 64)
+FILL_MAX = 64
+LARGE_WINDOW, LARGE = 128, 16
+"""In a window of more than LARGE_WINDOW pages, one range in two is LARGE times as long."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,14 @@ def draw_page(space: Space, who: int, choose: Choose) -> int:
     return region.start + choose(region.end - region.start)
 
 
+def draw_length(space: Space, choose: Choose) -> int:
+    """Return a number of pages for a range."""
+    return LENGTHS[choose(len(LENGTHS))] * (LARGE if space.pages > LARGE_WINDOW and choose(2) else 1)
+
+
 def draw_range(space: Space, who: int, choose: Choose) -> tuple[int, int]:
     """Return (first page, pages) of a range in the window that begins at a page, or ends with one, that is mapped as a rule."""
-    page, length = draw_page(space, who, choose), LENGTHS[choose(len(LENGTHS))]
+    page, length = draw_page(space, who, choose), draw_length(space, choose)
     start = page if choose(2) else max(space.first, page + 1 - length)
     return start, min(length, space.first + space.pages - start)
 
@@ -153,7 +161,7 @@ class Fill(Operation):
     def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
         start, nr = draw_range(space, who, choose)
         region = space.at(who, start)
-        return cls(who, start, min(nr, region.end - start)) if region else None
+        return cls(who, start, min(nr, region.end - start, FILL_MAX)) if region else None
 
 
 @dataclass(frozen=True)
@@ -169,8 +177,10 @@ class Map(Operation):
     weight = 5
 
     def allowed(self, space: Space) -> bool:
-        """Nothing is mapped there or right beside: the model does not merge mappings."""
-        return super().allowed(space) and not space.mapped(space.threads[self.who], self.start - 1, self.start + self.nr + 1)
+        """Nothing is mapped there or right beside: the model does not merge mappings. Shared memory is a file's."""
+        if (self.shared and self.file < 0) or not super().allowed(space):
+            return False
+        return not space.mapped(space.threads[self.who], self.start - 1, self.start + self.nr + 1)
 
     def effect(self, space: Space) -> None:
         space.map(space.threads[self.who], Region(self.start, self.start + self.nr, self.file, bool(self.shared), self.pgoff))
@@ -189,7 +199,7 @@ class Map(Operation):
 
     @classmethod
     def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
-        start, nr = space.first + choose(space.pages), LENGTHS[choose(len(LENGTHS))]
+        start, nr = space.first + choose(space.pages), draw_length(space, choose)
         end = min(start + nr, space.first + space.pages)
         regions = space.regions[space.threads[who]]
         if any(r.start <= start <= r.end for r in regions):

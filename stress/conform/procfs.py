@@ -26,6 +26,7 @@ NEEDED = ("/proc/self/pagemap", "/proc/kpagecount", "/proc/kpageflags", "/proc/s
 MAPPING = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) (\S+) (\d+)[^\n]*\n((?:[A-Z][^\n]*\n)+)", re.MULTILINE)
 SMAPS_FIELDS = ("Rss", "Pss", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Anonymous")
 SMAPS = re.compile(b".*?".join(rb"^%s: *(\d+)" % name.encode() for name in SMAPS_FIELDS), re.MULTILINE | re.DOTALL)
+HUGE_PAGES = re.compile(rb"^AnonHugePages: *(\d+)", re.MULTILINE)
 STATUS = re.compile(rb"RssAnon:\s*(\d+).*?RssFile:\s*(\d+).*?RssShmem:\s*(\d+).*?VmPTE:\s*(\d+)", re.DOTALL)
 
 
@@ -85,21 +86,30 @@ class Frames:
         found: dict[int, tuple[int, int]] = {}
         for first, count in runs(frames):
             pairs = zip(self.counts.words(first, count), self.flags.words(first, count), strict=True)
-            found |= {first + k: pair for k, pair in enumerate(pairs)}
+            found |= {first + k: pair for k, pair in enumerate(pairs) if first + k in frames}
         return found
 
-    def folio(self, frame: int, flags: int) -> tuple[int, int]:
-        """Return (head, order) of the folio that ``frame`` is in."""
-        if not flags & (HEAD | TAIL):
-            return frame, 0
+    def folios(self, shown: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+        """Return frame -> (head, order) of the folio that it is in."""
+        found: dict[int, tuple[int, int]] = {}
+        for frame, (_, flags) in shown.items():
+            if not flags & (HEAD | TAIL):
+                found[frame] = frame, 0
+            elif frame not in found:
+                head, nr = self._extent(frame)
+                found.update(dict.fromkeys(range(head, head + nr), (head, nr.bit_length() - 1)))
+        return found
+
+    def _extent(self, frame: int) -> tuple[int, int]:
+        """Return (head, pages) of a large folio."""
         first = frame // BLOCK * BLOCK
         block = self.flags.words(first, BLOCK)
         at = end = frame - first
-        while not block[at] & HEAD:
+        while at and not block[at] & HEAD:
             at -= 1
         while end + 1 < BLOCK and block[end + 1] & TAIL:
             end += 1
-        return first + at, (end + 1 - at).bit_length() - 1
+        return first + at, end + 1 - at
 
     def close(self) -> None:
         """Close both."""
@@ -140,6 +150,10 @@ class ProcessFiles:
             assert fields is not None, "smaps has no such fields"
             found.append((int(start, 16), int(end, 16), perms, int(offset, 16), device + b" " + inode, [int(n) for n in fields.groups()]))
         return found
+
+    def huge(self) -> bool:
+        """Return whether a PMD maps anonymous pages."""
+        return any(int(kib) for kib in HUGE_PAGES.findall(self.smaps.text()))
 
     def counters(self) -> tuple[int, int, int, int]:
         """Return (RssAnon, RssFile, RssShmem, VmPTE) in KiB."""
