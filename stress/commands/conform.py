@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--configure-mthp", action="store_true", help="as root: switch each size of large folios on in turn, and put everything back")
     add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
     add("--dir", type=directory, default=Path(RESULTS, "conform"), metavar="DIR", help="where programs that differ are kept (default: %(default)s)")
+    add("--racing", type=positive, metavar="ROUNDS", help="race real threads this often; each end must be one of the model's")
     add("--program", type=Path, metavar="FILE", help="run this program alone, and print it")
 
 
@@ -47,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     setting = Setting(machine_profile(), kernel, faults)
     if args.program:
         return run_program(args, setting)
+    if args.racing:
+        return run_races(args, setting)
     plan = Plan(setting, args.executions, args.seed, args.workers or cores(), args.configure_mthp, args.dir, spec_of(known))
     outcome = compare(plan, Teller())
     save(outcome)
@@ -67,6 +70,31 @@ class Teller:
         done, tally = outcome.result.executions, outcome.result.tally
         line = f"executions={done}/{outcome.plan.executions} pages={tally.pages} retried={tally.retried} differences={len(outcome.signatures)}"
         print(line, file=sys.stderr, flush=True)
+
+
+def run_races(args: argparse.Namespace, setting: Setting) -> int:
+    """Race, and print what came of it."""
+    from stress.conform import races
+
+    def tell(so_far: races.Races) -> None:
+        print(f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive} unexplained={len(so_far.unexplained)}", file=sys.stderr, flush=True)
+
+    outcome = races.run(setting, args.catalogue, args.racing, args.seed, args.dir, tell)
+    data = races.summary(outcome)
+    put_json(data) if args.json else put(races_text(data))
+    return int(data["exit_status"])
+
+
+def races_text(data: dict[str, Any]) -> str:
+    """Return the summary of a racing run for people."""
+    out = [
+        f"{data['rounds']} rounds of {data['programs']} programs in {data['elapsed_s']:.1f} s: {data['exhausted_programs']} programs searched to the end"
+        f" ({data['conclusive_rounds']} rounds conclusive); model {data['kernel']} on {data['profile']}, running {data['running']}",
+        f"ends: {data['model_ends']} of the model's exhausted programs, {data['kernel_ends']} seen",
+    ]
+    for found in data["unexplained"]:
+        out += ["", f"UNEXPLAINED: {found['why']}; {found['program']}", found["listing"]]
+    return "\n".join(out)
 
 
 def run_program(args: argparse.Namespace, setting: Setting) -> int:

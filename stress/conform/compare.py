@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from stress.conform.observation import Observation, Page, Process, Vma
@@ -30,6 +31,29 @@ def differences(model: Observation, kernel: Observation) -> list[Difference]:
     for number in model.processes:
         if number in kernel.processes:
             found += of_process(f"process {number}", model.processes[number], kernel.processes[number])
+    return found
+
+
+def broken(processes: dict[int, Process]) -> list[str]:
+    """Return what is wrong with a state by itself, whatever the model says: every mapping of the frames seen is in these processes."""
+    mapped = Counter(page.frame for process in processes.values() for page in process.pages.values())
+    contents: dict[int, int] = {}
+    found = []
+    for number, process in processes.items():
+        for addr, page in process.pages.items():
+            where = f"process {number} page {addr}"
+            if page.frame and page.mapcount != mapped[page.frame]:
+                found.append(f"{where} has mapcount {page.mapcount} and {mapped[page.frame]} mappings")
+            if page.once != (page.mapcount == 1):
+                found.append(f"{where} has mapcount {page.mapcount}, and bit 56 is {int(page.once)}")
+            if page.exclusive and not page.order and page.mapcount != 1:
+                found.append(f"{where} is exclusive and has mapcount {page.mapcount}")
+            if contents.setdefault(page.frame, page.content) != page.content:
+                found.append(f"{where} reads {page.content}, and another mapping of its frame {contents[page.frame]}")
+        anon = sum(page.anon for page in process.pages.values())
+        others = sum(not page.anon and page.frame > 0 for page in process.pages.values())
+        if process.rss[0] != anon or sum(process.rss[1:]) != others:
+            found.append(f"process {number} has RSS {process.rss}, and {anon} anonymous and {others} other pages")
     return found
 
 

@@ -62,3 +62,42 @@ def from_seed(seed: int, orders: tuple[int, ...] = ()) -> Program:
 
     files = (File(True, 16, 0), File(False, 16, (0, 2, 4)[choose(3)]))[: choose(3)]
     return program(seed, choose, orders, files)
+
+
+RACE_OPERATIONS = ("store", "store", "store", "load", "dontneed", "dontneed", "munmap", "fork")
+RACE_PAGES, RACE_EACH_MAX = 16, 2
+
+
+def race_from_seed(seed: int, orders: tuple[int, ...] = ()) -> Program:
+    """Return the racing program of a seed: small, so that the model's search comes to an end."""
+    word = words(seed, "conform race")
+
+    def choose(n: int) -> int:
+        return word() * n >> 32
+
+    files = (File(True, 4, 0), File(False, 4, 0))[: choose(3)]
+    space = Space(0, RACE_PAGES, files)
+    operations = _beginning(space, choose)
+    race: list[Operation] = []
+    for who in range(2):
+        count = 1 + choose(RACE_EACH_MAX)
+        while count:
+            name = RACE_OPERATIONS[choose(len(RACE_OPERATIONS))]
+            drawn = OPERATIONS[name].draw(space, who, choose)
+            if drawn is not None and not (name == "fork" and any(operation.name == "fork" for operation in race)):
+                race.append(drawn)
+                count -= 1
+    return Program(seed, 0, RACE_PAGES, orders, files, tuple(operations), tuple(race))
+
+
+def _beginning(space: Space, choose: Choose) -> list[Operation]:
+    """Draw what leaves two threads and some memory."""
+    names = ["mmap", "fill", "thread" if choose(2) else "fork", *(("store", "load", "fill", "dontneed")[choose(4)] for _ in range(choose(3)))]
+    operations: list[Operation] = []
+    for name in names:
+        drawn = None
+        while drawn is None or not drawn.allowed(space):
+            drawn = OPERATIONS[name].draw(space, choose(len(space.threads)), choose)
+        operations.append(drawn)
+        drawn.effect(space)
+    return operations

@@ -86,11 +86,14 @@ class LinuxRun:
     def fork(self, who: int) -> int:
         """Fork into the next process and thread."""
         pid = self.agents.fork(who + 1, self.space.slots + 1)
-        if pid < 0:
-            return pid
+        if pid > 0:
+            self.born(pid)
+        return min(0, pid)
+
+    def born(self, pid: int) -> None:
+        """Take note of the next process."""
         self.pids[self.space.processes] = self.tids[self.space.slots] = pid
         self.proc[self.space.processes] = ProcessFiles(pid)
-        return 0
 
     def thread(self, who: int) -> int:
         """Start the next thread."""

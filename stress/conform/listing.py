@@ -31,6 +31,9 @@ def listing(program: Program, found: Found | None = None) -> str:
         if found is not None and found.number == number:
             lines += [f"    /* {difference} */" for difference in found.differences]
             break
+    lines += ["/* at once: */"] * bool(program.race)
+    for number, operation in enumerate(program.race, len(program.operations)):
+        lines.append(f"T{operation.who}: {operation.c().replace('TOKEN', str(number + 1 << 12))}")
     return "\n".join(lines)
 
 

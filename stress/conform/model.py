@@ -6,13 +6,12 @@ the kernel drains them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
 
 from sim.arena import Arena
 from sim.kernel import Kernel
-from sim.machine import Actor
+from sim.machine import Actor, Body
 from sim.mm_types import MAPPING_ANON, VM_SHARED
 from sim.profile import Profile, World
 from sim.pte import DIRTY, PRESENT, SPECIAL, pte_pfn
@@ -29,7 +28,7 @@ from stress.strategies.sequential import Strategy as Sequential
 
 STEPS_MAX = 1_000_000
 
-TOKEN_SHIFT, FILE_TOKEN = 12, 1 << 40
+TOKEN_SHIFT, RACE_VERSION, FILE_TOKEN = 12, 1 << 39, 1 << 40
 """Operation ``number`` stores (number + 1) << TOKEN_SHIFT, plus the page in its range; page i of file f begins with FILE_TOKEN * (f + 1) + i."""
 
 
@@ -51,14 +50,14 @@ class ModelError(ZapstressError):
 class ModelWorld:
     """A composed kernel at the beginning of programs of one shape: window, folio orders, files."""
 
-    def __init__(self, profile: Profile, compose: Compose, program: Program) -> None:
-        self.program = program
+    def __init__(self, profile: Profile, compose: Compose, program: Program, cpus: int = 1, mms: int = PROCESSES_MAX) -> None:
+        self.program, self.cpus = program, cpus
         real = replace(profile.real, orders=(0, *program.orders))
         table = real.ptrs_per_pte
         vpages = -(-(program.first + program.pages) // table) * table
         pages = 1 << (8 * program.pages + 64).bit_length()
         world = World(
-            cpus=1, mms=PROCESSES_MAX, vpages=vpages, pages=pages, vmas=128, anon_vmas=128, files=len(program.files),
+            cpus=cpus, mms=mms, vpages=vpages, pages=pages, vmas=128, anon_vmas=128, files=len(program.files),
             file_pages=max((file.pages for file in program.files), default=1),
         )  # fmt: skip
         self.kernel: Kernel = compose(replace(profile, real=real), world)
@@ -68,25 +67,29 @@ class ModelWorld:
         self.kernel.boot()
         self.driver = PlainDriver(self.machine)
         self.services = self.kernel.services()
-        self.task: Task = self.kernel.task(0)
         self.do(self._begin)
         self.snapshot = self.arena.snapshot()
 
     async def _begin(self) -> None:
         """Make the first process, and read the files in."""
-        await self.task.start(0)
+        task = self.kernel.task(0)
+        await task.start(0)
         disk = self.arena["disk"].view
         for number, file in enumerate(self.program.files):
             for index in range(file.pages):
                 disk[self.kernel.filemap.slot(number, index)] = file_token(number, index)
             for index in range(0, file.pages, 1 << file.order):
-                await self.task.add_file_folio(number, index, file.order, file.memfd)
+                await task.add_file_folio(number, index, file.order, file.memfd)
                 await self.kernel.page_writeback.folio_mark_dirty(self.arena["i_pages"].view[self.kernel.filemap.slot(number, index)] - 1)
 
-    def do(self, body: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run ``body`` to its end, with all chance plain."""
+    def cpu(self, who: int) -> int:
+        """Return the CPU of a thread: its own, if there are several."""
+        return who if self.cpus > 1 else 0
+
+    def do(self, body: Body, cpu: int = 0) -> None:
+        """Run ``body`` on ``cpu`` to its end, with all chance plain."""
         machine = self.machine
-        machine.begin([Actor(0, "program", body), *self.services], Sequential(), PLAIN, 0)
+        machine.begin([Actor(cpu, "program", body), *self.services], Sequential(), PLAIN, 0)
         self.driver.execute_now()
         machine.versions += machine.seq
         if machine.verdict.kind != "clean":
@@ -120,8 +123,8 @@ class ModelRun:
     # -- what operations use ---------------------------------------------------------------------------------------
 
     def task(self, who: int) -> Task:
-        """Return the thread; the CPU has switched to its process."""
-        return self.world.task
+        """Return the thread; its CPU has switched to its process."""
+        return self.kernel.task(self.world.cpu(who))
 
     async def store(self, who: int, page: int, offset: int = 0) -> int:
         """Store this operation's token; return 0, or -1 for a fault."""
@@ -137,8 +140,8 @@ class ModelRun:
         return version if version < 0 else self.token(version)
 
     def token(self, version: int) -> int:
-        """Return the word that stands for a version: those of files are their own names."""
-        return version if version >= FILE_TOKEN else self.tokens[version]
+        """Return the word that stands for a version: those of files are their own names, those of a race say what they are."""
+        return version if version >= FILE_TOKEN else version - RACE_VERSION if version >= RACE_VERSION else self.tokens[version]
 
     async def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> None:
         """Map; shared memory does not want to be told of first writes."""
@@ -154,19 +157,19 @@ class ModelRun:
 
         async def body() -> None:
             process = self.space.threads[operation.who]
-            await self.world.task.switch_to(process)
+            await self.task(operation.who).switch_to(process)
             result.append(await operation.model(self))
 
-        self.world.do(body)
+        self.world.do(body, self.world.cpu(operation.who))
         operation.effect(self.space)
         return result[0]
 
     # -- observing -------------------------------------------------------------------------------------------------
 
-    def observe(self) -> dict[int, Process]:
-        """Return the processes that live."""
+    def observe(self, processes: Iterable[int] | None = None) -> dict[int, Process]:
+        """Return the processes that live, or those named."""
         frames = Frames(0)
-        return {process: self._process(process, frames) for process in sorted(self.space.regions)}
+        return {process: self._process(process, frames) for process in sorted(self.space.regions if processes is None else processes)}
 
     def _process(self, mm: int, frames: Frames) -> Process:
         ptes = self._ptes(mm)

@@ -28,6 +28,8 @@ class Program:
     orders: tuple[int, ...]
     files: tuple[File, ...]
     operations: tuple[Operation, ...]
+    race: tuple[Operation, ...] = ()
+    """What the threads then do at once, each in this order: empty but in racing mode."""
 
     def space(self) -> Space:
         """Return the space in which the program begins."""
@@ -38,6 +40,7 @@ class Program:
         return {
             "conform": VERSION, "seed": self.seed, "first": self.first, "pages": self.pages, "orders": list(self.orders),
             "files": [asdict(file) for file in self.files], "operations": [operation.plain() for operation in self.operations],
+            "race": [operation.plain() for operation in self.race],
         }  # fmt: skip
 
     def dumps(self) -> str:
@@ -61,8 +64,8 @@ def loads(text: str) -> Program:
         data = json.loads(text)
         if data["conform"] != VERSION:
             raise UsageError(f"a program of format {data['conform']}, and this version reads {VERSION}")
-        operations = tuple(OPERATIONS[name](*map(int, arguments)) for name, *arguments in data["operations"])
+        operations, race = (tuple(OPERATIONS[name](*map(int, given)) for name, *given in data[part]) for part in ("operations", "race"))
         files = tuple(File(bool(file["memfd"]), int(file["pages"]), int(file["order"])) for file in data["files"])
-        return Program(int(data["seed"]), int(data["first"]), int(data["pages"]), tuple(map(int, data["orders"])), files, operations)
+        return Program(int(data["seed"]), int(data["first"]), int(data["pages"]), tuple(map(int, data["orders"])), files, operations, race)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"not a conformance program ({type(error).__name__}: {error}); zapstress conform --json names those it kept") from None
