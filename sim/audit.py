@@ -24,7 +24,7 @@ class Audit(Checker):
     """The quiescent invariants, each from a recount of what the page tables hold."""
 
     name = "audits"
-    invariants = (
+    invariants: tuple[tuple[str, str, str], ...] = (
         ("I2", "reference-leaked", "at quiescence a refcount is the sum of mappings, cache, batches and pins (_refcount in include/linux/mm_types.h)"),
         ("I7q", "mapcount-differs", "at quiescence a page's mapcount is the number of PTEs that map it (mm/rmap.c)"),
         ("I11q", "nr-pages-mapped-differs", "at quiescence _nr_pages_mapped counts the pages with a mapping (_nr_pages_mapped in mm/rmap.c)"),
@@ -197,9 +197,13 @@ class Audit(Checker):
             cleaned, stored = self._last_change([("page_dirty", self.page_head[p], 0)]), self._last_change([("page_content", p, 0)])
             self.object("I28", message, stored, [("page_content", p, 0)], accused=cleaned)
 
-    def _locks(self, np: Any) -> None:
+    def locks(self) -> tuple[Column, ...]:
+        """Return the columns that are locks."""
         sleeping = (self.mmap_lock, self.page_locked, self.i_mmap_lock, self.anon_vma_lock)
-        for lock in (*sleeping, self.mm_pml, self.ptl, self.zone_lock, self.lruvec_lock, self.split_queue_lock):
+        return (*sleeping, self.mm_pml, self.ptl, self.zone_lock, self.lruvec_lock, self.split_queue_lock)
+
+    def _locks(self, np: Any) -> None:
+        for lock in self.locks():
             if lock.count and any(lock.view.tolist()):
                 held = int(lock.array.nonzero()[0][0])
                 self.object("LOCK", f"{lock.name}[{held}] is held", 0, [(lock.name, held, 0)])

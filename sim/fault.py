@@ -53,6 +53,7 @@ class PageFault(Component):
     mm_rss: Column
     mm_order: Cells
     mm_tlb_flush_pending: Column
+    vma_mm: Cells
     vma_flags: Cells
     vma_start: Cells
     vma_end: Cells
@@ -77,8 +78,7 @@ class PageFault(Component):
 
     async def handle_pte_fault(self, cpu: int, mm: int, vma: int, addr: int, write: bool) -> bool:
         """Dispatch by what the entry holds, read without a lock."""
-        table = await self.m.load(READ_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
-        pte = await self.m.load(READ_PTE, self.pte, self.k.pgtable.ptep(table, addr)) if table >= 0 else 0
+        pte = await self.k.pgtable.pte_peek(cpu, mm, addr, READ_PMD, READ_PTE)
         if not pte or pte & KIND_MASK == KIND_MARKER:
             if self.k.mm_types.vma_is_anonymous(vma):
                 return await self.do_anonymous_page(cpu, mm, vma, addr, write)
@@ -106,7 +106,7 @@ class PageFault(Component):
         if not write:
             return await self.map_zero_page(cpu, mm, addr)
         self.k.rmap.anon_vma_prepare(vma)
-        folio, order = await self.alloc_anon_folio(mm, vma, addr)
+        folio, order = await self.alloc_anon_folio(cpu, mm, vma, addr)
         nr, base = 1 << order, addr >> order << order
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, base)
         if table < 0:
@@ -149,27 +149,17 @@ class PageFault(Component):
                 return False
         return True
 
-    async def alloc_anon_folio(self, mm: int, vma: int, addr: int) -> tuple[int, int]:
+    async def alloc_anon_folio(self, cpu: int, mm: int, vma: int, addr: int) -> tuple[int, int]:
         """Return a zeroed folio and its order: the largest allowed whose aligned block lies in the VMA and is empty."""
         for order in reversed([o for o in self.g.orders if 0 < o <= self.mm_order[mm]]):
             base = addr >> order << order
             if base < self.vma_start[vma] or base + (1 << order) > self.vma_end[vma] or 1 << order > self.g.ptrs_per_pte:
                 continue
-            if await self._looks_empty(mm, base, 1 << order):
+            if not await self.k.pgtable.pte_peek(cpu, mm, base, READ_PMD, ANON_PEEK, 1 << order):
                 folio = await self.k.page_alloc.alloc_zeroed_folio(order)
                 if folio >= 0:
                     return folio, order
         return await self.k.page_alloc.alloc_zeroed_folio(0), 0
-
-    async def _looks_empty(self, mm: int, base: int, nr: int) -> bool:
-        table = await self.m.load(READ_PMD, self.pmd, self.k.pgtable.pmd_index(mm, base)) - 1
-        if table < 0:
-            return True
-        ptep = self.k.pgtable.ptep(table, base)
-        for k in range(nr):
-            if await self.m.load(ANON_PEEK, self.pte, ptep + k):
-                return False
-        return True
 
     def add_rss(self, cpu: int, mm: int, member: int, nr: int) -> Coroutine[Any, Any, int]:
         """Raise one RSS counter on this CPU."""
@@ -179,9 +169,9 @@ class PageFault(Component):
 
     async def do_fault(self, cpu: int, mm: int, vma: int, addr: int, write: bool, pte: int) -> bool:
         """Map page-cache pages, or a private copy of one."""
-        await self._pte_alloc_once(cpu, mm, addr)
-        if not write and self.should_fault_around(vma) and await self.k.filemap.filemap_map_pages(cpu, mm, vma, addr):
+        if not write and self.should_fault_around(vma) and await self.do_fault_around(cpu, mm, vma, addr):
             return True
+        await self._pte_alloc_once(cpu, mm, addr)
         index = addr - self.vma_start[vma] + self.vma_pgoff[vma]
         folio = await self.k.filemap.filemap_fault(cpu, self.vma_file[vma] - 1, index)
         page = folio + (index & (1 << self.page_order[folio]) - 1)
@@ -198,6 +188,13 @@ class PageFault(Component):
             await self.k.swap.folio_put(cpu, folio)
         return True
 
+    async def do_fault_around(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
+        """Map what is cached around ``addr``; return whether its own page was among it."""
+        if not await self.k.filemap.window_is_open(mm, vma, addr):
+            return False
+        await self._pte_alloc_once(cpu, mm, addr)
+        return await self.k.filemap.filemap_map_pages(cpu, mm, vma, addr)
+
     def should_fault_around(self, vma: int) -> bool:
         """Return whether a read fault maps its neighbours too: not where userfaultfd write-protects, nor in windows of one page."""
         return self.k.filemap.fault_around() > 1 and not self.vma_flags[vma] & VM_UFFD_WP
@@ -210,13 +207,20 @@ class PageFault(Component):
         ptep = self.k.pgtable.ptep(table, addr)
         empty = await self.m.load(PTE_CHECK, self.pte, ptep) == orig
         if empty:
-            folio = self.k.page_head(page)
-            await self.add_rss(cpu, mm, self.k.mm_types.mm_counter_file(folio), 1)
-            await self.k.rmap.folio_add_file_rmap_ptes(folio, page, 1)
-            bits = self._wp_bits(vma, orig, YOUNG | (WRITE | DIRTY if write else self.k.mm_types.file_pte_bits(vma)))
-            await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(page, bits), 1)
+            await self.add_rss(cpu, mm, self.k.mm_types.mm_counter_file(self.k.page_head(page)), 1)
+            await self.set_pte_range(cpu, vma, addr, ptep, page, 1, write, orig)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return empty
+
+    async def set_pte_range(self, cpu: int, vma: int, addr: int, ptep: int, page: int, nr: int, write: bool, orig: int, holder: int = TRANSIENT) -> None:
+        """Map ``nr`` pages of a file's folio, from ``page`` at ``addr`` on: rmap, then PTEs, for which ``holder`` gives the references."""
+        bits = self._wp_bits(vma, orig, await self.range_bits(vma, page, write))
+        await self.k.rmap.folio_add_file_rmap_ptes(self.k.page_head(page), page, nr, vma)
+        await self.k.pgtable.set_ptes(cpu, self.vma_mm[vma] - 1, addr, ptep, make_pte(page, bits), nr, holder)
+
+    async def range_bits(self, vma: int, page: int, write: bool) -> int:
+        """Return the bits of a PTE that maps a file's page for the first time."""
+        return YOUNG | (WRITE | DIRTY if write else self.k.mm_types.file_pte_bits(vma))
 
     def _wp_bits(self, vma: int, orig: int, bits: int) -> int:
         """Return ``bits``, write-protected by userfaultfd if ``orig`` is a marker that says so (pte_mkuffd_wp)."""
@@ -267,7 +271,7 @@ class PageFault(Component):
     async def _uffd_wp_fault(self, cpu: int, mm: int, addr: int, table: int, pte: int) -> int:
         """A write where userfaultfd may protect: lift that at once (userfaultfd_wp_async), flush if a gather is open; return the entry."""
         if pte & UFFD_WP:
-            await self.k.pgtable.uffd_wp_resolve(self.k.pgtable.ptep(table, addr))
+            await self.k.pgtable.uffd_wp_resolve(cpu, self.k.pgtable.ptep(table, addr))
         if await self.m.load(PENDING, self.mm_tlb_flush_pending, mm):
             await self.k.tlbflush.flush_tlb_page(cpu, mm, addr)
         return pte & ~UFFD_WP

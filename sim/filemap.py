@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.arena import Cells, Column, Field
+from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
 from sim.ledger import PAGECACHE, TRANSIENT
 from sim.machine import site
-from sim.mm_types import MM_FILEPAGES, file_mapping
-from sim.pte import YOUNG, make_pte
+from sim.mm_types import MM_FILEPAGES, MM_SHMEMPAGES, file_mapping
 
 LOOKUP = site("filemap_get_folio", "read i_pages")
 TRY_GET = site("filemap_get_folio", "take reference")
@@ -31,11 +30,13 @@ CONTENT = site("filemap_read_folio", "read from disk")
 
 
 class Filemap(Component):
-    """Files: ``i_pages`` maps (file, index) to a page; ``disk`` holds what write-out has stored."""
+    """Files: ``i_pages`` maps (file, index) to a page; ``disk`` holds what write-out has stored; ``i_size`` counts pages."""
 
     name = "filemap"
 
     i_pages: Column
+    file_shmem: Cells
+    i_size: Cells
     disk: Column
     pte: Column
     page_ref: Column
@@ -52,7 +53,7 @@ class Filemap(Component):
 
     def fields(self) -> list[Field]:
         cells = self.w.files * self.w.file_pages
-        return [Field("i_pages", cells), Field("disk", cells)]
+        return [Field("i_pages", cells), Field("disk", cells), Field("file_shmem", self.w.files, PRIVATE), Field("i_size", self.w.files, PRIVATE)]
 
     def slot(self, file: int, index: int) -> int:
         """Return the index into ``i_pages`` and ``disk``."""
@@ -61,6 +62,7 @@ class Filemap(Component):
     async def add_folio(self, cpu: int, file: int, index: int, order: int, shmem: bool = False) -> None:
         """Read a folio of ``order`` into the cache at ``index``, which is aligned to it; ``shmem``: the file is shared memory."""
         folio, nr = await self.k.page_alloc.alloc_zeroed_folio(order), 1 << order
+        self.file_shmem[file], self.i_size[file] = int(shmem), max(self.i_size[file], index + nr)
         self.page_mapping[folio], self.page_index[folio], self.page_swapbacked[folio] = file_mapping(file), index, int(shmem)
         await self.m.add(ADD_REF, self.page_ref, folio, nr, PAGECACHE)
         for k in range(nr):
@@ -90,48 +92,64 @@ class Filemap(Component):
     # -- fault-around ----------------------------------------------------------------------------------------------
 
     async def filemap_map_pages(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
-        """Map the empty entries around ``addr`` that have cached folios; return whether that of ``addr`` was among them.
-
-        The window begins with the aligned block of ``fault_around`` pages that holds ``addr``, or with the VMA, and has as many pages
-        from there on, inside the VMA and the PTE table (do_fault_around).
-        """
-        window, table_end = self.k.filemap.fault_around(), (addr // self.g.ptrs_per_pte + 1) * self.g.ptrs_per_pte
-        first = max(self.vma_start[vma], addr // window * window)
-        last = min(first + window, table_end, self.vma_end[vma])
+        """Map the empty entries around ``addr`` that have cached folios; return whether that of ``addr`` was among them."""
+        first, last = self.window(vma, addr)
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table < 0:
             return False
-        at, mapped, counter = first, [], MM_FILEPAGES
+        at, mapped = first, []
         while at < last:
-            nr, pages, counter = await self._map_folio(cpu, mm, vma, table, at, last)
+            nr, pages = await self._map_folio(cpu, vma, table, at, last)
             mapped += pages
             at += nr
         if mapped:
-            await self.k.fault.add_rss(cpu, mm, counter, len(mapped))
+            await self.k.fault.add_rss(cpu, mm, self.counter(vma), len(mapped))
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return addr in mapped
+
+    def window(self, vma: int, addr: int) -> tuple[int, int]:
+        """Return the pages [first, last) around ``addr`` that fault-around looks at (do_fault_around).
+
+        It begins with the aligned block of :meth:`fault_around` pages that holds ``addr``, or with the VMA, and has as many pages from there
+        on, inside the VMA and the PTE table.
+        """
+        window, table_end = self.fault_around(), (addr // self.g.ptrs_per_pte + 1) * self.g.ptrs_per_pte
+        first = max(self.vma_start[vma], addr // window * window)
+        return first, min(first + window, table_end, self.vma_end[vma])
+
+    async def window_is_open(self, mm: int, vma: int, addr: int) -> bool:
+        """Return whether fault-around may map anything around ``addr``: always (6.9)."""
+        return True
+
+    def counter(self, vma: int) -> int:
+        """Return which RSS counter the cached pages of the file that ``vma`` maps are in."""
+        return MM_SHMEMPAGES if self.shmem_mapping(self.vma_file[vma] - 1) else MM_FILEPAGES
+
+    def shmem_mapping(self, file: int) -> bool:
+        """Return whether a file is shared memory."""
+        return bool(self.file_shmem[file])
 
     def fault_around(self) -> int:
         """Return the window of fault-around in pages (fault_around_bytes is 64 KiB)."""
         return max(1, min(65536 // self.g.page_size, self.g.ptrs_per_pte))
 
-    async def _map_folio(self, cpu: int, mm: int, vma: int, table: int, at: int, last: int) -> tuple[int, list[int], int]:
-        """Map what is empty of [at, last) from the folio at ``at``; return (pages passed, addresses mapped, their RSS counter)."""
+    async def _map_folio(self, cpu: int, vma: int, table: int, at: int, last: int) -> tuple[int, list[int]]:
+        """Map what is empty of [at, last) from the folio at ``at``; return (pages passed, addresses mapped)."""
         index = at - self.vma_start[vma] + self.vma_pgoff[vma]
         page = await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(self.vma_file[vma] - 1, index)) - 1
         if page < 0:
-            return 1, [], MM_FILEPAGES
+            return 1, []
         folio = self.k.page_head(page)
         nr = min(last - at, folio + (1 << self.page_order[folio]) - page)
         await self.m.add(AROUND_GET, self.page_ref, folio, 1, TRANSIENT)
         mapped: list[int] = []
         if await self.m.trylock(AROUND_TRYLOCK, self.page_locked, folio):
-            mapped = await self._map_range(cpu, mm, table, page, at, nr, YOUNG | self.k.mm_types.file_pte_bits(vma))
+            mapped = await self._map_range(cpu, vma, table, page, at, nr)
             await self.unlock_folio(folio)
         await self.k.swap.folio_put(cpu, folio)
-        return nr, mapped, self.k.mm_types.mm_counter_file(folio)
+        return nr, mapped
 
-    async def _map_range(self, cpu: int, mm: int, table: int, page: int, at: int, nr: int, bits: int) -> list[int]:
+    async def _map_range(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int) -> list[int]:
         """Map runs of empty entries: rmap and PTEs first, mapping references last, as 6.9 does."""
         folio = self.k.page_head(page)
         empty = [not await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, at + k)) for k in range(nr)]
@@ -142,9 +160,8 @@ class Filemap(Component):
             while run < nr and empty[run]:
                 run += 1
             if run > k:
-                await self.k.rmap.folio_add_file_rmap_ptes(folio, page + k, run - k)
                 ptep = self.k.pgtable.ptep(table, at + k)
-                await self.k.pgtable.set_ptes(cpu, mm, at + k, ptep, make_pte(page + k, bits), run - k, PAGECACHE)
+                await self.k.fault.set_pte_range(cpu, vma, at + k, ptep, page + k, run - k, False, 0, PAGECACHE)
                 await self.m.add(AROUND_REF, self.page_ref, folio, run - k, PAGECACHE)
                 mapped += range(at + k, at + run)
             k = run + 1

@@ -165,10 +165,10 @@ class Fork(Component):
             nr = await self.k.memory.folio_pte_batch(folio, src, pte, max_nr, ignore, entries)
         await self.m.add(REFS, self.page_ref, folio, nr, TRANSIENT)
         if self.k.mm_types.folio_test_anon(folio):
-            await self.k.rmap.folio_try_dup_anon_rmap_ptes(folio, page, nr)
+            await self.k.rmap.folio_try_dup_anon_rmap_ptes(folio, page, nr, copy.dst_mm)
             copy.rss[MM_ANONPAGES] += nr
         else:
-            await self.k.rmap.folio_dup_file_rmap_ptes(folio, page, nr)
+            await self.k.rmap.folio_dup_file_rmap_ptes(folio, page, nr, copy.dst_mm)
             copy.rss[self.k.mm_types.mm_counter_file(folio)] += nr
         if any(entry & WRITE for entry in entries):
             pte |= WRITE

@@ -41,6 +41,10 @@ class HugeMemory(Component):
             return
         await self.m.lock(UNDO_LOCK, self.split_queue_lock, 0)
         if self.page_deferred[folio]:
-            self.page_deferred[folio] = 0
-            self.split_queue_len[0] -= 1
+            await self.unqueue(folio)
         await self.m.unlock(UNDO_UNLOCK, self.split_queue_lock, 0)
+
+    async def unqueue(self, folio: int) -> None:
+        """Take a queued folio off the queue, whose lock the caller holds."""
+        self.page_deferred[folio] = 0
+        self.split_queue_len[0] -= 1

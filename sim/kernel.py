@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from sim.arena import Arena, Layout
 from sim.audit import Audit
@@ -19,10 +20,10 @@ from sim.huge_memory import HugeMemory
 from sim.ledger import Ledger
 from sim.machine import Actor, Machine
 from sim.madvise import Madvise
-from sim.memory import Memory, MemoryPerPage
+from sim.memory import Memory
 from sim.mm_types import NR_MM_COUNTERS, MmTypes
 from sim.mmap import Mmap
-from sim.mmu_gather import MmuGather, MmuGatherPerPage
+from sim.mmu_gather import MmuGather
 from sim.page_alloc import PageAlloc
 from sim.page_writeback import PageWriteback
 from sim.pgtable import Pgtable
@@ -34,6 +35,10 @@ from sim.swapfile import Swapfile
 from sim.task import Task
 from sim.tlb import Tlb
 from sim.tlbflush import TlbFlush
+from sim.versions import VERSIONS
+
+if TYPE_CHECKING:
+    from sim.versions.v6_18.pt_reclaim import PtReclaim
 
 GENERIC: tuple[type[Component], ...] = (
     MmTypes, PageAlloc, Pgtable, Tlb, TlbFlush, Rcu, Swapfile, Swap, HugeMemory, Rmap, MmuGather, Memory, PageFault, Filemap, PageWriteback, Mmap,
@@ -41,12 +46,6 @@ GENERIC: tuple[type[Component], ...] = (
     Ledger, Checks, Audit,
 )  # fmt: skip
 """The components of 6.9, in the order in which their columns are laid out."""
-
-VERSIONS: dict[str, tuple[type[Component], ...]] = {"6.9": (), "6.9-perpage": (MemoryPerPage, MmuGatherPerPage)}
-"""What each version replaces."""
-
-ABOUT = {"6.9": "Linux 6.9, batched (the default)", "6.9-perpage": "6.9 without the batching series, its own baseline"}
-"""One line about each version."""
 
 STAMPS = ("cleared_at", "narrowed_at", "tlb_stamp", "tlb_span_stamp", "ptl_taken", "ledger_site", "freed_step", "gather_queued_at", "gather_since")
 """Columns of the checkers that hold step numbers or sites of the running execution."""
@@ -73,6 +72,8 @@ class Kernel:
     mmap: Mmap
     madvise: Madvise
     fork: Fork
+    pt_reclaim: PtReclaim
+    """Only where the version has it."""
     ledger: Ledger
     checks: Checks
     page_head: Callable[[int], int]
@@ -138,9 +139,9 @@ def compose(profile: Profile, geometry: str, version: str, world: World, faults:
     """
     if version not in VERSIONS:
         raise ComposeError(f"unknown kernel version {version!r}: use one of {', '.join(VERSIONS)}")
-    classes = {cls.name: cls for cls in GENERIC}
+    profile, classes = profile.at(version), {cls.name: cls for cls in GENERIC}
     for cls in (*VERSIONS[version], *profile.components.values()):
-        below = classes[cls.name]
+        below = classes.get(cls.name, cls)
         classes[cls.name] = cls if issubclass(cls, below) else type(cls.__name__, (cls, below), {})
     for fault in faults:
         name = getattr(fault, "component", None)

@@ -17,7 +17,6 @@ from sim.mm_types import MM_ANONPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_UFFD_WP
 from sim.pte import (
     DIRTY,
     KIND_DEVICE_PRIVATE,
-    KIND_HWPOISON,
     KIND_MARKER,
     KIND_MASK,
     KIND_MIGRATION,
@@ -47,6 +46,8 @@ class ZapDetails:
 
     even_cows: bool = True
     zap_flags: int = 0
+    reclaim_pt: bool = False
+    """Free the table if it ends up empty (6.14)."""
 
     def drop_markers(self) -> bool:
         """Return whether markers such as uffd-wp go (zap_drop_markers)."""
@@ -66,6 +67,10 @@ class Zap:
     rss: list[int]
     force_flush: bool = False
     force_break: bool = False
+    skipped: bool = False
+    """An entry was left, or a marker set: the table is not empty (6.14)."""
+    stopped: bool = False
+    """The walk broke off: what lies behind may have been filled again (6.14)."""
 
 
 class Memory(Component):
@@ -100,7 +105,7 @@ class Memory(Component):
 
     async def zap_page_range_single(self, cpu: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> None:
         """Zap [addr, end) of one VMA under a gather of its own (MADV_DONTNEED, truncation)."""
-        await self.k.swap.lru_add_drain(cpu)
+        await self.k.swap.drain_before_zap(cpu)
         await self.k.mmu_gather.tlb_gather_mmu(cpu, self.vma_mm[vma] - 1)
         await self.unmap_single_vma(cpu, vma, addr, end, details)
         await self.k.mmu_gather.tlb_finish_mmu(cpu)
@@ -168,7 +173,7 @@ class Memory(Component):
                     if zap.force_break:
                         return addr + nr
                 else:
-                    await self.zap_nonpresent(zap, addr, ptep, pte)
+                    nr = await self.zap_nonpresent(zap, addr, ptep, pte)
             addr += nr
         return addr
 
@@ -188,6 +193,7 @@ class Memory(Component):
         page = pte_pfn(pte)
         folio = self.k.page_head(page)
         if not self.should_zap_folio(zap.details, folio):
+            zap.skipped = True
             return 1
         max_nr = self.batch_limit(zap, addr, page)
         nr = 1
@@ -269,6 +275,7 @@ class Memory(Component):
         Young and write never matter, nor do the bits of ``ignore``; the entries read are added to ``written``.
         """
         drop = YOUNG | WRITE | ignore | self.k.pgtable.bookkeeping
+        max_nr = self.batch_pages_max(folio, pte_pfn(pte), max_nr)
         nr = self.k.pgtable.pte_batch_hint(ptep, pte)
         while nr < max_nr:
             entry = await self.k.pgtable.ptep_get(ptep + nr, SCAN)
@@ -279,32 +286,45 @@ class Memory(Component):
             nr += self.k.pgtable.pte_batch_hint(ptep + nr, entry)
         return min(nr, max_nr)
 
+    def batch_pages_max(self, folio: int, page: int, max_nr: int) -> int:
+        """Return how many of ``max_nr`` entries from that of ``page`` on are worth a look: all."""
+        return max_nr
+
     def pte_batches(self, folio: int, entry: int, expected: int, drop: int) -> bool:
         """Return whether ``entry`` continues a batch: as expected, and inside the folio."""
         return entry & ~drop == expected and pte_pfn(entry) < folio + (1 << self.page_order[folio])
 
     # -- entries that are not present ------------------------------------------------------------------------------
 
-    async def zap_nonpresent(self, zap: Zap, addr: int, ptep: int, pte: int) -> None:
-        """Zap one entry that no TLB can hold."""
-        kind = pte & KIND_MASK
+    async def zap_nonpresent(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
+        """Zap an entry that no TLB can hold, and swap entries that batch with it; return how many."""
+        if not self.nonpresent_goes(zap, pte):
+            zap.skipped = True
+            return 1
+        kind, nr = pte & KIND_MASK, 1
         if kind == KIND_SWAP:
-            if not self.should_zap_cows(zap.details):
-                return
-            zap.rss[MM_SWAPENTS] -= 1
-            await self.k.swapfile.free_swap_and_cache(pte_pfn(pte))
+            nr = await self.swap_pte_batch(ptep, pte, zap.end - addr)
+            zap.rss[MM_SWAPENTS] -= nr
+            await self.k.swapfile.free_swap_and_cache_nr(pte_pfn(pte), nr)
         elif kind == KIND_MIGRATION:
-            folio = self.k.page_head(pte_pfn(pte))
-            if not self.should_zap_folio(zap.details, folio):
-                return
-            zap.rss[self.k.mm_types.mm_counter(folio)] -= 1
-        elif kind == KIND_MARKER:
-            if not self.k.mm_types.vma_is_anonymous(zap.vma) and not self.drop_markers(zap):
-                return
-        elif kind == KIND_DEVICE_PRIVATE or (kind == KIND_HWPOISON and not self.should_zap_cows(zap.details)):
-            return
-        await self.k.pgtable.pte_clear_not_present_full(ptep)
-        await self.pte_install_uffd_wp_if_needed(zap, ptep, pte, 1)
+            zap.rss[self.k.mm_types.mm_counter(self.k.page_head(pte_pfn(pte)))] -= 1
+        for k in range(nr):
+            await self.k.pgtable.pte_clear_not_present_full(ptep + k)
+        await self.pte_install_uffd_wp_if_needed(zap, ptep, pte, nr)
+        return nr
+
+    def nonpresent_goes(self, zap: Zap, pte: int) -> bool:
+        """Return whether an entry that is not present is to be zapped."""
+        kind = pte & KIND_MASK
+        if kind == KIND_MIGRATION:
+            return self.should_zap_folio(zap.details, self.k.page_head(pte_pfn(pte)))
+        if kind == KIND_MARKER:
+            return self.k.mm_types.vma_is_anonymous(zap.vma) or self.drop_markers(zap)
+        return kind != KIND_DEVICE_PRIVATE and self.should_zap_cows(zap.details)
+
+    async def swap_pte_batch(self, ptep: int, pte: int, max_nr: int) -> int:
+        """Return how many swap entries from ``ptep`` on are freed at once: one (6.9)."""
+        return 1
 
     def drop_markers(self, zap: Zap) -> bool:
         """Return whether this zap drops markers."""
@@ -316,42 +336,10 @@ class Memory(Component):
             return
         if not self.vma_flags[zap.vma] & VM_UFFD_WP:
             return
+        zap.skipped = True
         for k in range(self.marker_nr(nr)):
             await self.m.store(MARKER, self.pte, ptep + k, make_entry(KIND_MARKER, 0, UFFD_WP))
 
     def marker_nr(self, nr: int) -> int:
         """Return how many slots of a batch of ``nr`` get a marker."""
         return nr
-
-
-class MemoryPerPage(Memory):
-    """6.9 without the series: one PTE at a time, one gather slot a page (the body of 6.8)."""
-
-    async def zap_present_ptes(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
-        page, full = pte_pfn(pte), bool(self.gather_fullmm[zap.tlb])
-        folio = self.k.page_head(page)
-        special = bool(pte & SPECIAL)
-        if not special and not self.should_zap_folio(zap.details, folio):
-            return 1
-        ptent = await self.k.pgtable.ptep_get_and_clear_full(zap.tlb, zap.mm, addr, ptep, full)
-        self.record_tlb_entries(zap, folio, addr, 1)
-        await self.pte_install_uffd_wp_if_needed(zap, ptep, ptent, 1)
-        if not special:
-            await self.zap_page(zap, folio, page, ptent)
-        return 1
-
-    async def zap_page(self, zap: Zap, folio: int, page: int, ptent: int) -> None:
-        """Account for one page whose entry has been cleared."""
-        delay_rmap, anon = False, self.k.mm_types.folio_test_anon(folio)
-        if not anon:
-            if ptent & DIRTY:
-                await self.k.page_writeback.folio_mark_dirty(folio)
-                delay_rmap = self.delay_rmap(zap, 1)
-                zap.force_flush |= delay_rmap
-            if ptent & YOUNG and self.k.mm_types.vma_has_recency(zap.vma):
-                await self.k.swap.folio_mark_accessed(zap.tlb, folio)
-        zap.rss[self.k.mm_types.mm_counter(folio)] -= self.rss_nr(1)
-        if not delay_rmap:
-            await self.k.rmap.folio_remove_rmap_ptes(folio, self.batch_page(folio, page), 1, zap.vma)
-        if await self.k.mmu_gather.tlb_remove_folio_pages(zap.tlb, page, 1, delay_rmap):
-            zap.force_flush = zap.force_break = True

@@ -115,7 +115,7 @@ class Mmap(Component):
 
     async def unmap_region(self, tlb: int, mm: int, vmas: list[int], start: int, end: int, floor: int, ceiling: int) -> None:
         """Zap and free tables under one gather."""
-        await self.k.swap.lru_add_drain(tlb)
+        await self.k.swap.drain_before_zap(tlb)
         await self.k.mmu_gather.tlb_gather_mmu(tlb, mm)
         await self.k.memory.unmap_vmas(tlb, vmas, start, end)
         await self.free_pgtables(tlb, mm, vmas, floor, ceiling)
@@ -133,7 +133,7 @@ class Mmap(Component):
         await self.m.down_read(EXIT_READ, self.mmap_lock, mm)
         vmas = self.k.mm_types.vmas_in(mm, 0, self.w.vpages)
         if vmas:
-            await self.k.swap.lru_add_drain(cpu)
+            await self.k.swap.drain_before_zap(cpu)
             await self.k.mmu_gather.tlb_gather_mmu(cpu, mm, fullmm=True)
             await self.k.memory.unmap_vmas(cpu, vmas, 0, self.w.vpages)
         await self.m.up_read(EXIT_READ_END, self.mmap_lock, mm)

@@ -356,16 +356,3 @@ class MmuGather(Component):
     async def mm_tlb_flush_nested(self, mm: int) -> bool:
         """Return whether another gather of ``mm`` is open."""
         return await self.m.load(PENDING_READ, self.mm_tlb_flush_pending, mm) > 1
-
-
-class MmuGatherPerPage(MmuGather):
-    """6.9 without the series: every entry is one slot, and a batch is full when its last slot is used."""
-
-    entry_words = 1
-
-    def batch_is_full(self, tlb: int) -> bool:
-        return self.free_slots(tlb) == 0
-
-    async def free_at_once(self, tlb: int, page: int, nr: int, delay_rmap: bool) -> None:
-        """One page is put as it is, with no batch and no drain."""
-        await self.k.swap.free_page_and_swap_cache(tlb, page)

@@ -33,6 +33,7 @@ CLEAR_NOT_PRESENT = site("pte_clear_not_present_full", "clear entry")
 SET = site("set_ptes", "set pte")
 WRPROTECT = site("ptep_set_wrprotect", "write-protect pte")
 ACCESS_FLAGS = site("ptep_set_access_flags", "set flags")
+UFFD_PROTECT = site("setup", "write-protect for userfaultfd")
 UFFD_RESOLVE = site("uffd_wp_range", "lift protection")
 CLEAR_YOUNG = site("ptep_test_and_clear_young", "clear young")
 ALLOC_LOCK = site("__pte_alloc", "lock pml")
@@ -84,8 +85,9 @@ class Pgtable(Component):
 
     @property
     def table_slots(self) -> int:
-        """Table slots of the world."""
-        return self.w.tables or self.w.mms * self.per_mm * 3 // 2 + 1
+        """Table slots of the world; where tables are reclaimed, many may wait for a grace period while others have taken their places."""
+        slots = self.w.tables or self.w.mms * self.per_mm * 3 // 2 + 1
+        return 4 * slots + 4 if self.profile.reclaims_pt else slots
 
     # -- where an entry is --------------------------------------------------------------------------------------
 
@@ -113,11 +115,24 @@ class Pgtable(Component):
             await self.m.lock(LOCK_PTL, self.ptl, table)
             if await self.m.load(RECHECK_PMD, self.pmd, index) == table + 1:
                 return table
-            # Never reached: free_pgd_range alone clears a slot, and by then its callers have made every VMA that used the table
-            # unfindable: to faults, forks and zaps under the mmap lock, to walkers under the rmap locks; who is here holds one of the two. Under a
-            # reader only khugepaged and PT_RECLAIM (6.14) take a table, and neither is modelled.
+            # Only with PT_RECLAIM (6.14), which takes a table under readers. Else free_pgd_range alone clears a slot, and by then its callers
+            # have made every VMA that used the table unfindable: to faults, forks and zaps under the mmap lock, to walkers under the rmap
+            # locks; who is here holds one of the two.
             await self.m.unlock(BACK_OFF, self.ptl, table)
             self.k.tlb.rcu_read_unlock(cpu)
+
+    async def pte_peek(self, cpu: int, mm: int, addr: int, pmd_site: int, pte_site: int, nr: int = 1) -> int:
+        """Look at the ``nr`` entries from ``addr`` on, without their lock, as a RCU reader (pte_offset_map); return the first that is not 0.
+
+        Returns 0 also if there is no table.
+        """
+        self.k.tlb.rcu_read_lock(cpu)
+        table, pte, k = await self.m.load(pmd_site, self.pmd, self.pmd_index(mm, addr)) - 1, 0, 0
+        while table >= 0 and not pte and k < nr:
+            pte = await self.m.load(pte_site, self.pte, self.ptep(table, addr) + k)
+            k += 1
+        self.k.tlb.rcu_read_unlock(cpu)
+        return pte
 
     async def pte_unmap_unlock(self, cpu: int, table: int) -> None:
         """Drop the PTL and RCU."""
@@ -191,7 +206,11 @@ class Pgtable(Component):
         """Clear an entry that no TLB can hold: a plain store."""
         return self.m.store(CLEAR_NOT_PRESENT, self.pte, ptep, 0)
 
-    async def uffd_wp_resolve(self, ptep: int) -> None:
+    async def uffd_wp_protect(self, cpu: int, ptep: int) -> None:
+        """Let userfaultfd write-protect one entry; the caller flushes."""
+        await self.m.rmw(UFFD_PROTECT, self.pte, ptep, lambda pte: pte & ~WRITE | UFFD_WP)
+
+    async def uffd_wp_resolve(self, cpu: int, ptep: int) -> None:
         """Lift userfaultfd's protection from one entry: it becomes an ordinary read-only one."""
         await self.m.rmw(UFFD_RESOLVE, self.pte, ptep, lambda pte: pte & ~UFFD_WP)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sim.component import Component
 
@@ -75,7 +76,7 @@ def small_geometry(real: Geometry, flush_ceiling: int = 4) -> Geometry:
 
 @dataclass(frozen=True)
 class Profile:
-    """An architecture. Flags are what Linux 6.9 selects or defines for it."""
+    """An architecture. Flags are what Linux 6.9 selects or defines for it; :meth:`at` gives another version's."""
 
     name: str
     real: Geometry
@@ -106,14 +107,24 @@ class Profile:
     """A fullmm flush without freed tables does nothing: the ASID is not used again (arm64)."""
     walks_tables: bool = True
     """Hardware walks Linux page tables; False: it has a hash table of its own (ppc64 hash)."""
+    fault_invalidates: bool = False
+    """A page fault drops what its CPU has cached for the address, so that it is not taken again for that alone (x86; SDM 3A 4.10.4.1)."""
     plain_fullmm_clear: bool = True
     """A fullmm clear is a plain load and store (all but arm64 and riscv)."""
     batched_unmap_flush: bool = False
     """Reclaim may defer flushes (ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH), so a zapper looks for pending ones."""
     components: dict[str, type[Component]] = field(default_factory=dict)
     """Component name to the class that overrides the generic one."""
+    reclaims_pt: bool = False
+    """PT_RECLAIM (6.14): MADV_DONTNEED frees page tables that it has emptied."""
+    versions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Kernel version -> the fields of this profile that are different there."""
     about: str = ""
     """One line for who chooses a profile: what is its own."""
+
+    def at(self, version: str) -> Profile:
+        """Return the profile as kernel ``version`` has it."""
+        return replace(self, **self.versions.get(version, {}))
 
     def geometry(self, which: str) -> Geometry:
         """Return the geometry named ``small`` or ``real``."""

@@ -92,8 +92,8 @@ class Rmap(Component):
         if unmapped and large and self.k.mm_types.folio_test_anon(folio):
             await self.k.huge_memory.deferred_split_folio(folio)
 
-    async def folio_add_file_rmap_ptes(self, folio: int, page: int, nr: int) -> None:
-        """Account for ``nr`` new PTEs; before they are stored."""
+    async def folio_add_file_rmap_ptes(self, folio: int, page: int, nr: int, vma: int) -> None:
+        """Account for ``nr`` new PTEs of ``vma``; before they are stored."""
         for k in range(nr):
             count = await self.m.add(INC, self.page_mapcount, page + k, 1)
             if count == 1 and self.page_order[folio]:
@@ -109,15 +109,19 @@ class Rmap(Component):
             await self.m.store(NEW, self.page_mapcount, page, 1)
             await self.m.store(NEW_EXCLUSIVE, self.page_anon_exclusive, page, 1)
         if nr > 1:
-            await self.m.store(NEW_MAPPED, self.page_nr_pages_mapped, folio, nr)
+            await self.count_new_folio(folio, nr, vma)
 
-    async def folio_dup_file_rmap_ptes(self, folio: int, page: int, nr: int) -> None:
-        """Account for the child's copies of ``nr`` file PTEs that the parent maps too."""
+    async def count_new_folio(self, folio: int, nr: int, vma: int) -> None:
+        """Set what a fresh large folio keeps of all its pages together."""
+        await self.m.store(NEW_MAPPED, self.page_nr_pages_mapped, folio, nr)
+
+    async def folio_dup_file_rmap_ptes(self, folio: int, page: int, nr: int, dst_mm: int) -> None:
+        """Account for the copies, in mm ``dst_mm``, of ``nr`` file PTEs that the parent maps too."""
         for k in range(nr):
             await self.m.add(DUP, self.page_mapcount, page + k, 1)
 
-    async def folio_try_dup_anon_rmap_ptes(self, folio: int, page: int, nr: int) -> bool:
-        """Account for the child's copies of ``nr`` anonymous PTEs; they stop being exclusive."""
+    async def folio_try_dup_anon_rmap_ptes(self, folio: int, page: int, nr: int, dst_mm: int) -> bool:
+        """Account for the copies, in mm ``dst_mm``, of ``nr`` anonymous PTEs; they stop being exclusive."""
         for k in range(nr):
             if await self.m.load(DUP_READ, self.page_anon_exclusive, page + k):
                 await self.m.store(DUP_CLEAR, self.page_anon_exclusive, page + k, 0)
@@ -197,7 +201,7 @@ class Rmap(Component):
                 await self.k.pgtable.pte_unmap_unlock(cpu, held)
                 held = -1
             walked = vma
-            if held < 0 and (sync or await self._promising(mm, addr, folio + k)):
+            if held < 0 and (sync or await self._promising(cpu, mm, addr, folio + k)):
                 held = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
             if held >= 0:
                 total += await self._walk_one(mm, addr, self.k.pgtable.ptep(held, addr), folio + k, rmap_one)
@@ -210,11 +214,8 @@ class Rmap(Component):
         pte = await self.m.load(WALK_PTE, self.pte, ptep)
         return await rmap_one(mm, addr, ptep) if pte & PRESENT and pte_pfn(pte) == page else 0
 
-    async def _promising(self, mm: int, addr: int, page: int) -> bool:
-        table = await self.m.load(WALK_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
-        if table < 0:
-            return False
-        pte = await self.m.load(WALK_PTE, self.pte, self.k.pgtable.ptep(table, addr))
+    async def _promising(self, cpu: int, mm: int, addr: int, page: int) -> bool:
+        pte = await self.k.pgtable.pte_peek(cpu, mm, addr, WALK_PMD, WALK_PTE)
         return bool(pte & PRESENT) and pte_pfn(pte) == page
 
     async def folio_mkclean(self, cpu: int, folio: int) -> int:

@@ -8,6 +8,9 @@ Left out: LRU lists as such (a folio is on the LRU or not), mlock, ageing beyond
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
 from sim.ledger import GATHER, LRU, TRANSIENT
@@ -56,7 +59,7 @@ class Swap(Component):
 
     async def free_pages_and_swap_cache(self, cpu: int, words: list[int]) -> None:
         """Put the references that gather ``words`` stand for, in folio batches."""
-        await self.lru_add_drain(cpu)
+        await self.drain_before_zap(cpu)
         folios: list[tuple[int, int]] = []
         i = 0
         while i < len(words):
@@ -140,6 +143,10 @@ class Swap(Component):
         """Drain this CPU's batches."""
         await self._drain(cpu, self.lru_batch, self.lru_nr, self.page_lru, SET_LRU)
         await self._drain(cpu, self.act_batch, self.act_nr, self.page_active, ACTIVATE)
+
+    def drain_before_zap(self, cpu: int) -> Coroutine[Any, Any, None]:
+        """Drain this CPU's batches before pages are unmapped, and again before they are freed."""
+        return self.lru_add_drain(cpu)
 
     async def _drain(self, cpu: int, batch: Cells, nr: Cells, flag: Column, where: int) -> None:
         if not nr[cpu]:

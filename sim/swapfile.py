@@ -22,3 +22,8 @@ class Swapfile(Component):
     async def free_swap_and_cache(self, slot: int) -> None:
         """Drop one entry's count on a slot."""
         await self.m.add(FREE, self.swap_map, slot, -1)
+
+    async def free_swap_and_cache_nr(self, slot: int, nr: int) -> None:
+        """Drop the counts of ``nr`` entries on as many consecutive slots (6.10; before, ``nr`` is always 1)."""
+        for k in range(nr):
+            await self.free_swap_and_cache(slot + k)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sim.ledger import TRANSIENT
 from sim.machine import site
 from sim.mm_types import MAPPING_ANON, VM_QUIET, VM_SHARED, VM_UFFD_WP, VM_WRITE, ZERO_PFN
-from sim.pte import KIND_MIGRATION, KIND_SWAP, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, make_entry, pte_pfn
+from sim.pte import KIND_MIGRATION, KIND_SWAP, PRESENT, SPECIAL, YOUNG, make_entry, pte_pfn
 
 if TYPE_CHECKING:
     from sim.kernel import Kernel
@@ -215,7 +215,7 @@ class Task:
         mm = self.mm
         table = await self.k.pgtable.pte_offset_map_lock(self.cpu, mm, addr)
         ptep = self.k.pgtable.ptep(table, addr)
-        await self.m.rmw(PLANT_SET, self.k.arena["pte"], ptep, lambda pte: pte & ~WRITE | UFFD_WP)
+        await self.k.pgtable.uffd_wp_protect(self.cpu, ptep)
         await self.k.tlbflush.flush_tlb_page(self.cpu, mm, addr)
         await self.k.pgtable.pte_unmap_unlock(self.cpu, table)
 

@@ -139,6 +139,8 @@ class Tlb(Component):
             await self.fill(cpu, mm, addr, pte)
             await self.walk_done(cpu)
             version = await self._hit(cpu, mm, addr, store)
+        elif self.profile.fault_invalidates:
+            await self.invalidate(cpu, mm, addr, addr + 1, True)
         self.local_irq_restore(cpu)
         return version
 

@@ -75,7 +75,7 @@ class Campaign:
         settings, store = self.settings, self.store
         progress = store.resume()
         for geometry in (settings.geometry,) if settings.geometry else (SMALL, REAL):
-            ranks = rows_of(settings.scenarios, settings.profiles, geometry, catalogue)
+            ranks = rows_of(settings.scenarios, settings.profiles, geometry, catalogue, settings.kernel)
             store.add_cases(row for rows in ranks for row in rows)
             self.plan.add(ranks, store.cases, progress)
             self.cases |= {store.cases[row.key]: settings.case(row) for rows in ranks for row in rows}

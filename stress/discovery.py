@@ -136,13 +136,14 @@ class Catalogue:
 
     def kernels(self) -> dict[str, str]:
         """Return the kernel versions that the model has."""
-        from sim.kernel import ABOUT, VERSIONS
+        from sim.versions import ABOUT, VERSIONS
 
         return {version: ABOUT[version] for version in VERSIONS}
 
     def checkers(self) -> dict[str, str]:
         """Return the checkers: id -> title and rule."""
         files = [file for _, file in modules("sim.checks")] + [file for module, file in modules("sim") if module in ("sim.audit", "sim.ledger")]
+        files += sorted((ROOT / "sim" / "versions").rglob("*.py"))
         found: dict[str, list[str]] = {name: [about] for name, about in MACHINE_CHECKERS.items()}
         for file in files:
             for name, title, rule in invariants(file):
@@ -181,7 +182,7 @@ class Catalogue:
         """Raise UsageError unless ``case``, which may be a stranger's, is one that its scenario could rotate to, or lies between two of them."""
         once("fault", case.faults)
         choose("geometry", case.geometry, ("small", "real"))
-        known = self.scenario_class(case.scenario).parameters(self.profile(case.profile), case.geometry)
+        known = self.scenario_class(case.scenario).parameters(self.profile(case.profile).at(case.kernel), case.geometry)
         names = sorted({name for params in known for name in params})
         given = dict(case.params)
         for name, value in case.params:

@@ -123,7 +123,7 @@ async def open_runner(
     ``record`` keeps what every step found and left (:class:`~stress.steps.Recorder`): for reports, not for campaigns.
     Raises UsageError for an unknown name, and whatever the model raises if the setup itself is wrong.
     """
-    profile = catalogue.profile(case.profile)
+    profile = catalogue.profile(case.profile).at(case.kernel)
     scenario = catalogue.scenario_class(case.scenario)(profile, case.geometry, dict(case.params))
     kernel = catalogue.compose(profile=profile, geometry=case.geometry, kernel=case.kernel, world=scenario.world(), faults=case.faults)
     arena = Arena.create(kernel.layout)

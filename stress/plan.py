@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sim.profile import REAL, SMALL
+from stress.discovery import DEFAULT_KERNEL
 from stress.errors import UsageError
 from stress.store import CaseRow
 
@@ -73,13 +74,13 @@ class Settings:
         }
 
 
-def rows_of(scenarios: tuple[str, ...], profiles: tuple[str, ...], geometry: str, catalogue: Catalogue) -> list[list[CaseRow]]:
+def rows_of(scenarios: tuple[str, ...], profiles: tuple[str, ...], geometry: str, catalogue: Catalogue, kernel: str = DEFAULT_KERNEL) -> list[list[CaseRow]]:
     """Return the cases, in ranks: the first parameter set of every scenario on every profile, then the second..."""
     ranks: list[list[CaseRow]] = []
     for scenario in scenarios:
         cls = catalogue.scenario_class(scenario)
         for profile in profiles:
-            for rank, params in enumerate(cls.parameters(catalogue.profile(profile), geometry)):
+            for rank, params in enumerate(cls.parameters(catalogue.profile(profile).at(kernel), geometry)):
                 while rank >= len(ranks):
                     ranks.append([])
                 ranks[rank].append(CaseRow(scenario, profile, geometry, params))

@@ -17,7 +17,7 @@ DISCOVERY = "stress/discovery.py"
 
 FUNCTION_LINES_MAX, FILE_LINES_MAX = 30, 400
 
-SUBSCRIPTS_ALLOWED = ("sim/audit.py", "sim/ledger.py", "sim/checks/", "sim/arena.py")
+SUBSCRIPTS_ALLOWED = ("sim/audit.py", "sim/ledger.py", "sim/checks/", "sim/arena.py", "sim/versions/v6_18/audit.py", "sim/versions/v6_18/checks.py")
 """Audits and checkers read the arena as it is: they are no actor, and make no steps."""
 
 BOOT = ("boot", "bind", "settle")

@@ -12,6 +12,7 @@ Left out: secondary TLBs (SMMU), BBML2.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sim.arena import Column
 from sim.ledger import TRANSIENT
@@ -160,6 +161,30 @@ class Arm64Pgtable(Pgtable):
         return pte & ~CONT
 
 
+class Arm64Pgtable618(Arm64Pgtable):
+    """Reads no more of a block than it needs, and has a uffd-wp bit (6.12)."""
+
+    async def ptep_get(self, ptep: int, where: int = GET) -> int:
+        """Collect young and dirty from the block until both have been seen."""
+        pte, seen = await self.m.load(where, self.pte, ptep), 0
+        if pte & (PRESENT | CONT) != PRESENT | CONT:
+            return pte
+        for k in range(self.g.contpte):
+            seen |= await self.m.load(GATHER, self.pte, self.block(ptep) + k) & ACCESS_BITS
+            if seen == ACCESS_BITS:
+                break
+        return pte | seen
+
+    async def uffd_wp_protect(self, cpu: int, ptep: int) -> None:
+        await self.unfold(cpu, ptep)
+        await super().uffd_wp_protect(cpu, ptep)
+
+    async def uffd_wp_resolve(self, cpu: int, ptep: int) -> None:
+        await self.unfold(cpu, ptep)
+        await super().uffd_wp_resolve(cpu, ptep)
+        await self.fold(cpu, ptep, await self.m.load(PEEK, self.pte, ptep))
+
+
 class Arm64TlbFlush(TlbFlush):
     """TLBI by address or by ASID, and the barrier that waits for it."""
 
@@ -178,10 +203,14 @@ class Arm64TlbFlush(TlbFlush):
         return self.mm_users.view[mm] > 0
 
 
+V6_18: dict[str, Any] = {"uffd_wp": True, "components": {"pgtable": Arm64Pgtable618, "tlbflush": Arm64TlbFlush}}
+
+
 def _profile(name: str, real: Geometry) -> Profile:
     return Profile(
         name, real, small_geometry(real, flush_ceiling=8), hardware_young=True, hardware_dirty=True, merge_vmas=False, mm_cpumask=False,
         dead_mm_keeps_entries=True, plain_fullmm_clear=False, batched_unmap_flush=True, components={"pgtable": Arm64Pgtable, "tlbflush": Arm64TlbFlush},
+        versions={"6.18": V6_18},
         about=f"{real.page_size // 1024}K pages, contpte blocks of {real.contpte}; broadcast invalidation without IPIs",
     )  # fmt: skip
 

@@ -4,6 +4,9 @@ Each flush takes the next generation of the mm. A CPU that runs it is interrupte
 left alone unless tables were freed, and one that has another mm loaded is not in the mask: both compare generations
 when they come back, before they can use what they kept. In 6.9 on bare metal, tables go through the gather as pages.
 
+6.18 leaves a CPU that switches away in the mask, and reads which mm it has loaded instead; tables go through RCU, and MADV_DONTNEED
+frees those that it has emptied.
+
 Left out: PCID recycling, kernel mappings, paravirtual flushes, shadow stacks.
 """
 
@@ -23,7 +26,13 @@ SET_MASK = site("switch_mm_irqs_off", "set mm_cpumask")
 SWITCH_GEN = site("switch_mm_irqs_off", "read generation")
 SET_LAZY = site("enter_lazy_tlb", "set lazy")
 UNSET_LAZY = site("switch_mm_irqs_off", "clear lazy")
+CLEAR_WRONG = site("flush_tlb_func", "clear mm_cpumask of an mm that is not loaded")
+LOADED = site("should_flush_tlb", "read loaded_mm")
+SET_LOADED = site("switch_mm_irqs_off", "set loaded_mm")
 WAS_LAZY = site("switch_mm_irqs_off", "read lazy")
+
+SWITCHING = -1
+"""LOADED_MM_SWITCHING: between two address spaces, with interrupts off."""
 
 
 class X86TlbFlush(TlbFlush):
@@ -129,12 +138,80 @@ class X86TlbFlush(TlbFlush):
         return self.cpu_mm[cpu] == mm + 1
 
 
+class X86TlbFlush618(X86TlbFlush):
+    """The mask holds who has run the mm since it was last trimmed (6.14)."""
+
+    loaded_mm: Column
+    """What ``cpu_tlbstate.loaded_mm`` says to others: an mm plus one, 0 for init_mm, or SWITCHING."""
+
+    def fields(self) -> list[Field]:
+        return [*super().fields(), Field("loaded_mm", self.w.cpus)]
+
+    async def flush_tlb_mm_range(self, cpu: int, mm: int, start: int, end: int, freed_tables: bool) -> None:
+        """Take a generation, interrupt who must know, flush here, wait. Now and then, all in the mask must know, to leave it."""
+        if end - start > self.g.flush_ceiling:
+            start, end = 0, ALL
+        gen = await self.m.add(BUMP, self.mm_tlb_gen, mm, 1)
+        mask = await self.m.load(MASK, self.mm_cpumask, mm)
+        if mask & ~(1 << cpu):
+            trim = bool(self.m.draw("trim_cpumask", 2))
+            targets = [c for c in range(self.w.cpus) if mask >> c & 1 and (freed_tables or await self.should_flush_tlb(c, mm, trim))]
+        else:
+            targets = [cpu] if self.cpu_mm[cpu] == mm + 1 else []
+        others = [c for c in targets if c != cpu]
+        await self.k.tlb.post(cpu, others, IPI, mm, start, end, gen, freed_tables)
+        if cpu in targets:
+            self.k.tlb.local_irq_save(cpu)
+            await self.flush_tlb_func(cpu, mm, start, end, gen)
+            self.k.tlb.local_irq_restore(cpu)
+        await self.k.tlb.wait_acks(cpu, others)
+
+    async def should_flush_tlb(self, cpu: int, mm: int, trim: bool) -> bool:
+        """Return whether ``cpu``, which is in the mask, must be interrupted; a lazy one catches up by itself."""
+        loaded = await self.m.load(LOADED, self.loaded_mm, cpu)
+        if await self.m.load(LAZY, self.cpu_lazy, cpu):
+            return False
+        return loaded in (SWITCHING, mm + 1) or trim
+
+    async def flush_tlb_func(self, cpu: int, mm: int, start: int, end: int, gen: int) -> None:
+        """As in 6.9; a CPU that has another mm loaded leaves the mask."""
+        if self.cpu_mm[cpu] != mm + 1:
+            await self.m.rmw(CLEAR_WRONG, self.mm_cpumask, mm, lambda mask: mask & ~(1 << cpu))
+        await super().flush_tlb_func(cpu, mm, start, end, gen)
+
+    async def leave_mm(self, cpu: int) -> None:
+        """Switch a lazy CPU to init_mm; it stays in the mask."""
+        self.cpu_mm[cpu] = 0
+        await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
+        await self.m.store(SET_LOADED, self.loaded_mm, cpu, SWITCHING)
+        await self.m.store(SET_LOADED, self.loaded_mm, cpu, 0)
+
+    async def switch_mm(self, cpu: int, mm: int) -> None:
+        """Load ``mm``, or come back to it: others see the switch before the mask and the generation are read."""
+        self.k.tlb.local_irq_save(cpu)
+        prev, self.cpu_mm[cpu] = self.cpu_mm[cpu] - 1, 0
+        was_lazy = await self.m.load(WAS_LAZY, self.cpu_lazy, cpu)
+        if was_lazy:
+            await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
+        if prev != mm:
+            await self.m.store(SET_LOADED, self.loaded_mm, cpu, SWITCHING)
+            if not await self.m.load(MASK, self.mm_cpumask, mm) >> cpu & 1:
+                await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
+        if prev != mm or was_lazy:
+            await self._catch_up(cpu, mm)
+        if prev != mm:
+            await self.m.store(SET_LOADED, self.loaded_mm, cpu, mm + 1)
+        self.cpu_mm[cpu] = mm + 1
+        self.k.tlb.local_irq_restore(cpu)
+
+
 REAL = kernel_geometry(4096, 512, flush_ceiling=33)
 
 PROFILES = (
     Profile(
         "x86-64", REAL, small_geometry(REAL), hardware_young=True, hardware_dirty=True, merge_vmas=True, table_free=False, uffd_wp=True, lazy_tlb=True,
-        batched_unmap_flush=True, components={"tlbflush": X86TlbFlush},
+        fault_invalidates=True, batched_unmap_flush=True, components={"tlbflush": X86TlbFlush},
+        versions={"6.18": {"table_free": True, "reclaims_pt": True, "components": {"tlbflush": X86TlbFlush618}}},
         about="IPIs, generations, lazy CPUs; tables go through the gather",
     ),
 )  # fmt: skip

@@ -12,7 +12,7 @@ class Checker(Component):
     """Base of a group of checkers; a component, so that it has every column."""
 
     invariants: tuple[tuple[str, str, str], ...] = ()
-    """(id, title, rule) of each invariant that the group judges."""
+    """(id, title, rule) of each invariant that the class judges, besides those of its bases."""
 
     @property
     def slots(self) -> int:
@@ -21,7 +21,7 @@ class Checker(Component):
 
     def object(self, checker: str, message: str, victim: int = 0, locations: list[tuple[str, int, int]] | None = None, accused: int = 0) -> NoReturn:
         """Raise the violation of invariant ``checker``; the accused step is the one just made unless it is named."""
-        title, rule = next((t, r) for i, t, r in self.invariants if i == checker)
+        title, rule = next((t, r) for cls in type(self).__mro__ for i, t, r in vars(cls).get("invariants", ()) if i == checker)
         violation = Violation(checker, title, message, accused or self.m.last_site, victim, locations or [], rule)
         self.m.fail(violation)
         raise violation

@@ -10,8 +10,6 @@ from sim.checks.gather import GatherChecks
 from sim.checks.references import ReferenceChecks
 from sim.checks.tlb import TlbChecks
 
-GROUPS: tuple[type[Checker], ...] = (EntryChecks, ReferenceChecks, TlbChecks, DirtyChecks, GatherChecks)
-
 
 class Checks(Checker):
     """The events. Each is part of the step just made."""
@@ -22,6 +20,9 @@ class Checks(Checker):
         ("O13", "fault-loop", "a handled fault lets the access go on (handle_mm_fault)"),
         ("I11", "freed-while-counted", "a freed folio has no mapcount left (free_page_is_bad)"),
     )
+
+    groups: tuple[type[Checker], ...] = (EntryChecks, ReferenceChecks, TlbChecks, DirtyChecks, GatherChecks)
+    """Each becomes an attribute: its name without ``checks_``."""
 
     entries: EntryChecks
     references: ReferenceChecks
@@ -38,12 +39,13 @@ class Checks(Checker):
 
     def fields(self) -> list[Field]:
         own = [Field("freed_step", self.w.pages, MACHINE)]
-        return own + [field for group in GROUPS for field in group(self.k).fields()]
+        return own + [field for group in self.groups for field in group(self.k).fields()]
 
     def bind(self) -> None:
         super().bind()
-        groups = [group(self.k) for group in GROUPS]
-        self.entries, self.references, self.tlb, self.dirty, self.gather = groups  # type: ignore[assignment]
+        groups = [group(self.k) for group in self.groups]
+        for group in groups:
+            setattr(self, group.name.removeprefix("checks_"), group)
         for group in groups:
             group.bind()
         self.m.accessed = self.tlb.accessed

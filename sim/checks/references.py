@@ -11,7 +11,7 @@ class ReferenceChecks(Checker):
     """Watches ``page_ref``."""
 
     name = "checks_references"
-    invariants = (
+    invariants: tuple[tuple[str, str, str], ...] = (
         ("I1", "refcount-negative", "a refcount is never negative, and a free page has no user (include/linux/page_ref.h)"),
         ("I4", "refcount-below-mapcount", "a folio's refcount is never below its total mapcount (order of operations in mm/rmap.c and mm/memory.c)"),
         ("I15", "freed-on-deferred-list", "a freed folio is on no deferred-split list (free_tail_page_prepare)"),

@@ -167,8 +167,8 @@ def compose_one(settings: Settings, catalogue: Catalogue) -> None:
     """Compose the kernel of the first case that there is. Raises what ``run`` would: a mistake in a component is told before any worker starts."""
     from stress.plan import rows_of
 
-    row = rows_of(settings.scenarios, settings.profiles, settings.geometry or "small", catalogue)[0][0]
-    profile = catalogue.profile(row.profile)
+    row = rows_of(settings.scenarios, settings.profiles, settings.geometry or "small", catalogue, settings.kernel)[0][0]
+    profile = catalogue.profile(row.profile).at(settings.kernel)
     world = catalogue.scenario_class(row.scenario)(profile, row.geometry, dict(row.params)).world()
     catalogue.compose(profile=profile, geometry=row.geometry, kernel=settings.kernel, world=world, faults=settings.faults)
 

@@ -82,7 +82,7 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
     """Return the case that the options name. Raises UsageError."""
     if args.seed < 0:
         raise UsageError("--seed is a number from 0")
-    profile = catalogue.profile(args.profile)
+    profile = catalogue.profile(args.profile).at(args.kernel)
     known = catalogue.scenario_class(args.scenario).parameters(profile, args.geometry)
     params = dict(known[0] if known else {})
     for word in args.param:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from stress.conform.observation import Observation, Page, Process, Vma
+from stress.conform.rules import excluded
 
 
 class Difference(NamedTuple):
@@ -64,7 +65,8 @@ def of_process(name: str, model: Process, kernel: Process) -> list[Difference]:
         found.append(Difference("present", name, sorted(model.pages.keys() - kernel.pages.keys()), sorted(kernel.pages.keys() - model.pages.keys())))
     for addr in model.pages:
         if addr in kernel.pages and model.pages[addr] != kernel.pages[addr]:
-            found += of_fields("page", f"{name} page {addr}", Page._fields, model.pages[addr], kernel.pages[addr])
+            fields = of_fields("page", f"{name} page {addr}", Page._fields, model.pages[addr], kernel.pages[addr])
+            found += [difference for difference in fields if not excluded(difference.what, kernel.pages[addr])]
     if [v[:5] for v in model.vmas] != [v[:5] for v in kernel.vmas]:
         found.append(Difference("vmas", name, [tuple(v[:5]) for v in model.vmas], [tuple(v[:5]) for v in kernel.vmas]))
     elif model.vmas != kernel.vmas:

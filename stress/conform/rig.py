@@ -15,7 +15,7 @@ from stress.conform.model import Compose, ModelWorld
 from stress.conform.observation import Observation
 from stress.conform.procfs import Frames, require
 from stress.conform.program import Program
-from stress.conform.rules import Conditions
+from stress.conform.rules import PMD_SPLIT, Conditions
 from stress.conform.space import THREADS_MAX
 
 WORLDS_MAX = 32
@@ -126,4 +126,5 @@ class Rig:
                     return Found(program, number, tuple(different))
             return None
         finally:
+            self.tally.excluded[PMD_SPLIT] += linux.splits
             linux.close()

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stress.conform.generator import HUGE
+from stress.conform.observation import Page
 from stress.conform.program import Program
 
 THP = "/sys/kernel/mm/transparent_hugepage"
@@ -27,12 +29,16 @@ VMSTAT_RULES = {
 SIZE_RULES = {"fragmented": ("anon_fault_fallback", "shmem_fallback"), "split": ("split",)}
 """Rule -> counters in the ``stats`` folder of each folio size that the program may use."""
 
+PMD_SPLIT = "pmd-split"
+"""A 2 MiB folio comes mapped by a PMD, which the model has not: it is split into PTEs before it is compared, which dirties it."""
+
 ABOUT = {
     "reclaim": "pages were reclaimed",
     "migration": "pages were migrated, by compaction or NUMA balancing",
     "split": "a large folio was split",
     "collapse": "khugepaged made a huge page",
     "writeback": "dirty pages were written out",
+    PMD_SPLIT: "a folio of the PMD's size was split into PTEs before it was compared; whether it is dirty is not compared",
     "fragmented": "a large folio could not be had, and a smaller one was taken",
 }
 """What each rule says."""
@@ -45,6 +51,11 @@ def read(path: str) -> bytes:
             return file.read(1 << 16)
     except OSError:
         return b""
+
+
+def excluded(what: str, page: Page) -> str:
+    """Return the rule by which a field of a page is not compared, or ``""``."""
+    return PMD_SPLIT if what == "page.dirty" and page.anon and page.order == HUGE else ""
 
 
 @dataclass(frozen=True)

@@ -85,14 +85,19 @@ class Absent:
     sites: tuple[str, ...]
     where: Condition
     reason: str
+    versions: tuple[str, ...] = ("6.9", "6.18")
 
 
 ABSENT = (
     Absent(("(none):",), always, "stands for no step"),
     Absent(("setup:", "mm_init:", "filemap_add_folio:", "filemap_read_folio:"), always, "made by the setup, before the executions"),
     Absent(
-        ("pte_offset_map_lock: pmd changed: unlock ptl",), always,
-        "tables go while the mmap, VMA and rmap locks exclude whoever maps one; only khugepaged and PT_RECLAIM, not modelled, take one under a reader",
+        ("pte_offset_map_lock: pmd changed: unlock ptl",), lambda p: not p.reclaims_pt,
+        "tables go while the mmap, VMA and rmap locks exclude whoever maps one; only khugepaged, not modelled, and PT_RECLAIM take one under a reader",
+    ),
+    Absent(
+        ("should_flush_tlb:", "switch_mm_irqs_off: set loaded_mm", "flush_tlb_func: clear mm_cpumask of an mm that is not loaded"), lambda p: p.lazy_tlb,
+        "a CPU that switches away leaves the mask", ("6.9",),
     ),
     Absent(
         (

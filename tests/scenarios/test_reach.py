@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from sim.profile import SMALL, Profile
 from sim.task import OPERATIONS
 from stress.case import Case
 from stress.data import RandomData
-from stress.discovery import CATALOGUE, modules
+from stress.discovery import CATALOGUE, ROOT, modules
 from stress.execution import open_runner
 from tests.scenarios.rows import ABSENT, ROWS
 
@@ -29,11 +30,20 @@ ROUNDS_MAX = 6
 @cache
 def declared_by_architectures() -> dict[str, set[str]]:
     """Return, for each file of sim/arch/, the names of the sites that it declares."""
-    found: dict[str, set[str]] = {}
-    for module, file in modules("sim.arch"):
-        calls = [node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "site"]
-        found[module] = {": ".join(ast.literal_eval(arg) for arg in call.args) for call in calls}
-    return found
+    return {module: declared_in(file) for module, file in modules("sim.arch")}
+
+
+@cache
+def declared_by_versions() -> set[str]:
+    """Return the names of the sites that only other versions than 6.9 have."""
+    files = (ROOT / "sim" / "versions").rglob("*.py")
+    return {name for file in files for name in declared_in(file)}
+
+
+def declared_in(file: Path) -> set[str]:
+    """Return the names of the sites that ``file`` declares."""
+    calls = [node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "site"]
+    return {": ".join(ast.literal_eval(arg) for arg in call.args) for call in calls}
 
 
 def names_of(profile: Profile) -> set[str]:
@@ -42,13 +52,13 @@ def names_of(profile: Profile) -> set[str]:
     foreign = set().union(*(names for module, names in declared_by_architectures().items() if module not in mine))
     kept = set().union(*(names for module, names in declared_by_architectures().items() if module in mine))
     toys = {info.name for info in SITES if info.function.startswith(("toy", "mutation", "test"))}
-    return {info.name for info in SITES if info.step} - (foreign - kept) - toys
+    return {info.name for info in SITES if info.step} - (foreign - kept) - declared_by_versions() - toys
 
 
 def reason(profile: Profile, name: str) -> str:
     """Return why no execution visits the site on ``profile``, or nothing."""
     for absent in ABSENT:
-        if absent.where(profile) and any(name == site or (site.endswith(":") and name.startswith(site)) for site in absent.sites):
+        if "6.9" in absent.versions and absent.where(profile) and any(name == site or (site.endswith(":") and name.startswith(site)) for site in absent.sites):
             return absent.reason
     return ""
 

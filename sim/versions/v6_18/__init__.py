@@ -1,0 +1,25 @@
+"""Linux 6.18: what changed since 6.9 in the parts that are modelled, a file for each kernel file.
+
+Read in 6.18.3. CONFIG_MM_ID and CONFIG_PAGE_MAPCOUNT are on (a distribution's choice); CONFIG_NO_PAGE_MAPCOUNT, which keeps no
+mapcount per page, is another kernel.
+"""
+
+from __future__ import annotations
+
+from sim.component import Component
+from sim.versions.v6_18.audit import Audit618
+from sim.versions.v6_18.checks import Checks618
+from sim.versions.v6_18.fault import PageFault618
+from sim.versions.v6_18.filemap import Filemap618
+from sim.versions.v6_18.huge_memory import HugeMemory618
+from sim.versions.v6_18.madvise import Madvise618
+from sim.versions.v6_18.memory import Memory618
+from sim.versions.v6_18.mmu_gather import MmuGather618
+from sim.versions.v6_18.pt_reclaim import PtReclaim
+from sim.versions.v6_18.rmap import Rmap618
+from sim.versions.v6_18.swap import Swap618
+
+COMPONENTS: tuple[type[Component], ...] = (
+    Swap618, HugeMemory618, Rmap618, MmuGather618, Memory618, PtReclaim, PageFault618, Filemap618, Madvise618, Checks618, Audit618,
+)  # fmt: skip
+"""What 6.18 replaces, and the one file that it adds."""

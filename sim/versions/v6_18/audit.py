@@ -1,0 +1,56 @@
+"""Whole-arena invariants of what 6.18 keeps besides: the total mapcount, its owners, PG_partially_mapped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim.arena import Column
+from sim.audit import Audit
+
+
+class Audit618(Audit):
+    """The quiescent invariants, and three more."""
+
+    invariants = (
+        ("I10q", "large-mapcount-differs", "at quiescence _large_mapcount is the number of PTEs that map the folio (folio_large_mapcount)"),
+        ("I13q", "mapcount-owner-differs", "at quiescence a slot counts no more than its mm maps, and a folio not marked shared is mapped by one mm (_mm_id)"),
+        ("I16q", "partially-mapped-differs", "at quiescence the folios on the deferred-split queue are the partially mapped ones (deferred_split_folio)"),
+    )
+
+    page_large_mapcount: Column
+    page_mapped_shared: Column
+    page_mm_ids_lock: Column
+    page_mm_id: Column
+    page_mm_id_mapcount: Column
+    page_partially_mapped: Column
+
+    def locks(self) -> tuple[Column, ...]:
+        return (*super().locks(), self.page_mm_ids_lock)
+
+    def _mapcounts(self, np: Any) -> None:
+        super()._mapcounts(np)
+        large = self.page_order.array > 0
+        counted = np.bincount(self.heads, minlength=self.w.pages) * large
+        self._compare("I10q", self.page_large_mapcount, counted, "PTEs")
+        self._compare("I16q", self.page_partially_mapped, self.page_deferred.array, "on the queue")
+        if large.any():
+            self._owners(np)
+
+    def _compare(self, checker: str, column: Column, expected: Any, what: str) -> None:
+        if column.array.tobytes() != expected.tobytes():
+            folio = int((column.array != expected).nonzero()[0][0])
+            self.object(checker, f"folio {folio}: {column.name} {column[folio]}, {what} {int(expected[folio])}", 0, [(column.name, folio, 0)])
+
+    def _owners(self, np: Any) -> None:
+        pages = self.w.pages
+        maps = np.bincount(self.owners * pages + self.heads, minlength=self.w.mms * pages).reshape(self.w.mms, pages)
+        ids, counts = (column.array.reshape(pages, 2) for column in (self.page_mm_id, self.page_mm_id_mapcount))
+        mms, shared = (maps > 0).sum(axis=0), self.page_mapped_shared.array
+        rows = np.arange(pages)[:, None]
+        too_many = (counts > maps[np.maximum(ids - 1, 0), rows]) & (ids > 0)
+        wrong = too_many.any(axis=1) | ((self.page_order.array > 0) & (shared == 0) & (mms > 1)) | ((ids > 0).any(axis=1) & (mms == 0))
+        if wrong.any():
+            folio = int(wrong.nonzero()[0][0])
+            state = "shared" if shared[folio] else "exclusive"
+            what = f"folio {folio}: {state}, slots {ids[folio].tolist()} count {counts[folio].tolist()}, each mm maps {maps[:, folio].tolist()} of it"
+            self.object("I13q", what, 0, [("page_mapped_shared", folio, 0), ("page_large_mapcount", folio, 0)])

@@ -1,0 +1,87 @@
+"""The page cache (mm/filemap.c, v6.18): fault-around maps a large folio whole, also beyond its window."""
+
+from __future__ import annotations
+
+from sim.arena import Column
+from sim.filemap import AROUND_GET, AROUND_LOOKUP, AROUND_PTE, AROUND_REF, AROUND_TRYLOCK, Filemap
+from sim.ledger import PAGECACHE, TRANSIENT
+from sim.machine import site
+from sim.versions.v6_18.fault import PageFault618
+
+AROUND_PMD = site("filemap_map_pages", "read pmd")
+AROUND_PUT = site("filemap_map_folio_range", "drop reference")
+
+
+class Filemap618(Filemap):
+    """The reference of the look-up becomes a mapping's, the first time that something is mapped."""
+
+    pmd: Column
+
+    async def _map_folio(self, cpu: int, vma: int, table: int, at: int, last: int) -> tuple[int, list[int]]:
+        index = at - self.vma_start[vma] + self.vma_pgoff[vma]
+        page = await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(self.vma_file[vma] - 1, index)) - 1
+        if page < 0:
+            return 1, []
+        folio = self.k.page_head(page)
+        passed = min(last - at, folio + (1 << self.page_order[folio]) - page)
+        await self.m.add(AROUND_GET, self.page_ref, folio, 1, TRANSIENT)
+        if not await self.m.trylock(AROUND_TRYLOCK, self.page_locked, folio):
+            await self.k.swap.folio_put(cpu, folio)
+            return passed, []
+        first, nr = self.range_of(vma, at, page, passed)
+        mapped = await self._map_range(cpu, vma, table, first, at - (page - first), nr)
+        if not mapped:
+            await self.m.add(AROUND_PUT, self.page_ref, folio, -1, TRANSIENT)
+        await self.unlock_folio(folio)
+        return passed, mapped
+
+    async def window_is_open(self, mm: int, vma: int, addr: int) -> bool:
+        """Return whether fault-around can map anything: where there is no table yet, the first folio of the window must not be the file's last.
+
+        filemap_map_pages() installs the table in filemap_map_pmd(), and calls that only if the folio ends before the last page of the file
+        (74207de2ba10; i_size is compared with the index behind the folio, one too many).
+        """
+        first, _ = self.window(vma, addr)
+        file, index = self.vma_file[vma] - 1, first - self.vma_start[vma] + self.vma_pgoff[vma]
+        if await self.m.load(AROUND_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)):
+            return True
+        page = await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(file, index)) - 1
+        return page < 0 or self.can_map_large(file, index, page)
+
+    def can_map_large(self, file: int, index: int, page: int) -> bool:
+        """Return whether the folio of ``page``, which is at ``index``, may be mapped whole by fault-around: the file's last only in shared memory."""
+        end = index - (page - self.k.page_head(page)) + self.k.mm_types.folio_nr_pages(self.k.page_head(page))
+        return self.shmem_mapping(file) or self.i_size[file] - 1 >= end
+
+    def range_of(self, vma: int, at: int, page: int, passed: int) -> tuple[int, int]:
+        """Return the first page to map and how many: the whole folio if it fits, else the ``passed`` pages of it that the window has."""
+        handler = self.k.fault
+        assert isinstance(handler, PageFault618)
+        file, index = self.vma_file[vma] - 1, at - self.vma_start[vma] + self.vma_pgoff[vma]
+        whole = handler.pages_to_map(vma, at, page) if self.can_map_large(file, index, page) else 1
+        return (self.k.page_head(page), whole) if whole > 1 else (page, passed)
+
+    async def _map_range(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int) -> list[int]:
+        """Map runs of empty entries: rmap and PTEs first, then the mappings' references, but for the one that is held already."""
+        mapped: list[int] = []
+        run = 0
+        for k in range(nr + 1):
+            if k < nr and not await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, at + k)):
+                run += 1
+                continue
+            if run:
+                await self._map_run(cpu, vma, table, page + k - run, at + k - run, run, not mapped)
+                mapped += range(at + k - run, at + k)
+            run = 0
+        return mapped
+
+    async def _map_run(self, cpu: int, vma: int, table: int, page: int, at: int, run: int, held: bool) -> None:
+        """Map ``run`` pages, ``held`` saying whether the look-up's reference is still to be had; a small folio needs no other."""
+        folio, ptep = self.k.page_head(page), self.k.pgtable.ptep(table, at)
+        if not self.page_order[folio]:
+            await self.k.fault.set_pte_range(cpu, vma, at, ptep, page, 1, False, 0)
+            return
+        await self.k.fault.set_pte_range(cpu, vma, at, ptep, page, run, False, 0, PAGECACHE)
+        await self.m.add(AROUND_REF, self.page_ref, folio, run - held, PAGECACHE)
+        if held:
+            self.k.ledger.move(TRANSIENT, PAGECACHE, folio, 1)

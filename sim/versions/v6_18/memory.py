@@ -1,0 +1,85 @@
+"""The zap ladder (mm/memory.c, v6.18): a table at a time to its end, runs of empty entries, swap entries in batches, empty tables.
+
+``zap_pte_range`` takes the PTL again itself when it had to break off. Left out as in 6.9; guard markers too.
+"""
+
+from __future__ import annotations
+
+from sim.machine import site
+from sim.memory import Memory, Zap, ZapDetails
+from sim.mm_types import NR_MM_COUNTERS
+from sim.pte import PFN_SHIFT, PRESENT
+
+SWAP_SCAN = site("swap_pte_batch", "read pte")
+
+
+class Memory618(Memory):
+    """Zapping, with what 6.10 to 6.17 made of it."""
+
+    async def zap_pte_range(self, tlb: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> int:
+        """Zap [addr, end) of one PTE table, and free it if it is to be and can be; return how far it came: short of the end if it has gone."""
+        mm, start, pt_reclaim = self.vma_mm[vma] - 1, addr, self.k.pt_reclaim
+        can_reclaim, direct, table = pt_reclaim.reclaim_pt_is_enabled(addr, end, details), True, -1
+        while addr < end:
+            await self.k.mmu_gather.tlb_change_page_size(tlb, 1)
+            table = await self.k.pgtable.pte_offset_map_lock(tlb, mm, addr)
+            if table < 0:
+                return addr
+            zap = Zap(tlb, mm, vma, end, table, details, [0] * NR_MM_COUNTERS)
+            await self.flush_tlb_batched_pending(tlb, mm)
+            await self.k.pgtable.arch_enter_lazy_mmu_mode(tlb)
+            addr = await self.zap_ptes(zap, addr)
+            can_reclaim, direct = can_reclaim and not zap.skipped, direct and not zap.stopped
+            if can_reclaim and direct and addr == end:
+                direct = await pt_reclaim.try_get_and_clear_pmd(mm, start)
+            await self.leave_table(zap)
+        if can_reclaim and direct:
+            await pt_reclaim.free_pte(tlb, mm, start, table)
+        elif can_reclaim:
+            await pt_reclaim.try_to_free_pte(tlb, mm, start)
+        return addr
+
+    async def leave_table(self, zap: Zap) -> None:
+        """Fold RSS; flush and remove delayed rmaps if forced; drop the PTL; then free what is queued, if forced."""
+        await self.add_mm_rss_vec(zap.tlb, zap.mm, zap.rss)
+        await self.leave_and_flush(zap)
+        await self.k.pgtable.pte_unmap_unlock(zap.tlb, zap.table)
+        if zap.force_flush:
+            await self.k.mmu_gather.tlb_flush_mmu(zap.tlb)
+
+    async def zap_ptes(self, zap: Zap, addr: int) -> int:
+        """Walk the entries of the table up to the end, in batches; return how far it came. Empty ones too count for a reschedule."""
+        resched = self.m.draw("need_resched after", 8)
+        while addr < zap.end:
+            if resched == 1:
+                zap.stopped = True
+                break
+            resched -= resched > 0
+            addr += await self.do_zap_pte_range(zap, addr)
+            if zap.force_break:
+                zap.stopped = True
+                break
+        return addr
+
+    async def do_zap_pte_range(self, zap: Zap, addr: int) -> int:
+        """Pass a run of empty entries, then zap the batch behind it; return how many entries that was."""
+        ptep, nr = self.k.pgtable.ptep(zap.table, addr), 0
+        pte = await self.k.pgtable.ptep_get(ptep)
+        while not pte:
+            nr += 1
+            if addr + nr == zap.end:
+                return nr
+            pte = await self.k.pgtable.ptep_get(ptep + nr)
+        zap_batch = self.zap_present_ptes if pte & PRESENT else self.zap_nonpresent
+        return nr + await zap_batch(zap, addr + nr, ptep + nr, pte)
+
+    def batch_pages_max(self, folio: int, page: int, max_nr: int) -> int:
+        """No more than the folio has left (6.15)."""
+        return min(max_nr, folio + self.k.mm_types.folio_nr_pages(folio) - page)
+
+    async def swap_pte_batch(self, ptep: int, pte: int, max_nr: int) -> int:
+        """Return how many swap entries from ``ptep`` on name consecutive slots alike (mm/internal.h)."""
+        nr = 1
+        while nr < max_nr and await self.k.pgtable.ptep_get(ptep + nr, SWAP_SCAN) == pte + (nr << PFN_SHIFT):
+            nr += 1
+        return nr
