@@ -6,7 +6,7 @@ holders in both.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from sim.arena import FIELD_SHIFT, KIND_SHIFT, READ, SITE_SHIFT, Column
 from sim.checks.base import Checker
@@ -84,7 +84,7 @@ class Audit(Checker):
         for name, column in self.k.arena.columns.items():
             setattr(self, name, column)
 
-    def object(self, checker: str, message: str, victim: int = 0, locations: list[tuple[str, int, int]] | None = None, accused: int = 0) -> NoReturn:
+    def object(self, checker: str, message: str, victim: int = 0, locations: list[tuple[str, int, int]] | None = None, accused: int = 0) -> None:
         """As every checker does; but the accused is the step that last changed one of ``locations``."""
         super().object(checker, message, victim, locations, accused or self._last_change(locations or []))
 

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--executions", type=positive, default=EXECUTIONS, metavar="N", help="programs to run (default: %(default)s)")
     add("--seed", type=seed, default=SEED, metavar="N", help="of the first program (default: %(default)s)")
     add("--kernel", metavar="VERSION|FILE.py:CLASS", help="default: the model's nearest to the running kernel")
-    add("--fault", nargs="+", action="extend", metavar="ID", help="plant faults in the model: a difference is to be found")
+    add("--fault", nargs="+", action="extend", metavar="ID", help="plant faults in the model, whose checkers are then not heard: a difference is to be found")
     add("--configure-mthp", action="store_true", help="as root: switch each size of large folios on in turn, and put everything back")
     add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
     add("--dir", type=directory, default=Path(RESULTS, "conform"), metavar="DIR", help="where programs that differ are kept (default: %(default)s)")
@@ -114,7 +114,7 @@ def run_program(args: argparse.Namespace, setting: Setting) -> int:
             stack.enter_context(Configured()).set(program.orders)
         elif program.orders and program.orders != effective():
             raise UsageError(f"{args.program}: wants folio sizes on that are off now; add --configure-mthp, as root")
-        found = stack.enter_context(Rig(*composer(args.catalogue, setting))).check(program)
+        found = stack.enter_context(Rig(*composer(args.catalogue, setting), blind=bool(setting.faults))).check(program)
     shown = listing(program, found)
     differences = [str(difference) for difference in found.differences] if found else []
     put_json({"listing": shown, "differences": differences, "kernel": setting.kernel}) if args.json else put(shown)

@@ -3,23 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
 
-from stress.conform.observation import Observation, Page, Process, Vma
+from stress.conform.observation import Difference, Observation, Page, Process, Vma
 from stress.conform.rules import excluded
-
-
-class Difference(NamedTuple):
-    """Something that the two sides do not agree on."""
-
-    what: str
-    """The field: as ``page.mapcount``, ``vma.rss``, ``rss``."""
-    where: str
-    model: object
-    kernel: object
-
-    def __str__(self) -> str:
-        return f"{self.what} of {self.where}: model {self.model}, kernel {self.kernel}"
 
 
 def differences(model: Observation, kernel: Observation) -> list[Difference]:

@@ -26,7 +26,7 @@ def program(seed: int, choose: Choose, orders: tuple[int, ...], files: tuple[Fil
     if HUGE in orders:
         weights["load"] = 0
     operations: list[Operation] = []
-    drawn = Map.draw(space, 0, choose)
+    drawn = Map.draw(space, 0, choose) if choose(3) else Map(0, first, pages, -1, 0, 0)
     length = OPERATIONS_MIN + choose(OPERATIONS_MAX - OPERATIONS_MIN)
     while len(operations) < length and space.threads:
         if drawn is not None and drawn.allowed(space):
@@ -60,7 +60,7 @@ def from_seed(seed: int, orders: tuple[int, ...] = ()) -> Program:
     def choose(n: int) -> int:
         return word() * n >> 32
 
-    files = (File(True, 16, 0), File(False, 16, (0, 2, 4)[choose(3)]))[: choose(3)]
+    files = (File(True, 16, 0), File(False, 16, (0, 2, 4)[choose(3)], not choose(3)))[: choose(3)]
     return program(seed, choose, orders, files)
 
 

@@ -31,6 +31,7 @@ class LinuxRun:
         self.agents, self.kernel, self.program = agents, frames, program
         self.space = program.space()
         self.number = 0
+        self.seen = Frames(-1)
         self.pids = {0: agents.fork(0, 1)}
         """Process -> pid."""
         self.tids = {0: self.pids[0]}
@@ -151,11 +152,11 @@ class LinuxRun:
         folios = self.kernel.folios(shown)
         rest = {process: self._rest(process) for process in present}
         contents = {process: self._contents(process, list(entries)) for process, entries in present.items()}
-        frames = Frames(-1)
+        self.seen.begin()
         found = {}
         for process, entries in present.items():
             pages = {
-                self.program.first + k: page(entry, shown[entry & PFN], folios[entry & PFN], frames, contents[process][k]) for k, entry in entries.items()
+                self.program.first + k: page(entry, shown[entry & PFN], folios[entry & PFN], self.seen, contents[process][k]) for k, entry in entries.items()
             }
             found[process] = Process(pages, *rest[process])
         return found
@@ -202,6 +203,8 @@ def make_file(number: int, file: File) -> int:
     for index in range(0, file.pages, step):
         data = b"".join(file_token(number, index + k).to_bytes(8, "little") + bytes(PAGE - 8) for k in range(step))
         os.pwrite(fd, data, index * PAGE)
+    if file.clean:
+        os.fdatasync(fd)
     return fd
 
 

@@ -6,6 +6,7 @@ from stress.conform.linux import BASE
 from stress.conform.operations import Fork, Thread
 from stress.conform.program import Program
 from stress.conform.rig import Found
+from stress.conform.space import File
 
 HEAD = f"""\
 #define PAGE    4096L
@@ -37,8 +38,7 @@ def listing(program: Program, found: Found | None = None) -> str:
     return "\n".join(lines)
 
 
-def file_text(file: object) -> str:
+def file_text(file: File) -> str:
     """Return how a file is made."""
-    memfd, pages, order = (getattr(file, name) for name in ("memfd", "pages", "order"))
-    how = 'memfd_create("", 0)' if memfd else 'open("/var/tmp", O_TMPFILE | O_RDWR)'
-    return f"{how};  /* {pages} pages, written {4 << order} kB at a time */"
+    how = 'memfd_create("", 0)' if file.memfd else 'open("/var/tmp", O_TMPFILE | O_RDWR)'
+    return f"{how};  /* {file.pages} pages, written {4 << file.order} kB at a time{', then fdatasync()' if file.clean else ''} */"

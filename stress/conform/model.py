@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from sim.arena import Arena
 from sim.kernel import Kernel
-from sim.machine import Actor, Body
+from sim.machine import Actor, Body, Violation
 from sim.mm_types import MAPPING_ANON, VM_SHARED
 from sim.profile import Profile, World
 from sim.pte import DIRTY, PRESENT, SPECIAL, pte_pfn
@@ -47,10 +47,19 @@ class ModelError(ZapstressError):
     exit_status = 3
 
 
-class ModelWorld:
-    """A composed kernel at the beginning of programs of one shape: window, folio orders, files."""
+class Blind(Lockstep):
+    """A machine to which no checker can object: what a changed model does wrong is for the comparison to see."""
 
-    def __init__(self, profile: Profile, compose: Compose, program: Program, cpus: int = 1, mms: int = PROCESSES_MAX) -> None:
+    def fail(self, violation: Violation) -> None:
+        """Go on."""
+
+
+class ModelWorld:
+    """A composed kernel at the beginning of programs of one shape: window, folio orders, files. ``blind``: its checkers are not heard."""
+
+    def __init__(
+        self, profile: Profile, compose: Compose, program: Program, cpus: int = 1, mms: int = PROCESSES_MAX, blind: bool = False
+    ) -> None:
         self.program, self.cpus = program, cpus
         real = replace(profile.real, orders=(0, *program.orders))
         table = real.ptrs_per_pte
@@ -62,7 +71,7 @@ class ModelWorld:
         )  # fmt: skip
         self.kernel: Kernel = compose(replace(profile, real=real), world)
         self.arena = Arena.create(self.kernel.layout)
-        self.machine = Lockstep(self.arena, self.kernel.slots, STEPS_MAX)
+        self.machine = (Blind if blind else Lockstep)(self.arena, self.kernel.slots, STEPS_MAX)
         self.kernel.bind(self.arena, self.machine)
         self.kernel.boot()
         self.driver = PlainDriver(self.machine)
@@ -80,7 +89,8 @@ class ModelWorld:
                 disk[self.kernel.filemap.slot(number, index)] = file_token(number, index)
             for index in range(0, file.pages, 1 << file.order):
                 await task.add_file_folio(number, index, file.order, file.memfd)
-                await self.kernel.page_writeback.folio_mark_dirty(self.arena["i_pages"].view[self.kernel.filemap.slot(number, index)] - 1)
+                if not file.clean:
+                    await self.kernel.page_writeback.folio_mark_dirty(self.arena["i_pages"].view[self.kernel.filemap.slot(number, index)] - 1)
 
     def cpu(self, who: int) -> int:
         """Return the CPU of a thread: its own, if there are several."""
@@ -92,6 +102,8 @@ class ModelWorld:
         machine.begin([Actor(cpu, "program", body), *self.services], Sequential(), PLAIN, 0)
         self.driver.execute_now()
         machine.versions += machine.seq
+        if machine.verdict.violation is not None:
+            raise machine.verdict.violation
         if machine.verdict.kind != "clean":
             raise ModelError(f"the model ends with {machine.verdict.kind}: {machine.verdict.reason}")
         self.kernel.settle()
@@ -117,7 +129,7 @@ class ModelRun:
         self.tokens: dict[int, int] = {0: 0}
         """Version of a content -> the word that a real process would see."""
         self.number = 0
-        self.current = 0
+        self.frames = Frames(0)
         self.view = {name: column.view for name, column in self.kernel.arena.columns.items()}
 
     # -- what operations use ---------------------------------------------------------------------------------------
@@ -168,8 +180,8 @@ class ModelRun:
 
     def observe(self, processes: Iterable[int] | None = None) -> dict[int, Process]:
         """Return the processes that live, or those named."""
-        frames = Frames(0)
-        return {process: self._process(process, frames) for process in sorted(self.space.regions if processes is None else processes)}
+        self.frames.begin()
+        return {process: self._process(process, self.frames) for process in sorted(self.space.regions if processes is None else processes)}
 
     def _process(self, mm: int, frames: Frames) -> Process:
         ptes = self._ptes(mm)

@@ -1,7 +1,7 @@
 """What is seen of a world after an operation, in words that a model and a real kernel share.
 
-Frames are named by small numbers in the order in which a walk over the processes and their pages meets them, so that two
-observations are equal if the same pages are the same frame, whatever the frame is called.
+Frames are named by small numbers in the order in which a walk over the processes and their pages first meets them, so that two
+observations are equal if the same pages are the same frame, and as they were before, whatever the frame is called.
 """
 
 from __future__ import annotations
@@ -71,12 +71,37 @@ class Observation:
     processes: dict[int, Process]
 
 
+class Difference(NamedTuple):
+    """Something that the two sides do not agree on."""
+
+    what: str
+    """The field: as ``page.mapcount``, ``vma.rss``, ``rss``."""
+    where: str
+    model: object
+    kernel: object
+
+    def __str__(self) -> str:
+        return f"{self.what} of {self.where}: model {self.model}, kernel {self.kernel}"
+
+
 class Frames:
-    """Names frames."""
+    """Names frames, from one observation of a program to the next: a frame keeps its name for as long as it is seen.
+
+    That tells a page that was reused from one that was copied. A frame that was not seen may be another page's by the time it is
+    seen again, so it gets another name.
+    """
 
     def __init__(self, zero: int) -> None:
-        self.names = {zero: 0}
+        self.zero, self.named, self.kept, self.last = zero, {zero: 0}, {zero: 0}, 0
+
+    def begin(self) -> None:
+        """A new observation begins: what the last one saw is kept."""
+        self.kept, self.named = self.named, {self.zero: 0}
 
     def name(self, frame: int) -> int:
-        """Return the name of a frame, which is new or known."""
-        return self.names.setdefault(frame, len(self.names))
+        """Return the name of a frame, which is kept or new."""
+        if frame not in self.named:
+            if frame not in self.kept:
+                self.last += 1
+            self.named[frame] = self.kept.get(frame, self.last)
+        return self.named[frame]

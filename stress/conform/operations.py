@@ -29,7 +29,6 @@ MADV_DONTNEED = 4
 LENGTHS = (1, 1, 2, 3, 4, 7, 8, 16, 17, 32, 64)
 FILL_MAX = 64
 LARGE_WINDOW, LARGE = 128, 16
-"""In a window of more than LARGE_WINDOW pages, one range in two is LARGE times as long."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,9 @@ def draw_page(space: Space, who: int, choose: Choose) -> int:
 
 
 def draw_length(space: Space, choose: Choose) -> int:
-    """Return a number of pages for a range."""
-    return LENGTHS[choose(len(LENGTHS))] * (LARGE if space.pages > LARGE_WINDOW and choose(2) else 1)
+    """Return a number of pages for a range: in a large window one range in three is LARGE times as long, one up to the window's length."""
+    size = choose(3) if space.pages > LARGE_WINDOW else 0
+    return 1 + choose(space.pages) if size == 2 else LENGTHS[choose(len(LENGTHS))] * (LARGE if size else 1)
 
 
 def draw_range(space: Space, who: int, choose: Choose) -> tuple[int, int]:

@@ -65,7 +65,7 @@ def loads(text: str) -> Program:
         if data["conform"] != VERSION:
             raise UsageError(f"a program of format {data['conform']}, and this version reads {VERSION}")
         operations, race = (tuple(OPERATIONS[name](*map(int, given)) for name, *given in data[part]) for part in ("operations", "race"))
-        files = tuple(File(bool(file["memfd"]), int(file["pages"]), int(file["order"])) for file in data["files"])
+        files = tuple(File(bool(file["memfd"]), int(file["pages"]), int(file["order"]), bool(file["clean"])) for file in data["files"])
         return Program(int(data["seed"]), int(data["first"]), int(data["pages"]), tuple(map(int, data["orders"])), files, operations, race)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"not a conformance program ({type(error).__name__}: {error}); zapstress conform --json names those it kept") from None

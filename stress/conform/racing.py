@@ -19,6 +19,7 @@ from stress.conform.agents import BARRIER, PATH_AT, SCHED_SETAFFINITY, Agents, O
 from stress.conform.explore import Explored, Search, explore
 from stress.conform.linux import LinuxRun
 from stress.conform.model import RACE_VERSION, TOKEN_SHIFT, Compose, ModelRun, ModelWorld
+from stress.conform.observation import Frames as Names
 from stress.conform.observation import Process
 from stress.conform.operations import Dontneed, Fork, Operation
 from stress.conform.procfs import Frames
@@ -86,7 +87,7 @@ class ModelRace:
     def begin(self) -> None:
         """Restore, and begin the race."""
         self.world.arena.restore(self.snapshot)
-        self.results = [[] for _ in range(RACERS)]
+        self.results, self.run.frames = [[] for _ in range(RACERS)], Names(0)
         racers = [Actor(who, f"T{who}", lambda who=who: self._race(who)) for who in range(RACERS)]  # type: ignore[misc]
         self.world.machine.begin([*racers, *self.world.services], self.search, PLAIN, 0)
 

@@ -7,12 +7,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from sim.machine import Violation
 from sim.profile import Profile
 from stress.conform.agents import Agents
-from stress.conform.compare import Difference, differences
+from stress.conform.compare import differences
 from stress.conform.linux import LinuxRun
-from stress.conform.model import Compose, ModelWorld
-from stress.conform.observation import Observation
+from stress.conform.model import Compose, ModelRun, ModelWorld
+from stress.conform.observation import Difference, Observation
+from stress.conform.operations import Operation
 from stress.conform.procfs import Frames, require
 from stress.conform.program import Program
 from stress.conform.rules import PMD_SPLIT, Conditions
@@ -67,9 +69,9 @@ class Found:
 class Rig:
     """Agents and model worlds of one process, which stays on one CPU. A context manager."""
 
-    def __init__(self, profile: Profile, compose: Compose, cpu: int | None = None) -> None:
+    def __init__(self, profile: Profile, compose: Compose, cpu: int | None = None, blind: bool = False) -> None:
         require()
-        self.profile, self.compose = profile, compose
+        self.profile, self.compose, self.blind = profile, compose, blind
         self.cpu = min(os.sched_getaffinity(0)) if cpu is None else cpu
         os.sched_setaffinity(0, {self.cpu})
         self.agents = Agents(THREADS_MAX, self.cpu)
@@ -89,7 +91,7 @@ class Rig:
     def world(self, program: Program) -> ModelWorld:
         """Return the model's world of the program's shape."""
         shape = (program.first, program.pages, program.orders, program.files)
-        world = self.worlds.pop(shape, None) or ModelWorld(self.profile, self.compose, program)
+        world = self.worlds.pop(shape, None) or ModelWorld(self.profile, self.compose, program, blind=self.blind)
         self.worlds[shape] = world
         if len(self.worlds) > WORLDS_MAX:
             self.worlds.pop(next(iter(self.worlds))).close()
@@ -98,11 +100,10 @@ class Rig:
     def check(self, program: Program) -> Found | None:
         """Run a program until the sides differ. A run during which a named condition changed is set aside and made again."""
         for attempt in range(RETRIES_MAX):
-            before = Conditions.now(program)
-            found = self._run(program)
+            found, before = self._run(program)
             if found is None:
                 return None
-            rules = before.moved()
+            rules = before.explain(found.differences)
             if not rules:
                 return found
             self.tally.excluded.update(rules)
@@ -110,21 +111,30 @@ class Rig:
         self.tally.given_up += 1
         return None
 
-    def _run(self, program: Program) -> Found | None:
+    def _run(self, program: Program) -> tuple[Found | None, Conditions]:
+        """Run a program once; return what was found, and the conditions in which it began."""
         model, linux = self.world(program).run(), LinuxRun(self.agents, self.frames, program)
+        before = Conditions.now(program)
         try:
             for number, operation in enumerate(program.operations):
-                if not operation.allowed(model.space):
-                    continue
-                results = model.execute(number, operation), linux.execute(number, operation)
-                ours, theirs = Observation(results[0], model.observe()), Observation(results[1], linux.observe())
-                self.tally.operations[operation.name] += 1
-                self.tally.observations += len(ours.processes)
-                self.tally.pages += sum(len(process.pages) for process in ours.processes.values())
-                different = differences(ours, theirs)
-                if different:
-                    return Found(program, number, tuple(different))
-            return None
+                if operation.allowed(model.space):
+                    different = self._step(model, linux, number, operation)
+                    if different:
+                        return Found(program, number, tuple(different)), before
+            return None, before
         finally:
             self.tally.excluded[PMD_SPLIT] += linux.splits
             linux.close()
+
+    def _step(self, model: ModelRun, linux: LinuxRun, number: int, operation: Operation) -> list[Difference]:
+        """Run one operation on both sides, and compare."""
+        self.tally.operations[operation.name] += 1
+        try:
+            returned = model.execute(number, operation)
+        except Violation as violation:
+            return [Difference("model", "the operation", str(violation), "not run")]
+        given = linux.execute(number, operation)
+        ours, theirs = Observation(returned, model.observe()), Observation(given, linux.observe())
+        self.tally.observations += len(ours.processes)
+        self.tally.pages += sum(len(process.pages) for process in ours.processes.values())
+        return differences(ours, theirs)

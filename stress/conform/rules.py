@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stress.conform.generator import HUGE
-from stress.conform.observation import Page
+from stress.conform.observation import Difference, Page
 from stress.conform.program import Program
 
 THP = "/sys/kernel/mm/transparent_hugepage"
@@ -25,6 +25,9 @@ VMSTAT_RULES = {
     "writeback": ("nr_written",),
 }
 """Rule -> fields of /proc/vmstat."""
+
+CONCERNS = {"writeback": {"page.dirty", "vma.shared_clean", "vma.shared_dirty", "vma.private_clean", "vma.private_dirty"}}
+"""Rule -> fields that it can change, for those that change few."""
 
 SIZE_RULES = {"fragmented": ("anon_fault_fallback", "shmem_fallback"), "split": ("split",)}
 """Rule -> counters in the ``stats`` folder of each folio size that the program may use."""
@@ -71,6 +74,11 @@ class Conditions:
     def now(cls, program: Program) -> Conditions:
         """Read them."""
         return cls(program, read("/proc/vmstat"), tuple((rule, path, read(path)) for rule, path in size_files(program)))
+
+    def explain(self, differences: Iterable[Difference]) -> list[str]:
+        """Return the rules whose counters have changed since, and that may be the reason of all ``differences``."""
+        fields = {difference.what for difference in differences}
+        return [rule for rule in self.moved() if fields <= CONCERNS.get(rule, fields)]
 
     def moved(self) -> list[str]:
         """Return the rules whose counters have changed since."""

@@ -17,6 +17,8 @@ class File:
     pages: int
     order: int
     """Of its folios, as far as the file system makes them as they are written."""
+    clean: bool = False
+    """Written out before the program begins; shared memory never is."""
 
 
 @dataclass(frozen=True)

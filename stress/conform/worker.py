@@ -17,7 +17,7 @@ from stress.conform.rig import Found, Rig, Tally
 from stress.conform.shrink import shrink
 from stress.discovery import Catalogue
 
-SHRINK_SECONDS_MAX = 30.0
+SHRINK_SECONDS_MAX = 20.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def work(connection: Connection, spec: str, setting: Setting, cpu: int) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with Rig(*composer(find_catalogue(spec), setting), cpu) as rig:
+        with Rig(*composer(find_catalogue(spec), setting), cpu, blind=bool(setting.faults)) as rig:
             while True:
                 seeds, orders, known = connection.recv()
                 connection.send(check_seeds(rig, seeds, orders, known))
