@@ -65,12 +65,17 @@ def image(mailbox_bytes: int, mailbox: int) -> bytes:
     return header + segment + text
 
 
+def supported() -> None:
+    """Raise Skipped unless this machine can run the agent code."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise Skipped(f"agent code is there for Linux on x86_64, and this is {platform.system()} on {platform.machine()}: nothing can be compared here")
+
+
 class Agents:
     """The agents of one run. Slot 0 is the first agent's, 1 to ``threads`` are for the threads of programs."""
 
     def __init__(self, threads: int, cpu: int | None = None) -> None:
-        if platform.machine() != "x86_64":
-            raise Skipped(f"agent code is there for x86_64, and this machine is {platform.machine()}: nothing can be compared here")
+        supported()
         self.slots = threads + 1
         size = self.slots * SLOT_BYTES
         self.fd = os.memfd_create("zapstress-mailbox")

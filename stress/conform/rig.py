@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import TracebackType
 
 from sim.machine import Violation
@@ -14,11 +15,11 @@ from stress.conform.compare import differences
 from stress.conform.linux import LinuxRun
 from stress.conform.model import Compose, ModelRun, ModelWorld
 from stress.conform.observation import Difference, Observation
-from stress.conform.operations import Operation
+from stress.conform.operations import Load, Map, Operation
 from stress.conform.procfs import Frames, require
 from stress.conform.program import Program
-from stress.conform.rules import PMD_SPLIT, Conditions
-from stress.conform.space import THREADS_MAX
+from stress.conform.rules import PMD_SPLIT, SMALL_FILES, Conditions
+from stress.conform.space import THREADS_MAX, File
 
 WORLDS_MAX = 32
 """Composed model worlds that are kept; the one not used for longest goes first."""
@@ -97,8 +98,28 @@ class Rig:
             self.worlds.pop(next(iter(self.worlds))).close()
         return world
 
+    @cached_property
+    def large_file_folios(self) -> bool:
+        """Whether the file system makes large folios as large pieces are written."""
+        operations = (Map(0, 0, 16, 0, 1, 0), Load(0, 0))
+        linux = LinuxRun(self.agents, self.frames, Program(0, 0, 16, (), (File(False, 16, 4),), operations))
+        try:
+            for number, operation in enumerate(operations):
+                linux.execute(number, operation)
+            return linux.observe()[0].pages[0].order == 4
+        finally:
+            linux.close()
+
+    def fit(self, program: Program) -> Program:
+        """Return the program with small pages in regular files if the file system makes no others."""
+        if self.large_file_folios or not any(file.order for file in program.files):
+            return program
+        self.tally.excluded[SMALL_FILES] += 1
+        return replace(program, files=tuple(replace(file, order=0) for file in program.files))
+
     def check(self, program: Program) -> Found | None:
         """Run a program until the sides differ. A run during which a named condition changed is set aside and made again."""
+        program = self.fit(program)
         for attempt in range(RETRIES_MAX):
             found, before = self._run(program)
             if found is None:
@@ -133,6 +154,10 @@ class Rig:
             returned = model.execute(number, operation)
         except Violation as violation:
             return [Difference("model", "the operation", str(violation), "not run")]
+        except Exception as error:
+            if not self.blind:
+                raise
+            return [Difference("model", "the operation", f"{type(error).__name__}: {error}", "not run")]
         given = linux.execute(number, operation)
         ours, theirs = Observation(returned, model.observe()), Observation(given, linux.observe())
         self.tally.observations += len(ours.processes)

@@ -35,12 +35,16 @@ SIZE_RULES = {"fragmented": ("anon_fault_fallback", "shmem_fallback"), "split": 
 PMD_SPLIT = "pmd-split"
 """A 2 MiB folio comes mapped by a PMD, which the model has not: it is split into PTEs before it is compared, which dirties it."""
 
+SMALL_FILES = "small-file-folios"
+"""The file system that holds the programs' files makes no large folios of what is written: their files have small pages."""
+
 ABOUT = {
     "reclaim": "pages were reclaimed",
     "migration": "pages were migrated, by compaction or NUMA balancing",
     "split": "a large folio was split",
     "collapse": "khugepaged made a huge page",
     "writeback": "dirty pages were written out",
+    SMALL_FILES: "the file system makes no large folios: the program ran with small ones",
     PMD_SPLIT: "a folio of the PMD's size was split into PTEs before it was compared; whether it is dirty is not compared",
     "fragmented": "a large folio could not be had, and a smaller one was taken",
 }
