@@ -28,7 +28,7 @@ BATTERY = (
         Dontneed(0, 2, 7), Load(0, 3), Unmap(0, 24, 5), Dontneed(1, 0, 16), Unmap(0, 0, 12), Exit(0),
     )),
     Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Store(0, 0), Fork(0), Load(1, 0), Unmap(1, 1, 14), Dontneed(0, 0, 16), Exit(0))),
-    Program(0, 0, 64, (), LARGE, (Map(0, 40, 4, -1, 0, 0), Store(0, 40), Map(0, 0, 16, 1, 1, 0), Load(0, 0), Dontneed(0, 0, 1), Dontneed(0, 2, 1))),
+    Program(0, 0, 64, (), LARGE, (Map(0, 40, 4, -1, 0, 0), Store(0, 40), Map(0, 0, 16, 1, 1, 0), Load(0, 0), Dontneed(0, 0, 2), Dontneed(0, 4, 2))),
     Program(0, 0, 1536, (), (), (Map(0, 0, 1100, -1, 0, 0), Store(0, 5), Store(0, 600), Dontneed(0, 0, 1024))),
 )  # fmt: skip
 """Programs that unmap parts of large folios in batches, and one that empties page tables."""
