@@ -3,9 +3,10 @@
 Stateless depth-first search over the choices of a strategy: each execution replays a prefix of choices and then goes on, leaving the other
 choices of each new state to later executions. Three reductions keep it small:
 
-- *Places.* An actor is preempted only before a step on a cell that another actor touches too, one of them writing (or that several write);
-  all other steps commute with whatever the others do. Which cells these are is found out on the way: it starts with none, and whenever an
-  execution shows a cell that was not known, all is searched again (a fixed point). Accesses through a TLB and waits always count.
+- *Places.* An actor is preempted only before a step on a cell that another actor touches too, one of them writing, and that no lock guards
+  which all of them hold; all other steps commute with whatever the others do, and so does the release of a lock that nobody tries. Which
+  cells these are is found out on the way: it starts with none, and whenever an execution shows a cell that was not known, all is searched
+  again (a fixed point). Accesses through a TLB and waits always count.
 - *States.* A state that has been searched from is not searched again. A state is the arena's model region, with the versions of contents
   renamed by who stored them, and for each actor the hash of what its steps returned.
 - *RCU* goes last: a grace period frees page tables, which no projection shows.
@@ -19,13 +20,18 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, READ, SITE_SHIFT, STORE_THROUGH_TLB, WAIT
+from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, READ, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WAIT, WRITE
 from stress.lockstep import TLB_SHIFT, VERSION_BITS, Lockstep
 from stress.stepping import PlainDriver
 
 LOCATION_MASK = (1 << KIND_SHIFT) - 1
 KIND_MASK = (1 << SITE_SHIFT - KIND_SHIFT) - 1
 RWSEMS = ("mmap_lock", "i_mmap_lock", "anon_vma_lock")
+LOCKS = ("ptl", "zone_lock", "lruvec_lock", "split_queue_lock", "page_mm_ids_lock", "page_locked", "mm_pml")
+"""Spinlocks and folio locks; whoever holds one keeps the others from what it guards."""
+
+TRIED = ("page_locked", "mm_pml")
+"""Locks that somebody may try and go on without: their release is seen."""
 
 
 class Pruned(Exception):
@@ -40,9 +46,13 @@ class Touches:
     writers: int = 0
     holders: int = 0
     """Of a rwsem: who has taken it for reading."""
+    guards: frozenset[int] | None = None
+    """Locks that were held at every touch."""
 
     def conflict(self) -> bool:
         """Return whether the order of touches can matter."""
+        if self.guards:
+            return False
         anybody = self.readers | self.writers | (self.holders if self.writers else 0)
         return bool(self.writers) and anybody & (anybody - 1) != 0
 
@@ -59,6 +69,8 @@ class Search:
         self.content = columns["page_content"]
         self.tlbs = {columns[name].id for name in ("tlb", "tlb_span") if name in columns}
         self.sems = {columns[name].id for name in RWSEMS}
+        self.locks = {columns[name].id for name in LOCKS if name in columns}
+        self.silent = self.sems | self.locks - {columns[name].id for name in TRIED if name in columns}
         self.shared: set[int] = set()
         """Cells where the order of touches can matter."""
         self.touches: dict[int, Touches] = {}
@@ -71,6 +83,7 @@ class Search:
         self.path: list[int] = []
         self.read = 0
         self.history = [0] * slots
+        self.held: list[set[int]] = [set() for _ in range(slots)]
 
     def finish(self, steps: int) -> None:
         pass
@@ -98,7 +111,10 @@ class Search:
     def _matters(self, code: int) -> bool:
         """Return whether an actor may be preempted before a step."""
         kind, location = code >> KIND_SHIFT & KIND_MASK, code & LOCATION_MASK
-        return not code or kind == WAIT or location >> FIELD_SHIFT in self.tlbs or location in self.shared
+        column = location >> FIELD_SHIFT
+        if kind == WRITE and column in self.silent:
+            return False
+        return not code or kind == WAIT or column in self.tlbs or location in self.shared
 
     def note(self, slot: int) -> None:
         """Take in the steps made since the last choice: all were of the actor that was current."""
@@ -113,7 +129,11 @@ class Search:
         self.read = len(log)
 
     def _touch(self, slot: int, kind: int, location: int, value: int, logged: int) -> None:
-        touched = self.touches.setdefault(location, Touches())
+        touched, held = self.touches.setdefault(location, Touches()), self.held[slot]
+        if location >> FIELD_SHIFT in self.locks:
+            self._lock(held, slot, kind, location, value)
+        else:
+            touched.guards = frozenset(held) if touched.guards is None else touched.guards & held
         if kind in (READ, WAIT, LOAD_THROUGH_TLB):
             touched.readers |= 1 << slot
         elif location >> FIELD_SHIFT in self.sems and value >= 0 and not touched.writers >> slot & 1:
@@ -123,6 +143,13 @@ class Search:
         if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB):
             cell = (logged >> TLB_SHIFT) << FIELD_SHIFT | logged >> VERSION_BITS & (1 << TLB_SHIFT - VERSION_BITS) - 1
             self.touches.setdefault(cell, Touches()).readers |= 1 << slot
+
+    def _lock(self, held: set[int], slot: int, kind: int, location: int, value: int) -> None:
+        """Keep account of who holds a lock: taking one gives the taker's number, trying one what it held."""
+        if kind == RMW and value in (0, slot + 1):
+            held.add(location)
+        elif kind == WRITE:
+            held.discard(location)
 
     def learned(self) -> bool:
         """Take cells into ``shared`` that turned out to matter; return whether there were any."""

@@ -73,7 +73,8 @@ class Rig:
     def __init__(self, profile: Profile, compose: Compose, cpu: int | None = None, blind: bool = False) -> None:
         require()
         self.profile, self.compose, self.blind = profile, compose, blind
-        self.cpu = min(os.sched_getaffinity(0)) if cpu is None else cpu
+        self.allowed = os.sched_getaffinity(0)
+        self.cpu = min(self.allowed) if cpu is None else cpu
         os.sched_setaffinity(0, {self.cpu})
         self.agents = Agents(THREADS_MAX, self.cpu)
         self.frames = Frames()
@@ -84,6 +85,7 @@ class Rig:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        os.sched_setaffinity(0, self.allowed)
         self.agents.close()
         self.frames.close()
         for world in self.worlds.values():
