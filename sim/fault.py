@@ -150,8 +150,9 @@ class PageFault(Component):
         return True
 
     async def alloc_anon_folio(self, cpu: int, mm: int, vma: int, addr: int) -> tuple[int, int]:
-        """Return a zeroed folio and its order: the largest allowed whose aligned block lies in the VMA and is empty."""
-        for order in reversed([o for o in self.g.orders if 0 < o <= self.mm_order[mm]]):
+        """Return a zeroed folio and its order: the largest allowed whose aligned block lies in the VMA and is empty; 0 where userfaultfd watches."""
+        allowed = 0 if self.vma_flags[vma] & VM_UFFD_WP else self.mm_order[mm]
+        for order in reversed([o for o in self.g.orders if 0 < o <= allowed]):
             base = addr >> order << order
             if base < self.vma_start[vma] or base + (1 << order) > self.vma_end[vma] or 1 << order > self.g.ptrs_per_pte:
                 continue

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.profile import SMALL
+from stress.discovery import DEFAULT_KERNEL
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED, StorageError
 from stress.fleet import DEFAULT_CATALOGUE, Fleet, Order, WorkerProcess, foremost
 from stress.plan import SEED_BITS, Lease, Plan, Settings, rows_of
@@ -90,8 +91,10 @@ class Cell:
 class Selfcheck:
     """Fills the matrix. One worker has a cell from its first lease to its last, so that the count of executions is exact."""
 
-    def __init__(self, cells: list[Cell], scenarios: tuple[str, ...], workers: int, seed: int, directory: Path, catalogue: str) -> None:
-        self.cells, self.scenarios, self.seed, self.directory = cells, scenarios, seed, directory
+    def __init__(
+        self, cells: list[Cell], scenarios: tuple[str, ...], workers: int, seed: int, directory: Path, catalogue: str, kernel: str = DEFAULT_KERNEL
+    ) -> None:
+        self.cells, self.scenarios, self.seed, self.directory, self.kernel = cells, scenarios, seed, directory, kernel
         from stress.worker import find_catalogue
 
         self.catalogue: Catalogue = find_catalogue(catalogue)
@@ -142,8 +145,8 @@ class Selfcheck:
             return False
         cell = self.waiting.popleft()
         faults = () if cell.fault == CLEAN_KERNEL else (cell.fault,)
-        plan = Plan(Settings(self.seed, self.scenarios, (cell.profile,), SMALL, faults=faults), cell.budget, 1, LEASE_COUNT_MAX)
-        ranks = rows_of(self.scenarios, (cell.profile,), SMALL, self.catalogue)
+        plan = Plan(Settings(self.seed, self.scenarios, (cell.profile,), SMALL, kernel=self.kernel, faults=faults), cell.budget, 1, LEASE_COUNT_MAX)
+        ranks = rows_of(self.scenarios, (cell.profile,), SMALL, self.catalogue, self.kernel)
         plan.add(ranks, {row.key: number for number, row in enumerate(row for rows in ranks for row in rows)}, {})
         self.plans[worker] = cell, plan
         return True
@@ -222,6 +225,7 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Any] | None 
         "executions": executions,
         "elapsed_s": round(elapsed, 3),
         "seed": check.seed,
+        "kernel": check.kernel,
         "faults": list(dict.fromkeys(cell.fault for cell in check.cells if cell.fault != CLEAN_KERNEL)),
         "profiles": list(dict.fromkeys(cell.profile for cell in check.cells)),
         "scenarios": list(check.scenarios),

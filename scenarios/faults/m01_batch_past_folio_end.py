@@ -15,3 +15,7 @@ class BatchPastFolioEnd(Fault, Memory):
     def pte_batches(self, folio: int, entry: int, expected: int, drop: int) -> bool:
         """The next page frame with the same bits is enough."""
         return entry & ~drop == expected
+
+    def batch_pages_max(self, folio: int, page: int, max_nr: int) -> int:
+        """Nor is the batch limited beforehand (6.15)."""
+        return max_nr

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from stress.commands.campaign import RESULTS, cores, directory, positive, seed
+from stress.discovery import DEFAULT_KERNEL
 from stress.errors import UsageError
 from stress.output import put, put_json
 
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fault", nargs="+", action="extend", metavar="ID", help="only these faults (default: all)")
     add("--profile", nargs="+", action="extend", metavar="NAME", help="only these architecture profiles (default: all)")
     add("--scenario", nargs="+", action="extend", metavar="NAME", help="only these scenarios (default: all)")
+    add("--kernel", default=DEFAULT_KERNEL, metavar="VERSION", help="default: %(default)s")
     add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
     add("--seed", type=seed, default=SEED, metavar="N", help="default: %(default)s")
     add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
@@ -46,8 +48,9 @@ def run(args: argparse.Namespace) -> int:
         chosen[kind] = tuple(choose(kind.removesuffix("s"), name, names) for name in given) if given else tuple(names)
     if not chosen["faults"]:
         raise UsageError("there are no faults to plant")
+    choose("kernel", args.kernel, known.kernels())
     cells = matrix(chosen["faults"], chosen["profiles"], args.executions, known)
-    check = Selfcheck(cells, chosen["scenarios"], args.workers or cores(), args.seed, args.dir, spec_of(known))
+    check = Selfcheck(cells, chosen["scenarios"], args.workers or cores(), args.seed, args.dir, spec_of(known), args.kernel)
     data = run_selfcheck(check, lines)
     put_json(data) if args.json else put(text(data))
     return int(data["exit_status"])

@@ -15,6 +15,7 @@ import sim.kernel
 from sim.machine import SITES
 from sim.profile import SMALL, Profile
 from sim.task import OPERATIONS
+from sim.versions import VERSIONS
 from stress.case import Case
 from stress.data import RandomData
 from stress.discovery import CATALOGUE, ROOT, modules
@@ -34,10 +35,11 @@ def declared_by_architectures() -> dict[str, set[str]]:
 
 
 @cache
-def declared_by_versions() -> set[str]:
-    """Return the names of the sites that only other versions than 6.9 have."""
-    files = (ROOT / "sim" / "versions").rglob("*.py")
-    return {name for file in files for name in declared_in(file)}
+def declared_by_others(version: str) -> set[str]:
+    """Return the names of the sites that only other versions than ``version`` declare."""
+    mine = {cls.__module__ for cls in VERSIONS[version]}
+    files = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in (ROOT / "sim" / "versions").rglob("*.py")}
+    return {name for module, file in files.items() if module not in mine for name in declared_in(file)}
 
 
 def declared_in(file: Path) -> set[str]:
@@ -46,19 +48,20 @@ def declared_in(file: Path) -> set[str]:
     return {": ".join(ast.literal_eval(arg) for arg in call.args) for call in calls}
 
 
-def names_of(profile: Profile) -> set[str]:
-    """Return the sites that ``profile`` has: the generic ones and those of its own file."""
+def names_of(profile: Profile, version: str) -> set[str]:
+    """Return the sites that ``profile`` has in ``version``: the generic ones and those of their own files."""
     mine = {cls.__module__ for cls in profile.components.values()}
     foreign = set().union(*(names for module, names in declared_by_architectures().items() if module not in mine))
     kept = set().union(*(names for module, names in declared_by_architectures().items() if module in mine))
     toys = {info.name for info in SITES if info.function.startswith(("toy", "mutation", "test"))}
-    return {info.name for info in SITES if info.step} - (foreign - kept) - declared_by_versions() - toys
+    return {info.name for info in SITES if info.step} - (foreign - kept) - declared_by_others(version) - toys
 
 
-def reason(profile: Profile, name: str) -> str:
-    """Return why no execution visits the site on ``profile``, or nothing."""
+def reason(profile: Profile, version: str, name: str) -> str:
+    """Return why no execution visits the site on ``profile`` in ``version``, or nothing."""
     for absent in ABSENT:
-        if "6.9" in absent.versions and absent.where(profile) and any(name == site or (site.endswith(":") and name.startswith(site)) for site in absent.sites):
+        found = any(name == site or (site.endswith(":") and name.startswith(site)) for site in absent.sites)
+        if found and version in absent.versions and absent.where(profile):
             return absent.reason
     return ""
 
@@ -71,11 +74,11 @@ class Reached:
     pairs: set[tuple[str, str]] = field(default_factory=set)
 
 
-def cases(profile: str) -> Iterator[Case]:
+def cases(profile: str, version: str) -> Iterator[Case]:
     """Yield every scenario with every parameter set."""
     for name in CATALOGUE.scenarios():
-        for params in CATALOGUE.scenario_class(name).parameters(CATALOGUE.profile(profile), SMALL):
-            yield Case(name, tuple(sorted(params.items())), profile)
+        for params in CATALOGUE.scenario_class(name).parameters(CATALOGUE.profile(profile).at(version), SMALL):
+            yield Case(name, tuple(sorted(params.items())), profile, kernel=version)
 
 
 async def execute(case: Case, seeds: range, reached: Reached) -> None:
@@ -88,16 +91,16 @@ async def execute(case: Case, seeds: range, reached: Reached) -> None:
         reached.pairs |= set(runner.kernel.overlaps)
 
 
-async def reach(profile: str) -> Reached:
+async def reach(profile: str, version: str) -> Reached:
     """Run every case, and again with other seeds while something is missing."""
-    reached = Reached()
+    reached, kind = Reached(), CATALOGUE.profile(profile).at(version)
     wanted: set[str] = set()
     for at in range(ROUNDS_MAX):
-        for case in cases(profile):
+        for case in cases(profile, version):
             await execute(case, range(2 * at, 2 * at + 2), reached)
             if at and wanted <= reached.sites and set(product(OPERATIONS, repeat=2)) <= reached.pairs:
                 return reached
-        wanted = {name for name in names_of(CATALOGUE.profile(profile)) if not reason(CATALOGUE.profile(profile), name)}
+        wanted = {name for name in names_of(kind, version) if not reason(kind, version, name)}
         if wanted <= reached.sites and set(product(OPERATIONS, repeat=2)) <= reached.pairs:
             return reached
     return reached
@@ -117,13 +120,24 @@ def test_what_is_said_to_be_absent_exists() -> None:
     assert [] == unknown
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-async def test_reach(profile: str) -> None:
-    """On this profile: rows, sites, pairs; and nothing that is listed as absent is reached after all."""
-    found, kind = await reach(profile), CATALOGUE.profile(profile)
+async def judge(profile: str, version: str) -> None:
+    """Rows, sites, pairs are reached; and nothing that is listed as absent is reached after all."""
+    found, kind = await reach(profile, version), CATALOGUE.profile(profile).at(version)
     missing_rows = [f"row {row.number}, {row.name}: {site}" for row in ROWS if row.where(kind) for site in row.sites if site not in found.sites]
-    missing_sites = sorted(name for name in names_of(kind) if name not in found.sites and not reason(kind, name))
+    missing_sites = sorted(name for name in names_of(kind, version) if name not in found.sites and not reason(kind, version, name))
     assert [] == missing_rows
     assert [] == missing_sites
     assert [] == sorted(set(product(OPERATIONS, repeat=2)) - found.pairs)
-    assert [] == sorted(name for name in found.sites if reason(kind, name))
+    assert [] == sorted(name for name in found.sites if reason(kind, version, name))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_reach(profile: str) -> None:
+    """6.9 on this profile."""
+    await judge(profile, "6.9")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_reach_in_6_18(profile: str) -> None:
+    """6.18 on this profile."""
+    await judge(profile, "6.18")

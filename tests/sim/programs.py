@@ -113,6 +113,13 @@ class Stay(Program):
             await self.task(1).store(addr)
 
 
+class Partly(Program):
+    """Drop part of a folio, and stay."""
+
+    async def zero(self) -> None:
+        await self.task(0).dontneed(ANON + 1, 2)
+
+
 class Clean(Program):
     """Unmap dirty file pages while they are written out and stored to."""
 
@@ -226,7 +233,7 @@ class Random(Program):
         await task.exit()
 
 
-PROGRAMS: dict[str, type[Program]] = {cls.__name__.lower(): cls for cls in (Zap, Edges, Clean, Written, Family, Stay, Aged, Absent, Heir, Random)}
+PROGRAMS: dict[str, type[Program]] = {cls.__name__.lower(): cls for cls in (Zap, Edges, Clean, Written, Family, Stay, Aged, Absent, Heir, Partly, Random)}
 
 
 class Bench(Catalogue):
@@ -243,10 +250,10 @@ class Bench(Catalogue):
 
 
 @asynccontextmanager
-async def open_program(program: str, profile: str = "x86-64", mutations: tuple[type, ...] = ()) -> AsyncIterator[Runner]:
-    """Yield a Runner of a program under ``mutations``."""
+async def open_program(program: str, profile: str = "x86-64", mutations: tuple[type, ...] = (), kernel: str = "6.9") -> AsyncIterator[Runner]:
+    """Yield a Runner of a program on ``kernel`` under ``mutations``."""
     known = {str(number): mutation for number, mutation in enumerate(mutations)}
-    async with open_runner(Case(program, (), profile, faults=tuple(known)), catalogue=Bench(known)) as runner:
+    async with open_runner(Case(program, (), profile, kernel=kernel, faults=tuple(known)), catalogue=Bench(known)) as runner:
         yield runner
 
 

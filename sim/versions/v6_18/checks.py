@@ -28,6 +28,8 @@ class ReferenceChecks618(ReferenceChecks):
             self._compare(folio, self.page_large_mapcount.view[folio])
 
     def _large_changed(self, folio: int, old: int, new: int, holder: int) -> None:
+        if new < 0:
+            self.k.checks.entries.object("I9", f"the large mapcount of folio {folio} fell to {new}", 0, [("page_large_mapcount", folio, 0)])
         self._compare(folio, new)
 
     def _compare(self, folio: int, total: int) -> None:
