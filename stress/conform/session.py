@@ -19,7 +19,7 @@ from typing import Any
 from stress.conform.mthp import ENABLED, Configured, effective, offered
 from stress.conform.procfs import require
 from stress.conform.worker import Finding, Result, Setting, work
-from stress.errors import CLEAN, FAILED, INTERRUPTED, VIOLATED, ZapstressError
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, ZapstressError
 
 BATCH = 40
 """Programs of one order to a worker."""
@@ -162,7 +162,9 @@ def receive(connection: Connection) -> Result:
 
 def exit_status(outcome: Outcome) -> int:
     """Return the status that the run ends with."""
-    return INTERRUPTED if outcome.interrupted else VIOLATED if outcome.signatures else CLEAN
+    if outcome.interrupted or outcome.signatures:
+        return INTERRUPTED if outcome.interrupted else VIOLATED
+    return INCONCLUSIVE if outcome.result.tally.given_up else CLEAN
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
