@@ -6,12 +6,12 @@ holders in both.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from sim.arena import FIELD_SHIFT, KIND_SHIFT, READ, SITE_SHIFT, Column
 from sim.checks.base import Checker
 from sim.ledger import HOLDERS, LRU, MAPPING, NONE, PAGECACHE, TABLE
-from sim.mm_types import MAPPING_ANON, MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS, ZERO_PFN
+from sim.mm_types import MAPPING_ANON, MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, NR_MM_COUNTERS, ZERO_PFN
 from sim.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Audit(Checker):
     page_writeback: Column
     page_content: Column
     page_deferred: Column
+    page_swapbacked: Column
     ledger: Column
     ledger_site: Column
     mm_rss: Column
@@ -83,7 +84,7 @@ class Audit(Checker):
         for name, column in self.k.arena.columns.items():
             setattr(self, name, column)
 
-    def object(self, checker: str, message: str, victim: int = 0, locations: list[tuple[str, int, int]] | None = None, accused: int = 0) -> NoReturn:
+    def object(self, checker: str, message: str, victim: int = 0, locations: list[tuple[str, int, int]] | None = None, accused: int = 0) -> None:
         """As every checker does; but the accused is the step that last changed one of ``locations``."""
         super().object(checker, message, victim, locations, accused or self._last_change(locations or []))
 
@@ -134,8 +135,7 @@ class Audit(Checker):
 
     def _rss(self, np: Any) -> None:
         size = self.w.mms * NR_MM_COUNTERS
-        members = self.owners * NR_MM_COUNTERS + self.anon
-        expected = np.bincount(members, minlength=size)  # MM_FILEPAGES is 0 and MM_ANONPAGES 1, as the anon bit
+        expected = np.bincount(self.owners * NR_MM_COUNTERS + self._counters(np, self.heads), minlength=size)
         others = (self.entries & KIND_MASK).nonzero()[0]
         if len(others):
             expected = expected + self._absent_rss(np, others, size)
@@ -159,10 +159,15 @@ class Audit(Checker):
         kinds = entries & KIND_MASK
         swap = kinds == KIND_SWAP
         moving = kinds == KIND_MIGRATION
-        of_anon = self.page_mapping.array[self.page_head.array[entries[moving] >> PFN_SHIFT]] & MAPPING_ANON
-        members = np.concatenate((rows[swap] + MM_SWAPENTS, rows[moving] + np.where(of_anon, MM_ANONPAGES, MM_FILEPAGES)))
-        counted: Array = np.bincount(members, minlength=size)
+        of_moving = self._counters(np, self.page_head.array[entries[moving] >> PFN_SHIFT])
+        counted: Array = np.bincount(np.concatenate((rows[swap] + MM_SWAPENTS, rows[moving] + of_moving)), minlength=size)
         return counted
+
+    def _counters(self, np: Any, heads: Array) -> Array:
+        """Return which RSS counter the pages of each folio are in (mm_counter)."""
+        of_file = np.where(self.page_swapbacked.array[heads], MM_SHMEMPAGES, MM_FILEPAGES)
+        counters: Array = np.where(self.page_mapping.array[heads] & MAPPING_ANON, MM_ANONPAGES, of_file)
+        return counters
 
     def _exclusivity(self, np: Any) -> None:
         places = self.anon.nonzero()[0]

@@ -2,8 +2,7 @@
 
 The mmap lock is held for reading throughout; the per-VMA lock that replaces it since 6.4 excludes the same parties
 here. Lock order: mmap_lock, folio lock, PTL.
-Left out: swap-in (a fault on a swap entry ends the access), userfaultfd events, stack growth, the zero page for
-read faults of anonymous memory unless the caller asks for it.
+Left out: swap-in (a fault on a swap entry ends the access), userfaultfd events, stack growth.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from sim.arena import Cells, Column
 from sim.component import Component
 from sim.ledger import TRANSIENT
 from sim.machine import site
-from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP, VM_WRITE
+from sim.mm_types import MM_ANONPAGES, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP, VM_WRITE, ZERO_PFN
 from sim.pte import DIRTY, KIND_MARKER, KIND_MASK, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, make_pte, pte_pfn
 
 MMAP_LOCK = site("do_user_addr_fault", "lock mmap for reading")
@@ -82,7 +81,7 @@ class PageFault(Component):
         pte = await self.k.pgtable.pte_peek(cpu, mm, addr, READ_PMD, READ_PTE)
         if not pte or pte & KIND_MASK == KIND_MARKER:
             if self.k.mm_types.vma_is_anonymous(vma):
-                return await self.do_anonymous_page(cpu, mm, vma, addr)
+                return await self.do_anonymous_page(cpu, mm, vma, addr, write)
             return await self.do_fault(cpu, mm, vma, addr, write, pte)
         if not pte & PRESENT:
             return False
@@ -101,9 +100,11 @@ class PageFault(Component):
 
     # -- anonymous memory ------------------------------------------------------------------------------------------
 
-    async def do_anonymous_page(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
-        """Map a fresh folio of the largest order that fits; again later if the entries are no longer empty."""
+    async def do_anonymous_page(self, cpu: int, mm: int, vma: int, addr: int, write: bool) -> bool:
+        """Map a fresh folio of the largest order that fits, or for a read the zero page; again later if the entries are no longer empty."""
         await self._pte_alloc_once(cpu, mm, addr)
+        if not write:
+            return await self.map_zero_page(cpu, mm, addr)
         await self.k.rmap.anon_vma_prepare(vma)
         folio, order = await self.alloc_anon_folio(cpu, mm, vma, addr)
         nr, base = 1 << order, addr >> order << order
@@ -123,6 +124,16 @@ class PageFault(Component):
         await self.k.swap.folio_add_lru(cpu, folio)
         await self.k.pgtable.set_ptes(cpu, mm, base, ptep, make_pte(folio, self._new_bits(vma)), nr)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
+        return True
+
+    async def map_zero_page(self, cpu: int, mm: int, addr: int) -> bool:
+        """Map the zero page at ``addr``, if the entry is still empty; it is not counted."""
+        table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
+        if table >= 0:
+            ptep = self.k.pgtable.ptep(table, addr)
+            if await self._all_empty(ptep, 1):
+                await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(ZERO_PFN, SPECIAL | YOUNG), 1)
+            await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return True
 
     def _new_bits(self, vma: int) -> int:
@@ -159,9 +170,9 @@ class PageFault(Component):
 
     async def do_fault(self, cpu: int, mm: int, vma: int, addr: int, write: bool, pte: int) -> bool:
         """Map page-cache pages, or a private copy of one."""
-        await self._pte_alloc_once(cpu, mm, addr)
-        if not write and self.should_fault_around(vma) and await self.k.filemap.filemap_map_pages(cpu, mm, vma, addr):
+        if not write and self.should_fault_around(vma) and await self.do_fault_around(cpu, mm, vma, addr):
             return True
+        await self._pte_alloc_once(cpu, mm, addr)
         index = addr - self.vma_start[vma] + self.vma_pgoff[vma]
         folio = await self.k.filemap.filemap_fault(cpu, self.vma_file[vma] - 1, index)
         page = folio + (index & (1 << self.page_order[folio]) - 1)
@@ -178,6 +189,13 @@ class PageFault(Component):
             await self.k.swap.folio_put(cpu, folio)
         return True
 
+    async def do_fault_around(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
+        """Map what is cached around ``addr``; return whether its own page was among it."""
+        if not await self.k.filemap.window_is_open(mm, vma, addr):
+            return False
+        await self._pte_alloc_once(cpu, mm, addr)
+        return await self.k.filemap.filemap_map_pages(cpu, mm, vma, addr)
+
     def should_fault_around(self, vma: int) -> bool:
         """Return whether a read fault maps its neighbours too: not where userfaultfd write-protects, nor in windows of one page."""
         return self.k.filemap.fault_around() > 1 and not self.vma_flags[vma] & VM_UFFD_WP
@@ -190,7 +208,7 @@ class PageFault(Component):
         ptep = self.k.pgtable.ptep(table, addr)
         empty = await self.m.load(PTE_CHECK, self.pte, ptep) == orig
         if empty:
-            await self.add_rss(cpu, mm, MM_FILEPAGES, 1)
+            await self.add_rss(cpu, mm, self.k.mm_types.mm_counter_file(self.k.page_head(page)), 1)
             await self.set_pte_range(cpu, vma, addr, ptep, page, 1, write, orig)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return empty
@@ -329,7 +347,7 @@ class PageFault(Component):
     async def _switch_to_copy(self, cpu: int, mm: int, vma: int, addr: int, ptep: int, old: int, page: int, copy: int, special: bool) -> None:
         """Clear and flush the old entry, map the copy, and only then remove the old mapping."""
         if not special and not self.k.mm_types.folio_test_anon(old):
-            await self.m.add(RSS_MOVE, self.mm_rss, (cpu * self.w.mms + mm) * NR_MM_COUNTERS + MM_FILEPAGES, -1)
+            await self.m.add(RSS_MOVE, self.mm_rss, (cpu * self.w.mms + mm) * NR_MM_COUNTERS + self.k.mm_types.mm_counter_file(old), -1)
         if special or not self.k.mm_types.folio_test_anon(old):
             await self.add_rss(cpu, mm, MM_ANONPAGES, 1)
         await self.k.pgtable.ptep_clear_flush(cpu, mm, addr, ptep)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.arena import Cells, Column, Field
+from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
 from sim.ledger import PAGECACHE, TRANSIENT
 from sim.machine import site
-from sim.mm_types import MM_FILEPAGES, file_mapping
+from sim.mm_types import MM_FILEPAGES, MM_SHMEMPAGES, file_mapping
 
 LOOKUP = site("filemap_get_folio", "read i_pages")
 TRY_GET = site("filemap_get_folio", "take reference")
@@ -30,16 +30,19 @@ CONTENT = site("filemap_read_folio", "read from disk")
 
 
 class Filemap(Component):
-    """Files: ``i_pages`` maps (file, index) to a page; ``disk`` holds what write-out has stored."""
+    """Files: ``i_pages`` maps (file, index) to a page; ``disk`` holds what write-out has stored; ``i_size`` counts pages."""
 
     name = "filemap"
 
     i_pages: Column
+    file_shmem: Cells
+    i_size: Cells
     disk: Column
     pte: Column
     page_ref: Column
     page_mapping: Cells
     page_index: Cells
+    page_swapbacked: Cells
     page_order: Cells
     page_locked: Column
     page_content: Column
@@ -50,16 +53,17 @@ class Filemap(Component):
 
     def fields(self) -> list[Field]:
         cells = self.w.files * self.w.file_pages
-        return [Field("i_pages", cells), Field("disk", cells)]
+        return [Field("i_pages", cells), Field("disk", cells), Field("file_shmem", self.w.files, PRIVATE), Field("i_size", self.w.files, PRIVATE)]
 
     def slot(self, file: int, index: int) -> int:
         """Return the index into ``i_pages`` and ``disk``."""
         return file * self.w.file_pages + index
 
-    async def add_folio(self, cpu: int, file: int, index: int, order: int) -> None:
-        """Read a folio of ``order`` into the cache at ``index``, which is aligned to it."""
+    async def add_folio(self, cpu: int, file: int, index: int, order: int, shmem: bool = False) -> None:
+        """Read a folio of ``order`` into the cache at ``index``, which is aligned to it; ``shmem``: the file is shared memory."""
         folio, nr = await self.k.page_alloc.alloc_zeroed_folio(order), 1 << order
-        self.page_mapping[folio], self.page_index[folio] = file_mapping(file), index
+        self.file_shmem[file], self.i_size[file] = int(shmem), max(self.i_size[file], index + nr)
+        self.page_mapping[folio], self.page_index[folio], self.page_swapbacked[folio] = file_mapping(file), index, int(shmem)
         await self.m.add(ADD_REF, self.page_ref, folio, nr, PAGECACHE)
         for k in range(nr):
             version = await self.m.load(CONTENT, self.disk, self.slot(file, index + k))
@@ -88,13 +92,8 @@ class Filemap(Component):
     # -- fault-around ----------------------------------------------------------------------------------------------
 
     async def filemap_map_pages(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
-        """Map the empty entries around ``addr`` that have cached folios; return whether that of ``addr`` was among them.
-
-        The window is the aligned block of ``fault_around`` pages inside the VMA and the PTE table.
-        """
-        window = self.k.filemap.fault_around()
-        first = max(self.vma_start[vma], addr // window * window)
-        last = min(self.vma_end[vma], addr // window * window + window)
+        """Map the empty entries around ``addr`` that have cached folios; return whether that of ``addr`` was among them."""
+        first, last = self.window(vma, addr)
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table < 0:
             return False
@@ -104,9 +103,31 @@ class Filemap(Component):
             mapped += pages
             at += nr
         if mapped:
-            await self.k.fault.add_rss(cpu, mm, MM_FILEPAGES, len(mapped))
+            await self.k.fault.add_rss(cpu, mm, self.counter(vma), len(mapped))
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return addr in mapped
+
+    def window(self, vma: int, addr: int) -> tuple[int, int]:
+        """Return the pages [first, last) around ``addr`` that fault-around looks at (do_fault_around).
+
+        It begins with the aligned block of :meth:`fault_around` pages that holds ``addr``, or with the VMA, and has as many pages from there
+        on, inside the VMA and the PTE table.
+        """
+        window, table_end = self.fault_around(), (addr // self.g.ptrs_per_pte + 1) * self.g.ptrs_per_pte
+        first = max(self.vma_start[vma], addr // window * window)
+        return first, min(first + window, table_end, self.vma_end[vma])
+
+    async def window_is_open(self, mm: int, vma: int, addr: int) -> bool:
+        """Return whether fault-around may map anything around ``addr``: always (6.9)."""
+        return True
+
+    def counter(self, vma: int) -> int:
+        """Return which RSS counter the cached pages of the file that ``vma`` maps are in."""
+        return MM_SHMEMPAGES if self.shmem_mapping(self.vma_file[vma] - 1) else MM_FILEPAGES
+
+    def shmem_mapping(self, file: int) -> bool:
+        """Return whether a file is shared memory."""
+        return bool(self.file_shmem[file])
 
     def fault_around(self) -> int:
         """Return the window of fault-around in pages (fault_around_bytes is 64 KiB)."""

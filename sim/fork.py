@@ -16,7 +16,7 @@ from sim.arena import Cells, Column
 from sim.component import Component
 from sim.ledger import TRANSIENT
 from sim.machine import site
-from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP
+from sim.mm_types import MM_ANONPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP
 from sim.pte import DIRTY, KIND_MARKER, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, pte_pfn
 
 LOCK = site("dup_mmap", "lock parent mmap for writing")
@@ -147,8 +147,7 @@ class Fork(Component):
             await self.m.add(SWAP_DUP, self.swap_map, pte_pfn(pte), 1)
             copy.rss[MM_SWAPENTS] += 1
         elif kind == KIND_MIGRATION:
-            anon = self.k.mm_types.folio_test_anon(self.k.page_head(pte_pfn(pte)))
-            copy.rss[MM_ANONPAGES if anon else MM_FILEPAGES] += 1
+            copy.rss[self.k.mm_types.mm_counter(self.k.page_head(pte_pfn(pte)))] += 1
         elif kind == KIND_MARKER and not self.vma_flags[copy.src_vma] & VM_UFFD_WP:
             return
         await self.m.store(SET_NONPRESENT, self.pte, self.k.pgtable.ptep(copy.dst_table, addr), pte)
@@ -170,7 +169,7 @@ class Fork(Component):
             copy.rss[MM_ANONPAGES] += nr
         else:
             await self.k.rmap.folio_dup_file_rmap_ptes(folio, page, nr, copy.dst_mm)
-            copy.rss[MM_FILEPAGES] += nr
+            copy.rss[self.k.mm_types.mm_counter_file(folio)] += nr
         if any(entry & WRITE for entry in entries):
             pte |= WRITE
         await self._install(copy, addr, src, pte, nr)

@@ -13,7 +13,7 @@ from typing import Any
 from sim.arena import Cells, Column
 from sim.component import Component
 from sim.machine import site
-from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_UFFD_WP
+from sim.mm_types import MM_ANONPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_UFFD_WP
 from sim.pte import (
     DIRTY,
     KIND_DEVICE_PRIVATE,
@@ -220,7 +220,7 @@ class Memory(Component):
             zap.rss[MM_ANONPAGES] -= self.rss_nr(nr)
         else:
             delay_rmap = await self.clear_file_ptes(zap, folio, addr, ptep, nr)
-            zap.rss[MM_FILEPAGES] -= self.rss_nr(nr)
+            zap.rss[self.k.mm_types.mm_counter_file(folio)] -= self.rss_nr(nr)
         self.record_tlb_entries(zap, folio, addr, nr)
         await self.pte_install_uffd_wp_if_needed(zap, ptep, pte, nr)
         if not delay_rmap:
@@ -307,7 +307,7 @@ class Memory(Component):
             zap.rss[MM_SWAPENTS] -= nr
             await self.k.swapfile.free_swap_and_cache_nr(pte_pfn(pte), nr)
         elif kind == KIND_MIGRATION:
-            zap.rss[MM_ANONPAGES if self.k.mm_types.folio_test_anon(self.k.page_head(pte_pfn(pte))) else MM_FILEPAGES] -= 1
+            zap.rss[self.k.mm_types.mm_counter(self.k.page_head(pte_pfn(pte)))] -= 1
         for k in range(nr):
             await self.k.pgtable.pte_clear_not_present_full(ptep + k)
         await self.pte_install_uffd_wp_if_needed(zap, ptep, pte, nr)

@@ -45,6 +45,7 @@ class MmTypes(Component):
     page_head: Cells
     page_order: Cells
     page_mapping: Cells
+    page_swapbacked: Cells
     page_mapcount: Column
     vma_mm: Cells
     vma_start: Cells
@@ -86,6 +87,14 @@ class MmTypes(Component):
     def folio_test_anon(self, folio: int) -> bool:
         """Return whether ``folio`` is anonymous; reliable while it is mapped or referenced."""
         return bool(self.page_mapping[folio] & MAPPING_ANON)
+
+    def mm_counter(self, folio: int) -> int:
+        """Return which RSS counter a page of ``folio`` is in; shared memory is known by PG_swapbacked."""
+        return MM_ANONPAGES if self.folio_test_anon(folio) else self.mm_counter_file(folio)
+
+    def mm_counter_file(self, folio: int) -> int:
+        """Return the same for a folio that is not anonymous."""
+        return MM_SHMEMPAGES if self.page_swapbacked[folio] else MM_FILEPAGES
 
     def vma_is_anonymous(self, vma: int) -> bool:
         """Return whether ``vma`` maps no file."""

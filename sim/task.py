@@ -236,9 +236,9 @@ class Task:
         await self.m.store(PLANT_SET, self.k.arena["pte"], self.k.pgtable.ptep(table, addr), entry)
         await self.k.pgtable.pte_unmap_unlock(self.cpu, table)
 
-    async def add_file_folio(self, file: int, index: int, order: int) -> None:
-        """Read a folio of ``order`` at ``index`` of ``file`` into the page cache."""
-        await self.k.filemap.add_folio(self.cpu, file, index, order)
+    async def add_file_folio(self, file: int, index: int, order: int, shmem: bool = False) -> None:
+        """Read a folio of ``order`` at ``index`` of ``file`` into the page cache; ``shmem``: the file is shared memory."""
+        await self.k.filemap.add_folio(self.cpu, file, index, order, shmem)
 
 
 OPERATIONS = ("fault", "munmap", "dontneed", "fork", "exit", "writeback", "age")

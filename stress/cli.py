@@ -28,6 +28,7 @@ COMMANDS = {
     "show": "the interleaving of a trace as columns, ending at the violation",
     "list": "what there is: scenarios, profiles, faults, strategies, kernels, checkers",
     "selfcheck": "plant every fault, and see that the checkers find it",
+    "conform": "the model against the kernel that this machine runs",
     "bench": "how fast steps and executions are",
 }
 

@@ -27,6 +27,12 @@ class StorageError(ZapstressError):
     exit_status = FAILED
 
 
+class Skipped(ZapstressError):
+    """What it needs is not on this machine."""
+
+    exit_status = SKIPPED
+
+
 class ForeignYield(ZapstressError):
     """A trio primitive was awaited inside a stepped region."""
 

@@ -6,7 +6,6 @@ The series' own baseline, and what the differential compares 6.9 with: the bodie
 from __future__ import annotations
 
 from sim.memory import Memory, Zap
-from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES
 from sim.mmu_gather import MmuGather
 from sim.pte import DIRTY, SPECIAL, YOUNG, pte_pfn
 
@@ -37,7 +36,7 @@ class MemoryPerPage(Memory):
                 zap.force_flush |= delay_rmap
             if ptent & YOUNG and self.k.mm_types.vma_has_recency(zap.vma):
                 await self.k.swap.folio_mark_accessed(zap.tlb, folio)
-        zap.rss[MM_ANONPAGES if anon else MM_FILEPAGES] -= self.rss_nr(1)
+        zap.rss[self.k.mm_types.mm_counter(folio)] -= self.rss_nr(1)
         if not delay_rmap:
             await self.k.rmap.folio_remove_rmap_ptes(folio, self.batch_page(folio, page), 1, zap.vma)
         if await self.k.mmu_gather.tlb_remove_folio_pages(zap.tlb, page, 1, delay_rmap):

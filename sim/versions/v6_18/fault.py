@@ -6,7 +6,7 @@ from sim.arena import Column
 from sim.fault import PTE_CHECK, PageFault
 from sim.ledger import TRANSIENT
 from sim.machine import site
-from sim.mm_types import MM_FILEPAGES, VM_UFFD_WP
+from sim.mm_types import VM_UFFD_WP
 from sim.pte import DIRTY, WRITE
 from sim.versions.v6_18.rmap import LOCK, UNLOCK
 
@@ -68,7 +68,7 @@ class PageFault618(PageFault):
         if nr > 1:
             await self.m.add(MAP_REFS, self.page_ref, folio, nr - 1, TRANSIENT)
         await self.set_pte_range(cpu, vma, addr - (page - first), ptep, first, nr, write, orig)
-        await self.add_rss(cpu, mm, MM_FILEPAGES, nr)
+        await self.add_rss(cpu, mm, self.k.mm_types.mm_counter_file(folio), nr)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return True
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from sim.arena import Column
 from sim.filemap import AROUND_GET, AROUND_LOOKUP, AROUND_PTE, AROUND_REF, AROUND_TRYLOCK, Filemap
 from sim.ledger import PAGECACHE, TRANSIENT
 from sim.machine import site
 from sim.versions.v6_18.fault import PageFault618
 
+AROUND_PMD = site("filemap_map_pages", "read pmd")
 AROUND_PUT = site("filemap_map_folio_range", "drop reference")
 
 
 class Filemap618(Filemap):
     """The reference of the look-up becomes a mapping's, the first time that something is mapped."""
+
+    pmd: Column
 
     async def _map_folio(self, cpu: int, vma: int, table: int, at: int, last: int) -> tuple[int, list[int]]:
         index = at - self.vma_start[vma] + self.vma_pgoff[vma]
@@ -31,11 +35,30 @@ class Filemap618(Filemap):
         await self.unlock_folio(folio)
         return passed, mapped
 
+    async def window_is_open(self, mm: int, vma: int, addr: int) -> bool:
+        """Return whether fault-around can map anything: where there is no table yet, the first folio of the window must not be the file's last.
+
+        filemap_map_pages() installs the table in filemap_map_pmd(), and calls that only if the folio ends before the last page of the file
+        (74207de2ba10; i_size is compared with the index behind the folio, one too many).
+        """
+        first, _ = self.window(vma, addr)
+        file, index = self.vma_file[vma] - 1, first - self.vma_start[vma] + self.vma_pgoff[vma]
+        if await self.m.load(AROUND_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)):
+            return True
+        page = await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(file, index)) - 1
+        return page < 0 or self.can_map_large(file, index, page)
+
+    def can_map_large(self, file: int, index: int, page: int) -> bool:
+        """Return whether the folio of ``page``, which is at ``index``, may be mapped whole by fault-around: the file's last only in shared memory."""
+        end = index - (page - self.k.page_head(page)) + self.k.mm_types.folio_nr_pages(self.k.page_head(page))
+        return self.shmem_mapping(file) or self.i_size[file] - 1 >= end
+
     def range_of(self, vma: int, at: int, page: int, passed: int) -> tuple[int, int]:
         """Return the first page to map and how many: the whole folio if it fits, else the ``passed`` pages of it that the window has."""
         handler = self.k.fault
         assert isinstance(handler, PageFault618)
-        whole = handler.pages_to_map(vma, at, page)
+        file, index = self.vma_file[vma] - 1, at - self.vma_start[vma] + self.vma_pgoff[vma]
+        whole = handler.pages_to_map(vma, at, page) if self.can_map_large(file, index, page) else 1
         return (self.k.page_head(page), whole) if whole > 1 else (page, passed)
 
     async def _map_range(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int) -> list[int]:

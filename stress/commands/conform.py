@@ -1,0 +1,134 @@
+"""The model against the kernel that this machine runs: random programs in both, compared after every operation."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stress.commands.campaign import RESULTS, cores, directory, seed
+from stress.errors import CLEAN, VIOLATED
+from stress.output import put, put_json
+from stress.parsing import positive
+
+if TYPE_CHECKING:
+    from stress.conform.session import Outcome
+    from stress.conform.worker import Setting
+
+EXECUTIONS, SEED, LINE_SECONDS = 1000, 1, 10.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add("--executions", type=positive, default=EXECUTIONS, metavar="N", help="programs to run (default: %(default)s)")
+    add("--seed", type=seed, default=SEED, metavar="N", help="of the first program (default: %(default)s)")
+    add("--kernel", metavar="VERSION|FILE.py:CLASS", help="default: the model's nearest to the running kernel")
+    add("--fault", nargs="+", action="extend", metavar="ID", help="plant faults in the model, whose checkers are then not heard: a difference is to be found")
+    add("--configure-mthp", action="store_true", help="as root: switch each size of large folios on in turn, and put everything back")
+    add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
+    add("--dir", type=directory, default=Path(RESULTS, "conform"), metavar="DIR", help="where programs that differ are kept (default: %(default)s)")
+    add("--racing", type=positive, metavar="ROUNDS", help="race real threads this often; each end must be one of the model's")
+    add("--program", type=Path, metavar="FILE", help="run this program alone, and print it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, and print what was compared."""
+    from stress.conform.session import Plan, exit_status, machine_profile, nearest_kernel, save, summary
+    from stress.conform.session import run as compare
+    from stress.conform.worker import Setting
+    from stress.discovery import choose, spec_of
+
+    known = args.catalogue
+    kernel = args.kernel or nearest_kernel(platform.release(), list(known.kernels()))
+    faults = tuple(choose("fault", name, known.faults()) for name in args.fault or ())
+    setting = Setting(machine_profile(), kernel, faults)
+    if args.program:
+        return run_program(args, setting)
+    if args.racing:
+        return run_races(args, setting)
+    plan = Plan(setting, args.executions, args.seed, args.workers or cores(), args.configure_mthp, args.dir, spec_of(known))
+    outcome = compare(plan, Teller())
+    save(outcome)
+    put_json(summary(outcome)) if args.json else put(text(summary(outcome)))
+    return exit_status(outcome)
+
+
+class Teller:
+    """Tells every ten seconds how far it is."""
+
+    def __init__(self) -> None:
+        self.next = time.monotonic() + LINE_SECONDS
+
+    def __call__(self, outcome: Outcome) -> None:
+        if time.monotonic() < self.next:
+            return
+        self.next = time.monotonic() + LINE_SECONDS
+        done, tally = outcome.result.executions, outcome.result.tally
+        line = f"executions={done}/{outcome.plan.executions} pages={tally.pages} retried={tally.retried} differences={len(outcome.signatures)}"
+        print(line, file=sys.stderr, flush=True)
+
+
+def run_races(args: argparse.Namespace, setting: Setting) -> int:
+    """Race, and print what came of it."""
+    from stress.conform import races
+
+    def tell(so_far: races.Races) -> None:
+        print(f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive} unexplained={len(so_far.unexplained)}", file=sys.stderr, flush=True)
+
+    outcome = races.run(setting, args.catalogue, args.racing, args.seed, args.dir, tell)
+    data = races.summary(outcome)
+    put_json(data) if args.json else put(races_text(data))
+    return int(data["exit_status"])
+
+
+def races_text(data: dict[str, Any]) -> str:
+    """Return the summary of a racing run for people."""
+    out = [
+        f"{data['rounds']} rounds of {data['programs']} programs in {data['elapsed_s']:.1f} s: {data['exhausted_programs']} programs searched to the end"
+        f" ({data['conclusive_rounds']} rounds conclusive); model {data['kernel']} on {data['profile']}, running {data['running']}",
+        f"ends: {data['model_ends']} of the model's exhausted programs, {data['kernel_ends']} seen",
+    ]
+    for found in data["unexplained"]:
+        out += ["", f"UNEXPLAINED: {found['why']}; {found['program']}", found["listing"]]
+    return "\n".join(out)
+
+
+def run_program(args: argparse.Namespace, setting: Setting) -> int:
+    """Run one program that was kept."""
+    from contextlib import ExitStack
+
+    from stress.conform.listing import listing
+    from stress.conform.mthp import Configured, effective
+    from stress.conform.program import load
+    from stress.conform.rig import Rig
+    from stress.conform.worker import composer
+    from stress.errors import UsageError
+
+    program = load(args.program)
+    with ExitStack() as stack:
+        if args.configure_mthp:
+            stack.enter_context(Configured()).set(program.orders)
+        elif program.orders and program.orders != effective():
+            raise UsageError(f"{args.program}: wants folio sizes on that are off now; add --configure-mthp, as root")
+        found = stack.enter_context(Rig(*composer(args.catalogue, setting), blind=bool(setting.faults))).check(program)
+    shown = listing(program, found)
+    differences = [str(difference) for difference in found.differences] if found else []
+    put_json({"listing": shown, "differences": differences, "kernel": setting.kernel}) if args.json else put(shown)
+    return VIOLATED if found else CLEAN
+
+
+def text(data: dict[str, Any]) -> str:
+    """Return the summary for people."""
+    out = [
+        f"{data['executions']} programs, {data['operations']} operations, {data['pages']} pages compared in {data['elapsed_s']:.1f} s"
+        f" ({data['executions_per_s']:.0f} programs/s): model {data['kernel']} on {data['profile']}, running {data['running']}",
+        "folio sizes (kB): " + ", ".join(f"{sizes}: {count}" for sizes, count in data["sizes_kb"].items()),
+        f"run again: {data['retried']}, given up: {data['given_up']}" + "".join(f", {rule}: {count}" for rule, count in data["excluded"].items()),
+    ]
+    for found in data["differences"]:
+        out += ["", f"DIFFERENCE: {found['signature']} ({found['count']} programs, again {found['reproduced']}); {found['program']}", found["listing"]]
+    return "\n".join(out)

@@ -1,0 +1,1 @@
+"""The model against the kernel that this machine runs (docs/conformance.md)."""

@@ -1,0 +1,207 @@
+"""Exhaustive search in lockstep: every state in which a race can end, as far as a projection tells states apart.
+
+Stateless depth-first search over the choices of a strategy: each execution replays a prefix of choices and then goes on, leaving the other
+choices of each new state to later executions. Three reductions keep it small:
+
+- *Places.* An actor is preempted only before a step on a cell that another actor touches too, one of them writing, and that no lock guards
+  which all of them hold; all other steps commute with whatever the others do, and so does the release of a lock that nobody tries. Which
+  cells these are is found out on the way: it starts with none, and whenever an execution shows a cell that was not known, all is searched
+  again (a fixed point). Accesses through a TLB and waits always count.
+- *States.* A state that has been searched from is not searched again. A state is the arena's model region, with the versions of contents
+  renamed by who stored them, and for each actor the hash of what its steps returned.
+- *RCU* goes last: a grace period frees page tables, which no projection shows.
+
+A rwsem that only readers take is read: their holds commute. What is left out: chance (all of it is plain), and violations are errors here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, READ, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WAIT, WRITE
+from stress.lockstep import TLB_SHIFT, VERSION_BITS, Lockstep
+from stress.stepping import PlainDriver
+
+LOCATION_MASK = (1 << KIND_SHIFT) - 1
+KIND_MASK = (1 << SITE_SHIFT - KIND_SHIFT) - 1
+RWSEMS = ("mmap_lock", "i_mmap_lock", "anon_vma_lock")
+LOCKS = ("ptl", "zone_lock", "lruvec_lock", "split_queue_lock", "page_mm_ids_lock", "page_locked", "mm_pml")
+"""Spinlocks and folio locks; whoever holds one keeps the others from what it guards."""
+
+TRIED = ("page_locked", "mm_pml")
+"""Locks that somebody may try and go on without: their release is seen."""
+
+
+class Pruned(Exception):
+    """This state has been searched from already."""
+
+
+@dataclass
+class Touches:
+    """Who has touched a cell: bits of slots."""
+
+    readers: int = 0
+    writers: int = 0
+    holders: int = 0
+    """Of a rwsem: who has taken it for reading."""
+    guards: frozenset[int] | None = None
+    """Locks that were held at every touch."""
+
+    def conflict(self) -> bool:
+        """Return whether the order of touches can matter."""
+        if self.guards:
+            return False
+        anybody = self.readers | self.writers | (self.holders if self.writers else 0)
+        return bool(self.writers) and anybody & (anybody - 1) != 0
+
+
+class Search:
+    """The strategy: replays a prefix of choices, and notes where others could have been made."""
+
+    name = "search"
+    free = 0
+
+    def __init__(self, machine: Lockstep, rcu: int, stored: Callable[[int], int]) -> None:
+        self.machine, self.rcu, self.stored = machine, rcu, stored
+        columns = machine.arena.columns
+        self.content = columns["page_content"]
+        self.tlbs = {columns[name].id for name in ("tlb", "tlb_span") if name in columns}
+        self.sems = {columns[name].id for name in RWSEMS}
+        self.locks = {columns[name].id for name in LOCKS if name in columns}
+        self.silent = self.sems | self.locks - {columns[name].id for name in TRIED if name in columns}
+        self.shared: set[int] = set()
+        """Cells where the order of touches can matter."""
+        self.touches: dict[int, Touches] = {}
+        self.seen: set[Hashable] = set()
+        self.waiting: list[tuple[int, ...]] = []
+        """Prefixes to be searched."""
+        self.prefix: tuple[int, ...] = ()
+
+    def start(self, seed: int, slots: int) -> None:
+        self.path: list[int] = []
+        self.read = 0
+        self.history = [0] * slots
+        self.held: list[set[int]] = [set() for _ in range(slots)]
+
+    def finish(self, steps: int) -> None:
+        pass
+
+    def choose(self, enabled: list[int], current: int, step: int) -> int:
+        self.note(current)
+        options = [slot for slot in enabled if slot != self.rcu] or enabled
+        if current in options and not self._matters(self.machine.parked_at[current]):
+            return current
+        if len(options) == 1:
+            return options[0]
+        depth = len(self.path)
+        if depth < len(self.prefix):
+            self.path.append(self.prefix[depth])
+            return self.prefix[depth]
+        state = (self.machine.arena.model_hash(), *self.history)
+        if state in self.seen:
+            raise Pruned
+        self.seen.add(state)
+        plain = current if current in options else options[0]
+        self.waiting += [(*self.path, slot) for slot in options if slot != plain]
+        self.path.append(plain)
+        return plain
+
+    def _matters(self, code: int) -> bool:
+        """Return whether an actor may be preempted before a step."""
+        kind, location = code >> KIND_SHIFT & KIND_MASK, code & LOCATION_MASK
+        column = location >> FIELD_SHIFT
+        if kind == WRITE and column in self.silent:
+            return False
+        return not code or kind == WAIT or column in self.tlbs or location in self.shared
+
+    def note(self, slot: int) -> None:
+        """Take in the steps made since the last choice: all were of the actor that was current."""
+        log = self.machine.log
+        for at in range(self.read, len(log), 2):
+            code, value = log[at], log[at + 1]
+            kind, location = code >> KIND_SHIFT & KIND_MASK, code & LOCATION_MASK
+            if kind == STORE_THROUGH_TLB:
+                self.content.view[location - (self.content.id << FIELD_SHIFT)] = value = self.stored(slot)
+            self._touch(slot, kind, location, value, log[at + 1])
+            self.history[slot] = hash((self.history[slot], code, value))
+        self.read = len(log)
+
+    def _touch(self, slot: int, kind: int, location: int, value: int, logged: int) -> None:
+        touched, held = self.touches.setdefault(location, Touches()), self.held[slot]
+        if location >> FIELD_SHIFT in self.locks:
+            self._lock(held, slot, kind, location, value)
+        else:
+            touched.guards = frozenset(held) if touched.guards is None else touched.guards & held
+        if kind in (READ, WAIT, LOAD_THROUGH_TLB):
+            touched.readers |= 1 << slot
+        elif location >> FIELD_SHIFT in self.sems and value >= 0 and not touched.writers >> slot & 1:
+            touched.holders |= 1 << slot
+        else:
+            touched.writers |= 1 << slot
+        if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB):
+            cell = (logged >> TLB_SHIFT) << FIELD_SHIFT | logged >> VERSION_BITS & (1 << TLB_SHIFT - VERSION_BITS) - 1
+            self.touches.setdefault(cell, Touches()).readers |= 1 << slot
+
+    def _lock(self, held: set[int], slot: int, kind: int, location: int, value: int) -> None:
+        """Keep account of who holds a lock: taking one gives the taker's number, trying one what it held."""
+        if kind == RMW and value in (0, slot + 1):
+            held.add(location)
+        elif kind == WRITE:
+            held.discard(location)
+
+    def learned(self) -> bool:
+        """Take cells into ``shared`` that turned out to matter; return whether there were any."""
+        found = {location for location, touched in self.touches.items() if touched.conflict()}
+        fresh = found - self.shared
+        self.shared |= found
+        return bool(fresh)
+
+
+@dataclass
+class Explored:
+    """What a search came to."""
+
+    ends: set[Any] = field(default_factory=set)
+    executions: int = 0
+    states: int = 0
+    exhausted: bool = False
+
+
+def explore(driver: PlainDriver, search: Search, begin: Callable[[], None], end: Callable[[], Any], executions_max: int) -> Explored:
+    """Search until nothing is left or the budget is spent. ``begin`` restores the state and begins the execution; ``end`` projects its end.
+
+    An execution that does not end clean raises what it raised, or RuntimeError with the machine's reason.
+    """
+    found = Explored()
+    fresh = True
+    while fresh:
+        search.seen.clear()
+        found.ends.clear()
+        search.waiting = [()]
+        while search.waiting:
+            if found.executions == executions_max:
+                return found
+            found.executions += 1
+            search.prefix = search.waiting.pop()
+            if execute(driver, begin):
+                found.ends.add(end())
+        fresh = search.learned()
+    found.states, found.exhausted = len(search.seen), True
+    return found
+
+
+def execute(driver: PlainDriver, begin: Callable[[], None]) -> bool:
+    """Run one execution; return whether it came to its end, and was not given up at a state that is known."""
+    try:
+        begin()
+        driver.execute_now()
+    except Pruned:
+        return False
+    verdict = driver.machine.verdict
+    if verdict.kind != "clean":
+        raise RuntimeError(f"a race ends with {verdict.kind}: {verdict.reason}")
+    return True
+
+

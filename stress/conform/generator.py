@@ -1,0 +1,103 @@
+"""Draws programs: one generator, driven by a function that chooses a number in 0..n-1.
+
+``zapstress conform`` drives it with the project's own random words, so that a program is its seed, and nothing but the standard library is
+needed; tests drive it with hypothesis. Shrinking works on the program itself (:mod:`stress.conform.shrink`), whoever drew it.
+"""
+
+from __future__ import annotations
+
+from stress.conform.operations import OPERATIONS, Choose, Map, Operation
+from stress.conform.program import Program
+from stress.conform.space import File, Space
+from stress.rng import words
+
+OPERATIONS_MIN, OPERATIONS_MAX = 4, 16
+PAGES = (16, 32, 64)
+HUGE = 9
+"""The order whose folios a first read would map by a PMD of zeros, which the model has not."""
+
+
+def program(seed: int, choose: Choose, orders: tuple[int, ...], files: tuple[File, ...]) -> Program:
+    """Draw a program whose anonymous memory may use ``orders``."""
+    pages = draw_pages(orders, choose)
+    first = (512 - pages // 2) % 512 if choose(2) else 0
+    space = Space(first, pages, files)
+    weights = {name: cls.weight * (1 + choose(2)) for name, cls in OPERATIONS.items()}
+    if HUGE in orders:
+        weights["load"] = 0
+    operations: list[Operation] = []
+    drawn = Map.draw(space, 0, choose) if choose(3) else Map(0, first, pages, -1, 0, 0)
+    length = OPERATIONS_MIN + choose(OPERATIONS_MAX - OPERATIONS_MIN)
+    while len(operations) < length and space.threads:
+        if drawn is not None and drawn.allowed(space):
+            operations.append(drawn)
+            drawn.effect(space)
+        drawn = draw_operation(space, weights, choose) if space.threads else None
+    return Program(seed, first, pages, orders, files, tuple(operations))
+
+
+def draw_pages(orders: tuple[int, ...], choose: Choose) -> int:
+    """Return the size of the window: now and then one that holds some of the largest folios."""
+    largest = 3 << max(orders, default=0)
+    return largest if largest > PAGES[-1] and choose(2) else PAGES[choose(len(PAGES))]
+
+
+def draw_operation(space: Space, weights: dict[str, int], choose: Choose) -> Operation | None:
+    """Draw an operation for a thread that lives; None if what was drawn makes no sense now."""
+    who = list(space.threads)[choose(len(space.threads))]
+    at = choose(sum(weights.values()))
+    for name, weight in weights.items():
+        at -= weight
+        if at < 0:
+            return OPERATIONS[name].draw(space, who, choose)
+    raise AssertionError("weights are positive")
+
+
+def from_seed(seed: int, orders: tuple[int, ...] = ()) -> Program:
+    """Return the program of a seed."""
+    word = words(seed, "conform")
+
+    def choose(n: int) -> int:
+        return word() * n >> 32
+
+    files = (File(True, 16, 0), File(False, 16, (0, 2, 4)[choose(3)], not choose(3)))[: choose(3)]
+    return program(seed, choose, orders, files)
+
+
+RACE_OPERATIONS = ("store", "store", "store", "load", "dontneed", "dontneed", "munmap", "fork")
+RACE_PAGES, RACE_EACH_MAX = 16, 2
+
+
+def race_from_seed(seed: int, orders: tuple[int, ...] = ()) -> Program:
+    """Return the racing program of a seed: small, so that the model's search comes to an end."""
+    word = words(seed, "conform race")
+
+    def choose(n: int) -> int:
+        return word() * n >> 32
+
+    files = (File(True, 4, 0), File(False, 4, 0))[: choose(3)]
+    space = Space(0, RACE_PAGES, files)
+    operations = _beginning(space, choose)
+    race: list[Operation] = []
+    for who in range(2):
+        count = 1 + choose(RACE_EACH_MAX)
+        while count:
+            name = RACE_OPERATIONS[choose(len(RACE_OPERATIONS))]
+            drawn = OPERATIONS[name].draw(space, who, choose)
+            if drawn is not None and not (name == "fork" and any(operation.name == "fork" for operation in race)):
+                race.append(drawn)
+                count -= 1
+    return Program(seed, 0, RACE_PAGES, orders, files, tuple(operations), tuple(race))
+
+
+def _beginning(space: Space, choose: Choose) -> list[Operation]:
+    """Draw what leaves two threads and some memory."""
+    names = ["mmap", "fill", "thread" if choose(2) else "fork", *(("store", "load", "fill", "dontneed")[choose(4)] for _ in range(choose(3)))]
+    operations: list[Operation] = []
+    for name in names:
+        drawn = None
+        while drawn is None or not drawn.allowed(space):
+            drawn = OPERATIONS[name].draw(space, choose(len(space.threads)), choose)
+        operations.append(drawn)
+        drawn.effect(space)
+    return operations

@@ -1,0 +1,212 @@
+"""The kernel's side: real processes that run a program, operation by operation, on one CPU, and what /proc shows of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from stress.conform.agents import MADVISE, MMAP, MPROTECT, Agents, Order
+from stress.conform.generator import HUGE
+from stress.conform.model import TOKEN_SHIFT, ZERO_PAGE, file_token
+from stress.conform.observation import Frames, Page, Process, Vma
+from stress.conform.operations import Operation
+from stress.conform.procfs import ANON, BLOCK, DIRTY, EXCLUSIVE, ONCE, PAGE, PFN, ZERO, ProcessFiles
+from stress.conform.procfs import Frames as KernelFrames
+from stress.conform.program import Program
+from stress.conform.space import File
+
+BASE = 1 << 40
+"""Where page 0 of the model is: the beginning of a page table."""
+
+PROT, MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE = 3, 1, 2, 0x20, 0x100000
+MADV_HUGEPAGE, MADV_NOHUGEPAGE = 14, 15
+UPPER_TABLES = 2
+"""Tables of the upper levels that a window costs."""
+
+
+class LinuxRun:
+    """One program in real processes. Make it, execute, observe, close it."""
+
+    def __init__(self, agents: Agents, frames: KernelFrames, program: Program) -> None:
+        self.agents, self.kernel, self.program = agents, frames, program
+        self.space = program.space()
+        self.number = 0
+        self.seen = Frames(-1)
+        self.pids = {0: agents.fork(0, 1)}
+        """Process -> pid."""
+        self.tids = {0: self.pids[0]}
+        """Thread -> its number in the kernel."""
+        self.proc = {0: ProcessFiles(self.pids[0])}
+        self.splits = 0
+        """Times that a process had pages mapped by PMDs, which were split before they were compared."""
+        self.fds, self.inodes = self._open_files()
+        self.base_tables = self.proc[0].counters()[3] // 4
+
+    def _open_files(self) -> tuple[list[int], list[bytes]]:
+        """Make the program's files, and let the first process open them."""
+        fds, inodes = [], []
+        for number, file in enumerate(self.program.files):
+            mine = make_file(number, file)
+            stat = os.fstat(mine)
+            inodes.append(b"%02x:%02x %d" % (os.major(stat.st_dev), os.minor(stat.st_dev), stat.st_ino))
+            fds.append(self.agents.open(1, f"/proc/{os.getpid()}/fd/{mine}"))
+            os.close(mine)
+        return fds, inodes
+
+    # -- what operations use ---------------------------------------------------------------------------------------
+
+    def address(self, page: int) -> int:
+        """Return the address of a page."""
+        return BASE + page * PAGE
+
+    def size(self, pages: int) -> int:
+        """Return the bytes of a number of pages."""
+        return pages * PAGE
+
+    def token(self, offset: int = 0) -> int:
+        """Return the word that this operation stores."""
+        return (self.number + 1 << TOKEN_SHIFT) + offset
+
+    def call(self, who: int, order: Order) -> int:
+        """Run one operation of the agent code; return its result."""
+        return self.calls(who, [order])[0]
+
+    def calls(self, who: int, orders: Sequence[Order]) -> list[int]:
+        """Run several."""
+        return self.agents.call(who + 1, *orders)
+
+    def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
+        """Map at a place that must be free; say whether large folios are wanted. Return 0 or a negative errno."""
+        flags = (MAP_SHARED if shared else MAP_PRIVATE) | MAP_FIXED_NOREPLACE | (MAP_ANONYMOUS if file < 0 else 0)
+        at, size = self.address(start), self.size(nr)
+        advice = MADV_HUGEPAGE if self.program.orders else MADV_NOHUGEPAGE
+        fd = self.fds[file] if file >= 0 else -1
+        got, advised = self.calls(who, [(MMAP, at, size, PROT, flags, fd, self.size(pgoff)), (MADVISE, at, size, advice)])
+        return got if got < 0 else advised if got == at else -1
+
+    def fork(self, who: int) -> int:
+        """Fork into the next process and thread."""
+        pid = self.agents.fork(who + 1, self.space.slots + 1)
+        if pid > 0:
+            self.born(pid)
+        return min(0, pid)
+
+    def born(self, pid: int) -> None:
+        """Take note of the next process."""
+        self.pids[self.space.processes] = self.tids[self.space.slots] = pid
+        self.proc[self.space.processes] = ProcessFiles(pid)
+
+    def thread(self, who: int) -> int:
+        """Start the next thread."""
+        tid = self.agents.fork(who + 1, self.space.slots + 1, thread=True)
+        self.tids[self.space.slots] = tid
+        return min(0, tid)
+
+    def exit(self, who: int) -> int:
+        """End a thread; if it was the last of its process, wait until the address space is gone."""
+        process = self.space.threads[who]
+        self.agents.exit(who + 1)
+        others = [thread for thread, owner in self.space.threads.items() if owner == process and thread != who]
+        if others:
+            self.proc[process].follow(self.tids[others[0]])
+        else:
+            self.proc.pop(process).close()
+            self.agents.reap(self.pids.pop(process))
+        return 0
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    def execute(self, number: int, operation: Operation) -> int:
+        """Run an operation, which takes effect on the space; return its result."""
+        self.number = number
+        result = operation.linux(self)
+        operation.effect(self.space)
+        if HUGE in self.program.orders:
+            self._split_pmds()
+        return result
+
+    def _split_pmds(self) -> None:
+        """Have every page that a PMD maps mapped by PTEs: forbid and allow writes to one page of each block (__split_huge_pmd)."""
+        for process, files in self.proc.items():
+            if process in self.space.regions and files.huge():
+                who = next(who for who, owner in self.space.threads.items() if owner == process)
+                for region in self.space.regions[process]:
+                    for block in range(-(-region.start // BLOCK) * BLOCK, region.end - BLOCK + 1, BLOCK):
+                        at = self.address(block + 1)
+                        self.calls(who, [(MPROTECT, at, PAGE, 1), (MPROTECT, at, PAGE, PROT)])
+                self.splits += 1
+
+    def close(self) -> None:
+        """End the processes."""
+        for files in self.proc.values():
+            files.close()
+        self.agents.kill(self.pids.values())
+
+    # -- observing -------------------------------------------------------------------------------------------------
+
+    def observe(self) -> dict[int, Process]:
+        """Return the processes that live. Contents are read by the processes, after all else."""
+        first, count = BASE // PAGE + self.program.first, self.program.pages
+        present = {process: self.proc[process].present(first, count) for process in sorted(self.space.regions)}
+        shown = self.kernel.read({entry & PFN for entries in present.values() for entry in entries.values()})
+        folios = self.kernel.folios(shown)
+        rest = {process: self._rest(process) for process in present}
+        contents = {process: self._contents(process, list(entries)) for process, entries in present.items()}
+        self.seen.begin()
+        found = {}
+        for process, entries in present.items():
+            pages = {
+                self.program.first + k: page(entry, shown[entry & PFN], folios[entry & PFN], self.seen, contents[process][k]) for k, entry in entries.items()
+            }
+            found[process] = Process(pages, *rest[process])
+        return found
+
+    def _contents(self, process: int, pages: list[int]) -> dict[int, int]:
+        """Let a thread of the process read the first word of pages that are present."""
+        who = next(who for who, owner in self.space.threads.items() if owner == process)
+        words = self.agents.gather(who + 1, [self.address(self.program.first + k) for k in pages]) if pages else ()
+        return dict(zip(pages, words, strict=True))
+
+    def _rest(self, process: int) -> tuple[tuple[Vma, ...], tuple[int, int, int], int]:
+        """Return mappings, RSS and page tables, without what the agent itself has."""
+        files, vmas, own = self.proc[process], [], 0
+        for start, end, perms, offset, inode, fields in files.mappings():
+            if BASE <= start < 2 * BASE:
+                vmas.append(self._vma(start, end, perms, offset, inode, fields))
+            else:
+                own += fields[0] // 4
+        anon, file, shmem, tables = (kib // 4 for kib in files.counters())
+        return tuple(vmas), (anon, file, shmem - own), max(0, tables - self.base_tables - UPPER_TABLES)
+
+    def _vma(self, start: int, end: int, perms: bytes, offset: int, inode: bytes, fields: list[int]) -> Vma:
+        file = self.inodes.index(inode) if inode in self.inodes else -1
+        rss, pss, *sums = fields
+        first, last = (start - BASE) // PAGE, (end - BASE) // PAGE
+        return Vma(first, last, perms[3:] == b"s", file, offset // PAGE, rss // 4, pss, *(kib // 4 for kib in sums))
+
+
+def page(entry: int, shown: tuple[int, int], folio: tuple[int, int], frames: Frames, content: int) -> Page:
+    """Return a page from what pagemap, kpagecount and kpageflags say of it."""
+    (count, flags), (head, order), frame = shown, folio, entry & PFN
+    if flags & ZERO:
+        return ZERO_PAGE._replace(content=content)
+    anon = bool(flags & ANON)
+    return Page(
+        frames.name(frame), count, bool(entry & ONCE), anon, anon and bool(flags & EXCLUSIVE), order, frame - head, bool(flags & DIRTY), content,
+    )  # fmt: skip
+
+
+def make_file(number: int, file: File) -> int:
+    """Make a file whose pages are in the page cache, in folios of its order as far as the file system makes them; return a descriptor."""
+    fd = os.memfd_create("zapstress-program") if file.memfd else os.open(FOLDER, os.O_TMPFILE | os.O_RDWR)
+    step = 1 << file.order
+    for index in range(0, file.pages, step):
+        data = b"".join(file_token(number, index + k).to_bytes(8, "little") + bytes(PAGE - 8) for k in range(step))
+        os.pwrite(fd, data, index * PAGE)
+    if file.clean:
+        os.fdatasync(fd)
+    return fd
+
+
+FOLDER = "/var/tmp"
+"""Where regular files are made; without a name."""

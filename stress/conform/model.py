@@ -1,0 +1,236 @@
+"""The model's side: a world composed once, and put back to its beginning for every program.
+
+Everything runs on one CPU, which switches to the process whose turn it is, as the real processes share one: so LRU batches are drained when
+the kernel drains them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from sim.arena import Arena
+from sim.kernel import Kernel
+from sim.machine import Actor, Body, Violation
+from sim.mm_types import MAPPING_ANON, VM_SHARED
+from sim.profile import Profile, World
+from sim.pte import DIRTY, PRESENT, SPECIAL, pte_pfn
+from sim.task import Task
+from stress.conform.observation import Frames, Page, Process, Vma
+from stress.conform.operations import Operation
+from stress.conform.program import Program
+from stress.conform.space import PROCESSES_MAX, File, Space
+from stress.data import PLAIN
+from stress.errors import ZapstressError
+from stress.lockstep import Lockstep
+from stress.stepping import PlainDriver
+from stress.strategies.sequential import Strategy as Sequential
+
+STEPS_MAX = 1_000_000
+
+TOKEN_SHIFT, RACE_VERSION, FILE_TOKEN = 12, 1 << 39, 1 << 40
+"""Operation ``number`` stores (number + 1) << TOKEN_SHIFT, plus the page in its range; page i of file f begins with FILE_TOKEN * (f + 1) + i."""
+
+
+def file_token(file: int, index: int) -> int:
+    """Return the word at the beginning of a page of a file, when a program begins."""
+    return FILE_TOKEN * (file + 1) + index
+
+
+Compose = Callable[[Profile, World], Kernel]
+"""Composes a kernel in the real geometry."""
+
+
+class ModelError(ZapstressError):
+    """The model did not come to the end of an operation."""
+
+    exit_status = 3
+
+
+class Blind(Lockstep):
+    """A machine to which no checker can object: what a changed model does wrong is for the comparison to see."""
+
+    def fail(self, violation: Violation) -> None:
+        """Go on."""
+
+
+class ModelWorld:
+    """A composed kernel at the beginning of programs of one shape: window, folio orders, files. ``blind``: its checkers are not heard."""
+
+    def __init__(
+        self, profile: Profile, compose: Compose, program: Program, cpus: int = 1, mms: int = PROCESSES_MAX, blind: bool = False
+    ) -> None:
+        self.program, self.cpus = program, cpus
+        real = replace(profile.real, orders=(0, *program.orders))
+        table = real.ptrs_per_pte
+        vpages = -(-(program.first + program.pages) // table) * table
+        pages = 1 << (8 * program.pages + 64).bit_length()
+        world = World(
+            cpus=cpus, mms=mms, vpages=vpages, pages=pages, vmas=128, anon_vmas=128, files=len(program.files),
+            file_pages=max((file.pages for file in program.files), default=1),
+        )  # fmt: skip
+        self.kernel: Kernel = compose(replace(profile, real=real), world)
+        self.arena = Arena.create(self.kernel.layout)
+        self.machine = (Blind if blind else Lockstep)(self.arena, self.kernel.slots, STEPS_MAX)
+        self.kernel.bind(self.arena, self.machine)
+        self.kernel.boot()
+        self.driver = PlainDriver(self.machine)
+        self.services = self.kernel.services()
+        self.do(self._begin)
+        self.snapshot = self.arena.snapshot()
+
+    async def _begin(self) -> None:
+        """Make the first process, and read the files in."""
+        task = self.kernel.task(0)
+        await task.start(0)
+        disk = self.arena["disk"].view
+        for number, file in enumerate(self.program.files):
+            for index in range(file.pages):
+                disk[self.kernel.filemap.slot(number, index)] = file_token(number, index)
+            for index in range(0, file.pages, 1 << file.order):
+                await task.add_file_folio(number, index, file.order, file.memfd)
+                if not file.clean:
+                    await self.kernel.page_writeback.folio_mark_dirty(self.arena["i_pages"].view[self.kernel.filemap.slot(number, index)] - 1)
+
+    def cpu(self, who: int) -> int:
+        """Return the CPU of a thread: its own, if there are several."""
+        return who if self.cpus > 1 else 0
+
+    def do(self, body: Body, cpu: int = 0) -> None:
+        """Run ``body`` on ``cpu`` to its end, with all chance plain."""
+        machine = self.machine
+        machine.begin([Actor(cpu, "program", body), *self.services], Sequential(), PLAIN, 0)
+        self.driver.execute_now()
+        machine.versions += machine.seq
+        if machine.verdict.violation is not None:
+            raise machine.verdict.violation
+        if machine.verdict.kind != "clean":
+            raise ModelError(f"the model ends with {machine.verdict.kind}: {machine.verdict.reason}")
+        self.kernel.settle()
+
+    def run(self) -> ModelRun:
+        """Return a run that stands at the beginning."""
+        self.arena.restore(self.snapshot)
+        return ModelRun(self)
+
+    def close(self) -> None:
+        """Free it."""
+        self.driver.close()
+        self.arena.close()
+
+
+class ModelRun:
+    """One program in the model, operation by operation."""
+
+    def __init__(self, world: ModelWorld) -> None:
+        self.world, self.kernel = world, world.kernel
+        self.space: Space = world.program.space()
+        self.files: tuple[File, ...] = world.program.files
+        self.tokens: dict[int, int] = {0: 0}
+        """Version of a content -> the word that a real process would see."""
+        self.number = 0
+        self.frames = Frames(0)
+        self.view = {name: column.view for name, column in self.kernel.arena.columns.items()}
+
+    # -- what operations use ---------------------------------------------------------------------------------------
+
+    def task(self, who: int) -> Task:
+        """Return the thread; its CPU has switched to its process."""
+        return self.kernel.task(self.world.cpu(who))
+
+    async def store(self, who: int, page: int, offset: int = 0) -> int:
+        """Store this operation's token; return 0, or -1 for a fault."""
+        version = await self.task(who).store(page)
+        if version < 0:
+            return -1
+        self.tokens[version] = (self.number + 1 << TOKEN_SHIFT) + offset
+        return 0
+
+    async def load(self, who: int, page: int) -> int:
+        """Return the word at the beginning of a page, or -1 for a fault."""
+        version = await self.task(who).load(page)
+        return version if version < 0 else self.token(version)
+
+    def token(self, version: int) -> int:
+        """Return the word that stands for a version: those of files are their own names, those of a race say what they are."""
+        return version if version >= FILE_TOKEN else version - RACE_VERSION if version >= RACE_VERSION else self.tokens[version]
+
+    async def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> None:
+        """Map; shared memory does not want to be told of first writes."""
+        quiet = file >= 0 and self.files[file].memfd
+        await self.task(who).mmap(start, nr, max(self.world.program.orders, default=0), file, pgoff, shared, quiet=quiet)
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    def execute(self, number: int, operation: Operation) -> int:
+        """Run an operation, which takes effect on the space; return its result."""
+        self.number = number
+        result: list[int] = []
+
+        async def body() -> None:
+            process = self.space.threads[operation.who]
+            await self.task(operation.who).switch_to(process)
+            result.append(await operation.model(self))
+
+        self.world.do(body, self.world.cpu(operation.who))
+        operation.effect(self.space)
+        return result[0]
+
+    # -- observing -------------------------------------------------------------------------------------------------
+
+    def observe(self, processes: Iterable[int] | None = None) -> dict[int, Process]:
+        """Return the processes that live, or those named."""
+        self.frames.begin()
+        return {process: self._process(process, self.frames) for process in sorted(self.space.regions if processes is None else processes)}
+
+    def _process(self, mm: int, frames: Frames) -> Process:
+        ptes = self._ptes(mm)
+        pages = {addr: self._page(pte, frames) for addr, pte in ptes.items()}
+        vmas = tuple(self._vma(vma, ptes, pages) for vma in self.kernel.mm_types.vmas_in(mm, 0, self.kernel.world.vpages))
+        file, anon, _, shmem = self.kernel.rss(mm)
+        return Process(pages, vmas, (anon, file, shmem), self.view["mm_pgtables"][mm])
+
+    def _ptes(self, mm: int) -> dict[int, int]:
+        """Return the present entries of the window by page."""
+        pmd, pte, program, pgtable = self.view["pmd"], self.view["pte"], self.world.program, self.kernel.pgtable
+        found, size = {}, self.kernel.geometry.ptrs_per_pte
+        at, end = program.first, program.first + program.pages
+        while at < end:
+            stop = min(end, (at // size + 1) * size)
+            table = pmd[pgtable.pmd_index(mm, at)] - 1
+            if table >= 0:
+                first = pgtable.ptep(table, at)
+                found.update({at + k: entry for k, entry in enumerate(pte[first : first + stop - at].tolist()) if entry & PRESENT})
+            at = stop
+        return found
+
+    def _page(self, pte: int, frames: Frames) -> Page:
+        if pte & SPECIAL:
+            return ZERO_PAGE
+        view, page = self.view, pte_pfn(pte)
+        head, count = view["page_head"][page], view["page_mapcount"][page]
+        anon = bool(view["page_mapping"][head] & MAPPING_ANON)
+        return Page(
+            frames.name(page), count, count == 1, anon, anon and bool(view["page_anon_exclusive"][head]), view["page_order"][head], page - head,
+            bool(view["page_dirty"][head]), self.token(view["page_content"][page]),
+        )  # fmt: skip
+
+    def _vma(self, vma: int, ptes: dict[int, int], pages: dict[int, Page]) -> Vma:
+        """Return a mapping with what smaps_account() adds up (fs/proc/task_mmu.c)."""
+        view = self.view
+        start, end, file = view["vma_start"][vma], view["vma_end"][vma], view["vma_file"][vma] - 1
+        pss, sums, anonymous = 0, [0, 0, 0, 0], 0
+        for addr in range(start, end):
+            page = pages.get(addr)
+            if page is None or not page.frame:
+                continue
+            pss += (PAGE_BYTES << PSS_SHIFT) // max(1, page.mapcount)
+            sums[(0 if page.mapcount > 1 else 2) + bool(page.dirty or ptes[addr] & DIRTY)] += 1
+            anonymous += page.anon
+        pgoff = view["vma_pgoff"][vma] if file >= 0 else 0
+        shared = bool(view["vma_flags"][vma] & VM_SHARED)
+        return Vma(start, end, shared, file, pgoff, sum(sums), pss >> PSS_SHIFT + 10, sums[0], sums[1], sums[2], sums[3], anonymous)
+
+
+PAGE_BYTES, PSS_SHIFT = 4096, 12
+ZERO_PAGE = Page(0, 0, False, False, False, 0, 0, False, 0)

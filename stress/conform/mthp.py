@@ -1,0 +1,116 @@
+"""The sizes of large folios that the kernel may use: read, and with ``--configure-mthp`` changed and put back.
+
+What is changed is put back by a guardian, a process that does nothing but wait for the end of this one, however that comes: an end in order,
+an interrupt, SIGKILL.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from stress.errors import Skipped, StorageError
+
+THP = Path("/sys/kernel/mm/transparent_hugepage")
+ENABLED, SHMEM_ENABLED = "enabled", "shmem_enabled"
+OFF = "never"
+ON = {ENABLED: "madvise", SHMEM_ENABLED: "always"}
+"""Anonymous memory gets large folios where MADV_HUGEPAGE asks for them, shared memory wherever it is written."""
+
+
+def chosen(text: str) -> str:
+    """Return the word in brackets."""
+    found = re.search(r"\[([\w+]+)\]", text)
+    return found[1] if found else text.strip()
+
+
+def switches(folder: Path = THP) -> dict[int, dict[str, Path]]:
+    """Return order -> which switches there are, of the sizes that this kernel offers."""
+    page_kib = os.sysconf("SC_PAGE_SIZE") // 1024
+    found: dict[int, dict[str, Path]] = {}
+    for size in folder.glob("hugepages-*kB"):
+        kib = int(size.name.removeprefix("hugepages-").removesuffix("kB"))
+        files = {name: size / name for name in (ENABLED, SHMEM_ENABLED) if (size / name).exists()}
+        found[(kib // page_kib).bit_length() - 1] = files
+    return dict(sorted(found.items()))
+
+
+def offered(which: str, folder: Path = THP) -> tuple[int, ...]:
+    """Return the orders that have a switch ``which``."""
+    return tuple(order for order, files in switches(folder).items() if which in files)
+
+
+def effective(which: str = ENABLED, folder: Path = THP) -> tuple[int, ...]:
+    """Return the orders that are on at the moment, for memory with MADV_HUGEPAGE."""
+    if not (folder / which).exists():
+        return ()
+    top = chosen((folder / which).read_text())
+    states = {order: chosen(files[which].read_text()) for order, files in switches(folder).items() if which in files}
+    return tuple(order for order, state in states.items() if (top if state == "inherit" else state) not in (OFF, "deny"))
+
+
+class Configured:
+    """Sizes to be set at will until the end of the block, or of this process. A context manager."""
+
+    def __init__(self, folder: Path = THP) -> None:
+        self.switches = switches(folder)
+        if not self.switches:
+            raise Skipped(f"{folder} offers no sizes of large folios: this kernel has no mTHP")
+        self.saved = {path: chosen(path.read_text()) for files in self.switches.values() for path in files.values()}
+        self.state = dict(self.saved)
+        read, self.lifeline = os.pipe()
+        self.guardian = os.fork()
+        if not self.guardian:
+            self._guard(read)
+        os.close(read)
+
+    def _guard(self, lifeline: int) -> None:
+        """Wait for the end of the process that made this one; put everything back."""
+        try:
+            os.setsid()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            os.close(self.lifeline)
+            os.read(lifeline, 1)
+            put_back(self.saved)
+        finally:
+            os._exit(0)
+
+    def set(self, anon: Iterable[int], shmem: Iterable[int] = ()) -> None:
+        """Switch these orders on and all others off."""
+        wanted = {ENABLED: set(anon), SHMEM_ENABLED: set(shmem)}
+        for order, files in self.switches.items():
+            for which, path in files.items():
+                word = ON[which] if order in wanted[which] else OFF
+                if self.state[path] != word:
+                    write(path, word)
+                    self.state[path] = word
+
+    def __enter__(self) -> Configured:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        os.close(self.lifeline)
+        os.waitpid(self.guardian, 0)
+        changed = [str(path) for path, word in self.saved.items() if chosen(path.read_text()) != word]
+        if changed:
+            raise StorageError(f"{changed[0]} could not be put back to {self.saved[Path(changed[0])]}; write it there")
+
+
+def put_back(saved: dict[Path, str]) -> None:
+    """Write each file's word again, where it has changed."""
+    for path, word in saved.items():
+        if chosen(path.read_text()) != word:
+            path.write_text(word)
+
+
+def write(path: Path, word: str) -> None:
+    """Change a switch."""
+    try:
+        path.write_text(word)
+    except OSError as error:
+        raise Skipped(f"{path} cannot be set to {word} ({error.strerror}): --configure-mthp needs root") from None

@@ -1,0 +1,352 @@
+"""What programs are made of. Each operation is one class: when it is allowed, what it does, how it is drawn, and its C.
+
+To add one is to write such a class; generator, runners, shrinker, file format and listing take it from :data:`OPERATIONS`. The fields of
+the class, all integers, are its arguments; the first is the thread that runs it. Pages are numbered as the model's are.
+
+An operation that its state does not allow (its thread is gone, say, because shrinking has taken away who made it) is skipped by both sides.
+Results are 0 or a negative errno for system calls, and the word that was read, or -1 for a segmentation fault, for accesses.
+"""
+
+from __future__ import annotations
+
+import errno
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from stress.conform.agents import LOAD, MADVISE, MUNMAP, STORE
+from stress.conform.space import PROCESSES_MAX, THREADS_MAX, Region, Space
+
+if TYPE_CHECKING:
+    from stress.conform.linux import LinuxRun
+    from stress.conform.model import ModelRun
+
+Choose = Callable[[int], int]
+"""Returns a number in 0..n-1."""
+
+MADV_DONTNEED = 4
+LENGTHS = (1, 1, 2, 3, 4, 7, 8, 16, 17, 32, 64)
+FILL_MAX = 64
+LARGE_WINDOW, LARGE = 128, 16
+
+
+@dataclass(frozen=True)
+class Operation(ABC):
+    """One operation of thread ``who``."""
+
+    who: int
+
+    name: ClassVar[str]
+    weight: ClassVar[int] = 4
+    """How often it is drawn, beside the others."""
+
+    def allowed(self, space: Space) -> bool:
+        """Return whether it can be run in ``space``."""
+        return self.who in space.threads
+
+    def effect(self, space: Space) -> None:
+        """Do to ``space`` what it does."""
+
+    @abstractmethod
+    async def model(self, run: ModelRun) -> int:
+        """Run it in the model; return its result."""
+
+    @abstractmethod
+    def linux(self, run: LinuxRun) -> int:
+        """Run it in a real process; return its result."""
+
+    @abstractmethod
+    def c(self) -> str:
+        """Return it as C, in terms of page(n), map(...) and the system calls."""
+
+    @classmethod
+    @abstractmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        """Return such an operation for ``who``; None if there is none that makes sense."""
+
+    def plain(self) -> list[object]:
+        """Return it as data: name, arguments."""
+        return [self.name, *astuple(self)]
+
+
+def draw_page(space: Space, who: int, choose: Choose) -> int:
+    """Return a page of the window, as a rule one that is mapped."""
+    regions = space.regions[space.threads[who]]
+    if not regions or not choose(16):
+        return space.first + choose(space.pages)
+    region = regions[choose(len(regions))]
+    return region.start + choose(region.end - region.start)
+
+
+def draw_length(space: Space, choose: Choose) -> int:
+    """Return a number of pages for a range: in a large window one range in three is LARGE times as long, one up to the window's length."""
+    size = choose(3) if space.pages > LARGE_WINDOW else 0
+    return 1 + choose(space.pages) if size == 2 else LENGTHS[choose(len(LENGTHS))] * (LARGE if size else 1)
+
+
+def draw_range(space: Space, who: int, choose: Choose) -> tuple[int, int]:
+    """Return (first page, pages) of a range in the window that begins at a page, or ends with one, that is mapped as a rule."""
+    page, length = draw_page(space, who, choose), draw_length(space, choose)
+    start = page if choose(2) else max(space.first, page + 1 - length)
+    return start, min(length, space.first + space.pages - start)
+
+
+@dataclass(frozen=True)
+class Store(Operation):
+    """A store to one page."""
+
+    page: int
+    name = "store"
+    weight = 16
+
+    async def model(self, run: ModelRun) -> int:
+        return await run.store(self.who, self.page)
+
+    def linux(self, run: LinuxRun) -> int:
+        return run.call(self.who, (STORE, run.address(self.page), run.token()))
+
+    def c(self) -> str:
+        return f"*page({self.page}) = TOKEN;"
+
+    @classmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        return cls(who, draw_page(space, who, choose))
+
+
+@dataclass(frozen=True)
+class Load(Operation):
+    """A load from one page."""
+
+    page: int
+    name = "load"
+    weight = 6
+
+    async def model(self, run: ModelRun) -> int:
+        return await run.load(self.who, self.page)
+
+    def linux(self, run: LinuxRun) -> int:
+        return run.call(self.who, (LOAD, run.address(self.page)))
+
+    def c(self) -> str:
+        return f"*page({self.page});"
+
+    @classmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        return cls(who, draw_page(space, who, choose))
+
+
+@dataclass(frozen=True)
+class Fill(Operation):
+    """A store to each page of a range that is mapped."""
+
+    start: int
+    nr: int
+    name = "fill"
+    weight = 10
+
+    def allowed(self, space: Space) -> bool:
+        return super().allowed(space) and space.mapped(space.threads[self.who], self.start, self.start + self.nr) == self.nr
+
+    async def model(self, run: ModelRun) -> int:
+        return min([await run.store(self.who, self.start + k, k) for k in range(self.nr)])
+
+    def linux(self, run: LinuxRun) -> int:
+        return min(run.calls(self.who, [(STORE, run.address(self.start + k), run.token(k)) for k in range(self.nr)]))
+
+    def c(self) -> str:
+        return f"for (i = 0; i < {self.nr}; i++) *page({self.start} + i) = TOKEN + i;"
+
+    @classmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        start, nr = draw_range(space, who, choose)
+        region = space.at(who, start)
+        return cls(who, start, min(nr, region.end - start, FILL_MAX)) if region else None
+
+
+@dataclass(frozen=True)
+class Map(Operation):
+    """mmap() at a given place, of anonymous memory or of a file."""
+
+    start: int
+    nr: int
+    file: int
+    shared: int
+    pgoff: int
+    name = "mmap"
+    weight = 5
+
+    def allowed(self, space: Space) -> bool:
+        """Nothing is mapped there or right beside: the model does not merge mappings. Shared memory is a file's."""
+        if (self.shared and self.file < 0) or not super().allowed(space):
+            return False
+        return not space.mapped(space.threads[self.who], self.start - 1, self.start + self.nr + 1)
+
+    def effect(self, space: Space) -> None:
+        space.map(space.threads[self.who], Region(self.start, self.start + self.nr, self.file, bool(self.shared), self.pgoff))
+
+    async def model(self, run: ModelRun) -> int:
+        await run.mmap(self.who, self.start, self.nr, self.file, bool(self.shared), self.pgoff)
+        return 0
+
+    def linux(self, run: LinuxRun) -> int:
+        return run.mmap(self.who, self.start, self.nr, self.file, bool(self.shared), self.pgoff)
+
+    def c(self) -> str:
+        kind = "MAP_SHARED" if self.shared else "MAP_PRIVATE"
+        what = f"{kind}, file{self.file}, {self.pgoff}" if self.file >= 0 else f"{kind} | MAP_ANONYMOUS, -1, 0"
+        return f"map({self.start}, {self.nr}, {what});"
+
+    @classmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        start, nr = space.first + choose(space.pages), draw_length(space, choose)
+        end = min(start + nr, space.first + space.pages)
+        regions = space.regions[space.threads[who]]
+        if any(r.start <= start <= r.end for r in regions):
+            return None
+        nr = min([end, *(r.start - 1 for r in regions if r.start > start)]) - start
+        file = choose(len(space.files) + 2) - 2
+        if file < 0:
+            return cls(who, start, nr, -1, 0, 0) if nr > 0 else None
+        nr = min(nr, space.files[file].pages)
+        return cls(who, start, nr, file, choose(2), choose(space.files[file].pages - nr + 1)) if nr > 0 else None
+
+
+@dataclass(frozen=True)
+class Unmap(Operation):
+    """munmap() of a range."""
+
+    start: int
+    nr: int
+    name = "munmap"
+
+    def effect(self, space: Space) -> None:
+        space.unmap(space.threads[self.who], self.start, self.start + self.nr)
+
+    async def model(self, run: ModelRun) -> int:
+        await run.task(self.who).munmap(self.start, self.nr)
+        return 0
+
+    def linux(self, run: LinuxRun) -> int:
+        return run.call(self.who, (MUNMAP, run.address(self.start), run.size(self.nr)))
+
+    def c(self) -> str:
+        return f"munmap(page({self.start}), {self.nr} * PAGE);"
+
+    @classmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        return cls(who, *draw_range(space, who, choose))
+
+
+@dataclass(frozen=True)
+class Dontneed(Operation):
+    """madvise(MADV_DONTNEED) of a range; -ENOMEM if it has holes, when all the rest has been done."""
+
+    start: int
+    nr: int
+    name = "dontneed"
+    weight = 6
+
+    async def model(self, run: ModelRun) -> int:
+        await run.task(self.who).dontneed(self.start, self.nr)
+        return 0 if run.space.mapped(run.space.threads[self.who], self.start, self.start + self.nr) == self.nr else -errno.ENOMEM
+
+    def linux(self, run: LinuxRun) -> int:
+        return run.call(self.who, (MADVISE, run.address(self.start), run.size(self.nr), MADV_DONTNEED))
+
+    def c(self) -> str:
+        return f"madvise(page({self.start}), {self.nr} * PAGE, MADV_DONTNEED);"
+
+    @classmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        return cls(who, *draw_range(space, who, choose))
+
+
+@dataclass(frozen=True)
+class Fork(Operation):
+    """fork(); the child's thread gets the next number."""
+
+    name = "fork"
+    weight = 3
+
+    def allowed(self, space: Space) -> bool:
+        return super().allowed(space) and space.processes < PROCESSES_MAX and space.slots < THREADS_MAX
+
+    def effect(self, space: Space) -> None:
+        space.thread(space.fork(space.threads[self.who]))
+
+    async def model(self, run: ModelRun) -> int:
+        await run.task(self.who).fork(run.space.processes)
+        return 0
+
+    def linux(self, run: LinuxRun) -> int:
+        return run.fork(self.who)
+
+    def c(self) -> str:
+        return "fork();"
+
+    @classmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        return cls(who)
+
+
+@dataclass(frozen=True)
+class Thread(Operation):
+    """A new thread of the same process, which gets the next number."""
+
+    name = "thread"
+    weight = 1
+
+    def allowed(self, space: Space) -> bool:
+        return super().allowed(space) and space.slots < THREADS_MAX
+
+    def effect(self, space: Space) -> None:
+        space.thread(space.threads[self.who])
+
+    async def model(self, run: ModelRun) -> int:
+        await run.task(self.who).start(run.space.threads[self.who])
+        return 0
+
+    def linux(self, run: LinuxRun) -> int:
+        return run.thread(self.who)
+
+    def c(self) -> str:
+        return "pthread_create();"
+
+    @classmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        return cls(who)
+
+
+@dataclass(frozen=True)
+class Exit(Operation):
+    """The thread ends, and its process with its last one."""
+
+    name = "exit"
+    weight = 2
+
+    def effect(self, space: Space) -> None:
+        space.exit(self.who)
+
+    async def model(self, run: ModelRun) -> int:
+        await run.task(self.who).exit()
+        return 0
+
+    def linux(self, run: LinuxRun) -> int:
+        return run.exit(self.who)
+
+    def c(self) -> str:
+        return "syscall(SYS_exit, 0);"
+
+    @classmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        return cls(who) if len(space.threads) > 1 or not choose(4) else None
+
+
+def _all(base: type[Operation]) -> list[type[Operation]]:
+    return [sub for cls in base.__subclasses__() for sub in (cls, *_all(cls))]
+
+
+OPERATIONS: dict[str, type[Operation]] = {cls.name: cls for cls in _all(Operation)}  # type: ignore[type-abstract]
+"""Every operation by its name."""
+

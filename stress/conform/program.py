@@ -1,0 +1,71 @@
+"""A program: what conformance runs on both sides. Immutable; a file of JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stress.conform.operations import OPERATIONS, Operation
+from stress.conform.space import File, Space
+from stress.errors import UsageError
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Program:
+    """Operations, and the world that they begin in.
+
+    The window is ``pages`` pages from page ``first`` on, counted from the beginning of a page table. ``orders`` are those that anonymous
+    memory may use besides 0. ``seed`` is where the program comes from; it decides nothing.
+    """
+
+    seed: int
+    first: int
+    pages: int
+    orders: tuple[int, ...]
+    files: tuple[File, ...]
+    operations: tuple[Operation, ...]
+    race: tuple[Operation, ...] = ()
+    """What the threads then do at once, each in this order: empty but in racing mode."""
+
+    def space(self) -> Space:
+        """Return the space in which the program begins."""
+        return Space(self.first, self.pages, self.files)
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as data for JSON."""
+        return {
+            "conform": VERSION, "seed": self.seed, "first": self.first, "pages": self.pages, "orders": list(self.orders),
+            "files": [asdict(file) for file in self.files], "operations": [operation.plain() for operation in self.operations],
+            "race": [operation.plain() for operation in self.race],
+        }  # fmt: skip
+
+    def dumps(self) -> str:
+        """Return the text of its file."""
+        return json.dumps(self.plain(), indent=None)
+
+
+def load(path: Path) -> Program:
+    """Return the program in a file. Raises UsageError if it is not one."""
+    try:
+        return loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except (UsageError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def loads(text: str) -> Program:
+    """Return the program that :meth:`Program.dumps` gave. Raises UsageError if ``text`` is not one."""
+    try:
+        data = json.loads(text)
+        if data["conform"] != VERSION:
+            raise UsageError(f"a program of format {data['conform']}, and this version reads {VERSION}")
+        operations, race = (tuple(OPERATIONS[name](*map(int, given)) for name, *given in data[part]) for part in ("operations", "race"))
+        files = tuple(File(bool(file["memfd"]), int(file["pages"]), int(file["order"]), bool(file["clean"])) for file in data["files"])
+        return Program(int(data["seed"]), int(data["first"]), int(data["pages"]), tuple(map(int, data["orders"])), files, operations, race)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"not a conformance program ({type(error).__name__}: {error}); zapstress conform --json names those it kept") from None

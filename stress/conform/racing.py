@@ -1,0 +1,198 @@
+"""Racing mode: two real threads run the end of a program at once, again and again, and the model says in which states that may end.
+
+A racing program has a beginning, run operation by operation as ever, which leaves two threads, of one process or of two; then a few
+operations of each, begun at once on two CPUs. Compared is the projection of :func:`project`: what the operations returned, and everything that is
+observed of the processes. The model's ends are all there are, if its search came to an end; else the round is inconclusive.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Sequence
+from ctypes import CDLL, byref, c_int, c_long, c_void_p
+from typing import Any
+
+from sim.machine import Actor
+from sim.profile import Profile
+from stress.conform.agents import BARRIER, PATH_AT, SCHED_SETAFFINITY, Agents, Order
+from stress.conform.explore import Explored, Search, explore
+from stress.conform.linux import LinuxRun
+from stress.conform.model import RACE_VERSION, TOKEN_SHIFT, Compose, ModelRun, ModelWorld
+from stress.conform.observation import Frames as Names
+from stress.conform.observation import Process
+from stress.conform.operations import Dontneed, Fork, Operation
+from stress.conform.procfs import Frames
+from stress.conform.program import Program
+from stress.data import PLAIN
+
+RACERS = 2
+GETPID, MOVE_PAGES = 39, 279
+DELAY_MAX = 24
+"""System calls that do nothing, before an operation that begins later."""
+
+End = tuple[tuple[tuple[int, ...], ...], tuple[Any, ...]]
+"""Results of the racers; (number, pages, mappings, RSS, tables) of each process."""
+
+
+def project(results: Sequence[Sequence[int]], processes: dict[int, Process]) -> End:
+    """Return the end of a race as a value: results of each racer, and the processes as observed."""
+    seen = tuple((number, tuple(sorted(process.pages.items())), *process[1:]) for number, process in processes.items())
+    return tuple(map(tuple, results)), seen
+
+
+def of(program: Program, who: int) -> list[tuple[int, Operation]]:
+    """Return (number, operation) of a racer's operations; numbers go on from those of the beginning."""
+    first = len(program.operations)
+    return [(first + at, operation) for at, operation in enumerate(program.race) if operation.who == who]
+
+
+def result_of(operation: Operation, result: int) -> int:
+    """Return the part of a result that is compared: not whether MADV_DONTNEED met a hole that another thread had made."""
+    return 0 if isinstance(operation, Dontneed) else result
+
+
+# -- the model -------------------------------------------------------------------------------------------------------
+
+
+class ModelRace:
+    """A racing program in the model, at the moment when the race begins."""
+
+    def __init__(self, profile: Profile, compose: Compose, program: Program) -> None:
+        self.program = program
+        forks = sum(isinstance(operation, Fork) for operation in (*program.operations, *program.race))
+        self.world = ModelWorld(profile, compose, program, cpus=RACERS, mms=1 + forks)
+        self.run: ModelRun = self.world.run()
+        for number, operation in enumerate(program.operations):
+            self.run.execute(number, operation)
+        for who in range(RACERS):
+            self.world.do(lambda who=who: self._ready(who), who)  # type: ignore[misc]
+        self.snapshot = self.world.arena.snapshot()
+        self.results: list[list[int]] = []
+        self.at = [0] * RACERS
+        machine = self.world.machine
+        self.search = Search(machine, machine.slots - 1, lambda slot: RACE_VERSION + (self.at[slot] + 1 << TOKEN_SHIFT))
+
+    async def _ready(self, who: int) -> None:
+        """Load the racer's address space, and drain its CPU's batches."""
+        await self.run.task(who).switch_to(self.run.space.threads[who])
+        await self.run.kernel.swap.lru_add_drain(who)
+
+    async def _race(self, who: int) -> None:
+        for number, operation in of(self.program, who):
+            self.at[who] = number
+            self.results[who].append(result_of(operation, await operation.model(self.run)))
+            self.search.note(who)
+
+    def begin(self) -> None:
+        """Restore, and begin the race."""
+        self.world.arena.restore(self.snapshot)
+        self.results, self.run.frames = [[] for _ in range(RACERS)], Names(0)
+        racers = [Actor(who, f"T{who}", lambda who=who: self._race(who)) for who in range(RACERS)]  # type: ignore[misc]
+        self.world.machine.begin([*racers, *self.world.services], self.search, PLAIN, 0)
+
+    def end(self) -> End:
+        """Return the projection of the state in which the race has ended."""
+        self.search.note(self.world.machine.current)
+        space = self.run.space
+        children = range(space.processes, space.processes + sum(isinstance(operation, Fork) for operation in self.program.race))
+        return project(self.results, self.run.observe([*space.regions, *children]))
+
+    def ends(self, executions_max: int) -> Explored:
+        """Return the states in which the race can end."""
+        return explore(self.world.driver, self.search, self.begin, self.end, executions_max)
+
+    def close(self) -> None:
+        """Free the world."""
+        self.world.close()
+
+
+# -- the kernel ------------------------------------------------------------------------------------------------------
+
+
+class LinuxRace(LinuxRun):
+    """A racing program in real processes; the racers stay on two CPUs from the beginning."""
+
+    def __init__(self, agents: Agents, frames: Frames, program: Program, cpus: Sequence[int]) -> None:
+        super().__init__(agents, frames, program)
+        self.cpus = cpus
+        self.recorded: list[Order] | None = None
+        self._pin(0)
+        for number, operation in enumerate(program.operations):
+            self.execute(number, operation)
+            if len(self.space.threads) == RACERS and len(self.tids) == RACERS:
+                self._pin(1)
+
+    def _pin(self, who: int) -> None:
+        self.agents.put(who + 1, PATH_AT, struct.pack("<16Q", *(1 << self.cpus[who] % 64 if word == self.cpus[who] // 64 else 0 for word in range(16))))
+        self.agents.call(who + 1, (SCHED_SETAFFINITY, 0, 128, self.agents.address(who + 1, PATH_AT)))
+
+    def calls(self, who: int, orders: Sequence[Order]) -> list[int]:
+        """Run orders; or only take note of them, while a race is prepared."""
+        if self.recorded is None:
+            return super().calls(who, orders)
+        self.recorded += orders
+        return [0] * len(orders)
+
+    def fork(self, who: int) -> int:
+        if self.recorded is None:
+            return super().fork(who)
+        self.agents.load(self.space.slots + 1, ())
+        self.recorded.append(self.agents.fork_order(self.space.slots + 1))
+        return 0
+
+    def race(self, delays: Sequence[int]) -> tuple[list[list[int]], dict[int, Process]]:
+        """Let the racers run at once, each after its delay; return their results, and the processes at the end."""
+        barrier = self.agents.address(0, PATH_AT)
+        self.agents.put(0, PATH_AT, struct.pack("<q", RACERS))
+        reports = [who + 1 for who in range(RACERS)]
+        for who in range(RACERS):
+            self.recorded = [(BARRIER, barrier), *[(GETPID,)] * delays[who]]
+            for number, operation in of(self.program, who):
+                self.number = number
+                operation.linux(self)
+            self.agents.load(who + 1, self.recorded)
+        self.recorded = None
+        forks = [operation for operation in self.program.race if isinstance(operation, Fork)]
+        drain_all()
+        self.agents.order(*reports)
+        self.agents.await_reports(*reports, *(self.space.slots + 1 for _ in forks))
+        results = [self._results(who, 1 + delays[who]) for who in range(RACERS)]
+        for operation in self.program.race:
+            operation.effect(self.space)
+        return results, self.observe()
+
+    def _results(self, who: int, skip: int) -> list[int]:
+        """Return what a racer's operations returned; take note of its child."""
+        mine = of(self.program, who)
+        results = []
+        for (_, operation), result in zip(mine, self.agents.results(who + 1, skip + len(mine))[skip:], strict=True):
+            if isinstance(operation, Fork):
+                self.agents.pids.add(result)
+                self.born(result)
+            results.append(result_of(operation, min(0, result) if isinstance(operation, Fork) else result))
+        return results
+
+
+def race_text(end: End, ends: Iterable[End]) -> str:
+    """Say how an end of the kernel's differs from the nearest of the model's."""
+    kernel = parts(end)
+    nearest = min(map(parts, ends), key=lambda model: sum(model.get(what) != value for what, value in kernel.items()), default={})
+    told = [f"{what}: model {nearest.get(what)}, kernel {value}" for what, value in kernel.items() if nearest.get(what) != value]
+    return "the model cannot end so; its nearest end differs in " + "; ".join(told or ["what the kernel lacks"])
+
+
+def parts(end: End) -> dict[str, object]:
+    """Return an end as named values."""
+    results, processes = end
+    found: dict[str, object] = {f"results of T{who}": result for who, result in enumerate(results)}
+    for number, pages, vmas, rss, tables in processes:
+        found |= {f"process {number} page {addr}": tuple(page) for addr, page in pages}
+        found |= {f"process {number} {what}": value for what, value in (("pages", [a for a, _ in pages]), ("vmas", vmas), ("rss", rss), ("tables", tables))}
+    return found
+
+
+def drain_all() -> None:
+    """Have every CPU drain its LRU batches: move_pages() does so before it looks at what it is to move (lru_cache_disable)."""
+    page, node, status = c_void_p(1), c_int(0), c_int(0)
+    CDLL(None, use_errno=True).syscall(c_long(MOVE_PAGES), c_int(os.getpid()), c_long(1), byref(page), byref(node), byref(status), c_int(0))

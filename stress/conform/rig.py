@@ -1,0 +1,167 @@
+"""Both sides, ready: runs one program at a time in the model and in real processes, and compares after each operation."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import TracebackType
+
+from sim.machine import Violation
+from sim.profile import Profile
+from stress.conform.agents import Agents
+from stress.conform.compare import differences
+from stress.conform.linux import LinuxRun
+from stress.conform.model import Compose, ModelRun, ModelWorld
+from stress.conform.observation import Difference, Observation
+from stress.conform.operations import Load, Map, Operation
+from stress.conform.procfs import Frames, require
+from stress.conform.program import Program
+from stress.conform.rules import PMD_SPLIT, SMALL_FILES, Conditions
+from stress.conform.space import THREADS_MAX, File
+
+WORLDS_MAX = 32
+"""Composed model worlds that are kept; the one not used for longest goes first."""
+
+RETRIES_MAX = 5
+"""How often a program is run again whose difference a named condition may explain."""
+
+
+@dataclass
+class Tally:
+    """What has been compared."""
+
+    operations: Counter[str] = field(default_factory=Counter)
+    pages: int = 0
+    """Present pages, each time they were compared."""
+    observations: int = 0
+    excluded: Counter[str] = field(default_factory=Counter)
+    """Runs that were set aside, by the rule."""
+    retried: int = 0
+    """Programs that were run again."""
+    given_up: int = 0
+    """Programs of which every run was set aside."""
+
+    def add(self, other: Tally) -> None:
+        """Add another's counts."""
+        self.operations += other.operations
+        self.excluded += other.excluded
+        self.pages += other.pages
+        self.observations += other.observations
+        self.retried += other.retried
+        self.given_up += other.given_up
+
+
+@dataclass(frozen=True)
+class Found:
+    """The first operation of a program after which the sides differ."""
+
+    program: Program
+    number: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def signature(self) -> str:
+        """What makes two finds the same: the operation and the field that differs first."""
+        return f"{self.program.operations[self.number].name} {self.differences[0].what}"
+
+
+class Rig:
+    """Agents and model worlds of one process, which stays on one CPU. A context manager."""
+
+    def __init__(self, profile: Profile, compose: Compose, cpu: int | None = None, blind: bool = False) -> None:
+        require()
+        self.profile, self.compose, self.blind = profile, compose, blind
+        self.allowed = os.sched_getaffinity(0)
+        self.cpu = min(self.allowed) if cpu is None else cpu
+        os.sched_setaffinity(0, {self.cpu})
+        self.agents = Agents(THREADS_MAX, self.cpu)
+        self.frames = Frames()
+        self.worlds: dict[object, ModelWorld] = {}
+        self.tally = Tally()
+
+    def __enter__(self) -> Rig:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        os.sched_setaffinity(0, self.allowed)
+        self.agents.close()
+        self.frames.close()
+        for world in self.worlds.values():
+            world.close()
+
+    def world(self, program: Program) -> ModelWorld:
+        """Return the model's world of the program's shape."""
+        shape = (program.first, program.pages, program.orders, program.files)
+        world = self.worlds.pop(shape, None) or ModelWorld(self.profile, self.compose, program, blind=self.blind)
+        self.worlds[shape] = world
+        if len(self.worlds) > WORLDS_MAX:
+            self.worlds.pop(next(iter(self.worlds))).close()
+        return world
+
+    @cached_property
+    def large_file_folios(self) -> bool:
+        """Whether the file system makes large folios as large pieces are written."""
+        operations = (Map(0, 0, 16, 0, 1, 0), Load(0, 0))
+        linux = LinuxRun(self.agents, self.frames, Program(0, 0, 16, (), (File(False, 16, 4),), operations))
+        try:
+            for number, operation in enumerate(operations):
+                linux.execute(number, operation)
+            return linux.observe()[0].pages[0].order == 4
+        finally:
+            linux.close()
+
+    def fit(self, program: Program) -> Program:
+        """Return the program with small pages in regular files if the file system makes no others."""
+        if self.large_file_folios or not any(file.order for file in program.files):
+            return program
+        self.tally.excluded[SMALL_FILES] += 1
+        return replace(program, files=tuple(replace(file, order=0) for file in program.files))
+
+    def check(self, program: Program) -> Found | None:
+        """Run a program until the sides differ. A run during which a named condition changed is set aside and made again."""
+        program = self.fit(program)
+        for attempt in range(RETRIES_MAX):
+            found, before = self._run(program)
+            if found is None:
+                return None
+            rules = before.explain(found.differences)
+            if not rules:
+                return found
+            self.tally.excluded.update(rules)
+            self.tally.retried += not attempt
+        self.tally.given_up += 1
+        return None
+
+    def _run(self, program: Program) -> tuple[Found | None, Conditions]:
+        """Run a program once; return what was found, and the conditions in which it began."""
+        model, linux = self.world(program).run(), LinuxRun(self.agents, self.frames, program)
+        before = Conditions.now(program)
+        try:
+            for number, operation in enumerate(program.operations):
+                if operation.allowed(model.space):
+                    different = self._step(model, linux, number, operation)
+                    if different:
+                        return Found(program, number, tuple(different)), before
+            return None, before
+        finally:
+            self.tally.excluded[PMD_SPLIT] += linux.splits
+            linux.close()
+
+    def _step(self, model: ModelRun, linux: LinuxRun, number: int, operation: Operation) -> list[Difference]:
+        """Run one operation on both sides, and compare."""
+        self.tally.operations[operation.name] += 1
+        try:
+            returned = model.execute(number, operation)
+        except Violation as violation:
+            return [Difference("model", "the operation", str(violation), "not run")]
+        except Exception as error:
+            if not self.blind:
+                raise
+            return [Difference("model", "the operation", f"{type(error).__name__}: {error}", "not run")]
+        given = linux.execute(number, operation)
+        ours, theirs = Observation(returned, model.observe()), Observation(given, linux.observe())
+        self.tally.observations += len(ours.processes)
+        self.tally.pages += sum(len(process.pages) for process in ours.processes.values())
+        return differences(ours, theirs)

@@ -1,0 +1,107 @@
+"""What a kernel may do of its own accord, by name: if one of these happened during a run, its difference proves nothing, and it is made again.
+
+Each condition is a counter of the kernel's that tells that it happened. The runs so set aside are counted by rule and reported; a difference
+during which none of them moved is a difference.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from stress.conform.generator import HUGE
+from stress.conform.observation import Difference, Page
+from stress.conform.program import Program
+
+THP = "/sys/kernel/mm/transparent_hugepage"
+
+VMSTAT_RULES = {
+    "reclaim": ("pgsteal_kswapd", "pgsteal_direct", "pgsteal_khugepaged"),
+    "migration": ("pgmigrate_success",),
+    "split": ("thp_split_page", "thp_underused_split_page"),
+    "collapse": ("thp_collapse_alloc",),
+    "writeback": ("nr_written",),
+}
+"""Rule -> fields of /proc/vmstat."""
+
+CONCERNS = {"writeback": {"page.dirty", "vma.shared_clean", "vma.shared_dirty", "vma.private_clean", "vma.private_dirty"}}
+"""Rule -> fields that it can change, for those that change few."""
+
+SIZE_RULES = {"fragmented": ("anon_fault_fallback", "shmem_fallback"), "split": ("split",)}
+"""Rule -> counters in the ``stats`` folder of each folio size that the program may use."""
+
+PMD_SPLIT = "pmd-split"
+"""A 2 MiB folio comes mapped by a PMD, which the model has not: it is split into PTEs before it is compared, which dirties it."""
+
+SMALL_FILES = "small-file-folios"
+"""The file system that holds the programs' files makes no large folios of what is written: their files have small pages."""
+
+ABOUT = {
+    "reclaim": "pages were reclaimed",
+    "migration": "pages were migrated, by compaction or NUMA balancing",
+    "split": "a large folio was split",
+    "collapse": "khugepaged made a huge page",
+    "writeback": "dirty pages were written out",
+    SMALL_FILES: "the file system makes no large folios: the program ran with small ones",
+    PMD_SPLIT: "a folio of the PMD's size was split into PTEs before it was compared; whether it is dirty is not compared",
+    "fragmented": "a large folio could not be had, and a smaller one was taken",
+}
+"""What each rule says."""
+
+
+def read(path: str) -> bytes:
+    """Return the content of a small file, or nothing if there is none."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(1 << 16)
+    except OSError:
+        return b""
+
+
+def excluded(what: str, page: Page) -> str:
+    """Return the rule by which a field of a page is not compared, or ``""``."""
+    return PMD_SPLIT if what == "page.dirty" and page.anon and page.order == HUGE else ""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The counters at one moment."""
+
+    program: Program
+    vmstat: bytes
+    sizes: tuple[tuple[str, str, bytes], ...]
+    """(rule, path, content)."""
+
+    @classmethod
+    def now(cls, program: Program) -> Conditions:
+        """Read them."""
+        return cls(program, read("/proc/vmstat"), tuple((rule, path, read(path)) for rule, path in size_files(program)))
+
+    def explain(self, differences: Iterable[Difference]) -> list[str]:
+        """Return the rules whose counters have changed since, and that may be the reason of all ``differences``."""
+        fields = {difference.what for difference in differences}
+        return [rule for rule in self.moved() if fields <= CONCERNS.get(rule, fields)]
+
+    def moved(self) -> list[str]:
+        """Return the rules whose counters have changed since."""
+        later = Conditions.now(self.program)
+        rules = {rule for rule, fields in VMSTAT_RULES.items() for name in fields if value(self.vmstat, name) != value(later.vmstat, name)}
+        rules |= {was[0] for was, now in zip(self.sizes, later.sizes, strict=True) if was != now}
+        return sorted(rules)
+
+
+def size_files(program: Program) -> Iterator[tuple[str, str]]:
+    """Yield (rule, path) of the counters of the folio sizes that the program may use."""
+    page_kib = os.sysconf("SC_PAGE_SIZE") // 1024
+    for order in program.orders:
+        for rule, names in SIZE_RULES.items():
+            for name in names:
+                yield rule, f"{THP}/hugepages-{page_kib << order}kB/stats/{name}"
+
+
+def value(text: bytes, name: str) -> int:
+    """Return a field of /proc/vmstat, 0 if this kernel has none of the name."""
+    found = re.search(rb"^%s (\d+)$" % name.encode(), text, re.MULTILINE)
+    return int(found[1]) if found else 0

@@ -1,0 +1,96 @@
+"""What a program may count on while it is generated or shrunk: who lives, and what is mapped where. No memory, no kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+PROCESSES_MAX, THREADS_MAX = 4, 6
+"""Of one program, from its beginning to its end: numbers are not used twice."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file whose pages are all in the page cache when the program begins."""
+
+    memfd: bool
+    """Shared memory; else a regular file."""
+    pages: int
+    order: int
+    """Of its folios, as far as the file system makes them as they are written."""
+    clean: bool = False
+    """Written out before the program begins; shared memory never is."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A mapping, of pages [start, end)."""
+
+    start: int
+    end: int
+    file: int = -1
+    """Number of the file; -1 is anonymous."""
+    shared: bool = False
+    pgoff: int = 0
+
+    def part(self, start: int, end: int) -> Region:
+        """Return what is left if only [start, end) stays."""
+        return replace(self, start=start, end=end, pgoff=self.pgoff + (start - self.start if self.file >= 0 else 0))
+
+
+@dataclass
+class Space:
+    """The processes of a program, in a window of ``pages`` pages from page ``first`` on."""
+
+    first: int
+    pages: int
+    files: tuple[File, ...]
+    regions: dict[int, list[Region]] = field(default_factory=lambda: {0: []})
+    """By process, ascending."""
+    threads: dict[int, int] = field(default_factory=lambda: {0: 0})
+    """Thread -> process, of those that live."""
+    processes: int = 1
+    """Made so far."""
+    slots: int = 1
+    """Threads made so far."""
+
+    def at(self, who: int, page: int) -> Region | None:
+        """Return the region of a thread's process that holds ``page``."""
+        return next((r for r in self.regions[self.threads[who]] if r.start <= page < r.end), None)
+
+    def mapped(self, process: int, start: int, end: int) -> int:
+        """Return how many pages of [start, end) are mapped."""
+        return sum(max(0, min(end, r.end) - max(start, r.start)) for r in self.regions[process])
+
+    def unmap(self, process: int, start: int, end: int) -> None:
+        """Take [start, end) out of the regions of a process."""
+        left = []
+        for region in self.regions[process]:
+            if region.start < start:
+                left.append(region.part(region.start, min(start, region.end)))
+            if region.end > end:
+                left.append(region.part(max(end, region.start), region.end))
+        self.regions[process] = left
+
+    def map(self, process: int, region: Region) -> None:
+        """Add a region, where nothing is."""
+        self.regions[process] = sorted([*self.regions[process], region], key=lambda r: r.start)
+
+    def fork(self, process: int) -> int:
+        """Copy a process; return the number of the copy, which has no thread yet."""
+        child, self.processes = self.processes, self.processes + 1
+        self.regions[child] = list(self.regions[process])
+        return child
+
+    def thread(self, process: int) -> int:
+        """Give a process a thread; return its number."""
+        new, self.slots = self.slots, self.slots + 1
+        self.threads[new] = process
+        return new
+
+    def exit(self, who: int) -> bool:
+        """End a thread; return whether its process ends with it."""
+        process = self.threads.pop(who)
+        if process in self.threads.values():
+            return False
+        del self.regions[process]
+        return True

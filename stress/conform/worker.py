@@ -1,0 +1,126 @@
+"""One worker of a conformance run: a rig on a CPU of its own, which checks programs by their seeds."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+
+from sim.kernel import Kernel
+from sim.profile import REAL, Profile, World
+from stress.conform.generator import from_seed
+from stress.conform.listing import listing
+from stress.conform.model import Compose
+from stress.conform.program import Program
+from stress.conform.rig import Found, Rig, Tally
+from stress.conform.shrink import shrink
+from stress.discovery import Catalogue
+
+SHRINK_SECONDS_MAX = 20.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run is about: plain values, to be sent."""
+
+    profile: str
+    kernel: str
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A difference, as it is kept."""
+
+    signature: str
+    seed: int
+    program: str
+    """Text of the program's file, shrunk."""
+    listing: str
+    differences: tuple[str, ...]
+    runs: int
+    """How often the program was run again as it was."""
+    reproduced: int
+    """How often it differed in the same way."""
+
+
+@dataclass
+class Result:
+    """What came of some seeds."""
+
+    executions: int = 0
+    tally: Tally = field(default_factory=Tally)
+    findings: list[Finding] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    """Signatures of further programs that differ."""
+
+
+def composer(catalogue: Catalogue, setting: Setting) -> tuple[Profile, Compose]:
+    """Return the profile, and what composes the kernel in the real geometry."""
+    profile = catalogue.profile(setting.profile)
+
+    def compose(shaped: Profile, world: World) -> Kernel:
+        kernel: Kernel = catalogue.compose(profile=shaped, geometry=REAL, kernel=setting.kernel, world=world, faults=setting.faults)
+        return kernel
+
+    return profile, compose
+
+
+def check_seeds(rig: Rig, seeds: range, orders: tuple[int, ...], known: set[str]) -> Result:
+    """Check the program of each seed; shrink the first of each signature that is not ``known`` yet."""
+    result = Result()
+    rig.tally = result.tally
+    for seed in seeds:
+        found = rig.check(from_seed(seed, orders))
+        result.executions += 1
+        if found is None:
+            continue
+        if found.signature in known:
+            result.repeated.append(found.signature)
+            continue
+        known.add(found.signature)
+        result.findings.append(finding(rig, found))
+    return result
+
+
+RUNS = 3
+
+
+def finding(rig: Rig, found: Found) -> Finding:
+    """See whether a difference comes again; if so, shrink the program."""
+    counted, rig.tally = rig.tally, Tally()
+    reproduced = sum(same(rig, found.program, found.signature) is not None for _ in range(RUNS))
+    smallest = shrunk(rig, found) if reproduced == RUNS else found
+    rig.tally = counted
+    text = tuple(map(str, smallest.differences))
+    return Finding(found.signature, found.program.seed, smallest.program.dumps(), listing(smallest.program, smallest), text, RUNS, reproduced)
+
+
+def same(rig: Rig, program: Program, signature: str) -> Found | None:
+    """Return what a program shows, if it shows a difference of that signature."""
+    found = rig.check(program)
+    return found if found is not None and found.signature == signature else None
+
+
+def shrunk(rig: Rig, found: Found) -> Found:
+    """Return the same difference of a smaller program."""
+    end = time.monotonic() + SHRINK_SECONDS_MAX
+    smallest = shrink(found.program, lambda program: time.monotonic() < end and same(rig, program, found.signature) is not None)
+    return same(rig, smallest, found.signature) or found
+
+
+def work(connection: Connection, spec: str, setting: Setting, cpu: int) -> None:
+    """Be a worker: answer (seeds, orders, known signatures) with a Result or an exception, until the other end closes."""
+    from stress.discovery import find_catalogue
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Rig(*composer(find_catalogue(spec), setting), cpu, blind=bool(setting.faults)) as rig:
+            while True:
+                seeds, orders, known = connection.recv()
+                connection.send(check_seeds(rig, seeds, orders, known))
+    except (EOFError, ConnectionError):
+        return
+    except Exception as error:  # noqa: BLE001 - the parent raises it
+        connection.send(error)

@@ -1,0 +1,56 @@
+"""What conformance found, each as a program in the model alone with what the kernel did, and as a program against the kernel that runs here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sim.kernel import compose
+from sim.profile import REAL
+from stress.conform.model import ModelWorld
+from stress.conform.operations import Load, Map, Store
+from stress.conform.program import Program
+from stress.conform.space import File
+from stress.discovery import CATALOGUE
+from tests.conformance.machine import needs_the_kernel, rig
+
+SHARED, SMALL, LARGE = File(True, 16, 0), File(False, 32, 0), File(False, 32, 4)
+
+FOUND: dict[str, tuple[str, Program, Any, Any]] = {
+    "a read maps the zero page": (
+        "6.9", Program(0, 0, 16, (), (), (Map(0, 0, 4, -1, 0, 0), Load(0, 1))), lambda p: (sorted(p.pages), p.pages[1].frame, p.rss), ([1], 0, (0, 0, 0)),
+    ),
+    "shared memory has a counter": ("6.9", Program(0, 0, 16, (), (SHARED,), (Map(0, 0, 4, 0, 1, 0), Store(0, 1))), lambda p: p.rss, (0, 0, 1)),
+    "a window reaches as far from the start of a mapping": (
+        "6.9", Program(0, 0, 64, (), (SMALL,), (Map(0, 10, 30, 0, 0, 0), Load(0, 12))), lambda p: sorted(p.pages), [*range(10, 26)],
+    ),
+    "no table, and the last folio": ("6.18", Program(0, 0, 64, (), (LARGE,), (Map(0, 0, 2, 0, 0, 20), Load(0, 0))), lambda p: sorted(p.pages), [0]),
+    "the last folio is not mapped whole": (
+        "6.18", Program(0, 0, 64, (), (LARGE,), (Map(0, 0, 24, 0, 0, 8), Load(0, 0))), lambda p: sorted(p.pages), [*range(16)],
+    ),
+    "a store maps a large folio whole": (
+        "6.18", Program(0, 0, 64, (), (LARGE,), (Map(0, 0, 16, 0, 1, 0), Store(0, 3))), lambda p: sorted(p.pages), [*range(16)],
+    ),
+}  # fmt: skip
+"""Name -> (version, program, what is looked at, what the kernel showed)."""
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_the_model_does_as_the_kernel_did(name: str) -> None:
+    version, program, look, expected = FOUND[name]
+    world = ModelWorld(CATALOGUE.profile("x86-64"), lambda profile, size: compose(profile, REAL, version, size), program)
+    try:
+        run = world.run()
+        for number, operation in enumerate(program.operations):
+            run.execute(number, operation)
+        assert expected == look(run.observe()[0])
+        world.kernel.audit(drained=False)
+    finally:
+        world.close()
+
+
+@needs_the_kernel
+def test_the_kernel_that_runs_here_does_so_too() -> None:
+    with rig() as it:
+        assert [None] * len(FOUND) == [it.check(program) for _, program, _, _ in FOUND.values()]

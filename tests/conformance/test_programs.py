@@ -1,0 +1,154 @@
+"""Programs: drawn, written, read, shrunk, listed; observations compared. No kernel is needed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stress.conform.compare import broken, differences
+from stress.conform.generator import from_seed, program, race_from_seed
+from stress.conform.listing import listing
+from stress.conform.observation import Frames, Observation, Page, Process, Vma
+from stress.conform.operations import OPERATIONS, Dontneed, Fill, Fork, Map, Store
+from stress.conform.program import Program, loads
+from stress.conform.shrink import candidates, shrink
+from stress.conform.space import File, Region, Space
+from stress.errors import UsageError
+
+FILES = (File(True, 16, 0), File(False, 16, 2, True))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(data=st.data(), orders=st.sampled_from([(), (2,), (2, 4), (9,)]))
+def test_whoever_draws_it_a_program_is_allowed(data: st.DataObject, orders: tuple[int, ...]) -> None:
+    """Hypothesis drives the generator that seeds drive: every operation is allowed where it stands, and stays in the window."""
+    drawn = program(0, lambda n: data.draw(st.integers(0, n - 1)), orders, FILES)
+    space = drawn.space()
+    for operation in drawn.operations:
+        assert operation.allowed(space)
+        operation.effect(space)
+        for regions in space.regions.values():
+            assert all(drawn.first <= r.start < r.end <= drawn.first + drawn.pages for r in regions)
+            assert all(a.end <= b.start for a, b in pairwise(regions))
+
+
+def test_a_seed_is_a_program() -> None:
+    assert from_seed(5) == from_seed(5) != from_seed(6)
+    assert race_from_seed(5) == race_from_seed(5) != race_from_seed(6)
+
+
+def test_every_operation_is_drawn() -> None:
+    drawn = {operation.name for seed in range(200) for operation in from_seed(seed).operations}
+    assert drawn == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_programs_survive_their_file(seed: int) -> None:
+    for it in (from_seed(seed, (2, 4)), race_from_seed(seed)):
+        assert it == loads(it.dumps())
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"conform": 99}', from_seed(1).dumps().replace("mmap", "mmop"), from_seed(1).dumps()[:-3]])
+def test_what_is_no_program_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        loads(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_shrinking_finds_the_smallest() -> None:
+    """A program is wanted in which a page of a forked process is dropped: three operations are enough, with the least arguments."""
+
+    def fails(candidate: Program) -> bool:
+        space, forked = candidate.space(), False
+        for operation in candidate.operations:
+            if not operation.allowed(space):
+                continue
+            if forked and isinstance(operation, Dontneed) and space.at(operation.who, operation.start):
+                return True
+            forked |= isinstance(operation, Fork)
+            operation.effect(space)
+        return False
+
+    start = next(it for it in map(from_seed, range(500)) if fails(it))
+    smallest = shrink(start, fails)
+    first = smallest.first
+    assert smallest.operations[0].plain()[:3] == ["mmap", 0, first]
+    assert [operation.name for operation in smallest.operations] == ["mmap", "fork", "dontneed"]
+    assert smallest.operations[2] == Dontneed(0, first, 1) and smallest.files == ()
+    assert not any(fails(candidate) for candidate in candidates(smallest))
+
+
+def test_a_listing_can_be_read() -> None:
+    it = Program(7, 0, 16, (4,), (File(True, 16, 0),), (Map(0, 2, 3, 0, 1, 5), Fork(0), Fill(1, 2, 2)))
+    lines = listing(it).splitlines()
+    assert "T0: map(2, 3, MAP_SHARED, file0, 5);" in lines
+    assert "T0: fork();  /* makes T1 */" in lines
+    assert "T1: for (i = 0; i < 2; i++) *page(2 + i) = 12288 + i;" in lines
+    assert any("64 kB" in line for line in lines)
+
+
+def test_an_unmapping_splits() -> None:
+    space = Space(0, 16, ())
+    space.map(0, Region(2, 10, 0, True, 3))
+    space.unmap(0, 4, 6)
+    assert space.regions[0] == [Region(2, 4, 0, True, 3), Region(6, 10, 0, True, 7)]
+    assert space.mapped(0, 0, 16) == 6
+
+
+def test_what_cannot_be_run_is_skipped() -> None:
+    space = Space(0, 16, ())
+    assert not Store(1, 3).allowed(space) and Store(0, 3).allowed(space)
+    assert not Fill(0, 3, 1).allowed(space) and not Map(0, 0, 4, -1, 1, 0).allowed(space)
+
+
+# -- comparing -------------------------------------------------------------------------------------------------------
+
+PAGE = Page(1, 1, True, True, True, 0, 0, False, 7)
+VMA = Vma(0, 4, False, -1, 0, 1, 4, 0, 0, 0, 1, 1)
+PROCESS = Process({0: PAGE}, (VMA,), (1, 0, 0), 1)
+
+
+def seen(process: Process, returned: int = 0) -> Observation:
+    return Observation(returned, {0: process})
+
+
+@pytest.mark.parametrize("field", Page._fields)
+def test_every_field_of_a_page_counts(field: str) -> None:
+    other = PAGE._replace(**{field: not getattr(PAGE, field) if isinstance(getattr(PAGE, field), bool) else getattr(PAGE, field) + 1})
+    assert [f"page.{field}"] == [d.what for d in differences(seen(PROCESS), seen(PROCESS._replace(pages={0: other})))]
+
+
+@pytest.mark.parametrize("field", Vma._fields)
+def test_every_field_of_a_mapping_counts(field: str) -> None:
+    other = VMA._replace(**{field: getattr(VMA, field) + 1})
+    found = differences(seen(PROCESS), seen(PROCESS._replace(vmas=(other,))))
+    assert ["vmas" if Vma._fields.index(field) < 5 else f"vma.{field}"] == [d.what for d in found]
+
+
+def test_everything_else_counts() -> None:
+    others = {
+        "present": seen(PROCESS._replace(pages={1: PAGE})), "rss": seen(PROCESS._replace(rss=(0, 1, 0))), "tables": seen(PROCESS._replace(tables=2)),
+        "result": seen(PROCESS, -1), "processes": Observation(0, {}),
+    }  # fmt: skip
+    for what, other in others.items():
+        assert [what] == [d.what for d in differences(seen(PROCESS), other)]
+    assert not differences(seen(PROCESS), seen(PROCESS))
+
+
+def test_a_frame_keeps_its_name_only_while_it_is_seen() -> None:
+    frames = Frames(0)
+    for seen_now, names in (([5, 6], [1, 2]), ([6, 7], [2, 3]), ([5, 7], [4, 3]), ([0], [0])):
+        frames.begin()
+        assert names == [frames.name(frame) for frame in seen_now]
+
+
+@pytest.mark.parametrize(
+    ("page", "rss"),
+    [(PAGE._replace(mapcount=2), 1), (PAGE._replace(once=False), 1), (PAGE, 2), (PAGE._replace(anon=False), 1)],
+)
+def test_a_state_can_be_broken_by_itself(page: Page, rss: int) -> None:
+    assert not broken({0: PROCESS})
+    assert broken({0: PROCESS._replace(pages={0: page}, rss=(rss, 0, 0))})
