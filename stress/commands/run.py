@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save", default="", metavar="TRACE", help="write the execution's trace; with --no-record, the arena's dump")
     parser.add_argument("--machine", choices=("lockstep", "parallel"), default="lockstep", help="one actor at a time, or processes at once (default: lockstep)")
     together = parser.add_argument_group("with --machine parallel")
-    together.add_argument("--processes", type=positive, default=2, metavar="N", help="how many (default: %(default)s)")
+    together.add_argument("--processes", type=positive, metavar="N", help="how many (default: 2)")
     together.add_argument("--actors-per-process", type=positive, metavar="M", help="threads in each (default: dealt out in turn)")
     together.add_argument("--no-record", action="store_true", help="raw speed: no trace, no replay, and only what the run itself sees")
 
@@ -64,6 +64,8 @@ async def _run(args: argparse.Namespace) -> int:
         args.strategy = "parallel"
         if args.no_record:
             return await _run_unrecorded(args, case)
+    elif args.no_record or args.actors_per_process is not None or args.processes is not None:
+        raise UsageError("--no-record, --processes and --actors-per-process are the parallel machine's: say --machine parallel")
     async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
         outcome = await _execute(args, runner)
         trace = capture(outcome, args.strategy)

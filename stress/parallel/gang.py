@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -21,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from sim.arena import SITE_SHIFT
 from sim.machine import Violation, site, site_info
 from stress.discovery import ROOT
-from stress.errors import FAILED, SKIPPED, ZapstressError
-from stress.parallel.board import ABORT, DEADLOCK, ERROR, FLAG, FLAG_VALUE, FULL, HUNG, KILLED, SEQ, STOPPED, SYMPTOM, Board
+from stress.errors import FAILED, SKIPPED, UsageError, ZapstressError
+from stress.parallel.board import ABORT, DEADLOCK, ERROR, FLAG, FLAG_VALUE, FULL, HUNG, KILLED, PROCESSES_MAX, SEQ, STOPPED, SYMPTOM, Board
 from stress.parallel.deadlock import explain_board
 from stress.parallel.recording import OVER, Recording
 from stress.parallel.settings import USUAL, Settings
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
 STEPS_MAX = 1 << 18
 """Rows of the log: a run that makes more is given up, and is inconclusive."""
 
-START_SECONDS_MAX = 120.0
-"""How long a process may take to start, or to open a case."""
+START_SECONDS_MAX, OPEN_SECONDS_MAX = 120.0, 30.0
+"""How long the first process may take to start, which compiles; and how long one may take to open a case."""
 
 REASONS = {FULL: "log full", DEADLOCK: "deadlock", SYMPTOM: "symptom", ERROR: "error", KILLED: "killed", HUNG: "hung", STOPPED: "stopped"}
+
+LOSSES_MAX = 8
+"""How often the process that forks the others may die."""
 
 MESSAGE_BYTES_MAX = 1 << 18
 
@@ -86,43 +90,71 @@ class Gang:
         missing = why_not()
         if missing:
             raise Missing(missing)
+        if processes > PROCESSES_MAX:
+            raise UsageError(f"{processes} processes are more than the {PROCESSES_MAX} that a run can have; give --processes a smaller number")
         self.processes, self.catalogue = processes, catalogue
         self.board = Board(steps_max=steps_max)
         self.mates: list[Mate | None] = [None] * processes
         self.numbers: dict[Any, int] = {}
+        self.sites: list[list[int]] = []
+        """The site numbers of the processes that began the latest run, also of those that have died in it."""
         self.runs = 0
         self.deaths: list[tuple[int, int]] = []
         """(pid, exit status) of processes that died, ever."""
-        self._start()
+        self.losses = 0
+        self.zygote: subprocess.Popen[bytes] | None = None
+        try:
+            self._start()
+            for process in range(processes):
+                self._fork(process)
+        except BaseException:
+            self.close()
+            raise
 
     # -- processes -------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
+        """Start the process that forks the others. Raises Missing if numba cannot be imported."""
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         command = [sys.executable, "-P", "-m", "stress.parallel.zygote", "--control", str(theirs.fileno()), "--catalogue", self.catalogue]
         try:
-            self.zygote = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=2, env=os.environ | {"PYTHONPATH": path})
+            self.zygote = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, env=os.environ | {"PYTHONPATH": path}
+            )
         except OSError as error:
             raise GangError(f"cannot start processes ({error.strerror}); give --processes a smaller number") from error
         theirs.close()
-        self._hear(START_SECONDS_MAX)
-        for process in range(self.processes):
-            self._fork(process)
+        message = self._hear(START_SECONDS_MAX)
+        if message["is"] == "missing":
+            raise Missing(f"the parallel machine cannot use numba ({message['why']}): mend its installation, or say --machine lockstep")
 
     def _hear(self, seconds: float) -> Message:
-        """Return the zygote's next message."""
+        """Return the zygote's next message; ``lost`` if it is gone, and with it every process: another one has been started then."""
         self.control.settimeout(seconds)
         try:
             data = self.control.recv(MESSAGE_BYTES_MAX)
         except (TimeoutError, ConnectionError):
             data = b""
         if not data:
-            raise GangError("the process that forks the others is gone; its last words are above")
+            self._lose()
+            return {"is": "lost"}
         message: Message = json.loads(data)
         if message["is"] == "died":
             self._bury(message)
         return message
+
+    def _lose(self) -> None:
+        """The zygote is gone: so are the processes, which the kernel kills. Start another one."""
+        self._end()
+        for process, mate in enumerate(self.mates):
+            if mate is not None:
+                self.deaths.append((mate.pid, -signal.SIGKILL))
+                self.mates[process] = None
+        self.losses += 1
+        if self.losses > LOSSES_MAX:
+            raise GangError("the process that forks the others has died again and again; its last words are above")
+        self._start()
 
     def _bury(self, message: Message) -> None:
         self.deaths.append((message["pid"], message["status"]))
@@ -133,16 +165,19 @@ class Gang:
 
     def _fork(self, process: int) -> Mate:
         """Have a process forked."""
-        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         order = json.dumps({"process": process, "processes": self.processes}).encode()
-        socket.send_fds(self.control, [order], [theirs.fileno(), self.board.fd])
-        theirs.close()
         while True:
-            message = self._hear(START_SECONDS_MAX)
-            if message["is"] == "forked" and message["process"] == process:
-                break
-        mate = self.mates[process] = Mate(process, message["pid"], mine)
-        return mate
+            mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with suppress(OSError):
+                socket.send_fds(self.control, [order], [theirs.fileno(), self.board.fd])
+            theirs.close()
+            message: Message = {"is": "", "process": -1}
+            while message["is"] != "lost" and (message["is"], message["process"]) != ("forked", process):
+                message = self._hear(START_SECONDS_MAX)
+            if message["is"] == "forked":
+                mate = self.mates[process] = Mate(process, message["pid"], mine)
+                return mate
+            mine.close()
 
     def pids(self) -> list[int]:
         """Return the processes' ids, for whoever must look, or kill, in a test."""
@@ -150,15 +185,21 @@ class Gang:
 
     def close(self) -> None:
         """End every process."""
+        self._end()
+        self.board.close()
+
+    def _end(self) -> None:
+        """Close every socket, at which the processes end, and see the zygote gone."""
         self.control.close()
         for mate in self.mates:
             if mate is not None:
                 mate.socket.close()
+        if self.zygote is None:
+            return
         with suppress(subprocess.TimeoutExpired):
             self.zygote.wait(LEAVE_SECONDS_MAX)
         self.zygote.kill()
         self.zygote.wait()
-        self.board.close()
 
     def __enter__(self) -> Gang:
         return self
@@ -179,6 +220,8 @@ class Gang:
             self._ask(mate, order, runner.arena.fd)
         for mate in lacking:
             if not self._opened(mate, number):
+                with suppress(ProcessLookupError):
+                    os.kill(mate.pid, signal.SIGKILL)
                 self.await_death(mate.process)
                 again = self._fork(mate.process)
                 self._ask(again, order, runner.arena.fd)
@@ -207,7 +250,7 @@ class Gang:
 
     def _ask(self, mate: Mate, order: bytes, arena: int) -> None:
         """Order a process to open a case over the arena of that descriptor; whether it lives is seen by its answer."""
-        mate.socket.settimeout(START_SECONDS_MAX)
+        mate.socket.settimeout(OPEN_SECONDS_MAX)
         with suppress(OSError):
             socket.send_fds(mate.socket, [order], [arena])
 
@@ -229,6 +272,7 @@ class Gang:
     def run(self, runner: Runner, seed: int, settings: Settings = USUAL) -> Recording:
         """Run the runner's case once, truly at once, and return what was recorded; nothing has been judged but what the run itself saw."""
         number = self._open(runner)
+        self.sites = [mate.sites if mate is not None else [] for mate in self.mates]
         cpus = runner.kernel.slots // 2
         owners = list(settings.owners) or [(cpu + seed) % self.processes for cpu in range(cpus)]
         runner.arena.restore(runner.snapshot)
@@ -267,19 +311,19 @@ class Gang:
             steps=board.progress(self.processes),
             pauses=watch.pauses + (not reason),
         )
-        recording.symptom = watch.symptom or self._symptom(runner, recording, owners)
+        recording.symptom = watch.symptom or self._symptom(runner, recording)
         if reason:
             board.clear_stripes()
         return recording
 
-    def _symptom(self, runner: Runner, recording: Recording, owners: list[int]) -> str:
+    def _symptom(self, runner: Runner, recording: Recording) -> str:
         """Return what the run itself saw that should not be, in words, or ``""``."""
         words = self.board.words
         if recording.ended == "symptom":
-            code = self._translated_one(words[FLAG], owners)
+            code = self._translated_one(words[FLAG])
             return f"a count fell to {words[FLAG_VALUE]} in {site_info(code).name}"
         if recording.ended == "deadlock":
-            return explain_board(self.board, runner, lambda code: self._translated_one(code, owners))
+            return explain_board(self.board, runner, self._translated_one)
         if recording.ended == OVER:
             try:
                 runner.kernel.audit(drained=True)
@@ -293,13 +337,14 @@ class Gang:
 
         found = codes.copy()
         owner = numpy.array([*owners, *owners, owners[-1]], dtype="<i8")[slots]
-        for mate in self.mates:
-            if mate is not None and mate.sites:
-                mine = owner == mate.process
-                numbers = numpy.array(mate.sites, dtype="<i8")[found[mine] >> SITE_SHIFT]
+        for process, sites in enumerate(self.sites):
+            if sites:
+                mine = owner == process
+                numbers = numpy.array(sites, dtype="<i8")[found[mine] >> SITE_SHIFT]
                 found[mine] = numbers << SITE_SHIFT | found[mine] & (1 << SITE_SHIFT) - 1
         return found
 
-    def _translated_one(self, code: int, owners: list[int]) -> int:
-        mate = next((mate for mate in self.mates if mate is not None and mate.sites), None)
-        return code if mate is None else mate.sites[code >> SITE_SHIFT] << SITE_SHIFT | code & (1 << SITE_SHIFT) - 1
+    def _translated_one(self, code: int) -> int:
+        """Return a code from the board; members, forked from one zygote and told of the same cases, number sites alike."""
+        sites = next((sites for sites in self.sites if sites), [])
+        return sites[code >> SITE_SHIFT] << SITE_SHIFT | code & (1 << SITE_SHIFT) - 1 if sites else code

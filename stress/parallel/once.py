@@ -10,10 +10,16 @@ from stress.errors import StorageError, UsageError
 from stress.parallel.gang import Gang
 from stress.parallel.recording import OVER, replayed
 from stress.parallel.settings import Settings
+from stress.plan import PROCESSES
 
 if TYPE_CHECKING:
     from stress.execution import Runner
     from stress.outcome import Outcome
+
+
+def processes_of(args: argparse.Namespace) -> int:
+    """Return how many processes are wanted."""
+    return int(args.processes or PROCESSES)
 
 
 def settings_of(args: argparse.Namespace, runner: Runner) -> Settings:
@@ -21,8 +27,8 @@ def settings_of(args: argparse.Namespace, runner: Runner) -> Settings:
     if args.actors_per_process is None:
         return Settings(record=not args.no_record)
     cpus = runner.kernel.slots // 2
-    if args.actors_per_process * args.processes < cpus:
-        raise UsageError(f"{runner.case.scenario} has {cpus} CPUs: {args.processes} processes of {args.actors_per_process} are too few")
+    if args.actors_per_process * processes_of(args) < cpus:
+        raise UsageError(f"{runner.case.scenario} has {cpus} CPUs: {processes_of(args)} processes of {args.actors_per_process} are too few")
     return Settings(record=not args.no_record, owners=tuple(cpu // args.actors_per_process for cpu in range(cpus)))
 
 
@@ -30,7 +36,7 @@ def run_recorded(args: argparse.Namespace, runner: Runner) -> Outcome:
     """Run once, and return the outcome of the replay."""
     if runner.failed is not None:
         return runner.failed
-    with Gang(args.processes, spec_of(args.catalogue)) as gang:
+    with Gang(processes_of(args), spec_of(args.catalogue)) as gang:
         recording = gang.run(runner, args.seed, settings_of(args, runner))
     return replayed(recording, runner, args.seed)
 
@@ -39,7 +45,7 @@ def run_unrecorded(args: argparse.Namespace, runner: Runner) -> dict[str, Any]:
     """Run once without a record; dump the arena where ``--save`` says. Raises StorageError if it cannot be written."""
     if runner.failed is not None:
         raise UsageError(f"the setup of {runner.case.scenario} violates: run it with a record")
-    with Gang(args.processes, spec_of(args.catalogue)) as gang:
+    with Gang(processes_of(args), spec_of(args.catalogue)) as gang:
         recording = gang.run(runner, args.seed, settings_of(args, runner))
     verdict = "violation" if recording.symptom else "clean" if recording.ended == OVER else "inconclusive"
     if args.save:

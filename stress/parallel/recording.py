@@ -92,7 +92,7 @@ def _judged(recording: Recording, runner: Runner, seed: int) -> Outcome:
         outcome = runner.run(strategy, seed, TapeData(recording.tapes))
     except Divergence as error:
         outcome = Outcome(runner, runner.machine.verdict, seed)
-        if recording.ended != OVER and outcome.steps == len(recording.codes) and not recording.symptom:
+        if recording.ended != OVER and not recording.symptom and not _difference(recording, outcome):
             outcome.verdict = Verdict("inconclusive", reason=f"the run was given up ({recording.ended}) after {outcome.steps} steps")
             return outcome
         return _condemn(outcome, _difference(recording, outcome) or f"the replay could not follow: {error}", recording)

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from sim.machine import Violation
-from stress.parallel.board import ABORT, HUNG, KILLED, PAUSE, PAUSED, SEQ, SYMPTOM
+from stress.parallel.board import ABORT, FULL, HUNG, KILLED, PAUSE, PAUSED, SYMPTOM
 from stress.parallel.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Watch:
         self.symptom = ""
         self.pauses = 0
         self.next_pause = settings.pause_steps
+        self.steps_max = min(gang.board.steps_max, runner.machine.steps_max)
         self.seen, self.since = -1, monotonic()
         self.left = 0.0
 
@@ -87,21 +88,23 @@ class Watch:
             if now - self.left > LEAVE_SECONDS_MAX:
                 self._kill()
             return
+        made = self.gang.board.progress(self.gang.processes)
         if words[PAUSE] & 1:
             if words[PAUSED] == words[PAUSE]:
-                self._audit()
+                self._audit(made)
                 words[PAUSE] += 1
-        elif self.settings.pause_steps and words[SEQ] >= self.next_pause:
+        elif self.settings.pause_steps and made >= self.next_pause:
             words[PAUSE] += 1
-        made = self.gang.board.progress(self.gang.processes)
-        if made != self.seen:
+        if not self.settings.record and made > self.steps_max:
+            words[ABORT] = FULL
+        elif made != self.seen:
             self.seen, self.since = made, now
         elif now - self.since > HANG_SECONDS_MAX:
             words[ABORT] = HUNG
 
-    def _audit(self) -> None:
+    def _audit(self, made: int) -> None:
         """Everybody stands still, and nobody is inside an operation: judge the arena."""
-        self.next_pause = self.words[SEQ] + self.settings.pause_steps
+        self.next_pause = made + self.settings.pause_steps
         self.pauses += 1
         try:
             self.runner.kernel.audit(drained=False)

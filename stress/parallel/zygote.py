@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import gc
+import importlib
 import json
 import os
 import select
@@ -16,7 +17,6 @@ import signal
 import socket
 import sys
 
-from stress.parallel import member
 from stress.parallel.board import Board
 
 PR_SET_PDEATHSIG = 1
@@ -78,6 +78,8 @@ class Zygote:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 self.control.close()
+                from stress.parallel import member
+
                 orders = socket.socket(fileno=descriptors[0])
                 member.main(orders, Board(descriptors[1]), order["process"], order["processes"], self.spec)
                 status = 0
@@ -109,8 +111,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--catalogue", required=True)
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.freeze()
     zygote = Zygote(socket.socket(fileno=args.control), args.catalogue)
+    try:
+        importlib.import_module("stress.parallel.member")
+    except ImportError as error:
+        zygote.say({"is": "missing", "why": str(error).splitlines()[0]})
+        return 0
+    gc.freeze()
     try:
         zygote.serve()
     finally:

@@ -13,8 +13,9 @@ import pytest
 
 from stress.case import Case
 from stress.discovery import CATALOGUE
+from stress.errors import UsageError
 from stress.execution import open_runner
-from stress.parallel.gang import Gang
+from stress.parallel.gang import Gang, Missing
 from stress.parallel.recording import OVER, replayed
 from stress.parallel.settings import Settings
 from stress.rng import WORD_BITS, raw_words
@@ -226,3 +227,46 @@ def test_the_processes_die_with_their_supervisor() -> None:
     gang.zygote.wait(ENDS_WITHIN_SECONDS)
     assert [] == [pid for pid in pids[:-1] if Path(f"/proc/{pid}").exists()]
     gang.close()
+
+
+async def test_a_dead_zygote_ends_the_run_and_is_replaced() -> None:
+    with pair() as gang:
+        async with open_runner(STORM) as runner:
+            first = gang.zygote.pid
+            timer = threading.Timer(0.02, kill, (first,))
+            timer.start()
+            endings = {gang.run(runner, seed).ended for seed in range(12)}
+            timer.join()
+            assert endings <= {OVER, "killed"}
+            assert (OVER, True) == (gang.run(runner, 1).ended, gang.zygote.pid != first)
+
+
+async def test_what_a_dead_process_recorded_goes_by_the_right_sites(toys: Gang) -> None:
+    """Its rows carry its own site numbers, which are translated although it is gone."""
+    async with open_runner(toy("deadly"), catalogue=TOYS) as runner:
+        for seed in range(80):
+            recording = toys.run(runner, seed)
+            outcome = replayed(recording, runner, seed)
+            if recording.ended == "killed" and len(recording.codes):
+                break
+        assert "inconclusive" == outcome.verdict.kind
+        assert recording.codes.tolist() == runner.machine.log[: 2 * len(recording.codes) : 2]
+
+
+async def test_an_unrecorded_run_has_a_step_budget_too(toys: Gang) -> None:
+    async with open_runner(toy("endless"), catalogue=TOYS) as runner:
+        recording = toys.run(runner, 0, Settings(record=False))
+    assert ("log full", True) == (recording.ended, recording.steps > 1 << 12)
+
+
+def test_too_many_processes_are_refused() -> None:
+    with pytest.raises(UsageError, match="17 processes are more than the 16"):
+        Gang(17, SPEC)
+
+
+def test_a_numba_that_cannot_be_imported_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "numba").mkdir()
+    (tmp_path / "numba" / "__init__.py").write_text("raise ImportError('Numba needs another NumPy')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(Missing, match="Numba needs another NumPy.*--machine lockstep"):
+        Gang(2, SPEC)
