@@ -113,7 +113,7 @@ class Storm(Scenario):
     async def _map_own(self, cpu: int, turn: int) -> None:
         """Map and fill pages that no other thread of the process maps or unmaps; or unmap them."""
         task, addr = self.task(cpu), OWNED + OWN * cpu
-        if self.kernel.mm_types.vma_lookup(task.mm, addr) >= 0:
+        if await task.is_mapped(addr):
             await task.munmap(addr, OWN)
         else:
             await task.mmap(addr, OWN, self.params["order"])

@@ -105,7 +105,7 @@ class PageFault(Component):
         await self._pte_alloc_once(cpu, mm, addr)
         if not write:
             return await self.map_zero_page(cpu, mm, addr)
-        self.k.rmap.anon_vma_prepare(vma)
+        await self.k.rmap.anon_vma_prepare(vma)
         folio, order = await self.alloc_anon_folio(cpu, mm, vma, addr)
         nr, base = 1 << order, addr >> order << order
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, base)
@@ -233,7 +233,7 @@ class PageFault(Component):
 
     async def do_cow_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, orig: int) -> None:
         """Map a private copy of ``page``, which the caller holds locked."""
-        self.k.rmap.anon_vma_prepare(vma)
+        await self.k.rmap.anon_vma_prepare(vma)
         copy = await self.k.page_alloc.alloc_zeroed_folio(0)
         await self.copy_user_page(copy, page)
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
@@ -326,7 +326,7 @@ class PageFault(Component):
 
     async def wp_page_copy(self, cpu: int, mm: int, vma: int, addr: int, page: int, pte: int) -> None:
         """Copy ``page``, on which the caller has a reference, and map the copy in its place if nothing changed."""
-        self.k.rmap.anon_vma_prepare(vma)
+        await self.k.rmap.anon_vma_prepare(vma)
         copy = await self.k.page_alloc.alloc_zeroed_folio(0)
         await self.copy_user_page(copy, page)
         special, old = bool(pte & SPECIAL), self.k.page_head(page)

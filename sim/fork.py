@@ -75,11 +75,11 @@ class Fork(Component):
 
     async def dup_mmap(self, cpu: int, src: int, dst: int) -> None:
         """Copy mm ``src`` into the unused mm ``dst`` and publish it."""
-        self.mm_order[dst] = self.mm_order[src]
         await self.m.down_write(LOCK, self.mmap_lock, src)
         await self.m.down_write(LOCK_CHILD, self.mmap_lock, dst)
+        self.mm_order[dst] = self.mm_order[src]
         for vma in self.k.mm_types.vmas_in(src, 0, self.w.vpages):
-            child = self.k.mmap.vm_area_dup(vma, dst)
+            child = await self.k.mmap.vm_area_dup(vma, dst)
             await self.k.rmap.vma_link(child)
             self.vma_attached[child] = 1
             if self.vma_needs_copy(vma):

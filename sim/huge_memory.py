@@ -6,8 +6,12 @@ from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
 from sim.machine import site
 
+LOOK = site("deferred_split_folio", "look whether it is queued")
 LOCK = site("deferred_split_folio", "lock split queue")
+QUEUE = site("deferred_split_folio", "queue")
 UNLOCK = site("deferred_split_folio", "unlock split queue")
+UNDO_LOOK = site("folio_undo_large_rmappable", "look whether it is queued")
+UNQUEUE = site("folio_undo_large_rmappable", "unqueue")
 UNDO_LOCK = site("folio_undo_large_rmappable", "lock split queue")
 UNDO_UNLOCK = site("folio_undo_large_rmappable", "unlock split queue")
 
@@ -19,7 +23,7 @@ class HugeMemory(Component):
 
     split_queue_lock: Column
     split_queue_len: Cells
-    page_deferred: Cells
+    page_deferred: Column
     page_order: Cells
 
     def fields(self) -> list[Field]:
@@ -27,24 +31,26 @@ class HugeMemory(Component):
 
     async def deferred_split_folio(self, folio: int) -> None:
         """Queue a large anonymous folio that lost a mapping; in 6.9 also one that lost its last."""
-        if self.page_order[folio] <= 1 or self.page_deferred[folio]:
+        if self.page_order[folio] <= 1 or await self.m.load(LOOK, self.page_deferred, folio):
             return
         await self.m.lock(LOCK, self.split_queue_lock, 0)
-        if not self.page_deferred[folio]:
-            self.page_deferred[folio] = 1
-            self.split_queue_len[0] += 1
+        await self.queue(folio)
         await self.m.unlock(UNLOCK, self.split_queue_lock, 0)
 
     async def folio_undo_large_rmappable(self, folio: int) -> None:
         """Take a folio whose refcount is 0 off the queue; looks before it locks."""
-        if self.page_order[folio] <= 1 or not self.page_deferred[folio]:
+        if self.page_order[folio] <= 1 or not await self.m.load(UNDO_LOOK, self.page_deferred, folio):
             return
         await self.m.lock(UNDO_LOCK, self.split_queue_lock, 0)
-        if self.page_deferred[folio]:
-            await self.unqueue(folio)
+        await self.unqueue(folio)
         await self.m.unlock(UNDO_UNLOCK, self.split_queue_lock, 0)
 
+    async def queue(self, folio: int) -> None:
+        """Put a folio on the queue, whose lock the caller holds, unless it is there."""
+        if not await self.m.xchg(QUEUE, self.page_deferred, folio, 1):
+            self.split_queue_len[0] += 1
+
     async def unqueue(self, folio: int) -> None:
-        """Take a queued folio off the queue, whose lock the caller holds."""
-        self.page_deferred[folio] = 0
-        self.split_queue_len[0] -= 1
+        """Take a folio off the queue, whose lock the caller holds, if it is there."""
+        if await self.m.xchg(UNQUEUE, self.page_deferred, folio, 0):
+            self.split_queue_len[0] -= 1

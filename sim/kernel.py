@@ -81,7 +81,7 @@ class Kernel:
     machine: Machine
 
     def __init__(self, profile: Profile, geometry: Geometry, world: World, classes: dict[str, type[Component]]) -> None:
-        self.profile, self.geometry, self.world = profile, geometry, world
+        self.profile, self.geometry, self.world, self.classes = profile, geometry, world, classes
         self.slots = 2 * world.cpus + 1
         self.components: dict[str, Component] = {}
         for name, cls in classes.items():
@@ -89,6 +89,14 @@ class Kernel:
             setattr(self, name, component)
         self.layout = Layout(field for component in self.components.values() for field in component.fields())
         self.overlaps: dict[tuple[str, str], int] = {}
+
+    def wrapped(self, parts: Sequence[type]) -> Kernel:
+        """Return another kernel of the same parts, not bound yet, with ``parts`` in front of the components that they name.
+
+        A part is a class whose attribute ``component`` names the component that it subclasses: whoever provides that
+        component, the part wraps it. Raises ComposeError for an unknown component.
+        """
+        return Kernel(self.profile, self.geometry, self.world, _wrapped(self.classes, parts))
 
     def bind(self, arena: Arena, machine: Machine) -> None:
         """Join kernel, block and machine."""
@@ -132,10 +140,9 @@ class Kernel:
 
 
 def compose(profile: Profile, geometry: str, version: str, world: World, faults: Sequence[type] = ()) -> Kernel:
-    """Return the kernel of ``version`` on ``profile`` with ``faults`` applied, in order.
+    """Return the kernel of ``version`` on ``profile``, wrapped (:meth:`Kernel.wrapped`) by ``faults`` or a user's patch, in order.
 
-    A fault (or a user's patch) is a class whose attribute ``component`` names the component that it subclasses:
-    whoever provides that component, the fault wraps it. Raises ComposeError for an unknown version or component.
+    Raises ComposeError for an unknown version or component.
     """
     if version not in VERSIONS:
         raise ComposeError(f"unknown kernel version {version!r}: use one of {', '.join(VERSIONS)}")
@@ -143,10 +150,15 @@ def compose(profile: Profile, geometry: str, version: str, world: World, faults:
     for cls in (*VERSIONS[version], *profile.components.values()):
         below = classes.get(cls.name, cls)
         classes[cls.name] = cls if issubclass(cls, below) else type(cls.__name__, (cls, below), {})
-    for fault in faults:
-        name = getattr(fault, "component", None)
-        if name not in classes:
-            raise ComposeError(f"{fault.__name__}.component is {name!r}: use one of {', '.join(classes)}")
-        classes[str(name)] = type(fault.__name__, (fault, classes[str(name)]), {})
-    return Kernel(profile, profile.geometry(geometry), world, classes)
+    return Kernel(profile, profile.geometry(geometry), world, _wrapped(classes, faults))
+
+
+def _wrapped(classes: dict[str, type[Component]], parts: Sequence[type]) -> dict[str, type[Component]]:
+    found = dict(classes)
+    for part in parts:
+        name = getattr(part, "component", None)
+        if name not in found:
+            raise ComposeError(f"{part.__name__}.component is {name!r}: use one of {', '.join(found)}")
+        found[str(name)] = type(part.__name__, (part, found[str(name)]), {})
+    return found
 

@@ -189,11 +189,11 @@ class Machine(ABC):
         """Turn a writer's hold into a reader's."""
 
     @abstractmethod
-    async def wait(self, site: int, col: Column, i: int, ready: Callable[[], bool], also: tuple[tuple[Column, int], ...] = ()) -> int:
+    async def wait(self, site: int, col: Column, i: int, ready: Callable[[], bool]) -> int:
         """Wait until ``ready()``; then load ``col[i]``, as one step, and return it.
 
-        ``ready`` reads only the cells named (``col[i]`` and those in ``also``); it is asked again whenever a step
-        changes one of them, which is why their columns are declared with :meth:`waitable`.
+        ``ready`` reads only that cell; it is asked again whenever a step changes it, which is why its column is declared with
+        :meth:`waitable`.
         """
 
     @abstractmethod

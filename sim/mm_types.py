@@ -59,9 +59,9 @@ class MmTypes(Component):
         pages, mms, vmas = self.w.pages, self.w.mms, self.w.vmas
         shared = [
             "page_ref", "page_mapcount", "page_entire_mapcount", "page_nr_pages_mapped", "page_anon_exclusive", "page_dirty", "page_writeback",
-            "page_locked", "page_referenced", "page_active", "page_lru", "page_content",
+            "page_locked", "page_referenced", "page_active", "page_lru", "page_content", "page_deferred",
         ]  # fmt: skip
-        owned = ["page_head", "page_order", "page_mapping", "page_index", "page_swapbacked", "page_deferred"]
+        owned = ["page_head", "page_order", "page_mapping", "page_index", "page_swapbacked"]
         mm_shared = ["mmap_lock", "mm_users", "mm_tlb_flush_pending", "mm_tlb_gen", "mm_tlb_flush_batched", "mm_cpumask", "mm_pgtables", "mm_pml"]
         vma = ["vma_mm", "vma_start", "vma_end", "vma_flags", "vma_file", "vma_pgoff", "vma_anon_vma", "vma_attached", "vma_linked"]
         return [
@@ -72,7 +72,7 @@ class MmTypes(Component):
             Field("mm_order", mms, PRIVATE),
             Field("mm_rss", self.w.cpus * mms * NR_MM_COUNTERS),
             *(Field(n, vmas, PRIVATE) for n in vma),
-            Field("vma_slots", 1, PRIVATE),
+            Field("vma_anon_prepared", vmas),
             Field("op", self.w.cpus, MACHINE),
         ]
 

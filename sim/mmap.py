@@ -7,11 +7,11 @@ Lock order: mmap_lock, i_mmap_rwsem or anon_vma root, PTL. Left out: merging of 
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column
+from sim.arena import Cells, Column, Field
 from sim.component import Component
-from sim.errors import WorldError
 from sim.machine import site
 from sim.mm_types import VM_MAYWRITE
+from sim.slab import Slab
 
 MMAP_LOCK = site("do_mmap", "lock mmap for writing")
 MMAP_UNLOCK = site("do_mmap", "unlock mmap")
@@ -22,6 +22,8 @@ UNLOCK_NOTHING = site("do_vmi_align_munmap", "unlock mmap, nothing mapped")
 EXIT_READ = site("exit_mmap", "lock mmap for reading")
 EXIT_READ_END = site("exit_mmap", "unlock mmap")
 EXIT_WRITE = site("exit_mmap", "lock mmap for writing")
+ALLOC = site("vm_area_alloc", "take vma")
+FREE = site("vm_area_free", "give vma back")
 EXIT_UNLOCK = site("exit_mmap", "unlock mmap at the end")
 
 
@@ -31,6 +33,7 @@ class Mmap(Component):
     name = "mmap"
 
     mmap_lock: Column
+    mm_order: Cells
     vma_mm: Cells
     vma_start: Cells
     vma_end: Cells
@@ -38,51 +41,64 @@ class Mmap(Component):
     vma_file: Cells
     vma_pgoff: Cells
     vma_anon_vma: Cells
+    vma_anon_prepared: Column
     vma_attached: Cells
     vma_linked: Cells
 
-    async def do_mmap(self, mm: int, addr: int, nr: int, flags: int, file: int = -1, pgoff: int = 0) -> int:
-        """Map ``nr`` pages at ``addr``, which are free; anonymous if ``file`` is -1. Return the VMA."""
+    def fields(self) -> list[Field]:
+        self.slab = Slab("vma_slab", self.w.vmas, "VMAs")
+        return [self.slab.field()]
+
+    def bind(self) -> None:
+        super().bind()
+        self.slab.bind(self.m, self.k.arena["vma_slab"])
+
+    async def do_mmap(self, mm: int, addr: int, nr: int, flags: int, file: int = -1, pgoff: int = 0, order: int = 0) -> int:
+        """Map ``nr`` pages at ``addr``, which are free; anonymous, with folios of up to ``order``, if ``file`` is -1. Return the VMA."""
         await self.m.down_write(MMAP_LOCK, self.mmap_lock, mm)
-        vma = self.vm_area_alloc(mm)
+        self.mm_order[mm] = max(self.mm_order[mm], order)
+        vma = await self.vm_area_alloc(mm)
         self._fill(vma, addr, addr + nr, flags | VM_MAYWRITE, file + 1, pgoff if file >= 0 else addr, 0)
         await self.k.rmap.vma_link(vma)
         self.vma_attached[vma] = 1
         await self.m.up_write(MMAP_UNLOCK, self.mmap_lock, mm)
         return vma
 
-    def vm_area_alloc(self, mm: int) -> int:
-        """Take a free VMA slot for ``mm``, as part of the step just made."""
-        vma = next((v for v in range(self.w.vmas) if not self.vma_mm[v]), -1)
-        if vma < 0:
-            raise WorldError(f"the world's {self.w.vmas} VMAs are all in use: give the scenario's world more")
+    async def vm_area_alloc(self, mm: int) -> int:
+        """Take a free VMA for ``mm``."""
+        vma = await self.slab.take(ALLOC)
         self.vma_mm[vma] = mm + 1
         return vma
 
-    def vm_area_free(self, vma: int) -> None:
+    async def vm_area_free(self, vma: int) -> None:
         """Give a VMA slot back."""
         self.k.checks.vma_freed(vma)
         self._fill(vma, 0, 0, 0, 0, 0, 0)
         self.vma_mm[vma] = self.vma_attached[vma] = self.vma_linked[vma] = 0
+        await self.slab.give(FREE, vma)
 
     def _fill(self, vma: int, start: int, end: int, flags: int, file: int, pgoff: int, anon_vma: int) -> None:
         self.vma_start[vma], self.vma_end[vma], self.vma_flags[vma] = start, end, flags
         self.vma_file[vma], self.vma_pgoff[vma], self.vma_anon_vma[vma] = file, pgoff, anon_vma
+        self.vma_anon_prepared.view[vma] = bool(anon_vma)
 
-    def vm_area_dup(self, vma: int, mm: int) -> int:
+    async def vm_area_dup(self, vma: int, mm: int) -> int:
         """Copy a VMA into ``mm``; the copy is neither attached nor linked."""
-        new = self.vm_area_alloc(mm)
+        new = await self.vm_area_alloc(mm)
         self._fill(new, self.vma_start[vma], self.vma_end[vma], self.vma_flags[vma], self.vma_file[vma], self.vma_pgoff[vma], self.vma_anon_vma[vma])
         return new
 
     async def split_vma(self, vma: int, addr: int) -> int:
-        """Split at ``addr``; return the upper part, a new VMA (__split_vma)."""
-        new = self.vm_area_dup(vma, self.vma_mm[vma] - 1)
+        """Split at ``addr``; return the upper part, a new VMA (__split_vma). The VMA shrinks under the rmap locks (vma_prepare)."""
+        new = await self.vm_area_dup(vma, self.vma_mm[vma] - 1)
         self.vma_start[new] = addr
         self.vma_pgoff[new] += addr - self.vma_start[vma]
-        await self.k.rmap.vma_link(new)
+        await self.k.rmap.anon_vma_clone(new)
+        await self.k.rmap.vma_prepare(vma)
         self.vma_end[vma] = addr
+        self.k.rmap.link_file(new)
         self.vma_attached[new] = 1
+        await self.k.rmap.vma_complete(vma)
         return new
 
     async def do_munmap(self, cpu: int, mm: int, start: int, nr: int) -> None:
@@ -103,7 +119,7 @@ class Mmap(Component):
         await self.m.downgrade_write(DOWNGRADE, self.mmap_lock, mm)
         await self.unmap_region(cpu, mm, vmas, start, end, floor, ceiling)
         for vma in vmas:
-            self.vm_area_free(vma)
+            await self.vm_area_free(vma)
         await self.m.up_read(UNLOCK, self.mmap_lock, mm)
 
     def _neighbours(self, mm: int, start: int, end: int) -> tuple[int, int]:
@@ -142,6 +158,6 @@ class Mmap(Component):
             await self.free_pgtables(cpu, mm, vmas, 0, self.k.pgtable.per_mm * self.g.ptrs_per_pte)
             await self.k.mmu_gather.tlb_finish_mmu(cpu)
         for vma in vmas:
-            self.vm_area_free(vma)
+            await self.vm_area_free(vma)
         await self.m.up_write(EXIT_UNLOCK, self.mmap_lock, mm)
         self.k.checks.mm_destroyed(mm)

@@ -15,10 +15,10 @@ from typing import Any
 
 from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
-from sim.errors import WorldError
 from sim.ledger import TABLE, TRANSIENT
 from sim.machine import site
 from sim.pte import ACCESS_BITS, DIRTY, PFN_SHIFT, UFFD_WP, WRITE, YOUNG
+from sim.slab import Slab
 
 MAP_PMD = site("pte_offset_map_lock", "read pmd")
 LOCK_PTL = site("pte_offset_map_lock", "lock ptl")
@@ -45,6 +45,8 @@ PMD_CLEAR = site("free_pte_range", "clear pmd")
 PMD_READ = site("free_pte_range", "read pmd")
 COUNT_DOWN = site("free_pte_range", "uncount table")
 PUT_TABLE = site("pte_free", "free table page")
+TAKE_SLOT = site("pagetable_pte_ctor", "take ptdesc")
+GIVE_SLOT = site("pagetable_pte_dtor", "give ptdesc back")
 
 
 class Pgtable(Component):
@@ -68,7 +70,9 @@ class Pgtable(Component):
 
     def fields(self) -> list[Field]:
         tables = self.table_slots
+        self.slab = Slab("table_slab", tables, "page tables")
         return [
+            self.slab.field(),
             Field("pte", tables * self.g.ptrs_per_pte),
             Field("pmd", self.w.mms * self.per_mm),
             Field("ptl", tables),
@@ -77,6 +81,10 @@ class Pgtable(Component):
             Field("table_page", tables, PRIVATE),
             Field("table_of_page", self.w.pages, PRIVATE),
         ]
+
+    def bind(self) -> None:
+        super().bind()
+        self.slab.bind(self.m, self.k.arena["table_slab"])
 
     @property
     def per_mm(self) -> int:
@@ -238,7 +246,8 @@ class Pgtable(Component):
         """Make sure that a table for ``addr`` exists (__pte_alloc)."""
         index = self.pmd_index(mm, addr)
         page = await self.k.page_alloc.alloc_zeroed_folio(0)
-        table = self._claim(mm, addr, page)
+        table = await self.slab.take(TAKE_SLOT)
+        self._claim(table, mm, addr, page)
         await self.m.lock(ALLOC_LOCK, self.mm_pml, mm)
         empty = not await self.m.load(ALLOC_READ, self.pmd, index)
         if empty:
@@ -248,11 +257,8 @@ class Pgtable(Component):
         if not empty:
             await self.pte_free(table)
 
-    def _claim(self, mm: int, addr: int, page: int) -> int:
-        """Take a free table slot in the step just made."""
-        table = next((t for t in range(len(self.table_mm)) if not self.table_mm[t]), -1)
-        if table < 0:
-            raise WorldError(f"the world's {len(self.table_mm)} page tables are all in use: give the scenario's world more tables")
+    def _claim(self, table: int, mm: int, addr: int, page: int) -> None:
+        """Make the slot just taken an empty table for ``addr``, in ``page``."""
         self.table_mm[table] = mm + 1
         self.table_base[table] = addr - addr % self.g.ptrs_per_pte
         self.table_page[table] = page
@@ -261,22 +267,22 @@ class Pgtable(Component):
         for ptep in range(start, start + self.g.ptrs_per_pte):
             self.pte.view[ptep] = 0
         self.k.ledger.move(TRANSIENT, TABLE, page, 1)
-        return table
 
     async def pte_free(self, table: int, holder: int = TABLE) -> None:
         """Free a table at once: nobody can reach it any more."""
         page = self.table_page[table]
         await self.m.add(PUT_TABLE, self.page_ref, page, -1, holder)
-        self.release(page)
+        await self.release(page)
         await self.k.page_alloc.free_unref_folios([page])
 
-    def release(self, page: int) -> None:
+    async def release(self, page: int) -> None:
         """Give up the table slot of a page whose last reference has just been put, if it has one."""
         table = self.table_of_page[page] - 1
         if table < 0:
             return
         self.k.checks.table_freed(table)
         self.table_of_page[page] = self.table_mm[table] = self.table_page[table] = 0
+        await self.slab.give(GIVE_SLOT, table)
 
     async def free_pgd_range(self, tlb: int, mm: int, addr: int, end: int, floor: int, ceiling: int) -> None:
         """Unhook and queue every table that lies wholly between ``floor`` and ``ceiling`` (mm/memory.c)."""

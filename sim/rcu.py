@@ -1,37 +1,35 @@
 """RCU, as far as page tables need it (kernel/rcu/tree.c, v6.9): a reader's nesting word per CPU, and one actor.
 
-The actor takes what has been queued, waits until every CPU has once been seen outside all readers' sections (a
-section with interrupts off counts), and only then runs the callbacks, in steps.
+The actor takes what has been queued, asks every CPU to report a quiescent state, which its hardware does once it is outside all
+readers' sections (a section with interrupts off counts), and only when all have done so runs the callbacks, in steps.
 """
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Cells, Column, Field
+from sim import slab
+from sim.arena import Column, Field
 from sim.component import Component
 from sim.machine import Actor, site
 
 QUEUE = site("call_rcu", "queue table")
 COUNT = site("call_rcu", "count callback")
 BEGIN = site("rcu_gp_kthread", "begin grace period")
-TAKE = site("rcu_gp_kthread", "take callback")
+TAKE = site("rcu_gp_kthread", "take callbacks")
+ASK = site("rcu_gp_kthread", "ask for quiescent state")
 QUIESCENT = site("rcu_gp_kthread", "wait for quiescent state")
-
-IDLE, QUEUED, WAITING = range(3)
 
 
 class Rcu(Component):
-    """Queued tables: ``rcu_table`` is QUEUED, then WAITING for the running grace period."""
+    """``rcu_callbacks`` has a bit per table that waits for the next grace period, ``rcu_pending`` counts them, for the actor to wake by."""
 
     name = "rcu"
 
-    rcu_table: Column
+    rcu_callbacks: Column
     rcu_pending: Column
-    rcu_nesting: Column
-    irq_off: Column
-    rcu_busy: Cells
+    cpu_request: Column
 
     def fields(self) -> list[Field]:
-        return [Field("rcu_table", self.k.pgtable.table_slots), Field("rcu_pending", 1), Field("rcu_busy", 1, PRIVATE)]
+        return [Field("rcu_callbacks", slab.words(self.k.pgtable.table_slots)), Field("rcu_pending", 1)]
 
     def bind(self) -> None:
         super().bind()
@@ -40,7 +38,8 @@ class Rcu(Component):
     async def call_rcu(self, tables: list[int]) -> None:
         """Free ``tables`` after a grace period."""
         for table in tables:
-            await self.m.store(QUEUE, self.rcu_table, table, QUEUED)
+            at, bit = divmod(table, slab.SLOTS_PER_WORD)
+            await self.m.rmw(QUEUE, self.rcu_callbacks, at, lambda word, bit=bit: word | 1 << bit)  # type: ignore[misc]
         await self.m.add(COUNT, self.rcu_pending, 0, len(tables))
         self.k.checks.rcu_queued(tables)
 
@@ -50,17 +49,17 @@ class Rcu(Component):
 
     async def _grace_period(self) -> None:
         await self.m.xchg(BEGIN, self.rcu_pending, 0, 0)
-        self.rcu_busy[0] = 1
-        taken = [table for table in range(len(self.rcu_table)) if self.rcu_table.view[table] == QUEUED]
+        taken: list[int] = []
+        for at in range(len(self.rcu_callbacks)):
+            taken += slab.bits(await self.m.xchg(TAKE, self.rcu_callbacks, at, 0), at)
+        await self._synchronize()
         for table in taken:
-            await self.m.store(TAKE, self.rcu_table, table, WAITING)
-        for cpu in range(self.w.cpus):
-            await self._quiescent(cpu)
-        for table in taken:
-            await self.m.store(TAKE, self.rcu_table, table, IDLE)
             await self.k.pgtable.pte_free(table)
-        self.rcu_busy[0] = 0
 
-    async def _quiescent(self, cpu: int) -> None:
-        nesting, off = self.rcu_nesting, self.irq_off
-        await self.m.wait(QUIESCENT, nesting, cpu, lambda: nesting.view[cpu] == 0 and off.view[cpu] == 0, also=((off, cpu),))
+    async def _synchronize(self) -> None:
+        """Wait until every CPU has reported a quiescent state."""
+        request, bit = self.cpu_request, self.k.tlb.rcu_request
+        for cpu in range(self.w.cpus):
+            await self.m.rmw(ASK, request, cpu, lambda mask: mask | bit)
+        for cpu in range(self.w.cpus):
+            await self.m.wait(QUIESCENT, request, cpu, lambda cpu=cpu: not request.view[cpu] & bit)  # type: ignore[misc]

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 
 from sim.arena import PRIVATE, Cells, Column, Field
 from sim.component import Component
-from sim.errors import WorldError
 from sim.machine import site
 from sim.mm_types import MAPPING_ANON, VM_SHARED, anon_mapping
 from sim.pte import DIRTY, PRESENT, WRITE, pte_pfn
+from sim.slab import Slab
 
 DEC = site("folio_remove_rmap_ptes", "mapcount -1")
 DEC_MAPPED = site("folio_remove_rmap_ptes", "nr_pages_mapped -1")
@@ -37,6 +37,18 @@ WALK_PTE = site("page_vma_mapped_walk", "read pte")
 AGE_TRYLOCK = site("folio_referenced", "trylock folio")
 AGE_UNLOCK = site("folio_referenced", "unlock folio")
 MKCLEAN_GET = site("page_vma_mkclean_one", "read pte")
+PREPARE_READ = site("anon_vma_prepare", "read vma's anon_vma")
+PREPARE_TAKE = site("__anon_vma_prepare", "take anon_vma")
+PREPARE_LOCK = site("__anon_vma_prepare", "lock anon_vma")
+PREPARE_MM_LOCK = site("__anon_vma_prepare", "lock page_table_lock")
+PREPARE_SET = site("__anon_vma_prepare", "set vma's anon_vma")
+PREPARE_MM_UNLOCK = site("__anon_vma_prepare", "unlock page_table_lock")
+PREPARE_UNLOCK = site("__anon_vma_prepare", "unlock anon_vma")
+ANON_VMA_FREE = site("anon_vma_free", "give anon_vma back")
+CLONE_LOCK = site("anon_vma_clone", "lock anon_vma")
+CLONE_UNLOCK = site("anon_vma_clone", "unlock anon_vma")
+ADJUST_LOCK = site("vma_prepare", "lock rmap")
+ADJUST_UNLOCK = site("vma_complete", "unlock rmap")
 LINK_LOCK = site("vma_link", "lock rmap")
 LINK_UNLOCK = site("vma_link", "unlock rmap")
 UNLINK_LOCK = site("free_pgtables", "lock rmap")
@@ -70,13 +82,21 @@ class Rmap(Component):
     vma_file: Cells
     vma_flags: Cells
     vma_anon_vma: Cells
+    vma_anon_prepared: Column
+    mm_pml: Column
     vma_linked: Cells
     anon_vma_lock: Column
     anon_vma_users: Cells
     i_mmap_lock: Column
 
     def fields(self) -> list[Field]:
-        return [Field("anon_vma_lock", self.w.anon_vmas), Field("anon_vma_users", self.w.anon_vmas, PRIVATE), Field("i_mmap_lock", self.w.files)]
+        self.slab = Slab("anon_vma_slab", self.w.anon_vmas, "anon_vmas")
+        anon_vmas = self.w.anon_vmas
+        return [self.slab.field(), Field("anon_vma_lock", anon_vmas), Field("anon_vma_users", anon_vmas, PRIVATE), Field("i_mmap_lock", self.w.files)]
+
+    def bind(self) -> None:
+        super().bind()
+        self.slab.bind(self.m, self.k.arena["anon_vma_slab"])
 
     # -- removing and adding mappings ------------------------------------------------------------------------------
 
@@ -135,29 +155,63 @@ class Rmap(Component):
 
     # -- anon_vmas and i_mmap --------------------------------------------------------------------------------------
 
-    def anon_vma_prepare(self, vma: int) -> None:
-        """Give ``vma`` an anon_vma if it has none, as part of the step just made."""
-        if self.vma_anon_vma[vma]:
+    async def anon_vma_prepare(self, vma: int) -> None:
+        """Give ``vma`` an anon_vma if it has none. Two threads may do so at once: the mmap lock is held for reading only."""
+        if await self.m.load(PREPARE_READ, self.vma_anon_prepared, vma):
             return
-        free = next((i for i in range(self.w.anon_vmas) if not self.anon_vma_users[i]), -1)
-        if free < 0:
-            raise WorldError(f"the world's {self.w.anon_vmas} anon_vmas are all in use: give the scenario's world more")
-        self.anon_vma_users[free] = 1
-        self.vma_anon_vma[vma] = free + 1
-        self.vma_linked[vma] |= ANON_LINKED
+        anon = await self.slab.take(PREPARE_TAKE)
+        mm = self.vma_mm[vma] - 1
+        await self.m.down_write(PREPARE_LOCK, self.anon_vma_lock, anon)
+        await self.m.lock(PREPARE_MM_LOCK, self.mm_pml, mm)
+        needed = not await self.m.load(PREPARE_READ, self.vma_anon_prepared, vma)
+        if needed:
+            self.anon_vma_users[anon] = 1
+            self.vma_anon_vma[vma] = anon + 1
+            self.vma_linked[vma] |= ANON_LINKED
+            await self.m.store(PREPARE_SET, self.vma_anon_prepared, vma, 1)
+        await self.m.unlock(PREPARE_MM_UNLOCK, self.mm_pml, mm)
+        await self.m.up_write(PREPARE_UNLOCK, self.anon_vma_lock, anon)
+        if not needed:
+            await self.slab.give(ANON_VMA_FREE, anon)
 
     async def vma_link(self, vma: int) -> None:
         """Make ``vma`` findable by rmap walks; its anon_vma, if any, is the one of the VMA it comes from."""
-        anon, file = self.vma_anon_vma[vma] - 1, self.vma_file[vma] - 1
-        if anon >= 0:
-            await self.m.down_write(LINK_LOCK, self.anon_vma_lock, anon)
-            self.anon_vma_users[anon] += 1
-            self.vma_linked[vma] |= ANON_LINKED
-            await self.m.up_write(LINK_UNLOCK, self.anon_vma_lock, anon)
+        await self.anon_vma_clone(vma)
+        file = self.vma_file[vma] - 1
         if file >= 0:
             await self.m.down_write(LINK_LOCK, self.i_mmap_lock, file)
-            self.vma_linked[vma] |= FILE_LINKED
+            self.link_file(vma)
             await self.m.up_write(LINK_UNLOCK, self.i_mmap_lock, file)
+
+    async def anon_vma_clone(self, vma: int) -> None:
+        """Let rmap walks of the VMA's anon_vma, if it has one, find it (anon_vma_clone, anon_vma_fork)."""
+        anon = self.vma_anon_vma[vma] - 1
+        if anon >= 0:
+            await self.m.down_write(CLONE_LOCK, self.anon_vma_lock, anon)
+            self.anon_vma_users[anon] += 1
+            self.vma_linked[vma] |= ANON_LINKED
+            await self.m.up_write(CLONE_UNLOCK, self.anon_vma_lock, anon)
+
+    def link_file(self, vma: int) -> None:
+        """Let rmap walks of the VMA's file, if it has one, find it. Under the file's i_mmap lock."""
+        if self.vma_file[vma]:
+            self.vma_linked[vma] |= FILE_LINKED
+
+    async def vma_prepare(self, vma: int) -> None:
+        """Keep rmap walks out while ``vma`` changes its extent (mm/mmap.c)."""
+        anon, file = self.vma_anon_vma[vma] - 1, self.vma_file[vma] - 1
+        if file >= 0:
+            await self.m.down_write(ADJUST_LOCK, self.i_mmap_lock, file)
+        if anon >= 0:
+            await self.m.down_write(ADJUST_LOCK, self.anon_vma_lock, anon)
+
+    async def vma_complete(self, vma: int) -> None:
+        """Let them in again (mm/mmap.c)."""
+        anon, file = self.vma_anon_vma[vma] - 1, self.vma_file[vma] - 1
+        if anon >= 0:
+            await self.m.up_write(ADJUST_UNLOCK, self.anon_vma_lock, anon)
+        if file >= 0:
+            await self.m.up_write(ADJUST_UNLOCK, self.i_mmap_lock, file)
 
     async def vma_unlink(self, vma: int) -> None:
         """Take ``vma`` out of its anon_vma and its file's tree (unlink_anon_vmas, unlink_file_vma)."""
@@ -166,7 +220,10 @@ class Rmap(Component):
             await self.m.down_write(UNLINK_LOCK, self.anon_vma_lock, anon)
             self.vma_linked[vma] &= ~ANON_LINKED
             self.anon_vma_users[anon] -= 1
+            unused = not self.anon_vma_users[anon]
             await self.m.up_write(UNLINK_UNLOCK, self.anon_vma_lock, anon)
+            if unused:
+                await self.slab.give(ANON_VMA_FREE, anon)
         if file >= 0:
             await self.m.down_write(UNLINK_LOCK, self.i_mmap_lock, file)
             self.vma_linked[vma] &= ~FILE_LINKED

@@ -97,7 +97,7 @@ class Swap(Component):
 
     async def _release(self, folio: int) -> None:
         """A folio's refcount is 0: off the deferred-split queue, off the LRU."""
-        self.k.pgtable.release(folio)
+        await self.k.pgtable.release(folio)
         await self.k.huge_memory.folio_undo_large_rmappable(folio)
         if self.page_lru.view[folio]:
             await self.m.lock(LRUVEC_LOCK, self.lruvec_lock, 0)

@@ -22,6 +22,8 @@ BOOT_USERS = site("mm_init", "mm_users = 1")
 ISOLATE_LOCK = site("isolate_lru_folios", "lock lruvec")
 ISOLATE_GET = site("isolate_lru_folios", "take a reference unless it is 0")
 ISOLATE_UNLOCK = site("isolate_lru_folios", "unlock lruvec")
+LOOKUP_LOCK = site("find_vma", "lock mmap for reading")
+LOOKUP_UNLOCK = site("find_vma", "unlock mmap")
 PLANT_READ = site("setup", "read pte")
 PLANT_SET = site("setup", "plant entry")
 PLANT_COUNT = site("setup", "account for the planted entry")
@@ -37,7 +39,7 @@ class Task:
         self.k, self.m, self.cpu = kernel, kernel.machine, cpu
         columns = kernel.arena.columns
         self.mm_users = columns["mm_users"]
-        self.cpu_mm, self.op, self.mm_order = columns["cpu_mm"].view, columns["op"].view, columns["mm_order"].view
+        self.cpu_mm, self.op = columns["cpu_mm"].view, columns["op"].view
         self.op_start, self.op_end, self.keeps = columns["op_start"].view, columns["op_end"].view, columns["op_keeps_markers"].view
 
     @property
@@ -98,9 +100,16 @@ class Task:
         ``quiet``: the file system does not want to be told of the first write to a page (shmem), so that shared pages are
         mapped writable and clean.
         """
-        self.mm_order[self.mm] = max(self.mm_order[self.mm], order)
         flags = VM_WRITE | (VM_SHARED if shared else 0) | (VM_UFFD_WP if uffd_wp else 0) | (VM_QUIET if quiet else 0)
-        return await self.k.mmap.do_mmap(self.mm, addr, nr, flags, file, pgoff)
+        return await self.k.mmap.do_mmap(self.mm, addr, nr, flags, file, pgoff, order)
+
+    async def is_mapped(self, addr: int) -> bool:
+        """Return whether a mapping contains page ``addr``, as the look-up of a fault finds it."""
+        mm, lock = self.mm, self.k.arena["mmap_lock"]
+        await self.m.down_read(LOOKUP_LOCK, lock, mm)
+        found = self.k.mm_types.vma_lookup(mm, addr) >= 0
+        await self.m.up_read(LOOKUP_UNLOCK, lock, mm)
+        return found
 
     async def munmap(self, addr: int, nr: int) -> None:
         """munmap(): afterwards no CPU can use the range."""

@@ -5,8 +5,8 @@ array with a cell per block; a third holds the walk cache, a row per PMD slot. A
 CPU's own actor: a hit is one step; a miss reads (and marks) the PTE, fills, and accesses. While a miss is in
 flight its CPU answers no flush request: an instruction is not interrupted half-way, and a barrier waits for it.
 
-A flush request is a word that an initiator posts to a target; the target's hardware actor carries it out in steps
-and clears the word, which is the acknowledgement. An IPI keeps the target's thread from running meanwhile, a
+A flush request is a bit that an initiator sets in a target's word; the target's hardware actor carries it out in steps
+and clears the bit, which is the acknowledgement. An IPI keeps the target's thread from running meanwhile, a
 broadcast invalidation does not. A thread that is blocked or has finished still has its requests answered.
 
 Sources: Intel SDM 3A 4.10, Arm ARM D8, and the architectures' flush code in Linux 6.9.
@@ -32,6 +32,9 @@ POST = site("post_flush", "post request")
 ACK_WAIT = site("post_flush", "wait for acknowledgement")
 HANDLE = site("flush_interrupt", "take request")
 ACK = site("flush_interrupt", "acknowledge")
+REPORT = site("rcu_report_qs_rdp", "report quiescent state")
+HOLD = site("hardware_walk", "enter snoop filter")
+LET_GO = site("invalidate", "leave snoop filter")
 INVALIDATE = site("invalidate", "drop TLB entry")
 INVALIDATE_WALK = site("invalidate", "drop walk cache entry")
 
@@ -51,8 +54,10 @@ class Tlb(Component):
     tlb: Column
     tlb_span: Column
     walk_cache: Column
-    irq_off: Column
-    flush_post: Column
+    irq_off: Cells
+    cpu_request: Column
+    tlb_holders: Column
+    caching: Cells
     req_kind: Cells
     req_mm: Cells
     req_start: Cells
@@ -62,10 +67,9 @@ class Tlb(Component):
     pmd: Column
     pte: Column
     page_content: Column
-    rcu_nesting: Column
+    rcu_nesting: Cells
     sections: Cells
     """Sections, with interrupts off or of RCU readers, that each CPU has left: for the checkers."""
-    rcu_busy: Cells
 
     def fields(self) -> list[Field]:
         cpus, rows = self.w.cpus, self.w.cpus * self.w.mms
@@ -74,16 +78,20 @@ class Tlb(Component):
             Field("tlb", rows * self.w.vpages),
             Field("tlb_span", rows * (self.w.vpages // self.g.contpte if self.g.contpte > 1 else 0)),
             Field("walk_cache", rows * self.per_mm),
-            Field("irq_off", cpus),
-            Field("rcu_nesting", cpus),
+            Field("tlb_holders", self.w.mms),
+            Field("caching", rows, PRIVATE),
+            Field("irq_off", cpus, PRIVATE),
+            Field("rcu_nesting", cpus, PRIVATE),
             Field("sections", cpus, MACHINE),
-            Field("flush_post", cpus * cpus),
+            Field("cpu_request", cpus),
             *(Field(f"req_{n}", cpus, PRIVATE) for n in ("kind", "mm", "start", "end", "gen", "tables")),
         ]
 
     def bind(self) -> None:
         super().bind()
-        for column in (self.irq_off, self.flush_post, self.rcu_nesting):
+        self.irqs, self.readers = self.k.arena["irq_off"], self.k.arena["rcu_nesting"]
+        self.rcu_request = 1 << self.w.cpus
+        for column in (self.irqs, self.readers, self.cpu_request):
             self.m.waitable(column)
 
     # -- cells ----------------------------------------------------------------------------------------------------
@@ -102,26 +110,26 @@ class Tlb(Component):
 
     def local_irq_save(self, cpu: int) -> None:
         """Hold off flush requests on ``cpu``."""
-        self._nest(self.irq_off, cpu, 1)
+        self._nest(self.irqs, cpu, 1)
 
     def local_irq_restore(self, cpu: int) -> None:
         """Let them in again."""
-        self._nest(self.irq_off, cpu, -1)
+        self._nest(self.irqs, cpu, -1)
 
     def rcu_read_lock(self, cpu: int) -> None:
         """Enter an RCU reader's section on ``cpu``."""
-        self._nest(self.rcu_nesting, cpu, 1)
+        self._nest(self.readers, cpu, 1)
 
     def rcu_read_unlock(self, cpu: int) -> None:
         """Leave it."""
-        self._nest(self.rcu_nesting, cpu, -1)
+        self._nest(self.readers, cpu, -1)
 
     def _nest(self, column: Column, cpu: int, delta: int) -> None:
-        """Change a nesting word of this CPU, and tell those who wait for it: posted requests, a grace period."""
-        value, first = column.view[cpu] + delta, cpu * self.w.cpus
+        """Change a nesting word of this CPU, and tell its hardware, which waits for it, if there are requests."""
+        value = column.view[cpu] + delta
         if not value:
             self.sections[cpu] += 1
-        if self.rcu_busy[0] or any(self.flush_post.view[first : first + self.w.cpus].tolist()):
+        if self.cpu_request.view[cpu]:
             self.m.poke(column, cpu, value)
         else:
             column.view[cpu] = value
@@ -134,6 +142,7 @@ class Tlb(Component):
         if version >= 0:
             return version
         self.local_irq_save(cpu)
+        await self.hold(cpu, mm)
         pte = await self.walk(cpu, mm, addr, store)
         if pte >= 0:
             await self.fill(cpu, mm, addr, pte)
@@ -156,6 +165,7 @@ class Tlb(Component):
     async def prefetch(self, cpu: int, mm: int, addr: int) -> None:
         """Fill speculatively: walk and fill, no access; never marks a page dirty and never faults."""
         self.local_irq_save(cpu)
+        await self.hold(cpu, mm)
         pte = await self.walk(cpu, mm, addr, False)
         if pte >= 0:
             await self.fill(cpu, mm, addr, pte)
@@ -220,16 +230,29 @@ class Tlb(Component):
             await self._drop(self.tlb_span, self.span_cell(cpu, mm, start), self.span_cell(cpu, mm, end - 1) + 1, INVALIDATE)
         if walks and start < end:
             await self._drop(self.walk_cache, self.walk_cell(cpu, mm, start), self.walk_cell(cpu, mm, end - 1) + 1, INVALIDATE_WALK)
+        await self.let_go(cpu, mm)
 
     async def _drop(self, column: Column, first: int, last: int, where: int) -> None:
         for i, entry in enumerate(column.view[first:last].tolist(), first):
             if entry:
                 await self.m.store(where, column, i, 0)
 
-    def holds(self, cpu: int, mm: int) -> bool:
-        """Return whether ``cpu`` caches anything of ``mm``, or has an access in flight that may soon."""
-        if self.irq_off.view[cpu]:
-            return True
+    # -- who caches what -------------------------------------------------------------------------------------------
+
+    async def hold(self, cpu: int, mm: int) -> None:
+        """Before this CPU caches anything of ``mm``, let whoever broadcasts know: the snoop filter of the interconnect."""
+        if self.k.tlbflush.broadcasts and not self.caching[cpu * self.w.mms + mm]:
+            self.caching[cpu * self.w.mms + mm] = 1
+            await self.m.rmw(HOLD, self.tlb_holders, mm, lambda mask: mask | 1 << cpu)
+
+    async def let_go(self, cpu: int, mm: int) -> None:
+        """Nobody need be told any more if this CPU caches nothing of ``mm``."""
+        if self.caching[cpu * self.w.mms + mm] and not self._holds(cpu, mm):
+            self.caching[cpu * self.w.mms + mm] = 0
+            await self.m.rmw(LET_GO, self.tlb_holders, mm, lambda mask: mask & ~(1 << cpu))
+
+    def _holds(self, cpu: int, mm: int) -> bool:
+        """Return whether ``cpu``, whose own TLB it is, caches anything of ``mm``."""
         rows = ((self.tlb, self.w.vpages), (self.tlb_span, len(self.tlb_span) // (self.w.cpus * self.w.mms)), (self.walk_cache, self.per_mm))
         row = cpu * self.w.mms + mm
         return any(any(column.view[row * n : row * n + n].tolist()) for column, n in rows)
@@ -241,23 +264,21 @@ class Tlb(Component):
         self.req_kind[cpu], self.req_mm[cpu], self.req_start[cpu], self.req_end[cpu] = kind, mm, start, end
         self.req_gen[cpu], self.req_tables[cpu] = gen, tables
         for target in targets:
-            await self.m.store(POST, self.flush_post, target * self.w.cpus + cpu, kind)
+            await self.m.rmw(POST, self.cpu_request, target, lambda mask: mask | 1 << cpu)
 
     async def wait_acks(self, cpu: int, targets: list[int]) -> None:
         """Wait until every target has carried the request out."""
-        post = self.flush_post
+        request = self.cpu_request
         for target in targets:
-            i = target * self.w.cpus + cpu
-            await self.m.wait(ACK_WAIT, post, i, lambda i=i: post.view[i] == 0)  # type: ignore[misc]
+            await self.m.wait(ACK_WAIT, request, target, lambda target=target: not request.view[target] >> cpu & 1)  # type: ignore[misc]
 
     def _pending(self, cpu: int) -> Callable[[], bool]:
-        first, cpus = cpu * self.w.cpus, self.w.cpus
-        post, off = self.flush_post, self.irq_off
-        return lambda: off.view[cpu] == 0 and any(post.view[first : first + cpus].tolist())
+        request, off, nesting, rcu = self.cpu_request, self.irq_off, self.rcu_nesting, self.rcu_request
+        return lambda: not off[cpu] and request.view[cpu] > 0 and (request.view[cpu] != rcu or not nesting[cpu])
 
     def hardware(self, cpu: int) -> Actor:
-        """Return the hardware actor of ``cpu``: it answers posted requests while interrupts are on."""
-        gate = ((self.irq_off, cpu), *((self.flush_post, cpu * self.w.cpus + i) for i in range(self.w.cpus)))
+        """Return the hardware actor of ``cpu``: it answers requests while interrupts are on; RCU's outside readers' sections."""
+        gate = ((self.irqs, cpu), (self.readers, cpu), (self.cpu_request, cpu))
 
         async def answer() -> None:
             await self._answer(cpu)
@@ -265,13 +286,16 @@ class Tlb(Component):
         return Actor(self.w.cpus + cpu, f"hw{cpu}", answer, daemon=True, gate=gate, ready=self._pending(cpu))
 
     async def _answer(self, cpu: int) -> None:
-        """Carry out one request and acknowledge it."""
-        first = cpu * self.w.cpus
-        initiator = next(i for i in range(self.w.cpus) if self.flush_post.view[first + i])
-        kind = await self.m.load(HANDLE, self.flush_post, first + initiator)
-        if kind == IPI:
+        """Carry out one request and acknowledge it: a flush, or else RCU's, by reporting a quiescent state (rcu_report_qs_rdp)."""
+        requests = await self.m.load(HANDLE, self.cpu_request, cpu)
+        initiator = (requests & -requests).bit_length() - 1
+        if initiator == self.w.cpus:
+            await self.m.rmw(REPORT, self.cpu_request, cpu, lambda mask: mask & ~self.rcu_request)
+            return
+        interrupts = self.req_kind[initiator] == IPI
+        if interrupts:
             self.m.suspend(cpu)
         await self.k.tlbflush.flush_handler(cpu, initiator)
-        await self.m.store(ACK, self.flush_post, first + initiator, 0)
-        if kind == IPI:
+        await self.m.rmw(ACK, self.cpu_request, cpu, lambda mask: mask & ~(1 << initiator))
+        if interrupts:
             self.m.resume(cpu)

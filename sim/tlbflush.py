@@ -14,6 +14,7 @@ from sim.machine import site
 from sim.tlb import ALL, BROADCAST, IPI
 
 MASK = site("flush_tlb", "read mm_cpumask")
+SNOOP = site("flush_tlb", "read snoop filter")
 SET_MASK = site("switch_mm", "set mm_cpumask")
 
 
@@ -22,8 +23,12 @@ class TlbFlush(Component):
 
     name = "tlbflush"
 
+    broadcasts = True
+    """Whether flushes go to whoever caches the mm; else to those whom the kernel has noted."""
+
     cpu_mm: Cells
     mm_cpumask: Column
+    tlb_holders: Column
     mm_users: Column
     req_kind: Cells
     req_mm: Cells
@@ -79,7 +84,8 @@ class TlbFlush(Component):
 
     async def targets(self, cpu: int, mm: int) -> list[int]:
         """Return the CPUs to post to. A CPU that caches nothing of the mm would acknowledge at once, and is left out."""
-        return [c for c in range(self.w.cpus) if c != cpu and self.k.tlb.holds(c, mm)]
+        holders = await self.m.load(SNOOP, self.tlb_holders, mm)
+        return [c for c in range(self.w.cpus) if c != cpu and holders >> c & 1]
 
     async def flush_handler(self, cpu: int, initiator: int) -> None:
         """Carry a request out on ``cpu``."""
@@ -114,6 +120,8 @@ class TlbFlush(Component):
 
 class IpiTlbFlush(TlbFlush):
     """Flushes that interrupt the CPUs in mm_cpumask (riscv; x86 adds generations)."""
+
+    broadcasts = False
 
     async def targets(self, cpu: int, mm: int) -> list[int]:
         mask = await self.m.load(MASK, self.mm_cpumask, mm)

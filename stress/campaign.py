@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.profile import REAL, SMALL
+from stress.discovery import find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.fleet import DEFAULT_CATALOGUE, Fleet, Order, WorkerError, WorkerProcess, foremost
 from stress.plan import SEED_BITS, Lease, Plan, Settings, rows_of
 from stress.store import Batch, Failure, Store
 from stress.summary import summary
-from stress.worker import find_catalogue
 
 if TYPE_CHECKING:
     from stress.discovery import Catalogue

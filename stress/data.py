@@ -14,17 +14,17 @@ _REST_BITS = WORD_BITS - 2
 
 
 class RandomData:
-    """Draws from the stream (seed, data): 0 three times out of four, else uniformly from 1 to n - 1. Records ``tapes``."""
+    """Draws from the stream (seed, label): 0 three times out of four, else uniformly from 1 to n - 1. Records ``tapes``."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, stream: str = "data") -> None:
+        self.seed, self.stream = seed, stream
         self.tapes: dict[int, list[int]] = {}
         self._word: Callable[[int], int] | None = None
 
     def draw(self, slot: int, label: str, n: int) -> int:
         """Return a choice in 0..n-1 for the actor in ``slot``."""
         if self._word is None:
-            self._word = raw_words(self.seed, "data")
+            self._word = raw_words(self.seed, self.stream)
         word = self._word(WORD_BITS)
         choice = 0 if word & _PLAIN_MASK or n < 2 else 1 + ((word >> 2) * (n - 1) >> _REST_BITS)
         self.tapes.setdefault(slot, []).append(choice)

@@ -6,19 +6,39 @@ machine. A plain wait is on nobody in particular.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from sim.arena import FIELD_SHIFT, KIND_SHIFT, WAIT
-from sim.machine import Violation, site_info
-
-if TYPE_CHECKING:
-    from stress.turns import Turns
+from sim.arena import FIELD_SHIFT, KIND_SHIFT, WAIT, Arena
+from sim.machine import Actor, Violation, site_info
 
 RULE = "locks are taken in one order (mm/rmap.c), and whoever waits is woken"
 _FIELD_MASK, _KIND_MASK, _INDEX_MASK = 0x3FF, 0xF, (1 << FIELD_SHIFT) - 1
 
 
-def explain(machine: Turns) -> Violation:
+class Stuck(Protocol):
+    """A machine in which nobody can run, as far as this module asks."""
+
+    arena: Arena
+    actors: dict[int, Actor]
+
+    @property
+    def started(self) -> Sequence[bool]:
+        """Whether the actor in each slot is inside its body."""
+
+    @property
+    def parked_at(self) -> Sequence[int]:
+        """The code of the step that the actor in each slot stands before."""
+
+    @property
+    def readers(self) -> Mapping[int, list[int]]:
+        """Who holds each rwsem for reading, by the code of its load."""
+
+    def is_finished(self, slot: int) -> bool:
+        """Return whether the actor has run its body to the end."""
+
+
+def explain(machine: Stuck) -> Violation:
     """Return the violation: a deadlock, with its cycle named, or a lost wakeup."""
     waiting = [slot for slot, actor in machine.actors.items() if not machine.is_finished(slot) and (machine.started[slot] or not actor.daemon)]
     waits = {slot: holders(machine, slot) for slot in waiting}
@@ -29,14 +49,14 @@ def explain(machine: Turns) -> Violation:
     return Violation("deadlock", "deadlock" if found else "lost-wakeup", message, sites[0], sites[-1], [_place(machine, slot) for slot in found], RULE)
 
 
-def _place(machine: Turns, slot: int) -> tuple[str, int, int]:
+def _place(machine: Stuck, slot: int) -> tuple[str, int, int]:
     """Return the cell that ``slot`` waits for, and what it holds."""
     code = machine.parked_at[slot]
     name, index = machine.arena.layout.fields[code >> FIELD_SHIFT & _FIELD_MASK].name, code & _INDEX_MASK
     return name, index, machine.arena[name][index]
 
 
-def holders(machine: Turns, slot: int) -> list[int]:
+def holders(machine: Stuck, slot: int) -> list[int]:
     """Return the slots that hold the lock which ``slot`` waits for."""
     if not machine.started[slot] or machine.parked_at[slot] >> KIND_SHIFT & _KIND_MASK == WAIT:
         return []
@@ -47,7 +67,7 @@ def holders(machine: Turns, slot: int) -> list[int]:
     return [abs(value) - 1] if value else []
 
 
-def wait_words(machine: Turns, slot: int) -> str:
+def wait_words(machine: Stuck, slot: int) -> str:
     """Return what ``slot`` waits for, in words."""
     actor = machine.actors[slot]
     if not machine.started[slot]:

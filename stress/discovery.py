@@ -253,5 +253,12 @@ def sources_hash(kernel: str = DEFAULT_KERNEL) -> str:
     return total.hexdigest()
 
 
+def find_catalogue(spec: str) -> Catalogue:
+    """Return the catalogue at ``module:attribute``."""
+    module, _, name = spec.partition(":")
+    found: Catalogue = getattr(importlib.import_module(module), name)
+    return found
+
+
 CATALOGUE = Catalogue()
 profile, scenario_class, fault_class, strategy = CATALOGUE.profile, CATALOGUE.scenario_class, CATALOGUE.fault_class, CATALOGUE.strategy

@@ -19,7 +19,7 @@ from outcome import Value
 from trio.lowlevel import Abort, Task, current_task, reattach_detached_coroutine_object, reschedule, temporarily_detach_coroutine_object, wait_task_rescheduled
 
 from sim.machine import Abandon
-from stress.lockstep import Lockstep
+from stress.executing import Executing
 from stress.protocols import Verdict
 from stress.stepping import END, DirectDriver, Driver, actor_loop
 from stress.turns import PARKED
@@ -38,7 +38,7 @@ def _relay(message: object) -> Generator[object, object, object]:
 class TrioDriver(Driver):
     """Actors are trio tasks in a nursery."""
 
-    def __init__(self, machine: Lockstep) -> None:
+    def __init__(self, machine: Executing) -> None:
         super().__init__(machine)
         self.tasks: list[Task] = []
         self.adrift: dict[int, object] = {}
@@ -103,7 +103,7 @@ class ReferenceDriver(TrioDriver):
 
     name = "reference"
 
-    def __init__(self, machine: Lockstep) -> None:
+    def __init__(self, machine: Executing) -> None:
         super().__init__(machine)
         self.controller: Task | None = None
 
@@ -141,12 +141,12 @@ DRIVERS: dict[str, type[TrioDriver]] = {driver.name: driver for driver in (FastD
 
 
 @asynccontextmanager
-async def session(machine: Lockstep, driver: str = "fast") -> AsyncIterator[Driver]:
+async def session(machine: Executing, driver: type[TrioDriver] = FastDriver) -> AsyncIterator[Driver]:
     """Open a nursery with one task per actor slot of ``machine``; yield the driver that steps them.
 
     The tasks end with the block, whatever ends it: an actor left parked would hang the nursery.
     """
-    stepper, failure = DRIVERS[driver](machine), None
+    stepper, failure = driver(machine), None
     try:
         async with trio.open_nursery() as nursery:
             await _settle(stepper, nursery)

@@ -144,6 +144,6 @@ async def open_runner(
 def _session(machine: Lockstep, driver: str) -> AbstractAsyncContextManager[Driver]:
     if driver == "plain":
         return plain_session(machine)
-    from stress.drivers import session
+    from stress.drivers import DRIVERS, session
 
-    return session(machine, driver)
+    return session(machine, DRIVERS[driver])

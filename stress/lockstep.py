@@ -14,8 +14,14 @@ VERSION_BITS, TLB_SHIFT = 24, 52
 """An access through a TLB logs, from the lowest bit: the version that it read or wrote, the TLB's cell, the TLB's column."""
 
 VERSION_MASK = (1 << VERSION_BITS) - 1
-_ACCESS = (LOAD_THROUGH_TLB << KIND_SHIFT, STORE_THROUGH_TLB << KIND_SHIFT)
+ACCESS = (LOAD_THROUGH_TLB << KIND_SHIFT, STORE_THROUGH_TLB << KIND_SHIFT)
 _WAIT = WAIT << KIND_SHIFT
+
+
+def not_owner(name: str, code: int, col: Column, i: int, state: str) -> Violation:
+    """Return the violation that actor ``name`` releases a lock which is not its own."""
+    words = f"{name} releases {col.name}[{i}], which is {state}"
+    return Violation("lock", "unlock-not-owner", words, code, 0, [(col.name, i, col.view[i])], "a lock is released by its owner")
 
 
 class Lockstep(Turns):
@@ -105,7 +111,7 @@ class Lockstep(Turns):
             self.emit(entry)
             return -1
         pfn = (entry >> PFN_SHIFT) + offset
-        self.emit(site + _ACCESS[store] + (content.id << FIELD_SHIFT) + pfn)
+        self.emit(site + ACCESS[store] + (content.id << FIELD_SHIFT) + pfn)
         version = self.versions + (len(self.log) >> 1) + 1 if store else content.view[pfn]
         self.emit(tlb.id << TLB_SHIFT | cell << VERSION_BITS | version & VERSION_MASK)
         if self.accessed is not None:
@@ -117,9 +123,9 @@ class Lockstep(Turns):
                 content.watch(pfn, old, version, 0)
         return version
 
-    async def wait(self, site: int, col: Column, i: int, ready: Callable[[], bool], also: tuple[tuple[Column, int], ...] = ()) -> int:
+    async def wait(self, site: int, col: Column, i: int, ready: Callable[[], bool]) -> int:
         code = site + _WAIT + (col.id << FIELD_SHIFT) + i
-        await self._await_turn(code, (col.r + i, *(c.r + j for c, j in also)), ready)
+        await self._await_turn(code, (col.r + i,), ready)
         value = col.view[i]
         self.emit(code)
         self.emit(value)
@@ -192,9 +198,7 @@ class Lockstep(Turns):
         self._changed(col, i, old, 0)
 
     def _not_owner(self, code: int, col: Column, i: int, state: str) -> None:
-        name = self.actors[self.current].name
-        words = f"{name} releases {col.name}[{i}], which is {state}"
-        self.fail(Violation("lock", "unlock-not-owner", words, code, 0, [(col.name, i, col.view[i])], "a lock is released by its owner"))
+        self.fail(not_owner(self.actors[self.current].name, code, col, i, state))
 
     async def down_read(self, site: int, col: Column, i: int) -> None:
         code, view = site + col.x + i, col.view

@@ -80,22 +80,10 @@ class Outcome:
         return {slot: list(tape) for slot, tape in sorted(tapes.items()) if tape}
 
     def rows(self) -> Array:
-        """Return one row per step: site checksum, column checksum (and the TLB's above it), actor << 8 | kind, index, value (int64)."""
-        import numpy
-
+        """Return the rows that the digest is over (:func:`rows_of`)."""
         if self._rows is None:
             codes, values = self._log()
-            rows = numpy.empty((len(codes), 5), dtype="<i8")
-            rows[:, 0] = numpy.array(site_checksums(), dtype="<i8")[codes >> SITE_SHIFT]
-            columns = column_checksums(self.runner.arena.layout)
-            rows[:, 1] = numpy.array(columns, dtype="<i8")[codes >> FIELD_SHIFT & FIELD_MASK]
-            rows[:, 2] = self._actors(len(codes)) << 8 | codes >> KIND_SHIFT & KIND_MASK
-            rows[:, 3] = codes & INDEX_MASK
-            rows[:, 4] = values
-            through = self._through_tlb(codes)
-            rows[through, 1] |= numpy.array(columns, dtype="<i8")[values[through] >> TLB_SHIFT] << _NAME_BITS - 1
-            rows[through, 4] &= (1 << TLB_SHIFT) - 1
-            self._rows = rows
+            self._rows = rows_of(self.runner.arena.layout, codes, values, self._actors(len(codes)))
         return self._rows
 
     def _log(self) -> tuple[Array, Array]:
@@ -105,11 +93,6 @@ class Outcome:
             self._words = numpy.array(self.runner.machine.log, dtype="<i8")
         return self._words[::2], self._words[1::2]
 
-    def _through_tlb(self, codes: Array) -> Array:
-        kind = codes >> KIND_SHIFT & KIND_MASK
-        through: Array = (kind == LOAD_THROUGH_TLB) | (kind == STORE_THROUGH_TLB)
-        return through
-
     def _actors(self, steps: int) -> Array:
         import numpy
 
@@ -118,7 +101,7 @@ class Outcome:
 
     def digest(self) -> str:
         """Return the digest of every step's actor, kind, site, column, index and value: 32 hex digits."""
-        return hashlib.blake2b(self.rows().tobytes(), digest_size=16).hexdigest()
+        return digest_of(self.rows())
 
     def step_checks(self) -> bytes:
         """Return CHECK_BYTES per step of a rolling digest: the first that differ tell where two executions part."""
@@ -166,11 +149,40 @@ class Outcome:
         kind = codes >> KIND_SHIFT & KIND_MASK
         write = (kind == WRITE) | (kind == RMW) | (kind == STORE_THROUGH_TLB)
         place, actor, site = codes & _LOCATION_MASK, rows[:, 2] >> 8, rows[:, 0]
-        through = self._through_tlb(codes)
+        through = through_tlb(codes)
         cells = (values[through] >> TLB_SHIFT << FIELD_SHIFT) + (values[through] >> VERSION_BITS & CELL_MASK)
         both = [(place, cells), (order, order[through]), (actor, actor[through]), (site, site[through])]
         joined = [numpy.concatenate(pair) for pair in both]
         return joined[0], joined[1], joined[2], joined[3], numpy.concatenate((write, numpy.zeros(len(cells), dtype=bool)))
+
+
+def rows_of(layout: Layout, codes: Array, values: Array, actors: Array) -> Array:
+    """Return one row per step: site checksum, column checksum (and the TLB's above it), actor << 8 | kind, index, value (int64)."""
+    import numpy
+
+    rows = numpy.empty((len(codes), 5), dtype="<i8")
+    rows[:, 0] = numpy.array(site_checksums(), dtype="<i8")[codes >> SITE_SHIFT]
+    columns = numpy.array(column_checksums(layout), dtype="<i8")
+    rows[:, 1] = columns[codes >> FIELD_SHIFT & FIELD_MASK]
+    rows[:, 2] = actors << 8 | codes >> KIND_SHIFT & KIND_MASK
+    rows[:, 3] = codes & INDEX_MASK
+    rows[:, 4] = values
+    through = through_tlb(codes)
+    rows[through, 1] |= columns[values[through] >> TLB_SHIFT] << _NAME_BITS - 1
+    rows[through, 4] &= (1 << TLB_SHIFT) - 1
+    return rows
+
+
+def through_tlb(codes: Array) -> Array:
+    """Return which steps go through a TLB."""
+    kind = codes >> KIND_SHIFT & KIND_MASK
+    through: Array = (kind == LOAD_THROUGH_TLB) | (kind == STORE_THROUGH_TLB)
+    return through
+
+
+def digest_of(rows: Array) -> str:
+    """Return the digest of a run's rows: 32 hex digits."""
+    return hashlib.blake2b(rows.tobytes(), digest_size=16).hexdigest()
 
 
 def _mix(words: Array) -> Array:

@@ -95,7 +95,7 @@ class Selfcheck:
         self, cells: list[Cell], scenarios: tuple[str, ...], workers: int, seed: int, directory: Path, catalogue: str, kernel: str = DEFAULT_KERNEL
     ) -> None:
         self.cells, self.scenarios, self.seed, self.directory, self.kernel = cells, scenarios, seed, directory, kernel
-        from stress.worker import find_catalogue
+        from stress.discovery import find_catalogue
 
         self.catalogue: Catalogue = find_catalogue(catalogue)
         self.fleet = Fleet(workers, catalogue)

@@ -17,8 +17,8 @@ from typing import Any
 
 from sim.machine import Abandon
 from stress.errors import ForeignYield
+from stress.executing import Executing
 from stress.fingerprint import await_chain
-from stress.lockstep import Lockstep
 from stress.protocols import Verdict
 from stress.turns import HANDOVER, PARKED, park
 
@@ -29,18 +29,18 @@ UNWINDS_MAX = 8
 """How often an actor that keeps awaiting trio is told to unwind."""
 
 
-async def actor_loop(machine: Lockstep, slot: int) -> None:
+async def actor_loop(machine: Executing, slot: int) -> None:
     """Run bodies until told to end, parking before each."""
     while await park() != END:
         await machine.run_body(slot)
 
 
 class Driver(ABC):
-    """Runs executions that :meth:`Lockstep.begin` has set up."""
+    """Runs executions that a machine's ``begin`` has set up."""
 
     name: str
 
-    def __init__(self, machine: Lockstep) -> None:
+    def __init__(self, machine: Executing) -> None:
         self.machine = machine
         self.loops: list[Coroutine[Any, Any, None]] = []
         self.lost: set[int] = set()
@@ -137,7 +137,7 @@ class PlainDriver(DirectDriver):
 
     name = "plain"
 
-    def __init__(self, machine: Lockstep) -> None:
+    def __init__(self, machine: Executing) -> None:
         super().__init__(machine)
         self.loops = [actor_loop(machine, slot) for slot in range(machine.slots)]
         for loop in self.loops:
@@ -150,7 +150,7 @@ class PlainDriver(DirectDriver):
 
 
 @asynccontextmanager
-async def plain_session(machine: Lockstep) -> AsyncIterator[Driver]:
+async def plain_session(machine: Executing) -> AsyncIterator[Driver]:
     """Yield a driver that needs no trio."""
     stepper = PlainDriver(machine)
     try:

@@ -17,8 +17,9 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 
 from sim.arena import Arena, Column
-from sim.machine import Abandon, Actor, Machine, Violation, site_info
+from sim.machine import Abandon, Actor, Violation, site_info
 from stress.deadlock import explain
+from stress.executing import Executing
 from stress.fingerprint import Livelock, call_chain
 from stress.protocols import Strategy, Tape, Verdict
 
@@ -52,24 +53,15 @@ class _Waiter:
         self.slot, self.keys, self.ready = slot, keys, ready
 
 
-class Turns(Machine):
+class Turns(Executing):
     """Executions and turns. :meth:`begin` an execution, let a driver run it while :attr:`live`, then read :attr:`verdict`."""
 
     def __init__(self, arena: Arena, slots: int, steps_max: int = 20_000) -> None:
-        self.arena = arena
-        self.slots = slots
+        super().__init__(arena, slots)
         self.steps_max = steps_max
         self.log: list[int] = []
         self.emit = self.log.append
         self.tape: list[int] = []
-        self.accessed: Callable[[Column, int, int, int, bool], None] | None = None
-        self.live = self.abandoning = False
-        self.current = self.run = 0
-        self.versions = 0
-        """Where the versions that stores give begin: after those of the setup."""
-        self.started = [False] * slots
-        self.verdict = Verdict()
-        self.frames: Callable[[int], object] = lambda slot: None
         self._waiters: dict[int, list[_Waiter]] = {}
         self._gates: dict[int, _Waiter] = {}
         self.readers: dict[int, list[int]] = {}
@@ -126,33 +118,11 @@ class Turns(Machine):
             known = self._gates[actor.slot] = _Waiter(actor.slot, tuple(col.r + i for col, i in actor.gate), actor.ready)
         return known
 
-    async def run_body(self, slot: int) -> None:
-        """Run the actor's body once, and account for how it ended. Called by the actor's task."""
-        self.started[slot] = True
-        actor = self.actors[slot]
+    def starting(self, actor: Actor) -> None:
         if actor.ready is not None:
             self._unregister(self._gate(actor))
-        try:
-            await actor.body()
-            self._finish(actor)
-        except (Abandon, GeneratorExit):
-            pass
-        except BaseException as error:  # noqa: BLE001 - an interrupt too: the actor's loop must outlive it
-            self._ended_by(actor, error)
-        self.live = self.live and self.verdict.kind == "clean" and not self.abandoning
-        self.started[slot] = False
 
-    def _ended_by(self, actor: Actor, error: BaseException) -> None:
-        """Take what a body raised as the verdict, unless there is one: unwinding code may raise anything."""
-        if self.abandoning:
-            return
-        if isinstance(error, Violation):
-            self.verdict = Verdict("violation", error, str(error))
-        else:
-            self.verdict = Verdict("error", error=error, reason=f"{actor.name}: {error!r}")
-        self._give_up()
-
-    def _finish(self, actor: Actor) -> None:
+    def finished(self, actor: Actor) -> None:
         self.state[actor.slot] |= FINISHED
         self._set_disabled(actor.slot)
         if actor.daemon:
@@ -169,7 +139,7 @@ class Turns(Machine):
             self.live = False
 
     def finish(self) -> None:
-        """The driver has stopped: let the strategy learn. Parked actors have been abandoned."""
+        """Let the strategy learn."""
         if self.verdict.kind != "clean":
             self._end_segment(self.current)
         self.strategy.finish(self.seq)
@@ -245,19 +215,8 @@ class Turns(Machine):
             self.fail(Violation("livelock", "livelock", words, sites[0], sites[-1], rule=_LIVELOCK_RULE))
         if self.livelock.spent(self.seq):
             self.verdict = Verdict("inconclusive", reason=f"the budget of {self.steps_max} steps ran out")
-            self._give_up()
+            self.give_up()
             raise Abandon
-
-    def _give_up(self) -> None:
-        self.abandoning = True
-        self.run = 0
-        self.live = False
-
-    def fail(self, violation: Violation) -> None:
-        if not self.abandoning:
-            self.verdict = Verdict("violation", violation, str(violation))
-            self._give_up()
-        raise violation
 
     def _stuck(self, code: int) -> None:
         """Nobody can run and somebody has not finished."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import importlib
 import json
 import os
 import signal
@@ -25,6 +24,7 @@ import trio
 from sim.errors import SimError
 from sim.machine import SITES
 from stress.data import RandomData
+from stress.discovery import find_catalogue
 from stress.errors import FAILED, Divergence
 from stress.evidence import encoded_trace
 from stress.execution import Case, Runner, open_runner
@@ -200,13 +200,6 @@ def watch(life: int) -> None:
         os._exit(FAILED)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-def find_catalogue(spec: str) -> Catalogue:
-    """Return the catalogue at ``module:attribute``."""
-    module, _, name = spec.partition(":")
-    found: Catalogue = getattr(importlib.import_module(module), name)
-    return found
 
 
 def main(argv: list[str] | None = None) -> int:

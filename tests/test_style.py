@@ -24,20 +24,18 @@ BOOT = ("boot", "bind", "settle")
 """Functions that run before there are actors."""
 
 PEEKS = {
-    ("sim/pgtable.py", "_claim", "pte"): "the table was free until this very step: nobody can reach its entries",
+    ("sim/pgtable.py", "_claim", "pte"): "the table is the taker's: nobody else can reach its entries",
+    ("sim/mmap.py", "_fill", "vma_anon_prepared"): "the VMA is the taker's: nobody else can reach it",
     ("sim/swap.py", "_release", "page_lru"): "the refcount is 0: nobody else has the folio",
     ("sim/tlb.py", "_hit", "tlb_span"): "the CPU's own TLB chooses the entry; the access that follows is the step",
     ("sim/tlb.py", "walk", "walk_cache"): "the CPU's own walk cache; a hit costs no memory access",
-    ("sim/tlb.py", "_nest", "flush_post"): "whether to tell anybody that this CPU's own nesting word has changed",
-    ("sim/tlb.py", "holds", "irq_off"): "a CPU that caches nothing of the mm acknowledges a broadcast at once: it is not posted one",
+    ("sim/tlb.py", "_nest", "cpu_request"): "whether to tell this CPU's own hardware that its nesting word has changed",
     ("sim/arch/x86_64.py", "flush_tlb_func", "cpu_lazy"): "this CPU's own per-CPU variable, which only it writes",
     ("sim/arch/x86_64.py", "usable", "cpu_lazy"): "asked by checkers",
     ("sim/arch/arm64.py", "usable", "mm_users"): "asked by checkers",
     ("sim/arch/s390x.py", "usable", "mm_users"): "asked by checkers",
     ("sim/arch/s390x.py", "usable", "context_flush_mm"): "asked by checkers",
     ("sim/arch/s390x.py", "usable", "context_lock"): "asked by checkers",
-    ("sim/tlb.py", "_answer", "flush_post"): "which request is pending; taking it is the step that follows",
-    ("sim/rcu.py", "_grace_period", "rcu_table"): "what was queued when the grace period began, in the step that began it",
     ("sim/kernel.py", "rss", "mm_rss"): "a sum for tests and reports; the model never calls it",
 }
 """Raw reads of shared columns in model code, each with the reason why it is no step of its own."""

@@ -38,6 +38,8 @@ SWITCHING = -1
 class X86TlbFlush(TlbFlush):
     """flush_tlb_mm_range and what answers it."""
 
+    broadcasts = False
+
     cpu_lazy: Column
     cpu_tlb_gen: Cells
     mm_tlb_gen: Column

@@ -20,7 +20,7 @@ class ReferenceChecks(Checker):
 
     page_ref: Column
     page_order: Cells
-    page_deferred: Cells
+    page_deferred: Column
     page_mapping: Cells
     total_map: Cells
     anon_vma_users: Cells
@@ -50,7 +50,7 @@ class ReferenceChecks(Checker):
 
     def freed(self, folio: int) -> None:
         """A folio goes back to the allocator."""
-        if self.page_deferred[folio]:
+        if self.page_deferred.view[folio]:
             self.object("I15", f"folio {folio} is freed on the deferred-split list")
 
     def vma_freed(self, vma: int) -> None:

@@ -42,8 +42,8 @@ class TlbChecks(Checker):
     table_gen: Cells
     cleared_at: Cells
     narrowed_at: Cells
-    rcu_nesting: Column
-    irq_off: Column
+    rcu_nesting: Cells
+    irq_off: Cells
     rcu_readers: Cells
     sections: Cells
 
@@ -149,7 +149,7 @@ class TlbChecks(Checker):
     def rcu_queued(self, tables: list[int]) -> None:
         """Tables wait for a grace period: for every CPU that is inside a reader's section now to leave it."""
         for cpu in range(self.w.cpus):
-            reading = self.rcu_nesting.view[cpu] or self.irq_off.view[cpu]
+            reading = self.rcu_nesting[cpu] or self.irq_off[cpu]
             for table in tables:
                 self.rcu_readers[table * self.w.cpus + cpu] = self.sections[cpu] + 1 if reading else 0
 

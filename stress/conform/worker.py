@@ -112,7 +112,7 @@ def shrunk(rig: Rig, found: Found) -> Found:
 
 def work(connection: Connection, spec: str, setting: Setting, cpu: int) -> None:
     """Be a worker: answer (seeds, orders, known signatures) with a Result or an exception, until the other end closes."""
-    from stress.worker import find_catalogue
+    from stress.discovery import find_catalogue
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -42,7 +42,7 @@ async def driven(profile: str, geometry: str, version: str, world: World, patche
         machine = Lockstep(arena, kernel.slots, STEPS_MAX)
         kernel.bind(arena, machine)
         kernel.boot()
-        async with session(machine, "fast") as driver:
+        async with session(machine) as driver:
             yield Driven(kernel, machine, driver)
     finally:
         arena.close()

@@ -112,7 +112,11 @@ ABSENT = (
     ),
     Absent(("hash_page:", "pte_update:"), lambda p: p.walks_tables, "hardware walks Linux page tables: no hash entries"),
     Absent(("hardware_walk: set accessed and dirty",), lambda p: not (p.hardware_young or p.hardware_dirty), "young and dirty bits are set by faults"),
-    Absent(("call_rcu:", "rcu_gp_kthread:"), lambda p: not p.table_free, "tables go through the gather as pages"),
+    Absent(("call_rcu:", "rcu_gp_kthread:", "rcu_report_qs_rdp:"), lambda p: not p.table_free, "tables go through the gather as pages"),
+    Absent(
+        ("flush_tlb: read snoop filter", "hardware_walk: enter snoop filter", "invalidate: leave snoop filter"),
+        lambda p: not getattr(p.components["tlbflush"], "broadcasts"), "flushes go to the CPUs that the kernel has noted",  # noqa: B009 - a component has it
+    ),
     Absent(("flush_tlb_batched_pending:",), lambda p: not p.batched_unmap_flush, "reclaim does not defer flushes"),
     Absent(("pte_install_uffd_wp_if_needed:", "uffd_wp_range:", "do_wp_page: read flush pending"), lambda p: not p.uffd_wp, "no uffd-wp bit in the PTE"),
     Absent(("ptep_get_and_clear_full:",), lambda p: not (p.plain_fullmm_clear and p.walks_tables), "a fullmm clear is as atomic as any"),

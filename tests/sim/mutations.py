@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim.huge_memory import HugeMemory
 from sim.ledger import TRANSIENT
 from sim.machine import site
 from tests.sim.programs import mutation
@@ -256,22 +257,15 @@ MUTATIONS: dict[str, Mutation] = {
 # -- 6.18 --------------------------------------------------------------------------------------------------------------
 
 
-async def unqueue_only(self: Any, original: Any, folio: int) -> None:
-    """I11: PG_partially_mapped goes when the folio leaves the queue."""
-    self.page_deferred[folio] = 0
-    self.split_queue_len[0] -= 1
-
-
 async def queue_only(self: Any, original: Any, folio: int) -> None:
-    """I16q: a folio is queued because it is partially mapped."""
-    self.page_deferred[folio] = 1
-    self.split_queue_len[0] += 1
+    """I16q: a folio is queued because it is partially mapped, and marked so."""
+    await self.queue(folio)
 
 
 MUTATIONS_618: dict[str, Mutation] = {
     "I10": ("zap", (omit("rmap", "folio_sub_large_mapcount"),)),
     "I10q": ("stay", (omit("rmap", "folio_add_large_mapcount"),)),
-    "I11": ("zap", (mutation("huge_memory", unqueue=unqueue_only),)),
+    "I11": ("zap", (mutation("huge_memory", unqueue=lambda self, original, folio: HugeMemory.unqueue(self, folio)),)),
     "I13": ("stay", (mutation("rmap", attribute=lambda self, original, *args: original(*args) and False),)),
     "I13q": ("stay", (mutation("rmap", folio_try_dup_anon_rmap_ptes=lambda self, original, folio, page, nr, dst_mm: original(folio, page, nr, 0)),)),
     "I16q": ("partly", (mutation("huge_memory", deferred_split_folio=queue_only),)),

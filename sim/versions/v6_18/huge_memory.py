@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column, Field
+from sim.arena import Column, Field
 from sim.huge_memory import LOCK, UNLOCK, HugeMemory
 from sim.machine import site
 
@@ -16,7 +16,6 @@ class HugeMemory618(HugeMemory):
     """A folio is queued when some of its pages are mapped and some no more, and only then."""
 
     page_partially_mapped: Column
-    page_deferred: Cells
 
     def fields(self) -> list[Field]:
         return [*super().fields(), Field("page_partially_mapped", self.w.pages)]
@@ -28,9 +27,7 @@ class HugeMemory618(HugeMemory):
         await self.m.lock(LOCK, self.split_queue_lock, 0)
         if not await self.m.load(TEST_PARTIAL, self.page_partially_mapped, folio):
             await self.m.store(SET_PARTIAL, self.page_partially_mapped, folio, 1)
-        if not self.page_deferred[folio]:
-            self.page_deferred[folio] = 1
-            self.split_queue_len[0] += 1
+        await self.queue(folio)
         await self.m.unlock(UNLOCK, self.split_queue_lock, 0)
 
     async def unqueue(self, folio: int) -> None:

@@ -1,0 +1,53 @@
+"""Who gets which slot of a pool of objects (mm/slub.c, v6.9, as far as it matters): the lowest that is free.
+
+A pool's shared column holds a bit per slot, set while the slot is taken. Taking a slot is one atomic step, and so is giving it
+back; what the slot holds is private to whoever took it until it is published by a step of its own. Per-CPU slabs and
+reuse in last-in first-out order are not modelled.
+"""
+
+from __future__ import annotations
+
+from sim.arena import Column, Field
+from sim.errors import WorldError
+from sim.machine import Machine
+
+SLOTS_PER_WORD = 62
+
+
+def words(slots: int) -> int:
+    """Return how many words a bitmap of ``slots`` bits takes."""
+    return -(-slots // SLOTS_PER_WORD)
+
+
+def bits(word: int, at: int) -> list[int]:
+    """Return the slots that the bits of word number ``at`` stand for, ascending."""
+    return [at * SLOTS_PER_WORD + bit for bit in range(SLOTS_PER_WORD) if word >> bit & 1]
+
+
+class Slab:
+    """The pool of ``slots`` objects called ``what``, whose bitmap is the column ``name``. Sites are given by who takes and gives."""
+
+    def __init__(self, name: str, slots: int, what: str) -> None:
+        self.name, self.slots, self.what = name, slots, what
+
+    def field(self) -> Field:
+        """Return the column that the pool needs."""
+        return Field(self.name, words(self.slots))
+
+    def bind(self, machine: Machine, column: Column) -> None:
+        """Take the machine and the column."""
+        self.m, self.column = machine, column
+
+    async def take(self, where: int) -> int:
+        """Return a slot that nobody else has. Raises WorldError if there is none."""
+        for at in range(len(self.column)):
+            full = (1 << min(SLOTS_PER_WORD, self.slots - at * SLOTS_PER_WORD)) - 1
+            old = await self.m.rmw(where, self.column, at, lambda word: word | ~word & word + 1 if word != full else word)  # noqa: B023 - awaited at once
+            if old != full:
+                return at * SLOTS_PER_WORD + (~old & old + 1).bit_length() - 1
+        raise WorldError(f"the world's {self.slots} {self.what} are all in use: give the scenario's world more")
+
+    async def give(self, where: int, slot: int) -> None:
+        """Give a slot back."""
+        at, bit = divmod(slot, SLOTS_PER_WORD)
+        await self.m.rmw(where, self.column, at, lambda word: word & ~(1 << bit))

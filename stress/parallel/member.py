@@ -1,0 +1,133 @@
+"""A process of a gang: attaches to the arenas that it is told of, and runs its share of the actors as trio tasks.
+
+Orders and answers are JSON messages on a socket; a descriptor comes with the order that needs it. A member ends when the socket
+closes. It is forked by :mod:`stress.parallel.zygote`, which has imported and compiled everything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from sim.arena import Arena
+from sim.machine import SITES, Actor
+from stress.case import Case
+from stress.discovery import find_catalogue
+from stress.drivers import FastDriver, session
+from stress.parallel.board import Board
+from stress.parallel.machine import Parallel
+from stress.parallel.unwatched import unwatched
+
+if TYPE_CHECKING:
+    from stress.discovery import Catalogue
+    from stress.stepping import Driver
+
+MESSAGE_BYTES_MAX = 1 << 18
+"""Of an order or an answer."""
+
+Message = dict[str, Any]
+
+
+class Crew(FastDriver):
+    """Steps the actors of this process: whoever may go, in turn, until all processes are at rest."""
+
+    name = "crew"
+    machine: Parallel
+
+    def execute_now(self) -> None:
+        """Run this process's actors to the end of the run."""
+        machine, sends = self.machine, [loop.send for loop in self.loops]
+        self.depth = len(trio.lowlevel.current_task().child_nurseries)
+        while machine.live:
+            slot = machine.pick()
+            if slot < 0:
+                machine.rest()
+            else:
+                self.check(slot, sends[slot](None))
+        self.conclude()
+
+
+def share(actors: list[Actor], cpus: int, process: int, owners: list[int]) -> list[Actor]:
+    """Return the actors of ``process``; ``owners`` has a process per CPU: its thread and its hardware go together, RCU with the last CPU."""
+    return [actor for actor in actors if owners[min(actor.slot % cpus if actor.slot < 2 * cpus else cpus - 1, cpus - 1)] == process]
+
+
+class Open:
+    """A case that this process can run."""
+
+    def __init__(self, case: Case, arena: Arena, machine: Parallel, actors: list[Actor], crew: Driver, cpus: int) -> None:
+        self.case, self.arena, self.machine, self.actors, self.crew, self.cpus = case, arena, machine, actors, crew, cpus
+
+
+class Member:
+    """The state of one process."""
+
+    def __init__(self, orders: socket.socket, board: Board, process: int, processes: int, catalogue: Catalogue) -> None:
+        self.orders, self.board, self.process, self.processes, self.catalogue = orders, board, process, processes, catalogue
+        self.open: dict[int, Open] = {}
+        self.stack = AsyncExitStack()
+        self.sites_told = 0
+
+    async def serve(self) -> None:
+        """Follow orders until the socket closes."""
+        async with self.stack:
+            while True:
+                data, descriptors, _, _ = socket.recv_fds(self.orders, MESSAGE_BYTES_MAX, 1)
+                if not data:
+                    return
+                order = json.loads(data)
+                if order["do"] == "open":
+                    await self.attach(order, descriptors[0])
+                else:
+                    self.run(order)
+
+    def say(self, answer: Message) -> None:
+        """Send one answer."""
+        self.orders.send(json.dumps(answer, separators=(",", ":")).encode())
+
+    async def attach(self, order: Message, descriptor: int) -> None:
+        """Compose the case, over the arena whose descriptor came along."""
+        case = order["case"]
+        case = Case(case["scenario"], tuple(map(tuple, case["params"])), case["profile"], case["geometry"], case["kernel"], tuple(case["faults"]))
+        profile = self.catalogue.profile(case.profile)
+        scenario = self.catalogue.scenario_class(case.scenario)(profile, case.geometry, dict(case.params))
+        kernel = self.catalogue.compose(profile=profile, geometry=case.geometry, kernel=case.kernel, world=scenario.world(), faults=case.faults)
+        kernel = unwatched(kernel)
+        arena = Arena.attach(kernel.layout, descriptor)
+        os.close(descriptor)
+        machine = Parallel(arena, self.board, kernel.slots, self.process, self.processes)
+        kernel.bind(arena, machine)
+        scenario.kernel = kernel
+        crew = await self.stack.enter_async_context(session(machine, Crew))
+        actors = [Actor(cpu, name, body) for name, cpu, body in scenario.actors()] + list(kernel.services())
+        self.open[order["number"]] = Open(case, arena, machine, actors, crew, kernel.slots // 2)
+        names = [[info.function, info.label, info.step] for info in SITES[self.sites_told :]]
+        self.say({"is": "open", "first": self.sites_told, "sites": names})
+        self.sites_told = len(SITES)
+
+    def run(self, order: Message) -> None:
+        """Run this process's share of one run, and tell how it ended here."""
+        entry = self.open[order["number"]]
+        machine, crew = entry.machine, entry.crew
+        assert isinstance(crew, Crew)
+        mine = share(entry.actors, entry.cpus, self.process, order["owners"])
+        machine.begin(mine, order["seed"], order["versions"], order["record"], order["plain_add"])
+        if not order["yields"]:
+            machine.pace.span = 0
+        machine.pace.meet_all()
+        words = ""
+        try:
+            crew.execute_now()
+        except Exception as error:  # noqa: BLE001 - the supervisor reports it
+            words = f"{error!r}"
+        self.say({"is": "ran", "run": order["run"], "ended": machine.verdict.kind, "words": words or machine.verdict.reason})
+
+
+def main(orders: socket.socket, board: Board, process: int, processes: int, spec: str) -> None:
+    """Be a member until the socket closes."""
+    trio.run(Member(orders, board, process, processes, find_catalogue(spec)).serve)

@@ -1,0 +1,51 @@
+"""The kernel as a process of the parallel machine has it: the same layout, no step-time checkers, a ledger that processes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sim.checks.facade import Checks
+from sim.component import Component
+
+if TYPE_CHECKING:
+    from sim.kernel import Kernel
+    from stress.parallel.machine import Parallel
+
+
+class Unwatched:
+    """The checkers' facade, for a machine that cannot run them in a step: it hears nothing."""
+
+    component = "checks"
+
+    def bind(self) -> None:
+        """Take the columns, and pass over every event."""
+        Component.bind(self)  # type: ignore[arg-type]
+        for name, event in vars(Checks).items():
+            if callable(event) and name not in ("fields", "bind", "boot"):
+                setattr(self, name, _pass_over)
+
+
+def _pass_over(*args: Any, **keywords: Any) -> None:
+    """An event that nobody judges here."""
+
+
+class SharedLedger:
+    """The ledger, changed by atomic additions: other processes change it too."""
+
+    component = "ledger"
+
+    def _changer(self) -> Callable[[int, int, int], None]:
+        machine: Parallel = self.m  # type: ignore[attr-defined]
+        pages, first = self.w.pages, machine.at[machine.arena["ledger"].id]  # type: ignore[attr-defined]
+        add_to, here = machine.add_to, machine.here
+
+        def change(holder: int, folio: int, delta: int) -> None:
+            add_to(here, first + (holder * pages + folio << 3), delta)
+
+        return change
+
+
+def unwatched(kernel: Kernel) -> Kernel:
+    """Return the kernel for a process of the parallel machine: the same layout, no step-time checkers."""
+    return kernel.wrapped((Unwatched, SharedLedger)) if "ledger" in kernel.components else kernel
