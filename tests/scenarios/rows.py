@@ -99,6 +99,7 @@ ABSENT = (
         ("should_flush_tlb:", "switch_mm_irqs_off: set loaded_mm", "flush_tlb_func: clear mm_cpumask of an mm that is not loaded"), lambda p: p.lazy_tlb,
         "a CPU that switches away leaves the mask", ("6.9",),
     ),
+    Absent(("deferred_split_folio: look whether it is queued",), always, "no look before the lock is taken", ("6.18",)),
     Absent(("switch_mm_irqs_off: clear mm_cpumask of the last mm",), lambda p: p.lazy_tlb, "a CPU that switches away stays in the mask", ("6.18",)),
     Absent(
         ("try_get_and_clear_pmd:", "try_to_free_pte:", "free_pte:"), lambda p: not p.reclaims_pt, "MADV_DONTNEED frees no page tables (PT_RECLAIM)", ("6.18",),
