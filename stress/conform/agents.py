@@ -165,8 +165,14 @@ class Agents:
         self.await_reports(slot, child)
         pid = self.results(slot, 1)[0]
         if not thread:
-            self.pids.add(pid)
+            self.own(pid)
         return pid
+
+    def own(self, pid: int) -> None:
+        """Take note of a child. What is no number of a process is an error: signals to such numbers go to others."""
+        if pid <= 1:
+            raise AgentError(f"an agent could not fork: {os.strerror(-pid) if pid < 0 else 'it gives no process'}")
+        self.pids.add(pid)
 
     def fork_order(self, child: int, thread: bool = False) -> Order:
         """Return the operation that starts the agent of slot ``child``."""
@@ -202,6 +208,7 @@ class Agents:
     def kill(self, pids: Iterable[int]) -> None:
         """End processes at once."""
         for pid in list(pids):
+            assert pid > 1, "numbers below are not of one process"
             os.kill(pid, signal.SIGKILL)
             self.reap(pid)
 

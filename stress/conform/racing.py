@@ -168,7 +168,7 @@ class LinuxRace(LinuxRun):
         results = []
         for (_, operation), result in zip(mine, self.agents.results(who + 1, skip + len(mine))[skip:], strict=True):
             if isinstance(operation, Fork):
-                self.agents.pids.add(result)
+                self.agents.own(result)
                 self.born(result)
             results.append(result_of(operation, min(0, result) if isinstance(operation, Fork) else result))
         return results
