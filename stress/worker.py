@@ -98,6 +98,9 @@ class Worker:
         gang = self.gang = self.gang or Gang(order["processes"], spec_of(self.catalogue))
 
         def execute(seed: int) -> None:
+            if runner.failed is not None:
+                tally.add(runner.failed, seed, None)
+                return
             recording = gang.run(runner, seed)
             tally.parallel(recording, seed)
             tally.add(replayed(recording, runner, seed), seed, None)

@@ -109,11 +109,6 @@ async def test_a_mistake_in_a_scenario_is_raised_by_the_replay(toys: Gang) -> No
             replayed(recording, runner, 0)
 
 
-async def test_a_setup_that_violates_is_not_run(toys: Gang) -> None:
-    async with open_runner(toy("broken_setup"), catalogue=TOYS) as runner:
-        assert runner.failed is not None
-
-
 async def test_a_process_that_kills_itself_ends_the_run(toys: Gang) -> None:
     """What it recorded before is kept, the other process is released, and the next run has two again."""
     async with open_runner(toy("deadly"), catalogue=TOYS) as runner:
