@@ -1,21 +1,55 @@
-"""LLVM's atomic instructions on raw addresses, for code that numba compiles. Sequentially consistent unless they say otherwise."""
+"""LLVM's atomic instructions on raw addresses, for code that numba compiles. Sequentially consistent unless they say otherwise.
+
+What is compiled has constants of other modules in it, of which numba's cache does not know: it looks at a function's own file. So the
+cache is a folder named after a hash of all that goes in.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numba
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
+
+from stress.discovery import ROOT
+
+SOURCES = (
+    "sim/arena.py", "sim/ledger.py", "sim/pte.py", "stress/lockstep.py", "stress/parallel/atomics.py", "stress/parallel/board.py",
+    "stress/parallel/native.py",
+)  # fmt: skip
+"""The files that go into what is compiled."""
+
+
+def cache_folder() -> Path | None:
+    """Return the folder that compiled code is kept in, or None if there can be none: then every first start compiles."""
+    total = hashlib.blake2b(digest_size=8)
+    for name in SOURCES:
+        total.update((ROOT / name).read_bytes())
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "zapstress", total.hexdigest())
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+_FOLDER = cache_folder()
+if _FOLDER is not None:
+    vars(numba.config)["CACHE_DIR"] = str(_FOLDER)
 
 _WORD = ir.IntType(64)
 
 _Compiled = TypeVar("_Compiled", bound=Callable[..., Any])
 
-compiled: Callable[[str], Callable[[_Compiled], _Compiled]] = cast(Any, partial(njit, cache=True))
-"""Compile for a signature; kept on disk beside the source, or in the user's cache where that cannot be written."""
+compiled: Callable[[str], Callable[[_Compiled], _Compiled]] = cast(Any, partial(njit, cache=_FOLDER is not None))
+"""Compile for a signature, and keep what comes of it."""
 
 
 _primitive: Callable[[Any], Callable[..., int]] = intrinsic

@@ -31,17 +31,16 @@ TAPE_MAX = 4096
 READERS_MAX = 8
 """Rwsems that one actor may hold for reading at once."""
 
-SEQ, VERSION, ABORT, READY, UNFINISHED, RUN, PAUSE, FLAG = (LINE * n for n in range(8))
+SEQ, VERSION, ABORT, READY, UNFINISHED, PAUSE, FLAG = (LINE * n for n in range(7))
 PAUSED = PAUSE + 1
 """Words: steps recorded; versions given by unrecorded stores; why the run is given up; processes that are ready to start; threads that have not
-finished; number of the run; the epoch, odd while actors are to stop where they are in no operation, and the epoch in which all have stopped; and the first
+finished; the epoch, odd while actors are to stop where they are in no operation, and the epoch in which all have stopped; and the first
 symptom: its code, and the value found."""
 
 FLAG_VALUE = FLAG + 1
 
-FULL, DEADLOCK, SYMPTOM, ERROR, KILLED, HUNG, STOPPED, LOST = range(1, 9)
-"""Values of ``ABORT``: the log or a tape is full; nobody can go on; a count is negative; a process raised; one died; one is silent; the
-supervisor wants no more; an actor is beyond unwinding."""
+FULL, DEADLOCK, SYMPTOM, ERROR, KILLED, HUNG = range(1, 7)
+"""Values of ``ABORT``: the log or a tape is full; nobody can go on; a count is negative; a process raised; one died; one is silent."""
 
 MADE, REST, SPINS, OVER = range(4)
 """Words of a process: steps made; the steps (plus one, over the epoch) that all had made when it found nothing to do; how often it has spun in
@@ -98,13 +97,13 @@ class Board:
         """Return the index of a word of a slot."""
         return _SLOTS + slot * SLOT_WORDS + word
 
-    def begin(self, run: int, threads: int) -> None:
-        """Make everything ready for run number ``run`` with so many threads; nobody else is at work."""
+    def begin(self, threads: int) -> None:
+        """Make everything ready for a run with so many threads; nobody else is at work."""
         words = self.words
         self.log[: min(words[SEQ], self.steps_max)] = 0
         words[:_STRIPES] = memoryview(bytes(_STRIPES * WORD)).cast("q")
         self.array[_TAPES : _LOG : 1 + TAPE_MAX] = 0
-        words[UNFINISHED], words[RUN] = threads, run
+        words[UNFINISHED] = threads
 
     def clear_stripes(self) -> None:
         """Let every stripe go, also those that a process took with it when it died; nobody is at work."""

@@ -23,7 +23,7 @@ from sim.arena import SITE_SHIFT
 from sim.machine import Violation, site, site_info
 from stress.discovery import ROOT
 from stress.errors import FAILED, SKIPPED, UsageError, ZapstressError
-from stress.parallel.board import ABORT, DEADLOCK, ERROR, FLAG, FLAG_VALUE, FULL, HUNG, KILLED, PROCESSES_MAX, SEQ, STOPPED, SYMPTOM, Board
+from stress.parallel.board import ABORT, DEADLOCK, ERROR, FLAG, FLAG_VALUE, FULL, HUNG, KILLED, PROCESSES_MAX, SEQ, SYMPTOM, Board
 from stress.parallel.deadlock import explain_board
 from stress.parallel.recording import OVER, Recording
 from stress.parallel.settings import USUAL, Settings
@@ -38,7 +38,7 @@ STEPS_MAX = 1 << 18
 START_SECONDS_MAX, OPEN_SECONDS_MAX = 120.0, 30.0
 """How long the first process may take to start, which compiles; and how long one may take to open a case."""
 
-REASONS = {FULL: "log full", DEADLOCK: "deadlock", SYMPTOM: "symptom", ERROR: "error", KILLED: "killed", HUNG: "hung", STOPPED: "stopped"}
+REASONS = {FULL: "log full", DEADLOCK: "deadlock", SYMPTOM: "symptom", ERROR: "error", KILLED: "killed", HUNG: "hung"}
 
 LOSSES_MAX = 8
 """How often the process that forks the others may die."""
@@ -277,7 +277,7 @@ class Gang:
         owners = list(settings.owners) or [(cpu + seed) % self.processes for cpu in range(cpus)]
         runner.arena.restore(runner.snapshot)
         self.runs += 1
-        self.board.begin(self.runs, sum(not actor.daemon for actor in runner.actors))
+        self.board.begin(sum(not actor.daemon for actor in runner.actors))
         order = {"do": "run", "number": number, "run": self.runs, "seed": seed, "versions": runner.machine.versions, "owners": owners}
         order["rows"] = min(self.board.steps_max, runner.machine.steps_max)
         order |= {"record": settings.record, "yields": settings.yields, "plain_add": settings.plain_add}
