@@ -127,7 +127,10 @@ ABSENT = (
         ("ptep_set_access_flags: set flags", "ptep_test_and_clear_young: clear young"), lambda p: not p.gathers,
         "an entry is invalidated and written again (ptep_xchg_direct)",
     ),
-    Absent(("next_uptodate_folio:", "filemap_map_folio_range:"), lambda p: p.real.page_size >= 65536, "fault-around of 64 KiB is one page: none"),
+    Absent(
+        ("filemap_map_pages:", "next_uptodate_folio:", "filemap_map_folio_range:"), lambda p: p.real.page_size >= 65536,
+        "fault-around of 64 KiB is one page: none",
+    ),
     Absent(("flush_tlb: read mm_cpumask",), lambda p: not (p.mm_cpumask and p.gathers and p.walks_tables), "flushes are broadcast"),
     Absent(("switch_mm:",), lambda p: p.lazy_tlb, "switch_mm_irqs_off instead"),
     Absent(("switch_mm: set mm_cpumask",), lambda p: not p.gathers, "cpu_attach_mask instead"),
