@@ -35,7 +35,7 @@ PROCESSES = 2
 """Processes of the parallel machine."""
 
 PARALLEL_EVERY = 2
-"""With both machines, one lease in so many of the first worker is the parallel machine's: a quarter of the time of two workers."""
+"""With both machines, one lease in so many of the first worker is the parallel machine's: a quarter of two workers' leases."""
 
 REAL_EVERY = 16
 """One lease in so many is of the real geometry, unless --geometry says otherwise."""
