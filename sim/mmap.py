@@ -7,6 +7,8 @@ Lock order: mmap_lock, i_mmap_rwsem or anon_vma root, PTL. Left out: merging of 
 
 from __future__ import annotations
 
+import errno
+
 from sim.arena import Cells, Column, Field
 from sim.component import Component
 from sim.machine import site
@@ -15,6 +17,7 @@ from sim.slab import Slab
 
 MMAP_LOCK = site("do_mmap", "lock mmap for writing")
 MMAP_UNLOCK = site("do_mmap", "unlock mmap")
+MMAP_UNLOCK_EXISTS = site("do_mmap", "unlock mmap, the range is not free")
 LOCK = site("do_vmi_align_munmap", "lock mmap for writing")
 DOWNGRADE = site("do_vmi_align_munmap", "downgrade mmap lock")
 UNLOCK = site("do_vmi_align_munmap", "unlock mmap")
@@ -54,8 +57,14 @@ class Mmap(Component):
         self.slab.bind(self.m, self.k.arena["vma_slab"])
 
     async def do_mmap(self, mm: int, addr: int, nr: int, flags: int, file: int = -1, pgoff: int = 0, order: int = 0) -> int:
-        """Map ``nr`` pages at ``addr``, which are free; anonymous, with folios of up to ``order``, if ``file`` is -1. Return the VMA."""
+        """Map ``nr`` pages at ``addr`` (MAP_FIXED_NOREPLACE); anonymous, with folios of up to ``order``, if ``file`` is -1.
+
+        Return the VMA, or -EEXIST if something is mapped there.
+        """
         await self.m.down_write(MMAP_LOCK, self.mmap_lock, mm)
+        if self.k.mm_types.vmas_in(mm, addr, addr + nr):
+            await self.m.up_write(MMAP_UNLOCK_EXISTS, self.mmap_lock, mm)
+            return -errno.EEXIST
         self.mm_order[mm] = max(self.mm_order[mm], order)
         vma = await self.vm_area_alloc(mm)
         self._fill(vma, addr, addr + nr, flags | VM_MAYWRITE, file + 1, pgoff if file >= 0 else addr, 0)

@@ -95,7 +95,9 @@ class Task:
     async def mmap(
         self, addr: int, nr: int, order: int = 0, file: int = -1, pgoff: int = 0, shared: bool = False, uffd_wp: bool = False, quiet: bool = False
     ) -> int:
-        """Map ``nr`` pages at ``addr``: anonymous with folios of up to ``order``, or a file. Return the VMA.
+        """Map ``nr`` pages at ``addr``: anonymous with folios of up to ``order``, or a file.
+
+        Return the VMA, or -EEXIST if something is mapped there.
 
         ``quiet``: the file system does not want to be told of the first write to a page (shmem), so that shared pages are
         mapped writable and clean.

@@ -103,10 +103,10 @@ def run_program(args: argparse.Namespace, setting: Setting) -> int:
 
     from stress.conform.listing import listing
     from stress.conform.mthp import Configured, effective
-    from stress.conform.program import load
     from stress.conform.rig import Rig
     from stress.conform.worker import composer
     from stress.errors import UsageError
+    from stress.programs.program import load
 
     program = load(args.program)
     with ExitStack() as stack:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from stress.conform.agents import MADVISE, MMAP, MPROTECT, Agents, Order
-from stress.conform.generator import HUGE
+from stress.conform.agents import LOAD, MADVISE, MMAP, MPROTECT, MUNMAP, STORE, SYNC_FILE_RANGE, Agents, Order
 from stress.conform.model import TOKEN_SHIFT, ZERO_PAGE, file_token
 from stress.conform.observation import Frames, Page, Process, Vma
-from stress.conform.operations import Operation
 from stress.conform.procfs import ANON, BLOCK, DIRTY, EXCLUSIVE, ONCE, PAGE, PFN, ZERO, ProcessFiles
 from stress.conform.procfs import Frames as KernelFrames
-from stress.conform.program import Program
-from stress.conform.space import File
+from stress.conform.seeds import HUGE
+from stress.programs.operations import Operation
+from stress.programs.program import Program
+from stress.programs.space import File
 
 BASE = 1 << 40
 """Where page 0 of the model is: the beginning of a page table."""
 
 PROT, MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE = 3, 1, 2, 0x20, 0x100000
 MADV_HUGEPAGE, MADV_NOHUGEPAGE = 14, 15
+SYNC_FLAGS = 7
+"""SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE, _WAIT_AFTER."""
+
 UPPER_TABLES = 2
 """Tables of the upper levels that a window costs."""
 
@@ -59,30 +62,39 @@ class LinuxRun:
         """Return the address of a page."""
         return BASE + page * PAGE
 
-    def size(self, pages: int) -> int:
-        """Return the bytes of a number of pages."""
-        return pages * PAGE
-
-    def token(self, offset: int = 0) -> int:
-        """Return the word that this operation stores."""
-        return (self.number + 1 << TOKEN_SHIFT) + offset
-
-    def call(self, who: int, order: Order) -> int:
-        """Run one operation of the agent code; return its result."""
-        return self.calls(who, [order])[0]
-
     def calls(self, who: int, orders: Sequence[Order]) -> list[int]:
-        """Run several."""
+        """Run operations of the agent code; return their results."""
         return self.agents.call(who + 1, *orders)
+
+    def store(self, who: int, page: int, nr: int = 1) -> int:
+        """Store the running operation's token, plus 1 for each page on."""
+        token = self.number + 1 << TOKEN_SHIFT
+        return min(self.calls(who, [(STORE, self.address(page + k), token + k) for k in range(nr)]))
+
+    def load(self, who: int, page: int) -> int:
+        """Load from a page."""
+        return self.calls(who, [(LOAD, self.address(page))])[0]
 
     def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
         """Map at a place that must be free; say whether large folios are wanted. Return 0 or a negative errno."""
         flags = (MAP_SHARED if shared else MAP_PRIVATE) | MAP_FIXED_NOREPLACE | (MAP_ANONYMOUS if file < 0 else 0)
-        at, size = self.address(start), self.size(nr)
+        at, size = self.address(start), nr * PAGE
         advice = MADV_HUGEPAGE if self.program.orders else MADV_NOHUGEPAGE
         fd = self.fds[file] if file >= 0 else -1
-        got, advised = self.calls(who, [(MMAP, at, size, PROT, flags, fd, self.size(pgoff)), (MADVISE, at, size, advice)])
+        got, advised = self.calls(who, [(MMAP, at, size, PROT, flags, fd, pgoff * PAGE), (MADVISE, at, size, advice)])
         return got if got < 0 else advised if got == at else -1
+
+    def munmap(self, who: int, start: int, nr: int) -> int:
+        """munmap()."""
+        return self.calls(who, [(MUNMAP, self.address(start), nr * PAGE)])[0]
+
+    def madvise(self, who: int, start: int, nr: int, advice: int) -> int:
+        """madvise()."""
+        return self.calls(who, [(MADVISE, self.address(start), nr * PAGE, advice)])[0]
+
+    def sync_file_range(self, who: int, file: int, pgoff: int, nr: int) -> int:
+        """Write out, and wait for it."""
+        return self.calls(who, [(SYNC_FILE_RANGE, self.fds[file], pgoff * PAGE, nr * PAGE, SYNC_FLAGS)])[0]
 
     def fork(self, who: int) -> int:
         """Fork into the next process and thread."""

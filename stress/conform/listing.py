@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from stress.conform.linux import BASE
-from stress.conform.operations import Fork, Thread
-from stress.conform.program import Program
 from stress.conform.rig import Found
-from stress.conform.space import File
+from stress.programs.operations import Fork, Thread
+from stress.programs.program import Program
+from stress.programs.space import File
 
 HEAD = f"""\
 #define PAGE    4096L

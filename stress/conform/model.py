@@ -17,12 +17,12 @@ from sim.profile import Profile, World
 from sim.pte import DIRTY, PRESENT, SPECIAL, pte_pfn
 from sim.task import Task
 from stress.conform.observation import Frames, Page, Process, Vma
-from stress.conform.operations import Operation
-from stress.conform.program import Program
-from stress.conform.space import PROCESSES_MAX, File, Space
 from stress.data import PLAIN
 from stress.errors import ZapstressError
 from stress.lockstep import Lockstep
+from stress.programs.operations import Operation
+from stress.programs.program import Program
+from stress.programs.space import PROCESSES_MAX, File, Space
 from stress.stepping import PlainDriver
 from stress.strategies.sequential import Strategy as Sequential
 
@@ -155,10 +155,10 @@ class ModelRun:
         """Return the word that stands for a version: those of files are their own names, those of a race say what they are."""
         return version if version >= FILE_TOKEN else version - RACE_VERSION if version >= RACE_VERSION else self.tokens[version]
 
-    async def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> None:
+    async def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
         """Map; shared memory does not want to be told of first writes."""
         quiet = file >= 0 and self.files[file].memfd
-        await self.task(who).mmap(start, nr, max(self.world.program.orders, default=0), file, pgoff, shared, quiet=quiet)
+        return min(0, await self.task(who).mmap(start, nr, max(self.world.program.orders, default=0), file, pgoff, shared, quiet=quiet))
 
     # -- running ---------------------------------------------------------------------------------------------------
 

@@ -14,17 +14,17 @@ from typing import Any
 from stress.conform.agents import Agents
 from stress.conform.compare import broken
 from stress.conform.explore import Explored
-from stress.conform.generator import race_from_seed
 from stress.conform.listing import listing
 from stress.conform.procfs import Frames, require
-from stress.conform.program import Program
 from stress.conform.racing import DELAY_MAX, RACERS, End, LinuxRace, ModelRace, project, race_text
 from stress.conform.rig import RETRIES_MAX
 from stress.conform.rules import Conditions
-from stress.conform.space import THREADS_MAX
+from stress.conform.seeds import race_from_seed
 from stress.conform.worker import Setting, composer
 from stress.discovery import Catalogue
 from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED, Skipped
+from stress.programs.program import Program
+from stress.programs.space import THREADS_MAX
 from stress.rng import words
 
 ROUNDS_EACH = 25

@@ -21,10 +21,10 @@ from stress.conform.linux import LinuxRun
 from stress.conform.model import RACE_VERSION, TOKEN_SHIFT, Compose, ModelRun, ModelWorld
 from stress.conform.observation import Frames as Names
 from stress.conform.observation import Process
-from stress.conform.operations import Dontneed, Fork, Operation
 from stress.conform.procfs import Frames
-from stress.conform.program import Program
 from stress.data import PLAIN
+from stress.programs.operations import Dontneed, Fork, Operation
+from stress.programs.program import Program
 
 RACERS = 2
 GETPID, MOVE_PAGES = 39, 279

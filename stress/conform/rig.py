@@ -15,11 +15,11 @@ from stress.conform.compare import differences
 from stress.conform.linux import LinuxRun
 from stress.conform.model import Compose, ModelRun, ModelWorld
 from stress.conform.observation import Difference, Observation
-from stress.conform.operations import Load, Map, Operation
 from stress.conform.procfs import Frames, require
-from stress.conform.program import Program
 from stress.conform.rules import PMD_SPLIT, SMALL_FILES, Conditions
-from stress.conform.space import THREADS_MAX, File
+from stress.programs.operations import Load, Map, Operation
+from stress.programs.program import Program
+from stress.programs.space import THREADS_MAX, File
 
 WORLDS_MAX = 32
 """Composed model worlds that are kept; the one not used for longest goes first."""
@@ -127,7 +127,7 @@ class Rig:
             if found is None:
                 return None
             rules = before.explain(found.differences)
-            if not rules:
+            if not rules or (attempt == RETRIES_MAX - 1 and before.own().issuperset(rules)):
                 return found
             self.tally.excluded.update(rules)
             self.tally.retried += not attempt

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from stress.conform.generator import HUGE
 from stress.conform.observation import Difference, Page
-from stress.conform.program import Program
+from stress.conform.seeds import HUGE
+from stress.programs.operations import Sync
+from stress.programs.program import Program
 
 THP = "/sys/kernel/mm/transparent_hugepage"
 
@@ -83,6 +84,10 @@ class Conditions:
         """Return the rules whose counters have changed since, and that may be the reason of all ``differences``."""
         fields = {difference.what for difference in differences}
         return [rule for rule in self.moved() if fields <= CONCERNS.get(rule, fields)]
+
+    def own(self) -> set[str]:
+        """Return the rules whose counters the program's own operations move: they explain only what another run does not show."""
+        return {"writeback"} if any(isinstance(operation, Sync) for operation in self.program.operations) else set()
 
     def moved(self) -> list[str]:
         """Return the rules whose counters have changed since."""

@@ -9,13 +9,13 @@ from multiprocessing.connection import Connection
 
 from sim.kernel import Kernel
 from sim.profile import REAL, Profile, World
-from stress.conform.generator import from_seed
 from stress.conform.listing import listing
 from stress.conform.model import Compose
-from stress.conform.program import Program
 from stress.conform.rig import Found, Rig, Tally
+from stress.conform.seeds import from_seed
 from stress.conform.shrink import shrink
 from stress.discovery import Catalogue
+from stress.programs.program import Program
 
 SHRINK_SECONDS_MAX = 20.0
 

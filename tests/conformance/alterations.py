@@ -1,4 +1,4 @@
-"""Single-line alterations of the model's rules of fork, fault and zap, each with a trace that a comparison must see."""
+"""Single-line alterations of the model's rules of fork, fault, zap and write-out, each with a trace that a comparison must see."""
 
 from __future__ import annotations
 
@@ -137,3 +137,18 @@ async def munmap_forgets_the_offset(c: Any, original: Any, vma: int, addr: int) 
     new: int = await original(vma, addr)
     c.vma_pgoff[new] = c.vma_pgoff[vma]
     return new
+
+
+# -- write-out -------------------------------------------------------------------------------------------------------
+
+
+@alteration("rmap", "folio_mkclean")
+async def write_out_cleans_no_entries(c: Any, original: Any, cpu: int, folio: int) -> int:
+    return 0
+
+
+@alteration("page_writeback", "folio_clear_dirty_for_io")
+async def write_out_leaves_the_folio_dirty(c: Any, original: Any, cpu: int, folio: int) -> bool:
+    await original(cpu, folio)
+    c.page_dirty.view[folio] = 1
+    return True

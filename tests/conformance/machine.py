@@ -12,11 +12,11 @@ from sim.kernel import Kernel, compose
 from sim.profile import REAL, Profile, World
 from stress.conform.agents import supported
 from stress.conform.procfs import missing
-from stress.conform.program import Program
 from stress.conform.rig import Found, Rig
 from stress.conform.session import machine_profile, nearest_kernel
 from stress.discovery import CATALOGUE
 from stress.errors import Skipped
+from stress.programs.program import Program
 
 KERNEL = nearest_kernel(platform.release(), list(CATALOGUE.kernels()))
 

@@ -9,9 +9,9 @@ import pytest
 
 from stress.cli import main
 from stress.conform import procfs
-from stress.conform.generator import from_seed
 from stress.conform.listing import listing
 from stress.conform.mthp import effective
+from stress.conform.seeds import from_seed
 from stress.conform.session import nearest_kernel
 from stress.conform.worker import finding
 from stress.errors import CLEAN, SKIPPED, USAGE, VIOLATED

@@ -9,10 +9,10 @@ import pytest
 from sim.kernel import compose
 from sim.profile import REAL
 from stress.conform.model import ModelWorld
-from stress.conform.operations import Load, Map, Store
-from stress.conform.program import Program
-from stress.conform.space import File
 from stress.discovery import CATALOGUE
+from stress.programs.operations import Load, Map, Store
+from stress.programs.program import Program
+from stress.programs.space import File
 from tests.conformance.machine import needs_the_kernel, rig
 
 SHARED, SMALL, LARGE = File(True, 16, 0), File(False, 32, 0), File(False, 32, 4)

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stress.conform.compare import broken, differences
-from stress.conform.generator import from_seed, program, race_from_seed
 from stress.conform.listing import listing
 from stress.conform.observation import Frames, Observation, Page, Process, Vma
-from stress.conform.operations import OPERATIONS, Dontneed, Fill, Fork, Map, Store
-from stress.conform.program import Program, loads
+from stress.conform.seeds import from_seed, program, race_from_seed
 from stress.conform.shrink import candidates, shrink
-from stress.conform.space import File, Region, Space
 from stress.errors import UsageError
+from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, Store
+from stress.programs.program import Program, loads
+from stress.programs.space import File, Region, Space
 
 FILES = (File(True, 16, 0), File(False, 16, 2, True))
 

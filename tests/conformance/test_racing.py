@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from stress.conform.generator import race_from_seed
-from stress.conform.operations import Dontneed, Fill, Fork, Load, Map, Operation, Store, Thread, Unmap
-from stress.conform.program import Program
 from stress.conform.races import exit_status, run
 from stress.conform.racing import ModelRace, parts, race_text
+from stress.conform.seeds import race_from_seed
 from stress.conform.session import machine_profile, nearest_kernel
 from stress.conform.worker import Setting, composer
 from stress.discovery import CATALOGUE
 from stress.errors import CLEAN
+from stress.programs.operations import Dontneed, Fill, Fork, Load, Map, Operation, Store, Thread, Unmap
+from stress.programs.program import Program
 from tests.conformance.machine import needs_the_kernel
 
 KERNEL = nearest_kernel(platform.release(), list(CATALOGUE.kernels()))

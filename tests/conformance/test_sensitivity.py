@@ -7,11 +7,11 @@ from itertools import chain
 
 import pytest
 
-from stress.conform.generator import from_seed
-from stress.conform.operations import Dontneed, Exit, Fork, Load, Map, Store, Unmap
-from stress.conform.program import Program
-from stress.conform.space import File
+from stress.conform.seeds import from_seed
 from stress.discovery import CATALOGUE
+from stress.programs.operations import Dontneed, Exit, Fill, Fork, Load, Map, Store, Sync, Unmap
+from stress.programs.program import Program
+from stress.programs.space import File
 from tests.conformance.alterations import ALTERATIONS
 from tests.conformance.machine import first_difference, needs_the_kernel, rig
 
@@ -29,9 +29,11 @@ BATTERY = (
     )),
     Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Store(0, 0), Fork(0), Load(1, 0), Unmap(1, 1, 14), Dontneed(0, 0, 16), Exit(0))),
     Program(0, 0, 64, (), LARGE, (Map(0, 40, 4, -1, 0, 0), Store(0, 40), Map(0, 0, 16, 1, 1, 0), Load(0, 0), Dontneed(0, 0, 2), Dontneed(0, 4, 2))),
+    Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Fill(0, 0, 16), Dontneed(0, 0, 16), Store(0, 9))),
+    Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Fill(0, 0, 16), Sync(0, 1, 3, 2), Store(0, 9), Load(0, 3))),
     Program(0, 0, 1536, (), (), (Map(0, 0, 1100, -1, 0, 0), Store(0, 5), Store(0, 600), Dontneed(0, 0, 1024))),
 )  # fmt: skip
-"""Programs that unmap parts of large folios in batches, and one that empties page tables."""
+"""Programs that unmap parts of large folios in batches, one that writes one out, and one that empties page tables."""
 
 VISIBLE = ("M02", "M06", "M14", "M18", "M25", "M30")
 """Canaries with a trace that a sequential program on one CPU leaves; docs/conformance.md says why the others have none."""

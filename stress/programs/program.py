@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stress.conform.operations import OPERATIONS, Operation
-from stress.conform.space import File, Space
 from stress.errors import UsageError
+from stress.programs.operations import OPERATIONS, Operation
+from stress.programs.space import File, Space
 
 VERSION = 1
 

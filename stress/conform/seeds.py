@@ -1,14 +1,14 @@
-"""Draws programs: one generator, driven by a function that chooses a number in 0..n-1.
+"""Draws whole programs, to be run on both sides: with the project's own random words, a program is its seed.
 
-``zapstress conform`` drives it with the project's own random words, so that a program is its seed, and nothing but the standard library is
-needed; tests drive it with hypothesis. Shrinking works on the program itself (:mod:`stress.conform.shrink`), whoever drew it.
+Shrinking works on the program itself (:mod:`stress.conform.shrink`), whoever drew it.
 """
 
 from __future__ import annotations
 
-from stress.conform.operations import OPERATIONS, Choose, Map, Operation
-from stress.conform.program import Program
-from stress.conform.space import File, Space
+from stress.programs.generator import draw_operation, draw_weights
+from stress.programs.operations import OPERATIONS, Choose, Map, Operation
+from stress.programs.program import Program
+from stress.programs.space import File, Space
 from stress.rng import words
 
 OPERATIONS_MIN, OPERATIONS_MAX = 4, 16
@@ -22,7 +22,7 @@ def program(seed: int, choose: Choose, orders: tuple[int, ...], files: tuple[Fil
     pages = draw_pages(orders, choose)
     first = (512 - pages // 2) % 512 if choose(2) else 0
     space = Space(first, pages, files)
-    weights = {name: cls.weight * (1 + choose(2)) for name, cls in OPERATIONS.items()}
+    weights = draw_weights(choose)
     if HUGE in orders:
         weights["load"] = 0
     operations: list[Operation] = []
@@ -32,7 +32,7 @@ def program(seed: int, choose: Choose, orders: tuple[int, ...], files: tuple[Fil
         if drawn is not None and drawn.allowed(space):
             operations.append(drawn)
             drawn.effect(space)
-        drawn = draw_operation(space, weights, choose) if space.threads else None
+        drawn = draw_operation(space, list(space.threads)[choose(len(space.threads))], weights, choose) if space.threads else None
     return Program(seed, first, pages, orders, files, tuple(operations))
 
 
@@ -40,17 +40,6 @@ def draw_pages(orders: tuple[int, ...], choose: Choose) -> int:
     """Return the size of the window: now and then one that holds some of the largest folios."""
     largest = 3 << max(orders, default=0)
     return largest if largest > PAGES[-1] and choose(2) else PAGES[choose(len(PAGES))]
-
-
-def draw_operation(space: Space, weights: dict[str, int], choose: Choose) -> Operation | None:
-    """Draw an operation for a thread that lives; None if what was drawn makes no sense now."""
-    who = list(space.threads)[choose(len(space.threads))]
-    at = choose(sum(weights.values()))
-    for name, weight in weights.items():
-        at -= weight
-        if at < 0:
-            return OPERATIONS[name].draw(space, who, choose)
-    raise AssertionError("weights are positive")
 
 
 def from_seed(seed: int, orders: tuple[int, ...] = ()) -> Program:

@@ -1,7 +1,8 @@
 """What programs are made of. Each operation is one class: when it is allowed, what it does, how it is drawn, and its C.
 
-To add one is to write such a class; generator, runners, shrinker, file format and listing take it from :data:`OPERATIONS`. The fields of
-the class, all integers, are its arguments; the first is the thread that runs it. Pages are numbered as the model's are.
+To add one is to write such a class; the generator, the storm, the runners, the shrinker, the file format and the listing take it from
+:data:`OPERATIONS`. The fields of the class, all integers, are its arguments; the first is the thread that runs it. Pages are numbered as the
+model's are.
 
 An operation that its state does not allow (its thread is gone, say, because shrinking has taken away who made it) is skipped by both sides.
 Results are 0 or a negative errno for system calls, and the word that was read, or -1 for a segmentation fault, for accesses.
@@ -13,14 +14,10 @@ import errno
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from stress.conform.agents import LOAD, MADVISE, MUNMAP, STORE
-from stress.conform.space import PROCESSES_MAX, THREADS_MAX, Region, Space
-
-if TYPE_CHECKING:
-    from stress.conform.linux import LinuxRun
-    from stress.conform.model import ModelRun
+from stress.programs.sides import LinuxSide, ModelSide
+from stress.programs.space import PROCESSES_MAX, THREADS_MAX, Region, Space
 
 Choose = Callable[[int], int]
 """Returns a number in 0..n-1."""
@@ -49,16 +46,16 @@ class Operation(ABC):
         """Do to ``space`` what it does."""
 
     @abstractmethod
-    async def model(self, run: ModelRun) -> int:
+    async def model(self, run: ModelSide) -> int:
         """Run it in the model; return its result."""
 
     @abstractmethod
-    def linux(self, run: LinuxRun) -> int:
+    def linux(self, run: LinuxSide) -> int:
         """Run it in a real process; return its result."""
 
     @abstractmethod
     def c(self) -> str:
-        """Return it as C, in terms of page(n), map(...) and the system calls."""
+        """Return it as C, in terms of page(n), map(...), fileN and the system calls."""
 
     @classmethod
     @abstractmethod
@@ -100,11 +97,11 @@ class Store(Operation):
     name = "store"
     weight = 16
 
-    async def model(self, run: ModelRun) -> int:
+    async def model(self, run: ModelSide) -> int:
         return await run.store(self.who, self.page)
 
-    def linux(self, run: LinuxRun) -> int:
-        return run.call(self.who, (STORE, run.address(self.page), run.token()))
+    def linux(self, run: LinuxSide) -> int:
+        return run.store(self.who, self.page)
 
     def c(self) -> str:
         return f"*page({self.page}) = TOKEN;"
@@ -122,11 +119,11 @@ class Load(Operation):
     name = "load"
     weight = 6
 
-    async def model(self, run: ModelRun) -> int:
+    async def model(self, run: ModelSide) -> int:
         return await run.load(self.who, self.page)
 
-    def linux(self, run: LinuxRun) -> int:
-        return run.call(self.who, (LOAD, run.address(self.page)))
+    def linux(self, run: LinuxSide) -> int:
+        return run.load(self.who, self.page)
 
     def c(self) -> str:
         return f"*page({self.page});"
@@ -148,11 +145,11 @@ class Fill(Operation):
     def allowed(self, space: Space) -> bool:
         return super().allowed(space) and space.mapped(space.threads[self.who], self.start, self.start + self.nr) == self.nr
 
-    async def model(self, run: ModelRun) -> int:
+    async def model(self, run: ModelSide) -> int:
         return min([await run.store(self.who, self.start + k, k) for k in range(self.nr)])
 
-    def linux(self, run: LinuxRun) -> int:
-        return min(run.calls(self.who, [(STORE, run.address(self.start + k), run.token(k)) for k in range(self.nr)]))
+    def linux(self, run: LinuxSide) -> int:
+        return run.store(self.who, self.start, self.nr)
 
     def c(self) -> str:
         return f"for (i = 0; i < {self.nr}; i++) *page({self.start} + i) = TOKEN + i;"
@@ -185,11 +182,10 @@ class Map(Operation):
     def effect(self, space: Space) -> None:
         space.map(space.threads[self.who], Region(self.start, self.start + self.nr, self.file, bool(self.shared), self.pgoff))
 
-    async def model(self, run: ModelRun) -> int:
-        await run.mmap(self.who, self.start, self.nr, self.file, bool(self.shared), self.pgoff)
-        return 0
+    async def model(self, run: ModelSide) -> int:
+        return await run.mmap(self.who, self.start, self.nr, self.file, bool(self.shared), self.pgoff)
 
-    def linux(self, run: LinuxRun) -> int:
+    def linux(self, run: LinuxSide) -> int:
         return run.mmap(self.who, self.start, self.nr, self.file, bool(self.shared), self.pgoff)
 
     def c(self) -> str:
@@ -223,12 +219,12 @@ class Unmap(Operation):
     def effect(self, space: Space) -> None:
         space.unmap(space.threads[self.who], self.start, self.start + self.nr)
 
-    async def model(self, run: ModelRun) -> int:
+    async def model(self, run: ModelSide) -> int:
         await run.task(self.who).munmap(self.start, self.nr)
         return 0
 
-    def linux(self, run: LinuxRun) -> int:
-        return run.call(self.who, (MUNMAP, run.address(self.start), run.size(self.nr)))
+    def linux(self, run: LinuxSide) -> int:
+        return run.munmap(self.who, self.start, self.nr)
 
     def c(self) -> str:
         return f"munmap(page({self.start}), {self.nr} * PAGE);"
@@ -247,12 +243,12 @@ class Dontneed(Operation):
     name = "dontneed"
     weight = 6
 
-    async def model(self, run: ModelRun) -> int:
+    async def model(self, run: ModelSide) -> int:
         await run.task(self.who).dontneed(self.start, self.nr)
         return 0 if run.space.mapped(run.space.threads[self.who], self.start, self.start + self.nr) == self.nr else -errno.ENOMEM
 
-    def linux(self, run: LinuxRun) -> int:
-        return run.call(self.who, (MADVISE, run.address(self.start), run.size(self.nr), MADV_DONTNEED))
+    def linux(self, run: LinuxSide) -> int:
+        return run.madvise(self.who, self.start, self.nr, MADV_DONTNEED)
 
     def c(self) -> str:
         return f"madvise(page({self.start}), {self.nr} * PAGE, MADV_DONTNEED);"
@@ -260,6 +256,42 @@ class Dontneed(Operation):
     @classmethod
     def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
         return cls(who, *draw_range(space, who, choose))
+
+
+@dataclass(frozen=True)
+class Sync(Operation):
+    """sync_file_range() of pages of a file: those that are dirty are written out and clean afterwards. Shared memory is never written out."""
+
+    file: int
+    pgoff: int
+    nr: int
+    name = "sync"
+    weight = 3
+
+    def allowed(self, space: Space) -> bool:
+        return super().allowed(space) and self.file < len(space.files)
+
+    async def model(self, run: ModelSide) -> int:
+        file = run.space.files[self.file]
+        if not file.memfd:
+            step = 1 << file.order
+            for index in range(self.pgoff // step * step, self.pgoff + self.nr, step):
+                await run.task(self.who).write_back(self.file, index)
+        return 0
+
+    def linux(self, run: LinuxSide) -> int:
+        return run.sync_file_range(self.who, self.file, self.pgoff, self.nr)
+
+    def c(self) -> str:
+        return f"sync_file_range(file{self.file}, {self.pgoff} * PAGE, {self.nr} * PAGE, 7);"
+
+    @classmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        if not space.files:
+            return None
+        file = choose(len(space.files))
+        pgoff = choose(space.files[file].pages)
+        return cls(who, file, pgoff, min(draw_length(space, choose), space.files[file].pages - pgoff))
 
 
 @dataclass(frozen=True)
@@ -275,11 +307,11 @@ class Fork(Operation):
     def effect(self, space: Space) -> None:
         space.thread(space.fork(space.threads[self.who]))
 
-    async def model(self, run: ModelRun) -> int:
+    async def model(self, run: ModelSide) -> int:
         await run.task(self.who).fork(run.space.processes)
         return 0
 
-    def linux(self, run: LinuxRun) -> int:
+    def linux(self, run: LinuxSide) -> int:
         return run.fork(self.who)
 
     def c(self) -> str:
@@ -303,11 +335,11 @@ class Thread(Operation):
     def effect(self, space: Space) -> None:
         space.thread(space.threads[self.who])
 
-    async def model(self, run: ModelRun) -> int:
+    async def model(self, run: ModelSide) -> int:
         await run.task(self.who).start(run.space.threads[self.who])
         return 0
 
-    def linux(self, run: LinuxRun) -> int:
+    def linux(self, run: LinuxSide) -> int:
         return run.thread(self.who)
 
     def c(self) -> str:
@@ -328,11 +360,11 @@ class Exit(Operation):
     def effect(self, space: Space) -> None:
         space.exit(self.who)
 
-    async def model(self, run: ModelRun) -> int:
+    async def model(self, run: ModelSide) -> int:
         await run.task(self.who).exit()
         return 0
 
-    def linux(self, run: LinuxRun) -> int:
+    def linux(self, run: LinuxSide) -> int:
         return run.exit(self.who)
 
     def c(self) -> str:
