@@ -30,22 +30,26 @@ class Memory618(Memory):
             await self.k.pgtable.arch_enter_lazy_mmu_mode(tlb)
             addr = await self.zap_ptes(zap, addr)
             can_reclaim, direct = can_reclaim and not zap.skipped, direct and not zap.stopped
-            if can_reclaim and direct and addr == end:
-                direct = await pt_reclaim.try_get_and_clear_pmd(mm, start)
-            await self.leave_table(zap)
+            unhooked = await self.leave_table(zap, start, emptied=can_reclaim and direct and addr == end)
+            direct = direct and (addr < end or unhooked)
         if can_reclaim and direct:
             await pt_reclaim.free_pte(tlb, mm, start, table)
         elif can_reclaim:
             await pt_reclaim.try_to_free_pte(tlb, mm, start)
         return addr
 
-    async def leave_table(self, zap: Zap) -> None:
-        """Fold RSS; flush and remove delayed rmaps if forced; drop the PTL; then free what is queued, if forced."""
+    async def leave_table(self, zap: Zap, start: int, emptied: bool) -> bool:
+        """Fold RSS; flush and remove delayed rmaps if forced; unhook the table, if ``emptied``; drop the PTL; then free what is queued, if forced.
+
+        Return whether the table was unhooked. The order of flush and unhooking is that of 6.18.44: v6.14 to v6.18 unhooked first (docs/model.md).
+        """
         await self.add_mm_rss_vec(zap.tlb, zap.mm, zap.rss)
         await self.leave_and_flush(zap)
+        unhooked = emptied and await self.k.pt_reclaim.try_get_and_clear_pmd(zap.mm, start)
         await self.k.pgtable.pte_unmap_unlock(zap.tlb, zap.table)
         if zap.force_flush:
             await self.k.mmu_gather.tlb_flush_mmu(zap.tlb)
+        return unhooked
 
     async def zap_ptes(self, zap: Zap, addr: int) -> int:
         """Walk the entries of the table up to the end, in batches; return how far it came. Empty ones too count for a reschedule."""
