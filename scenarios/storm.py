@@ -1,61 +1,72 @@
 """Everything at once, at random: two threads that fork, a child that forks in its turn, and a kernel worker. For long campaigns.
 
-Each thread makes a number of operations (loads, stores, MADV_DONTNEED, munmap, mmap, msync, reclaim, idling) on anonymous, shared-file and
-private-file memory, then exits; the worker writes out and ages. The children of the sibling and of the child never run. Which operation comes
-when is the place in a rota plus what the thread's data tape adds: a tape of zeros, which is what shrinking strives for, is a storm as well.
+Each thread makes a number of operations on anonymous, shared-file and private-file memory, then exits. They are drawn by the generator that
+conformance draws its programs with (:mod:`stress.programs`), so an operation that it learns is in the storm as well; now and then the thread's
+CPU idles instead, or ages memory. The worker writes out and ages. The children of the sibling and of the child never run. What is drawn is the
+program that ``phase`` stands for plus what the thread's data tape adds: a tape of zeros, which is what shrinking strives for, is a storm as well.
 Nothing is meant here by any single storm; the other scenarios say what to look for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
-from scenarios._shapes import fill, orders, rotate, whole_blocks
+from scenarios._shapes import fill, orders, read_in, rotate, whole_blocks
 from sim.profile import Profile, World
+from sim.task import Task
+from stress.programs.generator import draw_operation, draw_weights
+from stress.programs.operations import Fork
+from stress.programs.space import File, Region, Space
+from stress.rng import words
 from stress.scenario import Body, Scenario
 
 EACH = 8
-"""Pages of the anonymous, the shared and the private mapping each."""
+"""Pages of each mapping: anonymous, shared, private, and anonymous without a table yet; and of the hole behind them, in which more is mapped."""
 
-OWN = 4
-"""Pages that a thread maps and unmaps as it likes."""
-
-ANON, SHARED, PRIVATE, OWNED = 0, EACH, 2 * EACH, 3 * EACH
+ANON, SHARED, PRIVATE, FRESH, HOLE, PAGES = range(0, 6 * EACH, EACH)
 
 PARENT, SIBLING, CHILD, WORKER = range(4)
 
+OPERATIONS = ("store", "load", "fill", "mmap", "munmap", "dontneed", "sync")
+"""What threads do; who is born and dies when is the storm's own plan."""
+
+IDLE, AGE = range(2)
+"""What a CPU does instead of an operation, in one turn of TURNS each."""
+
+TURNS = 10
+
 
 class Storm(Scenario):
-    """``order``: the largest of the folios; ``length``: operations of each thread; ``phase``: where the rota begins."""
+    """``order``: the largest of the folios; ``length``: operations of each thread; ``phase``: the program that a tape of zeros is."""
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
         return rotate(length=(3, 8), phase=range(4), order=reversed(orders(profile, geometry, pages_max=EACH)))
 
     def world(self) -> World:
-        vpages = whole_blocks(self.g, OWNED + 3 * OWN)
+        vpages = whole_blocks(self.g, PAGES)
         tables = 4 * (vpages // self.g.ptrs_per_pte + 1) + 8
-        return World(cpus=4, mms=4, vpages=vpages, pages=256, vmas=80, tables=tables, anon_vmas=64, files=1, file_pages=EACH)
+        return World(cpus=4, mms=4, vpages=vpages, pages=512, vmas=128, tables=tables, anon_vmas=128, files=1, file_pages=EACH)
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield PARENT, self.prepare
         yield SIBLING, self.join
 
     async def prepare(self) -> None:
-        """Three mappings: anonymous, shared and private of one file; the worker needs none."""
+        """Four mappings: anonymous, shared and private of one file, anonymous and untouched; the worker needs none."""
         task, order = self.task(PARENT), self.params["order"]
         await task.start(0)
-        for index in range(0, EACH, 1 << order):
-            await task.add_file_folio(0, index, order)
+        await read_in(task, 0, EACH, order)
         await task.mmap(ANON, EACH, order)
         await task.mmap(SHARED, EACH, file=0, shared=True)
         await task.mmap(PRIVATE, EACH, file=0)
+        await task.mmap(FRESH, EACH, order)
         await fill(task, ANON, EACH, order)
         await task.load(SHARED)
         await task.store(PRIVATE)
 
     async def join(self) -> None:
-        """The second thread has used all three."""
+        """The second thread has used three of them."""
         await self.task(SIBLING).start(0)
         for addr in (ANON, SHARED, PRIVATE + 1):
             await self.task(SIBLING).store(addr)
@@ -64,79 +75,76 @@ class Storm(Scenario):
         return [("parent", PARENT, self.parent), ("sibling", SIBLING, self.sibling), ("child", CHILD, self.child), ("worker", WORKER, self.worker)]
 
     async def parent(self) -> None:
-        await self._thread(PARENT, forks=1)
+        await Thread(self, PARENT, 0, forks=1).run()
 
     async def sibling(self) -> None:
-        await self._thread(SIBLING, forks=3)
+        await Thread(self, SIBLING, 0, forks=3).run()
 
     async def child(self) -> None:
         await self.task(CHILD).born(1)
-        await self._thread(CHILD, forks=2)
-
-    async def _thread(self, cpu: int, forks: int) -> None:
-        """Make the operations, with a fork into mm ``forks`` among them, and exit."""
-        length = self.params["length"]
-        when = self._draw("fork at", length, self.params["phase"])
-        for turn in range(length):
-            if turn == when:
-                await self.task(cpu).fork(forks)
-            await self._operation(cpu, turn)
-        await self.task(cpu).exit()
-
-    async def _operation(self, cpu: int, turn: int) -> None:
-        rota: tuple[Callable[[int, int], Awaitable[None]], ...] = (
-            self._store, self._dontneed, self._load, self._store, self._munmap, self._map_own, self._dontneed, self._load, self._idle,
-            self._sync, self._reclaim,
-        )  # fmt: skip
-        await rota[self._draw("operation", len(rota), 5 * turn + 3 * cpu + self.params["phase"])](cpu, turn)
-
-    def _draw(self, label: str, n: int, plain: int) -> int:
-        """Return a choice in 0..n-1 that is ``plain`` modulo ``n`` where the tape says 0."""
-        return (plain + self.kernel.machine.draw(label, n)) % n
-
-    def _range(self, turn: int) -> tuple[int, int]:
-        addr = self._draw("page", OWNED, 7 * turn)
-        return addr, min(1 + self._draw("pages", EACH, turn + 3), OWNED - addr)
-
-    async def _load(self, cpu: int, turn: int) -> None:
-        await self.task(cpu).load(self._draw("page", OWNED, 11 * turn))
-
-    async def _store(self, cpu: int, turn: int) -> None:
-        await self.task(cpu).store(self._draw("page", OWNED, 5 * turn))
-
-    async def _dontneed(self, cpu: int, turn: int) -> None:
-        await self.task(cpu).dontneed(*self._range(turn))
-
-    async def _munmap(self, cpu: int, turn: int) -> None:
-        await self.task(cpu).munmap(*self._range(turn))
-
-    async def _map_own(self, cpu: int, turn: int) -> None:
-        """Map and fill pages that no other thread of the process maps or unmaps; or unmap them."""
-        task, addr = self.task(cpu), OWNED + OWN * cpu
-        if await task.is_mapped(addr):
-            await task.munmap(addr, OWN)
-        else:
-            await task.mmap(addr, OWN, self.params["order"])
-            await task.store(addr + self._draw("page", OWN, turn))
-
-    async def _idle(self, cpu: int, turn: int) -> None:
-        task = self.task(cpu)
-        mm = task.mm
-        await task.idle()
-        await task.switch_to(mm)
-
-    async def _sync(self, cpu: int, turn: int) -> None:
-        await self.task(cpu).write_back(0, self._draw("folio", EACH, turn))
-
-    async def _reclaim(self, cpu: int, turn: int) -> None:
-        await self.task(cpu).age_anon()
+        await Thread(self, CHILD, 1, forks=2).run()
 
     async def worker(self) -> None:
-        task = self.task(WORKER)
-        for turn in range(self.params["length"]):
-            index = self._draw("folio", EACH, turn)
-            which = self._draw("work", 3, turn)
+        task, chance = self.task(WORKER), Chance(self, WORKER)
+        for _ in range(self.params["length"]):
+            index, which = chance.choose(EACH), chance.choose(3)
             if which == 2:
                 await task.age_anon()
             else:
                 await (task.age if which else task.write_back)(0, index)
+
+
+class Chance:
+    """What one actor draws: plain words, one after the other, to which the actor's data tape adds."""
+
+    def __init__(self, storm: Storm, cpu: int) -> None:
+        self.machine, self.word = storm.kernel.machine, words(storm.params["phase"], f"storm {cpu}")
+
+    def choose(self, n: int) -> int:
+        """Return a number in 0..n-1."""
+        return ((self.word() * n >> 32) + self.machine.draw("storm", n)) % n
+
+
+class Thread:
+    """A thread at work: the side on which its operations run (:class:`stress.programs.sides.ModelSide`).
+
+    Its space is what it believes to be mapped: other threads of its process map and unmap as well, so an access may fault for good, and a
+    range may be taken.
+    """
+
+    def __init__(self, storm: Storm, cpu: int, mm: int, forks: int) -> None:
+        order = storm.params["order"]
+        self.storm, self.cpu, self.order, self.chance = storm, cpu, order, Chance(storm, cpu)
+        regions = [Region(ANON, SHARED), Region(SHARED, PRIVATE, 0, True), Region(PRIVATE, FRESH, 0), Region(FRESH, HOLE)]
+        self.space = Space(0, PAGES, (File(False, EACH, order),), {mm: regions}, {cpu: mm}, processes=forks)
+
+    async def run(self) -> None:
+        """Make the operations, with a fork among them, and exit."""
+        choose, length = self.chance.choose, self.storm.params["length"]
+        weights, when = draw_weights(choose, OPERATIONS), choose(length)
+        for turn in range(length):
+            if turn == when:
+                await Fork(self.cpu).model(self)
+            what = choose(TURNS)
+            if what == IDLE:
+                mm = self.task(self.cpu).mm
+                await self.task(self.cpu).idle()
+                await self.task(self.cpu).switch_to(mm)
+            elif what == AGE:
+                await self.task(self.cpu).age_anon()
+            elif (operation := draw_operation(self.space, self.cpu, weights, choose)) is not None:
+                await operation.model(self)
+                operation.effect(self.space)
+        await self.task(self.cpu).exit()
+
+    def task(self, who: int) -> Task:
+        return self.storm.task(who)
+
+    async def store(self, who: int, page: int, offset: int = 0) -> int:
+        return min(0, await self.task(who).store(page))
+
+    async def load(self, who: int, page: int) -> int:
+        return await self.task(who).load(page)
+
+    async def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
+        return min(0, await self.task(who).mmap(start, nr, self.order, file, pgoff, shared))

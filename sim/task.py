@@ -22,8 +22,6 @@ BOOT_USERS = site("mm_init", "mm_users = 1")
 ISOLATE_LOCK = site("isolate_lru_folios", "lock lruvec")
 ISOLATE_GET = site("isolate_lru_folios", "take a reference unless it is 0")
 ISOLATE_UNLOCK = site("isolate_lru_folios", "unlock lruvec")
-LOOKUP_LOCK = site("find_vma", "lock mmap for reading")
-LOOKUP_UNLOCK = site("find_vma", "unlock mmap")
 PLANT_READ = site("setup", "read pte")
 PLANT_SET = site("setup", "plant entry")
 PLANT_COUNT = site("setup", "account for the planted entry")
@@ -104,14 +102,6 @@ class Task:
         """
         flags = VM_WRITE | (VM_SHARED if shared else 0) | (VM_UFFD_WP if uffd_wp else 0) | (VM_QUIET if quiet else 0)
         return await self.k.mmap.do_mmap(self.mm, addr, nr, flags, file, pgoff, order)
-
-    async def is_mapped(self, addr: int) -> bool:
-        """Return whether a mapping contains page ``addr``, as the look-up of a fault finds it."""
-        mm, lock = self.mm, self.k.arena["mmap_lock"]
-        await self.m.down_read(LOOKUP_LOCK, lock, mm)
-        found = self.k.mm_types.vma_lookup(mm, addr) >= 0
-        await self.m.up_read(LOOKUP_UNLOCK, lock, mm)
-        return found
 
     async def munmap(self, addr: int, nr: int) -> None:
         """munmap(): afterwards no CPU can use the range."""
