@@ -102,7 +102,7 @@ def run_program(args: argparse.Namespace, setting: Setting) -> int:
     from contextlib import ExitStack
 
     from stress.conform.listing import listing
-    from stress.conform.mthp import Configured, effective
+    from stress.conform.mthp import SHMEM_ENABLED, Configured, effective
     from stress.conform.rig import Rig
     from stress.conform.worker import composer
     from stress.errors import UsageError
@@ -111,8 +111,8 @@ def run_program(args: argparse.Namespace, setting: Setting) -> int:
     program = load(args.program)
     with ExitStack() as stack:
         if args.configure_mthp:
-            stack.enter_context(Configured()).set(program.orders)
-        elif program.orders and program.orders != effective():
+            stack.enter_context(Configured()).set(program.orders, program.shmem_orders)
+        elif (program.orders and program.orders != effective()) or not set(program.shmem_orders) <= set(effective(SHMEM_ENABLED)):
             raise UsageError(f"{args.program}: wants folio sizes on that are off now; add --configure-mthp, as root")
         found = stack.enter_context(Rig(*composer(args.catalogue, setting), blind=bool(setting.faults))).check(program)
     shown = listing(program, found)

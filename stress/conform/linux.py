@@ -54,7 +54,16 @@ class LinuxRun:
             inodes.append(b"%02x:%02x %d" % (os.major(stat.st_dev), os.minor(stat.st_dev), stat.st_ino))
             fds.append(self.agents.open(1, f"/proc/{os.getpid()}/fd/{mine}"))
             os.close(mine)
+            if file.memfd and file.order:
+                self._fault_in(number, file, fds[number])
         return fds, inodes
+
+    def _fault_in(self, number: int, file: File, fd: int) -> None:
+        """Let the first process store to the pages of shared memory, which makes its large folios, and unmap it again."""
+        self.agents.call(1, (MMAP, BASE, file.pages * PAGE, PROT, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0))
+        for index in range(file.pages):
+            self.agents.call(1, (STORE, self.address(index), file_token(number, index)))
+        self.agents.call(1, (MUNMAP, BASE, file.pages * PAGE))
 
     # -- what operations use ---------------------------------------------------------------------------------------
 
@@ -209,8 +218,14 @@ def page(entry: int, shown: tuple[int, int], folio: tuple[int, int], frames: Fra
 
 
 def make_file(number: int, file: File) -> int:
-    """Make a file whose pages are in the page cache, in folios of its order as far as the file system makes them; return a descriptor."""
+    """Make a file; return a descriptor.
+
+    Its pages are in the page cache, in folios of its order as far as the file system makes them; shared memory that is to have large folios is empty.
+    """
     fd = os.memfd_create("zapstress-program") if file.memfd else os.open(FOLDER, os.O_TMPFILE | os.O_RDWR)
+    if file.memfd and file.order:
+        os.ftruncate(fd, file.pages * PAGE)
+        return fd
     step = 1 << file.order
     for index in range(0, file.pages, step):
         data = b"".join(file_token(number, index + k).to_bytes(8, "little") + bytes(PAGE - 8) for k in range(step))

@@ -21,6 +21,8 @@ def listing(program: Program, found: Found | None = None) -> str:
     lines = [f"/* seed {program.seed:#x} */", HEAD]
     lines += [f"int file{number} = {text}" for number, text in enumerate(map(file_text, program.files))]
     sizes = ", ".join(f"{4 << order} kB" for order in program.orders)
+    if program.shmem_orders:
+        lines.append(f"/* shmem_enabled: always, of {' and '.join(f'{4 << order} kB' for order in program.shmem_orders)} */")
     lines.append(f"/* every map(): madvise(..., {f'MADV_HUGEPAGE), sizes on: {sizes}' if program.orders else 'MADV_NOHUGEPAGE)'} */")
     space = program.space()
     for number, operation in enumerate(program.operations):
@@ -40,5 +42,7 @@ def listing(program: Program, found: Found | None = None) -> str:
 
 def file_text(file: File) -> str:
     """Return how a file is made."""
+    if file.memfd and file.order:
+        return f'memfd_create("", 0);  /* {file.pages} pages, each stored to through a mapping at page(0), which is then unmapped */'
     how = 'memfd_create("", 0)' if file.memfd else 'open("/var/tmp", O_TMPFILE | O_RDWR)'
     return f"{how};  /* {file.pages} pages, written {4 << file.order} kB at a time{', then fdatasync()' if file.clean else ''} */"

@@ -64,7 +64,7 @@ class ModelWorld:
         real = replace(profile.real, orders=(0, *program.orders))
         table = real.ptrs_per_pte
         vpages = -(-(program.first + program.pages) // table) * table
-        pages = 1 << (8 * program.pages + 64).bit_length()
+        pages = 1 << (8 * program.pages + sum(file.pages for file in program.files) + 64).bit_length()
         world = World(
             cpus=cpus, mms=mms, vpages=vpages, pages=pages, vmas=128, anon_vmas=128, files=len(program.files),
             file_pages=max((file.pages for file in program.files), default=1),

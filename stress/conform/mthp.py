@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from stress.errors import Skipped, StorageError
 
@@ -51,6 +52,18 @@ def effective(which: str = ENABLED, folder: Path = THP) -> tuple[int, ...]:
     top = chosen((folder / which).read_text())
     states = {order: chosen(files[which].read_text()) for order, files in switches(folder).items() if which in files}
     return tuple(order for order, state in states.items() if (top if state == "inherit" else state) not in (OFF, "deny"))
+
+
+class Sizes(NamedTuple):
+    """Orders of large folios that are on."""
+
+    anon: tuple[int, ...] = ()
+    shmem: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the sizes in kB, those of shared memory behind an s."""
+        page_kib = os.sysconf("SC_PAGE_SIZE") // 1024
+        return "+".join([*(str(page_kib << order) for order in (0, *self.anon)), *(f"s{page_kib << order}" for order in self.shmem)])
 
 
 class Configured:

@@ -114,10 +114,10 @@ class Rig:
 
     def fit(self, program: Program) -> Program:
         """Return the program with small pages in regular files if the file system makes no others."""
-        if self.large_file_folios or not any(file.order for file in program.files):
+        if self.large_file_folios or not any(file.order and not file.memfd for file in program.files):
             return program
         self.tally.excluded[SMALL_FILES] += 1
-        return replace(program, files=tuple(replace(file, order=0) for file in program.files))
+        return replace(program, files=tuple(file if file.memfd else replace(file, order=0) for file in program.files))
 
     def check(self, program: Program) -> Found | None:
         """Run a program until the sides differ. A run during which a named condition changed is set aside and made again."""
@@ -136,8 +136,8 @@ class Rig:
 
     def _run(self, program: Program) -> tuple[Found | None, Conditions]:
         """Run a program once; return what was found, and the conditions in which it began."""
-        model, linux = self.world(program).run(), LinuxRun(self.agents, self.frames, program)
-        before = Conditions.now(program)
+        model, before = self.world(program).run(), Conditions.now(program)
+        linux = LinuxRun(self.agents, self.frames, program)
         try:
             for number, operation in enumerate(program.operations):
                 if operation.allowed(model.space):

@@ -100,7 +100,7 @@ class Conditions:
 def size_files(program: Program) -> Iterator[tuple[str, str]]:
     """Yield (rule, path) of the counters of the folio sizes that the program may use."""
     page_kib = os.sysconf("SC_PAGE_SIZE") // 1024
-    for order in program.orders:
+    for order in {*program.orders, *program.shmem_orders}:
         for rule, names in SIZE_RULES.items():
             for name in names:
                 yield rule, f"{THP}/hugepages-{page_kib << order}kB/stats/{name}"

@@ -5,12 +5,14 @@ Shrinking works on the program itself (:mod:`stress.conform.shrink`), whoever dr
 
 from __future__ import annotations
 
+from stress.conform.mthp import Sizes
 from stress.programs.generator import draw_operation, draw_weights
 from stress.programs.operations import OPERATIONS, Choose, Map, Operation
 from stress.programs.program import Program
 from stress.programs.space import File, Space
 from stress.rng import words
 
+SMALL_PAGES = Sizes()
 OPERATIONS_MIN, OPERATIONS_MAX = 4, 16
 PAGES = (16, 32, 64)
 HUGE = 9
@@ -42,15 +44,16 @@ def draw_pages(orders: tuple[int, ...], choose: Choose) -> int:
     return largest if largest > PAGES[-1] and choose(2) else PAGES[choose(len(PAGES))]
 
 
-def from_seed(seed: int, orders: tuple[int, ...] = ()) -> Program:
-    """Return the program of a seed."""
+def from_seed(seed: int, sizes: Sizes = SMALL_PAGES) -> Program:
+    """Return the program of a seed, whose memory may use ``sizes``."""
     word = words(seed, "conform")
 
     def choose(n: int) -> int:
         return word() * n >> 32
 
-    files = (File(True, 16, 0), File(False, 16, (0, 2, 4)[choose(3)], not choose(3)))[: choose(3)]
-    return program(seed, choose, orders, files)
+    shared = sizes.shmem[choose(len(sizes.shmem))] if sizes.shmem and choose(2) else 0
+    files = (File(True, max(16, 1 << shared), shared), File(False, 16, (0, 2, 4)[choose(3)], not choose(3)))[: choose(3)]
+    return program(seed, choose, sizes.anon, files)
 
 
 RACE_OPERATIONS = ("store", "store", "store", "load", "dontneed", "dontneed", "munmap", "fork")

@@ -16,13 +16,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from stress.conform.mthp import ENABLED, Configured, effective, offered
+from stress.conform.mthp import ENABLED, SHMEM_ENABLED, Configured, Sizes, effective, offered
 from stress.conform.procfs import require
+from stress.conform.seeds import HUGE
 from stress.conform.worker import Finding, Result, Setting, work
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, ZapstressError
 
 BATCH = 40
-"""Programs of one order to a worker."""
+"""Programs that a worker is given at once."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,17 @@ class Outcome:
 
     plan: Plan
     result: Result = field(default_factory=Result)
-    by_orders: Counter[tuple[int, ...]] = field(default_factory=Counter)
+    by_sizes: Counter[Sizes] = field(default_factory=Counter)
     signatures: Counter[str] = field(default_factory=Counter)
     elapsed: float = 0.0
     interrupted: bool = False
 
-    def take(self, orders: tuple[int, ...], result: Result) -> None:
+    def take(self, sizes: Sizes, result: Result) -> None:
         """Add a batch's result."""
         self.result.executions += result.executions
         self.result.tally.add(result.tally)
         self.result.findings += [finding for finding in result.findings if finding.signature not in self.signatures]
-        self.by_orders[orders] += result.executions
+        self.by_sizes[sizes] += result.executions
         self.signatures.update([*(finding.signature for finding in result.findings), *result.repeated])
 
 
@@ -64,13 +65,23 @@ class WorkerDied(ZapstressError):
     exit_status = FAILED
 
 
-def configurations(configure: bool) -> list[tuple[int, ...]]:
-    """Return the sets of orders to go through: small pages alone, each size that is offered, several at once; or what is on now."""
+def configurations(configure: bool) -> list[Sizes]:
+    """Return the sizes to go through: small pages alone, each size that is offered, several at once; or what is on now.
+
+    One size of shared memory is on at a time, so that a program can say which it is; none that a PMD would map.
+    """
     if not configure:
-        now = effective()
-        return [(), now] if now else [()]
-    sizes = offered(ENABLED)
-    return [(), *((order,) for order in sizes), sizes[:2], sizes[:-1:2], sizes] if sizes else [()]
+        now = Sizes(effective(ENABLED), small_enough(effective(SHMEM_ENABLED))[-1:])
+        return [Sizes(), now] if any(now) else [Sizes()]
+    anon, shmem = offered(ENABLED), small_enough(offered(SHMEM_ENABLED))
+    alone = [Sizes((order,) if order in anon else (), (order,) if order in shmem else ()) for order in sorted({*anon, *shmem})]
+    together = [Sizes(orders, small_enough(orders)[-1:] if shmem else ()) for orders in (anon[:2], anon[:-1:2], anon)] if anon else []
+    return [Sizes(), *alone, *together]
+
+
+def small_enough(orders: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the orders whose folios are mapped by PTEs alone."""
+    return tuple(order for order in orders if order < HUGE)
 
 
 def run(plan: Plan, tell: Callable[[Outcome], None]) -> Outcome:
@@ -78,14 +89,14 @@ def run(plan: Plan, tell: Callable[[Outcome], None]) -> Outcome:
     require()
     outcome, began = Outcome(plan), time.monotonic()
     with ExitStack() as stack:
-        sizes = stack.enter_context(Configured()) if plan.configure else None
+        switches = stack.enter_context(Configured()) if plan.configure else None
         workers = stack.enter_context(Workers(plan))
         try:
-            for orders, seeds in phases(plan):
-                if sizes is not None:
-                    sizes.set(orders)
-                for result in workers.check(seeds, orders, outcome.signatures):
-                    outcome.take(orders, result)
+            for sizes, seeds in phases(plan):
+                if switches is not None:
+                    switches.set(*sizes)
+                for result in workers.check(seeds, sizes, outcome.signatures):
+                    outcome.take(sizes, result)
                     outcome.elapsed = time.monotonic() - began
                     tell(outcome)
         except KeyboardInterrupt:
@@ -94,12 +105,12 @@ def run(plan: Plan, tell: Callable[[Outcome], None]) -> Outcome:
     return outcome
 
 
-def phases(plan: Plan) -> Iterator[tuple[tuple[int, ...], range]]:
-    """Yield (orders, seeds): the executions dealt out evenly, smaller configurations first getting one more."""
+def phases(plan: Plan) -> Iterator[tuple[Sizes, range]]:
+    """Yield (sizes, seeds): the executions dealt out evenly, smaller configurations first getting one more."""
     known, at = configurations(plan.configure), plan.seed
-    for number, orders in enumerate(known):
+    for number, sizes in enumerate(known):
         count = plan.executions // len(known) + (number < plan.executions % len(known))
-        yield orders, range(at, at + count)
+        yield sizes, range(at, at + count)
         at += count
 
 
@@ -128,7 +139,7 @@ class Workers:
         for process in self.processes:
             process.join()
 
-    def check(self, seeds: range, orders: tuple[int, ...], known: Counter[str]) -> Iterator[Result]:
+    def check(self, seeds: range, sizes: Sizes, known: Counter[str]) -> Iterator[Result]:
         """Deal the seeds out in batches; yield what comes back."""
         batches = [seeds[at : at + BATCH] for at in range(0, len(seeds), BATCH)]
         idle = list(self.connections)
@@ -136,7 +147,7 @@ class Workers:
         while batches or busy:
             while batches and idle:
                 connection = idle.pop()
-                connection.send((batches.pop(0), orders, set(known)))
+                connection.send((batches.pop(0), sizes, set(known)))
                 busy.append(connection)
             for ready in wait(busy):
                 assert isinstance(ready, Connection)
@@ -174,7 +185,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "executions": result.executions, "operations": sum(tally.operations.values()), "operations_by_name": dict(sorted(tally.operations.items())),
         "pages": tally.pages, "processes": tally.observations, "retried": tally.retried, "given_up": tally.given_up,
         "excluded": dict(sorted(tally.excluded.items())), "differences": [finding_data(outcome, finding) for finding in result.findings],
-        "sizes_kb": {"+".join(str(4 << o) for o in (0, *orders)): count for orders, count in outcome.by_orders.items()},
+        "sizes_kb": {str(sizes): count for sizes, count in outcome.by_sizes.items()},
         "running": platform.release(), "kernel": plan.setting.kernel, "profile": plan.setting.profile, "faults": list(plan.setting.faults),
         "seed": plan.seed, "workers": plan.workers, "elapsed_s": round(outcome.elapsed, 3),
         "executions_per_s": round(result.executions / outcome.elapsed, 1) if outcome.elapsed else 0.0, "interrupted": outcome.interrupted,

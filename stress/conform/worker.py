@@ -11,6 +11,7 @@ from sim.kernel import Kernel
 from sim.profile import REAL, Profile, World
 from stress.conform.listing import listing
 from stress.conform.model import Compose
+from stress.conform.mthp import Sizes
 from stress.conform.rig import Found, Rig, Tally
 from stress.conform.seeds import from_seed
 from stress.conform.shrink import shrink
@@ -67,12 +68,12 @@ def composer(catalogue: Catalogue, setting: Setting) -> tuple[Profile, Compose]:
     return profile, compose
 
 
-def check_seeds(rig: Rig, seeds: range, orders: tuple[int, ...], known: set[str]) -> Result:
+def check_seeds(rig: Rig, seeds: range, sizes: Sizes, known: set[str]) -> Result:
     """Check the program of each seed; shrink the first of each signature that is not ``known`` yet."""
     result = Result()
     rig.tally = result.tally
     for seed in seeds:
-        found = rig.check(from_seed(seed, orders))
+        found = rig.check(from_seed(seed, sizes))
         result.executions += 1
         if found is None:
             continue
@@ -111,15 +112,15 @@ def shrunk(rig: Rig, found: Found) -> Found:
 
 
 def work(connection: Connection, spec: str, setting: Setting, cpu: int) -> None:
-    """Be a worker: answer (seeds, orders, known signatures) with a Result or an exception, until the other end closes."""
+    """Be a worker: answer (seeds, sizes, known signatures) with a Result or an exception, until the other end closes."""
     from stress.discovery import find_catalogue
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with Rig(*composer(find_catalogue(spec), setting), cpu, blind=bool(setting.faults)) as rig:
             while True:
-                seeds, orders, known = connection.recv()
-                connection.send(check_seeds(rig, seeds, orders, known))
+                seeds, sizes, known = connection.recv()
+                connection.send(check_seeds(rig, seeds, sizes, known))
     except (EOFError, ConnectionError):
         return
     except Exception as error:  # noqa: BLE001 - the parent raises it

@@ -31,6 +31,11 @@ class Program:
     race: tuple[Operation, ...] = ()
     """What the threads then do at once, each in this order: empty but in racing mode."""
 
+    @property
+    def shmem_orders(self) -> tuple[int, ...]:
+        """Return the orders of large folios that shared memory must use."""
+        return tuple(sorted({file.order for file in self.files if file.memfd and file.order}))
+
     def space(self) -> Space:
         """Return the space in which the program begins."""
         return Space(self.first, self.pages, self.files)

@@ -16,7 +16,7 @@ class File:
     """Shared memory; else a regular file."""
     pages: int
     order: int
-    """Of its folios, as far as the file system makes them as they are written."""
+    """Of its folios: as the file system makes them as they are written, or, of shared memory, as its first store makes them."""
     clean: bool = False
     """Written out before the program begins; shared memory never is."""
 

@@ -10,7 +10,7 @@ import pytest
 from stress.cli import main
 from stress.conform import procfs
 from stress.conform.listing import listing
-from stress.conform.mthp import effective
+from stress.conform.mthp import Sizes, effective
 from stress.conform.seeds import from_seed
 from stress.conform.session import nearest_kernel
 from stress.conform.worker import finding
@@ -74,7 +74,7 @@ def test_a_planted_fault_is_found_kept_and_found_again(capsys: pytest.CaptureFix
 @needs_the_kernel
 def test_a_program_that_wants_other_sizes_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     wanted = next(orders for orders in ((2,), (3,)) if orders != effective())
-    (tmp_path / "p.json").write_text(from_seed(1, wanted).dumps())
+    (tmp_path / "p.json").write_text(from_seed(1, Sizes(wanted)).dumps())
     assert main(["conform", "--program", str(tmp_path / "p.json")]) == USAGE
     assert "--configure-mthp" in capsys.readouterr().err
 

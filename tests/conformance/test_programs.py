@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stress.conform.compare import broken, differences
 from stress.conform.listing import listing
+from stress.conform.mthp import Sizes
 from stress.conform.observation import Frames, Observation, Page, Process, Vma
 from stress.conform.seeds import from_seed, program, race_from_seed
 from stress.conform.shrink import candidates, shrink
@@ -47,7 +48,7 @@ def test_every_operation_is_drawn() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_programs_survive_their_file(seed: int) -> None:
-    for it in (from_seed(seed, (2, 4)), race_from_seed(seed)):
+    for it in (from_seed(seed, Sizes((2, 4), (4,))), race_from_seed(seed)):
         assert it == loads(it.dumps())
 
 
