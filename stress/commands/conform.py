@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import signal
 import sys
 import time
 from pathlib import Path
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=seed, default=SEED, metavar="N", help="of the first program (default: %(default)s)")
     add("--kernel", metavar="VERSION|FILE.py:CLASS", help="default: the model's nearest to the running kernel")
     add("--fault", nargs="+", action="extend", metavar="ID", help="plant faults in the model, whose checkers are then not heard: a difference is to be found")
-    add("--configure-mthp", action="store_true", help="as root: switch each size of large folios on in turn, and put everything back")
+    add("--configure-mthp", action="store_true", help="as root: switch each size of large folios on in turn (--racing: one), and put everything back")
     add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
     add("--dir", type=directory, default=Path(RESULTS, "conform"), metavar="DIR", help="where programs that differ are kept (default: %(default)s)")
     add("--racing", type=positive, metavar="ROUNDS", help="race real threads this often; each end must be one of the model's")
@@ -36,7 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare, and print what was compared."""
+    """Compare, and print what was compared; SIGTERM ends it in good order, as SIGINT does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        return chosen(args)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def chosen(args: argparse.Namespace) -> int:
+    """Run what is asked for: one program, races, or programs from seeds."""
     from stress.conform.session import Plan, exit_status, machine_profile, nearest_kernel, save, summary
     from stress.conform.session import run as compare
     from stress.conform.worker import Setting
@@ -79,7 +93,7 @@ def run_races(args: argparse.Namespace, setting: Setting) -> int:
     def tell(so_far: races.Races) -> None:
         print(f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive} unexplained={len(so_far.unexplained)}", file=sys.stderr, flush=True)
 
-    outcome = races.run(setting, args.catalogue, args.racing, args.seed, args.dir, tell)
+    outcome = races.run(setting, args.catalogue, args.racing, args.seed, args.dir, tell, args.configure_mthp)
     data = races.summary(outcome)
     put_json(data) if args.json else put(races_text(data))
     return int(data["exit_status"])

@@ -7,6 +7,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from stress.conform.agents import Agents
 from stress.conform.compare import broken
 from stress.conform.explore import Explored
 from stress.conform.listing import listing
+from stress.conform.mthp import ENABLED, Configured, offered
 from stress.conform.procfs import Frames, require
 from stress.conform.racing import DELAY_MAX, RACERS, End, LinuxRace, ModelRace, project, race_text
 from stress.conform.rig import RETRIES_MAX
 from stress.conform.rules import Conditions
-from stress.conform.seeds import race_from_seed
+from stress.conform.seeds import RACE_PAGES, race_from_seed
 from stress.conform.worker import Setting, composer
 from stress.discovery import Catalogue
 from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED, Skipped
@@ -65,16 +67,21 @@ class Races:
     interrupted: bool = False
 
 
-def run(setting: Setting, catalogue: Catalogue, rounds: int, seed: int, directory: Path, tell: Callable[[Races], None]) -> Races:
-    """Race ``rounds`` times, or until interrupted."""
+def run(setting: Setting, catalogue: Catalogue, rounds: int, seed: int, directory: Path, tell: Callable[[Races], None], configure: bool = False) -> Races:
+    """Race ``rounds`` times, or until interrupted; if sizes are to be configured, every other program with large folios."""
     require()
     cpus = sorted(os.sched_getaffinity(0))[:RACERS]
     if len(cpus) < RACERS:
         raise Skipped(f"racing needs {RACERS} CPUs, and this process may use {len(cpus)}")
     races, began, agents, frames = Races(setting, seed, directory), time.monotonic(), Agents(THREADS_MAX), Frames()
+    stack = ExitStack()
     try:
+        switches = stack.enter_context(Configured()) if configure else None
         while races.rounds < rounds:
-            program = race_from_seed(seed + races.programs)
+            orders = large(races.programs) if switches else ()
+            if switches:
+                switches.set(orders)
+            program = race_from_seed(seed + races.programs, orders)
             explored = ends_of(setting, catalogue, program)
             race(races, program, explored, min(ROUNDS_EACH, rounds - races.rounds), lambda program: LinuxRace(agents, frames, program, cpus))
             races.elapsed = time.monotonic() - began
@@ -84,13 +91,20 @@ def run(setting: Setting, catalogue: Catalogue, rounds: int, seed: int, director
     finally:
         agents.close()
         frames.close()
+        stack.close()
     races.elapsed = time.monotonic() - began
     return races
 
 
+def large(number: int) -> tuple[int, ...]:
+    """Return the orders of program ``number``: none, then the smallest that the kernel offers and the search can master."""
+    fitting = [order for order in offered(ENABLED) if RACE_PAGES >> order >= 2]
+    return tuple(fitting[:1]) if number % 2 else ()
+
+
 def ends_of(setting: Setting, catalogue: Catalogue, program: Program) -> Explored:
     """Return the model's ends of a racing program."""
-    model = ModelRace(*composer(catalogue, setting), program)
+    model = ModelRace(*composer(catalogue, setting), program, blind=bool(setting.faults))
     try:
         return model.ends(EXECUTIONS_MAX)
     finally:

@@ -56,12 +56,12 @@ def result_of(operation: Operation, result: int) -> int:
 
 
 class ModelRace:
-    """A racing program in the model, at the moment when the race begins."""
+    """A racing program in the model, at the moment when the race begins. ``blind``: its checkers are not heard."""
 
-    def __init__(self, profile: Profile, compose: Compose, program: Program) -> None:
+    def __init__(self, profile: Profile, compose: Compose, program: Program, blind: bool = False) -> None:
         self.program = program
         forks = sum(isinstance(operation, Fork) for operation in (*program.operations, *program.race))
-        self.world = ModelWorld(profile, compose, program, cpus=RACERS, mms=1 + forks)
+        self.world = ModelWorld(profile, compose, program, cpus=RACERS, mms=1 + forks, blind=blind)
         self.run: ModelRun = self.world.run()
         for number, operation in enumerate(program.operations):
             self.run.execute(number, operation)

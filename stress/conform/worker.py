@@ -115,7 +115,8 @@ def work(connection: Connection, spec: str, setting: Setting, cpu: int) -> None:
     """Be a worker: answer (seeds, sizes, known signatures) with a Result or an exception, until the other end closes."""
     from stress.discovery import find_catalogue
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     try:
         with Rig(*composer(find_catalogue(spec), setting), cpu, blind=bool(setting.faults)) as rig:
             while True:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,10 +16,12 @@ from stress.cli import main
 from stress.conform import procfs
 from stress.conform.listing import listing
 from stress.conform.mthp import Sizes, effective
+from stress.conform.rules import read
 from stress.conform.seeds import from_seed
 from stress.conform.session import nearest_kernel
 from stress.conform.worker import finding
-from stress.errors import CLEAN, SKIPPED, USAGE, VIOLATED
+from stress.discovery import ROOT
+from stress.errors import CLEAN, INTERRUPTED, SKIPPED, USAGE, VIOLATED
 from tests.conformance.alterations import ALTERATIONS
 from tests.conformance.machine import first_difference, needs_the_kernel, rig
 
@@ -77,6 +84,29 @@ def test_a_program_that_wants_other_sizes_is_refused(capsys: pytest.CaptureFixtu
     (tmp_path / "p.json").write_text(from_seed(1, Sizes(wanted)).dumps())
     assert main(["conform", "--program", str(tmp_path / "p.json")]) == USAGE
     assert "--configure-mthp" in capsys.readouterr().err
+
+
+def living(group: int) -> list[str]:
+    """Return the processes of a group that are no zombies."""
+    stats = [text for path in Path("/proc").glob("[0-9]*/stat") if (text := read(str(path)).decode(errors="replace"))]
+    fields = [(text, text.rpartition(")")[2].split()) for text in stats]
+    return [text for text, (state, _, pgrp, *_) in fields if int(pgrp) == group and state != "Z"]
+
+
+@needs_the_kernel
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_sums_up(number: int, tmp_path: Path) -> None:
+    """It ends with its status, tells what it has compared so far, and leaves no process behind."""
+    words = [sys.executable, "-m", "stress", "conform", "--executions", "100000", "--workers", "2", "--dir", str(tmp_path), "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True) as command:
+        time.sleep(4)
+        os.killpg(command.pid, number)
+        data = json.loads(command.communicate(timeout=60)[0])
+    assert command.returncode == INTERRUPTED == data["exit_status"] and data["interrupted"] and data["executions"]
+    end = time.monotonic() + 10
+    while living(command.pid) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not living(command.pid)
 
 
 def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from stress.conform.races import exit_status, run
-from stress.conform.racing import ModelRace, parts, race_text
+from stress.conform.agents import Agents
+from stress.conform.procfs import Frames
+from stress.conform.races import Races, ends_of, exit_status, race, run
+from stress.conform.racing import LinuxRace, ModelRace, parts, race_text
 from stress.conform.seeds import race_from_seed
 from stress.conform.session import machine_profile, nearest_kernel
 from stress.conform.worker import Setting, composer
-from stress.discovery import CATALOGUE
+from stress.discovery import CATALOGUE, Catalogue
 from stress.errors import CLEAN
 from stress.programs.operations import Dontneed, Fill, Fork, Load, Map, Operation, Store, Thread, Unmap
 from stress.programs.program import Program
+from stress.programs.space import THREADS_MAX
+from tests.conformance.alterations import ALTERATIONS
 from tests.conformance.machine import needs_the_kernel
 
 KERNEL = nearest_kernel(platform.release(), list(CATALOGUE.kernels()))
@@ -61,6 +66,29 @@ def test_what_is_no_end_is_told_apart() -> None:
 def test_real_threads_end_as_the_model_can(tmp_path: Path) -> None:
     races = run(Setting(machine_profile(), KERNEL), CATALOGUE, 60, 17, tmp_path, lambda so_far: None)
     assert exit_status(races) == CLEAN and races.rounds == 60 and races.conclusive, races.unexplained
+
+
+class Altered(Catalogue):
+    """The catalogue whose one fault is an alteration."""
+
+    def fault_class(self, name: str) -> type:
+        return ALTERATIONS[name]
+
+
+@needs_the_kernel
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="racing needs 2 CPUs")
+@pytest.mark.parametrize("name", ["zap_forgets_one_in_rss", "fault_makes_pages_not_exclusive", "zap_stops_one_page_early"])
+def test_an_altered_model_does_not_explain_what_threads_do(name: str, tmp_path: Path) -> None:
+    setting, program = Setting(machine_profile(), KERNEL, (name,)), Program(0, 0, 16, (), (), BEGINNING, (Store(0, 3), Dontneed(1, 0, 2)))
+    agents, frames, cpus = Agents(THREADS_MAX), Frames(), sorted(os.sched_getaffinity(0))[:2]
+    altered, sound = Races(setting, 0, tmp_path), Races(setting, 0, tmp_path)
+    for races, catalogue in ((altered, Altered()), (sound, CATALOGUE)):
+        known = ends_of(setting if catalogue is not CATALOGUE else replace(setting, faults=()), catalogue, program)
+        race(races, program, known, 10, lambda it: LinuxRace(agents, frames, it, cpus))
+    agents.close()
+    frames.close()
+    assert not sound.unexplained and sound.conclusive == 10
+    assert altered.unexplained[0].why.startswith("the model cannot end so")
 
 
 def test_a_racing_program_has_two_threads_left() -> None:
