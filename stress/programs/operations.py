@@ -269,7 +269,7 @@ class Sync(Operation):
     weight = 3
 
     def allowed(self, space: Space) -> bool:
-        return super().allowed(space) and self.file < len(space.files)
+        return super().allowed(space) and 0 <= self.file < len(space.files)
 
     async def model(self, run: ModelSide) -> int:
         file = run.space.files[self.file]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from stress.errors import UsageError
-from stress.programs.operations import OPERATIONS, Operation
-from stress.programs.space import File, Space
+from stress.programs.operations import OPERATIONS, Operation, Sync
+from stress.programs.space import THREADS_MAX, File, Space
 
 VERSION = 1
+
+TABLE, PAGES_MAX, ORDER_MAX = 512, 4096, 9
+"""Pages of a page table; limits of a program that is read from a file."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,34 @@ def loads(text: str) -> Program:
             raise UsageError(f"a program of format {data['conform']}, and this version reads {VERSION}")
         operations, race = (tuple(OPERATIONS[name](*map(int, given)) for name, *given in data[part]) for part in ("operations", "race"))
         files = tuple(File(bool(file["memfd"]), int(file["pages"]), int(file["order"]), bool(file["clean"])) for file in data["files"])
-        return Program(int(data["seed"]), int(data["first"]), int(data["pages"]), tuple(map(int, data["orders"])), files, operations, race)
+        program = Program(int(data["seed"]), int(data["first"]), int(data["pages"]), tuple(map(int, data["orders"])), files, operations, race)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"not a conformance program ({type(error).__name__}: {error}); zapstress conform --json names those it kept") from None
+    wrong = next(misfits(program), "")
+    if wrong:
+        raise UsageError(f"not a conformance program: {wrong}; zapstress conform --json names those it kept")
+    return program
+
+
+def misfits(program: Program) -> Iterator[str]:
+    """Yield what no program of the generator has, and no runner is made for."""
+    if not (0 <= program.first < TABLE and 1 <= program.pages <= PAGES_MAX):
+        yield f"a window of {program.pages} pages from page {program.first} on"
+    if not all(1 <= order <= ORDER_MAX for order in program.orders):
+        yield f"orders {list(program.orders)}"
+    for number, file in enumerate(program.files):
+        if not (0 <= file.order <= ORDER_MAX and 1 <= file.pages <= 1 << ORDER_MAX and file.pages % (1 << file.order) == 0):
+            yield f"file {number} of {file.pages} pages in folios of order {file.order}"
+    for number, operation in enumerate((*program.operations, *program.race)):
+        if not fits(operation, program):
+            yield f"operation {number}, {operation.plain()}, does not fit its window and files"
+
+
+def fits(operation: Operation, program: Program) -> bool:
+    """Return whether the arguments of an operation lie within the window, and within the file if it has one."""
+    given = {field.name: getattr(operation, field.name) for field in fields(operation)}
+    first, nr, file = given.get("page", given.get("start", program.first)), given.get("nr", 1), given.get("file", -1)
+    within = program.first <= first and first + (nr if "start" in given else 1) <= program.first + program.pages
+    if file >= 0:
+        within &= file < len(program.files) and 0 <= given["pgoff"] <= program.files[file].pages - nr
+    return within and 0 <= operation.who < THREADS_MAX and nr >= 1 and file >= (0 if isinstance(operation, Sync) else -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -15,7 +16,7 @@ from stress.conform.observation import Frames, Observation, Page, Process, Vma
 from stress.conform.seeds import from_seed, program, race_from_seed
 from stress.conform.shrink import candidates, shrink
 from stress.errors import UsageError
-from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, Store
+from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, Store, Sync
 from stress.programs.program import Program, loads
 from stress.programs.space import File, Region, Space
 
@@ -57,6 +58,26 @@ def test_what_is_no_program_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         loads(text)
     assert "\n" not in str(caught.value)
+
+
+WHOLE = Program(7, 0, 16, (), FILES, (Map(0, 2, 3, 0, 1, 5), Sync(0, 1, 0, 2)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(WHOLE, pages=0), replace(WHOLE, pages=1 << 40), replace(WHOLE, first=-1), replace(WHOLE, orders=(40,)),
+        replace(WHOLE, files=(File(True, 1 << 30, 0), FILES[1])), replace(WHOLE, files=(File(True, 16, 12), FILES[1])), replace(WHOLE, files=()),
+        *(replace(WHOLE, operations=(one,)) for one in (
+            Sync(0, -1, 0, 1), Sync(0, 1, 0, 17), Sync(0, 1, -1, 1), Sync(0, 2, 0, 1), Map(0, 2, 3, -2, 0, 0), Map(0, 2, 3, 0, 1, 14), Store(0, 16),
+            Store(0, -1), Dontneed(0, 8, 9), Dontneed(0, 8, 0), Fork(-1), Fork(6),
+        )),
+    ],
+)  # fmt: skip
+def test_what_no_runner_is_made_for_is_refused(wrong: Program) -> None:
+    assert WHOLE == loads(WHOLE.dumps())
+    with pytest.raises(UsageError, match="not a conformance program: "):
+        loads(wrong.dumps())
 
 
 def test_shrinking_finds_the_smallest() -> None:
