@@ -10,6 +10,7 @@ import os
 import re
 import signal
 from collections.abc import Iterable
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -67,12 +68,21 @@ class Sizes(NamedTuple):
 
 
 class Configured:
-    """Sizes to be set at will until the end of the block, or of this process. A context manager."""
+    """Sizes to be set at will until the end of the block, or of this process. A context manager.
+
+    One at a time: the folder is locked until the guardian has put everything back, so that nobody takes what was set for what was there.
+    """
 
     def __init__(self, folder: Path = THP) -> None:
         self.switches = switches(folder)
         if not self.switches:
             raise Skipped(f"{folder} offers no sizes of large folios: this kernel has no mTHP")
+        self.lock = os.open(folder, os.O_RDONLY)
+        try:
+            flock(self.lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            os.close(self.lock)
+            raise Skipped(f"{folder} is being configured by another run: wait for its end") from None
         self.saved = {path: chosen(path.read_text()) for files in self.switches.values() for path in files.values()}
         self.state = dict(self.saved)
         read, self.lifeline = os.pipe()
@@ -109,6 +119,7 @@ class Configured:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         os.close(self.lifeline)
         os.waitpid(self.guardian, 0)
+        os.close(self.lock)
         changed = [str(path) for path, word in self.saved.items() if chosen(path.read_text()) != word]
         if changed:
             raise StorageError(f"{changed[0]} could not be put back to {self.saved[Path(changed[0])]}; write it there")

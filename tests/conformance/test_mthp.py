@@ -54,6 +54,18 @@ def test_sizes_are_set_and_put_back(folder: Path) -> None:
     assert before == state(folder)
 
 
+def test_two_runs_do_not_take_turns_at_the_switches(folder: Path) -> None:
+    """The second would save what the first has set, and put that back at the end."""
+    before = state(folder)
+    with Configured(folder) as first:
+        first.set((2,))
+        with pytest.raises(Skipped, match="another run"):
+            Configured(folder)
+    with Configured(folder) as second:
+        second.set((9,))
+    assert before == state(folder)
+
+
 SCRIPT = """
 import sys, time
 from pathlib import Path
