@@ -90,10 +90,20 @@ def draw_range(space: Space, who: int, choose: Choose) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Store(Operation):
-    """A store to one page."""
+class Access(Operation):
+    """An access to one page."""
 
     page: int
+
+    @classmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        return cls(who, draw_page(space, who, choose))
+
+
+@dataclass(frozen=True)
+class Store(Access):
+    """A store to one page."""
+
     name = "store"
     weight = 16
 
@@ -106,16 +116,11 @@ class Store(Operation):
     def c(self) -> str:
         return f"*page({self.page}) = TOKEN;"
 
-    @classmethod
-    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
-        return cls(who, draw_page(space, who, choose))
-
 
 @dataclass(frozen=True)
-class Load(Operation):
+class Load(Access):
     """A load from one page."""
 
-    page: int
     name = "load"
     weight = 6
 
@@ -128,17 +133,23 @@ class Load(Operation):
     def c(self) -> str:
         return f"*page({self.page});"
 
-    @classmethod
-    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
-        return cls(who, draw_page(space, who, choose))
-
 
 @dataclass(frozen=True)
-class Fill(Operation):
-    """A store to each page of a range that is mapped."""
+class Range(Operation):
+    """Something done to a range of pages, mapped or not."""
 
     start: int
     nr: int
+
+    @classmethod
+    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
+        return cls(who, *draw_range(space, who, choose))
+
+
+@dataclass(frozen=True)
+class Fill(Range):
+    """A store to each page of a range that is mapped."""
+
     name = "fill"
     weight = 10
 
@@ -209,11 +220,9 @@ class Map(Operation):
 
 
 @dataclass(frozen=True)
-class Unmap(Operation):
+class Unmap(Range):
     """munmap() of a range."""
 
-    start: int
-    nr: int
     name = "munmap"
 
     def effect(self, space: Space) -> None:
@@ -229,17 +238,11 @@ class Unmap(Operation):
     def c(self) -> str:
         return f"munmap(page({self.start}), {self.nr} * PAGE);"
 
-    @classmethod
-    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
-        return cls(who, *draw_range(space, who, choose))
-
 
 @dataclass(frozen=True)
-class Dontneed(Operation):
+class Dontneed(Range):
     """madvise(MADV_DONTNEED) of a range; -ENOMEM if it has holes, when all the rest has been done."""
 
-    start: int
-    nr: int
     name = "dontneed"
     weight = 6
 
@@ -252,10 +255,6 @@ class Dontneed(Operation):
 
     def c(self) -> str:
         return f"madvise(page({self.start}), {self.nr} * PAGE, MADV_DONTNEED);"
-
-    @classmethod
-    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
-        return cls(who, *draw_range(space, who, choose))
 
 
 @dataclass(frozen=True)
@@ -379,6 +378,6 @@ def _all(base: type[Operation]) -> list[type[Operation]]:
     return [sub for cls in base.__subclasses__() for sub in (cls, *_all(cls))]
 
 
-OPERATIONS: dict[str, type[Operation]] = {cls.name: cls for cls in _all(Operation)}  # type: ignore[type-abstract]
+OPERATIONS: dict[str, type[Operation]] = {cls.name: cls for cls in _all(Operation) if "name" in vars(cls)}  # type: ignore[type-abstract]
 """Every operation by its name."""
 
