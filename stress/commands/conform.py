@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stress.commands.campaign import RESULTS, cores, directory, seed
-from stress.errors import CLEAN, VIOLATED
+from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED
 from stress.output import put, put_json
 from stress.parsing import positive
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--configure-mthp", action="store_true", help="as root: switch each size of large folios on in turn (--racing: one), and put everything back")
     add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
     add("--dir", type=directory, default=Path(RESULTS, "conform"), metavar="DIR", help="where programs that differ are kept (default: %(default)s)")
-    add("--racing", type=positive, metavar="ROUNDS", help="race real threads this often; each end must be one of the model's")
+    add("--racing", type=positive, metavar="ROUNDS", help="race real threads this often (or --program, if it is a race); each end must be one of the model's")
     add("--program", type=Path, metavar="FILE", help="run this program alone, and print it")
 
 
@@ -94,7 +94,11 @@ def run_races(args: argparse.Namespace, setting: Setting) -> int:
         print(f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive} unexplained={len(so_far.unexplained)}", file=sys.stderr, flush=True)
 
     outcome = races.run(setting, args.catalogue, args.racing, args.seed, args.dir, tell, args.configure_mthp)
-    data = races.summary(outcome)
+    return tell_races(args, races.summary(outcome))
+
+
+def tell_races(args: argparse.Namespace, data: dict[str, Any]) -> int:
+    """Print what came of races; return the status."""
     put_json(data) if args.json else put(races_text(data))
     return int(data["exit_status"])
 
@@ -105,16 +109,18 @@ def races_text(data: dict[str, Any]) -> str:
         f"{data['rounds']} rounds of {data['programs']} programs in {data['elapsed_s']:.1f} s: {data['exhausted_programs']} programs searched to the end"
         f" ({data['conclusive_rounds']} rounds conclusive); model {data['kernel']} on {data['profile']}, running {data['running']}",
         f"ends: {data['model_ends']} of the model's exhausted programs, {data['kernel_ends']} seen",
+        f"given up: {data['given_up']}" + "".join(f", {rule}: {count}" for rule, count in data["excluded"].items()),
     ]
     for found in data["unexplained"]:
-        out += ["", f"UNEXPLAINED: {found['why']}; {found['program']}", found["listing"]]
+        out += ["", f"UNEXPLAINED: {found['why']}; {found['program']}{'' if found['smallest'] else ', perhaps not the smallest'}", found["listing"]]
     return "\n".join(out)
 
 
 def run_program(args: argparse.Namespace, setting: Setting) -> int:
-    """Run one program that was kept."""
+    """Run one program that was kept; or race it, if it is one of racing mode."""
     from contextlib import ExitStack
 
+    from stress.conform import races
     from stress.conform.listing import listing
     from stress.conform.mthp import SHMEM_ENABLED, Configured, effective
     from stress.conform.rig import Rig
@@ -128,11 +134,15 @@ def run_program(args: argparse.Namespace, setting: Setting) -> int:
             stack.enter_context(Configured()).set(program.orders, program.shmem_orders)
         elif (program.orders and program.orders != effective()) or not set(program.shmem_orders) <= set(effective(SHMEM_ENABLED)):
             raise UsageError(f"{args.program}: wants folio sizes on that are off now; add --configure-mthp, as root")
-        found = stack.enter_context(Rig(*composer(args.catalogue, setting), blind=bool(setting.faults))).check(program)
+        if program.race:
+            outcome = races.run_program(setting, args.catalogue, program, args.racing or races.ROUNDS_EACH, args.dir)
+            return tell_races(args, races.summary(outcome))
+        rig = stack.enter_context(Rig(*composer(args.catalogue, setting), blind=bool(setting.faults)))
+        found = rig.check(program)
     shown = listing(program, found)
     differences = [str(difference) for difference in found.differences] if found else []
     put_json({"listing": shown, "differences": differences, "kernel": setting.kernel}) if args.json else put(shown)
-    return VIOLATED if found else CLEAN
+    return VIOLATED if found else INCONCLUSIVE if rig.tally.given_up else CLEAN
 
 
 def text(data: dict[str, Any]) -> str:
@@ -144,5 +154,6 @@ def text(data: dict[str, Any]) -> str:
         f"run again: {data['retried']}, given up: {data['given_up']}" + "".join(f", {rule}: {count}" for rule, count in data["excluded"].items()),
     ]
     for found in data["differences"]:
-        out += ["", f"DIFFERENCE: {found['signature']} ({found['count']} programs, again {found['reproduced']}); {found['program']}", found["listing"]]
+        out += ["", f"DIFFERENCE: {found['signature']} ({found['count']} programs, again {found['reproduced']}"
+            f"{'' if found['smallest'] else ', perhaps not the smallest'}); {found['program']}", found["listing"]]
     return "\n".join(out)

@@ -21,26 +21,25 @@ def differences(model: Observation, kernel: Observation) -> list[Difference]:
     return found
 
 
-def broken(processes: dict[int, Process]) -> list[str]:
-    """Return what is wrong with a state by itself, whatever the model says: every mapping of the frames seen is in these processes."""
+def broken(processes: dict[int, Process]) -> list[Difference]:
+    """Return what is wrong with a state by itself, whatever the model says: every mapping of the frames seen is in these processes.
+
+    What a difference has as the model's is what the rest of the state implies.
+    """
     mapped = Counter(page.frame for process in processes.values() for page in process.pages.values())
     contents: dict[int, int] = {}
     found = []
     for number, process in processes.items():
         for addr, page in process.pages.items():
-            where = f"process {number} page {addr}"
-            if page.frame and page.mapcount != mapped[page.frame]:
-                found.append(f"{where} has mapcount {page.mapcount} and {mapped[page.frame]} mappings")
-            if page.once != (page.mapcount == 1):
-                found.append(f"{where} has mapcount {page.mapcount}, and bit 56 is {int(page.once)}")
-            if page.exclusive and not page.order and page.mapcount != 1:
-                found.append(f"{where} is exclusive and has mapcount {page.mapcount}")
-            if contents.setdefault(page.frame, page.content) != page.content:
-                found.append(f"{where} reads {page.content}, and another mapping of its frame {contents[page.frame]}")
+            implied = page._replace(
+                mapcount=mapped[page.frame] if page.frame else page.mapcount, once=page.mapcount == 1,
+                exclusive=page.exclusive and (bool(page.order) or page.mapcount == 1), content=contents.setdefault(page.frame, page.content),
+            )  # fmt: skip
+            found += of_fields("page", f"process {number} page {addr}", Page._fields, implied, page)
         anon = sum(page.anon for page in process.pages.values())
         others = sum(not page.anon and page.frame > 0 for page in process.pages.values())
         if process.rss[0] != anon or sum(process.rss[1:]) != others:
-            found.append(f"process {number} has RSS {process.rss}, and {anon} anonymous and {others} other pages")
+            found.append(Difference("rss", f"process {number}", (anon, others), process.rss))
     return found
 
 

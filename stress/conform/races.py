@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,15 +17,16 @@ from stress.conform.compare import broken
 from stress.conform.explore import Explored
 from stress.conform.listing import listing
 from stress.conform.mthp import ENABLED, Configured, offered
+from stress.conform.observation import Difference
 from stress.conform.procfs import Frames, require
-from stress.conform.racing import DELAY_MAX, RACERS, End, LinuxRace, ModelRace, project, race_text
-from stress.conform.rig import RETRIES_MAX
-from stress.conform.rules import Conditions
+from stress.conform.racing import DELAY_MAX, End, LinuxRace, ModelRace, project, unlike
+from stress.conform.rules import Settled, settle
 from stress.conform.seeds import RACE_PAGES, race_from_seed
-from stress.conform.worker import Setting, composer
+from stress.conform.shrink import shrink
+from stress.conform.worker import SHRINK_SECONDS_MAX, Setting, composer
 from stress.discovery import Catalogue
 from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED, Skipped
-from stress.programs.program import Program
+from stress.programs.program import RACERS, Program
 from stress.programs.space import THREADS_MAX
 from stress.rng import words
 
@@ -38,10 +39,17 @@ EXECUTIONS_MAX = 6000
 
 @dataclass(frozen=True)
 class Unexplained:
-    """An end of the kernel's that is none of the model's, or that breaks an invariant."""
+    """An end of the kernel's that is none of the model's, or that is wrong by itself."""
 
     program: Program
-    why: str
+    differences: tuple[Difference, ...]
+    smallest: bool = False
+    """Whether nothing smaller by one step shows it."""
+
+    @property
+    def why(self) -> str:
+        """Say what is wrong."""
+        return "the model cannot end so; what it can, or the state itself, says otherwise: " + "; ".join(map(str, self.differences))
 
 
 @dataclass
@@ -62,36 +70,78 @@ class Races:
     """Of the exhausted programs."""
     kernel_ends: int = 0
     excluded: Counter[str] = field(default_factory=Counter)
+    """Rounds that were set aside, by the rule."""
+    given_up: int = 0
+    """Rounds of which every run was set aside."""
     unexplained: list[Unexplained] = field(default_factory=list)
     elapsed: float = 0.0
     interrupted: bool = False
 
 
+class Racers:
+    """Real threads on two CPUs, and the model that is to explain them. A context manager."""
+
+    def __init__(self, setting: Setting, catalogue: Catalogue) -> None:
+        require()
+        self.setting, self.catalogue, self.cpus = setting, catalogue, sorted(os.sched_getaffinity(0))[:RACERS]
+        if len(self.cpus) < RACERS:
+            raise Skipped(f"racing needs {RACERS} CPUs, and this process may use {len(self.cpus)}")
+        self.agents, self.frames = Agents(THREADS_MAX), Frames()
+
+    def __enter__(self) -> Racers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.agents.close()
+        self.frames.close()
+
+    def ends_of(self, program: Program) -> Explored:
+        """Return the model's ends of a racing program."""
+        model = ModelRace(*composer(self.catalogue, self.setting), program, blind=bool(self.setting.faults))
+        try:
+            return model.ends(EXECUTIONS_MAX)
+        finally:
+            model.close()
+
+    def rounds(self, program: Program, explored: Explored, count: int) -> Iterator[Settled[End]]:
+        """Run rounds of a program."""
+        word = words(program.seed, "race")
+        for _ in range(count):
+            delays = [word() * DELAY_MAX >> 32 for _ in range(RACERS)]
+            yield settle(program, lambda: self._round(program, explored, delays))  # noqa: B023 - called at once
+
+    def _round(self, program: Program, explored: Explored, delays: list[int]) -> tuple[End, list[Difference]]:
+        """Run a round; return its end, and what is wrong with it."""
+        linux = LinuxRace(self.agents, self.frames, program, self.cpus)
+        try:
+            results, processes = linux.race(delays)
+        finally:
+            linux.close()
+        end, wrong = project(results, processes), broken(processes)
+        return end, wrong or (unlike(end, explored.ends) if explored.exhausted and end not in explored.ends else [])
+
+    def shows(self, program: Program, what: str) -> tuple[Difference, ...]:
+        """Return the differences that a program shows, if the first is in ``what``."""
+        found = (settled.differences for settled in self.rounds(program, self.ends_of(program), ROUNDS_EACH) if settled.differences)
+        return next((differences for differences in found if differences[0].what == what), ())
+
+
 def run(setting: Setting, catalogue: Catalogue, rounds: int, seed: int, directory: Path, tell: Callable[[Races], None], configure: bool = False) -> Races:
     """Race ``rounds`` times, or until interrupted; if sizes are to be configured, every other program with large folios."""
-    require()
-    cpus = sorted(os.sched_getaffinity(0))[:RACERS]
-    if len(cpus) < RACERS:
-        raise Skipped(f"racing needs {RACERS} CPUs, and this process may use {len(cpus)}")
-    races, began, agents, frames = Races(setting, seed, directory), time.monotonic(), Agents(THREADS_MAX), Frames()
-    stack = ExitStack()
-    try:
+    races, began = Races(setting, seed, directory), time.monotonic()
+    with ExitStack() as stack:
+        racers = stack.enter_context(Racers(setting, catalogue))
         switches = stack.enter_context(Configured()) if configure else None
-        while races.rounds < rounds:
-            orders = large(races.programs) if switches else ()
-            if switches:
-                switches.set(orders)
-            program = race_from_seed(seed + races.programs, orders)
-            explored = ends_of(setting, catalogue, program)
-            race(races, program, explored, min(ROUNDS_EACH, rounds - races.rounds), lambda program: LinuxRace(agents, frames, program, cpus))
-            races.elapsed = time.monotonic() - began
-            tell(races)
-    except KeyboardInterrupt:
-        races.interrupted = True
-    finally:
-        agents.close()
-        frames.close()
-        stack.close()
+        try:
+            while races.rounds < rounds:
+                orders = large(races.programs) if switches else ()
+                if switches:
+                    switches.set(orders)
+                race(races, racers, race_from_seed(seed + races.programs, orders), min(ROUNDS_EACH, rounds - races.rounds))
+                races.elapsed = time.monotonic() - began
+                tell(races)
+        except KeyboardInterrupt:
+            races.interrupted = True
     races.elapsed = time.monotonic() - began
     return races
 
@@ -102,65 +152,54 @@ def large(number: int) -> tuple[int, ...]:
     return tuple(fitting[:1]) if number % 2 else ()
 
 
-def ends_of(setting: Setting, catalogue: Catalogue, program: Program) -> Explored:
-    """Return the model's ends of a racing program."""
-    model = ModelRace(*composer(catalogue, setting), program, blind=bool(setting.faults))
-    try:
-        return model.ends(EXECUTIONS_MAX)
-    finally:
-        model.close()
-
-
-def race(races: Races, program: Program, explored: Explored, rounds: int, start: Callable[[Program], LinuxRace]) -> None:
-    """Run some rounds of one program."""
+def race(races: Races, racers: Racers, program: Program, rounds: int, shrinks: bool = True) -> None:
+    """Run some rounds of one program, until one is not explained; make it small then, if it ``shrinks``."""
+    explored = racers.ends_of(program)
     races.programs += 1
     races.exhausted += explored.exhausted
     races.executions += explored.executions
     races.model_ends += len(explored.ends) if explored.exhausted else 0
-    word = words(program.seed, "race")
     seen: set[End] = set()
-    for _ in range(rounds):
-        delays = [word() * DELAY_MAX >> 32 for _ in range(RACERS)]
-        end, why = settled(races, program, explored, delays, start)
+    for settled in racers.rounds(program, explored, rounds):
         races.rounds += 1
-        races.conclusive += explored.exhausted
-        seen.add(end)
-        if why:
-            races.unexplained.append(Unexplained(program, why))
+        races.excluded.update(settled.excluded)
+        races.given_up += settled.given_up
+        races.conclusive += explored.exhausted and not settled.given_up
+        seen.add(settled.ran)
+        if settled.differences:
+            races.unexplained.append(Unexplained(program, settled.differences))
+            if shrinks:
+                races.unexplained[-1] = shrunk(racers, races.unexplained[-1])
             break
     races.kernel_ends += len(seen)
 
 
-def settled(races: Races, program: Program, explored: Explored, delays: list[int], start: Callable[[Program], LinuxRace]) -> tuple[End, str]:
-    """Run a round until no named condition interferes; return its end, and what is wrong with it, if anything."""
-    for _ in range(RETRIES_MAX):
-        before = Conditions.now(program)
-        end, why = one_round(program, explored, delays, start)
-        rules = before.moved() if why else []
-        if not rules:
-            break
-        races.excluded.update(rules)
-    return end, why
+def shrunk(racers: Racers, found: Unexplained) -> Unexplained:
+    """Return the same of a smaller program; as it is if it does not come again."""
+    what = found.differences[0].what
+    if not racers.shows(found.program, what):
+        return found
+    small, done = shrink(found.program, lambda program: bool(racers.shows(program, what)), SHRINK_SECONDS_MAX)
+    again = racers.shows(small, what)
+    return Unexplained(small, again, done) if again else found
 
 
-def one_round(program: Program, explored: Explored, delays: list[int], start: Callable[[Program], LinuxRace]) -> tuple[End, str]:
-    """Run a round; return its end, and what is wrong with it."""
-    linux = start(program)
-    try:
-        results, processes = linux.race(delays)
-    finally:
-        linux.close()
-    end, wrong = project(results, processes), broken(processes)
-    if wrong:
-        return end, wrong[0]
-    return end, race_text(end, explored.ends) if explored.exhausted and end not in explored.ends else ""
+def run_program(setting: Setting, catalogue: Catalogue, program: Program, rounds: int, directory: Path) -> Races:
+    """Race one program, as it is."""
+    races, began = Races(setting, program.seed, directory), time.monotonic()
+    with Racers(setting, catalogue) as racers:
+        race(races, racers, program, rounds, shrinks=False)
+    races.elapsed = time.monotonic() - began
+    return races
 
 
 def exit_status(races: Races) -> int:
     """Return the status that the run ends with."""
     if races.interrupted:
         return INTERRUPTED
-    return VIOLATED if races.unexplained else CLEAN if races.conclusive else INCONCLUSIVE
+    if races.unexplained:
+        return VIOLATED
+    return CLEAN if races.conclusive and not races.given_up else INCONCLUSIVE
 
 
 def summary(races: Races) -> dict[str, Any]:
@@ -168,11 +207,17 @@ def summary(races: Races) -> dict[str, Any]:
     return {
         "rounds": races.rounds, "conclusive_rounds": races.conclusive, "inconclusive_rounds": races.rounds - races.conclusive,
         "programs": races.programs, "exhausted_programs": races.exhausted, "model_executions": races.executions, "model_ends": races.model_ends,
-        "kernel_ends": races.kernel_ends, "excluded": dict(races.excluded),
-        "unexplained": [{"why": u.why, "seed": u.program.seed, "program": str(keep(races, u)), "listing": listing(u.program)} for u in races.unexplained],
+        "kernel_ends": races.kernel_ends, "excluded": dict(races.excluded), "given_up": races.given_up,
+        "unexplained": [unexplained_data(races, unexplained) for unexplained in races.unexplained],
         "running": platform.release(), "kernel": races.setting.kernel, "profile": races.setting.profile, "seed": races.seed,
         "elapsed_s": round(races.elapsed, 3), "interrupted": races.interrupted, "exit_status": exit_status(races),
     }  # fmt: skip
+
+
+def unexplained_data(races: Races, found: Unexplained) -> dict[str, Any]:
+    """Return an unexplained end as data for JSON."""
+    shown = listing(found.program)
+    return {"why": found.why, "seed": found.program.seed, "program": str(keep(races, found)), "smallest": found.smallest, "listing": shown}
 
 
 def keep(races: Races, found: Unexplained) -> Path:

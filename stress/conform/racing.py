@@ -16,17 +16,17 @@ from typing import Any
 from sim.machine import Actor
 from sim.profile import Profile
 from stress.conform.agents import BARRIER, PATH_AT, SCHED_SETAFFINITY, Agents, Order
+from stress.conform.compare import differences
 from stress.conform.explore import Explored, Search, explore
 from stress.conform.linux import LinuxRun
 from stress.conform.model import RACE_VERSION, TOKEN_SHIFT, Compose, ModelRun, ModelWorld
+from stress.conform.observation import Difference, Observation, Process
 from stress.conform.observation import Frames as Names
-from stress.conform.observation import Process
 from stress.conform.procfs import Frames
 from stress.data import PLAIN
 from stress.programs.operations import Dontneed, Fork, Operation
-from stress.programs.program import Program
+from stress.programs.program import RACERS, Program
 
-RACERS = 2
 GETPID, MOVE_PAGES = 39, 279
 DELAY_MAX = 24
 """System calls that do nothing, before an operation that begins later."""
@@ -174,22 +174,21 @@ class LinuxRace(LinuxRun):
         return results
 
 
-def race_text(end: End, ends: Iterable[End]) -> str:
-    """Say how an end of the kernel's differs from the nearest of the model's."""
-    kernel = parts(end)
-    nearest = min(map(parts, ends), key=lambda model: sum(model.get(what) != value for what, value in kernel.items()), default={})
-    told = [f"{what}: model {nearest.get(what)}, kernel {value}" for what, value in kernel.items() if nearest.get(what) != value]
-    return "the model cannot end so; its nearest end differs in " + "; ".join(told or ["what the kernel lacks"])
+def unlike(end: End, ends: Iterable[End]) -> list[Difference]:
+    """Return how an end of the kernel's differs from the nearest of the model's."""
+    return min((between(model, end) for model in ends), key=len, default=[Difference("end", "the race", "none", "one")])
 
 
-def parts(end: End) -> dict[str, object]:
-    """Return an end as named values."""
-    results, processes = end
-    found: dict[str, object] = {f"results of T{who}": result for who, result in enumerate(results)}
-    for number, pages, vmas, rss, tables in processes:
-        found |= {f"process {number} page {addr}": tuple(page) for addr, page in pages}
-        found |= {f"process {number} {what}": value for what, value in (("pages", [a for a, _ in pages]), ("vmas", vmas), ("rss", rss), ("tables", tables))}
-    return found
+def between(model: End, kernel: End) -> list[Difference]:
+    """Return the differences of two ends."""
+    results = enumerate(zip(model[0], kernel[0], strict=True))
+    found = [Difference("result", f"T{who}", ours, theirs) for who, (ours, theirs) in results if ours != theirs]
+    return found + differences(observation(model), observation(kernel))
+
+
+def observation(end: End) -> Observation:
+    """Return the processes of an end as an observation."""
+    return Observation(0, {number: Process(dict(pages), vmas, rss, tables) for number, pages, vmas, rss, tables in end[1]})
 
 
 def drain_all() -> None:

@@ -16,17 +16,13 @@ from stress.conform.linux import LinuxRun
 from stress.conform.model import Compose, ModelRun, ModelWorld
 from stress.conform.observation import Difference, Observation
 from stress.conform.procfs import Frames, require
-from stress.conform.rules import PMD_SPLIT, SMALL_FILES, Conditions
+from stress.conform.rules import PMD_SPLIT, SMALL_FILES, settle
 from stress.programs.operations import Load, Map, Operation
 from stress.programs.program import Program
 from stress.programs.space import THREADS_MAX, File
 
 WORLDS_MAX = 32
 """Composed model worlds that are kept; the one not used for longest goes first."""
-
-RETRIES_MAX = 5
-"""How often a program is run again whose difference a named condition may explain."""
-
 
 @dataclass
 class Tally:
@@ -122,29 +118,22 @@ class Rig:
     def check(self, program: Program) -> Found | None:
         """Run a program until the sides differ. A run during which a named condition changed is set aside and made again."""
         program = self.fit(program)
-        for attempt in range(RETRIES_MAX):
-            found, before = self._run(program)
-            if found is None:
-                return None
-            rules = before.explain(found.differences)
-            if not rules or (attempt == RETRIES_MAX - 1 and before.own().issuperset(rules)):
-                return found
-            self.tally.excluded.update(rules)
-            self.tally.retried += not attempt
-        self.tally.given_up += 1
-        return None
+        settled = settle(program, lambda: self._run(program))
+        self.tally.excluded.update(settled.excluded)
+        self.tally.retried += bool(settled.excluded)
+        self.tally.given_up += settled.given_up
+        return settled.ran if settled.differences else None
 
-    def _run(self, program: Program) -> tuple[Found | None, Conditions]:
-        """Run a program once; return what was found, and the conditions in which it began."""
-        model, before = self.world(program).run(), Conditions.now(program)
-        linux = LinuxRun(self.agents, self.frames, program)
+    def _run(self, program: Program) -> tuple[Found | None, tuple[Difference, ...]]:
+        """Run a program once; return what was found."""
+        model, linux = self.world(program).run(), LinuxRun(self.agents, self.frames, program)
         try:
             for number, operation in enumerate(program.operations):
                 if operation.allowed(model.space):
-                    different = self._step(model, linux, number, operation)
+                    different = tuple(self._step(model, linux, number, operation))
                     if different:
-                        return Found(program, number, tuple(different)), before
-            return None, before
+                        return Found(program, number, different), different
+            return None, ()
         finally:
             self.tally.excluded[PMD_SPLIT] += linux.splits
             linux.close()

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from stress.conform.observation import Difference, Page
 from stress.conform.seeds import HUGE
@@ -66,6 +68,10 @@ def excluded(what: str, page: Page) -> str:
     return PMD_SPLIT if what == "page.dirty" and page.anon and page.order == HUGE else ""
 
 
+RETRIES_MAX = 5
+"""How often a program is run whose difference a named condition may explain."""
+
+
 @dataclass(frozen=True)
 class Conditions:
     """The counters at one moment."""
@@ -95,6 +101,35 @@ class Conditions:
         rules = {rule for rule, fields in VMSTAT_RULES.items() for name in fields if value(self.vmstat, name) != value(later.vmstat, name)}
         rules |= {was[0] for was, now in zip(self.sizes, later.sizes, strict=True) if was != now}
         return sorted(rules)
+
+
+Ran = TypeVar("Ran")
+
+
+@dataclass(frozen=True)
+class Settled(Generic[Ran]):
+    """The last of the runs of a program, and why there were others before it."""
+
+    ran: Ran
+    differences: tuple[Difference, ...]
+    """None if the run was set aside."""
+    excluded: Counter[str]
+    """Runs that were set aside, by the rule."""
+    given_up: bool
+    """Whether every run was set aside."""
+
+
+def settle(program: Program, run: Callable[[], tuple[Ran, Sequence[Difference]]]) -> Settled[Ran]:
+    """Run a program until it shows no difference, or one that no named condition explains; a few times at most."""
+    excluded: Counter[str] = Counter()
+    for attempt in range(RETRIES_MAX):
+        before = Conditions.now(program)
+        ran, differences = run()
+        rules = before.explain(differences) if differences else []
+        if not rules or (attempt == RETRIES_MAX - 1 and before.own().issuperset(rules)):
+            return Settled(ran, tuple(differences), excluded, False)
+        excluded.update(rules)
+    return Settled(ran, (), excluded, True)
 
 
 def size_files(program: Program) -> Iterator[tuple[str, str]]:

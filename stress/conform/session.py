@@ -196,8 +196,9 @@ def summary(outcome: Outcome) -> dict[str, Any]:
 def finding_data(outcome: Outcome, finding: Finding) -> dict[str, Any]:
     """Return a difference as data for JSON."""
     return {
-        "signature": finding.signature, "count": outcome.signatures[finding.signature], "seed": finding.seed, "differences": list(finding.differences),
-        "reproduced": f"{finding.reproduced}/{finding.runs}", "program": str(path_of(outcome.plan.directory, finding)), "listing": finding.listing,
+        "signature": finding.signature, "count": outcome.signatures[finding.signature], "seed": finding.seed,
+        "differences": list(finding.differences), "reproduced": f"{finding.reproduced}/{finding.runs}", "smallest": finding.smallest,
+        "program": str(path_of(outcome.plan.directory, finding)), "listing": finding.listing,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Makes a program that shows a difference as small as it will go: fewer operations, then plainer arguments, then a smaller world.
+"""Makes a program that shows a difference as small as it will go: fewer operations, then a smaller world, then plainer arguments.
 
 Whatever the predicate accepts is kept; it runs the program again and wants the same signature. Operations that lose what they rest upon
 (a thread, a mapping) are skipped by both sides and are then taken away like any other.
@@ -6,50 +6,97 @@ Whatever the predicate accepts is kept; it runs the program again and wants the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, fields, replace
 
-from stress.programs.operations import Operation
-from stress.programs.program import Program
+from stress.programs.operations import Map, Operation
+from stress.programs.program import Program, misfits
+from stress.programs.space import File
 
 PAGES = ("page", "start")
 """Arguments of operations that are pages of the window."""
 
 Predicate = Callable[[Program], bool]
+Operations = tuple[Operation, ...]
 
 
-def shrink(program: Program, fails: Predicate) -> Program:
-    """Return the smallest program found that still ``fails``; nothing smaller by one step does."""
+def shrink(program: Program, fails: Predicate, seconds: float = float("inf")) -> tuple[Program, bool]:
+    """Return the smallest program found that still ``fails``, and whether nothing smaller by one step does: not if the time was up before."""
+    end = time.monotonic() + seconds
     while True:
-        smaller = next((candidate for candidate in candidates(program) if fails(candidate)), None)
-        if smaller is None:
-            return program
-        program = smaller
+        for candidate in candidates(program):
+            if time.monotonic() > end:
+                return program, False
+            if fails(candidate):
+                program = candidate
+                break
+        else:
+            return program, True
 
 
 def candidates(program: Program) -> Iterator[Program]:
-    """Yield programs that are smaller by one step, the largest steps first."""
-    count = len(program.operations)
-    length = count
-    while length:
-        for start in range(count - length, -1, -1):
-            yield replace(program, operations=program.operations[:start] + program.operations[start + length :])
-        length //= 2
+    """Yield programs that are smaller by one step and can be run, the largest steps first."""
+    return (candidate for candidate in smaller(program) if next(misfits(candidate), None) is None)
+
+
+def smaller(program: Program) -> Iterator[Program]:
+    """Yield what is smaller by one step, runnable or not."""
+    yield from (without_file(program, number) for number in range(len(program.files)) if number not in used_files(program))
+    yield from (replace(program, operations=fewer) for fewer in shorter(program.operations))
+    yield from (replace(program, race=fewer) for fewer in shorter(program.race) if fewer)
+    yield from smaller_worlds(program)
     for at, operation in enumerate(program.operations):
-        for plainer in plainer_operations(operation, program):
-            yield replace(program, operations=(*program.operations[:at], plainer, *program.operations[at + 1 :]))
-    yield from moved_down(program)
-    if program.files and not any(getattr(operation, "file", -1) == len(program.files) - 1 for operation in program.operations):
-        yield replace(program, files=program.files[:-1])
+        yield from (replace(program, operations=replaced(program.operations, at, plainer)) for plainer in plainer_operations(operation, program))
+    for at, operation in enumerate(program.race):
+        yield from (replace(program, race=replaced(program.race, at, plainer)) for plainer in plainer_operations(operation, program))
 
 
-def moved_down(program: Program) -> Iterator[Program]:
-    """Yield programs whose pages are all as many pages lower: down to the window's first, half of the way, by one."""
-    room = min((value for operation in program.operations for value in pages(operation).values()), default=program.first) - program.first
-    for by in dict.fromkeys((room, room // 2, 1)):
-        if 0 < by <= room:
-            moved = (replace(operation, **{name: value - by for name, value in pages(operation).items()}) for operation in program.operations)
-            yield replace(program, operations=tuple(moved))
+def shorter(operations: Operations) -> Iterator[Operations]:
+    """Yield the operations without a run of them: the longest runs first, from the end."""
+    length = len(operations)
+    while length:
+        for start in range(len(operations) - length, -1, -1):
+            yield operations[:start] + operations[start + length :]
+        length //= 2
+
+
+def replaced(operations: Operations, at: int, operation: Operation) -> Operations:
+    """Return the operations with another one at ``at``."""
+    return (*operations[:at], operation, *operations[at + 1 :])
+
+
+def changed(program: Program, change: Callable[[Operation], Operation]) -> Program:
+    """Return the program with every operation changed."""
+    return replace(program, operations=tuple(map(change, program.operations)), race=tuple(map(change, program.race)))
+
+
+# -- worlds ----------------------------------------------------------------------------------------------------------
+
+
+def smaller_worlds(program: Program) -> Iterator[Program]:
+    """Yield the program in plainer folios, plainer files, a smaller window, and lower in it: all the way down, half of it, by one."""
+    if program.orders:
+        yield replace(program, orders=())
+    for number, file in enumerate(program.files):
+        for plainer in plainer_files(file):
+            yield replace(program, files=(*program.files[:number], plainer, *program.files[number + 1 :]))
+    everything = (*program.operations, *program.race)
+    first = min((start for start, _ in map(extent, everything)), default=0)
+    last = max((end for _, end in map(extent, everything)), default=0)
+    if max(1, last - program.first) < program.pages:
+        yield replace(program, pages=max(1, last - program.first))
+    if program.first:
+        yield replace(changed(program, lambda operation: moved(operation, program.first)), first=0)
+    for by in dict.fromkeys((first - program.first, (first - program.first) // 2, 1)):
+        if 0 < by <= first - program.first:
+            yield changed(program, lambda operation, by=by: moved(operation, by))  # type: ignore[misc]
+
+
+def extent(operation: Operation) -> tuple[int, int]:
+    """Return the pages [start, end) of the window that an operation names; none if it names none."""
+    at = next(iter(pages(operation).values()), None)
+    return (1 << 62, 0) if at is None else (at, at + getattr(operation, "nr", 1))
 
 
 def pages(operation: Operation) -> dict[str, int]:
@@ -57,14 +104,65 @@ def pages(operation: Operation) -> dict[str, int]:
     return {field.name: getattr(operation, field.name) for field in fields(operation) if field.name in PAGES}
 
 
+def moved(operation: Operation, by: int) -> Operation:
+    """Return an operation on pages that are ``by`` lower."""
+    return replace(operation, **{name: value - by for name, value in pages(operation).items()})
+
+
+def plainer_files(file: File) -> Iterator[File]:
+    """Yield the file with small folios, not written out, or of half its pages."""
+    if file.order:
+        yield replace(file, order=0)
+    if file.clean:
+        yield replace(file, clean=False)
+    yield replace(file, pages=file.pages // 2)
+
+
+def used_files(program: Program) -> set[int]:
+    """Return the numbers of the files that operations name."""
+    return {getattr(operation, "file", -1) for operation in (*program.operations, *program.race)}
+
+
+def without_file(program: Program, number: int) -> Program:
+    """Return the program without a file that nothing names; those behind it move up."""
+
+    def renumbered(operation: Operation) -> Operation:
+        behind = {"file": file - 1} if (file := getattr(operation, "file", -1)) > number else {}
+        return replace(operation, **behind)
+
+    return replace(changed(program, renumbered), files=(*program.files[:number], *program.files[number + 1 :]))
+
+
+# -- arguments -------------------------------------------------------------------------------------------------------
+
+
 def plainer_operations(operation: Operation, program: Program) -> Iterator[Operation]:
-    """Yield operations with one argument made smaller: to the least, to half, by one; pages count from the window's first."""
+    """Yield operations with one argument made smaller: to the least, to half, by one; pages count from the window's first.
+
+    Ranges are cut at either end.
+    """
     first, *values = astuple(operation)
     names = [field.name for field in fields(operation)[1:]]
     for name, value in zip(names, values, strict=True):
         least = program.first if name in PAGES else 1 if name == "nr" else -1 if name == "file" else 0
-        for smaller in dict.fromkeys((least, (value + least) // 2, value - 1)):
-            if least <= smaller < value:
-                yield replace(operation, **{name: smaller})
+        for less in dict.fromkeys((least, (value + least) // 2, value - 1)):
+            if least <= less < value:
+                yield anonymous(operation) if name == "file" and less < 0 else replace(operation, **{name: less})
+    if {"start", "nr"} <= set(names):
+        yield from cut(operation)
     if first:
         yield replace(operation, who=first - 1)
+
+
+def anonymous(operation: Operation) -> Operation:
+    """Return a mapping that is of no file."""
+    return replace(operation, file=-1, shared=0, pgoff=0) if isinstance(operation, Map) else operation
+
+
+def cut(operation: Operation) -> Iterable[Operation]:
+    """Yield a range without its first pages: all but one, half, one."""
+    given = {field.name: getattr(operation, field.name) for field in fields(operation)}
+    for by in dict.fromkeys((given["nr"] - 1, given["nr"] // 2, 1)):
+        if 0 < by < given["nr"]:
+            on = {"pgoff": given["pgoff"] + by} if given.get("file", -1) >= 0 else {}
+            yield replace(operation, **{"start": given["start"] + by, "nr": given["nr"] - by, **on})

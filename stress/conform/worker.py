@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
@@ -18,7 +17,7 @@ from stress.conform.shrink import shrink
 from stress.discovery import Catalogue
 from stress.programs.program import Program
 
-SHRINK_SECONDS_MAX = 20.0
+SHRINK_SECONDS_MAX = 60.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class Finding:
     """How often the program was run again as it was."""
     reproduced: int
     """How often it differed in the same way."""
+    smallest: bool
+    """Whether nothing smaller by one step differs so: not if it did not differ each time, or the time for shrinking was up."""
 
 
 @dataclass
@@ -92,10 +93,10 @@ def finding(rig: Rig, found: Found) -> Finding:
     """See whether a difference comes again; if so, shrink the program."""
     counted, rig.tally = rig.tally, Tally()
     reproduced = sum(same(rig, found.program, found.signature) is not None for _ in range(RUNS))
-    smallest = shrunk(rig, found) if reproduced == RUNS else found
+    small, done = shrunk(rig, found) if reproduced == RUNS else (found, False)
     rig.tally = counted
-    text = tuple(map(str, smallest.differences))
-    return Finding(found.signature, found.program.seed, smallest.program.dumps(), listing(smallest.program, smallest), text, RUNS, reproduced)
+    text = tuple(map(str, small.differences))
+    return Finding(found.signature, found.program.seed, small.program.dumps(), listing(small.program, small), text, RUNS, reproduced, done)
 
 
 def same(rig: Rig, program: Program, signature: str) -> Found | None:
@@ -104,11 +105,11 @@ def same(rig: Rig, program: Program, signature: str) -> Found | None:
     return found if found is not None and found.signature == signature else None
 
 
-def shrunk(rig: Rig, found: Found) -> Found:
-    """Return the same difference of a smaller program."""
-    end = time.monotonic() + SHRINK_SECONDS_MAX
-    smallest = shrink(found.program, lambda program: time.monotonic() < end and same(rig, program, found.signature) is not None)
-    return same(rig, smallest, found.signature) or found
+def shrunk(rig: Rig, found: Found) -> tuple[Found, bool]:
+    """Return the same difference of a smaller program, and whether it is the smallest."""
+    small, done = shrink(found.program, lambda program: same(rig, program, found.signature) is not None, SHRINK_SECONDS_MAX)
+    again = same(rig, small, found.signature)
+    return (again, done) if again is not None else (found, False)
 
 
 def work(connection: Connection, spec: str, setting: Setting, cpu: int) -> None:

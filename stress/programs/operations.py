@@ -37,6 +37,8 @@ class Operation(ABC):
     name: ClassVar[str]
     weight: ClassVar[int] = 4
     """How often it is drawn, beside the others."""
+    races: ClassVar[bool] = False
+    """Whether it can be one of a race: a single system call or access."""
 
     def allowed(self, space: Space) -> bool:
         """Return whether it can be run in ``space``."""
@@ -105,6 +107,7 @@ class Store(Access):
     """A store to one page."""
 
     name = "store"
+    races = True
     weight = 16
 
     async def model(self, run: ModelSide) -> int:
@@ -122,6 +125,7 @@ class Load(Access):
     """A load from one page."""
 
     name = "load"
+    races = True
     weight = 6
 
     async def model(self, run: ModelSide) -> int:
@@ -224,6 +228,7 @@ class Unmap(Range):
     """munmap() of a range."""
 
     name = "munmap"
+    races = True
 
     def effect(self, space: Space) -> None:
         space.unmap(space.threads[self.who], self.start, self.start + self.nr)
@@ -244,6 +249,7 @@ class Dontneed(Range):
     """madvise(MADV_DONTNEED) of a range; -ENOMEM if it has holes, when all the rest has been done."""
 
     name = "dontneed"
+    races = True
     weight = 6
 
     async def model(self, run: ModelSide) -> int:
@@ -298,6 +304,7 @@ class Fork(Operation):
     """fork(); the child's thread gets the next number."""
 
     name = "fork"
+    races = True
     weight = 3
 
     def allowed(self, space: Space) -> bool:

@@ -14,6 +14,7 @@ from stress.conform.listing import listing
 from stress.conform.mthp import Sizes
 from stress.conform.observation import Frames, Observation, Page, Process, Vma
 from stress.conform.seeds import from_seed, program, race_from_seed
+from stress.conform.session import small_enough
 from stress.conform.shrink import candidates, shrink
 from stress.errors import UsageError
 from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, Store, Sync
@@ -21,6 +22,7 @@ from stress.programs.program import Program, loads
 from stress.programs.space import File, Region, Space
 
 FILES = (File(True, 16, 0), File(False, 16, 2, True))
+WHOLE = Program(7, 0, 16, (), FILES, (Map(0, 2, 3, 0, 1, 5), Sync(0, 1, 0, 2)))
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -53,14 +55,23 @@ def test_programs_survive_their_file(seed: int) -> None:
         assert it == loads(it.dumps())
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"conform": 99}', from_seed(1).dumps().replace("mmap", "mmop"), from_seed(1).dumps()[:-3]])
+ONE = from_seed(1).dumps()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{}", "[" * 200000, '{"conform": 99}', '{"conform": "\\ud800"}', ONE.replace("mmap", "mmop"), ONE[:-3],
+        *(ONE.replace('"seed": 1', f'"seed": {other}') for other in ("1e999", '"1"', "true", "1.5")),
+        WHOLE.dumps().replace('"memfd": true', '"memfd": "no"'), WHOLE.dumps().replace('"operations": [', '"operations": {}, "x": ['),
+    ],
+)  # fmt: skip
 def test_what_is_no_program_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         loads(text)
     assert "\n" not in str(caught.value)
 
 
-WHOLE = Program(7, 0, 16, (), FILES, (Map(0, 2, 3, 0, 1, 5), Sync(0, 1, 0, 2)))
 
 
 @pytest.mark.parametrize(
@@ -68,9 +79,11 @@ WHOLE = Program(7, 0, 16, (), FILES, (Map(0, 2, 3, 0, 1, 5), Sync(0, 1, 0, 2)))
     [
         replace(WHOLE, pages=0), replace(WHOLE, pages=1 << 40), replace(WHOLE, first=-1), replace(WHOLE, orders=(40,)),
         replace(WHOLE, files=(File(True, 1 << 30, 0), FILES[1])), replace(WHOLE, files=(File(True, 16, 12), FILES[1])), replace(WHOLE, files=()),
+        replace(WHOLE, orders=(4, 2)), replace(WHOLE, files=(File(True, 512, 9), FILES[1])), replace(WHOLE, files=(File(True, 16, 0, True), FILES[1])),
+        replace(WHOLE, files=(File(True, 16, 2), File(True, 16, 3))), replace(WHOLE, files=(FILES[0],) * 5),
         *(replace(WHOLE, operations=(one,)) for one in (
             Sync(0, -1, 0, 1), Sync(0, 1, 0, 17), Sync(0, 1, -1, 1), Sync(0, 2, 0, 1), Map(0, 2, 3, -2, 0, 0), Map(0, 2, 3, 0, 1, 14), Store(0, 16),
-            Store(0, -1), Dontneed(0, 8, 9), Dontneed(0, 8, 0), Fork(-1), Fork(6),
+            Map(0, 2, 3, 0, 7, 5), Map(0, 2, 3, -1, 0, -5), Store(0, -1), Fill(0, 0, 65), Dontneed(0, 8, 9), Dontneed(0, 8, 0), Fork(-1), Fork(6),
         )),
     ],
 )  # fmt: skip
@@ -95,12 +108,36 @@ def test_shrinking_finds_the_smallest() -> None:
         return False
 
     start = next(it for it in map(from_seed, range(500)) if fails(it))
-    smallest = shrink(start, fails)
+    smallest, done = shrink(start, fails)
     first = smallest.first
+    assert done and not shrink(start, fails, 0.0)[1] and (smallest.first, smallest.pages, smallest.orders) == (0, 1, ())
     assert smallest.operations[0].plain()[:3] == ["mmap", 0, first]
     assert [operation.name for operation in smallest.operations] == ["mmap", "fork", "dontneed"]
     assert smallest.operations[2] == Dontneed(0, first, 1) and smallest.files == ()
     assert not any(fails(candidate) for candidate in candidates(smallest))
+
+
+def test_programs_use_the_sizes_that_are_on() -> None:
+    """Shared memory has large folios of the order that is on, now and then, in a file that holds one."""
+    shared = {file for seed in range(60) for file in from_seed(seed, Sizes((2,), (6,))).files if file.memfd}
+    assert shared == {File(True, 16, 0), File(True, 64, 6)}
+    assert str(Sizes((2,), (6,))) == "4+16+s256" and small_enough((1, 8, 9)) == (1, 8)
+
+
+def test_shrinking_makes_the_world_small() -> None:
+    """Window, files and folios go down to what the operations need, and ranges are cut at either end."""
+
+    def fails(candidate: Program) -> bool:
+        return any(isinstance(operation, Dontneed) and operation.start <= 21 < operation.start + operation.nr for operation in candidate.operations)
+
+    start = Program(3, 0, 64, (2, 3), (*FILES, File(False, 16, 4, True)), (Map(0, 4, 20, 1, 1, 0), Dontneed(0, 8, 30), Sync(0, 2, 0, 4)))
+    assert shrink(start, fails) == (Program(3, 0, 22, (), (), (Dontneed(0, 21, 1),)), True)
+
+
+def test_files_that_nothing_names_go_first() -> None:
+    start = Program(3, 0, 16, (), (*FILES, File(False, 16, 4, True)), (Map(0, 4, 3, 2, 1, 0),))
+    small, done = shrink(start, lambda candidate: any(getattr(operation, "file", -1) >= 0 for operation in candidate.operations))
+    assert done and small == Program(3, 0, 1, (), (File(False, 1, 0),), (Map(0, 0, 1, 0, 0, 0),))
 
 
 def test_a_listing_can_be_read() -> None:
