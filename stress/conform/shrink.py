@@ -75,7 +75,7 @@ def changed(program: Program, change: Callable[[Operation], Operation]) -> Progr
 
 
 def smaller_worlds(program: Program) -> Iterator[Program]:
-    """Yield the program in plainer folios, plainer files, a smaller window, and lower in it: all the way down, half of it, by one."""
+    """Yield the program in plainer folios, plainer files, a smaller window, and lower in it."""
     if program.orders:
         yield replace(program, orders=())
     for number, file in enumerate(program.files):
@@ -88,9 +88,15 @@ def smaller_worlds(program: Program) -> Iterator[Program]:
         yield replace(program, pages=max(1, last - program.first))
     if program.first:
         yield replace(changed(program, lambda operation: moved(operation, program.first)), first=0)
-    for by in dict.fromkeys((first - program.first, (first - program.first) // 2, 1)):
-        if 0 < by <= first - program.first:
-            yield changed(program, lambda operation, by=by: moved(operation, by))  # type: ignore[misc]
+    for by in halves(first - program.first):
+        yield changed(program, lambda operation, by=by: moved(operation, by))  # type: ignore[misc]
+
+
+def halves(room: int) -> Iterator[int]:
+    """Yield by how much a number that has ``room`` can be made less: all of it, half, a quarter, to one."""
+    while room > 0:
+        yield room
+        room //= 2
 
 
 def extent(operation: Operation) -> tuple[int, int]:
@@ -137,17 +143,14 @@ def without_file(program: Program, number: int) -> Program:
 
 
 def plainer_operations(operation: Operation, program: Program) -> Iterator[Operation]:
-    """Yield operations with one argument made smaller: to the least, to half, by one; pages count from the window's first.
-
-    Ranges are cut at either end.
-    """
+    """Yield operations with one argument made smaller, pages counting from the window's first; ranges are cut at either end."""
     first, *values = astuple(operation)
     names = [field.name for field in fields(operation)[1:]]
     for name, value in zip(names, values, strict=True):
         least = program.first if name in PAGES else 1 if name == "nr" else -1 if name == "file" else 0
-        for less in dict.fromkeys((least, (value + least) // 2, value - 1)):
-            if least <= less < value:
-                yield anonymous(operation) if name == "file" and less < 0 else replace(operation, **{name: less})
+        for by in halves(value - least):
+            less = value - by
+            yield anonymous(operation) if name == "file" and less < 0 else replace(operation, **{name: less})
     if {"start", "nr"} <= set(names):
         yield from cut(operation)
     if first:
@@ -160,9 +163,8 @@ def anonymous(operation: Operation) -> Operation:
 
 
 def cut(operation: Operation) -> Iterable[Operation]:
-    """Yield a range without its first pages: all but one, half, one."""
+    """Yield a range without its first pages."""
     given = {field.name: getattr(operation, field.name) for field in fields(operation)}
-    for by in dict.fromkeys((given["nr"] - 1, given["nr"] // 2, 1)):
-        if 0 < by < given["nr"]:
-            on = {"pgoff": given["pgoff"] + by} if given.get("file", -1) >= 0 else {}
-            yield replace(operation, **{"start": given["start"] + by, "nr": given["nr"] - by, **on})
+    for by in halves(given["nr"] - 1):
+        on = {"pgoff": given["pgoff"] + by} if given.get("file", -1) >= 0 else {}
+        yield replace(operation, **{"start": given["start"] + by, "nr": given["nr"] - by, **on})
