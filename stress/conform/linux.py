@@ -177,7 +177,8 @@ class LinuxRun:
         found = {}
         for process, entries in present.items():
             pages = {
-                self.program.first + k: page(entry, shown[entry & PFN], folios[entry & PFN], self.seen, contents[process][k]) for k, entry in entries.items()
+                addr: page(addr, entry, shown[entry & PFN], folios[entry & PFN], self.seen, contents[process][k])
+                for addr, k, entry in ((self.program.first + k, k, entry) for k, entry in entries.items())
             }
             found[process] = Process(pages, *rest[process])
         return found
@@ -206,14 +207,15 @@ class LinuxRun:
         return Vma(first, last, perms[3:] == b"s", file, offset // PAGE, rss // 4, pss, *(kib // 4 for kib in sums))
 
 
-def page(entry: int, shown: tuple[int, int], folio: tuple[int, int], frames: Frames, content: int) -> Page:
+def page(addr: int, entry: int, shown: tuple[int, int], folio: tuple[int, int], frames: Frames, content: int) -> Page:
     """Return a page from what pagemap, kpagecount and kpageflags say of it."""
     (count, flags), (head, order), frame = shown, folio, entry & PFN
     if flags & ZERO:
         return ZERO_PAGE._replace(content=content)
     anon = bool(flags & ANON)
+    name = frames.name(frame, addr if anon else Frames.FILE)
     return Page(
-        frames.name(frame), count, bool(entry & ONCE), anon, anon and bool(flags & EXCLUSIVE), order, frame - head, bool(flags & DIRTY), content,
+        name, count, bool(entry & ONCE), anon, anon and bool(flags & EXCLUSIVE), order, frame - head, bool(flags & DIRTY), content,
     )  # fmt: skip
 
 

@@ -185,7 +185,7 @@ class ModelRun:
 
     def _process(self, mm: int, frames: Frames) -> Process:
         ptes = self._ptes(mm)
-        pages = {addr: self._page(pte, frames) for addr, pte in ptes.items()}
+        pages = {addr: self._page(addr, pte, frames) for addr, pte in ptes.items()}
         vmas = tuple(self._vma(vma, ptes, pages) for vma in self.kernel.mm_types.vmas_in(mm, 0, self.kernel.world.vpages))
         file, anon, _, shmem = self.kernel.rss(mm)
         return Process(pages, vmas, (anon, file, shmem), self.view["mm_pgtables"][mm])
@@ -204,14 +204,15 @@ class ModelRun:
             at = stop
         return found
 
-    def _page(self, pte: int, frames: Frames) -> Page:
+    def _page(self, addr: int, pte: int, frames: Frames) -> Page:
         if pte & SPECIAL:
             return ZERO_PAGE
         view, page = self.view, pte_pfn(pte)
         head, count = view["page_head"][page], view["page_mapcount"][page]
         anon = bool(view["page_mapping"][head] & MAPPING_ANON)
+        name = frames.name(page, addr if anon else Frames.FILE)
         return Page(
-            frames.name(page), count, count == 1, anon, anon and bool(view["page_anon_exclusive"][head]), view["page_order"][head], page - head,
+            name, count, count == 1, anon, anon and bool(view["page_anon_exclusive"][head]), view["page_order"][head], page - head,
             bool(view["page_dirty"][head]), self.token(view["page_content"][page]),
         )  # fmt: skip
 

@@ -88,20 +88,28 @@ class Frames:
     """Names frames, from one observation of a program to the next: a frame keeps its name for as long as it is seen.
 
     That tells a page that was reused from one that was copied. A frame that was not seen may be another page's by the time it is
-    seen again, so it gets another name.
+    seen again, so it gets another name; and so does one that is seen elsewhere, since an operation may free it and be given it again. The *place* of
+    an anonymous page is its address, which it never leaves; that of a file's page is FILE, wherever it is mapped.
     """
 
+    FILE = -1
+
     def __init__(self, zero: int) -> None:
-        self.zero, self.named, self.kept, self.last = zero, {zero: 0}, {zero: 0}, 0
+        self.zero, self.last = zero, 0
+        self.named = {zero: 0}
+        self.seen: dict[tuple[int, int], int] = {}
+        """(frame, place) -> name, of this observation; ``kept``: of the last."""
+        self.kept: dict[tuple[int, int], int] = {}
 
     def begin(self) -> None:
         """A new observation begins: what the last one saw is kept."""
-        self.kept, self.named = self.named, {self.zero: 0}
+        self.kept, self.seen, self.named = self.seen, {}, {self.zero: 0}
 
-    def name(self, frame: int) -> int:
+    def name(self, frame: int, place: int) -> int:
         """Return the name of a frame, which is kept or new."""
         if frame not in self.named:
-            if frame not in self.kept:
+            if (frame, place) not in self.kept:
                 self.last += 1
-            self.named[frame] = self.kept.get(frame, self.last)
+            self.named[frame] = self.kept.get((frame, place), self.last)
+        self.seen[frame, place] = self.named[frame]
         return self.named[frame]

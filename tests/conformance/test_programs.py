@@ -201,7 +201,15 @@ def test_a_frame_keeps_its_name_only_while_it_is_seen() -> None:
     frames = Frames(0)
     for seen_now, names in (([5, 6], [1, 2]), ([6, 7], [2, 3]), ([5, 7], [4, 3]), ([0], [0])):
         frames.begin()
-        assert names == [frames.name(frame) for frame in seen_now]
+        assert names == [frames.name(frame, Frames.FILE) for frame in seen_now]
+
+
+def test_a_frame_that_is_given_again_elsewhere_is_another() -> None:
+    """A page was copied, its old frame was free, and the next page got it, all in one operation: either side may or may not do so."""
+    frames = Frames(0)
+    for seen_now, names in (({24: 5}, [1]), ({24: 6, 25: 5}, [2, 3]), ({24: 6, 25: 5}, [2, 3]), ({24: 5, 25: 5}, [4, 4])):
+        frames.begin()
+        assert names == [frames.name(frame, place) for place, frame in seen_now.items()]
 
 
 @pytest.mark.parametrize(
