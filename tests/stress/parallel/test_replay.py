@@ -60,9 +60,12 @@ async def test_every_kernel_replays(gang: Gang, kernel: str) -> None:
 
 
 async def test_processes_overlap(gang: Gang) -> None:
-    """With injected yields the order alternates between processes; runs that never overlap prove nothing."""
+    """With injected yields the order alternates between processes; runs that never overlap prove nothing.
+
+    All runs count, and they are many: beside other work that wants the cores, a dozen can fall into a moment in which there was one core for both.
+    """
     async with open_runner(STORM) as runner:
-        recordings = [gang.run(runner, seed) for seed in range(12)]
+        recordings = [gang.run(runner, seed) for seed in range(60)]
     steps, switches = sum(len(r.codes) for r in recordings), sum(r.switches() for r in recordings)
     assert 1000 * switches / steps >= SWITCHES_FLOOR
     assert 1 < sum(r.pauses for r in recordings) / len(recordings), "audits at rest happen in the midst of runs"
