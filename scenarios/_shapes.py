@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import product
 
-from sim.profile import SMALL, Geometry, Profile
+from sim.core.profile import SMALL, Geometry, Profile
 from sim.task import Task
 
 FOLIO_PAGES_MAX = 256

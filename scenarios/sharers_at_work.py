@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scenarios._shapes import orders, read_in, rotate, whole_blocks
-from sim.profile import Profile, World
+from sim.core.profile import Profile, World
 from stress.scenario import Body, Scenario
 
 PAGES = 16

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scenarios._shapes import fill, orders, read_in, rotate, whole_blocks
-from sim.profile import Profile, World
+from sim.core.profile import Profile, World
 from sim.task import Task
 from stress.programs.generator import draw_operation, draw_weights
 from stress.programs.operations import Fork

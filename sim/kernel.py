@@ -8,33 +8,33 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sim.arena import Arena, Layout
-from sim.audit import Audit
+from sim.checks.audit import Audit
 from sim.checks.facade import Checks
-from sim.component import Component
-from sim.errors import ComposeError
-from sim.fault import PageFault
-from sim.filemap import Filemap
-from sim.fork import Fork
-from sim.huge_memory import HugeMemory
-from sim.ledger import Ledger
-from sim.machine import Actor, Machine
-from sim.madvise import Madvise
-from sim.memory import Memory
-from sim.mm_types import NR_MM_COUNTERS, MmTypes
-from sim.mmap import Mmap
-from sim.mmu_gather import MmuGather
-from sim.page_alloc import PageAlloc
-from sim.page_writeback import PageWriteback
-from sim.pgtable import Pgtable
-from sim.profile import Geometry, Profile, World
-from sim.rcu import Rcu
-from sim.rmap import Rmap
-from sim.swap import Swap
-from sim.swapfile import Swapfile
+from sim.core.arena import Arena, Layout
+from sim.core.component import Component
+from sim.core.errors import ComposeError
+from sim.core.ledger import Ledger
+from sim.core.machine import Actor, Machine
+from sim.core.profile import Geometry, Profile, World
+from sim.hardware.tlb import Tlb
+from sim.hardware.tlbflush import TlbFlush
+from sim.mm.filemap import Filemap
+from sim.mm.fork import Fork
+from sim.mm.huge_memory import HugeMemory
+from sim.mm.madvise import Madvise
+from sim.mm.memory import Memory
+from sim.mm.mm_types import NR_MM_COUNTERS, MmTypes
+from sim.mm.mmap import Mmap
+from sim.mm.mmu_gather import MmuGather
+from sim.mm.page_alloc import PageAlloc
+from sim.mm.page_fault import PageFault
+from sim.mm.page_writeback import PageWriteback
+from sim.mm.pgtable import Pgtable
+from sim.mm.rcu import Rcu
+from sim.mm.rmap import Rmap
+from sim.mm.swap import Swap
+from sim.mm.swapfile import Swapfile
 from sim.task import Task
-from sim.tlb import Tlb
-from sim.tlbflush import TlbFlush
 from sim.versions import VERSIONS
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Kernel:
     rmap: Rmap
     mmu_gather: MmuGather
     memory: Memory
-    fault: PageFault
+    page_fault: PageFault
     filemap: Filemap
     page_writeback: PageWriteback
     mmap: Mmap

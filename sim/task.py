@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from sim.ledger import TRANSIENT
-from sim.machine import site
-from sim.mm_types import MAPPING_ANON, VM_QUIET, VM_SHARED, VM_UFFD_WP, VM_WRITE, ZERO_PFN
-from sim.pte import KIND_MIGRATION, KIND_SWAP, PRESENT, SPECIAL, YOUNG, make_entry, pte_pfn
+from sim.core.ledger import TRANSIENT
+from sim.core.machine import site
+from sim.core.pte import KIND_MIGRATION, KIND_SWAP, PRESENT, SPECIAL, YOUNG, make_entry, pte_pfn
+from sim.mm.mm_types import MAPPING_ANON, VM_QUIET, VM_SHARED, VM_UFFD_WP, VM_WRITE, ZERO_PFN
 
 if TYPE_CHECKING:
     from sim.kernel import Kernel
@@ -74,7 +74,7 @@ class Task:
             if version >= 0:
                 return version
             good: list[bool] = []
-            await self._operation("fault", addr, addr + 1, self._fault(addr, store, good))
+            await self._operation("page fault", addr, addr + 1, self._fault(addr, store, good))
             if not good[0]:
                 return -1
         self.k.checks.fault_loop(self.mm, addr, store)
@@ -82,7 +82,7 @@ class Task:
 
     async def _fault(self, addr: int, store: bool, good: list[bool]) -> None:
         self.op_start[self.cpu], self.op_end[self.cpu] = 0, self.k.world.vpages
-        good.append(await self.k.fault.handle_mm_fault(self.cpu, self.mm, addr, store))
+        good.append(await self.k.page_fault.handle_mm_fault(self.cpu, self.mm, addr, store))
 
     def prefetch(self, addr: int) -> Coroutine[Any, Any, None]:
         """Let the hardware fill a translation for ``addr`` speculatively."""
@@ -197,7 +197,7 @@ class Task:
     async def plant_swap_entry(self, addr: int, slot: int) -> None:
         """Put a swap entry at ``addr``, with its count and its RSS."""
         await self.m.add(PLANT_COUNT, self.k.arena["swap_map"], slot, 1)
-        await self.k.fault.add_rss(self.cpu, self.mm, 2, 1)
+        await self.k.page_fault.add_rss(self.cpu, self.mm, 2, 1)
         await self._plant(addr, make_entry(KIND_SWAP, slot))
 
     async def plant_migration_entry(self, addr: int) -> None:
@@ -233,6 +233,6 @@ class Task:
         await self.k.filemap.add_folio(self.cpu, file, index, order, shmem)
 
 
-OPERATIONS = ("fault", "munmap", "dontneed", "fork", "exit", "writeback", "age")
+OPERATIONS = ("page fault", "munmap", "dontneed", "fork", "exit", "writeback", "age")
 """Operations whose overlaps are counted."""
 

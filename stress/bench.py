@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 from trio.lowlevel import Abort, Task, current_task, reschedule, wait_task_rescheduled
 
-from sim.profile import SMALL
+from sim.core.profile import SMALL
 from stress.campaign import Budget, Campaign
 from stress.case import Case
 from stress.data import RandomData

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from sim.profile import REAL, SMALL
+from sim.core.profile import REAL, SMALL
 from stress.discovery import DEFAULT_CATALOGUE, find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.fleet import Fleet, Order, WorkerError, WorkerProcess, foremost

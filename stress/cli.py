@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from sim.errors import SimError
+from sim.core.errors import SimError
 from stress.errors import CLEAN, FAILED, INTERRUPTED, USAGE, UsageError, ZapstressError
 from stress.output import put_json, settle
 

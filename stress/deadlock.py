@@ -1,6 +1,6 @@
 """Explains why nobody can run: the cycle of the wait-for graph, or the wait that nobody ends.
 
-Who holds a lock is read from the lock word (sim/machine.py says what it holds), who holds a rwsem for reading from the
+Who holds a lock is read from the lock word (sim/core/machine.py says what it holds), who holds a rwsem for reading from the
 machine. A plain wait is on nobody in particular.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from sim.arena import FIELD_SHIFT, KIND_SHIFT, WAIT, Arena
-from sim.machine import Actor, Violation, site_info
+from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, WAIT, Arena
+from sim.core.machine import Actor, Violation, site_info
 
 RULE = "locks are taken in one order (mm/rmap.c), and whoever waits is woken"
 _FIELD_MASK, _KIND_MASK, _INDEX_MASK = 0x3FF, 0xF, (1 << FIELD_SHIFT) - 1

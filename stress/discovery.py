@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from stress.errors import UsageError
 
 if TYPE_CHECKING:
-    from sim.profile import Profile
+    from sim.core.profile import Profile
     from stress.case import Case
     from stress.protocols import Strategy
     from stress.scenario import Scenario
@@ -144,7 +144,7 @@ class Catalogue:
 
     def checkers(self) -> dict[str, str]:
         """Return the checkers: id -> title and rule."""
-        files = [file for _, file in modules("sim.checks")] + [file for module, file in modules("sim") if module in ("sim.audit", "sim.ledger")]
+        files = [*(file for _, file in modules("sim.checks")), ROOT / "sim" / "core" / "ledger.py"]
         files += sorted((ROOT / "sim" / "versions").rglob("*.py"))
         found: dict[str, list[str]] = {name: [about] for name, about in MACHINE_CHECKERS.items()}
         for file in files:

@@ -18,7 +18,7 @@ import trio
 from outcome import Value
 from trio.lowlevel import Abort, Task, current_task, reattach_detached_coroutine_object, reschedule, temporarily_detach_coroutine_object, wait_task_rescheduled
 
-from sim.machine import Abandon
+from sim.core.machine import Abandon
 from stress.executing import Executing
 from stress.protocols import Verdict
 from stress.stepping import END, DirectDriver, Driver, actor_loop

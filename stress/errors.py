@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.errors import SimError
+from sim.core.errors import SimError
 
 CLEAN, VIOLATED, USAGE, FAILED, SKIPPED, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 

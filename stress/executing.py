@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 
-from sim.arena import Arena, Column
-from sim.machine import Abandon, Actor, Machine, Violation
+from sim.core.arena import Arena, Column
+from sim.core.machine import Abandon, Actor, Machine, Violation
 from stress.protocols import Verdict
 
 

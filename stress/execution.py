@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from sim.arena import Arena
-from sim.machine import Actor, Violation
+from sim.core.arena import Arena
+from sim.core.machine import Actor, Violation
 from stress.case import Case
 from stress.data import PLAIN
 from stress.discovery import CATALOGUE, Catalogue

@@ -10,7 +10,7 @@ from dataclasses import is_dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from sim.arena import Arena
+from sim.core.arena import Arena
 
 if TYPE_CHECKING:
     from stress.protocols import Strategy

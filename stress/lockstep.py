@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, WAIT, Column
-from sim.machine import Abandon, Violation
-from sim.pte import PFN_SHIFT
+from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, WAIT, Column
+from sim.core.machine import Abandon, Violation
+from sim.core.pte import PFN_SHIFT
 from stress.turns import Turns, hand_over
 
 VERSION_BITS, TLB_SHIFT = 24, 52

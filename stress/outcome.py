@@ -13,8 +13,8 @@ import hashlib
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from sim.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WRITE, Layout
-from sim.machine import SITES
+from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WRITE, Layout
+from sim.core.machine import SITES
 from stress.lockstep import TLB_SHIFT, VERSION_BITS
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Outcome:
         return self.runner.arena.model_hash()
 
     def visits(self) -> Array:
-        """Return how often each site was visited, by its number in this process (sim.machine.SITES)."""
+        """Return how often each site was visited, by its number in this process (sim.core.machine.SITES)."""
         import numpy
 
         visits: Array = numpy.bincount(self._log()[0] >> SITE_SHIFT, minlength=len(SITES))

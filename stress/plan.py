@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sim.profile import REAL, SMALL
+from sim.core.profile import REAL, SMALL
 from stress.discovery import DEFAULT_KERNEL
 from stress.errors import UsageError
 from stress.store import CaseRow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sim.machine import Violation
+from sim.core.machine import Violation
 
 
 class Strategy(Protocol):

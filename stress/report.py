@@ -14,7 +14,7 @@ from stress.lockstep import TLB_SHIFT
 from stress.steps import Step, actor_name, steps, words
 
 if TYPE_CHECKING:
-    from sim.machine import Violation
+    from sim.core.machine import Violation
     from stress.replay import Replayed
     from stress.trace import Trace
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
-from sim.profile import Geometry, Profile, World
+from sim.core.profile import Geometry, Profile, World
 
 if TYPE_CHECKING:
     from sim.kernel import Kernel

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from sim.profile import SMALL
+from sim.core.profile import SMALL
 from stress.discovery import DEFAULT_CATALOGUE, DEFAULT_KERNEL
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED, StorageError
 from stress.fleet import Fleet, Order, WorkerProcess, foremost

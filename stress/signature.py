@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from sim.machine import Violation, site_info
+from sim.core.machine import Violation, site_info
 
 if TYPE_CHECKING:
     from stress.outcome import Outcome

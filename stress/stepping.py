@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from sim.machine import Abandon
+from sim.core.machine import Abandon
 from stress.errors import ForeignYield
 from stress.executing import Executing
 from stress.fingerprint import await_chain

@@ -8,8 +8,8 @@ from collections import Counter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from sim.arena import SITE_SHIFT
-from sim.machine import SITES
+from sim.core.arena import SITE_SHIFT
+from sim.core.machine import SITES
 from stress.evidence import evidence
 from stress.outcome import site_checksums
 from stress.signature import signature_of

@@ -114,7 +114,7 @@ def capture(outcome: Outcome, strategy: str) -> Trace:
 
 def ending_of(outcome: Outcome) -> Ending:
     """Return how ``outcome`` ended, in words that mean the same in every process."""
-    from sim.machine import site_info
+    from sim.core.machine import site_info
     from stress.signature import signature
 
     verdict, violation = outcome.verdict, outcome.verdict.violation

@@ -16,8 +16,8 @@ from bisect import insort
 from collections.abc import Callable, Generator
 from contextlib import suppress
 
-from sim.arena import Arena, Column
-from sim.machine import Abandon, Actor, Violation, site_info
+from sim.core.arena import Arena, Column
+from sim.core.machine import Abandon, Actor, Violation, site_info
 from stress.deadlock import explain
 from stress.executing import Executing
 from stress.fingerprint import Livelock, call_chain

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from sim.errors import SimError
-from sim.machine import SITES
+from sim.core.errors import SimError
+from sim.core.machine import SITES
 from stress.data import RandomData
 from stress.discovery import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence

@@ -17,19 +17,19 @@ DISCOVERY = "stress/discovery.py"
 
 FUNCTION_LINES_MAX, FILE_LINES_MAX = 30, 400
 
-SUBSCRIPTS_ALLOWED = ("sim/audit.py", "sim/ledger.py", "sim/checks/", "sim/arena.py", "sim/versions/v6_18/audit.py", "sim/versions/v6_18/checks.py")
+SUBSCRIPTS_ALLOWED = ("sim/checks/audit.py", "sim/core/ledger.py", "sim/checks/", "sim/core/arena.py", "sim/versions/v6_18/audit.py", "sim/versions/v6_18/checks.py")
 """Audits and checkers read the arena as it is: they are no actor, and make no steps."""
 
 BOOT = ("boot", "bind", "settle")
 """Functions that run before there are actors."""
 
 PEEKS = {
-    ("sim/pgtable.py", "_claim", "pte"): "the table is the taker's: nobody else can reach its entries",
-    ("sim/mmap.py", "_fill", "vma_anon_prepared"): "the VMA is the taker's: nobody else can reach it",
-    ("sim/swap.py", "_release", "page_lru"): "the refcount is 0: nobody else has the folio",
-    ("sim/tlb.py", "_hit", "tlb_span"): "the CPU's own TLB chooses the entry; the access that follows is the step",
-    ("sim/tlb.py", "walk", "walk_cache"): "the CPU's own walk cache; a hit costs no memory access",
-    ("sim/tlb.py", "_nest", "cpu_request"): "whether to tell this CPU's own hardware that its nesting word has changed",
+    ("sim/mm/pgtable.py", "_claim", "pte"): "the table is the taker's: nobody else can reach its entries",
+    ("sim/mm/mmap.py", "_fill", "vma_anon_prepared"): "the VMA is the taker's: nobody else can reach it",
+    ("sim/mm/swap.py", "_release", "page_lru"): "the refcount is 0: nobody else has the folio",
+    ("sim/hardware/tlb.py", "_hit", "tlb_span"): "the CPU's own TLB chooses the entry; the access that follows is the step",
+    ("sim/hardware/tlb.py", "walk", "walk_cache"): "the CPU's own walk cache; a hit costs no memory access",
+    ("sim/hardware/tlb.py", "_nest", "cpu_request"): "whether to tell this CPU's own hardware that its nesting word has changed",
     ("sim/arch/x86_64.py", "flush_tlb_func", "cpu_lazy"): "this CPU's own per-CPU variable, which only it writes",
     ("sim/arch/x86_64.py", "usable", "cpu_lazy"): "asked by checkers",
     ("sim/arch/arm64.py", "usable", "mm_users"): "asked by checkers",
@@ -131,9 +131,9 @@ def test_the_model_iterates_over_no_set() -> None:
 @cache
 def shared_columns() -> frozenset[str]:
     """Return the columns that any composed kernel declares as shared."""
-    from sim.arena import SHARED
+    from sim.core.arena import SHARED
+    from sim.core.profile import SMALL, World
     from sim.kernel import VERSIONS, compose
-    from sim.profile import SMALL, World
     from stress.discovery import CATALOGUE
 
     names = set()

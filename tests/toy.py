@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sim.arena import MACHINE, PRIVATE, Arena, Field, Layout
-from sim.machine import Actor, Machine, Violation, site
-from sim.profile import Profile, World, kernel_geometry, small_geometry
+from sim.core.arena import MACHINE, PRIVATE, Arena, Field, Layout
+from sim.core.machine import Actor, Machine, Violation, site
+from sim.core.profile import Profile, World, kernel_geometry, small_geometry
 from stress.discovery import Catalogue, choose, user_component
 from stress.scenario import Scenario
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.swap import Swap
+from sim.mm.swap import Swap
 from stress.fault import Fault
 
 

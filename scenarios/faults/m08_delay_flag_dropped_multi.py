@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, MmuGather
+from sim.mm.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, MmuGather
 from stress.fault import Fault
 
 

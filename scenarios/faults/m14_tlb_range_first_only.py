@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.mmu_gather import MmuGather
+from sim.mm.mmu_gather import MmuGather
 from stress.fault import Fault
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.memory import Memory
+from sim.mm.memory import Memory
 from stress.fault import Fault
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.pgtable import Pgtable
+from sim.mm.pgtable import Pgtable
 from stress.fault import Fault
 
 

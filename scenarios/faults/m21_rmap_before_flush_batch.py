@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.memory import Memory, Zap
+from sim.mm.memory import Memory, Zap
 from stress.fault import Fault
 
 

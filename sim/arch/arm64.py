@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sim.arena import Column
-from sim.ledger import TRANSIENT
-from sim.machine import site
-from sim.pgtable import ACCESS_FLAGS, GET, WRPROTECT, Pgtable
-from sim.profile import Geometry, Profile, kernel_geometry, small_geometry
-from sim.pte import ACCESS_BITS, CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
-from sim.tlbflush import TlbFlush
+from sim.core.arena import Column
+from sim.core.ledger import TRANSIENT
+from sim.core.machine import site
+from sim.core.profile import Geometry, Profile, kernel_geometry, small_geometry
+from sim.core.pte import ACCESS_BITS, CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
+from sim.hardware.tlbflush import TlbFlush
+from sim.mm.pgtable import ACCESS_FLAGS, GET, WRPROTECT, Pgtable
 
 GATHER = site("contpte_ptep_get", "read entry of block")
 CONVERT_CLEAR = site("contpte_convert", "clear entry of block")

@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sim.arena import PRIVATE, Cells, Field
-from sim.machine import site
-from sim.pgtable import ACCESS_FLAGS, CLEAR, CLEAR_YOUNG, WRPROTECT, Pgtable
-from sim.profile import Profile, kernel_geometry, small_geometry
-from sim.pte import BUSY, DIRTY, HASHPTE, PRESENT, WRITE, YOUNG
-from sim.tlb import ALL, FAULT, Tlb
-from sim.tlbflush import MASK, TlbFlush
+from sim.core.arena import PRIVATE, Cells, Field
+from sim.core.machine import site
+from sim.core.profile import Profile, kernel_geometry, small_geometry
+from sim.core.pte import BUSY, DIRTY, HASHPTE, PRESENT, WRITE, YOUNG
+from sim.hardware.tlb import ALL, FAULT, Tlb
+from sim.hardware.tlbflush import MASK, TlbFlush
+from sim.mm.pgtable import ACCESS_FLAGS, CLEAR, CLEAR_YOUNG, WRPROTECT, Pgtable
 
 READ_PTE = site("pte_update", "read pte")
 BUSY_WAIT = site("pte_update", "wait for H_PAGE_BUSY")

@@ -7,8 +7,8 @@ entries only; when tables were freed the whole mm is flushed. With IPIs, tables 
 
 from __future__ import annotations
 
-from sim.profile import Profile, kernel_geometry, small_geometry
-from sim.tlbflush import IpiTlbFlush
+from sim.core.profile import Profile, kernel_geometry, small_geometry
+from sim.hardware.tlbflush import IpiTlbFlush
 
 
 class RiscvTlbFlush(IpiTlbFlush):

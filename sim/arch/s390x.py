@@ -10,15 +10,15 @@ The stale entry of the one attached CPU, which is inside the kernel, is legal un
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column, Field
-from sim.ledger import TRANSIENT
-from sim.machine import site
-from sim.mmu_gather import MmuGather
-from sim.pgtable import CLEAR, SET, Pgtable
-from sim.profile import Profile, kernel_geometry, small_geometry
-from sim.pte import DIRTY, WRITE, YOUNG
-from sim.tlb import ALL
-from sim.tlbflush import TlbFlush
+from sim.core.arena import Cells, Column, Field
+from sim.core.ledger import TRANSIENT
+from sim.core.machine import site
+from sim.core.profile import Profile, kernel_geometry, small_geometry
+from sim.core.pte import DIRTY, WRITE, YOUNG
+from sim.hardware.tlb import ALL
+from sim.hardware.tlbflush import TlbFlush
+from sim.mm.mmu_gather import MmuGather
+from sim.mm.pgtable import CLEAR, SET, Pgtable
 
 ATTACH = site("switch_mm", "set cpu_attach_mask")
 DETACH = site("switch_mm", "clear cpu_attach_mask")

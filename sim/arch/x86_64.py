@@ -12,11 +12,11 @@ Left out: PCID recycling, kernel mappings, paravirtual flushes, shadow stacks.
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Cells, Column, Field
-from sim.machine import site
-from sim.profile import Profile, kernel_geometry, small_geometry
-from sim.tlb import ALL, IPI
-from sim.tlbflush import MASK, TlbFlush
+from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.machine import site
+from sim.core.profile import Profile, kernel_geometry, small_geometry
+from sim.hardware.tlb import ALL, IPI
+from sim.hardware.tlbflush import MASK, TlbFlush
 
 BUMP = site("inc_mm_tlb_gen", "next generation")
 LAZY = site("tlb_is_not_lazy", "read lazy")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sim.component import Component
-from sim.machine import Violation
+from sim.core.component import Component
+from sim.core.machine import Violation
 
 
 class Checker(Component):

@@ -6,11 +6,11 @@ and is still in the taker's hand, or write-out has yet to copy the page.
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Cells, Column, Field
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
-from sim.mm_types import MAPPING_ANON
-from sim.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, WRITE
+from sim.core.arena import MACHINE, Cells, Column, Field
+from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, WRITE
+from sim.mm.mm_types import MAPPING_ANON
 from sim.task import OPERATIONS
 
 FORK = OPERATIONS.index("fork") + 1

@@ -7,11 +7,11 @@ to touch (O16), protected entries that left no marker (O14).
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Cells, Column, Field, Watch
 from sim.checks.base import Checker
-from sim.ledger import MAPPING, NONE, TRANSIENT
-from sim.mm_types import MAPPING_ANON, VM_SHARED
-from sim.pte import BUSY, DIRTY, HASHPTE, KIND_MARKER, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG
+from sim.core.arena import MACHINE, Cells, Column, Field, Watch
+from sim.core.ledger import MAPPING, NONE, TRANSIENT
+from sim.core.pte import BUSY, DIRTY, HASHPTE, KIND_MARKER, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG
+from sim.mm.mm_types import MAPPING_ANON, VM_SHARED
 
 SLOT_BITS = 6
 """A stamp is a step number above this many bits of the slot that made the step."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Cells, Column, Field
 from sim.checks.base import Checker
 from sim.checks.dirty import DirtyChecks
 from sim.checks.entries import EntryChecks
 from sim.checks.gather import GatherChecks
 from sim.checks.references import ReferenceChecks
 from sim.checks.tlb import TlbChecks
+from sim.core.arena import MACHINE, Cells, Column, Field
 
 
 class Checks(Checker):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Cells, Column, Field
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
-from sim.machine import site
-from sim.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
+from sim.core.arena import MACHINE, Cells, Column, Field
+from sim.core.machine import site
+from sim.mm.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
 
 APPEND, FREE, FLUSHED, FINISHED = (
     site(function, what, step=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sim.arena import SITE_SHIFT, Cells, Column
 from sim.checks.base import Checker
-from sim.page_alloc import SET_REFCOUNT
+from sim.core.arena import SITE_SHIFT, Cells, Column
+from sim.mm.page_alloc import SET_REFCOUNT
 
 
 class ReferenceChecks(Checker):

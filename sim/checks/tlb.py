@@ -6,10 +6,10 @@ left in a TLB unusable is said by each architecture's ``tlbflush.usable``.
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, Cells, Column, Field, Watch
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
-from sim.pte import PFN_SHIFT, PRESENT, SPECIAL, WRITE
+from sim.core.arena import MACHINE, Cells, Column, Field, Watch
+from sim.core.pte import PFN_SHIFT, PRESENT, SPECIAL, WRITE
 
 
 class TlbChecks(Checker):

@@ -6,7 +6,7 @@ package with a file for each, under its kernel name; what differs by architectur
 
 from __future__ import annotations
 
-from sim.component import Component
+from sim.core.component import Component
 from sim.versions import perpage, v6_18
 
 VERSIONS: dict[str, tuple[type[Component], ...]] = {"6.9": (), "6.9-perpage": perpage.COMPONENTS, "6.18": v6_18.COMPONENTS}

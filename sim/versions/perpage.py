@@ -5,9 +5,9 @@ The series' own baseline, and what the differential compares 6.9 with: the bodie
 
 from __future__ import annotations
 
-from sim.memory import Memory, Zap
-from sim.mmu_gather import MmuGather
-from sim.pte import DIRTY, SPECIAL, YOUNG, pte_pfn
+from sim.core.pte import DIRTY, SPECIAL, YOUNG, pte_pfn
+from sim.mm.memory import Memory, Zap
+from sim.mm.mmu_gather import MmuGather
 
 
 class MemoryPerPage(Memory):

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from sim.arena import Arena
+from sim.core.arena import Arena
+from sim.core.machine import Actor, Body, Violation
+from sim.core.profile import Profile, World
+from sim.core.pte import DIRTY, PRESENT, SPECIAL, pte_pfn
 from sim.kernel import Kernel
-from sim.machine import Actor, Body, Violation
-from sim.mm_types import MAPPING_ANON, VM_SHARED
-from sim.profile import Profile, World
-from sim.pte import DIRTY, PRESENT, SPECIAL, pte_pfn
+from sim.mm.mm_types import MAPPING_ANON, VM_SHARED
 from sim.task import Task
 from stress.conform.observation import Frames, Page, Process, Vma
 from stress.data import PLAIN

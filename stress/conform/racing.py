@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from ctypes import CDLL, byref, c_int, c_long, c_void_p
 from typing import Any
 
-from sim.machine import Actor
-from sim.profile import Profile
+from sim.core.machine import Actor
+from sim.core.profile import Profile
 from stress.conform.agents import BARRIER, PATH_AT, SCHED_SETAFFINITY, Agents, Order
 from stress.conform.compare import differences
 from stress.conform.explore import Explored, Search, explore

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import TracebackType
 
-from sim.machine import Violation
-from sim.profile import Profile
+from sim.core.machine import Violation
+from sim.core.profile import Profile
 from stress.conform.agents import Agents
 from stress.conform.compare import differences
 from stress.conform.linux import LinuxRun

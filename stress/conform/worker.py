@@ -6,8 +6,8 @@ import signal
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
+from sim.core.profile import REAL, Profile, World
 from sim.kernel import Kernel
-from sim.profile import REAL, Profile, World
 from stress.conform.listing import listing
 from stress.conform.model import Compose
 from stress.conform.mthp import Sizes

@@ -21,7 +21,7 @@ from numba.extending import intrinsic
 from stress.discovery import ROOT
 
 SOURCES = (
-    "sim/arena.py", "sim/ledger.py", "sim/pte.py", "stress/lockstep.py", "stress/parallel/atomics.py", "stress/parallel/board.py",
+    "sim/core/arena.py", "sim/core/ledger.py", "sim/core/pte.py", "stress/lockstep.py", "stress/parallel/atomics.py", "stress/parallel/board.py",
     "stress/parallel/native.py",
 )  # fmt: skip
 """The files that go into what is compiled."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from sim.arena import FIELD_SHIFT
-from sim.profile import SMALL
+from sim.core.arena import FIELD_SHIFT
+from sim.core.profile import SMALL
 from stress.case import Case
 from stress.data import RandomData
 from stress.discovery import spec_of

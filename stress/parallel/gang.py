@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from sim.arena import SITE_SHIFT
-from sim.machine import Violation, site, site_info
+from sim.core.arena import SITE_SHIFT
+from sim.core.machine import Violation, site, site_info
 from stress.discovery import ROOT
 from stress.errors import FAILED, SKIPPED, UsageError, ZapstressError
 from stress.parallel.board import ABORT, DEADLOCK, ERROR, FLAG, FLAG_VALUE, FULL, HUNG, KILLED, PROCESSES_MAX, SEQ, SYMPTOM, Board

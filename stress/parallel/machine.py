@@ -16,8 +16,8 @@ from array import array
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sim.arena import FIELD_SHIFT, KIND_SHIFT, WAIT, Arena, Column
-from sim.machine import Abandon, Actor
+from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, WAIT, Arena, Column
+from sim.core.machine import Abandon, Actor
 from stress.data import RandomData
 from stress.executing import Executing
 from stress.lockstep import ACCESS, not_owner

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from sim.arena import Arena
-from sim.machine import SITES, Actor
+from sim.core.arena import Arena
+from sim.core.machine import SITES, Actor
 from stress.case import Case
 from stress.discovery import find_catalogue
 from stress.drivers import FastDriver, session

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sim.machine import Violation, site_info
+from sim.core.machine import Violation, site_info
 from stress.data import TapeData
 from stress.errors import Divergence
 from stress.outcome import Outcome, digest_of, rows_of

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sim.checks.facade import Checks
-from sim.component import Component
+from sim.core.component import Component
 
 if TYPE_CHECKING:
     from sim.kernel import Kernel

@@ -10,7 +10,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sim.machine import Violation
+from sim.core.machine import Violation
 from stress.parallel.board import ABORT, FULL, HUNG, KILLED, PAUSE, PAUSED, SYMPTOM
 from stress.parallel.settings import Settings
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sim.mm_types import MM_ANONPAGES, MM_FILEPAGES
-from sim.pte import DIRTY
+from sim.core.pte import DIRTY
+from sim.mm.mm_types import MM_ANONPAGES, MM_FILEPAGES
 from tests.sim.programs import mutation
 
 ALTERATIONS: dict[str, type] = {}
@@ -58,7 +58,7 @@ async def fork_drops_dirty(c: Any, original: Any, copy: Any, addr: int, src: int
 # -- fault -----------------------------------------------------------------------------------------------------------
 
 
-@alteration("fault", "do_anonymous_page")
+@alteration("page_fault", "do_anonymous_page")
 async def fault_knows_no_zero_page(c: Any, original: Any, cpu: int, mm: int, vma: int, addr: int, write: bool) -> Any:
     return await original(cpu, mm, vma, addr, True)
 
@@ -68,12 +68,12 @@ def fault_around_looks_at_half(c: Any, original: Any) -> int:
     return int(original()) // 2
 
 
-@alteration("fault", "may_reuse")
+@alteration("page_fault", "may_reuse")
 async def fault_always_copies(c: Any, original: Any, *args: Any) -> bool:
     return False
 
 
-@alteration("fault", "may_reuse")
+@alteration("page_fault", "may_reuse")
 async def fault_always_reuses(c: Any, original: Any, *args: Any) -> bool:
     return True
 
@@ -94,7 +94,7 @@ async def fault_leaves_the_folio_clean(c: Any, original: Any, folio: int) -> Non
     pass
 
 
-@alteration("fault", "finish_fault")
+@alteration("page_fault", "finish_fault")
 async def fault_maps_the_page_before(c: Any, original: Any, cpu: int, mm: int, vma: int, addr: int, page: int, write: bool, orig: int) -> Any:
     return await original(cpu, mm, vma, addr, max(c.k.page_head(page), page - 1), write, orig)
 

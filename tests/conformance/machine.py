@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from sim.core.profile import REAL, Profile, World
 from sim.kernel import Kernel, compose
-from sim.profile import REAL, Profile, World
 from stress.conform.agents import supported
 from stress.conform.procfs import missing
 from stress.conform.rig import Found, Rig

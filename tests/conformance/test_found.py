@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from sim.core.profile import REAL
 from sim.kernel import compose
-from sim.profile import REAL
 from stress.conform.model import ModelWorld
 from stress.discovery import CATALOGUE
 from stress.programs.operations import Load, Map, Store

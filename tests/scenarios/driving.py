@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from sim.arena import Arena
+from sim.core.arena import Arena
+from sim.core.machine import Actor, Body
+from sim.core.profile import World
 from sim.kernel import Kernel, compose
-from sim.machine import Actor, Body
-from sim.profile import World
 from stress.data import PLAIN
 from stress.discovery import CATALOGUE
 from stress.drivers import session

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sim.profile import Profile
+from sim.core.profile import Profile
 
 Condition = Callable[[Profile], bool]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sim.ledger import TRANSIENT
-from sim.machine import site
-from sim.profile import REAL, World
-from sim.tlb import ALL
+from sim.core.ledger import TRANSIENT
+from sim.core.machine import site
+from sim.core.profile import REAL, World
+from sim.hardware.tlb import ALL
 from stress.discovery import CATALOGUE
 from tests.scenarios.driving import driven
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sim.profile import REAL, SMALL
+from sim.core.profile import REAL, SMALL
 from stress.case import Case
 from stress.data import RandomData
 from stress.discovery import CATALOGUE

@@ -16,10 +16,10 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.ledger import HOLDERS, LRU
-from sim.mm_types import VM_UFFD_WP
-from sim.profile import SMALL, World
-from sim.pte import HASHPTE, KIND_MASK, KIND_MIGRATION, PFN_SHIFT, PRESENT, SPECIAL, pte_pfn
+from sim.core.ledger import HOLDERS, LRU
+from sim.core.profile import SMALL, World
+from sim.core.pte import HASHPTE, KIND_MASK, KIND_MIGRATION, PFN_SHIFT, PRESENT, SPECIAL, pte_pfn
+from sim.mm.mm_types import VM_UFFD_WP
 from stress.discovery import CATALOGUE
 from tests.scenarios.driving import Driven, driven
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sim.arch import x86_64
-from sim.pte import PFN_SHIFT, WRITE
+from sim.core.pte import PFN_SHIFT, WRITE
 from stress.case import Case
 from stress.data import RandomData, TapeData
 from stress.discovery import CATALOGUE

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import sim.kernel
-from sim.machine import SITES
-from sim.profile import SMALL, Profile
+from sim.core.machine import SITES
+from sim.core.profile import SMALL, Profile
 from sim.task import OPERATIONS
 from sim.versions import VERSIONS
 from stress.case import Case

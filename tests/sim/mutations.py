@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.huge_memory import HugeMemory
-from sim.ledger import TRANSIENT
-from sim.machine import site
+from sim.core.ledger import TRANSIENT
+from sim.core.machine import site
+from sim.mm.huge_memory import HugeMemory
 from tests.sim.programs import mutation
 
 MUTATED = site("mutation", "what the mutation does")
@@ -244,10 +244,10 @@ MUTATIONS: dict[str, Mutation] = {
     "MMAP": ("zap", (mutation("mmap", unmap_region=unlocked),)),
     "O7": ("heir", (omit("fork", "copy_nonpresent_pte"),)),
     "O11": ("aged", (mutation("memory", unmap_vmas=exit_unlinked),)),
-    "O13": ("zap", (mutation("fault", handle_pte_fault=handled),)),
+    "O13": ("zap", (mutation("page_fault", handle_pte_fault=handled),)),
     "O14": ("absent", (mutation("memory", marker_nr=lambda self, original, nr: nr - 1),)),
     "O14q": ("absent", (omit("swapfile", "free_swap_and_cache"),)),
-    "O15": ("stay", (omit("fault", "copy_user_page"),)),
+    "O15": ("stay", (omit("page_fault", "copy_user_page"),)),
     "O16": ("zap", (mutation("memory", unmap_page_range=one_more),)),
     "PTL": ("zap", (mutation("pgtable", pte_offset_map_lock=no_lock),)),
 }

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sim.profile import World
+from sim.core.profile import World
 from stress.case import Case
 from stress.discovery import Catalogue
 from stress.execution import Runner, open_runner

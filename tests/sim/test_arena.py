@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from sim.arena import MACHINE, PRIVATE, Arena, Field, Layout
-from sim.errors import ArenaError
+from sim.core.arena import MACHINE, PRIVATE, Arena, Field, Layout
+from sim.core.errors import ArenaError
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = [Field("stamp", 2, MACHINE), Field("pte", 8), Field("nest", 3, PRIVATE)]
 
 ATTACH = """
 import sys
-from sim.arena import *
+from sim.core.arena import *
 arena = Arena.attach(Layout([Field("stamp", 2, MACHINE), Field("pte", 8), Field("nest", 3, PRIVATE)]), int(sys.argv[1]))
 assert arena["pte"][3] == 77
 arena["pte"][4] = 78

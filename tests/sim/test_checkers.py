@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sim.audit import Audit
+from sim.checks.audit import Audit
 from sim.checks.facade import Checks
-from sim.component import Component
+from sim.core.component import Component
 from sim.versions import VERSIONS
 from stress.data import RandomData
 from tests.sim.mutations import MUTATIONS, MUTATIONS_618, Mutation

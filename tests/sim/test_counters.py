@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from sim.checks.facade import Checks
-from sim.ledger import GATHER, HOLDERS, MAPPING, NONE, PAGECACHE, TABLE
-from sim.mm_types import ZERO_PFN
-from sim.pte import DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE
+from sim.core.ledger import GATHER, HOLDERS, MAPPING, NONE, PAGECACHE, TABLE
+from sim.core.pte import DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE
+from sim.mm.mm_types import ZERO_PFN
 from stress.data import RandomData
 from stress.protocols import Strategy
 from tests.sim.programs import open_program, strategies

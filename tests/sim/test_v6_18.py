@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from sim.profile import SMALL, World
-from sim.pte import DIRTY, PRESENT, WRITE, pte_pfn
+from sim.core.profile import SMALL, World
+from sim.core.pte import DIRTY, PRESENT, WRITE, pte_pfn
 from stress.case import Case
 from stress.data import RandomData
 from stress.discovery import CATALOGUE

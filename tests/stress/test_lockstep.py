@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import trio
 
-from sim.arena import Arena, Column
-from sim.machine import Actor, Violation
+from sim.core.arena import Arena, Column
+from sim.core.machine import Actor, Violation
 from stress.case import Case
 from stress.data import RandomData, TapeData
 from stress.deadlock import cycle

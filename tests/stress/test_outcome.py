@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy
 
-from sim.arena import FIELD_SHIFT, KIND_SHIFT, RMW, SITE_SHIFT, WRITE
-from sim.machine import SITES, site_checksum
-from sim.pte import PRESENT, make_pte
-from sim.pte import WRITE as WRITE_BIT
+from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, RMW, SITE_SHIFT, WRITE
+from sim.core.machine import SITES, site_checksum
+from sim.core.pte import PRESENT, make_pte
+from sim.core.pte import WRITE as WRITE_BIT
 from stress.case import Case
 from stress.data import RandomData, TapeData
 from stress.execution import Runner, open_runner

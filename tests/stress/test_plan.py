@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sim.profile import REAL, SMALL
+from sim.core.profile import REAL, SMALL
 from stress.plan import LEASE_SECONDS_MAX, PORTFOLIO, REAL_EVERY, Lease, Plan, Settings
 from stress.store import CaseRow
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.machine import site
+from sim.core.machine import site
 from stress import replay as replay_module
 from stress.case import Case
 from stress.data import RandomData

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sim import pte
-from sim.arena import LOAD_THROUGH_TLB, READ, RMW, WRITE
-from sim.machine import SiteInfo
+from sim.core import pte
+from sim.core.arena import LOAD_THROUGH_TLB, READ, RMW, WRITE
+from sim.core.machine import SiteInfo
 from stress.case import Case
 from stress.data import TapeData
 from stress.execution import open_runner

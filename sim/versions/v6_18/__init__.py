@@ -6,15 +6,15 @@ mapcount per page, is another kernel.
 
 from __future__ import annotations
 
-from sim.component import Component
+from sim.core.component import Component
 from sim.versions.v6_18.audit import Audit618
 from sim.versions.v6_18.checks import Checks618
-from sim.versions.v6_18.fault import PageFault618
 from sim.versions.v6_18.filemap import Filemap618
 from sim.versions.v6_18.huge_memory import HugeMemory618
 from sim.versions.v6_18.madvise import Madvise618
 from sim.versions.v6_18.memory import Memory618
 from sim.versions.v6_18.mmu_gather import MmuGather618
+from sim.versions.v6_18.page_fault import PageFault618
 from sim.versions.v6_18.pt_reclaim import PtReclaim
 from sim.versions.v6_18.rmap import Rmap618
 from sim.versions.v6_18.swap import Swap618

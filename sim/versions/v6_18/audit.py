@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.arena import Column
-from sim.audit import Audit
+from sim.checks.audit import Audit
+from sim.core.arena import Column
 
 
 class Audit618(Audit):

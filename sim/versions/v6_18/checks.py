@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column
 from sim.checks.base import Checker
 from sim.checks.facade import Checks
 from sim.checks.references import ReferenceChecks
+from sim.core.arena import Cells, Column
 
 
 class ReferenceChecks618(ReferenceChecks):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sim.arena import Column
-from sim.filemap import AROUND_GET, AROUND_LOOKUP, AROUND_PTE, AROUND_REF, AROUND_TRYLOCK, Filemap
-from sim.ledger import PAGECACHE, TRANSIENT
-from sim.machine import site
-from sim.versions.v6_18.fault import PageFault618
+from sim.core.arena import Column
+from sim.core.ledger import PAGECACHE, TRANSIENT
+from sim.core.machine import site
+from sim.mm.filemap import AROUND_GET, AROUND_LOOKUP, AROUND_PTE, AROUND_REF, AROUND_TRYLOCK, Filemap
+from sim.versions.v6_18.page_fault import PageFault618
 
 AROUND_PMD = site("filemap_map_pages", "read pmd")
 AROUND_PUT = site("filemap_map_folio_range", "drop reference")
@@ -55,7 +55,7 @@ class Filemap618(Filemap):
 
     def range_of(self, vma: int, at: int, page: int, passed: int) -> tuple[int, int]:
         """Return the first page to map and how many: the whole folio if it fits, else the ``passed`` pages of it that the window has."""
-        handler = self.k.fault
+        handler = self.k.page_fault
         assert isinstance(handler, PageFault618)
         file, index = self.vma_file[vma] - 1, at - self.vma_start[vma] + self.vma_pgoff[vma]
         whole = handler.pages_to_map(vma, at, page) if self.can_map_large(file, index, page) else 1
@@ -79,9 +79,9 @@ class Filemap618(Filemap):
         """Map ``run`` pages, ``held`` saying whether the look-up's reference is still to be had; a small folio needs no other."""
         folio, ptep = self.k.page_head(page), self.k.pgtable.ptep(table, at)
         if not self.page_order[folio]:
-            await self.k.fault.set_pte_range(cpu, vma, at, ptep, page, 1, False, 0)
+            await self.k.page_fault.set_pte_range(cpu, vma, at, ptep, page, 1, False, 0)
             return
-        await self.k.fault.set_pte_range(cpu, vma, at, ptep, page, run, False, 0, PAGECACHE)
+        await self.k.page_fault.set_pte_range(cpu, vma, at, ptep, page, run, False, 0, PAGECACHE)
         await self.m.add(AROUND_REF, self.page_ref, folio, run - held, PAGECACHE)
         if held:
             self.k.ledger.move(TRANSIENT, PAGECACHE, folio, 1)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sim.arena import Column, Field
-from sim.huge_memory import LOCK, UNLOCK, HugeMemory
-from sim.machine import site
+from sim.core.arena import Column, Field
+from sim.core.machine import site
+from sim.mm.huge_memory import LOCK, UNLOCK, HugeMemory
 
 TEST_PARTIAL = site("deferred_split_folio", "read partially_mapped")
 SET_PARTIAL = site("deferred_split_folio", "set partially_mapped")

@@ -1,16 +1,16 @@
 """MADV_DONTNEED (mm/madvise.c, v6.18): one gather for the whole call, under the VMA's lock if the range is inside one VMA.
 
-The mmap lock, taken for reading, stands for the VMA's: see :mod:`sim.fault`. In that case it is dropped before the gather is finished, so
+The mmap lock, taken for reading, stands for the VMA's: see :mod:`sim.mm.page_fault`. In that case it is dropped before the gather is finished, so
 that others may unmap the range, and free its tables, while TLB entries for it are still to be flushed.
 """
 
 from __future__ import annotations
 
-from sim.arena import Cells
-from sim.machine import site
-from sim.madvise import LOCK, UNLOCK, Madvise
-from sim.memory import ZapDetails
-from sim.mm_types import VM_UFFD_WP
+from sim.core.arena import Cells
+from sim.core.machine import site
+from sim.mm.madvise import LOCK, UNLOCK, Madvise
+from sim.mm.memory import ZapDetails
+from sim.mm.mm_types import VM_UFFD_WP
 
 VMA_UNLOCK = site("madvise_walk_vmas", "unlock the VMA")
 

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from sim.machine import site
-from sim.memory import Memory, Zap, ZapDetails
-from sim.mm_types import NR_MM_COUNTERS
-from sim.pte import PFN_SHIFT, PRESENT
+from sim.core.machine import site
+from sim.core.pte import PFN_SHIFT, PRESENT
+from sim.mm.memory import Memory, Zap, ZapDetails
+from sim.mm.mm_types import NR_MM_COUNTERS
 
 SWAP_SCAN = site("swap_pte_batch", "read pte")
 

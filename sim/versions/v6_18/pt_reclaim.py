@@ -9,10 +9,10 @@ Lock order: mmap_lock, PTL, then the PML by trylock; or PML, then PTL.
 
 from __future__ import annotations
 
-from sim.arena import Column
-from sim.component import Component
-from sim.machine import site
-from sim.memory import ZapDetails
+from sim.core.arena import Column
+from sim.core.component import Component
+from sim.core.machine import site
+from sim.mm.memory import ZapDetails
 
 TRYLOCK = site("try_get_and_clear_pmd", "trylock pml")
 FAST_READ = site("try_get_and_clear_pmd", "read pmd")

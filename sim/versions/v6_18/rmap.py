@@ -11,9 +11,9 @@ Lock order: PTL, ``page_mm_ids_lock`` (a leaf). An mm's id is its number plus on
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Cells, Column, Field
-from sim.machine import site
-from sim.rmap import DEC, DEC_MAPPED, INC, INC_MAPPED, Rmap
+from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.machine import site
+from sim.mm.rmap import DEC, DEC_MAPPED, INC, INC_MAPPED, Rmap
 
 LOCK = site("folio_lock_large_mapcount", "lock mm ids")
 UNLOCK = site("folio_unlock_large_mapcount", "unlock mm ids")

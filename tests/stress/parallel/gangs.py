@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sim.ledger import GATHER
-from sim.machine import site
+from sim.core.ledger import GATHER
+from sim.core.machine import site
 from stress.case import Case
 from stress.discovery import CATALOGUE, DEFAULT_CATALOGUE, Catalogue
 from stress.parallel.gang import Gang

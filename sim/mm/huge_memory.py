@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Cells, Column, Field
-from sim.component import Component
-from sim.machine import site
+from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.component import Component
+from sim.core.machine import site
 
 LOOK = site("deferred_split_folio", "look whether it is queued")
 LOCK = site("deferred_split_folio", "lock split queue")

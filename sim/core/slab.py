@@ -7,9 +7,9 @@ reuse in last-in first-out order are not modelled.
 
 from __future__ import annotations
 
-from sim.arena import Column, Field
-from sim.errors import WorldError
-from sim.machine import Machine
+from sim.core.arena import Column, Field
+from sim.core.errors import WorldError
+from sim.core.machine import Machine
 
 SLOTS_PER_WORD = 62
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sim.component import Component
+from sim.core.component import Component
 
 SMALL, REAL = "small", "real"
 

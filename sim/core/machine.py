@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from sim.arena import SITE_SHIFT, Column
+from sim.core.arena import SITE_SHIFT, Column
 
 
 class Abandon(BaseException):
@@ -106,7 +106,7 @@ class Actor:
 class Machine(ABC):
     """Runs actors; offers the model its primitives.
 
-    ``holder`` names who holds a reference (see :mod:`sim.ledger`); it is handed to the column's watch in the
+    ``holder`` names who holds a reference (see :mod:`sim.core.ledger`); it is handed to the column's watch in the
     same step. Every primitive may raise :class:`Abandon`, and :class:`Violation` if a checker objects.
     """
 

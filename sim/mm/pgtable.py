@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.arena import PRIVATE, Cells, Column, Field
-from sim.component import Component
-from sim.ledger import TABLE, TRANSIENT
-from sim.machine import site
-from sim.pte import ACCESS_BITS, DIRTY, PFN_SHIFT, UFFD_WP, WRITE, YOUNG
-from sim.slab import Slab
+from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.component import Component
+from sim.core.ledger import TABLE, TRANSIENT
+from sim.core.machine import site
+from sim.core.pte import ACCESS_BITS, DIRTY, PFN_SHIFT, UFFD_WP, WRITE, YOUNG
+from sim.core.slab import Slab
 
 MAP_PMD = site("pte_offset_map_lock", "read pmd")
 LOCK_PTL = site("pte_offset_map_lock", "lock ptl")

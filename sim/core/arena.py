@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sim.errors import ArenaError
+from sim.core.errors import ArenaError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,9 +10,9 @@ Left out: memcg, page types, the pin count of large folios, PG_hwpoison.
 
 from __future__ import annotations
 
-from sim.arena import MACHINE, PRIVATE, Cells, Column, Field
-from sim.component import Component
-from sim.pte import WRITE
+from sim.core.arena import MACHINE, PRIVATE, Cells, Column, Field
+from sim.core.component import Component
+from sim.core.pte import WRITE
 
 MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES = range(4)
 NR_MM_COUNTERS = 4

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from sim.arena import PRIVATE, Cells, Column, Field
-from sim.component import Component
-from sim.machine import site
-from sim.mm_types import MAPPING_ANON, VM_SHARED, anon_mapping
-from sim.pte import DIRTY, PRESENT, WRITE, pte_pfn
-from sim.slab import Slab
+from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.component import Component
+from sim.core.machine import site
+from sim.core.pte import DIRTY, PRESENT, WRITE, pte_pfn
+from sim.core.slab import Slab
+from sim.mm.mm_types import MAPPING_ANON, VM_SHARED, anon_mapping
 
 DEC = site("folio_remove_rmap_ptes", "mapcount -1")
 DEC_MAPPED = site("folio_remove_rmap_ptes", "nr_pages_mapped -1")

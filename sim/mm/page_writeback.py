@@ -7,9 +7,9 @@ Lock order: folio lock, i_mmap_rwsem, PTL. Left out: dirty accounting, inode lis
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column, Field
-from sim.component import Component
-from sim.machine import site
+from sim.core.arena import Cells, Column, Field
+from sim.core.component import Component
+from sim.core.machine import site
 
 MARK_DIRTY = site("folio_mark_dirty", "set PG_dirty")
 LOCK = site("write_cache_pages", "lock folio")

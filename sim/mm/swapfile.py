@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sim.arena import Column, Field
-from sim.component import Component
-from sim.machine import site
+from sim.core.arena import Column, Field
+from sim.core.component import Component
+from sim.core.machine import site
 
 FREE = site("free_swap_and_cache", "drop swap count")
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.arena import Cells, Column
-from sim.component import Component
-from sim.ledger import TRANSIENT
-from sim.machine import site
-from sim.mm_types import MM_ANONPAGES, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP, VM_WRITE, ZERO_PFN
-from sim.pte import DIRTY, KIND_MARKER, KIND_MASK, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, make_pte, pte_pfn
+from sim.core.arena import Cells, Column
+from sim.core.component import Component
+from sim.core.ledger import TRANSIENT
+from sim.core.machine import site
+from sim.core.pte import DIRTY, KIND_MARKER, KIND_MASK, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, make_pte, pte_pfn
+from sim.mm.mm_types import MM_ANONPAGES, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP, VM_WRITE, ZERO_PFN
 
 MMAP_LOCK = site("do_user_addr_fault", "lock mmap for reading")
 MMAP_UNLOCK = site("do_user_addr_fault", "unlock mmap")
@@ -45,7 +45,7 @@ MKWRITE_UNLOCK = site("fault_dirty_shared_page", "unlock folio")
 class PageFault(Component):
     """Handles one fault at a time per task; returns whether the access may be tried again."""
 
-    name = "fault"
+    name = "page_fault"
 
     pte: Column
     pmd: Column

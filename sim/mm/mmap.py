@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import errno
 
-from sim.arena import Cells, Column, Field
-from sim.component import Component
-from sim.machine import site
-from sim.mm_types import VM_MAYWRITE
-from sim.slab import Slab
+from sim.core.arena import Cells, Column, Field
+from sim.core.component import Component
+from sim.core.machine import site
+from sim.core.slab import Slab
+from sim.mm.mm_types import VM_MAYWRITE
 
 MMAP_LOCK = site("do_mmap", "lock mmap for writing")
 MMAP_UNLOCK = site("do_mmap", "unlock mmap")

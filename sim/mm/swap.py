@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.arena import PRIVATE, Cells, Column, Field
-from sim.component import Component
-from sim.ledger import GATHER, LRU, TRANSIENT
-from sim.machine import site
-from sim.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
+from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.component import Component
+from sim.core.ledger import GATHER, LRU, TRANSIENT
+from sim.core.machine import site
+from sim.mm.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
 
 PUT = site("folios_put_refs", "put references")
 GET_LRU = site("folio_add_lru", "take a reference for the batch")

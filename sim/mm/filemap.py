@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.arena import PRIVATE, Cells, Column, Field
-from sim.component import Component
-from sim.ledger import PAGECACHE, TRANSIENT
-from sim.machine import site
-from sim.mm_types import MM_FILEPAGES, MM_SHMEMPAGES, file_mapping
+from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.component import Component
+from sim.core.ledger import PAGECACHE, TRANSIENT
+from sim.core.machine import site
+from sim.mm.mm_types import MM_FILEPAGES, MM_SHMEMPAGES, file_mapping
 
 LOOKUP = site("filemap_get_folio", "read i_pages")
 TRY_GET = site("filemap_get_folio", "take reference")
@@ -103,7 +103,7 @@ class Filemap(Component):
             mapped += pages
             at += nr
         if mapped:
-            await self.k.fault.add_rss(cpu, mm, self.counter(vma), len(mapped))
+            await self.k.page_fault.add_rss(cpu, mm, self.counter(vma), len(mapped))
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return addr in mapped
 
@@ -161,7 +161,7 @@ class Filemap(Component):
                 run += 1
             if run > k:
                 ptep = self.k.pgtable.ptep(table, at + k)
-                await self.k.fault.set_pte_range(cpu, vma, at + k, ptep, page + k, run - k, False, 0, PAGECACHE)
+                await self.k.page_fault.set_pte_range(cpu, vma, at + k, ptep, page + k, run - k, False, 0, PAGECACHE)
                 await self.m.add(AROUND_REF, self.page_ref, folio, run - k, PAGECACHE)
                 mapped += range(at + k, at + run)
             k = run + 1

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.arena import PRIVATE, Cells, Column, Field
-from sim.component import Component
-from sim.machine import site
-from sim.tlb import ALL, BROADCAST, IPI
+from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.component import Component
+from sim.core.machine import site
+from sim.hardware.tlb import ALL, BROADCAST, IPI
 
 MASK = site("flush_tlb", "read mm_cpumask")
 SNOOP = site("flush_tlb", "read snoop filter")

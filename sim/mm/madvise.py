@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sim.arena import Cells, Column
-from sim.component import Component
-from sim.machine import site
+from sim.core.arena import Cells, Column
+from sim.core.component import Component
+from sim.core.machine import site
 
 LOCK = site("do_madvise", "lock mmap for reading")
 UNLOCK = site("do_madvise", "unlock mmap")

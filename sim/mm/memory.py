@@ -10,11 +10,10 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from sim.arena import Cells, Column
-from sim.component import Component
-from sim.machine import site
-from sim.mm_types import MM_ANONPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_UFFD_WP
-from sim.pte import (
+from sim.core.arena import Cells, Column
+from sim.core.component import Component
+from sim.core.machine import site
+from sim.core.pte import (
     DIRTY,
     KIND_DEVICE_PRIVATE,
     KIND_MARKER,
@@ -30,6 +29,7 @@ from sim.pte import (
     make_entry,
     pte_pfn,
 )
+from sim.mm.mm_types import MM_ANONPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_UFFD_WP
 
 MARKER = site("pte_install_uffd_wp_if_needed", "install marker")
 RSS = site("add_mm_rss_vec", "fold rss")

@@ -9,12 +9,12 @@ Left out: per-CPU lists apart from the zone's (one zone lock guards all), waterm
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Cells, Column, Field
-from sim.component import Component
-from sim.errors import WorldError
-from sim.ledger import TRANSIENT
-from sim.machine import site
-from sim.mm_types import ZERO_PFN
+from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.component import Component
+from sim.core.errors import WorldError
+from sim.core.ledger import TRANSIENT
+from sim.core.machine import site
+from sim.mm.mm_types import ZERO_PFN
 
 LOCK = site("rmqueue", "lock zone")
 UNLOCK = site("rmqueue", "unlock zone")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.arena import FIELD_SHIFT, KIND_SHIFT, READ, SITE_SHIFT, Column
 from sim.checks.base import Checker
-from sim.ledger import HOLDERS, LRU, MAPPING, NONE, PAGECACHE, TABLE
-from sim.mm_types import MAPPING_ANON, MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, NR_MM_COUNTERS, ZERO_PFN
-from sim.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
+from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, READ, SITE_SHIFT, Column
+from sim.core.ledger import HOLDERS, LRU, MAPPING, NONE, PAGECACHE, TABLE
+from sim.core.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
+from sim.mm.mm_types import MAPPING_ANON, MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, NR_MM_COUNTERS, ZERO_PFN
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,10 +17,10 @@ Left out: hugetlb, need_flush_all, the encoded-page consumers of zone-device mem
 
 from __future__ import annotations
 
-from sim.arena import PRIVATE, Cells, Column, Field
-from sim.component import Component
-from sim.ledger import GATHER, TABLE, TRANSIENT
-from sim.machine import site
+from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.component import Component
+from sim.core.ledger import GATHER, TABLE, TRANSIENT
+from sim.core.machine import site
 
 ENCODED_PAGE_BIT_DELAY_RMAP = 1
 ENCODED_PAGE_BIT_NR_PAGES_NEXT = 2

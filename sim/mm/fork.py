@@ -12,12 +12,12 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from sim.arena import Cells, Column
-from sim.component import Component
-from sim.ledger import TRANSIENT
-from sim.machine import site
-from sim.mm_types import MM_ANONPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP
-from sim.pte import DIRTY, KIND_MARKER, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, pte_pfn
+from sim.core.arena import Cells, Column
+from sim.core.component import Component
+from sim.core.ledger import TRANSIENT
+from sim.core.machine import site
+from sim.core.pte import DIRTY, KIND_MARKER, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, pte_pfn
+from sim.mm.mm_types import MM_ANONPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP
 
 LOCK = site("dup_mmap", "lock parent mmap for writing")
 LOCK_CHILD = site("dup_mmap", "lock child mmap for writing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from sim.arena import SHARED, Field
+from sim.core.arena import SHARED, Field
 
 if TYPE_CHECKING:
     from sim.kernel import Kernel

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.arena import MACHINE, PRIVATE, Cells, Column, Field
-from sim.component import Component
-from sim.machine import Actor, site
-from sim.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
+from sim.core.arena import MACHINE, PRIVATE, Cells, Column, Field
+from sim.core.component import Component
+from sim.core.machine import Actor, site
+from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
 
 LOAD = site("user_load", "load through TLB")
 STORE = site("user_store", "store through TLB")

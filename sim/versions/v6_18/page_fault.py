@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sim.arena import Column
-from sim.fault import PTE_CHECK, PageFault
-from sim.ledger import TRANSIENT
-from sim.machine import site
-from sim.mm_types import VM_UFFD_WP
-from sim.pte import DIRTY, WRITE
+from sim.core.arena import Column
+from sim.core.ledger import TRANSIENT
+from sim.core.machine import site
+from sim.core.pte import DIRTY, WRITE
+from sim.mm.mm_types import VM_UFFD_WP
+from sim.mm.page_fault import PTE_CHECK, PageFault
 from sim.versions.v6_18.rmap import LOCK, UNLOCK
 
 REUSE_TOTAL = site("__wp_can_reuse_large_anon_folio", "read large mapcount")

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.arena import MACHINE, Cells, Field
-from sim.component import Component
-from sim.machine import Violation
+from sim.core.arena import MACHINE, Cells, Field
+from sim.core.component import Component
+from sim.core.machine import Violation
 
 NONE, MAPPING, GATHER, PAGECACHE, LRU, TRANSIENT, TABLE = range(7)
 HOLDERS = ("none", "mapping", "gather", "page cache", "LRU batch", "transient", "page table")

@@ -6,10 +6,10 @@ readers' sections (a section with interrupts off counts), and only when all have
 
 from __future__ import annotations
 
-from sim import slab
-from sim.arena import Column, Field
-from sim.component import Component
-from sim.machine import Actor, site
+from sim.core import slab
+from sim.core.arena import Column, Field
+from sim.core.component import Component
+from sim.core.machine import Actor, site
 
 QUEUE = site("call_rcu", "queue table")
 COUNT = site("call_rcu", "count callback")
