@@ -20,17 +20,17 @@ from trio.lowlevel import Abort, Task, current_task, reschedule, wait_task_resch
 from sim.core.profile import SMALL
 from stress.campaign import Budget, Campaign
 from stress.case import Case
-from stress.data import RandomData
-from stress.discovery import DEFAULT_CATALOGUE
+from stress.catalogue import DEFAULT_CATALOGUE
 from stress.errors import UsageError
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
 from stress.parallel.bench import bench_parallel
 from stress.parallel.gang import why_not
 from stress.plan import Settings
 from stress.store import Store
 
 if TYPE_CHECKING:
-    from stress.discovery import Catalogue
+    from stress.catalogue import Catalogue
     from stress.execution import Runner
 
 STRATEGIES = ("random", "pct")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.core.profile import REAL, SMALL
-from stress.discovery import DEFAULT_CATALOGUE, find_catalogue
+from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.fleet import Fleet, Order, WorkerError, WorkerProcess, foremost
 from stress.plan import PARALLEL_EVERY, PROCESSES, Lease, Plan, Settings, rows_of
@@ -28,7 +28,7 @@ from stress.store import Batch, Failure, Store
 from stress.summary import summary
 
 if TYPE_CHECKING:
-    from stress.discovery import Catalogue
+    from stress.catalogue import Catalogue
 
 TWIN_EVERY = 64
 """One execution in so many is run twice."""

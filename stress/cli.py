@@ -19,7 +19,7 @@ from stress.errors import CLEAN, FAILED, INTERRUPTED, USAGE, UsageError, Zapstre
 from stress.output import put_json, settle
 
 if TYPE_CHECKING:
-    from stress.discovery import Catalogue
+    from stress.catalogue import Catalogue
 
 COMMANDS = {
     "campaign": "search for violations, on all cores, and keep every failure",
@@ -121,7 +121,7 @@ def _dispatch(words: list[str], catalogue: Catalogue | None) -> int:
 
 
 def _catalogue() -> Catalogue:
-    from stress.discovery import CATALOGUE
+    from stress.catalogue import CATALOGUE
 
     return CATALOGUE
 

@@ -14,7 +14,7 @@ from stress.report import headline, page
 from stress.trace import Trace, capture, encode
 
 if TYPE_CHECKING:
-    from stress.discovery import Catalogue
+    from stress.catalogue import Catalogue
     from stress.outcome import Outcome
 
 

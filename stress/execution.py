@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from sim.core.arena import Arena
 from sim.core.machine import Actor, Violation
 from stress.case import Case
-from stress.data import PLAIN
-from stress.discovery import CATALOGUE, Catalogue
-from stress.lockstep import Lockstep
+from stress.catalogue import CATALOGUE, Catalogue
+from stress.machine.chance import PLAIN
+from stress.machine.driver import DirectDriver, Driver, plain_session
+from stress.machine.lockstep import Lockstep
+from stress.machine.protocols import Strategy, Tape, Verdict
 from stress.outcome import Outcome
-from stress.protocols import Strategy, Tape, Verdict
-from stress.stepping import DirectDriver, Driver, plain_session
 from stress.steps import Recorder
 from stress.strategies.sequential import Strategy as Sequential
 
@@ -150,6 +150,6 @@ async def open_runner(
 def _session(machine: Lockstep, driver: str) -> AbstractAsyncContextManager[Driver]:
     if driver == "plain":
         return plain_session(machine)
-    from stress.drivers import DRIVERS, session
+    from stress.machine.trio_drivers import DRIVERS, session
 
     return session(machine, DRIVERS[driver])

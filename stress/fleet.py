@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import trio
 
-from stress.discovery import DEFAULT_CATALOGUE, ROOT
+from stress.catalogue import DEFAULT_CATALOGUE, ROOT
 from stress.errors import FAILED, ZapstressError
 from stress.pulse import STARTED, Pulse
 

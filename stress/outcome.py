@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WRITE, Layout
 from sim.core.machine import SITES
-from stress.lockstep import TLB_SHIFT, VERSION_BITS
+from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS
 
 if TYPE_CHECKING:
     import numpy as np
 
     from stress.execution import Runner
-    from stress.protocols import Verdict
+    from stress.machine.protocols import Verdict
 
     Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -15,12 +15,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sim.core.profile import REAL, SMALL
-from stress.discovery import DEFAULT_KERNEL
+from stress.catalogue import DEFAULT_KERNEL
 from stress.errors import UsageError
 from stress.store import CaseRow
 
 if TYPE_CHECKING:
-    from stress.discovery import Catalogue
+    from stress.catalogue import Catalogue
 
 LEASE_SECONDS_FIRST, LEASE_SECONDS_MAX = 0.02, 0.5
 LEASE_COUNT_FIRST, LEASE_COUNT_MAX = 8, 4096

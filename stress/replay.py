@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stress.case import Case
-from stress.data import TapeData
-from stress.discovery import CATALOGUE, DEFAULT_KERNEL, Catalogue, is_file, sources_hash
+from stress.catalogue import CATALOGUE, DEFAULT_KERNEL, Catalogue, is_file, sources_hash
 from stress.errors import Divergence, UsageError
 from stress.execution import Runner, open_runner
+from stress.machine.chance import TapeData
 from stress.outcome import CHECK_BYTES, Outcome
 from stress.signature import signature_of
 from stress.steps import step_at
 from stress.strategies.replay import Strategy as Replay
 
 if TYPE_CHECKING:
-    from stress.protocols import Strategy
+    from stress.machine.protocols import Strategy
     from stress.trace import Trace
 
 

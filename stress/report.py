@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from stress.lockstep import TLB_SHIFT
+from stress.machine.lockstep import TLB_SHIFT
 from stress.steps import Step, actor_name, steps, words
 
 if TYPE_CHECKING:

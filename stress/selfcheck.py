@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.core.profile import SMALL
-from stress.discovery import DEFAULT_CATALOGUE, DEFAULT_KERNEL
+from stress.catalogue import DEFAULT_CATALOGUE, DEFAULT_KERNEL
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED, StorageError
 from stress.fleet import Fleet, Order, WorkerProcess, foremost
 from stress.plan import SEED_BITS, Lease, Plan, Settings, rows_of
 from stress.trace import write_atomically
 
 if TYPE_CHECKING:
-    from stress.discovery import Catalogue
+    from stress.catalogue import Catalogue
 
 FIND_EXECUTIONS_MAX = 50_000
 """Executions in which a fault must be found."""
@@ -95,7 +95,7 @@ class Selfcheck:
         self, cells: list[Cell], scenarios: tuple[str, ...], workers: int, seed: int, directory: Path, catalogue: str, kernel: str = DEFAULT_KERNEL
     ) -> None:
         self.cells, self.scenarios, self.seed, self.directory, self.kernel = cells, scenarios, seed, directory, kernel
-        from stress.discovery import find_catalogue
+        from stress.catalogue import find_catalogue
 
         self.catalogue: Catalogue = find_catalogue(catalogue)
         self.fleet = Fleet(workers, catalogue)

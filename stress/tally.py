@@ -18,7 +18,7 @@ from stress.store import TOGETHER
 from stress.trace import Trace, capture
 
 if TYPE_CHECKING:
-    from stress.discovery import Catalogue
+    from stress.catalogue import Catalogue
     from stress.execution import Outcome, Runner
     from stress.parallel.recording import Recording
 

@@ -91,7 +91,7 @@ class Trace:
 
 def capture(outcome: Outcome, strategy: str) -> Trace:
     """Return the trace of ``outcome``, which is the latest of its runner; ``strategy`` is the name of what chose."""
-    from stress.discovery import sources_hash
+    from stress.catalogue import sources_hash
 
     runner = outcome.runner
     return Trace(

@@ -24,20 +24,20 @@ import trio
 
 from sim.core.errors import SimError
 from sim.core.machine import SITES
-from stress.data import RandomData
-from stress.discovery import find_catalogue, spec_of
+from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
 from stress.evidence import encoded_trace
 from stress.execution import Case, Runner, open_runner
+from stress.machine.chance import RandomData
 from stress.pulse import CASE, LEASE, SEED, STARTED, Pulse
 from stress.replay import Mode, compare, replay
 from stress.tally import Tally, twin_digest, twinned
 from stress.trace import decode
 
 if TYPE_CHECKING:
-    from stress.discovery import Catalogue
+    from stress.catalogue import Catalogue
+    from stress.machine.protocols import Strategy
     from stress.parallel.gang import Gang
-    from stress.protocols import Strategy
 
 RUNNERS_MAX = 256
 """Cases that a worker keeps open: each holds an arena, a descriptor and a nursery."""
@@ -234,7 +234,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m stress.worker")
     parser.add_argument("--pulse", type=int, required=True)
     parser.add_argument("--life", type=int, required=True)
-    parser.add_argument("--catalogue", default="stress.discovery:CATALOGUE")
+    parser.add_argument("--catalogue", default="stress.catalogue:CATALOGUE")
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")

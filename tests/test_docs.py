@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from stress.case import Case
+from stress.catalogue import CATALOGUE
 from stress.cli import COMMANDS
-from stress.data import RandomData
-from stress.discovery import CATALOGUE
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, SKIPPED, USAGE, VIOLATED
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
+from stress.machine.driver import run_plain
 from stress.replay import Replayed
 from stress.report import page
-from stress.stepping import run_plain
 from stress.store import SCHEMA, VERSION
 from stress.trace import VERSION as TRACE_VERSION
 from stress.trace import capture

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("sim", "stress", "scenarios")
-DISCOVERY = "stress/discovery.py"
+DISCOVERY = "stress/catalogue.py"
 
 FUNCTION_LINES_MAX, FILE_LINES_MAX = 30, 400
 
@@ -134,7 +134,7 @@ def shared_columns() -> frozenset[str]:
     from sim.core.arena import SHARED
     from sim.core.profile import SMALL, World
     from sim.kernel import VERSIONS, compose
-    from stress.discovery import CATALOGUE
+    from stress.catalogue import CATALOGUE
 
     names = set()
     for profile in map(CATALOGUE.profile, CATALOGUE.profiles()):
@@ -282,7 +282,7 @@ def test_lines_files_and_functions_are_short() -> None:
     found(problems)
 
 
-LONG = ("stress/lockstep.py",)
+LONG = ("stress/machine/lockstep.py",)
 """Files that may be longer: the machine's primitives repeat their first lines, because a call would cost as much as the step."""
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from stress.catalogue import CATALOGUE
 from stress.cli import main
-from stress.discovery import CATALOGUE
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 from sim.core.arena import MACHINE, PRIVATE, Arena, Field, Layout
 from sim.core.machine import Actor, Machine, Violation, site
 from sim.core.profile import Profile, World, kernel_geometry, small_geometry
-from stress.discovery import Catalogue, choose, user_component
+from stress.catalogue import Catalogue, choose, user_component
 from stress.scenario import Scenario
 
 READ, WRITE_BACK, ADD = site("toy_increment", "read counter"), site("toy_increment", "write counter"), site("toy_add", "add")

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if not 0 < args.seconds <= 3600:
         raise UsageError("--seconds is a number of seconds from 0 to 3600")
     from stress.bench import Selection, bench_steps
-    from stress.discovery import choose, spec_of
+    from stress.catalogue import choose, spec_of
 
     known = args.catalogue.scenarios()
     scenarios = tuple(choose("scenario", name, known) for name in args.scenario or known)

@@ -14,7 +14,7 @@ from stress.output import put, put_json
 from stress.parsing import positive
 
 if TYPE_CHECKING:
-    from stress.discovery import Catalogue
+    from stress.catalogue import Catalogue
     from stress.plan import Settings
 
 SEED_DRAWN_BITS = 24
@@ -80,7 +80,7 @@ def duration(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     """Run the campaign; print its summary."""
     from stress.campaign import Budget, run_campaign
-    from stress.discovery import spec_of
+    from stress.catalogue import spec_of
     from stress.progress import show
     from stress.summary import text
 
@@ -139,7 +139,7 @@ def renamed(given: dict[str, Any]) -> dict[str, Any]:
 
 def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
     """Return settings of which every name exists. Raises UsageError."""
-    from stress.discovery import choose, is_file, once
+    from stress.catalogue import choose, is_file, once
     from stress.plan import PORTFOLIO, Settings
 
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}

@@ -51,10 +51,10 @@ def run(args: argparse.Namespace) -> int:
 
 def chosen(args: argparse.Namespace) -> int:
     """Run what is asked for: one program, races, or programs from seeds."""
+    from stress.catalogue import choose, spec_of
     from stress.conform.session import Plan, exit_status, machine_profile, nearest_kernel, save, summary
     from stress.conform.session import run as compare
     from stress.conform.worker import Setting
-    from stress.discovery import choose, spec_of
 
     known = args.catalogue
     kernel = args.kernel or nearest_kernel(platform.release(), list(known.kernels()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from stress.discovery import KINDS
+from stress.catalogue import KINDS
 from stress.errors import CLEAN
 from stress.output import put, put_json
 

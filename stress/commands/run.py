@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from stress.case import Case
-from stress.data import RandomData
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
 from stress.output import put, put_json
 from stress.parsing import positive
 from stress.replay import Mode, replay
@@ -19,7 +19,7 @@ from stress.report import page
 from stress.trace import Trace, capture, ending_of, save
 
 if TYPE_CHECKING:
-    from stress.discovery import Catalogue
+    from stress.catalogue import Catalogue
     from stress.execution import Runner
     from stress.outcome import Outcome
 

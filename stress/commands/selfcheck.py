@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from stress.catalogue import DEFAULT_KERNEL
 from stress.commands.campaign import RESULTS, cores, directory, seed
-from stress.discovery import DEFAULT_KERNEL
 from stress.errors import UsageError
 from stress.output import put, put_json
 from stress.parsing import positive
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fill the matrix and print it."""
-    from stress.discovery import choose, spec_of
+    from stress.catalogue import choose, spec_of
     from stress.selfcheck import Selfcheck, matrix, run_selfcheck
 
     known = args.catalogue

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Execute the trace again, and print the page."""
-    from stress.stepping import run_plain
+    from stress.machine.driver import run_plain
     from stress.trace import load
 
     trace = load(args.trace)

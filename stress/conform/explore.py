@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, READ, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WAIT, WRITE
-from stress.lockstep import TLB_SHIFT, VERSION_BITS, Lockstep
-from stress.stepping import PlainDriver
+from stress.machine.driver import PlainDriver
+from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, Lockstep
 
 LOCATION_MASK = (1 << KIND_SHIFT) - 1
 KIND_MASK = (1 << SITE_SHIFT - KIND_SHIFT) - 1

@@ -17,13 +17,13 @@ from sim.kernel import Kernel
 from sim.mm.mm_types import MAPPING_ANON, VM_SHARED
 from sim.task import Task
 from stress.conform.observation import Frames, Page, Process, Vma
-from stress.data import PLAIN
 from stress.errors import ZapstressError
-from stress.lockstep import Lockstep
+from stress.machine.chance import PLAIN
+from stress.machine.driver import PlainDriver
+from stress.machine.lockstep import Lockstep
 from stress.programs.operations import Operation
 from stress.programs.program import Program
 from stress.programs.space import PROCESSES_MAX, File, Space
-from stress.stepping import PlainDriver
 from stress.strategies.sequential import Strategy as Sequential
 
 STEPS_MAX = 1_000_000

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stress.catalogue import Catalogue
 from stress.conform.agents import Agents
 from stress.conform.compare import broken
 from stress.conform.explore import Explored
@@ -24,7 +25,6 @@ from stress.conform.rules import Settled, settle
 from stress.conform.seeds import RACE_PAGES, race_from_seed
 from stress.conform.shrink import shrink
 from stress.conform.worker import SHRINK_SECONDS_MAX, Setting, composer
-from stress.discovery import Catalogue
 from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED, Skipped
 from stress.programs.program import RACERS, Program
 from stress.programs.space import THREADS_MAX

@@ -23,7 +23,7 @@ from stress.conform.model import RACE_VERSION, TOKEN_SHIFT, Compose, ModelRun, M
 from stress.conform.observation import Difference, Observation, Process
 from stress.conform.observation import Frames as Names
 from stress.conform.procfs import Frames
-from stress.data import PLAIN
+from stress.machine.chance import PLAIN
 from stress.programs.operations import Dontneed, Fork, Operation
 from stress.programs.program import RACERS, Program
 

@@ -8,13 +8,13 @@ from multiprocessing.connection import Connection
 
 from sim.core.profile import REAL, Profile, World
 from sim.kernel import Kernel
+from stress.catalogue import Catalogue
 from stress.conform.listing import listing
 from stress.conform.model import Compose
 from stress.conform.mthp import Sizes
 from stress.conform.rig import Found, Rig, Tally
 from stress.conform.seeds import from_seed
 from stress.conform.shrink import shrink
-from stress.discovery import Catalogue
 from stress.programs.program import Program
 
 SHRINK_SECONDS_MAX = 60.0
@@ -114,7 +114,7 @@ def shrunk(rig: Rig, found: Found) -> tuple[Found, bool]:
 
 def work(connection: Connection, spec: str, setting: Setting, cpu: int) -> None:
     """Be a worker: answer (seeds, sizes, known signatures) with a Result or an exception, until the other end closes."""
-    from stress.discovery import find_catalogue
+    from stress.catalogue import find_catalogue
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -18,10 +18,10 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from stress.discovery import ROOT
+from stress.catalogue import ROOT
 
 SOURCES = (
-    "sim/core/arena.py", "sim/core/ledger.py", "sim/core/pte.py", "stress/lockstep.py", "stress/parallel/atomics.py", "stress/parallel/board.py",
+    "sim/core/arena.py", "sim/core/ledger.py", "sim/core/pte.py", "stress/machine/lockstep.py", "stress/parallel/atomics.py", "stress/parallel/board.py",
     "stress/parallel/native.py",
 )  # fmt: skip
 """The files that go into what is compiled."""

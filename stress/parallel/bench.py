@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from sim.core.arena import FIELD_SHIFT
 from sim.core.profile import SMALL
 from stress.case import Case
-from stress.data import RandomData
-from stress.discovery import spec_of
+from stress.catalogue import spec_of
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
 from stress.outcome import FIELD_MASK, INDEX_MASK
 from stress.parallel.gang import Gang
 from stress.parallel.settings import Settings
 
 if TYPE_CHECKING:
-    from stress.discovery import Catalogue
+    from stress.catalogue import Catalogue
     from stress.execution import Runner
 
 WORKLOAD = "sharers_at_work"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from stress.deadlock import explain
+from stress.machine.deadlock import explain
 from stress.parallel.board import READERS_MAX, READS, WAITS, Board
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Standstill:
-    """A gang at rest, seen as what :func:`stress.deadlock.explain` asks of a machine."""
+    """A gang at rest, seen as what :func:`stress.machine.deadlock.explain` asks of a machine."""
 
     def __init__(self, board: Board, runner: Runner, translate: Callable[[int], int]) -> None:
         self.arena = runner.arena

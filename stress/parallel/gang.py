@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import SITE_SHIFT
 from sim.core.machine import Violation, site, site_info
-from stress.discovery import ROOT
+from stress.catalogue import ROOT
 from stress.errors import FAILED, SKIPPED, UsageError, ZapstressError
 from stress.parallel.board import ABORT, DEADLOCK, ERROR, FLAG, FLAG_VALUE, FULL, HUNG, KILLED, PROCESSES_MAX, SEQ, SYMPTOM, Board
 from stress.parallel.deadlock import explain_board

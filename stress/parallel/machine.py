@@ -18,14 +18,14 @@ from typing import Any
 
 from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, WAIT, Arena, Column
 from sim.core.machine import Abandon, Actor
-from stress.data import RandomData
-from stress.executing import Executing
-from stress.lockstep import ACCESS, not_owner
+from stress.machine.base import Executing
+from stress.machine.chance import RandomData
+from stress.machine.lockstep import ACCESS, not_owner
+from stress.machine.protocols import Verdict
+from stress.machine.scheduler import hand_over
 from stress.parallel import native
 from stress.parallel.board import ABORT, ERROR, FULL, LOG_AT, MADE, OVER, PAUSE, READS, REST, SEQ, SPINS, STRIPES_AT, UNFINISHED, WAITS, WORD, Board
 from stress.parallel.pace import Pace
-from stress.protocols import Verdict
-from stress.turns import hand_over
 
 ROLES = {"page_ref": native.REFERENCES, "pte": native.ENTRIES, "page_mapcount": native.COUNTS}
 """Columns that native steps watch over."""

@@ -17,16 +17,16 @@ import trio
 from sim.core.arena import Arena
 from sim.core.machine import SITES, Actor
 from stress.case import Case
-from stress.discovery import find_catalogue
-from stress.drivers import FastDriver, session
+from stress.catalogue import find_catalogue
 from stress.execution import composed
+from stress.machine.trio_drivers import FastDriver, session
 from stress.parallel.board import Board
 from stress.parallel.machine import Parallel
 from stress.parallel.unwatched import unwatched
 
 if TYPE_CHECKING:
-    from stress.discovery import Catalogue
-    from stress.stepping import Driver
+    from stress.catalogue import Catalogue
+    from stress.machine.driver import Driver
 
 MESSAGE_BYTES_MAX = 1 << 18
 """Of an order or an answer."""

@@ -17,7 +17,7 @@ from typing import Any
 from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, STORE_THROUGH_TLB
 from sim.core.ledger import MAPPING, NONE, TRANSIENT
 from sim.core.pte import PFN_SHIFT, PRESENT, SPECIAL
-from stress.lockstep import TLB_SHIFT, VERSION_BITS, VERSION_MASK
+from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, VERSION_MASK
 from stress.parallel.atomics import compare_exchange, compiled, exchange, fetch_add, load, release, store
 from stress.parallel.board import ABORT, FLAG, FLAG_VALUE, LINE, SEQ, STRIPE_MET, STRIPE_PLACE, STRIPES, SYMPTOM, VERSION
 

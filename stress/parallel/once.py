@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from stress.discovery import spec_of
+from stress.catalogue import spec_of
 from stress.errors import StorageError, UsageError
 from stress.parallel.gang import Gang
 from stress.parallel.recording import OVER, replayed

@@ -11,10 +11,10 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from stress.machine.scheduler import hand_over
 from stress.parallel import native
 from stress.parallel.board import ABORT, DEADLOCK, MADE, OVER, PAUSE, PAUSED, READY, REST, UNFINISHED, WORD
 from stress.rng import WORD_BITS, raw_words
-from stress.turns import hand_over
 
 if TYPE_CHECKING:
     from stress.parallel.machine import Parallel

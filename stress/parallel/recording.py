@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sim.core.machine import Violation, site_info
-from stress.data import TapeData
 from stress.errors import Divergence
+from stress.machine.chance import TapeData
+from stress.machine.protocols import Verdict
 from stress.outcome import Outcome, digest_of, rows_of
-from stress.protocols import Verdict
 from stress.strategies.replay import Strategy as Replay
 
 if TYPE_CHECKING:

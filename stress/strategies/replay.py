@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stress.errors import Divergence
 
 if TYPE_CHECKING:
-    from stress.protocols import Strategy as StrategyLike
+    from stress.machine.protocols import Strategy as StrategyLike
 
 
 class Strategy:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from stress.catalogue import ROOT
 from stress.cli import main
 from stress.conform import procfs
 from stress.conform.listing import listing
@@ -20,7 +21,6 @@ from stress.conform.rules import read
 from stress.conform.seeds import from_seed
 from stress.conform.session import nearest_kernel
 from stress.conform.worker import finding
-from stress.discovery import ROOT
 from stress.errors import CLEAN, INTERRUPTED, SKIPPED, USAGE, VIOLATED
 from tests.conformance.alterations import ALTERATIONS
 from tests.conformance.machine import first_difference, needs_the_kernel, rig

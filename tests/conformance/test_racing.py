@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stress.catalogue import CATALOGUE, Catalogue
 from stress.cli import main
 from stress.conform.observation import Difference
 from stress.conform.races import Racers, Races, exit_status, keep, race, run, run_program
@@ -18,7 +19,6 @@ from stress.conform.rules import RETRIES_MAX, Conditions, settle
 from stress.conform.seeds import race_from_seed
 from stress.conform.session import machine_profile, nearest_kernel
 from stress.conform.worker import Setting, composer
-from stress.discovery import CATALOGUE, Catalogue
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError
 from stress.programs.operations import Dontneed, Exit, Fill, Fork, Load, Map, Operation, Store, Sync, Thread, Unmap
 from stress.programs.program import Program, load, loads

@@ -12,9 +12,9 @@ from pathlib import Path
 import trio
 
 from stress.case import Case
-from stress.data import RandomData
-from stress.discovery import CATALOGUE
+from stress.catalogue import CATALOGUE
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
 
 FILE = Path(__file__).with_name("digests.txt")
 STRATEGIES = ("random", "pct", "round-robin", "random")

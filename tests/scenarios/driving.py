@@ -9,11 +9,11 @@ from sim.core.arena import Arena
 from sim.core.machine import Actor, Body
 from sim.core.profile import World
 from sim.kernel import Kernel, compose
-from stress.data import PLAIN
-from stress.discovery import CATALOGUE
-from stress.drivers import session
-from stress.lockstep import Lockstep
-from stress.stepping import Driver
+from stress.catalogue import CATALOGUE
+from stress.machine.chance import PLAIN
+from stress.machine.driver import Driver
+from stress.machine.lockstep import Lockstep
+from stress.machine.trio_drivers import session
 from stress.strategies.sequential import Strategy as Sequential
 
 STEPS_MAX = 1_000_000

@@ -13,7 +13,7 @@ from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
 from sim.core.profile import REAL, World
 from sim.hardware.tlb import ALL
-from stress.discovery import CATALOGUE
+from stress.catalogue import CATALOGUE
 from tests.scenarios.driving import driven
 
 GRANT = site("test", "grant references")

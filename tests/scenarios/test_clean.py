@@ -6,9 +6,9 @@ import pytest
 
 from sim.core.profile import REAL, SMALL
 from stress.case import Case
-from stress.data import RandomData
-from stress.discovery import CATALOGUE
+from stress.catalogue import CATALOGUE
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
 
 EACH_MIN = 24
 """Executions of each scenario on each profile, at least, spread over its parameter sets."""

@@ -20,7 +20,7 @@ from sim.core.ledger import HOLDERS, LRU
 from sim.core.profile import SMALL, World
 from sim.core.pte import HASHPTE, KIND_MASK, KIND_MIGRATION, PFN_SHIFT, PRESENT, SPECIAL, pte_pfn
 from sim.mm.mm_types import VM_UFFD_WP
-from stress.discovery import CATALOGUE
+from stress.catalogue import CATALOGUE
 from tests.scenarios.driving import Driven, driven
 
 PROFILES = list(CATALOGUE.profiles())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stress.discovery import CATALOGUE
+from stress.catalogue import CATALOGUE
 from tests.scenarios.digests import FILE, lines
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from stress.case import Case
-from stress.data import RandomData
-from stress.discovery import CATALOGUE, Catalogue
+from stress.catalogue import CATALOGUE, Catalogue
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
 
 EMPTY_TABLES = (("kind", 1), ("order", 3))
 SEEDS = range(1000)

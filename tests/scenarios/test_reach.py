@@ -17,9 +17,9 @@ from sim.core.profile import SMALL, Profile
 from sim.task import OPERATIONS
 from sim.versions import VERSIONS
 from stress.case import Case
-from stress.data import RandomData
-from stress.discovery import CATALOGUE, ROOT, modules
+from stress.catalogue import CATALOGUE, ROOT, modules
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
 from tests.scenarios.rows import ABSENT, ROWS
 
 PROFILES = list(CATALOGUE.profiles())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from stress.case import Case
-from stress.data import RandomData
-from stress.discovery import CATALOGUE
+from stress.catalogue import CATALOGUE
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
 
 FALSE_ALARMS = {
     "I39 took the rest of a block, which contpte_convert clears and writes again, for part of the zap":

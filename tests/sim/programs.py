@@ -8,9 +8,9 @@ from typing import Any
 
 from sim.core.profile import World
 from stress.case import Case
-from stress.discovery import Catalogue
+from stress.catalogue import Catalogue
 from stress.execution import Runner, open_runner
-from stress.protocols import Strategy
+from stress.machine.protocols import Strategy
 from stress.scenario import Body, Scenario
 
 NR = 8

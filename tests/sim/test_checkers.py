@@ -8,7 +8,7 @@ from sim.checks.audit import Audit
 from sim.checks.facade import Checks
 from sim.core.component import Component
 from sim.versions import VERSIONS
-from stress.data import RandomData
+from stress.machine.chance import RandomData
 from tests.sim.mutations import MUTATIONS, MUTATIONS_618, Mutation
 from tests.sim.programs import open_program, strategies
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from stress.case import Case
-from stress.data import RandomData
-from stress.discovery import CATALOGUE, Catalogue
+from stress.catalogue import CATALOGUE, Catalogue
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
 from tests.sim.ownership import Ownership, watched
 
 LOOK_UPS = ("vma_lookup", "vmas_in", "_neighbours", "_vmas_of")

@@ -12,9 +12,9 @@ from pathlib import Path
 import trio
 
 from stress.case import Case
-from stress.data import RandomData
-from stress.discovery import CATALOGUE, sources_hash
+from stress.catalogue import CATALOGUE, sources_hash
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
 from stress.replay import Mode, compare, replay
 from stress.trace import capture, load, save
 

@@ -20,10 +20,10 @@ import pytest
 from stress import fleet as fleet_module
 from stress import store as store_module
 from stress.campaign import Budget, Campaign, run_campaign
-from stress.data import RandomData
-from stress.discovery import ROOT
+from stress.catalogue import ROOT
 from stress.errors import StorageError
 from stress.fleet import FleetError, WorkerError
+from stress.machine.chance import RandomData
 from stress.plan import SEED_BITS
 from stress.progress import metrics
 from stress.store import DATABASE, Store

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stress import discovery
-from stress.discovery import CATALOGUE, KINDS, choose, fault_id, first_line, invariants, only_class, sources_hash
+from stress import catalogue as discovery
+from stress.catalogue import CATALOGUE, KINDS, choose, fault_id, first_line, invariants, only_class, sources_hash
 from stress.errors import UsageError
 
 

@@ -13,12 +13,12 @@ import trio
 from sim.core.arena import Arena, Column
 from sim.core.machine import Actor, Violation
 from stress.case import Case
-from stress.data import RandomData, TapeData
-from stress.deadlock import cycle
-from stress.drivers import FastDriver, session
 from stress.errors import ForeignYield
 from stress.execution import Runner, open_runner
-from stress.lockstep import Lockstep
+from stress.machine.chance import RandomData, TapeData
+from stress.machine.deadlock import cycle
+from stress.machine.lockstep import Lockstep
+from stress.machine.trio_drivers import FastDriver, session
 from stress.strategies.replay import Strategy as Replay
 from tests.toy import ADD, DOWN, LOCK, NOTE, SCENARIOS, SPIN, TOYS, UNLOCK, UP, Spin, ToyCatalogue, ToyKernel, ToyScenario
 

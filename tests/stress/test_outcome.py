@@ -9,9 +9,9 @@ from sim.core.machine import SITES, site_checksum
 from sim.core.pte import PRESENT, make_pte
 from sim.core.pte import WRITE as WRITE_BIT
 from stress.case import Case
-from stress.data import RandomData, TapeData
 from stress.execution import Runner, open_runner
-from stress.lockstep import TLB_SHIFT
+from stress.machine.chance import RandomData, TapeData
+from stress.machine.lockstep import TLB_SHIFT
 from stress.outcome import CHECK_BYTES, column_checksums, site_checksums
 from stress.steps import steps
 from stress.strategies.replay import Strategy as Replay

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from stress.case import Case
-from stress.data import RandomData
-from stress.discovery import CATALOGUE
+from stress.catalogue import CATALOGUE
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
 from stress.replay import Mode, compare, replay
 from stress.report import PAGE_COLUMNS, listing, page
 from stress.trace import Trace, capture, decode, encode, save

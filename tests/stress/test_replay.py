@@ -15,9 +15,9 @@ import pytest
 from sim.core.machine import site
 from stress import replay as replay_module
 from stress.case import Case
-from stress.data import RandomData
 from stress.errors import Divergence, UsageError
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
 from stress.outcome import CHECK_BYTES
 from stress.replay import Mode, case_of, compare, first_difference, replay
 from stress.report import page

@@ -8,8 +8,8 @@ from sim.core import pte
 from sim.core.arena import LOAD_THROUGH_TLB, READ, RMW, WRITE
 from sim.core.machine import SiteInfo
 from stress.case import Case
-from stress.data import TapeData
 from stress.execution import open_runner
+from stress.machine.chance import TapeData
 from stress.replay import replay
 from stress.report import PAGE_COLUMNS, TAIL_STEPS_MAX, TOUCHING_STEPS_MAX, headline, listing, page, selection, step_data
 from stress.steps import Step, entry_words, steps
@@ -137,7 +137,7 @@ async def test_recorder_knows_before_and_after() -> None:
     """For every kind of step: what the cell held before is what the step before left there."""
     async with open_runner(Case("mailbox", (), "toy"), catalogue=TOYS, record=True) as runner:
         for seed in range(10):
-            from stress.data import RandomData
+            from stress.machine.chance import RandomData
 
             runner.run(TOYS.strategy("random"), seed, RandomData(seed))
             last: dict[str, int] = {}

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from stress.data import RandomData, TapeData
-from stress.discovery import CATALOGUE
+from stress.catalogue import CATALOGUE
 from stress.errors import Divergence, UsageError
+from stress.machine.chance import RandomData, TapeData
 from stress.rng import words
 from stress.strategies.pct import Strategy as Pct
 from stress.strategies.replay import Strategy as Replay

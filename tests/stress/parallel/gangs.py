@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from sim.core.ledger import GATHER
 from sim.core.machine import site
 from stress.case import Case
-from stress.discovery import CATALOGUE, DEFAULT_CATALOGUE, Catalogue
+from stress.catalogue import CATALOGUE, DEFAULT_CATALOGUE, Catalogue
 from stress.parallel.gang import Gang
 
 STORM = Case("storm", (("length", 8), ("order", 0), ("phase", 0)), "x86-64")

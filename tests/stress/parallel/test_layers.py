@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.discovery import ROOT
+from stress.catalogue import ROOT
 
 LOCKSTEP = ("stress.cli", "stress.worker", "stress.campaign", *(f"stress.commands.{name}" for name in ("campaign", "run", "replay", "show", "bench")))
 
@@ -33,7 +33,7 @@ def test_the_cache_knows_every_file_that_is_compiled(name: str) -> None:
 
     nodes = ast.walk(ast.parse((ROOT / "stress" / "parallel" / f"{name}.py").read_text()))
     modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("sim.", "stress."))}
-    assert modules <= {path.removesuffix(".py").replace("/", ".") for path in SOURCES} | {"stress.discovery"}
+    assert modules <= {path.removesuffix(".py").replace("/", ".") for path in SOURCES} | {"stress.catalogue"}
 
 
 def test_without_a_place_to_keep_it_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from stress.data import RandomData
-from stress.discovery import CATALOGUE
+from stress.catalogue import CATALOGUE
 from stress.execution import open_runner
+from stress.machine.chance import RandomData
+from stress.machine.protocols import Verdict
 from stress.outcome import Outcome
 from stress.parallel.gang import Gang
 from stress.parallel.recording import OVER, Recording, replayed
 from stress.parallel.settings import Settings
-from stress.protocols import Verdict
 from tests.stress.parallel.gangs import SMALL, STORM, first_case, pair
 
 PROFILES = list(CATALOGUE.profiles())
@@ -101,7 +101,7 @@ def title(outcome: Outcome) -> str:
 
 async def test_the_recorded_order_is_the_schedule_of_a_trace(gang: Gang) -> None:
     """A run given up half-way leaves a prefix that lockstep follows; the rest may be anybody's."""
-    from stress.data import TapeData
+    from stress.machine.chance import TapeData
     from stress.strategies.replay import Strategy as Replay
 
     async with open_runner(STORM) as runner:

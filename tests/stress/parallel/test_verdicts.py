@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stress.case import Case
-from stress.discovery import CATALOGUE
+from stress.catalogue import CATALOGUE
 from stress.errors import UsageError
 from stress.execution import open_runner
 from stress.parallel.gang import Gang, Missing

@@ -5,7 +5,7 @@ primitive awaited inside a stepped region. That would park the task that steps, 
 unwound and the run ends with :class:`ForeignYield`.
 
 :class:`PlainDriver` steps the coroutines with no trio around them. It is no machine to search with, but it is there at once:
-``show`` uses it, because importing trio takes longer than all the rest. The drivers proper are in :mod:`stress.drivers`.
+``show`` uses it, because importing trio takes longer than all the rest. The drivers proper are in :mod:`stress.machine.trio_drivers`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 
 from sim.core.machine import Abandon
 from stress.errors import ForeignYield
-from stress.executing import Executing
-from stress.fingerprint import await_chain
-from stress.protocols import Verdict
-from stress.turns import HANDOVER, PARKED, park
+from stress.machine.base import Executing
+from stress.machine.livelock import await_chain
+from stress.machine.protocols import Verdict
+from stress.machine.scheduler import HANDOVER, PARKED, park
 
 END = "end"
 """What a parked actor's loop is sent when the session is over."""

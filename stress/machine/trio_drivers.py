@@ -1,6 +1,6 @@
 """Two ways to resume the actors' coroutines; they give equal digests (law L3).
 
-In both, an actor is a trio task in a nursery that lives across executions (what they share is in :mod:`stress.stepping`).
+In both, an actor is a trio task in a nursery that lives across executions (what they share is in :mod:`stress.machine.driver`).
 
 - *fast*: tasks detach their coroutines with trio's public ``temporarily_detach_coroutine_object`` and a
   controller sends to them directly: millions of hand-overs a second;
@@ -19,10 +19,10 @@ from outcome import Value
 from trio.lowlevel import Abort, Task, current_task, reattach_detached_coroutine_object, reschedule, temporarily_detach_coroutine_object, wait_task_rescheduled
 
 from sim.core.machine import Abandon
-from stress.executing import Executing
-from stress.protocols import Verdict
-from stress.stepping import END, DirectDriver, Driver, actor_loop
-from stress.turns import PARKED
+from stress.machine.base import Executing
+from stress.machine.driver import END, DirectDriver, Driver, actor_loop
+from stress.machine.protocols import Verdict
+from stress.machine.scheduler import PARKED
 
 
 def _abort(_: object) -> Abort:

@@ -4,8 +4,8 @@ The decision who goes next is made inside the step: an actor gives up its turn o
 and a strategy may grant several steps at once (``free``), which makes runs of one actor cheap. Whoever is
 parked stands *before* its step; an actor whose step cannot be made (a held lock, a wait) is not enabled.
 
-A driver (:mod:`stress.drivers`) resumes the actors' coroutines; this module never does. What a step does is in
-:mod:`stress.lockstep`.
+A driver (:mod:`stress.machine.trio_drivers`) resumes the actors' coroutines; this module never does. What a step does is in
+:mod:`stress.machine.lockstep`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from contextlib import suppress
 
 from sim.core.arena import Arena, Column
 from sim.core.machine import Abandon, Actor, Violation, site_info
-from stress.deadlock import explain
-from stress.executing import Executing
-from stress.fingerprint import Livelock, call_chain
-from stress.protocols import Strategy, Tape, Verdict
+from stress.machine.base import Executing
+from stress.machine.deadlock import explain
+from stress.machine.livelock import Livelock, call_chain
+from stress.machine.protocols import Strategy, Tape, Verdict
 
 HANDOVER, PARKED = object(), object()
 """What an actor's coroutine yields: at a step where somebody else goes next, and between executions."""

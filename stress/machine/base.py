@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sim.core.arena import Arena, Column
 from sim.core.machine import Abandon, Actor, Machine, Violation
-from stress.protocols import Verdict
+from stress.machine.protocols import Verdict
 
 
 class Executing(Machine):

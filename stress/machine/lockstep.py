@@ -1,4 +1,4 @@
-"""The lockstep machine: what each step does, one actor at a time (law L3). Whose turn it is: :mod:`stress.turns`."""
+"""The lockstep machine: what each step does, one actor at a time (law L3). Whose turn it is: :mod:`stress.machine.scheduler`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, WAIT, Column
 from sim.core.machine import Abandon, Violation
 from sim.core.pte import PFN_SHIFT
-from stress.turns import Turns, hand_over
+from stress.machine.scheduler import Turns, hand_over
 
 VERSION_BITS, TLB_SHIFT = 24, 52
 """An access through a TLB logs, from the lowest bit: the version that it read or wrote, the TLB's cell, the TLB's column."""

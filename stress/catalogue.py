@@ -24,13 +24,13 @@ from stress.errors import UsageError
 if TYPE_CHECKING:
     from sim.core.profile import Profile
     from stress.case import Case
-    from stress.protocols import Strategy
+    from stress.machine.protocols import Strategy
     from stress.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = ("scenarios", "profiles", "faults", "strategies", "kernels", "checkers")
 DEFAULT_KERNEL = "6.9"
-DEFAULT_CATALOGUE = "stress.discovery:CATALOGUE"
+DEFAULT_CATALOGUE = "stress.catalogue:CATALOGUE"
 KNOWN_MAX = 12
 """Names that a line of complaint lists."""
 MACHINE_CHECKERS = {

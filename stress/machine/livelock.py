@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sim.core.arena import Arena
 
 if TYPE_CHECKING:
-    from stress.protocols import Strategy
+    from stress.machine.protocols import Strategy
 
 
 _PLAIN = (int, str, bytes, tuple, list, dict, set, type(None))
