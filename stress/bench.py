@@ -22,7 +22,7 @@ from stress.campaign import Budget, Campaign
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE
 from stress.errors import UsageError
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.parallel.bench import bench_parallel
 from stress.parallel.gang import why_not
@@ -31,7 +31,7 @@ from stress.store import Store
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.execution import Runner
+    from stress.execution.runner import Runner
 
 STRATEGIES = ("random", "pct")
 SAMPLE_EXECUTIONS = 20

@@ -22,7 +22,7 @@ from stress.catalogue import DEFAULT_CATALOGUE, DEFAULT_KERNEL
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED, StorageError
 from stress.fleet import Fleet, Order, WorkerProcess, foremost
 from stress.plan import SEED_BITS, Lease, Plan, Settings, rows_of
-from stress.trace import write_atomically
+from stress.trace.file import write_atomically
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue

@@ -20,7 +20,7 @@ from typing import Any
 
 from stress.errors import StorageError, UsageError
 from stress.sketch import SKETCH_MAX, Sketch
-from stress.trace import write_atomically
+from stress.trace.file import write_atomically
 
 APPLICATION_ID = 0x5A415053
 """``ZAPS``, in the header of the SQLite file."""

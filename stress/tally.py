@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import SITE_SHIFT
 from sim.core.machine import SITES
-from stress.evidence import evidence
-from stress.outcome import site_checksums
-from stress.signature import signature_of
+from stress.execution.outcome import site_checksums
+from stress.execution.signature import signature_of
 from stress.sketch import HASH_BITS, Sketch
 from stress.store import TOGETHER
-from stress.trace import Trace, capture
+from stress.trace.evidence import evidence
+from stress.trace.file import Trace, capture
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.execution import Outcome, Runner
+    from stress.execution.runner import Outcome, Runner
     from stress.parallel.recording import Recording
 
 CONFLICTS_EVERY = 32

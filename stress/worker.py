@@ -26,13 +26,13 @@ from sim.core.errors import SimError
 from sim.core.machine import SITES
 from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
-from stress.evidence import encoded_trace
-from stress.execution import Case, Runner, open_runner
+from stress.execution.runner import Case, Runner, open_runner
 from stress.machine.chance import RandomData
 from stress.pulse import CASE, LEASE, SEED, STARTED, Pulse
-from stress.replay import Mode, compare, replay
 from stress.tally import Tally, twin_digest, twinned
-from stress.trace import decode
+from stress.trace.evidence import encoded_trace
+from stress.trace.file import decode
+from stress.trace.replay import Mode, compare, replay
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue

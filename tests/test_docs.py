@@ -14,14 +14,14 @@ from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.cli import COMMANDS
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, SKIPPED, USAGE, VIOLATED
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.machine.driver import run_plain
-from stress.replay import Replayed
-from stress.report import page
 from stress.store import SCHEMA, VERSION
-from stress.trace import VERSION as TRACE_VERSION
-from stress.trace import capture
+from stress.trace.file import VERSION as TRACE_VERSION
+from stress.trace.file import capture
+from stress.trace.replay import Replayed
+from stress.trace.report import page
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from stress import report
 from stress.commands.run import STATUS, ending_line
+from stress.execution.signature import signature_of
 from stress.output import put, put_json
-from stress.replay import Mode, Replayed, compare, replay
-from stress.signature import signature_of
-from stress.trace import ending_of, load
+from stress.trace import report
+from stress.trace.file import ending_of, load
+from stress.trace.replay import Mode, Replayed, compare, replay
 
 if TYPE_CHECKING:
-    from stress.trace import Trace
+    from stress.trace.file import Trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

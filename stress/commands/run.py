@@ -10,18 +10,18 @@ import trio
 
 from stress.case import Case
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.output import put, put_json
 from stress.parsing import positive
-from stress.replay import Mode, replay
-from stress.report import page
-from stress.trace import Trace, capture, ending_of, save
+from stress.trace.file import Trace, capture, ending_of, save
+from stress.trace.replay import Mode, replay
+from stress.trace.report import page
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.execution import Runner
-    from stress.outcome import Outcome
+    from stress.execution.outcome import Outcome
+    from stress.execution.runner import Runner
 
 STATUS = {"clean": CLEAN, "violation": VIOLATED, "inconclusive": INCONCLUSIVE}
 

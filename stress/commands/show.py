@@ -9,7 +9,7 @@ from stress.errors import CLEAN, Divergence
 from stress.output import put, put_json
 
 if TYPE_CHECKING:
-    from stress.trace import Trace
+    from stress.trace.file import Trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Execute the trace again, and print the page."""
     from stress.machine.driver import run_plain
-    from stress.trace import load
+    from stress.trace.file import load
 
     trace = load(args.trace)
     args.catalogue.check(trace.case)
@@ -34,9 +34,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:
-    from stress import report
-    from stress.replay import Mode, replay
-    from stress.signature import signature_of
+    from stress.execution.signature import signature_of
+    from stress.trace import report
+    from stress.trace.replay import Mode, replay
 
     async with replay(trace, Mode("plain", kernel=args.kernel), args.catalogue) as replayed:
         found = (replayed.outcome.verdict.kind, signature_of(replayed.outcome), replayed.outcome.steps)

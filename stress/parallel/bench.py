@@ -13,15 +13,15 @@ from sim.core.arena import FIELD_SHIFT
 from sim.core.profile import SMALL
 from stress.case import Case
 from stress.catalogue import spec_of
-from stress.execution import open_runner
+from stress.execution.outcome import FIELD_MASK, INDEX_MASK
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
-from stress.outcome import FIELD_MASK, INDEX_MASK
 from stress.parallel.gang import Gang
 from stress.parallel.settings import Settings
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.execution import Runner
+    from stress.execution.runner import Runner
 
 WORKLOAD = "sharers_at_work"
 ROUNDS = 150

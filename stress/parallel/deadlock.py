@@ -9,7 +9,7 @@ from stress.machine.deadlock import explain
 from stress.parallel.board import READERS_MAX, READS, WAITS, Board
 
 if TYPE_CHECKING:
-    from stress.execution import Runner
+    from stress.execution.runner import Runner
 
 
 class Standstill:

@@ -30,7 +30,7 @@ from stress.parallel.settings import USUAL, Settings
 from stress.parallel.watch import LEAVE_SECONDS_MAX, Watch
 
 if TYPE_CHECKING:
-    from stress.execution import Runner
+    from stress.execution.runner import Runner
 
 STEPS_MAX = 1 << 18
 """Rows of the log: a run that makes more is given up, and is inconclusive."""

@@ -18,7 +18,7 @@ from sim.core.arena import Arena
 from sim.core.machine import SITES, Actor
 from stress.case import Case
 from stress.catalogue import find_catalogue
-from stress.execution import composed
+from stress.execution.runner import composed
 from stress.machine.trio_drivers import FastDriver, session
 from stress.parallel.board import Board
 from stress.parallel.machine import Parallel

@@ -13,8 +13,8 @@ from stress.parallel.settings import Settings
 from stress.plan import PROCESSES
 
 if TYPE_CHECKING:
-    from stress.execution import Runner
-    from stress.outcome import Outcome
+    from stress.execution.outcome import Outcome
+    from stress.execution.runner import Runner
 
 
 def processes_of(args: argparse.Namespace) -> int:

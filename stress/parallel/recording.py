@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.machine import Violation, site_info
 from stress.errors import Divergence
+from stress.execution.outcome import Outcome, digest_of, rows_of
 from stress.machine.chance import TapeData
 from stress.machine.protocols import Verdict
-from stress.outcome import Outcome, digest_of, rows_of
 from stress.strategies.replay import Strategy as Replay
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from stress.execution import Runner
+    from stress.execution.runner import Runner
 
     Array = np.ndarray[Any, np.dtype[Any]]
 

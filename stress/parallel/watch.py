@@ -15,7 +15,7 @@ from stress.parallel.board import ABORT, FULL, HUNG, KILLED, PAUSE, PAUSED, SYMP
 from stress.parallel.settings import Settings
 
 if TYPE_CHECKING:
-    from stress.execution import Runner
+    from stress.execution.runner import Runner
     from stress.parallel.gang import Gang
 
 WATCH_MS, HANG_SECONDS_MAX, LEAVE_SECONDS_MAX = 1, 8.0, 1.0

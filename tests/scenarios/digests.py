@@ -13,7 +13,7 @@ import trio
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 
 FILE = Path(__file__).with_name("digests.txt")

@@ -7,7 +7,7 @@ import pytest
 from sim.core.profile import REAL, SMALL
 from stress.case import Case
 from stress.catalogue import CATALOGUE
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 
 EACH_MIN = 24

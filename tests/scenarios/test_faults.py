@@ -10,10 +10,10 @@ from sim.arch import x86_64
 from sim.core.pte import PFN_SHIFT, WRITE
 from stress.case import Case
 from stress.catalogue import CATALOGUE
-from stress.execution import open_runner
+from stress.execution.outcome import Outcome
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData, TapeData
 from stress.machine.protocols import Strategy
-from stress.outcome import Outcome
 from stress.strategies.replay import Strategy as Replay
 
 EXECUTIONS_MAX = 2_000

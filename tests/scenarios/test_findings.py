@@ -6,7 +6,7 @@ from typing import Any
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE, Catalogue
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 
 EMPTY_TABLES = (("kind", 1), ("order", 3))

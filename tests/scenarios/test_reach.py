@@ -18,7 +18,7 @@ from sim.task import OPERATIONS
 from sim.versions import VERSIONS
 from stress.case import Case
 from stress.catalogue import CATALOGUE, ROOT, modules
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from tests.scenarios.rows import ABSENT, ROWS
 

@@ -6,7 +6,7 @@ import pytest
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 
 FALSE_ALARMS = {

@@ -17,8 +17,8 @@ from typing import Any
 
 from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, MACHINE, READ, STORE_THROUGH_TLB, WAIT, Arena
 from sim.core.machine import site_info
+from stress.execution.outcome import CELL_MASK, FIELD_MASK, INDEX_MASK, KIND_MASK
 from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS
-from stress.outcome import CELL_MASK, FIELD_MASK, INDEX_MASK, KIND_MASK
 
 UNSEEN = ("/stress/", "/sim/checks/", "/sim/core/ledger.py", "/sim/kernel.py", "/sim/core/arena.py", "/checks.py")
 """Files whose accesses are no model code: the machine's own, and the checkers', which the parallel machine runs at rest only."""

@@ -9,7 +9,7 @@ from typing import Any
 from sim.core.profile import World
 from stress.case import Case
 from stress.catalogue import Catalogue
-from stress.execution import Runner, open_runner
+from stress.execution.runner import Runner, open_runner
 from stress.machine.protocols import Strategy
 from stress.scenario import Body, Scenario
 

@@ -8,7 +8,7 @@ import pytest
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE, Catalogue
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from tests.sim.ownership import Ownership, watched
 

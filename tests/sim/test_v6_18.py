@@ -12,7 +12,7 @@ from sim.core.profile import SMALL, World
 from sim.core.pte import DIRTY, PRESENT, WRITE, pte_pfn
 from stress.case import Case
 from stress.catalogue import CATALOGUE
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from tests.scenarios.driving import Driven, driven
 from tests.sim.programs import Bench, mutation, strategies

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import trio
 
-from stress.replay import Mode, compare, replay
-from stress.trace import load
+from stress.trace.file import load
+from stress.trace.replay import Mode, compare, replay
 
 
 async def main(driver: str, rest: int, folder: Path) -> None:

@@ -13,10 +13,10 @@ import trio
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE, sources_hash
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
-from stress.replay import Mode, compare, replay
-from stress.trace import capture, load, save
+from stress.trace.file import capture, load, save
+from stress.trace.replay import Mode, compare, replay
 
 CASES = (("munmap_vs_writeback", ("C02",)), ("fork_vs_dontneed", ()), ("mixed_orders", ()))
 STRATEGY = "pct"

@@ -15,7 +15,7 @@ import pytest
 from stress import cli
 from stress.commands import list as list_command
 from stress.errors import ForeignYield
-from stress.trace import load, save
+from stress.trace.file import load, save
 from tests.toy import TOYS, NoLock
 
 ROOT = Path(__file__).resolve().parents[2]

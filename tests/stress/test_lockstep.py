@@ -14,7 +14,7 @@ from sim.core.arena import Arena, Column
 from sim.core.machine import Actor, Violation
 from stress.case import Case
 from stress.errors import ForeignYield
-from stress.execution import Runner, open_runner
+from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData, TapeData
 from stress.machine.deadlock import cycle
 from stress.machine.lockstep import Lockstep

@@ -9,11 +9,11 @@ from sim.core.machine import SITES, site_checksum
 from sim.core.pte import PRESENT, make_pte
 from sim.core.pte import WRITE as WRITE_BIT
 from stress.case import Case
-from stress.execution import Runner, open_runner
+from stress.execution.outcome import CHECK_BYTES, column_checksums, site_checksums
+from stress.execution.runner import Runner, open_runner
+from stress.execution.steps import steps
 from stress.machine.chance import RandomData, TapeData
 from stress.machine.lockstep import TLB_SHIFT
-from stress.outcome import CHECK_BYTES, column_checksums, site_checksums
-from stress.steps import steps
 from stress.strategies.replay import Strategy as Replay
 from tests.toy import ADD, NOTE, SPIN, TOYS, ToyCatalogue, ToyKernel, ToyScenario
 

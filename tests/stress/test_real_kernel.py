@@ -11,11 +11,11 @@ import pytest
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
-from stress.replay import Mode, compare, replay
-from stress.report import PAGE_COLUMNS, listing, page
-from stress.trace import Trace, capture, decode, encode, save
+from stress.trace.file import Trace, capture, decode, encode, save
+from stress.trace.replay import Mode, compare, replay
+from stress.trace.report import PAGE_COLUMNS, listing, page
 
 ROOT = Path(__file__).resolve().parents[2]
 REPLAYS = 1000

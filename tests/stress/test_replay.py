@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from sim.core.machine import site
-from stress import replay as replay_module
 from stress.case import Case
 from stress.errors import Divergence, UsageError
-from stress.execution import open_runner
+from stress.execution.outcome import CHECK_BYTES
+from stress.execution.runner import open_runner
+from stress.execution.signature import signature_of
 from stress.machine.chance import RandomData
-from stress.outcome import CHECK_BYTES
-from stress.replay import Mode, case_of, compare, first_difference, replay
-from stress.report import page
-from stress.signature import signature_of
-from stress.trace import Trace, capture, decode, save
+from stress.trace import replay as replay_module
+from stress.trace.file import Trace, capture, decode, save
+from stress.trace.replay import Mode, case_of, compare, first_difference, replay
+from stress.trace.report import page
 from tests.toy import TOYS
 
 ROOT = Path(__file__).resolve().parents[2]

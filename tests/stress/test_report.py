@@ -8,13 +8,13 @@ from sim.core import pte
 from sim.core.arena import LOAD_THROUGH_TLB, READ, RMW, WRITE
 from sim.core.machine import SiteInfo
 from stress.case import Case
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
+from stress.execution.steps import Step, entry_words, steps
 from stress.machine.chance import TapeData
-from stress.replay import replay
-from stress.report import PAGE_COLUMNS, TAIL_STEPS_MAX, TOUCHING_STEPS_MAX, headline, listing, page, selection, step_data
-from stress.steps import Step, entry_words, steps
 from stress.strategies.replay import Strategy as Replay
-from stress.trace import Trace, capture
+from stress.trace.file import Trace, capture
+from stress.trace.replay import replay
+from stress.trace.report import PAGE_COLUMNS, TAIL_STEPS_MAX, TOUCHING_STEPS_MAX, headline, listing, page, selection, step_data
 from tests.stress.test_replay import find
 from tests.toy import TOYS
 

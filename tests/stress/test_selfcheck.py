@@ -11,7 +11,7 @@ import pytest
 
 from stress.cli import main
 from stress.selfcheck import Selfcheck, matrix, run_selfcheck
-from stress.trace import load
+from stress.trace.file import load
 from tests.stress.campaign_toys import SPEC, TOYS
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from stress.catalogue import CATALOGUE
-from stress.execution import open_runner
+from stress.execution.outcome import Outcome
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.machine.protocols import Verdict
-from stress.outcome import Outcome
 from stress.parallel.gang import Gang
 from stress.parallel.recording import OVER, Recording, replayed
 from stress.parallel.settings import Settings

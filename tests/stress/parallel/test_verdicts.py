@@ -14,7 +14,7 @@ import pytest
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.errors import UsageError
-from stress.execution import open_runner
+from stress.execution.runner import open_runner
 from stress.parallel.gang import Gang, Missing
 from stress.parallel.recording import OVER, replayed
 from stress.parallel.settings import Settings

@@ -17,12 +17,12 @@ from sim.core.arena import Arena
 from sim.core.machine import Actor, Violation
 from stress.case import Case
 from stress.catalogue import CATALOGUE, Catalogue
+from stress.execution.outcome import Outcome
+from stress.execution.steps import Recorder
 from stress.machine.chance import PLAIN
 from stress.machine.driver import DirectDriver, Driver, plain_session
 from stress.machine.lockstep import Lockstep
 from stress.machine.protocols import Strategy, Tape, Verdict
-from stress.outcome import Outcome
-from stress.steps import Recorder
 from stress.strategies.sequential import Strategy as Sequential
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ async def open_runner(
     """Compose the case, run its setup, and yield a Runner; ``driver`` is ``fast`` or ``reference``, or ``plain``, which needs no trio.
 
     ``steps_max`` is the step budget; by default it grows with the world.
-    ``record`` keeps what every step found and left (:class:`~stress.steps.Recorder`): for reports, not for campaigns.
+    ``record`` keeps what every step found and left (:class:`~stress.execution.steps.Recorder`): for reports, not for campaigns.
     Raises UsageError for an unknown name, and whatever the model raises if the setup itself is wrong.
     """
     scenario, kernel = composed(case, catalogue)

@@ -25,7 +25,7 @@ from stress.case import Case
 from stress.errors import StorageError, TraceError
 
 if TYPE_CHECKING:
-    from stress.outcome import Outcome
+    from stress.execution.outcome import Outcome
 
 MAGIC = b"ZAPTRACE"
 VERSION = 1
@@ -115,7 +115,7 @@ def capture(outcome: Outcome, strategy: str) -> Trace:
 def ending_of(outcome: Outcome) -> Ending:
     """Return how ``outcome`` ended, in words that mean the same in every process."""
     from sim.core.machine import site_info
-    from stress.signature import signature
+    from stress.execution.signature import signature
 
     verdict, violation = outcome.verdict, outcome.verdict.violation
     if violation is None:

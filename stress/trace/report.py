@@ -10,13 +10,13 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from stress.execution.steps import Step, actor_name, steps, words
 from stress.machine.lockstep import TLB_SHIFT
-from stress.steps import Step, actor_name, steps, words
 
 if TYPE_CHECKING:
     from sim.core.machine import Violation
-    from stress.replay import Replayed
-    from stress.trace import Trace
+    from stress.trace.file import Trace
+    from stress.trace.replay import Replayed
 
 TAIL_STEPS_MAX = 24
 """Steps shown up to the violation."""

@@ -20,7 +20,7 @@ from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS
 if TYPE_CHECKING:
     import numpy as np
 
-    from stress.execution import Runner
+    from stress.execution.runner import Runner
     from stress.machine.protocols import Verdict
 
     Array = np.ndarray[Any, np.dtype[Any]]

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from sim.core import pte
 from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, READ, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WAIT, WORD, WRITE
 from sim.core.machine import SITES, SiteInfo
+from stress.execution.outcome import CELL_MASK, FIELD_MASK, INDEX_MASK, KIND_MASK
 from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, VERSION_MASK, Lockstep
-from stress.outcome import CELL_MASK, FIELD_MASK, INDEX_MASK, KIND_MASK
 
 if TYPE_CHECKING:
-    from stress.execution import Runner
+    from stress.execution.runner import Runner
 
 ENTRY_COLUMNS = ("pte", "tlb", "tlb_span")
 """Columns whose cells are page table entries."""

@@ -9,13 +9,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Divergence
-from stress.replay import Mode, compare, replay
-from stress.report import headline, page
-from stress.trace import Trace, capture, encode
+from stress.trace.file import Trace, capture, encode
+from stress.trace.replay import Mode, compare, replay
+from stress.trace.report import headline, page
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.outcome import Outcome
+    from stress.execution.outcome import Outcome
 
 
 async def evidence(trace: Trace, path: str, catalogue: Catalogue) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sim.core.machine import Violation, site_info
 
 if TYPE_CHECKING:
-    from stress.outcome import Outcome
+    from stress.execution.outcome import Outcome
 
 
 def signature(violation: Violation) -> str:
