@@ -20,9 +20,9 @@ import trio
 from sim.core.profile import SMALL
 from stress.catalogue import DEFAULT_CATALOGUE, DEFAULT_KERNEL
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED, StorageError
-from stress.fleet import Fleet, Order, WorkerProcess, foremost
-from stress.plan import SEED_BITS, Lease, Plan, Settings, rows_of
 from stress.trace.file import write_atomically
+from stress.workers.fleet import Fleet, Order, WorkerProcess, foremost
+from stress.workers.leases import SEED_BITS, Lease, Plan, Settings, rows_of
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stress.campaign.store import SCHEMA, VERSION
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.cli import COMMANDS
@@ -17,7 +18,6 @@ from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, SKIPPED, USA
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.machine.driver import run_plain
-from stress.store import SCHEMA, VERSION
 from stress.trace.file import VERSION as TRACE_VERSION
 from stress.trace.file import capture
 from stress.trace.replay import Replayed

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("bench zap is not in this version; bench steps is")
     if not 0 < args.seconds <= 3600:
         raise UsageError("--seconds is a number of seconds from 0 to 3600")
-    from stress.bench import Selection, bench_steps
+    from stress.bench.steps import Selection, bench_steps
     from stress.catalogue import choose, spec_of
 
     known = args.catalogue.scenarios()
@@ -52,7 +52,7 @@ def text(data: dict[str, Any]) -> str:
                 f" {rates['executions_per_s']:>9,.0f} executions/s of {rates['steps_per_execution']:.0f} steps"
             )
     if data["parallel"]:
-        from stress.parallel.bench import text as parallel_text
+        from stress.bench.parallel import text as parallel_text
 
         out.append(parallel_text(data["parallel"]))
     campaign = data["campaign"]

@@ -15,7 +15,7 @@ from stress.parsing import positive
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.plan import Settings
+    from stress.workers.leases import Settings
 
 SEED_DRAWN_BITS = 24
 """Of a campaign's seed when none is given."""
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def seed(text: str) -> int:
     """Parse a campaign's seed, decimal or 0x."""
-    from stress.plan import SEED_MAX
+    from stress.workers.leases import SEED_MAX
 
     value = int(text, 0)
     if not 0 <= value < SEED_MAX:
@@ -79,10 +79,10 @@ def duration(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Run the campaign; print its summary."""
-    from stress.campaign import Budget, run_campaign
+    from stress.campaign.progress import show
+    from stress.campaign.summary import text
+    from stress.campaign.supervisor import Budget, run_campaign
     from stress.catalogue import spec_of
-    from stress.progress import show
-    from stress.summary import text
 
     settings, where = settle(args)
     budget = Budget(args.duration, args.executions, args.workers or workers(settings), args.stop_on_first)
@@ -101,14 +101,14 @@ def cores() -> int:
 
 def workers(settings: Settings) -> int:
     """Return how many workers a campaign has unless it is told: the cores, less what a worker's processes take."""
-    from stress.plan import PROCESSES
+    from stress.workers.leases import PROCESSES
 
     return max(1, cores() // PROCESSES) if settings.machine == "parallel" else cores()
 
 
 def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
     """Return settings and directory. A directory that holds a campaign gives what the command line leaves open."""
-    from stress.store import peek
+    from stress.campaign.store import peek
 
     given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) is not None}
     if args.fault:
@@ -140,7 +140,7 @@ def renamed(given: dict[str, Any]) -> dict[str, Any]:
 def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
     """Return settings of which every name exists. Raises UsageError."""
     from stress.catalogue import choose, is_file, once
-    from stress.plan import PORTFOLIO, Settings
+    from stress.workers.leases import PORTFOLIO, Settings
 
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}
     settings = Settings(**values)
@@ -182,7 +182,7 @@ def machine_here() -> str:
 
 def compose_one(settings: Settings, catalogue: Catalogue) -> None:
     """Compose the kernel of the first case that there is. Raises what ``run`` would: a mistake in a component is told before any worker starts."""
-    from stress.plan import rows_of
+    from stress.workers.leases import rows_of
 
     row = rows_of(settings.scenarios, settings.profiles, settings.geometry or "small", catalogue, settings.kernel)[0][0]
     profile = catalogue.profile(row.profile).at(settings.kernel)

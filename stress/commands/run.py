@@ -89,7 +89,7 @@ async def _run(args: argparse.Namespace) -> int:
 
 async def _run_unrecorded(args: argparse.Namespace, case: Case) -> int:
     """Run once without a record: there is no trace, and the verdict is what the run itself saw."""
-    from stress.parallel.once import run_unrecorded
+    from stress.parallel.single_run import run_unrecorded
 
     async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
         data = run_unrecorded(args, runner)
@@ -104,7 +104,7 @@ async def _execute(args: argparse.Namespace, runner: Runner) -> Outcome:
     """Execute once on the machine that is asked for."""
     if args.machine == "lockstep":
         return await runner.execute(args.catalogue.strategy(args.strategy), args.seed, RandomData(args.seed))
-    from stress.parallel.once import run_recorded
+    from stress.parallel.single_run import run_recorded
 
     return run_recorded(args, runner)
 

@@ -22,7 +22,7 @@ from stress.execution.runner import composed
 from stress.machine.trio_drivers import FastDriver, session
 from stress.parallel.board import Board
 from stress.parallel.machine import Parallel
-from stress.parallel.unwatched import unwatched
+from stress.parallel.unchecked_kernel import unwatched
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stress.plan import Settings
+from stress.workers.leases import Settings
 from tests.toy import ADD, SCENARIOS, ToyCatalogue, ToyScenario
 
 SPEC = "tests.stress.campaign_toys:TOYS"
@@ -57,8 +57,8 @@ def settings(*scenarios: str, **more: Any) -> Settings:
 
 
 if __name__ == "__main__":
-    from stress.campaign import Budget, run_campaign
-    from stress.progress import show
+    from stress.campaign.progress import show
+    from stress.campaign.supervisor import Budget, run_campaign
 
     found = run_campaign(Path(sys.argv[1]), settings("counters", "mailbox"), Budget(duration_s=float(sys.argv[2]), workers=2), SPEC, show)
     print(json.dumps(found))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from stress.bench import Selection, cases, extremes, ring
+from stress.bench.steps import Selection, cases, extremes, ring
 from stress.cli import main
 from tests.stress.campaign_toys import TOYS
 
@@ -39,7 +39,7 @@ def test_the_zap_table_is_not_in_this_version(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.slow
 def test_bench_steps_prints_every_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("stress.bench.WARM_SECONDS", 0.5)
+    monkeypatch.setattr("stress.bench.steps.WARM_SECONDS", 0.5)
     assert 0 == main(["bench", "steps", *TOY, "--scenario", "counters", "mailbox", "--json"], TOYS)
     data = json.loads(capsys.readouterr().out)
     for which in ("smallest", "largest"):

@@ -17,16 +17,16 @@ from typing import Any
 
 import pytest
 
-from stress import fleet as fleet_module
-from stress import store as store_module
-from stress.campaign import Budget, Campaign, run_campaign
+from stress.campaign import store as store_module
+from stress.campaign.progress import metrics
+from stress.campaign.store import DATABASE, Store
+from stress.campaign.supervisor import Budget, Campaign, run_campaign
 from stress.catalogue import ROOT
 from stress.errors import StorageError
-from stress.fleet import FleetError, WorkerError
 from stress.machine.chance import RandomData
-from stress.plan import SEED_BITS
-from stress.progress import metrics
-from stress.store import DATABASE, Store
+from stress.workers import fleet as fleet_module
+from stress.workers.fleet import FleetError, WorkerError
+from stress.workers.leases import SEED_BITS
 from tests.stress.campaign_toys import SPEC, settings
 
 WAIT_SECONDS_MAX = 20.0

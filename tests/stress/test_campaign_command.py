@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from stress.campaign.store import DATABASE
 from stress.cli import main
 from stress.commands.campaign import RESULTS, duration, new_directory, seed
-from stress.plan import SEED_MAX
-from stress.store import DATABASE
+from stress.workers.leases import SEED_MAX
 from tests.stress.campaign_toys import TOYS
 
 SHORT = ("--scenario", "counters", "mailbox", "--executions", "30", "--workers", "2")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from sim.core.profile import REAL, SMALL
-from stress.plan import LEASE_SECONDS_MAX, PORTFOLIO, REAL_EVERY, Lease, Plan, Settings
-from stress.store import CaseRow
+from stress.campaign.store import CaseRow
+from stress.workers.leases import LEASE_SECONDS_MAX, PORTFOLIO, REAL_EVERY, Lease, Plan, Settings
 
 SETTINGS = Settings(seed=1, scenarios=("a", "b", "c"), profiles=("p", "q"))
 

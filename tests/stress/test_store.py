@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from stress import store as store_module
+from stress.campaign import store as store_module
+from stress.campaign.store import DATABASE, Batch, CaseRow, Failure, Store, peek
+from stress.campaign.summary import UNREACHED_NAMED_MAX, summary, text, violations
 from stress.errors import StorageError, UsageError
-from stress.sketch import HASH_BITS, SKETCH_MAX, Sketch
-from stress.store import DATABASE, Batch, CaseRow, Failure, Store, peek
-from stress.summary import UNREACHED_NAMED_MAX, summary, text, violations
+from stress.workers.distinct import HASH_BITS, SKETCH_MAX, Sketch
 
 ROW = CaseRow("counters", "toy", "small", {"rounds": 2})
 SETTINGS: dict[str, Any] = {

@@ -7,9 +7,9 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from stress.campaign import Budget, run_campaign
-from stress.plan import PARALLEL_SEEDS, SEED_BITS
-from stress.store import DATABASE
+from stress.campaign.store import DATABASE
+from stress.campaign.supervisor import Budget, run_campaign
+from stress.workers.leases import PARALLEL_SEEDS, SEED_BITS
 from tests.stress.campaign_toys import SPEC, settings
 
 

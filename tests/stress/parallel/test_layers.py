@@ -11,7 +11,7 @@ import pytest
 
 from stress.catalogue import ROOT
 
-LOCKSTEP = ("stress.cli", "stress.worker", "stress.campaign", *(f"stress.commands.{name}" for name in ("campaign", "run", "replay", "show", "bench")))
+LOCKSTEP = ("stress.cli", "stress.workers.worker", "stress.campaign.supervisor", *(f"stress.commands.{name}" for name in ("campaign", "run", "replay", "show", "bench")))
 
 
 @pytest.mark.parametrize("module", LOCKSTEP)

@@ -18,16 +18,16 @@ import trio
 from trio.lowlevel import Abort, Task, current_task, reschedule, wait_task_rescheduled
 
 from sim.core.profile import SMALL
-from stress.campaign import Budget, Campaign
+from stress.bench.parallel import bench_parallel
+from stress.campaign.store import Store
+from stress.campaign.supervisor import Budget, Campaign
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE
 from stress.errors import UsageError
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
-from stress.parallel.bench import bench_parallel
 from stress.parallel.gang import why_not
-from stress.plan import Settings
-from stress.store import Store
+from stress.workers.leases import Settings
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from stress.errors import StorageError, UsageError
-from stress.sketch import SKETCH_MAX, Sketch
 from stress.trace.file import write_atomically
+from stress.workers.distinct import SKETCH_MAX, Sketch
 
 APPLICATION_ID = 0x5A415053
 """``ZAPS``, in the header of the SQLite file."""

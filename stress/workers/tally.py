@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import SITE_SHIFT
 from sim.core.machine import SITES
+from stress.campaign.store import TOGETHER
 from stress.execution.outcome import site_checksums
 from stress.execution.signature import signature_of
-from stress.sketch import HASH_BITS, Sketch
-from stress.store import TOGETHER
 from stress.trace.evidence import evidence
 from stress.trace.file import Trace, capture
+from stress.workers.distinct import HASH_BITS, Sketch
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue

@@ -1,6 +1,6 @@
 """The supervisor of a campaign: hands out leases, records what comes back, and ends in good order.
 
-Everything that is known is in the results directory (:mod:`stress.store`); what is in memory here can be lost at any moment,
+Everything that is known is in the results directory (:mod:`stress.campaign.store`); what is in memory here can be lost at any moment,
 and a campaign goes on from its directory. A share of the executions is run a second time in another worker, which has another
 hash seed: if the digests differ, something other than the tapes decides, and that is a verdict of its own.
 """
@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.core.profile import REAL, SMALL
+from stress.campaign.store import Batch, Failure, Store
+from stress.campaign.summary import summary
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
-from stress.fleet import Fleet, Order, WorkerError, WorkerProcess, foremost
-from stress.plan import PARALLEL_EVERY, PROCESSES, Lease, Plan, Settings, rows_of
-from stress.store import Batch, Failure, Store
-from stress.summary import summary
+from stress.workers.fleet import Fleet, Order, WorkerError, WorkerProcess, foremost
+from stress.workers.leases import PARALLEL_EVERY, PROCESSES, Lease, Plan, Settings, rows_of
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue

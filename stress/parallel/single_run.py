@@ -10,7 +10,7 @@ from stress.errors import StorageError, UsageError
 from stress.parallel.gang import Gang
 from stress.parallel.recording import OVER, replayed
 from stress.parallel.settings import Settings
-from stress.plan import PROCESSES
+from stress.workers.leases import PROCESSES
 
 if TYPE_CHECKING:
     from stress.execution.outcome import Outcome

@@ -10,7 +10,7 @@ import trio
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stress.campaign import Campaign
+    from stress.campaign.supervisor import Campaign
 
 LINE_SECONDS = 10.0
 LIVE_SECONDS = 0.25

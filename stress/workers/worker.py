@@ -1,8 +1,8 @@
 """A worker process: executes leases, and says what came of them.
 
-Started by the supervisor as ``python -m stress.worker``. Orders come on standard input and answers go to standard output, one
+Started by the supervisor as ``python -m stress.workers.worker``. Orders come on standard input and answers go to standard output, one
 JSON object a line (docs/file-formats.md); whatever the model prints goes to standard error. Before each execution its case
-and seed are in the pulse (:mod:`stress.pulse`). A worker whose supervisor is gone ends itself, also in mid-lease.
+and seed are in the pulse (:mod:`stress.workers.flight_recorder`). A worker whose supervisor is gone ends itself, also in mid-lease.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
 from stress.execution.runner import Case, Runner, open_runner
 from stress.machine.chance import RandomData
-from stress.pulse import CASE, LEASE, SEED, STARTED, Pulse
-from stress.tally import Tally, twin_digest, twinned
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
 from stress.trace.replay import Mode, compare, replay
+from stress.workers.flight_recorder import CASE, LEASE, SEED, STARTED, Pulse
+from stress.workers.tally import Tally, twin_digest, twinned
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -231,7 +231,7 @@ def watch(life: int) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a worker. Not for people: its arguments are descriptors that the supervisor has made."""
-    parser = argparse.ArgumentParser(prog="python -m stress.worker")
+    parser = argparse.ArgumentParser(prog="python -m stress.workers.worker")
     parser.add_argument("--pulse", type=int, required=True)
     parser.add_argument("--life", type=int, required=True)
     parser.add_argument("--catalogue", default="stress.catalogue:CATALOGUE")

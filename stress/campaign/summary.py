@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stress.plan import PROCESSES
-from stress.store import Store
+from stress.campaign.store import Store
+from stress.workers.leases import PROCESSES
 
 UNREACHED_NAMED_MAX = 5
 """Unreached sites that the summary for people names; of more it gives the number."""

@@ -19,7 +19,7 @@ import trio
 
 from stress.catalogue import DEFAULT_CATALOGUE, ROOT
 from stress.errors import FAILED, ZapstressError
-from stress.pulse import STARTED, Pulse
+from stress.workers.flight_recorder import STARTED, Pulse
 
 DEATHS_MAX = 64
 """Workers that may die in one run before it is given up."""
@@ -220,7 +220,7 @@ class Fleet:
 
     async def _start(self, index: int, pulse: Pulse) -> trio.Process:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [sys.executable, "-P", "-m", "stress.worker", "--pulse", str(pulse.fd), "--life", str(self._life), "--catalogue", self.catalogue]
+        command = [sys.executable, "-P", "-m", "stress.workers.worker", "--pulse", str(pulse.fd), "--life", str(self._life), "--catalogue", self.catalogue]
         try:
             return await trio.lowlevel.open_process(
                 command,

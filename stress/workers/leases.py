@@ -15,9 +15,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sim.core.profile import REAL, SMALL
+from stress.campaign.store import CaseRow
 from stress.catalogue import DEFAULT_KERNEL
 from stress.errors import UsageError
-from stress.store import CaseRow
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
