@@ -1,6 +1,6 @@
 """``python -m stress`` is ``zapstress``."""
 
-from stress.cli import main
+from stress.cli.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -13,7 +13,7 @@ import pytest
 from stress.campaign.store import SCHEMA, VERSION
 from stress.case import Case
 from stress.catalogue import CATALOGUE
-from stress.cli import COMMANDS
+from stress.cli.main import COMMANDS
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, SKIPPED, USAGE, VIOLATED
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
@@ -41,7 +41,7 @@ def test_commands_and_their_options_exist(document: Path) -> None:
             continue
         parser = argparse.ArgumentParser()
         parser.add_argument("--json")
-        importlib.import_module(f"stress.commands.{command}").add_arguments(parser)
+        importlib.import_module(f"stress.cli.{command}").add_arguments(parser)
         for option in re.findall(r"(?<!\S)--[a-z-]+", rest):
             assert option in parser._option_string_actions, f"{document.name}: zapstress {command} has no {option}"
 

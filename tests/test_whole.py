@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stress.catalogue import CATALOGUE
-from stress.cli import main
+from stress.cli.main import main
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:

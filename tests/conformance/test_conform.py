@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stress.catalogue import ROOT
-from stress.cli import main
+from stress.cli.main import main
 from stress.conform import procfs
 from stress.conform.listing import listing
 from stress.conform.mthp import Sizes, effective

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stress.catalogue import CATALOGUE, Catalogue
-from stress.cli import main
+from stress.cli.main import main
 from stress.conform.observation import Difference
 from stress.conform.races import Racers, Races, exit_status, keep, race, run, run_program
 from stress.conform.racing import ModelRace, between, unlike

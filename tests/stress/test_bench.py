@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from stress.bench.steps import Selection, cases, extremes, ring
-from stress.cli import main
+from stress.cli.main import main
 from tests.stress.campaign_toys import TOYS
 
 TOY = ("--profile", "toy", "--seconds", "0.02")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from stress.campaign.store import DATABASE
-from stress.cli import main
-from stress.commands.campaign import RESULTS, duration, new_directory, seed
+from stress.cli.campaign import RESULTS, duration, new_directory, seed
+from stress.cli.main import main
 from stress.workers.leases import SEED_MAX
 from tests.stress.campaign_toys import TOYS
 

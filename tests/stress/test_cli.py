@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from stress import cli
-from stress.commands import list as list_command
+from stress.cli import list as list_command
+from stress.cli import main as cli
 from stress.errors import ForeignYield
 from stress.trace.file import load, save
 from tests.toy import TOYS, NoLock
 
 ROOT = Path(__file__).resolve().parents[2]
-CHILD = "import sys; from tests.toy import TOYS; from stress.cli import main; sys.exit(main(catalogue=TOYS))"
+CHILD = "import sys; from tests.toy import TOYS; from stress.cli.main import main; sys.exit(main(catalogue=TOYS))"
 RUN = ["run", "counters", "--profile", "toy"]
 FAILS = [*RUN, "--fault", "T01", "--seed", "3", "--strategy", "round-robin"]
 
@@ -257,7 +257,7 @@ def child(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["list", "scenarios"], ["list", "faults"], ["list", "strategies"], ["list", "checkers"]])
 def test_quick_commands_import_little(words: list[str]) -> None:
     """Help and lists load neither numpy nor trio, and no scenario."""
-    code = f"import sys; from stress.cli import main; main({words!r}); print(sorted(set(sys.modules) & {{'numpy', 'trio'}}), file=sys.stderr)"
+    code = f"import sys; from stress.cli.main import main; main({words!r}); print(sorted(set(sys.modules) & {{'numpy', 'trio'}}), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
 

@@ -26,7 +26,7 @@ from stress.trace.report import page
 from tests.toy import TOYS
 
 ROOT = Path(__file__).resolve().parents[2]
-CHILD = "import sys; from tests.toy import TOYS; from stress.cli import main; sys.exit(main(catalogue=TOYS))"
+CHILD = "import sys; from tests.toy import TOYS; from stress.cli.main import main; sys.exit(main(catalogue=TOYS))"
 RECORDED = (
     "WkFQVFJBQ0UBAHABAAAAAAAAWonnP49zlGReRkqu5DmkFHjaLZE9bhsxEIVly0BqAwbcGQaLVLK8f9q/lOlcpzNiYTQcrgiTuwuSG1gwjFQB0vgCqXKG3MRB4iKnydASq/"
     "e+xxkOyV/zR4HgSbSPQsFkghftrfiUpOLzQnQ0WApuJ1rhLRgjFuKeXE+GQbls2I7gwMYS3j26QWnDnUQYdpx5pB6cHhhY0GYzPIinhZC6Ix+YVUWeb8oGUW0wU1lSYbFK"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stress.cli import main
+from stress.cli.main import main
 from stress.selfcheck import Selfcheck, matrix, run_selfcheck
 from stress.trace.file import load
 from tests.stress.campaign_toys import SPEC, TOYS

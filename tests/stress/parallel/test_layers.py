@@ -11,7 +11,7 @@ import pytest
 
 from stress.catalogue import ROOT
 
-LOCKSTEP = ("stress.cli", "stress.workers.worker", "stress.campaign.supervisor", *(f"stress.commands.{name}" for name in ("campaign", "run", "replay", "show", "bench")))
+LOCKSTEP = ("stress.cli.main", "stress.workers.worker", "stress.campaign.supervisor", *(f"stress.cli.{name}" for name in ("campaign", "run", "replay", "show", "bench")))
 
 
 @pytest.mark.parametrize("module", LOCKSTEP)
@@ -22,7 +22,7 @@ def test_lockstep_imports_no_native_code(module: str) -> None:
 
 def test_a_lockstep_campaign_imports_no_native_code() -> None:
     """Not even when it executes."""
-    code = "import sys; from stress.cli import main; status = main(['run', 'munmap_vs_access']); sys.exit(status or 'numba' in sys.modules)"
+    code = "import sys; from stress.cli.main import main; status = main(['run', 'munmap_vs_access']); sys.exit(status or 'numba' in sys.modules)"
     assert 0 == subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode
 
 

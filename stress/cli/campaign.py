@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stress.cli.options import positive
+from stress.cli.output import put, put_json
 from stress.errors import UsageError
-from stress.output import put, put_json
-from stress.parsing import positive
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from stress.cli.output import put, put_json
 from stress.errors import CLEAN, UsageError
-from stress.output import put, put_json
 
 SECONDS = 1.0
 

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stress.commands.campaign import RESULTS, cores, directory, seed
+from stress.cli.campaign import RESULTS, cores, directory, seed
+from stress.cli.options import positive
+from stress.cli.output import put, put_json
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED
-from stress.output import put, put_json
-from stress.parsing import positive
 
 if TYPE_CHECKING:
     from stress.conform.session import Outcome

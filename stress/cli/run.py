@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from stress.case import Case
+from stress.cli.options import positive
+from stress.cli.output import put, put_json
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
-from stress.output import put, put_json
-from stress.parsing import positive
 from stress.trace.file import Trace, capture, ending_of, save
 from stress.trace.replay import Mode, replay
 from stress.trace.report import page

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from stress.catalogue import DEFAULT_KERNEL
-from stress.commands.campaign import RESULTS, cores, directory, seed
+from stress.cli.campaign import RESULTS, cores, directory, seed
+from stress.cli.options import positive
+from stress.cli.output import put, put_json
 from stress.errors import UsageError
-from stress.output import put, put_json
-from stress.parsing import positive
 
 if TYPE_CHECKING:
     from stress.selfcheck import Selfcheck

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from sim.core.errors import SimError
+from stress.cli.output import put_json, settle
 from stress.errors import CLEAN, FAILED, INTERRUPTED, USAGE, UsageError, ZapstressError
-from stress.output import put_json, settle
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -110,7 +110,7 @@ def _dispatch(words: list[str], catalogue: Catalogue | None) -> int:
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
         raise UsageError(f"unknown command '{name}'; {f'did you mean {close[0]}?' if close else 'see zapstress --help'}")
-    command = importlib.import_module(f"stress.commands.{name}")
+    command = importlib.import_module(f"stress.cli.{name}")
     parser = Parser(f"zapstress {name}", description=command.__doc__, epilog=STATUSES, conflict_handler="resolve", allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     command.add_arguments(parser)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from stress.commands.run import STATUS, ending_line
+from stress.cli.output import put, put_json
+from stress.cli.run import STATUS, ending_line
 from stress.execution.signature import signature_of
-from stress.output import put, put_json
 from stress.trace import report
 from stress.trace.file import ending_of, load
 from stress.trace.replay import Mode, Replayed, compare, replay
