@@ -88,7 +88,7 @@ class Teller:
 
 def run_races(args: argparse.Namespace, setting: Setting) -> int:
     """Race, and print what came of it."""
-    from stress.conform import races
+    from stress.conform import race_session as races
 
     def tell(so_far: races.Races) -> None:
         print(f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive} unexplained={len(so_far.unexplained)}", file=sys.stderr, flush=True)
@@ -120,10 +120,10 @@ def run_program(args: argparse.Namespace, setting: Setting) -> int:
     """Run one program that was kept; or race it, if it is one of racing mode."""
     from contextlib import ExitStack
 
-    from stress.conform import races
+    from stress.conform import race_session as races
+    from stress.conform.comparison import Rig
+    from stress.conform.linux.folio_sizes import SHMEM_ENABLED, Configured, effective
     from stress.conform.listing import listing
-    from stress.conform.mthp import SHMEM_ENABLED, Configured, effective
-    from stress.conform.rig import Rig
     from stress.conform.worker import composer
     from stress.errors import UsageError
     from stress.programs.program import load

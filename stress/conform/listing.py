@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stress.conform.linux import BASE
-from stress.conform.rig import Found
+from stress.conform.comparison import Found
+from stress.conform.linux.run import BASE
 from stress.programs.operations import Fork, Thread
 from stress.programs.program import Program
 from stress.programs.space import File

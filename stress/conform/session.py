@@ -16,9 +16,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from stress.conform.mthp import ENABLED, SHMEM_ENABLED, Configured, Sizes, effective, offered
-from stress.conform.procfs import require
-from stress.conform.seeds import HUGE
+from stress.conform.draw import HUGE
+from stress.conform.linux.folio_sizes import ENABLED, SHMEM_ENABLED, Configured, Sizes, effective, offered
+from stress.conform.linux.procfs import require
 from stress.conform.worker import Finding, Result, Setting, work
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, ZapstressError
 

@@ -9,11 +9,11 @@ from multiprocessing.connection import Connection
 from sim.core.profile import REAL, Profile, World
 from sim.kernel import Kernel
 from stress.catalogue import Catalogue
+from stress.conform.comparison import Found, Rig, Tally
+from stress.conform.draw import from_seed
+from stress.conform.linux.folio_sizes import Sizes
 from stress.conform.listing import listing
-from stress.conform.model import Compose
-from stress.conform.mthp import Sizes
-from stress.conform.rig import Found, Rig, Tally
-from stress.conform.seeds import from_seed
+from stress.conform.model.run import Compose
 from stress.conform.shrink import shrink
 from stress.programs.program import Program
 

@@ -11,9 +11,9 @@ import pytest
 from sim.core.profile import REAL, Profile, World
 from sim.kernel import Kernel, compose
 from stress.catalogue import CATALOGUE
-from stress.conform.agents import supported
-from stress.conform.procfs import missing
-from stress.conform.rig import Found, Rig
+from stress.conform.comparison import Found, Rig
+from stress.conform.linux.agents import supported
+from stress.conform.linux.procfs import missing
 from stress.conform.session import machine_profile, nearest_kernel
 from stress.errors import Skipped
 from stress.programs.program import Program

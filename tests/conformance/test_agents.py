@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from stress.conform.agent_code import LISTING, code, labels
-from stress.conform.agents import LOAD, MADVISE, MMAP, STORE, Agents
-from stress.conform.linux import BASE, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT
-from stress.conform.procfs import PAGE, ProcessFiles
+from stress.conform.linux.agent_code import LISTING, code, labels
+from stress.conform.linux.agents import LOAD, MADVISE, MMAP, STORE, Agents
+from stress.conform.linux.procfs import PAGE, ProcessFiles
+from stress.conform.linux.run import BASE, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT
 from tests.conformance.machine import needs_the_kernel
 
 FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE
@@ -78,7 +78,7 @@ def test_processes_and_threads(agents: Agents) -> None:
 MASTER = """
 import os, sys, time
 sys.path.insert(0, sys.argv[1])
-from stress.conform.agents import Agents
+from stress.conform.linux.agents import Agents
 agents = Agents(2)
 pids = [agents.process.pid, agents.fork(0, 1), agents.fork(1, 2)]
 print(*pids, flush=True)

@@ -14,11 +14,11 @@ import pytest
 
 from stress.catalogue import ROOT
 from stress.cli.main import main
-from stress.conform import procfs
+from stress.conform.draw import from_seed
+from stress.conform.linux import procfs
+from stress.conform.linux.events import read
+from stress.conform.linux.folio_sizes import Sizes, effective
 from stress.conform.listing import listing
-from stress.conform.mthp import Sizes, effective
-from stress.conform.rules import read
-from stress.conform.seeds import from_seed
 from stress.conform.session import nearest_kernel
 from stress.conform.worker import finding
 from stress.errors import CLEAN, INTERRUPTED, SKIPPED, USAGE, VIOLATED

@@ -9,7 +9,7 @@ import pytest
 from sim.core.profile import REAL
 from sim.kernel import compose
 from stress.catalogue import CATALOGUE
-from stress.conform.model import ModelWorld
+from stress.conform.model.run import ModelWorld
 from stress.programs.operations import Load, Map, Store
 from stress.programs.program import Program
 from stress.programs.space import File

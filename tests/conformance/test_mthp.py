@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.conform.mthp import ENABLED, SHMEM_ENABLED, Configured, effective, offered
+from stress.conform.linux.folio_sizes import ENABLED, SHMEM_ENABLED, Configured, effective, offered
 from stress.errors import Skipped
 
 WORDS = {
@@ -70,7 +70,7 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from stress.conform.mthp import Configured
+from stress.conform.linux.folio_sizes import Configured
 sizes = Configured(Path(sys.argv[2]))
 sizes.set((2,))
 print(sizes.guardian, flush=True)

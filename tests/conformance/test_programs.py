@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stress.conform.compare import broken, differences
+from stress.conform.differences import broken, differences
+from stress.conform.draw import from_seed, program, race_from_seed
+from stress.conform.linux.folio_sizes import Sizes
 from stress.conform.listing import listing
-from stress.conform.mthp import Sizes
 from stress.conform.observation import Frames, Observation, Page, Process, Vma
-from stress.conform.seeds import from_seed, program, race_from_seed
 from stress.conform.session import small_enough
 from stress.conform.shrink import candidates, shrink
 from stress.errors import UsageError

@@ -12,11 +12,11 @@ import pytest
 
 from stress.catalogue import CATALOGUE, Catalogue
 from stress.cli.main import main
+from stress.conform.draw import race_from_seed
+from stress.conform.linux.events import RETRIES_MAX, Conditions, settle
 from stress.conform.observation import Difference
-from stress.conform.races import Racers, Races, exit_status, keep, race, run, run_program
-from stress.conform.racing import ModelRace, between, unlike
-from stress.conform.rules import RETRIES_MAX, Conditions, settle
-from stress.conform.seeds import race_from_seed
+from stress.conform.race import ModelRace, between, unlike
+from stress.conform.race_session import Racers, Races, exit_status, keep, race, run, run_program
 from stress.conform.session import machine_profile, nearest_kernel
 from stress.conform.worker import Setting, composer
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError

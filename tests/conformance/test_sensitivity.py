@@ -8,7 +8,7 @@ from itertools import chain
 import pytest
 
 from stress.catalogue import CATALOGUE
-from stress.conform.seeds import from_seed
+from stress.conform.draw import from_seed
 from stress.programs.operations import Dontneed, Exit, Fill, Fork, Load, Map, Store, Sync, Unmap
 from stress.programs.program import Program
 from stress.programs.space import File

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from stress.conform.linux.events import excluded
 from stress.conform.observation import Difference, Observation, Page, Process, Vma
-from stress.conform.rules import excluded
 
 
 def differences(model: Observation, kernel: Observation) -> list[Difference]:

@@ -15,14 +15,14 @@ from typing import Any
 
 from sim.core.machine import Actor
 from sim.core.profile import Profile
-from stress.conform.agents import BARRIER, PATH_AT, SCHED_SETAFFINITY, Agents, Order
-from stress.conform.compare import differences
-from stress.conform.explore import Explored, Search, explore
-from stress.conform.linux import LinuxRun
-from stress.conform.model import RACE_VERSION, TOKEN_SHIFT, Compose, ModelRun, ModelWorld
+from stress.conform.differences import differences
+from stress.conform.linux.agents import BARRIER, PATH_AT, SCHED_SETAFFINITY, Agents, Order
+from stress.conform.linux.procfs import Frames
+from stress.conform.linux.run import LinuxRun
+from stress.conform.model.run import RACE_VERSION, TOKEN_SHIFT, Compose, ModelRun, ModelWorld
+from stress.conform.model.search import Explored, Search, explore
 from stress.conform.observation import Difference, Observation, Process
 from stress.conform.observation import Frames as Names
-from stress.conform.procfs import Frames
 from stress.machine.chance import PLAIN
 from stress.programs.operations import Dontneed, Fork, Operation
 from stress.programs.program import RACERS, Program

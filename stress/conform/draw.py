@@ -5,7 +5,7 @@ Shrinking works on the program itself (:mod:`stress.conform.shrink`), whoever dr
 
 from __future__ import annotations
 
-from stress.conform.mthp import Sizes
+from stress.conform.linux.folio_sizes import Sizes
 from stress.programs.generator import draw_operation, draw_weights
 from stress.programs.operations import OPERATIONS, Choose, Map, Operation
 from stress.programs.program import Program

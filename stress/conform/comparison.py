@@ -10,13 +10,13 @@ from types import TracebackType
 
 from sim.core.machine import Violation
 from sim.core.profile import Profile
-from stress.conform.agents import Agents
-from stress.conform.compare import differences
-from stress.conform.linux import LinuxRun
-from stress.conform.model import Compose, ModelRun, ModelWorld
+from stress.conform.differences import differences
+from stress.conform.linux.agents import Agents
+from stress.conform.linux.events import PMD_SPLIT, SMALL_FILES, settle
+from stress.conform.linux.procfs import Frames, require
+from stress.conform.linux.run import LinuxRun
+from stress.conform.model.run import Compose, ModelRun, ModelWorld
 from stress.conform.observation import Difference, Observation
-from stress.conform.procfs import Frames, require
-from stress.conform.rules import PMD_SPLIT, SMALL_FILES, settle
 from stress.programs.operations import Load, Map, Operation
 from stress.programs.program import Program
 from stress.programs.space import THREADS_MAX, File

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from stress.catalogue import Catalogue
-from stress.conform.agents import Agents
-from stress.conform.compare import broken
-from stress.conform.explore import Explored
+from stress.conform.differences import broken
+from stress.conform.draw import RACE_PAGES, race_from_seed
+from stress.conform.linux.agents import Agents
+from stress.conform.linux.events import Settled, settle
+from stress.conform.linux.folio_sizes import ENABLED, Configured, offered
+from stress.conform.linux.procfs import Frames, require
 from stress.conform.listing import listing
-from stress.conform.mthp import ENABLED, Configured, offered
+from stress.conform.model.search import Explored
 from stress.conform.observation import Difference
-from stress.conform.procfs import Frames, require
-from stress.conform.racing import DELAY_MAX, End, LinuxRace, ModelRace, project, unlike
-from stress.conform.rules import Settled, settle
-from stress.conform.seeds import RACE_PAGES, race_from_seed
+from stress.conform.race import DELAY_MAX, End, LinuxRace, ModelRace, project, unlike
 from stress.conform.shrink import shrink
 from stress.conform.worker import SHRINK_SECONDS_MAX, Setting, composer
 from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED, Skipped

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from stress.conform.agents import LOAD, MADVISE, MMAP, MPROTECT, MUNMAP, STORE, SYNC_FILE_RANGE, Agents, Order
-from stress.conform.model import TOKEN_SHIFT, ZERO_PAGE, file_token
+from stress.conform.draw import HUGE
+from stress.conform.linux.agents import LOAD, MADVISE, MMAP, MPROTECT, MUNMAP, STORE, SYNC_FILE_RANGE, Agents, Order
+from stress.conform.linux.procfs import ANON, BLOCK, DIRTY, EXCLUSIVE, ONCE, PAGE, PFN, ZERO, ProcessFiles
+from stress.conform.linux.procfs import Frames as KernelFrames
+from stress.conform.model.run import TOKEN_SHIFT, ZERO_PAGE, file_token
 from stress.conform.observation import Frames, Page, Process, Vma
-from stress.conform.procfs import ANON, BLOCK, DIRTY, EXCLUSIVE, ONCE, PAGE, PFN, ZERO, ProcessFiles
-from stress.conform.procfs import Frames as KernelFrames
-from stress.conform.seeds import HUGE
 from stress.programs.operations import Operation
 from stress.programs.program import Program
 from stress.programs.space import File

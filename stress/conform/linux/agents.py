@@ -1,7 +1,7 @@
 """Real processes that do what they are told, and nothing else: started, ordered about, waited for, and gone when their master is.
 
 Each thread of theirs has a *slot* of the mailbox, which is a memfd that master and agents share; the agent code is described in
-:mod:`stress.conform.agent_code`. The first agent is executed from a memfd, so that it inherits nothing of the interpreter; it unmaps its stack
+:mod:`stress.conform.linux.agent_code`. The first agent is executed from a memfd, so that it inherits nothing of the interpreter; it unmaps its stack
 and forks the first process of every program. All are the master's own children (CLONE_PARENT), and hold no end of a pipe that keeps
 another alive.
 """
@@ -17,7 +17,7 @@ import struct
 import subprocess
 from collections.abc import Iterable, Sequence
 
-from stress.conform.agent_code import code, labels
+from stress.conform.linux.agent_code import code, labels
 from stress.errors import Skipped, ZapstressError
 
 CODE_BASE = 0x200_0000_0000

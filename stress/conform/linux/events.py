@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from stress.conform.draw import HUGE
 from stress.conform.observation import Difference, Page
-from stress.conform.seeds import HUGE
 from stress.programs.operations import Sync
 from stress.programs.program import Program
 
