@@ -1,4 +1,6 @@
-"""What the races with fork share: a process of two threads over private memory, one of which forks, and the child."""
+"""What the races with fork share: a process of two threads over private memory, one of which forks,
+and the child.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ from stress.scenario import Body, Scenario
 
 
 class Forking(Scenario):
-    """CPU 0 forks mm 0 into mm 1, CPU 1 runs another thread of mm 0, CPU 2 the child. ``order``: of the folios."""
+    """CPU 0 forks mm 0 into mm 1, CPU 1 runs another thread of mm 0, CPU 2 the child.
+
+    ``order``: of the folios.
+    """
 
     choices: dict[str, tuple[int, ...]] = {}
     """What a scenario rotates besides the order."""

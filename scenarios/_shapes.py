@@ -1,7 +1,8 @@
 """What scenarios share: which folio orders they rotate through, and how a mapping is filled.
 
-An address space is measured in pages throughout. ``small`` geometry has three orders, all used; ``real`` has up to thirteen, of which the
-smallest, a middle one and the largest that leaves a world of some hundred pages are used.
+An address space is measured in pages throughout. ``small`` geometry has three orders, all used;
+``real`` has up to thirteen, of which the smallest, a middle one and the largest that leaves a world
+of some hundred pages are used.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from sim.core.profile import SMALL, Geometry, Profile
 from sim.task import Task
 
 FOLIO_PAGES_MAX = 256
-"""Pages of the largest folio in a scenario that zaps or copies whole folios, one step or more per page."""
+"""Pages of the largest folio in a scenario that zaps or copies whole folios, one step or more per
+page.
+"""
 
 
 def orders(profile: Profile, geometry: str, pages_max: int = FOLIO_PAGES_MAX) -> list[int]:
@@ -33,7 +36,9 @@ def whole_blocks(g: Geometry, pages: int) -> int:
 
 
 async def fill(task: Task, addr: int, nr: int, order: int) -> None:
-    """Store to one page of each block of ``order`` in [addr, addr + nr), so that every page is mapped."""
+    """Store to one page of each block of ``order`` in [addr, addr + nr), so that every page is
+    mapped.
+    """
     for page in range(addr, addr + nr, 1 << order):
         await task.store(page)
 

@@ -1,8 +1,10 @@
 """Reclaim ages folios (``folio_referenced``) while the processes that map them unmap and exit.
 
-The walk goes through the rmap without knowing the processes: it finds VMAs that are being unmapped, reads PTEs without a lock, takes a PTL
-and clears young bits without a flush, in page tables that may be about to go. They must not go before the VMA is unlinked from the rmap. A
-folio of anonymous memory may be freed, and its anon_vma with it, before the walk has begun; it is trusted only while it is mapped.
+The walk goes through the rmap without knowing the processes: it finds VMAs that are being unmapped,
+reads PTEs without a lock, takes a PTL and clears young bits without a flush, in page tables that
+may be about to go. They must not go before the VMA is unlinked from the rmap. A folio of anonymous
+memory may be freed, and its anon_vma with it, before the walk has begun; it is trusted only while
+it is mapped.
 """
 
 from __future__ import annotations
@@ -27,7 +29,16 @@ class AgeVsExit(Scenario):
         return 1 << self.params["order"]
 
     def world(self) -> World:
-        return World(cpus=3, mms=2, vpages=whole_blocks(self.g, 2 * self.nr), pages=4 * self.nr + 24, vmas=4, anon_vmas=2, files=1, file_pages=self.nr)
+        return World(
+            cpus=3,
+            mms=2,
+            vpages=whole_blocks(self.g, 2 * self.nr),
+            pages=4 * self.nr + 24,
+            vmas=4,
+            anon_vmas=2,
+            files=1,
+            file_pages=self.nr,
+        )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare

@@ -1,10 +1,12 @@
 """munmap() of just so many folios, of just such orders, that gather batches are filled to the edge.
 
-The gather reports full after the append, while a pair (a page and its count) still has room: one entry more, or a slot counted wrong, and a
-pair is written past the end. The on-stack batch is small, further ones may fail to be allocated (the data tape decides), a third may not hold
-delayed rmaps, and the words of a batch are freed in chunks that must not tear a pair. ``layout`` puts each of these edges in reach: single
-pages, more than a whole small gather holds; pairs only; singles, then a pair in the last slots; dirty file pages, whose rmaps are delayed;
-singles and a pair where a chunk ends. Under the zap another CPU reads.
+The gather reports full after the append, while a pair (a page and its count) still has room: one
+entry more, or a slot counted wrong, and a pair is written past the end. The on-stack batch is
+small, further ones may fail to be allocated (the data tape decides), a third may not hold delayed
+rmaps, and the words of a batch are freed in chunks that must not tear a pair. ``layout`` puts each
+of these edges in reach: single pages, more than a whole small gather holds; pairs only; singles,
+then a pair in the last slots; dirty file pages, whose rmaps are delayed; singles and a pair where a
+chunk ends. Under the zap another CPU reads.
 """
 
 from __future__ import annotations
@@ -20,11 +22,14 @@ SINGLES, PAIRS, PAIR_LAST, DELAYED, CHUNK_END = range(5)
 PAIR_ORDER = 2
 
 ENTRIES_MAX = 24
-"""Entries at most, however much a gather holds: at real geometry only the on-stack batch is filled."""
+"""Entries at most, however much a gather holds: at real geometry only the on-stack batch is filled.
+"""
 
 
 class BatchEdges(Scenario):
-    """``layout``: in the order of the text above; ``exit``: the mm is torn down instead of being unmapped."""
+    """``layout``: in the order of the text above; ``exit``: the mm is torn down instead of being
+    unmapped.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
@@ -37,7 +42,9 @@ class BatchEdges(Scenario):
         if layout == SINGLES:
             return [0] * min(g.gather_bundle + g.gather_batch_count * (g.gather_batch - 1), ENTRIES_MAX)
         if layout == PAIRS:
-            return [PAIR_ORDER] * min(g.gather_bundle // 2 + g.gather_batch_count * (g.gather_batch // 2), ENTRIES_MAX // 4)
+            return [PAIR_ORDER] * min(
+                g.gather_bundle // 2 + g.gather_batch_count * (g.gather_batch // 2), ENTRIES_MAX // 4
+            )
         if layout == PAIR_LAST:
             return [0] * (g.gather_bundle - 2) + [PAIR_ORDER]
         if layout == DELAYED:
@@ -56,14 +63,18 @@ class BatchEdges(Scenario):
 
     def world(self) -> World:
         top = self.first + self.nr
-        return World(vpages=whole_blocks(self.g, top), pages=2 * self.nr + 24, vmas=2, anon_vmas=1, files=1, file_pages=top)
+        return World(
+            vpages=whole_blocks(self.g, top), pages=2 * self.nr + 24, vmas=2, anon_vmas=1, files=1, file_pages=top
+        )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare
         yield 1, self.join
 
     async def prepare(self) -> None:
-        """Anonymous memory if all folios are of one order, else a file whose folios are of the orders wanted."""
+        """Anonymous memory if all folios are of one order, else a file whose folios are of the
+        orders wanted.
+        """
         task, layout, first = self.task(0), self.params["layout"], self.first
         await task.start(0)
         if layout in (SINGLES, PAIRS):

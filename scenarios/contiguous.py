@@ -1,8 +1,10 @@
-"""Parts of contiguous blocks are dropped, written and cleaned, while other CPUs use the rest of the block.
+"""Parts of contiguous blocks are dropped, written and cleaned, while other CPUs use the rest of the
+block.
 
-Where the architecture folds aligned runs of PTEs into one TLB entry (arm64's contpte), every change of a part clears the whole block,
-invalidates it and writes it again, with the young and dirty bits of all in each; a CPU may hold one entry for all of it. A neighbour's dirty
-bit must neither be lost nor, once the block is clean, be set again. Elsewhere this is a partial zap of a large folio.
+Where the architecture folds aligned runs of PTEs into one TLB entry (arm64's contpte), every change
+of a part clears the whole block, invalidates it and writes it again, with the young and dirty bits
+of all in each; a CPU may hold one entry for all of it. A neighbour's dirty bit must neither be lost
+nor, once the block is clean, be set again. Elsewhere this is a partial zap of a large folio.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from stress.scenario import Body, Scenario
 
 
 class Contiguous(Scenario):
-    """``blocks``: blocks to the folio; ``writeback``: the third CPU writes the folio out, else it drops another part."""
+    """``blocks``: blocks to the folio; ``writeback``: the third CPU writes the folio out, else it
+    drops another part.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
@@ -32,7 +36,15 @@ class Contiguous(Scenario):
         return self.block * self.params["blocks"]
 
     def world(self) -> World:
-        return World(cpus=3, vpages=whole_blocks(self.g, self.nr), pages=4 * self.nr + 8, vmas=2, anon_vmas=1, files=1, file_pages=self.nr)
+        return World(
+            cpus=3,
+            vpages=whole_blocks(self.g, self.nr),
+            pages=4 * self.nr + 8,
+            vmas=2,
+            anon_vmas=1,
+            files=1,
+            file_pages=self.nr,
+        )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare

@@ -1,8 +1,10 @@
 """Two MADV_DONTNEED calls with overlapping ranges, from two threads of one process.
 
-The second finds PTEs that the first has cleared and not yet flushed: it clears nothing there, and yet on its return no CPU may use what the
-range held (``mm_tlb_flush_nested``: whoever finishes while another gather is open flushes everything). Each thread then reads its range
-again. A large folio is shared out between the two: its mapcounts and references go in two batches that know nothing of each other.
+The second finds PTEs that the first has cleared and not yet flushed: it clears nothing there, and
+yet on its return no CPU may use what the range held (``mm_tlb_flush_nested``: whoever finishes
+while another gather is open flushes everything). Each thread then reads its range again. A large
+folio is shared out between the two: its mapcounts and references go in two batches that know
+nothing of each other.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from stress.scenario import Body, Scenario
 
 
 class DontneedVsDontneed(Scenario):
-    """``order``: of the folios; ``overlap``: 0 the ranges meet, 1 they overlap by half, 2 they are the same."""
+    """``order``: of the folios; ``overlap``: 0 the ranges meet, 1 they overlap by half, 2 they are
+    the same.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:

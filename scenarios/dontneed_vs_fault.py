@@ -1,8 +1,10 @@
 """MADV_DONTNEED while another CPU keeps touching the range, faulting it in again.
 
-Both run under the mmap lock held for reading; the PTL alone orders them. Between the zapper's unlock and its flush the faulting CPU can
-install new pages at the same addresses while its own TLB, or another's, still has the old ones: the old pages must live until the flush, and
-the flush must not be mistaken about what it covers. Refaults of a large folio come in other orders, as only empty aligned blocks qualify.
+Both run under the mmap lock held for reading; the PTL alone orders them. Between the zapper's
+unlock and its flush the faulting CPU can install new pages at the same addresses while its own TLB,
+or another's, still has the old ones: the old pages must live until the flush, and the flush must
+not be mistaken about what it covers. Refaults of a large folio come in other orders, as only empty
+aligned blocks qualify.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from stress.scenario import Body, Scenario
 
 
 class DontneedVsFault(Scenario):
-    """``order``: of the folios; ``file``: 0 anonymous memory, 1 a shared file mapping (faulted around), 2 a private one."""
+    """``order``: of the folios; ``file``: 0 anonymous memory, 1 a shared file mapping (faulted
+    around), 2 a private one.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
@@ -27,7 +31,14 @@ class DontneedVsFault(Scenario):
         return max(2, 1 << self.params["order"])
 
     def world(self) -> World:
-        return World(vpages=whole_blocks(self.g, self.nr), pages=6 * self.nr + 16, vmas=2, anon_vmas=1, files=1, file_pages=self.nr)
+        return World(
+            vpages=whole_blocks(self.g, self.nr),
+            pages=6 * self.nr + 16,
+            vmas=2,
+            anon_vmas=1,
+            files=1,
+            file_pages=self.nr,
+        )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare

@@ -1,8 +1,9 @@
 """MADV_DONTNEED of whole page tables, while others fault, drop and write out in them.
 
-Where the kernel reclaims page tables (6.14, x86-64) the zap that finds a table empty unhooks it at once, before the TLB is flushed, or
-comes back to it if it had to break off or another thread has the lock: a fault may fill the table meanwhile, or install a new one, and
-whoever looks at the old one must find it allocated. Elsewhere the table stays, and its entries are filled again.
+Where the kernel reclaims page tables (6.14, x86-64) the zap that finds a table empty unhooks it at
+once, before the TLB is flushed, or comes back to it if it had to break off or another thread has
+the lock: a fault may fill the table meanwhile, or install a new one, and whoever looks at the old
+one must find it allocated. Elsewhere the table stays, and its entries are filled again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ ANON, FILE, QUIET = range(3)
 
 
 class EmptyTables(Scenario):
-    """``kind``: of the memory: anonymous, a shared file mapping, or one of a file system that is not told of first writes; ``order``: of its folios."""
+    """``kind``: of the memory: anonymous, a shared file mapping, or one of a file system that is
+    not told of first writes; ``order``: of its folios.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
@@ -29,7 +32,9 @@ class EmptyTables(Scenario):
         return 2 * self.g.ptrs_per_pte
 
     def world(self) -> World:
-        return World(cpus=3, vpages=self.nr, pages=4 * self.nr + 32, vmas=3, tables=6, anon_vmas=1, files=1, file_pages=self.nr)
+        return World(
+            cpus=3, vpages=self.nr, pages=4 * self.nr + 32, vmas=3, tables=6, anon_vmas=1, files=1, file_pages=self.nr
+        )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare
@@ -73,7 +78,9 @@ class EmptyTables(Scenario):
         await task.store(self.nr - 1)
 
     async def worker(self) -> None:
-        """Write out or age what is in the tables: a walk finds them through the file or the anon_vma."""
+        """Write out or age what is in the tables: a walk finds them through the file or the
+        anon_vma.
+        """
         if self.params["kind"] == ANON:
             await self.task(2).age_anon()
         else:

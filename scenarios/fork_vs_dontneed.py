@@ -1,8 +1,10 @@
-"""fork() in one thread, MADV_DONTNEED in another, and the child, which drops its own copy of the same range.
+"""fork() in one thread, MADV_DONTNEED in another, and the child, which drops its own copy of the
+same range.
 
-DONTNEED needs the mmap lock for reading only, fork for writing: they take turns, in either order, and the range that the parent drops after
-the fork is one whose PTEs have just been write-protected and flushed. Then parent and child zap the same folios at once, under different
-PTLs, and the parent's thread faults the range in again.
+DONTNEED needs the mmap lock for reading only, fork for writing: they take turns, in either order,
+and the range that the parent drops after the fork is one whose PTEs have just been write-protected
+and flushed. Then parent and child zap the same folios at once, under different PTLs, and the
+parent's thread faults the range in again.
 """
 
 from __future__ import annotations

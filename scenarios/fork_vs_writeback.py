@@ -1,8 +1,10 @@
-"""fork() of a process with dirty file mappings while the folio is written out and another thread stores.
+"""fork() of a process with dirty file mappings while the folio is written out and another thread
+stores.
 
-The shared mapping is left for the child to fault in (its page tables are copied only where userfaultfd asks for it); the private one has a
-private copy in it, so its page tables are copied, file pages and all. ``folio_mkclean`` walks parent and child, whose VMA it may find before
-anything is mapped in it, and takes the PTLs that fork holds two at a time.
+The shared mapping is left for the child to fault in (its page tables are copied only where
+userfaultfd asks for it); the private one has a private copy in it, so its page tables are copied,
+file pages and all. ``folio_mkclean`` walks parent and child, whose VMA it may find before anything
+is mapped in it, and takes the PTLs that fork holds two at a time.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from stress.scenario import Body, Scenario
 
 
 class ForkVsWriteback(Scenario):
-    """``order``: of the folio; ``uffd``: the shared mapping is userfaultfd's, so that fork copies it."""
+    """``order``: of the folio; ``uffd``: the shared mapping is userfaultfd's, so that fork copies
+    it.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
@@ -27,7 +31,16 @@ class ForkVsWriteback(Scenario):
         return max(2, 1 << self.params["order"])
 
     def world(self) -> World:
-        return World(cpus=3, mms=2, vpages=whole_blocks(self.g, 2 * self.nr), pages=6 * self.nr + 24, vmas=4, anon_vmas=2, files=1, file_pages=self.nr)
+        return World(
+            cpus=3,
+            mms=2,
+            vpages=whole_blocks(self.g, 2 * self.nr),
+            pages=6 * self.nr + 24,
+            vmas=4,
+            anon_vmas=2,
+            files=1,
+            file_pages=self.nr,
+        )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare

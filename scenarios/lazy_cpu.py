@@ -1,8 +1,10 @@
-"""A CPU runs a kernel thread or another process while a thread on another unmaps; then it comes back and touches the memory.
+"""A CPU runs a kernel thread or another process while a thread on another unmaps; then it comes
+back and touches the memory.
 
-On x86 such a CPU is left alone by flushes (unless tables are freed): it keeps what its TLB holds, and compares generations before it can use
-it again. Elsewhere it is flushed like any other. Whatever the way, the access after the return must not reach a page through an entry from
-before the unmap, and a flush must not be taken for done that the CPU has only been spared.
+On x86 such a CPU is left alone by flushes (unless tables are freed): it keeps what its TLB holds,
+and compares generations before it can use it again. Elsewhere it is flushed like any other.
+Whatever the way, the access after the return must not reach a page through an entry from before the
+unmap, and a flush must not be taken for done that the CPU has only been spared.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ NR = 4
 
 
 class LazyCpu(Scenario):
-    """``other``: the CPU runs another process instead of a kernel thread, which borrows the mm and looks at a file;
-    ``unmap``: munmap (which frees the table) instead of MADV_DONTNEED."""
+    """``other``: the CPU runs another process instead of a kernel thread, which borrows the mm and
+    looks at a file; ``unmap``: munmap (which frees the table) instead of MADV_DONTNEED.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:

@@ -1,8 +1,10 @@
 """Folios of all orders side by side, adjacent in the address space and in memory, zapped in one go.
 
-Two folios of one order lie so that the page after the last of the first is the first of the second, and so do their PTEs: only the folio's end
-stops a batch there. One that ran on would drop the neighbour's mappings from the wrong folio's counters. Small folios, which never batch,
-follow directly. The zap may begin and end in the middle of folios, and another CPU writes to the neighbour.
+Two folios of one order lie so that the page after the last of the first is the first of the second,
+and so do their PTEs: only the folio's end stops a batch there. One that ran on would drop the
+neighbour's mappings from the wrong folio's counters. Small folios, which never batch, follow
+directly. The zap may begin and end in the middle of folios, and another CPU writes to the
+neighbour.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ SINGLES = 3
 
 
 class MixedOrders(Scenario):
-    """``file``: 1 for a shared file mapping; ``cut``: 0 zaps all, 1 from inside the first folio to inside the second, 2 all but the ends."""
+    """``file``: 1 for a shared file mapping; ``cut``: 0 zaps all, 1 from inside the first folio to
+    inside the second, 2 all but the ends.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
@@ -37,7 +41,15 @@ class MixedOrders(Scenario):
 
     def world(self) -> World:
         vpages = whole_blocks(self.g, self.nr + len(self.layout))
-        return World(vpages=vpages, pages=3 * self.nr + 16, vmas=6, tables=2 * (vpages // self.g.ptrs_per_pte + 1), anon_vmas=2, files=1, file_pages=self.nr)
+        return World(
+            vpages=vpages,
+            pages=3 * self.nr + 16,
+            vmas=6,
+            tables=2 * (vpages // self.g.ptrs_per_pte + 1),
+            anon_vmas=2,
+            files=1,
+            file_pages=self.nr,
+        )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.map_file if self.params["file"] else self.map_anonymous

@@ -1,7 +1,9 @@
-"""Two threads unmap neighbouring VMAs that share a page table, while a third faults and drops in the neighbours.
+"""Two threads unmap neighbouring VMAs that share a page table, while a third faults and drops in
+the neighbours.
 
-A munmap that has downgraded its lock zaps beside faults and MADV_DONTNEED of other VMAs; the next munmap has to wait for it. The table they
-all use may go only with the last of them (``free_pgtables`` looks at the neighbours), and its entries must be gone from walk caches by then.
+A munmap that has downgraded its lock zaps beside faults and MADV_DONTNEED of other VMAs; the next
+munmap has to wait for it. The table they all use may go only with the last of them
+(``free_pgtables`` looks at the neighbours), and its entries must be gone from walk caches by then.
 """
 
 from __future__ import annotations

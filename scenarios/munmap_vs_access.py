@@ -1,8 +1,11 @@
-"""munmap() of anonymous memory while another CPU of the same process loads from it and stores to it.
+"""munmap() of anonymous memory while another CPU of the same process loads from it and stores to
+it.
 
-The smallest race there is: the zapper clears PTEs under the PTL, drops it, and flushes later, in ``tlb_finish_mmu``; the other CPU uses what
-its TLB holds until its invalidation has been acknowledged. Were a page freed before that, the other CPU would read, or write, whatever the
-page has become. With a large folio the whole run of PTEs is cleared, and its references are put in one step.
+The smallest race there is: the zapper clears PTEs under the PTL, drops it, and flushes later, in
+``tlb_finish_mmu``; the other CPU uses what its TLB holds until its invalidation has been
+acknowledged. Were a page freed before that, the other CPU would read, or write, whatever the page
+has become. With a large folio the whole run of PTEs is cleared, and its references are put in one
+step.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """munmap() of dirty shared file pages while the folio is written out and a third CPU stores to it.
 
-The zapper takes the dirty bit out of the PTE, marks the folio dirty, and must keep the mapping counted until the TLBs are flushed (delayed
-rmap): write-out then finds the folio mapped, waits for the PTL in ``folio_mkclean``, and cannot clear PG_dirty while a CPU may still store
-through a dirty TLB entry. Removed too early, the mapping is not looked for, and the store is lost.
+The zapper takes the dirty bit out of the PTE, marks the folio dirty, and must keep the mapping
+counted until the TLBs are flushed (delayed rmap): write-out then finds the folio mapped, waits for
+the PTL in ``folio_mkclean``, and cannot clear PG_dirty while a CPU may still store through a dirty
+TLB entry. Removed too early, the mapping is not looked for, and the store is lost.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from stress.scenario import Body, Scenario
 
 
 class MunmapVsWriteback(Scenario):
-    """``order``: of the folio; ``dirty``: how many of its pages have been stored to (0 for none, 1 for the last, 2 for all);
-    ``quiet``: whether the file's pages are mapped writable and clean, as shmem's are."""
+    """``order``: of the folio; ``dirty``: how many of its pages have been stored to (0 for none, 1
+    for the last, 2 for all); ``quiet``: whether the file's pages are mapped writable and clean, as
+    shmem's are.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
@@ -28,7 +31,15 @@ class MunmapVsWriteback(Scenario):
         return 1 << self.params["order"]
 
     def world(self) -> World:
-        return World(cpus=3, vpages=whole_blocks(self.g, self.nr), pages=3 * self.nr + 8, vmas=2, anon_vmas=1, files=1, file_pages=self.nr)
+        return World(
+            cpus=3,
+            vpages=whole_blocks(self.g, self.nr),
+            pages=3 * self.nr + 8,
+            vmas=2,
+            anon_vmas=1,
+            files=1,
+            file_pages=self.nr,
+        )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare

@@ -1,8 +1,11 @@
-"""Zaps and forks of page tables that hold more than present pages: zero page, swap, migration, and userfaultfd markers.
+"""Zaps and forks of page tables that hold more than present pages: zero page, swap, migration, and
+userfaultfd markers.
 
-No TLB holds such entries, and none has a mapcount, but swap and migration entries count in RSS, a swap entry is counted in its slot, the zero
-page counts nowhere, and where userfaultfd write-protects file pages (profiles with that PTE bit) a MADV_DONTNEED must leave a marker in each
-protected slot, which a fault turns back into a protected page and an unmap removes. The other CPU writes to the zero page and to a protected one.
+No TLB holds such entries, and none has a mapcount, but swap and migration entries count in RSS, a
+swap entry is counted in its slot, the zero page counts nowhere, and where userfaultfd
+write-protects file pages (profiles with that PTE bit) a MADV_DONTNEED must leave a marker in each
+protected slot, which a fault turns back into a protected page and an unmap removes. The other CPU
+writes to the zero page and to a protected one.
 """
 
 from __future__ import annotations
@@ -28,7 +31,17 @@ class Nonpresent(Scenario):
         return rotate(way=(0, 1, 2))
 
     def world(self) -> World:
-        return World(cpus=3, mms=2, vpages=whole_blocks(self.g, TOP), pages=64, vmas=6, anon_vmas=3, files=1, file_pages=4, swap_slots=2)
+        return World(
+            cpus=3,
+            mms=2,
+            vpages=whole_blocks(self.g, TOP),
+            pages=64,
+            vmas=6,
+            anon_vmas=3,
+            files=1,
+            file_pages=4,
+            swap_slots=2,
+        )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare
@@ -59,7 +72,10 @@ class Nonpresent(Scenario):
         await self.task(1).load(FILE + 1)
 
     def actors(self) -> list[tuple[str, int, Body]]:
-        named: list[tuple[str, int, Body]] = [("zap", 0, (self.drop, self.fork, self.exit)[self.params["way"]]), ("access", 1, self.access)]
+        named: list[tuple[str, int, Body]] = [
+            ("zap", 0, (self.drop, self.fork, self.exit)[self.params["way"]]),
+            ("access", 1, self.access),
+        ]
         return [*named, ("child", 2, self.child)] if self.params["way"] == 1 else named
 
     async def drop(self) -> None:

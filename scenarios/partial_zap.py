@@ -1,8 +1,10 @@
-"""Zaps that cut folios in every shape: head, middle, tail, one page, whole, across two VMAs, across the edge of a page table.
+"""Zaps that cut folios in every shape: head, middle, tail, one page, whole, across two VMAs, across
+the edge of a page table.
 
-Three folios lie side by side, the first ending where a PTE table ends, the last in a VMA of its own. A zap of part of a folio leaves the rest
-mapped: batches must stop at the range, the VMA and the table, the folio must go to the deferred-split queue and stay alive, and contiguous
-blocks must be unfolded first. Another CPU uses a page inside the cut and one outside.
+Three folios lie side by side, the first ending where a PTE table ends, the last in a VMA of its
+own. A zap of part of a folio leaves the rest mapped: batches must stop at the range, the VMA and
+the table, the folio must go to the deferred-split queue and stay alive, and contiguous blocks must
+be unfolded first. Another CPU uses a page inside the cut and one outside.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ CUT_PAGES_MAX = 8
 
 
 class PartialZap(Scenario):
-    """``order``: of the folios; ``shape``: in the order of the title; ``file``: a shared file mapping. Odd sums of the last two unmap, even ones drop."""
+    """``order``: of the folios; ``shape``: in the order of the title; ``file``: a shared file
+    mapping. Odd sums of the last two unmap, even ones drop.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
@@ -38,7 +42,14 @@ class PartialZap(Scenario):
 
     def world(self) -> World:
         pages = 3 * self.size
-        return World(vpages=whole_blocks(self.g, self.edge + 2 * self.size), pages=2 * pages + 32, vmas=5, anon_vmas=2, files=1, file_pages=pages)
+        return World(
+            vpages=whole_blocks(self.g, self.edge + 2 * self.size),
+            pages=2 * pages + 32,
+            vmas=5,
+            anon_vmas=2,
+            files=1,
+            file_pages=pages,
+        )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare
@@ -67,7 +78,9 @@ class PartialZap(Scenario):
         await self.access()
 
     def cut(self) -> tuple[int, int]:
-        """Return the first page and the number of pages to zap; the middle folio begins at the table's edge."""
+        """Return the first page and the number of pages to zap; the middle folio begins at the
+        table's edge.
+        """
         edge, size = self.edge, self.size
         half, quarter = min(size // 2, CUT_PAGES_MAX), min(size // 4, CUT_PAGES_MAX)
         return {

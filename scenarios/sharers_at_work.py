@@ -1,8 +1,10 @@
-"""Unrelated processes map one file and use it: they fault its folios in, write some, drop them, and unmap, over and over.
+"""Unrelated processes map one file and use it: they fault its folios in, write some, drop them, and
+unmap, over and over.
 
-Their page tables and locks are their own; what they share is the page cache's folios, on whose references and mapcounts, kept without any
-lock, they meet all the time. Each also has a few pages of anonymous memory, which come from one allocator. With many rounds this is the
-workload that ``zapstress bench steps`` measures the parallel machine with.
+Their page tables and locks are their own; what they share is the page cache's folios, on whose
+references and mapcounts, kept without any lock, they meet all the time. Each also has a few pages
+of anonymous memory, which come from one allocator. With many rounds this is the workload that
+``zapstress bench steps`` measures the parallel machine with.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ OWN = 2
 
 
 class SharersAtWork(Scenario):
-    """``order``: of the file's folios; ``rounds``: of faulting in and dropping that each process makes; it unmaps and maps anew in the last."""
+    """``order``: of the file's folios; ``rounds``: of faulting in and dropping that each process
+    makes; it unmaps and maps anew in the last.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:

@@ -1,10 +1,13 @@
-"""Everything at once, at random: two threads that fork, a child that forks in its turn, and a kernel worker. For long campaigns.
+"""Everything at once, at random: two threads that fork, a child that forks in its turn, and a
+kernel worker. For long campaigns.
 
-Each thread makes a number of operations on anonymous, shared-file and private-file memory, then exits. They are drawn by the generator that
-conformance draws its programs with (:mod:`stress.programs`), so an operation that it learns is in the storm as well; now and then the thread's
-CPU idles instead, or ages memory. The worker writes out and ages. The children of the sibling and of the child never run. What is drawn is the
-program that ``phase`` stands for plus what the thread's data tape adds: a tape of zeros, which is what shrinking strives for, is a storm as well.
-Nothing is meant here by any single storm; the other scenarios say what to look for.
+Each thread makes a number of operations on anonymous, shared-file and private-file memory, then
+exits. They are drawn by the generator that conformance draws its programs with
+(:mod:`stress.programs`), so an operation that it learns is in the storm as well; now and then the
+thread's CPU idles instead, or ages memory. The worker writes out and ages. The children of the
+sibling and of the child never run. What is drawn is the program that ``phase`` stands for plus what
+the thread's data tape adds: a tape of zeros, which is what shrinking strives for, is a storm as
+well. Nothing is meant here by any single storm; the other scenarios say what to look for.
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ from stress.rng import words
 from stress.scenario import Body, Scenario
 
 EACH = 8
-"""Pages of each mapping: anonymous, shared, private, and anonymous without a table yet; and of the hole behind them, in which more is mapped."""
+"""Pages of each mapping: anonymous, shared, private, and anonymous without a table yet; and of the
+hole behind them, in which more is mapped.
+"""
 
 ANON, SHARED, PRIVATE, FRESH, HOLE, PAGES = range(0, 6 * EACH, EACH)
 
@@ -37,7 +42,9 @@ TURNS = 10
 
 
 class Storm(Scenario):
-    """``order``: the largest of the folios; ``length``: operations of each thread; ``phase``: the program that a tape of zeros is."""
+    """``order``: the largest of the folios; ``length``: operations of each thread; ``phase``: the
+    program that a tape of zeros is.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
@@ -46,14 +53,18 @@ class Storm(Scenario):
     def world(self) -> World:
         vpages = whole_blocks(self.g, PAGES)
         tables = 4 * (vpages // self.g.ptrs_per_pte + 1) + 8
-        return World(cpus=4, mms=4, vpages=vpages, pages=512, vmas=128, tables=tables, anon_vmas=128, files=1, file_pages=EACH)
+        return World(
+            cpus=4, mms=4, vpages=vpages, pages=512, vmas=128, tables=tables, anon_vmas=128, files=1, file_pages=EACH
+        )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield PARENT, self.prepare
         yield SIBLING, self.join
 
     async def prepare(self) -> None:
-        """Four mappings: anonymous, shared and private of one file, anonymous and untouched; the worker needs none."""
+        """Four mappings: anonymous, shared and private of one file, anonymous and untouched; the
+        worker needs none.
+        """
         task, order = self.task(PARENT), self.params["order"]
         await task.start(0)
         await read_in(task, 0, EACH, order)
@@ -72,7 +83,12 @@ class Storm(Scenario):
             await self.task(SIBLING).store(addr)
 
     def actors(self) -> list[tuple[str, int, Body]]:
-        return [("parent", PARENT, self.parent), ("sibling", SIBLING, self.sibling), ("child", CHILD, self.child), ("worker", WORKER, self.worker)]
+        return [
+            ("parent", PARENT, self.parent),
+            ("sibling", SIBLING, self.sibling),
+            ("child", CHILD, self.child),
+            ("worker", WORKER, self.worker),
+        ]
 
     async def parent(self) -> None:
         await Thread(self, PARENT, 0, forks=1).run()
@@ -106,16 +122,22 @@ class Chance:
 
 
 class Thread:
-    """A thread at work: the side on which its operations run (:class:`stress.programs.sides.ModelSide`).
+    """A thread at work: the side on which its operations run
+    (:class:`stress.programs.sides.ModelSide`).
 
-    Its space is what it believes to be mapped: other threads of its process map and unmap as well, so an access may fault for good, and a
-    range may be taken.
+    Its space is what it believes to be mapped: other threads of its process map and unmap as well,
+    so an access may fault for good, and a range may be taken.
     """
 
     def __init__(self, storm: Storm, cpu: int, mm: int, forks: int) -> None:
         order = storm.params["order"]
         self.storm, self.cpu, self.order, self.chance = storm, cpu, order, Chance(storm, cpu)
-        regions = [Region(ANON, SHARED), Region(SHARED, PRIVATE, 0, True), Region(PRIVATE, FRESH, 0), Region(FRESH, HOLE)]
+        regions = [
+            Region(ANON, SHARED),
+            Region(SHARED, PRIVATE, 0, True),
+            Region(PRIVATE, FRESH, 0),
+            Region(FRESH, HOLE),
+        ]
         self.space = Space(0, PAGES, (File(False, EACH, order),), {mm: regions}, {cpu: mm}, processes=forks)
 
     async def run(self) -> None:

@@ -1,8 +1,10 @@
 """A parent and its forked children go away at the same time, sharing anonymous and file folios.
 
-Each tears its own page tables down under its own locks; they meet on mapcounts, references, the deferred-split queue and the LRU alone. The
-last to drop a mapping must be the one that sees it, the last to put a reference the one that frees, and a whole-mm teardown may clear PTEs
-without atomics and (on arm64) without a flush only because nobody runs on the mm any more. The third process unmaps instead of exiting.
+Each tears its own page tables down under its own locks; they meet on mapcounts, references, the
+deferred-split queue and the LRU alone. The last to drop a mapping must be the one that sees it, the
+last to put a reference the one that frees, and a whole-mm teardown may clear PTEs without atomics
+and (on arm64) without a flush only because nobody runs on the mm any more. The third process unmaps
+instead of exiting.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from stress.scenario import Body, Scenario
 
 
 class TeardownOfSharers(Scenario):
-    """``order``: of the folios; ``dirty``: whether the file pages have been written through the mapping."""
+    """``order``: of the folios; ``dirty``: whether the file pages have been written through the
+    mapping.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
@@ -27,7 +31,16 @@ class TeardownOfSharers(Scenario):
         return 1 << self.params["order"]
 
     def world(self) -> World:
-        return World(cpus=3, mms=3, vpages=whole_blocks(self.g, 2 * self.nr), pages=6 * self.nr + 32, vmas=6, anon_vmas=1, files=1, file_pages=self.nr)
+        return World(
+            cpus=3,
+            mms=3,
+            vpages=whole_blocks(self.g, 2 * self.nr),
+            pages=6 * self.nr + 32,
+            vmas=6,
+            anon_vmas=1,
+            files=1,
+            file_pages=self.nr,
+        )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare

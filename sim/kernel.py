@@ -1,6 +1,8 @@
-"""Composes a kernel from components (law L5): the version's, the profile's overrides, then faults on top.
+"""Composes a kernel from components (law L5): the version's, the profile's overrides, then faults
+on top.
 
-``compose`` decides which class each component is; ``Kernel.bind`` makes the objects, once there is an arena.
+``compose`` decides which class each component is; ``Kernel.bind`` makes the objects, once there is
+an arena.
 """
 
 from __future__ import annotations
@@ -47,7 +49,17 @@ GENERIC: tuple[type[Component], ...] = (
 )  # fmt: skip
 """The components of 6.9, in the order in which their columns are laid out."""
 
-STAMPS = ("cleared_at", "narrowed_at", "tlb_stamp", "tlb_span_stamp", "ptl_taken", "ledger_site", "freed_step", "gather_queued_at", "gather_since")
+STAMPS = (
+    "cleared_at",
+    "narrowed_at",
+    "tlb_stamp",
+    "tlb_span_stamp",
+    "ptl_taken",
+    "ledger_site",
+    "freed_step",
+    "gather_queued_at",
+    "gather_since",
+)
 """Columns of the checkers that hold step numbers or sites of the running execution."""
 
 
@@ -91,10 +103,12 @@ class Kernel:
         self.overlaps: dict[tuple[str, str], int] = {}
 
     def wrapped(self, parts: Sequence[type]) -> Kernel:
-        """Return another kernel of the same parts, not bound yet, with ``parts`` in front of the components that they name.
+        """Return another kernel of the same parts, not bound yet, with ``parts`` in front of the
+        components that they name.
 
-        A part is a class whose attribute ``component`` names the component that it subclasses: whoever provides that
-        component, the part wraps it. Raises ComposeError for an unknown component.
+        A part is a class whose attribute ``component`` names the component that it subclasses:
+        whoever provides that component, the part wraps it. Raises ComposeError for an unknown
+        component.
         """
         return Kernel(self.profile, self.geometry, self.world, _wrapped(self.classes, parts))
 
@@ -107,7 +121,9 @@ class Kernel:
         self.tasks = [Task(self, cpu) for cpu in range(self.world.cpus)]
 
     def boot(self) -> None:
-        """Make the first state: free memory; mm 0 exists and is loaded on every CPU that a scenario does not move."""
+        """Make the first state: free memory; mm 0 exists and is loaded on every CPU that a scenario
+        does not move.
+        """
         for component in self.components.values():
             component.boot()
 
@@ -136,11 +152,14 @@ class Kernel:
         """Return the four RSS counters of ``mm``, summed over CPUs."""
         view, row = self.arena["mm_rss"].view, self.world.mms * NR_MM_COUNTERS
         first = mm * NR_MM_COUNTERS
-        return [sum(view[cpu * row + first + member] for cpu in range(self.world.cpus)) for member in range(NR_MM_COUNTERS)]
+        return [
+            sum(view[cpu * row + first + member] for cpu in range(self.world.cpus)) for member in range(NR_MM_COUNTERS)
+        ]
 
 
 def compose(profile: Profile, geometry: str, version: str, world: World, faults: Sequence[type] = ()) -> Kernel:
-    """Return the kernel of ``version`` on ``profile``, wrapped (:meth:`Kernel.wrapped`) by ``faults`` or a user's patch, in order.
+    """Return the kernel of ``version`` on ``profile``, wrapped (:meth:`Kernel.wrapped`) by
+    ``faults`` or a user's patch, in order.
 
     Raises ComposeError for an unknown version or component.
     """
@@ -161,4 +180,3 @@ def _wrapped(classes: dict[str, type[Component]], parts: Sequence[type]) -> dict
             raise ComposeError(f"{part.__name__}.component is {name!r}: use one of {', '.join(found)}")
         found[str(name)] = type(part.__name__, (part, found[str(name)]), {})
     return found
-

@@ -1,6 +1,7 @@
 """What a thread can do: the system calls and memory accesses that scenarios are written in.
 
-A task is the thread on one CPU; which mm it runs is in the arena. Addresses and lengths are in pages.
+A task is the thread on one CPU; which mm it runs is in the arena. Addresses and lengths are in
+pages.
 """
 
 from __future__ import annotations
@@ -38,15 +39,23 @@ class Task:
         columns = kernel.arena.columns
         self.mm_users = columns["mm_users"]
         self.cpu_mm, self.op = columns["cpu_mm"].view, columns["op"].view
-        self.op_start, self.op_end, self.keeps = columns["op_start"].view, columns["op_end"].view, columns["op_keeps_markers"].view
+        self.op_start, self.op_end, self.keeps = (
+            columns["op_start"].view,
+            columns["op_end"].view,
+            columns["op_keeps_markers"].view,
+        )
 
     @property
     def mm(self) -> int:
         """The address space that runs here."""
         return self.cpu_mm[self.cpu] - 1
 
-    async def _operation(self, name: str, start: int, end: int, body: Awaitable[None], keeps_markers: bool = False) -> int:
-        """Run an operation on pages [start, end), noting which others it overlaps; return the step it began at."""
+    async def _operation(
+        self, name: str, start: int, end: int, body: Awaitable[None], keeps_markers: bool = False
+    ) -> int:
+        """Run an operation on pages [start, end), noting which others it overlaps; return the step
+        it began at.
+        """
         began, cpu = self.m.seq, self.cpu
         number = OPERATIONS.index(name) + 1
         for other in range(self.k.world.cpus):
@@ -61,11 +70,15 @@ class Task:
     # -- memory accesses -------------------------------------------------------------------------------------------
 
     def load(self, addr: int) -> Coroutine[Any, Any, int]:
-        """Load from page ``addr``; return the version of its content, or -1 for a segmentation fault."""
+        """Load from page ``addr``; return the version of its content, or -1 for a segmentation
+        fault.
+        """
         return self._access(addr, False)
 
     def store(self, addr: int) -> Coroutine[Any, Any, int]:
-        """Store to page ``addr``; return the new version of its content, or -1 for a segmentation fault."""
+        """Store to page ``addr``; return the new version of its content, or -1 for a segmentation
+        fault.
+        """
         return self._access(addr, True)
 
     async def _access(self, addr: int, store: bool) -> int:
@@ -91,14 +104,22 @@ class Task:
     # -- system calls ----------------------------------------------------------------------------------------------
 
     async def mmap(
-        self, addr: int, nr: int, order: int = 0, file: int = -1, pgoff: int = 0, shared: bool = False, uffd_wp: bool = False, quiet: bool = False
+        self,
+        addr: int,
+        nr: int,
+        order: int = 0,
+        file: int = -1,
+        pgoff: int = 0,
+        shared: bool = False,
+        uffd_wp: bool = False,
+        quiet: bool = False,
     ) -> int:
         """Map ``nr`` pages at ``addr``: anonymous with folios of up to ``order``, or a file.
 
         Return the VMA, or -EEXIST if something is mapped there.
 
-        ``quiet``: the file system does not want to be told of the first write to a page (shmem), so that shared pages are
-        mapped writable and clean.
+        ``quiet``: the file system does not want to be told of the first write to a page (shmem), so
+        that shared pages are mapped writable and clean.
         """
         flags = VM_WRITE | (VM_SHARED if shared else 0) | (VM_UFFD_WP if uffd_wp else 0) | (VM_QUIET if quiet else 0)
         return await self.k.mmap.do_mmap(self.mm, addr, nr, flags, file, pgoff, order)
@@ -112,10 +133,14 @@ class Task:
     async def dontneed(self, addr: int, nr: int) -> None:
         """madvise(MADV_DONTNEED): afterwards no CPU can use what the range held."""
         mm = self.mm
-        await self._operation("dontneed", addr, addr + nr, self.k.madvise.madvise_dontneed(self.cpu, mm, addr, nr), keeps_markers=True)
+        await self._operation(
+            "dontneed", addr, addr + nr, self.k.madvise.madvise_dontneed(self.cpu, mm, addr, nr), keeps_markers=True
+        )
 
     async def fork(self, child: int) -> None:
-        """fork() into the unused mm ``child``; a task that waits in :meth:`born` becomes its thread."""
+        """fork() into the unused mm ``child``; a task that waits in :meth:`born` becomes its
+        thread.
+        """
         mm = self.mm
         began = await self._operation("fork", 0, self.k.world.vpages, self.k.fork.dup_mmap(self.cpu, mm, child))
         self.k.checks.returned(mm, 0, self.k.world.vpages, began, writable_only=True)
@@ -154,7 +179,9 @@ class Task:
         await self._operation("age", 0, self.k.world.vpages, walk())
 
     async def age_anon(self) -> None:
-        """Clear the young bits of the first anonymous folio on the LRU, if there is one, as reclaim's ageing does."""
+        """Clear the young bits of the first anonymous folio on the LRU, if there is one, as
+        reclaim's ageing does.
+        """
 
         async def walk() -> None:
             folio = await self._isolate_anon()
@@ -165,9 +192,16 @@ class Task:
         await self._operation("age", 0, self.k.world.vpages, walk())
 
     async def _isolate_anon(self) -> int:
-        """Take a reference on that folio unless it is being freed (isolate_lru_folios); it keeps PG_lru. Return -1 if there is none."""
+        """Take a reference on that folio unless it is being freed (isolate_lru_folios); it keeps
+        PG_lru. Return -1 if there is none.
+        """
         columns = self.k.arena.columns
-        lru, mapping, refs, lock = columns["page_lru"], columns["page_mapping"], columns["page_ref"], columns["lruvec_lock"]
+        lru, mapping, refs, lock = (
+            columns["page_lru"],
+            columns["page_mapping"],
+            columns["page_ref"],
+            columns["lruvec_lock"],
+        )
         await self.m.lock(ISOLATE_LOCK, lock, 0)
         folio = next((f for f, on in enumerate(lru.view) if on and mapping.view[f] & MAPPING_ANON), -1)
         if folio >= 0 and not await self.m.rmw(ISOLATE_GET, refs, folio, lambda ref: ref + (ref > 0), TRANSIENT):
@@ -186,7 +220,9 @@ class Task:
     # -- setup -----------------------------------------------------------------------------------------------------
 
     async def start(self, mm: int) -> None:
-        """Give this CPU the mm ``mm``, as one more thread that uses it; the first to do so makes it."""
+        """Give this CPU the mm ``mm``, as one more thread that uses it; the first to do so makes
+        it.
+        """
         await self.m.add(BOOT_USERS, self.mm_users, mm, 1)
         await self.k.tlbflush.switch_mm(self.cpu, mm)
 
@@ -201,13 +237,17 @@ class Task:
         await self._plant(addr, make_entry(KIND_SWAP, slot))
 
     async def plant_migration_entry(self, addr: int) -> None:
-        """Turn the anonymous page mapped at ``addr`` into a migration entry: RSS stays, rmap and reference go."""
+        """Turn the anonymous page mapped at ``addr`` into a migration entry: RSS stays, rmap and
+        reference go.
+        """
         mm, vma = self.mm, self.k.mm_types.vma_lookup(self.mm, addr)
         table = await self.k.pgtable.pte_offset_map_lock(self.cpu, mm, addr)
         pte = await self.k.pgtable.ptep_clear_flush(self.cpu, mm, addr, self.k.pgtable.ptep(table, addr))
         page = pte_pfn(pte)
         await self.k.rmap.folio_remove_rmap_ptes(self.k.page_head(page), page, 1, vma)
-        await self.m.store(PLANT_SET, self.k.arena["pte"], self.k.pgtable.ptep(table, addr), make_entry(KIND_MIGRATION, page))
+        await self.m.store(
+            PLANT_SET, self.k.arena["pte"], self.k.pgtable.ptep(table, addr), make_entry(KIND_MIGRATION, page)
+        )
         await self.k.pgtable.pte_unmap_unlock(self.cpu, table)
         await self.k.swap.folio_put(self.cpu, self.k.page_head(page))
 
@@ -229,10 +269,11 @@ class Task:
         await self.k.pgtable.pte_unmap_unlock(self.cpu, table)
 
     async def add_file_folio(self, file: int, index: int, order: int, shmem: bool = False) -> None:
-        """Read a folio of ``order`` at ``index`` of ``file`` into the page cache; ``shmem``: the file is shared memory."""
+        """Read a folio of ``order`` at ``index`` of ``file`` into the page cache; ``shmem``: the
+        file is shared memory.
+        """
         await self.k.filemap.add_folio(self.cpu, file, index, order, shmem)
 
 
 OPERATIONS = ("page fault", "munmap", "dontneed", "fork", "exit", "writeback", "age")
 """Operations whose overlaps are counted."""
-

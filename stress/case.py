@@ -8,7 +8,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Case:
-    """What to run: a scenario with its parameters, on a profile, under a kernel. Plain values, so that it can be sent and hashed.
+    """What to run: a scenario with its parameters, on a profile, under a kernel.
+
+    Plain values, so that it can be sent and hashed.
 
     ``params`` is sorted pairs; ``kernel`` a version, or ``FILE.py:CLASS``; ``faults`` are ids.
     """
@@ -24,4 +26,6 @@ class Case:
     def of(cls, plain: dict[str, Any]) -> Case:
         """Return the case whose fields are ``plain`` data: lists for tuples."""
         params = tuple((name, value) for name, value in plain["params"])
-        return cls(plain["scenario"], params, plain["profile"], plain["geometry"], plain["kernel"], tuple(plain["faults"]))
+        return cls(
+            plain["scenario"], params, plain["profile"], plain["geometry"], plain["kernel"], tuple(plain["faults"])
+        )

@@ -1,7 +1,9 @@
-"""Finds scenarios, faults, profiles, strategies, kernels and checkers by walking the packages by name.
+"""Finds scenarios, faults, profiles, strategies, kernels and checkers by walking the packages by
+name.
 
-Nothing is registered anywhere: a file is enough (docs/architecture.md). Listing reads the first line of each docstring from the
-source and imports neither scenarios nor faults, so that it is quick, and so that a broken file hides only itself.
+Nothing is registered anywhere: a file is enough (docs/architecture.md). Listing reads the first
+line of each docstring from the source and imports neither scenarios nor faults, so that it is
+quick, and so that a broken file hides only itself.
 """
 
 from __future__ import annotations
@@ -43,27 +45,34 @@ MACHINE_CHECKERS = {
 
 
 def modules(package: str) -> list[tuple[str, Path]]:
-    """Return the modules of ``package`` as (dotted name, file), sorted, without those whose name begins with ``_``."""
+    """Return the modules of ``package`` as (dotted name, file), sorted, without those whose name
+    begins with ``_``.
+    """
     folder = ROOT.joinpath(*package.split("."))
     return [(f"{package}.{file.stem}", file) for file in sorted(folder.glob("*.py")) if not file.stem.startswith("_")]
 
 
-def first_line(file: Path) -> str:
-    """Return the first line of the docstring of ``file``, read from the source, or ``""``."""
+def first_sentence(file: Path) -> str:
+    """Return the first sentence of the docstring of ``file``, read from the source, or ``""``."""
     try:
         text = ast.get_docstring(ast.parse(file.read_bytes())) or ""
     except (OSError, SyntaxError) as error:
         return f"(cannot be read: {error})"
-    return text.partition("\n")[0]
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    sentence, stop, _ = paragraph.partition(". ")
+    return sentence + stop.strip()
 
 
 def invariants(file: Path) -> list[tuple[str, str, str]]:
-    """Return (id, title, rule) of the invariants that the classes in ``file`` declare, read from the source."""
+    """Return (id, title, rule) of the invariants that the classes in ``file`` declare, read from
+    the source.
+    """
     found: list[tuple[str, str, str]] = []
     for node in ast.walk(ast.parse(file.read_bytes())):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        if any(isinstance(target, ast.Name) and target.id == "invariants" for target in targets) and isinstance(node.value, ast.Tuple):  # type: ignore[attr-defined]
-            found += ast.literal_eval(node.value)  # type: ignore[attr-defined]
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Tuple):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == "invariants" for target in targets):
+                found += ast.literal_eval(node.value)
     return found
 
 
@@ -79,7 +88,9 @@ def choose(kind: str, name: str, names: Iterable[str]) -> str:
     known = sorted(names)
     if name in known:
         return name
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or difflib.get_close_matches(name.upper(), known, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or difflib.get_close_matches(
+        name.upper(), known, n=3, cutoff=0.5
+    )
     more = f" and {len(known) - KNOWN_MAX} more" if len(known) > KNOWN_MAX else ""
     hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known[:KNOWN_MAX]) or 'none'}{more}"
     raise UsageError(f"unknown {kind} '{name}'; {hint} (zapstress list shows all)")
@@ -95,7 +106,9 @@ def once(kind: str, names: Iterable[str]) -> None:
 
 
 def only_class(module: ModuleType, file: Path, base: type | None, attribute: str = "") -> type:
-    """Return the one public class that ``module`` defines: a subclass of ``base``, or one with ``attribute``."""
+    """Return the one public class that ``module`` defines: a subclass of ``base``, or one with
+    ``attribute``.
+    """
     found = [
         value
         for value in vars(module).values()
@@ -121,16 +134,23 @@ class Catalogue:
         return found
 
     def scenarios(self) -> dict[str, str]:
-        """Return the scenarios: name -> first line."""
-        return {file.stem: first_line(file) for _, file in modules("scenarios")}
+        """Return the scenarios: name -> first sentence."""
+        return {file.stem: first_sentence(file) for _, file in modules("scenarios")}
 
     def faults(self) -> dict[str, str]:
-        """Return the faults: id -> first line."""
-        return {fault_id(file): first_line(file).removeprefix(f"{fault_id(file)}: ") for _, file in modules("scenarios.faults")}
+        """Return the faults: id -> first sentence."""
+        return {
+            fault_id(file): first_sentence(file).removeprefix(f"{fault_id(file)}: ")
+            for _, file in modules("scenarios.faults")
+        }
 
     def strategies(self) -> dict[str, str]:
         """Return the strategies that can search (replay follows a tape, and is none)."""
-        return {file.stem.replace("_", "-"): first_line(file) for _, file in modules("stress.strategies") if file.stem != "replay"}
+        return {
+            file.stem.replace("_", "-"): first_sentence(file)
+            for _, file in modules("stress.strategies")
+            if file.stem != "replay"
+        }
 
     def profiles(self) -> dict[str, str]:
         """Return the architecture profiles: name -> what is its own."""
@@ -173,7 +193,9 @@ class Catalogue:
 
     def strategy(self, name: str, **options: int) -> Strategy:
         """Return a new strategy; ``options`` are its constructor's. Raises UsageError."""
-        module = importlib.import_module("stress.strategies." + choose("strategy", name, self.strategies()).replace("-", "_"))
+        module = importlib.import_module(
+            "stress.strategies." + choose("strategy", name, self.strategies()).replace("-", "_")
+        )
         try:
             made: Strategy = module.Strategy(**options)
         except TypeError:
@@ -181,7 +203,9 @@ class Catalogue:
         return made
 
     def check(self, case: Case) -> None:
-        """Raise UsageError unless ``case``, which may be a stranger's, is one that its scenario could rotate to, or lies between two of them."""
+        """Raise UsageError unless ``case``, which may be a stranger's, is one that its scenario
+        could rotate to, or lies between two of them.
+        """
         once("fault", case.faults)
         choose("geometry", case.geometry, ("small", "real"))
         known = self.scenario_class(case.scenario).parameters(self.profile(case.profile).at(case.kernel), case.geometry)
@@ -189,16 +213,24 @@ class Catalogue:
         given = dict(case.params)
         for name, value in case.params:
             if name not in names:
-                raise UsageError(f"scenario {case.scenario} has no parameter '{name}'; it has: {', '.join(names) or 'none'}")
+                raise UsageError(
+                    f"scenario {case.scenario} has no parameter '{name}'; it has: {', '.join(names) or 'none'}"
+                )
             values = [params[name] for params in known if name in params]
             if not min(values) <= value <= max(values):
-                raise UsageError(f"parameter {name} of {case.scenario} is from {min(values)} to {max(values)} on {case.profile}, not {value}")
+                raise UsageError(
+                    f"parameter {name} of {case.scenario} is from {min(values)} to {max(values)} on {case.profile}, not {value}"
+                )
         missing = [name for name in names if name not in given]
         if given and missing:
-            raise UsageError(f"scenario {case.scenario} now has a parameter '{missing[0]}' too, which the case does not give; it was made by another version")
+            raise UsageError(
+                f"scenario {case.scenario} now has a parameter '{missing[0]}' too, which the case does not give; it was made by another version"
+            )
 
     def compose(self, *, profile: Profile, geometry: str, kernel: str, world: Any, faults: tuple[str, ...]) -> Any:
-        """Return a composed kernel; ``kernel`` is a version or ``FILE.py:CLASS``, ``faults`` are ids."""
+        """Return a composed kernel; ``kernel`` is a version or ``FILE.py:CLASS``, ``faults`` are
+        ids.
+        """
         from sim.kernel import compose
 
         classes = tuple(self.fault_class(name) for name in faults)
@@ -211,7 +243,11 @@ class Catalogue:
 
 @cache
 def _all_profiles() -> dict[str, Profile]:
-    return {profile.name: profile for module, _ in modules("sim.arch") for profile in getattr(importlib.import_module(module), "PROFILES", ())}
+    return {
+        profile.name: profile
+        for module, _ in modules("sim.arch")
+        for profile in getattr(importlib.import_module(module), "PROFILES", ())
+    }
 
 
 def is_file(kernel: str) -> bool:
@@ -220,7 +256,9 @@ def is_file(kernel: str) -> bool:
 
 
 def user_component(kernel: str) -> type:
-    """Load the class of ``FILE.py:CLASS``: a component, whose attribute ``component`` names what it overrides. Raises UsageError."""
+    """Load the class of ``FILE.py:CLASS``: a component, whose attribute ``component`` names what it
+    overrides. Raises UsageError.
+    """
     path, _, name = kernel.rpartition(":")
     spec = importlib.util.spec_from_file_location("zapstress_user_" + Path(path).stem, path)
     if spec is None or spec.loader is None or not Path(path).is_file():
@@ -234,13 +272,17 @@ def user_component(kernel: str) -> type:
     if not inspect.isclass(found):
         raise UsageError(f"--kernel {kernel}: {path} defines no class {name}")
     if not isinstance(getattr(found, "component", None), str):
-        raise UsageError(f"--kernel {kernel}: give {name} an attribute component = '...', the component that it overrides")
+        raise UsageError(
+            f"--kernel {kernel}: give {name} an attribute component = '...', the component that it overrides"
+        )
     return found
 
 
 @cache
 def model_sources(root: Path) -> bytes:
-    """Return a hash over sim/**/*.py, as they were when first asked: what runs is what was imported, whatever is edited since."""
+    """Return a hash over sim/**/*.py, as they were when first asked: what runs is what was
+    imported, whatever is edited since.
+    """
     total = hashlib.blake2b(digest_size=16)
     for file in sorted((root / "sim").rglob("*.py")):
         total.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
@@ -248,7 +290,9 @@ def model_sources(root: Path) -> bytes:
 
 
 def sources_hash(kernel: str = DEFAULT_KERNEL) -> str:
-    """Return a hash over the model's source (sim/**/*.py, and the user's file if ``kernel`` names one), 16 hex digits."""
+    """Return a hash over the model's source (sim/**/*.py, and the user's file if ``kernel`` names
+    one), 16 hex digits.
+    """
     total = hashlib.blake2b(model_sources(ROOT), digest_size=8)
     if is_file(kernel) and Path(kernel.rpartition(":")[0]).is_file():
         total.update(b"\0" + Path(kernel.rpartition(":")[0]).read_bytes())
@@ -256,7 +300,9 @@ def sources_hash(kernel: str = DEFAULT_KERNEL) -> str:
 
 
 def spec_of(catalogue: Catalogue) -> str:
-    """Return how another process finds a catalogue: ``module:attribute``, which those of tests have as their ``spec``."""
+    """Return how another process finds a catalogue: ``module:attribute``, which those of tests have
+    as their ``spec``.
+    """
     return getattr(catalogue, "spec", DEFAULT_CATALOGUE)
 
 
@@ -268,4 +314,9 @@ def find_catalogue(spec: str) -> Catalogue:
 
 
 CATALOGUE = Catalogue()
-profile, scenario_class, fault_class, strategy = CATALOGUE.profile, CATALOGUE.scenario_class, CATALOGUE.fault_class, CATALOGUE.strategy
+profile, scenario_class, fault_class, strategy = (
+    CATALOGUE.profile,
+    CATALOGUE.scenario_class,
+    CATALOGUE.fault_class,
+    CATALOGUE.strategy,
+)

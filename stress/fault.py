@@ -1,4 +1,6 @@
-"""What a planted fault is: one wrong decision, as a subclass of whichever component makes it (law L5)."""
+"""What a planted fault is: one wrong decision, as a subclass of whichever component makes it (law
+L5).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +8,11 @@ from typing import Any, ClassVar
 
 
 class Fault:
-    """Subclass this, one class per file under scenarios/faults/, and override one method of the component.
+    """Subclass this, one class per file under scenarios/faults/, and override one method of the
+    component.
 
-    ``compose`` puts the class in front of the class that the profile and the version provide, so ``super()`` is the
-    sound implementation, whoever's it is.
+    ``compose`` puts the class in front of the class that the profile and the version provide, so
+    ``super()`` is the sound implementation, whoever's it is.
     """
 
     id: ClassVar[str]

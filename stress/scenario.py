@@ -17,8 +17,8 @@ Body = Callable[[], Coroutine[Any, Any, None]]
 class Scenario:
     """Subclass this, once per file under scenarios/; the module's docstring describes it.
 
-    An object is made per composed kernel and parameter set. It holds no state of the execution: all of that is in
-    the arena, and the setup runs once, its end being restored for every execution.
+    An object is made per composed kernel and parameter set. It holds no state of the execution: all
+    of that is in the arena, and the setup runs once, its end being restored for every execution.
     """
 
     def __init__(self, profile: Profile, geometry: str, params: dict[str, int]) -> None:
@@ -28,7 +28,9 @@ class Scenario:
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        """Return the parameter sets that executions rotate through; one empty set unless overridden."""
+        """Return the parameter sets that executions rotate through; one empty set unless
+        overridden.
+        """
         return [{}]
 
     def world(self) -> World:
@@ -36,7 +38,9 @@ class Scenario:
         return World()
 
     def setup(self) -> Iterable[tuple[int, Body]]:
-        """Yield phases (cpu, body), run one after another before the executions, with all chance plain."""
+        """Yield phases (cpu, body), run one after another before the executions, with all chance
+        plain.
+        """
         return ()
 
     def actors(self) -> list[tuple[str, int, Body]]:

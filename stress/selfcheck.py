@@ -1,8 +1,9 @@
 """Do the checkers bite? Every fault on every profile, and the clean kernel beside it.
 
-A cell of the matrix is a fault on a profile; it is *expected silent* where the fault gives a reason (its attribute ``silent``),
-and else expected to be found within a budget. A find counts only if its trace, in another process, replays to the same
-signature, and ends clean without the fault. The clean kernel is a row like the faults', expected silent everywhere.
+A cell of the matrix is a fault on a profile; it is *expected silent* where the fault gives a reason
+(its attribute ``silent``), and else expected to be found within a budget. A find counts only if its
+trace, in another process, replays to the same signature, and ends clean without the fault. The
+clean kernel is a row like the faults', expected silent everywhere.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ SILENT_EXECUTIONS = 2_000
 """Executions that a cell which is to be silent is run for."""
 
 LEASE_COUNT_MAX = 64
-"""Leases end by count and never by the clock, so that executions-to-find are the same on every machine."""
+"""Leases end by count and never by the clock, so that executions-to-find are the same on every
+machine.
+"""
 
 FOREVER_S = 1e9
 
@@ -89,10 +92,21 @@ class Cell:
 
 
 class Selfcheck:
-    """Fills the matrix. One worker has a cell from its first lease to its last, so that the count of executions is exact."""
+    """Fills the matrix.
+
+    One worker has a cell from its first lease to its last, so that the count of executions is
+    exact.
+    """
 
     def __init__(
-        self, cells: list[Cell], scenarios: tuple[str, ...], workers: int, seed: int, directory: Path, catalogue: str, kernel: str = DEFAULT_KERNEL
+        self,
+        cells: list[Cell],
+        scenarios: tuple[str, ...],
+        workers: int,
+        seed: int,
+        directory: Path,
+        catalogue: str,
+        kernel: str = DEFAULT_KERNEL,
     ) -> None:
         self.cells, self.scenarios, self.seed, self.directory, self.kernel = cells, scenarios, seed, directory, kernel
         from stress.catalogue import find_catalogue
@@ -145,7 +159,12 @@ class Selfcheck:
             return False
         cell = self.waiting.popleft()
         faults = () if cell.fault == CLEAN_KERNEL else (cell.fault,)
-        plan = Plan(Settings(self.seed, self.scenarios, (cell.profile,), SMALL, kernel=self.kernel, faults=faults), cell.budget, 1, LEASE_COUNT_MAX)
+        plan = Plan(
+            Settings(self.seed, self.scenarios, (cell.profile,), SMALL, kernel=self.kernel, faults=faults),
+            cell.budget,
+            1,
+            LEASE_COUNT_MAX,
+        )
         ranks = rows_of(self.scenarios, (cell.profile,), SMALL, self.catalogue, self.kernel)
         plan.add(ranks, {row.key: number for number, row in enumerate(row for rows in ranks for row in rows)}, {})
         self.plans[worker] = cell, plan
@@ -176,7 +195,10 @@ class Selfcheck:
     def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
         """A fault that kills the tester is a mistake to be told of."""
         if order is not None:
-            self._give_up(worker, f"the worker died with status {process.process.returncode} at seed {process.pulse.held and process.pulse.held[1]}")
+            self._give_up(
+                worker,
+                f"the worker died with status {process.process.returncode} at seed {process.pulse.held and process.pulse.held[1]}",
+            )
 
     def _give_up(self, worker: int, why: str) -> None:
         if worker in self.checking:
@@ -189,7 +211,9 @@ class Selfcheck:
         """Note a find, keep its trace, and have another worker check it."""
         case = order["case"]
         cell.found = True
-        cell.checker, cell.title, cell.signature, cell.seed = (failure[name] for name in ("checker", "title", "signature", "seed"))
+        cell.checker, cell.title, cell.signature, cell.seed = (
+            failure[name] for name in ("checker", "title", "signature", "seed")
+        )
         cell.scenario, cell.params, cell.strategy = case["scenario"], dict(case["params"]), order["strategy"]
         path = self.directory / f"{cell.fault}-{cell.profile}.trace"
         write_atomically(path, base64.b64decode(failure["trace"]))
@@ -198,8 +222,12 @@ class Selfcheck:
         self.checks[(worker + 1) % len(self.checks)].append((cell, check))
 
 
-def matrix(faults: tuple[str, ...], profiles: tuple[str, ...], executions: int | None, catalogue: Catalogue) -> list[Cell]:
-    """Return the cells: those of the clean kernel first, then profile by profile, so that neighbours differ in cost."""
+def matrix(
+    faults: tuple[str, ...], profiles: tuple[str, ...], executions: int | None, catalogue: Catalogue
+) -> list[Cell]:
+    """Return the cells: those of the clean kernel first, then profile by profile, so that
+    neighbours differ in cost.
+    """
     silent = executions or SILENT_EXECUTIONS
     cells = [Cell(CLEAN_KERNEL, profile, "no fault", silent) for profile in profiles]
     for profile in profiles:
@@ -215,7 +243,9 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Any] | None 
     try:
         check.directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"{check.directory}: cannot be made ({error.strerror}); give --dir another directory") from error
+        raise StorageError(
+            f"{check.directory}: cannot be made ({error.strerror}); give --dir another directory"
+        ) from error
     trio.run(_run, check, progress)
     elapsed, executions = time.monotonic() - began, sum(cell.executions for cell in check.cells)
     statuses = {cell.status for cell in check.cells}

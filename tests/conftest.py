@@ -6,9 +6,17 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--profile NAME`` runs only the tests that are parametrised over that profile (tox has one environment each)."""
+    """``--profile NAME`` runs only the tests that are parametrised over that profile (tox has one
+    environment each).
+    """
     parser.addoption("--profile", metavar="NAME", help="run only the tests of this architecture profile")
-    parser.addoption("--parallel-runs", metavar="N", type=int, default=2, help="recorded runs per scenario and profile that the parallel machine replays")
+    parser.addoption(
+        "--parallel-runs",
+        metavar="N",
+        type=int,
+        default=2,
+        help="recorded runs per scenario and profile that the parallel machine replays",
+    )
 
 
 def _profile_of(item: pytest.Item) -> str | None:

@@ -59,12 +59,16 @@ def test_every_table_of_the_database_is_documented() -> None:
 
 
 def test_the_versions_of_formats_are_documented() -> None:
-    assert f"traces ({TRACE_VERSION}) and campaign directories ({VERSION})" in (ROOT / "docs/file-formats.md").read_text()
+    assert (
+        f"traces ({TRACE_VERSION}) and campaign directories ({VERSION})" in (ROOT / "docs/file-formats.md").read_text()
+    )
 
 
 def test_every_exit_status_is_documented() -> None:
     documented = re.findall(r"^\| (\d+) \|", (ROOT / "docs/exit-codes.md").read_text(), re.MULTILINE)
-    assert [CLEAN, VIOLATED, USAGE, FAILED, SKIPPED, INCONCLUSIVE, INTERRUPTED] == [int(number) for number in documented]
+    assert [CLEAN, VIOLATED, USAGE, FAILED, SKIPPED, INCONCLUSIVE, INTERRUPTED] == [
+        int(number) for number in documented
+    ]
 
 
 def test_the_readme_has_the_two_commands_and_ci_runs_the_second() -> None:
@@ -72,7 +76,9 @@ def test_the_readme_has_the_two_commands_and_ci_runs_the_second() -> None:
     assert re.search(r"<!-- campaign -->\n```\n.*zapstress campaign.*\n```", text)
     script = re.search(r"command=\$\((.*)\)", (ROOT / ".ci/run").read_text())
     assert script is not None
-    shown = subprocess.run(["bash", "-c", script[1]], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    shown = subprocess.run(
+        ["bash", "-c", script[1]], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
     assert shown.splitlines() == [shown] and "pytest" in shown and shown in text
 
 
@@ -84,7 +90,9 @@ async def page_of(case: Case, strategy: str, seed: int, path: str) -> str:
 
 
 def test_the_readme_shows_a_failure_as_it_is_printed() -> None:
-    """The case, the strategy and the seed are read from the page; only where the trace lies may be any path."""
+    """The case, the strategy and the seed are read from the page; only where the trace lies may be
+    any path.
+    """
     found = re.search(r"```\n(BUG: .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert found is not None
     shown = found[1].splitlines()
@@ -92,8 +100,17 @@ def test_the_readme_shows_a_failure_as_it_is_printed() -> None:
     params = dict(re.findall(r"(\w+) ([\w, -]+?)(?=   |$)", shown[2]))
     faults = tuple(params.pop("faults", "").split(", "))
     run = re.match(r"  seed (\w+), strategy (\w+);", shown[3])
-    assert run is not None and shown[-1].startswith(f"  replay  zapstress replay results/failures/{facts['signature']}/")
-    case = Case(facts["scenario"], tuple(sorted((name, int(value)) for name, value in params.items())), facts["profile"], "small", facts["kernel"], faults)
+    assert run is not None and shown[-1].startswith(
+        f"  replay  zapstress replay results/failures/{facts['signature']}/"
+    )
+    case = Case(
+        facts["scenario"],
+        tuple(sorted((name, int(value)) for name, value in params.items())),
+        facts["profile"],
+        "small",
+        facts["kernel"],
+        faults,
+    )
     printed = run_plain(page_of(case, run[2], int(run[1], 16), "TRACE")).splitlines()
     assert printed[:-1] == shown[:-1]
 

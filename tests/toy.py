@@ -1,7 +1,9 @@
-"""A toy kernel for the tests of the tester: two counters, two locks, an rwsem, and a hardware actor with a mailbox.
+"""A toy kernel for the tests of the tester: two counters, two locks, an rwsem, and a hardware actor
+with a mailbox.
 
-It has the interface of the real kernel (layout, slots, bind, boot, services, task, audit), a component to be overridden, and
-scenarios that end in every way in which an execution can end. :data:`TOYS` is the catalogue to be handed to the tester.
+It has the interface of the real kernel (layout, slots, bind, boot, services, task, audit), a
+component to be overridden, and scenarios that end in every way in which an execution can end.
+:data:`TOYS` is the catalogue to be handed to the tester.
 """
 
 from __future__ import annotations
@@ -17,9 +19,18 @@ from sim.core.profile import Profile, World, kernel_geometry, small_geometry
 from stress.catalogue import Catalogue, choose, user_component
 from stress.scenario import Scenario
 
-READ, WRITE_BACK, ADD = site("toy_increment", "read counter"), site("toy_increment", "write counter"), site("toy_add", "add")
+READ, WRITE_BACK, ADD = (
+    site("toy_increment", "read counter"),
+    site("toy_increment", "write counter"),
+    site("toy_add", "add"),
+)
 LOCK, UNLOCK, SPIN = site("toy_lock", "lock"), site("toy_unlock", "unlock"), site("toy_spin", "look at flag")
-POST, ACK, SERVE, DONE = site("toy_post", "post"), site("toy_post", "wait for ack"), site("toy_serve", "take post"), site("toy_serve", "ack")
+POST, ACK, SERVE, DONE = (
+    site("toy_post", "post"),
+    site("toy_post", "wait for ack"),
+    site("toy_serve", "take post"),
+    site("toy_serve", "ack"),
+)
 DOWN, UP, NOTE = site("toy_down", "down"), site("toy_up", "up"), site("toy_note", "note")
 
 _REAL = kernel_geometry(4096, 512, 33)
@@ -81,7 +92,9 @@ class ToyKernel:
     def bind(self, arena: Arena, machine: Machine) -> None:
         """Take the columns."""
         self.arena, self.m = arena, machine
-        self.counter, self.lock, self.sem, self.flag, self.post, self.done = (arena[n] for n in ("counter", "lock", "sem", "flag", "post", "done"))
+        self.counter, self.lock, self.sem, self.flag, self.post, self.done = (
+            arena[n] for n in ("counter", "lock", "sem", "flag", "post", "done")
+        )
         machine.waitable(self.post)
         machine.waitable(self.flag)
 
@@ -271,7 +284,9 @@ class ToyCatalogue(Catalogue):
         choose("fault", name, ["T01"])
         return NoLock
 
-    def compose(self, *, profile: Profile, geometry: str, kernel: str, world: Any, faults: tuple[str, ...]) -> ToyKernel:
+    def compose(
+        self, *, profile: Profile, geometry: str, kernel: str, world: Any, faults: tuple[str, ...]
+    ) -> ToyKernel:
         classes = tuple(self.fault_class(name) for name in faults)
         if ".py:" in kernel:
             classes = (user_component(kernel), *classes)

@@ -1,4 +1,6 @@
-"""M11: the gather keeps one slot free, so that a pair may have its page in one batch and its count in the next."""
+"""M11: the gather keeps one slot free, so that a pair may have its page in one batch and its count
+in the next.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from stress.fault import Fault
 
 
 class PairSplitAtBatchEnd(Fault, MmuGather):
-    """The gather keeps one slot free, so that a pair may have its page in one batch and its count in the next."""
+    """The gather keeps one slot free, so that a pair may have its page in one batch and its count
+    in the next.
+    """
 
     id = "M11"
     component = "mmu_gather"

@@ -1,4 +1,6 @@
-"""M21: the rmap of a batch of dirty file pages is removed before the TLB flush; single pages wait for it."""
+"""M21: the rmap of a batch of dirty file pages is removed before the TLB flush; single pages wait
+for it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from stress.fault import Fault
 
 
 class RmapBeforeFlushBatch(Fault, Memory):
-    """The rmap of a batch of dirty file pages is removed before the TLB flush; single pages wait for it."""
+    """The rmap of a batch of dirty file pages is removed before the TLB flush; single pages wait
+    for it.
+    """
 
     id = "M21"
     component = "memory"

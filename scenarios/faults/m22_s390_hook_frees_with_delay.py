@@ -13,7 +13,9 @@ class S390HookFreesWithDelay(Fault, MmuGather):
 
     id = "M22"
     component = "mmu_gather"
-    silent = dict.fromkeys(("x86-64", "arm64-4k", "arm64-16k", "arm64-64k", "ppc64-radix", "ppc64-hash", "riscv64"), GATHERS)
+    silent = dict.fromkeys(
+        ("x86-64", "arm64-4k", "arm64-16k", "arm64-64k", "ppc64-radix", "ppc64-hash", "riscv64"), GATHERS
+    )
 
     def tlb_delay_rmap(self, tlb: int) -> bool:
         """True on every architecture."""

@@ -1,9 +1,11 @@
-"""arm64 (arch/arm64/mm/contpte.c, include/asm/tlb.h and tlbflush.h, v6.9): contpte and broadcast invalidation.
+"""arm64 (arch/arm64/mm/contpte.c, include/asm/tlb.h and tlbflush.h, v6.9): contpte and broadcast
+invalidation.
 
-A contpte block is an aligned run of entries with the CONT bit, which one TLB entry may span; it is folded and
-unfolded behind the generic code's back, always by clearing all its entries, invalidating, and writing them again
-with the young and dirty bits of the whole block in each. Broadcasts need no CPU mask and no IPI. Tearing down a
-whole mm without freed tables invalidates nothing: its ASID is not used again before a rollover.
+A contpte block is an aligned run of entries with the CONT bit, which one TLB entry may span; it is
+folded and unfolded behind the generic code's back, always by clearing all its entries,
+invalidating, and writing them again with the young and dirty bits of the whole block in each.
+Broadcasts need no CPU mask and no IPI. Tearing down a whole mm without freed tables invalidates
+nothing: its ASID is not used again before a rollover.
 
 What is DBM, RDONLY and a software bit there is WRITE and DIRTY here. CPUs without range operations.
 Left out: secondary TLBs (SMMU), BBML2.
@@ -63,7 +65,9 @@ class Arm64Pgtable(Pgtable):
             await self.convert(cpu, ptep, lambda pte: pte & ~CONT)
 
     async def convert(self, cpu: int, ptep: int, change: Callable[[int], int]) -> None:
-        """Clear the block, invalidate it, write it again with everybody's young and dirty bits (contpte_convert)."""
+        """Clear the block, invalidate it, write it again with everybody's young and dirty bits
+        (contpte_convert).
+        """
         first, ptes, seen = self.block(ptep), [], 0
         for k in range(self.g.contpte):
             pte = await self.m.xchg(CONVERT_CLEAR, self.pte, first + k, 0)
@@ -75,7 +79,9 @@ class Arm64Pgtable(Pgtable):
             await self.m.store(CONVERT_SET, self.pte, first + k, change(pte | seen), TRANSIENT)
 
     async def fold(self, cpu: int, ptep: int, pte: int) -> None:
-        """Fold the block that ends at ``ptep``, where ``pte`` has just been stored, if its entries qualify (contpte_try_fold)."""
+        """Fold the block that ends at ``ptep``, where ``pte`` has just been stored, if its entries
+        qualify (contpte_try_fold).
+        """
         first, last = self.block(ptep), self.g.contpte - 1
         if ptep != first + last or pte & (PRESENT | SPECIAL) != PRESENT or (pte >> PFN_SHIFT) % self.g.contpte != last:
             return
@@ -89,7 +95,9 @@ class Arm64Pgtable(Pgtable):
         return self.k.page_head(pfn) == self.k.page_head(pfn + self.g.contpte - 1)
 
     async def unfold_edges(self, cpu: int, ptep: int, nr: int) -> None:
-        """Unfold the block at either end of a range that covers it only in part (contpte_try_unfold_partial)."""
+        """Unfold the block at either end of a range that covers it only in part
+        (contpte_try_unfold_partial).
+        """
         last = ptep + nr - 1
         if ptep != self.block(ptep) or last < self.block(ptep) + self.g.contpte - 1:
             await self.unfold(cpu, ptep)
@@ -115,7 +123,9 @@ class Arm64Pgtable(Pgtable):
     async def clear_full_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int, full: bool) -> None:
         await self.get_and_clear_full_ptes(cpu, mm, addr, ptep, nr, full)
 
-    async def set_ptes(self, cpu: int, mm: int, addr: int, ptep: int, pte: int, nr: int, holder: int = TRANSIENT) -> None:
+    async def set_ptes(
+        self, cpu: int, mm: int, addr: int, ptep: int, pte: int, nr: int, holder: int = TRANSIENT
+    ) -> None:
         if nr == 1:
             await self.unfold(cpu, ptep)
             await super().set_ptes(cpu, mm, addr, ptep, pte & ~CONT, 1, holder)
@@ -135,7 +145,9 @@ class Arm64Pgtable(Pgtable):
             await self.m.rmw(WRPROTECT, self.pte, ptep + k, lambda pte: pte & ~WRITE)
 
     async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
-        """As everywhere; after a write fault the old entry is flushed, of the whole block if it is contiguous."""
+        """As everywhere; after a write fault the old entry is flushed, of the whole block if it is
+        contiguous.
+        """
         current, size = await self.m.load(PEEK, self.pte, ptep), 1
         if current & CONT and not (current ^ new) & WRITE:
             size, wider = self.g.contpte, new & (YOUNG | DIRTY)

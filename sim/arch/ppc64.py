@@ -1,14 +1,16 @@
-"""ppc64 book3s, radix and hash (arch/powerpc/mm/book3s64/, include/asm/book3s/64/tlbflush-hash.h, v6.9).
+"""ppc64 book3s, radix and hash (arch/powerpc/mm/book3s64/, include/asm/book3s/64/tlbflush-hash.h,
+v6.9).
 
-Radix walks Linux page tables and flushes by page or by address space with tlbie: locally if only this CPU runs the
-mm, else everywhere; walk caches only go when tables were freed.
+Radix walks Linux page tables and flushes by page or by address space with tlbie: locally if only
+this CPU runs the mm, else everywhere; walk caches only go when tables were freed.
 
-Hash does not walk them: a hash fault copies a PTE into a hash entry, under a busy bit, and marks the PTE. Clearing
-or protecting a marked PTE queues an invalidation; in lazy MMU mode they are batched per CPU, and leaving the mode,
-still under the PTL, flushes the batch. So a gather's flush has nothing left to do.
+Hash does not walk them: a hash fault copies a PTE into a hash entry, under a busy bit, and marks
+the PTE. Clearing or protecting a marked PTE queues an invalidation; in lazy MMU mode they are
+batched per CPU, and leaving the mode, still under the PTL, flushes the batch. So a gather's flush
+has nothing left to do.
 
-What a CPU has of a hash entry is its TLB cell here: the hash table and the TLBs are one thing to the model.
-Left out: coprocessors, H_PAGE_COMBO, mixed segment sizes, trimming of the CPU mask.
+What a CPU has of a hash entry is its TLB cell here: the hash table and the TLBs are one thing to
+the model. Left out: coprocessors, H_PAGE_COMBO, mixed segment sizes, trimming of the CPU mask.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ class RadixTlbFlush(TlbFlush):
         return await super().targets(cpu, mm)
 
     async def tlb_flush(self, tlb: int) -> None:
-        """A whole mm goes with its walk caches (RIC 2); a range takes them along only if tables were freed."""
+        """A whole mm goes with its walk caches (RIC 2); a range takes them along only if tables
+        were freed.
+        """
         if self.gather_fullmm[tlb]:
             await self.flush(tlb, self.gather_mm[tlb], 0, ALL, True)
         else:
@@ -81,8 +85,13 @@ class HashPgtable(Pgtable):
         super().bind()
         self.m.waitable(self.pte)
 
-    async def pte_update(self, cpu: int, mm: int, addr: int, ptep: int, where: int, change: Callable[[int], int]) -> int:
-        """Change one entry, once no hash fault is at work on it; then see to its hash entry. Return the old value."""
+    async def pte_update(
+        self, cpu: int, mm: int, addr: int, ptep: int, where: int, change: Callable[[int], int]
+    ) -> int:
+        """Change one entry, once no hash fault is at work on it; then see to its hash entry.
+
+        Return the old value.
+        """
         pte = self.pte
         while True:
             old = await self.m.rmw(where, pte, ptep, lambda v: v if v & BUSY else change(v))
@@ -149,7 +158,9 @@ class HashPgtable(Pgtable):
 
 
 class HashTlb(Tlb):
-    """Misses that the kernel serves from the Linux PTE (hash_page): without a lock, setting young and dirty as it takes the busy bit."""
+    """Misses that the kernel serves from the Linux PTE (hash_page): without a lock, setting young
+    and dirty as it takes the busy bit.
+    """
 
     hash_ptep: Cells
 
@@ -168,7 +179,9 @@ class HashTlb(Tlb):
             pte = await self.m.load(HASH_PTE, column, ptep)
             if pte & want != want:
                 return FAULT
-            old = await self.m.rmw(HASH_BUSY, column, ptep, lambda v: v | marks if v & want == want and not v & BUSY else v)
+            old = await self.m.rmw(
+                HASH_BUSY, column, ptep, lambda v: v | marks if v & want == want and not v & BUSY else v
+            )
             if not old & BUSY:
                 return old | marks if old & want == want else FAULT
             await self.m.wait(BUSY_WAIT, column, ptep, lambda: not column.view[ptep] & BUSY)
@@ -206,4 +219,3 @@ PROFILES = (
         about="a hash table in place of the page-table walk; invalidations batched in lazy MMU mode, so the gather flushes nothing",
     ),
 )  # fmt: skip
-

@@ -1,8 +1,10 @@
-"""riscv64 (arch/riscv/mm/tlbflush.c, include/asm/tlb.h, v6.9): IPIs to mm_cpumask, software accessed and dirty bits.
+"""riscv64 (arch/riscv/mm/tlbflush.c, include/asm/tlb.h, v6.9): IPIs to mm_cpumask, software
+accessed and dirty bits.
 
-Without Svadu an access to an old PTE and a store to a clean one fault. Entries carry address-space ids and a CPU
-stays in the mask after it has switched away, so its entries are flushed with everybody's. A range flush drops leaf
-entries only; when tables were freed the whole mm is flushed. With IPIs, tables go through the gather as pages.
+Without Svadu an access to an old PTE and a store to a clean one fault. Entries carry address-space
+ids and a CPU stays in the mask after it has switched away, so its entries are flushed with
+everybody's. A range flush drops leaf entries only; when tables were freed the whole mm is flushed.
+With IPIs, tables go through the gather as pages.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """s390x (arch/s390/mm/pgtable.c, include/asm/tlb.h, tlbflush.h, mmu_context.h, v6.9).
 
-Clearing a PTE invalidates it in every TLB before the instruction ends (IPTE), unless only this CPU is attached to
-the mm: then the entry is merely marked and the flush of this CPU is noted (``flush_mm``), to be made up for before it
-runs user code again or another CPU attaches. So nothing is gathered: pages are freed at once, under the PTL, and no
-rmap removal is delayed. Young and dirty bits are software's.
+Clearing a PTE invalidates it in every TLB before the instruction ends (IPTE), unless only this CPU
+is attached to the mm: then the entry is merely marked and the flush of this CPU is noted
+(``flush_mm``), to be made up for before it runs user code again or another CPU attaches. So nothing
+is gathered: pages are freed at once, under the PTL, and no rmap removal is delayed. Young and dirty
+bits are software's.
 
 The stale entry of the one attached CPU, which is inside the kernel, is legal until the noted flush.
 """
@@ -79,7 +80,9 @@ class S390Pgtable(Pgtable):
         return pte
 
     async def wrprotect_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> None:
-        """ptep_xchg_lazy for each entry that is writable: invalidate, then store the protected value."""
+        """ptep_xchg_lazy for each entry that is writable: invalidate, then store the protected
+        value.
+        """
         for k in range(nr):
             if await self.m.load(READ_PTE, self.pte, ptep + k) & WRITE:
                 pte = await self.ptep_get_and_clear(cpu, mm, addr + k, ptep + k)
@@ -137,7 +140,9 @@ class S390TlbFlush(TlbFlush):
         await self.m.unlock(CONTEXT_UNLOCK, self.context_lock, mm)
 
     async def switch_mm(self, cpu: int, mm: int) -> None:
-        """Attach, detach from the last mm, wait until nobody is between its test and its note, then make up for a noted flush."""
+        """Attach, detach from the last mm, wait until nobody is between its test and its note, then
+        make up for a noted flush.
+        """
         prev, self.cpu_mm[cpu] = self.cpu_mm[cpu] - 1, 0
         await self.m.rmw(ATTACH, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
         if prev not in (-1, mm):
@@ -148,7 +153,8 @@ class S390TlbFlush(TlbFlush):
         self.cpu_mm[cpu] = mm + 1
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """A CPU makes up for what has been noted before it runs the mm again, if need be by waiting for the lock of whoever does so now.
+        """A CPU makes up for what has been noted before it runs the mm again, if need be by waiting
+        for the lock of whoever does so now.
 
         Inside the kernel it runs no user code. Nobody runs a dead mm.
         """
@@ -166,7 +172,6 @@ class S390MmuGather(MmuGather):
         await super().pte_free_tlb(tlb, table, addr)
 
 
-
 REAL = kernel_geometry(4096, 256, flush_ceiling=0)
 
 PROFILES = (
@@ -176,4 +181,3 @@ PROFILES = (
         about="clearing a PTE invalidates it; pages are freed at once, nothing is gathered; software young and dirty bits",
     ),
 )  # fmt: skip
-

@@ -1,11 +1,12 @@
 """x86-64 (arch/x86/mm/tlb.c, v6.9, bare metal): IPIs, generations, lazy CPUs.
 
-Each flush takes the next generation of the mm. A CPU that runs it is interrupted and catches up; one that is lazy is
-left alone unless tables were freed, and one that has another mm loaded is not in the mask: both compare generations
-when they come back, before they can use what they kept. In 6.9 on bare metal, tables go through the gather as pages.
+Each flush takes the next generation of the mm. A CPU that runs it is interrupted and catches up;
+one that is lazy is left alone unless tables were freed, and one that has another mm loaded is not
+in the mask: both compare generations when they come back, before they can use what they kept. In
+6.9 on bare metal, tables go through the gather as pages.
 
-6.18 leaves a CPU that switches away in the mask, and reads which mm it has loaded instead; tables go through RCU, and MADV_DONTNEED
-frees those that it has emptied.
+6.18 leaves a CPU that switches away in the mask, and reads which mm it has loaded instead; tables
+go through RCU, and MADV_DONTNEED frees those that it has emptied.
 
 Left out: PCID recycling, kernel mappings, paravirtual flushes, shadow stacks.
 """
@@ -46,7 +47,11 @@ class X86TlbFlush(TlbFlush):
     req_gen: Cells
 
     def fields(self) -> list[Field]:
-        return [*super().fields(), Field("cpu_lazy", self.w.cpus), Field("cpu_tlb_gen", self.w.cpus * self.w.mms, PRIVATE)]
+        return [
+            *super().fields(),
+            Field("cpu_lazy", self.w.cpus),
+            Field("cpu_tlb_gen", self.w.cpus * self.w.mms, PRIVATE),
+        ]
 
     async def tlb_flush(self, tlb: int) -> None:
         mm = self.gather_mm[tlb]
@@ -64,7 +69,9 @@ class X86TlbFlush(TlbFlush):
         others = await self.others(cpu, mm)
         targets = others if freed_tables else [c for c in others if not await self.m.load(LAZY, self.cpu_lazy, c)]
         await self.k.tlb.post(cpu, targets, IPI, mm, start, end, gen, freed_tables)
-        if self.cpu_mm[cpu] == mm + 1 and (freed_tables or not others or not await self.m.load(LAZY, self.cpu_lazy, cpu)):
+        if self.cpu_mm[cpu] == mm + 1 and (
+            freed_tables or not others or not await self.m.load(LAZY, self.cpu_lazy, cpu)
+        ):
             self.k.tlb.local_irq_save(cpu)
             await self.flush_tlb_func(cpu, mm, start, end, gen)
             self.k.tlb.local_irq_restore(cpu)
@@ -76,7 +83,9 @@ class X86TlbFlush(TlbFlush):
         return [c for c in range(self.w.cpus) if c != cpu and mask >> c & 1]
 
     async def flush_tlb_func(self, cpu: int, mm: int, start: int, end: int, gen: int) -> None:
-        """Catch up with the mm's generation: by the range if that is all we miss, else by everything."""
+        """Catch up with the mm's generation: by the range if that is all we miss, else by
+        everything.
+        """
         if self.cpu_mm[cpu] != mm + 1:
             return
         if self.cpu_lazy.view[cpu]:
@@ -94,19 +103,25 @@ class X86TlbFlush(TlbFlush):
 
     async def flush_handler(self, cpu: int, initiator: int) -> None:
         if self.req_end[initiator] > self.req_start[initiator]:
-            await self.flush_tlb_func(cpu, self.req_mm[initiator], self.req_start[initiator], self.req_end[initiator], self.req_gen[initiator])
+            await self.flush_tlb_func(
+                cpu, self.req_mm[initiator], self.req_start[initiator], self.req_end[initiator], self.req_gen[initiator]
+            )
 
     # -- switching -------------------------------------------------------------------------------------------------
 
     async def leave_mm(self, cpu: int) -> None:
-        """Switch a lazy CPU to init_mm; what the TLB holds stays, and is checked when the mm is loaded again."""
+        """Switch a lazy CPU to init_mm; what the TLB holds stays, and is checked when the mm is
+        loaded again.
+        """
         mm = self.cpu_mm[cpu] - 1
         self.cpu_mm[cpu] = 0
         await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
         await self.m.rmw(CLEAR_MASK, self.mm_cpumask, mm, lambda mask: mask & ~(1 << cpu))
 
     async def switch_mm(self, cpu: int, mm: int) -> None:
-        """Load ``mm``, or come back to it; no entry is used before the generations have been compared (LOADED_MM_SWITCHING)."""
+        """Load ``mm``, or come back to it; no entry is used before the generations have been
+        compared (LOADED_MM_SWITCHING).
+        """
         self.k.tlb.local_irq_save(cpu)
         prev, self.cpu_mm[cpu] = self.cpu_mm[cpu] - 1, 0
         was_lazy = await self.m.load(WAS_LAZY, self.cpu_lazy, cpu)
@@ -132,11 +147,15 @@ class X86TlbFlush(TlbFlush):
             await self.m.store(SET_LAZY, self.cpu_lazy, cpu, 1)
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """Only a CPU that has the mm loaded, not lazily, can use its entries without comparing generations first."""
+        """Only a CPU that has the mm loaded, not lazily, can use its entries without comparing
+        generations first.
+        """
         return self.cpu_mm[cpu] == mm + 1 and not self.cpu_lazy.view[cpu]
 
     def walks(self, cpu: int, mm: int) -> bool:
-        """A lazy CPU still has the mm loaded, and may walk its tables on speculation: so it is told of freed tables."""
+        """A lazy CPU still has the mm loaded, and may walk its tables on speculation: so it is told
+        of freed tables.
+        """
         return self.cpu_mm[cpu] == mm + 1
 
 
@@ -144,20 +163,28 @@ class X86TlbFlush618(X86TlbFlush):
     """The mask holds who has run the mm since it was last trimmed (6.14)."""
 
     loaded_mm: Column
-    """What ``cpu_tlbstate.loaded_mm`` says to others: an mm plus one, 0 for init_mm, or SWITCHING."""
+    """What ``cpu_tlbstate.loaded_mm`` says to others: an mm plus one, 0 for init_mm, or SWITCHING.
+    """
 
     def fields(self) -> list[Field]:
         return [*super().fields(), Field("loaded_mm", self.w.cpus)]
 
     async def flush_tlb_mm_range(self, cpu: int, mm: int, start: int, end: int, freed_tables: bool) -> None:
-        """Take a generation, interrupt who must know, flush here, wait. Now and then, all in the mask must know, to leave it."""
+        """Take a generation, interrupt who must know, flush here, wait.
+
+        Now and then, all in the mask must know, to leave it.
+        """
         if end - start > self.g.flush_ceiling:
             start, end = 0, ALL
         gen = await self.m.add(BUMP, self.mm_tlb_gen, mm, 1)
         mask = await self.m.load(MASK, self.mm_cpumask, mm)
         if mask & ~(1 << cpu):
             trim = bool(self.m.draw("trim_cpumask", 2))
-            targets = [c for c in range(self.w.cpus) if mask >> c & 1 and (freed_tables or await self.should_flush_tlb(c, mm, trim))]
+            targets = [
+                c
+                for c in range(self.w.cpus)
+                if mask >> c & 1 and (freed_tables or await self.should_flush_tlb(c, mm, trim))
+            ]
         else:
             targets = [cpu] if self.cpu_mm[cpu] == mm + 1 else []
         others = [c for c in targets if c != cpu]
@@ -169,7 +196,9 @@ class X86TlbFlush618(X86TlbFlush):
         await self.k.tlb.wait_acks(cpu, others)
 
     async def should_flush_tlb(self, cpu: int, mm: int, trim: bool) -> bool:
-        """Return whether ``cpu``, which is in the mask, must be interrupted; a lazy one catches up by itself."""
+        """Return whether ``cpu``, which is in the mask, must be interrupted; a lazy one catches up
+        by itself.
+        """
         loaded = await self.m.load(LOADED, self.loaded_mm, cpu)
         if await self.m.load(LAZY, self.cpu_lazy, cpu):
             return False
@@ -189,7 +218,9 @@ class X86TlbFlush618(X86TlbFlush):
         await self.m.store(SET_LOADED, self.loaded_mm, cpu, 0)
 
     async def switch_mm(self, cpu: int, mm: int) -> None:
-        """Load ``mm``, or come back to it: others see the switch before the mask and the generation are read."""
+        """Load ``mm``, or come back to it: others see the switch before the mask and the generation
+        are read.
+        """
         self.k.tlb.local_irq_save(cpu)
         prev, self.cpu_mm[cpu] = self.cpu_mm[cpu] - 1, 0
         was_lazy = await self.m.load(WAS_LAZY, self.cpu_lazy, cpu)

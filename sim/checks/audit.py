@@ -1,7 +1,8 @@
-"""Whole-arena invariants (docs/invariants.md), with numpy, for when the world is quiet: no actor is inside an operation.
+"""Whole-arena invariants (docs/invariants.md), with numpy, for when the world is quiet: no actor is
+inside an operation.
 
-*Drained* is quiet with nothing left in RCU or in a deferred flush; leaks are judged then. LRU batches count as
-holders in both.
+*Drained* is quiet with nothing left in RCU or in a deferred flush; leaks are judged then. LRU
+batches count as holders in both.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ from sim.checks.base import Checker
 from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, READ, SITE_SHIFT, Column
 from sim.core.ledger import HOLDERS, LRU, MAPPING, NONE, PAGECACHE, TABLE
 from sim.core.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
-from sim.mm.mm_types import MAPPING_ANON, MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, NR_MM_COUNTERS, ZERO_PFN
+from sim.mm.mm_types import (
+    MAPPING_ANON,
+    MM_ANONPAGES,
+    MM_FILEPAGES,
+    MM_SHMEMPAGES,
+    MM_SWAPENTS,
+    NR_MM_COUNTERS,
+    ZERO_PFN,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,14 +34,34 @@ class Audit(Checker):
 
     name = "audits"
     invariants: tuple[tuple[str, str, str], ...] = (
-        ("I2", "reference-leaked", "at quiescence a refcount is the sum of mappings, cache, batches and pins (_refcount in include/linux/mm_types.h)"),
+        (
+            "I2",
+            "reference-leaked",
+            "at quiescence a refcount is the sum of mappings, cache, batches and pins (_refcount in include/linux/mm_types.h)",
+        ),
         ("I7q", "mapcount-differs", "at quiescence a page's mapcount is the number of PTEs that map it (mm/rmap.c)"),
-        ("I11q", "nr-pages-mapped-differs", "at quiescence _nr_pages_mapped counts the pages with a mapping (_nr_pages_mapped in mm/rmap.c)"),
+        (
+            "I11q",
+            "nr-pages-mapped-differs",
+            "at quiescence _nr_pages_mapped counts the pages with a mapping (_nr_pages_mapped in mm/rmap.c)",
+        ),
         ("I17", "rss-differs", "at quiescence RSS equals a recount of the page tables (add_mm_rss_vec)"),
         ("I28", "clean-page-differs", "a clean page-cache page equals what was written out (mm/page-writeback.c)"),
-        ("I31q", "exclusive-page-shared", "an exclusive page has one mapping, and a writable anonymous PTE an exclusive page (PG_anon_exclusive)"),
-        ("I40", "flush-pending-differs", "the pending counter equals the number of open gathers (inc_tlb_flush_pending)"),
-        ("I15q", "deferred-queue-differs", "the deferred-split queue's length counts the folios on it (deferred_split_folio)"),
+        (
+            "I31q",
+            "exclusive-page-shared",
+            "an exclusive page has one mapping, and a writable anonymous PTE an exclusive page (PG_anon_exclusive)",
+        ),
+        (
+            "I40",
+            "flush-pending-differs",
+            "the pending counter equals the number of open gathers (inc_tlb_flush_pending)",
+        ),
+        (
+            "I15q",
+            "deferred-queue-differs",
+            "the deferred-split queue's length counts the folios on it (deferred_split_folio)",
+        ),
         ("O14q", "swap-count-differs", "a swap slot's count equals the entries that name it (free_swap_and_cache)"),
         ("LOCK", "lock-left-held", "no lock is held when nobody is inside an operation"),
     )
@@ -84,8 +113,17 @@ class Audit(Checker):
         for name, column in self.k.arena.columns.items():
             setattr(self, name, column)
 
-    def object(self, checker: str, message: str, victim: int = 0, locations: list[tuple[str, int, int]] | None = None, accused: int = 0) -> None:
-        """As every checker does; but the accused is the step that last changed one of ``locations``."""
+    def object(
+        self,
+        checker: str,
+        message: str,
+        victim: int = 0,
+        locations: list[tuple[str, int, int]] | None = None,
+        accused: int = 0,
+    ) -> None:
+        """As every checker does; but the accused is the step that last changed one of
+        ``locations``.
+        """
         super().object(checker, message, victim, locations, accused or self._last_change(locations or []))
 
     def _last_change(self, locations: list[tuple[str, int, int]]) -> int:
@@ -93,12 +131,18 @@ class Audit(Checker):
         wanted = {(self.k.arena[name].id << FIELD_SHIFT) + index for name, index, _ in locations}
         for seq in range(self.m.seq, 0, -1):
             code = self.m.code_at(seq)
-            if code & (1 << KIND_SHIFT) - 1 in wanted and code >> KIND_SHIFT & (1 << SITE_SHIFT - KIND_SHIFT) - 1 != READ:
+            if (
+                code & (1 << KIND_SHIFT) - 1 in wanted
+                and code >> KIND_SHIFT & (1 << SITE_SHIFT - KIND_SHIFT) - 1 != READ
+            ):
                 return code
         return 0
 
     def run(self, drained: bool) -> None:
-        """Judge the whole arena; raises the first violation found. ``drained``: leaks are judged too."""
+        """Judge the whole arena; raises the first violation found.
+
+        ``drained``: leaks are judged too.
+        """
         import numpy as np
 
         tables = self.table_mm.array
@@ -122,7 +166,12 @@ class Audit(Checker):
     def _mapcounts(self, np: Any) -> None:
         if self.page_mapcount.array.tobytes() != self.mapped.tobytes():
             p = int((self.page_mapcount.array != self.mapped).nonzero()[0][0])
-            self.object("I7q", f"page {p}: mapcount {self.page_mapcount[p]}, mapped by {int(self.mapped[p])} PTEs", 0, [("page_mapcount", p, 0)])
+            self.object(
+                "I7q",
+                f"page {p}: mapcount {self.page_mapcount[p]}, mapped by {int(self.mapped[p])} PTEs",
+                0,
+                [("page_mapcount", p, 0)],
+            )
         heads = self.page_head.array[self.mapped.nonzero()[0]]
         count = np.bincount(heads[self.page_order.array[heads] > 0], minlength=self.w.pages)
         if self.page_nr_pages_mapped.array.tobytes() != count.tobytes():
@@ -131,7 +180,12 @@ class Audit(Checker):
             self.object("I11q", what, 0, [("page_nr_pages_mapped", p, 0)])
         queued = int(np.count_nonzero(self.page_deferred.array))
         if queued != self.split_queue_len[0]:
-            self.object("I15q", f"the queue's length is {self.split_queue_len[0]} and {queued} folios are on it", 0, [("split_queue_lock", 0, 0)])
+            self.object(
+                "I15q",
+                f"the queue's length is {self.split_queue_len[0]} and {queued} folios are on it",
+                0,
+                [("split_queue_lock", 0, 0)],
+            )
 
     def _rss(self, np: Any) -> None:
         size = self.w.mms * NR_MM_COUNTERS
@@ -145,22 +199,36 @@ class Audit(Checker):
             mm, member = divmod(row, NR_MM_COUNTERS)
             name = ("file", "anon", "swap", "shmem")[member]
             counters = [("mm_rss", cpu * size + row, 0) for cpu in range(self.w.cpus)]
-            self.object("I17", f"mm {mm}: {name} rss {int(actual[row])}, and {int(expected[row])} in its page tables", 0, counters)
+            self.object(
+                "I17",
+                f"mm {mm}: {name} rss {int(actual[row])}, and {int(expected[row])} in its page tables",
+                0,
+                counters,
+            )
         if self.swap_map.count:
             swaps = self.entries[others]
             named = np.bincount(swaps[swaps & KIND_MASK == KIND_SWAP] >> PFN_SHIFT, minlength=self.w.swap_slots)
             if (named != self.swap_map.array).any():
                 slot = int((named != self.swap_map.array).nonzero()[0][0])
-                self.object("O14q", f"swap slot {slot} has count {self.swap_map[slot]} and {int(named[slot])} entries name it", 0, [("swap_map", slot, 0)])
+                self.object(
+                    "O14q",
+                    f"swap slot {slot} has count {self.swap_map[slot]} and {int(named[slot])} entries name it",
+                    0,
+                    [("swap_map", slot, 0)],
+                )
 
     def _absent_rss(self, np: Any, others: Array, size: int) -> Array:
-        """Return what entries that are not present add to RSS: swap entries, and pages under migration."""
+        """Return what entries that are not present add to RSS: swap entries, and pages under
+        migration.
+        """
         entries, rows = self.entries[others], self.mms[others] * NR_MM_COUNTERS
         kinds = entries & KIND_MASK
         swap = kinds == KIND_SWAP
         moving = kinds == KIND_MIGRATION
         of_moving = self._counters(np, self.page_head.array[entries[moving] >> PFN_SHIFT])
-        counted: Array = np.bincount(np.concatenate((rows[swap] + MM_SWAPENTS, rows[moving] + of_moving)), minlength=size)
+        counted: Array = np.bincount(
+            np.concatenate((rows[swap] + MM_SWAPENTS, rows[moving] + of_moving)), minlength=size
+        )
         return counted
 
     def _counters(self, np: Any, heads: Array) -> Array:
@@ -176,7 +244,12 @@ class Audit(Checker):
         shared = ((self.mapped[pfns] > 1) & (exclusive != 0)).nonzero()[0]
         if len(shared):
             p = int(pfns[shared[0]])
-            self.object("I31q", f"page {p} is exclusive and mapped by {int(self.mapped[p])} PTEs", 0, [("page_anon_exclusive", p, 0)])
+            self.object(
+                "I31q",
+                f"page {p} is exclusive and mapped by {int(self.mapped[p])} PTEs",
+                0,
+                [("page_anon_exclusive", p, 0)],
+            )
         wrong = places[(self.present[places] & WRITE != 0) & (exclusive == 0)]
         if len(wrong):
             p = int(self.pfns[wrong[0]])
@@ -194,7 +267,10 @@ class Audit(Checker):
         if len(wrong):
             p, slot = int(pages[wrong[0]]), int(slots[wrong[0]])
             message = f"page {p} is clean, holds version {self.page_content[p]}, and the disk {self.disk[slot]}"
-            cleaned, stored = self._last_change([("page_dirty", self.page_head[p], 0)]), self._last_change([("page_content", p, 0)])
+            cleaned, stored = (
+                self._last_change([("page_dirty", self.page_head[p], 0)]),
+                self._last_change([("page_content", p, 0)]),
+            )
             self.object("I28", message, stored, [("page_content", p, 0)], accused=cleaned)
 
     def locks(self) -> tuple[Column, ...]:
@@ -213,16 +289,25 @@ class Audit(Checker):
         pending = self.mm_tlb_flush_pending.view.tolist()
         if pending != open_gathers:
             mm = next(i for i in range(self.w.mms) if pending[i] != open_gathers[i])
-            self.object("I40", f"mm {mm}: pending {pending[mm]}, open gathers {open_gathers[mm]}", 0, [("mm_tlb_flush_pending", mm, 0)])
+            self.object(
+                "I40",
+                f"mm {mm}: pending {pending[mm]}, open gathers {open_gathers[mm]}",
+                0,
+                [("mm_tlb_flush_pending", mm, 0)],
+            )
 
     def _references(self, np: Any) -> None:
-        """Every holder's cells equal what that holder has; with nobody inside an operation, nothing is transient."""
+        """Every holder's cells equal what that holder has; with nobody inside an operation, nothing
+        is transient.
+        """
         pages = self.w.pages
         cells = self.ledger.array.reshape(len(HOLDERS), pages)
         expected = np.zeros((len(HOLDERS), pages), dtype=np.int64)
         expected[MAPPING] = np.bincount(self.heads, minlength=pages)
         if self.i_pages.count:
-            expected[PAGECACHE] = np.bincount(self.page_head.array[self.i_pages.array[self.i_pages.array > 0] - 1], minlength=pages)
+            expected[PAGECACHE] = np.bincount(
+                self.page_head.array[self.i_pages.array[self.i_pages.array > 0] - 1], minlength=pages
+            )
         for batch, nr in ((self.lru_batch, self.lru_nr), (self.act_batch, self.act_nr)):
             for cpu in range(self.w.cpus):
                 for folio in batch.view[cpu * self.g.pagevec : cpu * self.g.pagevec + nr[cpu]].tolist():
@@ -236,4 +321,6 @@ class Audit(Checker):
         held = expected.sum(axis=0)
         if held.tobytes() != self.page_ref.array.tobytes():
             p = int((held != self.page_ref.array).nonzero()[0][0])
-            self.object("I2", f"folio {p}: refcount {self.page_ref[p]}, holders {int(held[p])}", 0, [("page_ref", p, 0)])
+            self.object(
+                "I2", f"folio {p}: refcount {self.page_ref[p]}, holders {int(held[p])}", 0, [("page_ref", p, 0)]
+            )

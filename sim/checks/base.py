@@ -17,11 +17,22 @@ class Checker(Component):
         """Actor slots: threads, hardware, RCU."""
         return 2 * self.w.cpus + 1
 
-    def object(self, checker: str, message: str, victim: int = 0, locations: list[tuple[str, int, int]] | None = None, accused: int = 0) -> None:
-        """Fail with the violation of invariant ``checker``; the accused step is the one just made unless it is named.
+    def object(
+        self,
+        checker: str,
+        message: str,
+        victim: int = 0,
+        locations: list[tuple[str, int, int]] | None = None,
+        accused: int = 0,
+    ) -> None:
+        """Fail with the violation of invariant ``checker``; the accused step is the one just made
+        unless it is named.
 
-        The machine raises it, unless it is one that hears no checkers (conformance of a model that is changed on purpose).
+        The machine raises it, unless it is one that hears no checkers (conformance of a model that
+        is changed on purpose).
         """
-        title, rule = next((t, r) for cls in type(self).__mro__ for i, t, r in vars(cls).get("invariants", ()) if i == checker)
+        title, rule = next(
+            (t, r) for cls in type(self).__mro__ for i, t, r in vars(cls).get("invariants", ()) if i == checker
+        )
         violation = Violation(checker, title, message, accused or self.m.last_site, victim, locations or [], rule)
         self.m.fail(violation)

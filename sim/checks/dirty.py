@@ -1,7 +1,7 @@
 """Dirty data and exclusivity: I26, I27, I29, and the half of I31 that a store can break.
 
-A store is *covered* when PG_dirty is set, a PTE that maps the page is dirty, a dirty bit has been taken out of a PTE
-and is still in the taker's hand, or write-out has yet to copy the page.
+A store is *covered* when PG_dirty is set, a PTE that maps the page is dirty, a dirty bit has been
+taken out of a PTE and is still in the taker's hand, or write-out has yet to copy the page.
 """
 
 from __future__ import annotations
@@ -22,8 +22,16 @@ class DirtyChecks(Checker):
 
     name = "checks_dirty"
     invariants = (
-        ("I26", "store-not-covered", "a store to a file page is covered by a dirty bit until it is written (folio_mkclean, tlb_flush_rmaps)"),
-        ("I27", "writable-after-clean", "after folio_clear_dirty_for_io no TLB can write to the folio (folio_clear_dirty_for_io)"),
+        (
+            "I26",
+            "store-not-covered",
+            "a store to a file page is covered by a dirty bit until it is written (folio_mkclean, tlb_flush_rmaps)",
+        ),
+        (
+            "I27",
+            "writable-after-clean",
+            "after folio_clear_dirty_for_io no TLB can write to the folio (folio_clear_dirty_for_io)",
+        ),
         ("I29", "dirty-bit-lost", "a zap passes the dirty bits of file PTEs on (zap_present_folio_ptes)"),
         ("I31", "store-to-shared-page", "only an exclusive anonymous page is written (PG_anon_exclusive)"),
     )
@@ -46,7 +54,11 @@ class DirtyChecks(Checker):
     tlb: Column
 
     def fields(self) -> list[Field]:
-        return [Field("dirty_hand", self.w.pages, MACHINE), Field("hands", self.slots, MACHINE), Field("copy_due", self.w.pages, MACHINE)]
+        return [
+            Field("dirty_hand", self.w.pages, MACHINE),
+            Field("hands", self.slots, MACHINE),
+            Field("copy_due", self.w.pages, MACHINE),
+        ]
 
     # -- dirty bits on the move -------------------------------------------------------------------------------------
 
@@ -73,14 +85,19 @@ class DirtyChecks(Checker):
                 self._drop(pfn)
 
     def lock_released(self, who: int) -> None:
-        """The actor let go of its last PTL. mkclean, under the folio lock, owes the bits to the write-out it begins."""
+        """The actor let go of its last PTL. mkclean, under the folio lock, owes the bits to the
+        write-out it begins.
+        """
         if not self.hands[who]:
             return
         for pfn, hand in enumerate(self.dirty_hand.tolist()):
             if hand & SLOT_MASK != who + 1:
                 continue
             if self.page_locked.view[self.page_head[pfn]] != who + 1:
-                message, cleared = f"a dirty PTE of page {pfn} was cleared and the folio was not marked dirty", self.m.code_at(hand >> SLOT_BITS)
+                message, cleared = (
+                    f"a dirty PTE of page {pfn} was cleared and the folio was not marked dirty",
+                    self.m.code_at(hand >> SLOT_BITS),
+                )
                 self.object("I29", message, cleared, [("page_dirty", pfn, 0)])
             self._drop(pfn)
             self.copy_due[pfn] = 1
@@ -97,8 +114,17 @@ class DirtyChecks(Checker):
             first, reach = entry >> PFN_SHIFT, 1 if where >= 0 else self.g.contpte
             if first <= pfn < first + reach and entry & WRITE and self.k.tlbflush.usable(cpu, mm):
                 cleared = self.k.checks.tlb.cleared_since(cpu, mm, where, pfn - first)
-                cell = ("tlb", self.k.tlb.cell(cpu, mm, where)) if where >= 0 else ("tlb_span", self.k.tlb.span_cell(cpu, mm, -1 - where))
-                self.object("I27", f"cpu{cpu} can still write to page {pfn} through mm {mm}", cleared, [("page_dirty", pfn, 0), (*cell, 0)])
+                cell = (
+                    ("tlb", self.k.tlb.cell(cpu, mm, where))
+                    if where >= 0
+                    else ("tlb_span", self.k.tlb.span_cell(cpu, mm, -1 - where))
+                )
+                self.object(
+                    "I27",
+                    f"cpu{cpu} can still write to page {pfn} through mm {mm}",
+                    cleared,
+                    [("page_dirty", pfn, 0), (*cell, 0)],
+                )
 
     def freed(self, folio: int, nr: int) -> None:
         """The folio is free: nothing is due for it."""
@@ -119,12 +145,20 @@ class DirtyChecks(Checker):
         mapping = self.page_mapping[folio]
         if mapping & MAPPING_ANON:
             if not self.page_anon_exclusive.view[pfn] and not self._forking(column, cell):
-                self.object("I31", f"a store to page {pfn}, which other processes may map", 0, [("page_content", pfn, 0)])
+                self.object(
+                    "I31", f"a store to page {pfn}, which other processes may map", 0, [("page_content", pfn, 0)]
+                )
         elif mapping and not (
-            self.page_dirty.view[folio] or self.dirty_ptes[pfn] or self.dirty_hand[pfn] or self.copy_due[pfn] or self._block_dirty(column, cell, pfn - offset)
+            self.page_dirty.view[folio]
+            or self.dirty_ptes[pfn]
+            or self.dirty_hand[pfn]
+            or self.copy_due[pfn]
+            or self._block_dirty(column, cell, pfn - offset)
         ):
             where = [("page_content", pfn, 0), ("page_dirty", folio, 0)]
-            self.object("I26", f"a store to page {pfn}, clean and not due for write-out", self.k.checks.freed_at(pfn), where)
+            self.object(
+                "I26", f"a store to page {pfn}, clean and not due for write-out", self.k.checks.freed_at(pfn), where
+            )
 
     def _row(self, column: Column, cell: int) -> tuple[int, int]:
         """Return (mm, first address) of a TLB cell."""
@@ -138,8 +172,9 @@ class DirtyChecks(Checker):
         return 0 <= writer < self.w.cpus and self.op[writer] == FORK
 
     def _block_dirty(self, column: Column, cell: int, first: int) -> bool:
-        """Return whether the entry spans a contiguous block (of pages from ``first`` on) whose dirtiness, the block's as a whole, is in a
-        PTE or in somebody's hand."""
+        """Return whether the entry spans a contiguous block (of pages from ``first`` on) whose
+        dirtiness, the block's as a whole, is in a PTE or in somebody's hand.
+        """
         if column is self.tlb:
             return False
         if any(self.dirty_hand[first : first + self.g.contpte].tolist()):
@@ -149,4 +184,7 @@ class DirtyChecks(Checker):
         if table < 0:
             return False
         ptep = self.k.pgtable.ptep(table, addr)
-        return any(pte & (PRESENT | CONT | DIRTY) == PRESENT | CONT | DIRTY for pte in self.pte.view[ptep : ptep + self.g.contpte].tolist())
+        return any(
+            pte & (PRESENT | CONT | DIRTY) == PRESENT | CONT | DIRTY
+            for pte in self.pte.view[ptep : ptep + self.g.contpte].tolist()
+        )

@@ -1,8 +1,9 @@
-"""What a changed PTE means: for references, mapcounts, ranges, markers, dirty bits, and the lock it needs.
+"""What a changed PTE means: for references, mapcounts, ranges, markers, dirty bits, and the lock it
+needs.
 
-Kept per page: present entries, and dirty ones. Kept per actor while it holds a PTL, and due to be zero when it lets
-go of its last: entries removed less mapcounts lowered (I7, I8), entries that vanished outside the range it was asked
-to touch (O16), protected entries that left no marker (O14).
+Kept per page: present entries, and dirty ones. Kept per actor while it holds a PTL, and due to be
+zero when it lets go of its last: entries removed less mapcounts lowered (I7, I8), entries that
+vanished outside the range it was asked to touch (O16), protected entries that left no marker (O14).
 """
 
 from __future__ import annotations
@@ -10,7 +11,21 @@ from __future__ import annotations
 from sim.checks.base import Checker
 from sim.core.arena import MACHINE, Cells, Column, Field, Watch
 from sim.core.ledger import MAPPING, NONE, TRANSIENT
-from sim.core.pte import BUSY, DIRTY, HASHPTE, KIND_MARKER, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG
+from sim.core.pte import (
+    BUSY,
+    DIRTY,
+    HASHPTE,
+    KIND_MARKER,
+    KIND_MASK,
+    KIND_MIGRATION,
+    KIND_SWAP,
+    PFN_SHIFT,
+    PRESENT,
+    SPECIAL,
+    UFFD_WP,
+    WRITE,
+    YOUNG,
+)
 from sim.mm.mm_types import MAPPING_ANON, VM_SHARED
 
 SLOT_BITS = 6
@@ -27,10 +42,26 @@ class EntryChecks(Checker):
         ("I7", "mapcount-unbalanced", "when the PTL is free, mapcounts equal the PTEs that map each page (mm/rmap.c)"),
         ("I8", "mapcount-below-ptes", "a page's mapcount is never below the number of PTEs that map it (mm/rmap.c)"),
         ("I9", "mapcount-negative", "mapcounts are never negative (mm/rmap.c)"),
-        ("I24", "entry-replaced-unflushed", "a PTE is cleared and flushed before its slot maps again under the same lock (wp_page_copy)"),
-        ("PTL", "entry-changed-without-ptl", "page-table entries are changed under the PTL of their table (pte_lockptr)"),
-        ("O7", "fork-copy-differs", "fork gives the child every page and every swap or migration entry of the parent (copy_page_range)"),
-        ("O14", "marker-lost", "a zap that keeps markers leaves one for each protected entry, and no others (zap_install_uffd_wp_if_needed)"),
+        (
+            "I24",
+            "entry-replaced-unflushed",
+            "a PTE is cleared and flushed before its slot maps again under the same lock (wp_page_copy)",
+        ),
+        (
+            "PTL",
+            "entry-changed-without-ptl",
+            "page-table entries are changed under the PTL of their table (pte_lockptr)",
+        ),
+        (
+            "O7",
+            "fork-copy-differs",
+            "fork gives the child every page and every swap or migration entry of the parent (copy_page_range)",
+        ),
+        (
+            "O14",
+            "marker-lost",
+            "a zap that keeps markers leaves one for each protected entry, and no others (zap_install_uffd_wp_if_needed)",
+        ),
         ("O15", "copy-differs", "a private copy holds what the anonymous page that it replaces holds (wp_page_copy)"),
         ("O16", "zap-outside-range", "a zap clears entries inside its range only (folio_pte_batch)"),
     )
@@ -81,10 +112,18 @@ class EntryChecks(Checker):
     # -- a PTE ------------------------------------------------------------------------------------------------------
 
     def _pte_watch(self) -> Watch:
-        """Return the watch of ``pte``, with everything that it needs at hand: it runs in every fifth step."""
+        """Return the watch of ``pte``, with everything that it needs at hand: it runs in every
+        fifth step.
+        """
         span, vpages, m = self.g.ptrs_per_pte, self.w.vpages, self.m
         table_mm, table_base, ptl = self.table_mm, self.table_base, self.ptl.view
-        bits_changed, removed, added, markers_due, keeps = self._bits_changed, self._removed, self._added, self.markers_due, self.op_keeps_markers
+        bits_changed, removed, added, markers_due, keeps = (
+            self._bits_changed,
+            self._removed,
+            self._added,
+            self.markers_due,
+            self.op_keeps_markers,
+        )
 
         def changed(ptep: int, old: int, new: int, holder: int) -> None:
             table, offset = divmod(ptep, span)
@@ -92,7 +131,11 @@ class EntryChecks(Checker):
             at = (table_mm[table] - 1) * vpages + addr
             who = m.current
             if ptl[table] != who + 1 and (old ^ new) & ~HARDWARE_BITS:
-                self.object("PTL", f"the entry of mm {table_mm[table] - 1} page {addr} changed from {old:#x} to {new:#x}", m.last_site)
+                self.object(
+                    "PTL",
+                    f"the entry of mm {table_mm[table] - 1} page {addr} changed from {old:#x} to {new:#x}",
+                    m.last_site,
+                )
             if old & new & PRESENT and old >> PFN_SHIFT == new >> PFN_SHIFT:
                 if old != new:
                     bits_changed(at, old, new, who)
@@ -152,29 +195,45 @@ class EntryChecks(Checker):
         self.balance[who] -= 1
         self.k.ledger.move(TRANSIENT if holder == NONE else holder, MAPPING, self.page_head[pfn], 1)
         if count > self.page_mapcount.view[pfn]:
-            self.object("I8", f"page {pfn} is mapped by {count} PTEs and its mapcount is {self.page_mapcount.view[pfn]}", 0, [("page_mapcount", pfn, 0)])
+            self.object(
+                "I8",
+                f"page {pfn} is mapped by {count} PTEs and its mapcount is {self.page_mapcount.view[pfn]}",
+                0,
+                [("page_mapcount", pfn, 0)],
+            )
         if new & DIRTY:
             self.dirty_ptes[pfn] += 1
             self.k.checks.dirty.given(pfn, who)
 
     def _replaced(self, mm: int, addr: int, old: int, new: int) -> None:
-        """The slot was cleared under this very lock hold: no TLB may still have what it held, and a copy must be one."""
+        """The slot was cleared under this very lock hold: no TLB may still have what it held, and a
+        copy must be one.
+        """
         pfn, anon = new >> PFN_SHIFT, self.page_mapping[self.page_head[old]] & MAPPING_ANON
         if pfn != old and anon and not new & SPECIAL and self.page_content.view[pfn] != self.page_content.view[old]:
-            self.object("O15", f"page {addr} of mm {mm} is copied from page {old} to {pfn}, which differs", 0, [("page_content", pfn, 0)])
+            self.object(
+                "O15",
+                f"page {addr} of mm {mm} is copied from page {old} to {pfn}, which differs",
+                0,
+                [("page_content", pfn, 0)],
+            )
         stale = self.k.checks.tlb.stale(mm, addr, addr + 1, 1 << 62, writable_only=False)
         if stale:
             cpu, where, entry = stale[0]
             self.object("I24", f"cpu{cpu} still translates page {where} of mm {mm} to {entry >> PFN_SHIFT}", 0)
 
     def forked(self, vma: int, src: int, dst: int) -> None:
-        """The private mapping ``vma`` has been copied from mm ``src`` to ``dst``: neither mm faults or zaps meanwhile."""
+        """The private mapping ``vma`` has been copied from mm ``src`` to ``dst``: neither mm faults
+        or zaps meanwhile.
+        """
         if self.vma_flags[vma] & VM_SHARED:
             return
         for addr in range(self.vma_start[vma], self.vma_end[vma]):
             parent, child = self._entry(src, addr), self._entry(dst, addr)
             wanted = parent & PRESENT or parent & KIND_MASK in (KIND_SWAP, KIND_MIGRATION)
-            if wanted and (parent >> PFN_SHIFT != child >> PFN_SHIFT or (parent ^ child) & (PRESENT | SPECIAL | KIND_MASK)):
+            if wanted and (
+                parent >> PFN_SHIFT != child >> PFN_SHIFT or (parent ^ child) & (PRESENT | SPECIAL | KIND_MASK)
+            ):
                 self.object("O7", f"page {addr} is {parent:#x} in mm {src} and {child:#x} in its child {dst}")
 
     def _entry(self, mm: int, addr: int) -> int:
@@ -187,7 +246,9 @@ class EntryChecks(Checker):
         who = self.m.current
         if new:
             if not self.table_mm[table]:
-                self.k.checks.tlb.object("I22", f"the lock of table {table} is taken, which has been freed", 0, [("ptl", table, 0)])
+                self.k.checks.tlb.object(
+                    "I22", f"the lock of table {table} is taken, which has been freed", 0, [("ptl", table, 0)]
+                )
             if not self.ptl_held[who]:
                 self.ptl_taken[who] = self.m.seq
             self.ptl_held[who] += 1
@@ -199,7 +260,11 @@ class EntryChecks(Checker):
     def _released(self, who: int) -> None:
         """An actor let go of its last PTL: what it owed must be paid."""
         if self.balance[who]:
-            self.object("I7", f"the PTL was released with {self.balance[who]} mappings removed but still counted", self.k.checks.gather.delay_site(who))
+            self.object(
+                "I7",
+                f"the PTL was released with {self.balance[who]} mappings removed but still counted",
+                self.k.checks.gather.delay_site(who),
+            )
         if self.strays[who]:
             first, last = self.op_start[who], self.op_end[who]
             self.object("O16", f"{self.strays[who]} entries vanished outside the range {first} to {last}")

@@ -1,4 +1,6 @@
-"""What the model tells the checkers: one object with a method per event, so that the model names no checker."""
+"""What the model tells the checkers: one object with a method per event, so that the model names no
+checker.
+"""
 
 from __future__ import annotations
 
@@ -143,7 +145,6 @@ class Checks(Checker):
         if any(totals) or self.mm_pgtables.view[mm]:
             violation = f"mm {mm}: rss {totals}, {self.mm_pgtables.view[mm]} page tables"
             self.object("I19", violation)
-
 
     def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
         """A system call returns to user space."""

@@ -15,7 +15,8 @@ APPEND, FREE, FLUSHED, FINISHED = (
         ("tlb_flush_mmu_tlbonly", "forget the range"), ("tlb_finish_mmu", "close the gather"),
     )
 )  # fmt: skip
-"""A gather's own state is private, so what goes wrong in it is no step: these stand for the places."""
+"""A gather's own state is private, so what goes wrong in it is no step: these stand for the places.
+"""
 
 
 class GatherChecks(Checker):
@@ -24,12 +25,32 @@ class GatherChecks(Checker):
     name = "checks_gather"
     invariants = (
         ("I5", "gather-reference-kept", "each gather word is put exactly once (__tlb_batch_free_encoded_pages)"),
-        ("I35", "gather-batch-overfull", "a batch has room for a pair whenever an entry is queued (__tlb_remove_folio_pages_size)"),
+        (
+            "I35",
+            "gather-batch-overfull",
+            "a batch has room for a pair whenever an entry is queued (__tlb_remove_folio_pages_size)",
+        ),
         ("I37", "delayed-rmap-outlives-lock", "delayed_rmap is clear whenever the PTL is not held (tlb_flush_rmaps)"),
-        ("I39", "flush-range-too-small", "the range flushed covers every entry cleared since the last flush (__tlb_adjust_range)"),
-        ("I42", "gather-pair-torn", "a page and its count stay in one batch and one chunk (__tlb_batch_free_encoded_pages)"),
-        ("MMAP", "zap-without-mmap-lock", "munmap, MADV_DONTNEED and exit zap under the mmap lock (zap_page_range_single)"),
-        ("I43", "gather-count-missing", "a page word that announces a count is followed by a count of 2 or more (struct encoded_page)"),
+        (
+            "I39",
+            "flush-range-too-small",
+            "the range flushed covers every entry cleared since the last flush (__tlb_adjust_range)",
+        ),
+        (
+            "I42",
+            "gather-pair-torn",
+            "a page and its count stay in one batch and one chunk (__tlb_batch_free_encoded_pages)",
+        ),
+        (
+            "MMAP",
+            "zap-without-mmap-lock",
+            "munmap, MADV_DONTNEED and exit zap under the mmap lock (zap_page_range_single)",
+        ),
+        (
+            "I43",
+            "gather-count-missing",
+            "a page word that announces a count is followed by a count of 2 or more (struct encoded_page)",
+        ),
     )
 
     mmap_lock: Column
@@ -50,7 +71,10 @@ class GatherChecks(Checker):
     cleared_at: Cells
 
     def fields(self) -> list[Field]:
-        return [Field(name, self.w.cpus, MACHINE) for name in ("gather_refs", "gather_queued_at", "gather_since", "unflushed_lo", "unflushed_hi")]
+        return [
+            Field(name, self.w.cpus, MACHINE)
+            for name in ("gather_refs", "gather_queued_at", "gather_since", "unflushed_lo", "unflushed_hi")
+        ]
 
     def opened(self, tlb: int) -> None:
         """A gather opens."""
@@ -62,7 +86,9 @@ class GatherChecks(Checker):
         self.gather_since[tlb] = self.m.seq
 
     def cleared(self, tlb: int, addr: int) -> None:
-        """A PTE has been cleared by an actor with a gather open: its range must come to cover the page."""
+        """A PTE has been cleared by an actor with a gather open: its range must come to cover the
+        page.
+        """
         if not self.mmap_lock.view[self.gather_mm[tlb]]:
             self.object("MMAP", f"cpu{tlb} zaps page {addr} of mm {self.gather_mm[tlb]}, whose mmap lock nobody holds")
         if addr < self.unflushed_lo[tlb] or not self.unflushed_hi[tlb]:
@@ -98,7 +124,11 @@ class GatherChecks(Checker):
                 at += 1
                 if at == last or words[at] < 2 << ENCODED_SHIFT or words[at] & (1 << ENCODED_SHIFT) - 1:
                     count = "no word" if at == last else f"{words[at]:#x}"
-                    self.object("I43", f"batch {batch} of cpu{tlb}: the page in slot {at - 1} is followed by {count}", accused=APPEND)
+                    self.object(
+                        "I43",
+                        f"batch {batch} of cpu{tlb}: the page in slot {at - 1} is followed by {count}",
+                        accused=APPEND,
+                    )
             at += 1
 
     def range_flushed(self, tlb: int) -> None:
@@ -109,10 +139,15 @@ class GatherChecks(Checker):
         self._begin_range(tlb)
 
     def _missed(self, tlb: int, lo: int, hi: int) -> None:
-        """Pages of [lo, hi) may have been left out, unless more was flushed than the gather asked for. If a TLB can still use
-        one of them, then I21 and I23 will say so, and better."""
+        """Pages of [lo, hi) may have been left out, unless more was flushed than the gather asked
+        for. If a TLB can still use one of them, then I21 and I23 will say so, and better.
+        """
         mm, start, end = self.gather_mm[tlb], self.req_start[tlb], self.req_end[tlb]
-        if not self.profile.flushes_ranges or self.gather_fullmm[tlb] or (self.req_mm[tlb] == mm and start <= lo and hi <= end):
+        if (
+            not self.profile.flushes_ranges
+            or self.gather_fullmm[tlb]
+            or (self.req_mm[tlb] == mm and start <= lo and hi <= end)
+        ):
             return
         left_out = [addr for addr in range(lo, hi) if not start <= addr < end and self._cleared_here(tlb, mm, addr)]
         if left_out and not self.k.checks.tlb.stale(mm, lo, hi, 0, writable_only=False):
@@ -135,4 +170,6 @@ class GatherChecks(Checker):
     def finished(self, tlb: int) -> None:
         """The gather is about to be closed."""
         if self.gather_refs[tlb]:
-            self.object("I5", f"the gather of cpu{tlb} closes with {self.gather_refs[tlb]} references not put", accused=FINISHED)
+            self.object(
+                "I5", f"the gather of cpu{tlb} closes with {self.gather_refs[tlb]} references not put", accused=FINISHED
+            )

@@ -12,10 +12,22 @@ class ReferenceChecks(Checker):
 
     name = "checks_references"
     invariants: tuple[tuple[str, str, str], ...] = (
-        ("I1", "refcount-negative", "a refcount is never negative, and a free page has no user (include/linux/page_ref.h)"),
-        ("I4", "refcount-below-mapcount", "a folio's refcount is never below its total mapcount (order of operations in mm/rmap.c and mm/memory.c)"),
+        (
+            "I1",
+            "refcount-negative",
+            "a refcount is never negative, and a free page has no user (include/linux/page_ref.h)",
+        ),
+        (
+            "I4",
+            "refcount-below-mapcount",
+            "a folio's refcount is never below its total mapcount (order of operations in mm/rmap.c and mm/memory.c)",
+        ),
         ("I15", "freed-on-deferred-list", "a freed folio is on no deferred-split list (free_tail_page_prepare)"),
-        ("O11", "anon-vma-gone", "the anon_vma of a mapped folio, and each VMA in it, is alive while a walk can use it (folio_lock_anon_vma_read)"),
+        (
+            "O11",
+            "anon-vma-gone",
+            "the anon_vma of a mapped folio, and each VMA in it, is alive while a walk can use it (folio_lock_anon_vma_read)",
+        ),
     )
 
     page_ref: Column
@@ -34,19 +46,34 @@ class ReferenceChecks(Checker):
         self.k.ledger.change(holder, folio, new - old)
         if new < old:
             if new < self.total_map[folio]:
-                self.object("I4", f"folio {folio}: refcount {old} -> {new}, total mapcount {self.total_map[folio]}", 0, [("page_ref", folio, 0)])
+                self.object(
+                    "I4",
+                    f"folio {folio}: refcount {old} -> {new}, total mapcount {self.total_map[folio]}",
+                    0,
+                    [("page_ref", folio, 0)],
+                )
             if new == 0:
                 self.k.checks.tlb.freeing(folio, 1 << self.page_order[folio])
             elif new < 0:
                 self.object("I1", f"the refcount of folio {folio} fell to {new}", 0, [("page_ref", folio, 0)])
         elif new > old == 0 and self.m.last_site >> SITE_SHIFT != SET_REFCOUNT >> SITE_SHIFT:
-            self.object("I1", f"a reference is taken on folio {folio}, which has none", self.k.checks.freed_at(folio), [("page_ref", folio, 0)])
+            self.object(
+                "I1",
+                f"a reference is taken on folio {folio}, which has none",
+                self.k.checks.freed_at(folio),
+                [("page_ref", folio, 0)],
+            )
 
     def total_changed(self, folio: int, delta: int) -> None:
         """A mapcount of the folio changed."""
         total = self.total_map[folio] = self.total_map[folio] + delta
         if total > self.page_ref.view[folio]:
-            self.object("I4", f"folio {folio}: refcount {self.page_ref.view[folio]}, total mapcount {total}", 0, [("page_ref", folio, 0)])
+            self.object(
+                "I4",
+                f"folio {folio}: refcount {self.page_ref.view[folio]}, total mapcount {total}",
+                0,
+                [("page_ref", folio, 0)],
+            )
 
     def freed(self, folio: int) -> None:
         """A folio goes back to the allocator."""

@@ -1,7 +1,9 @@
-"""TLB safety: I21, I22, I23. Kept per page: TLB entries that reach it, and writable ones; per entry, when it was filled.
+"""TLB safety: I21, I22, I23.
 
-An entry is *usable* if its CPU can execute an access with it before a catch-up that it cannot avoid; what may be
-left in a TLB unusable is said by each architecture's ``tlbflush.usable``.
+Kept per page: TLB entries that reach it, and writable ones; per entry, when it was filled.
+
+An entry is *usable* if its CPU can execute an access with it before a catch-up that it cannot
+avoid; what may be left in a TLB unusable is said by each architecture's ``tlbflush.usable``.
 """
 
 from __future__ import annotations
@@ -19,7 +21,11 @@ class TlbChecks(Checker):
     invariants = (
         ("I21", "tlb-stale-after-free", "unhook the PTE, invalidate, only then free (include/asm-generic/tlb.h)"),
         ("I22", "walk-of-freed-table", "a page table is not freed while a walker can reach it (tlb_remove_table)"),
-        ("I23", "tlb-stale-after-return", "when a call that takes access away returns, no CPU has the access (tlb_finish_mmu)"),
+        (
+            "I23",
+            "tlb-stale-after-return",
+            "when a call that takes access away returns, no CPU has the access (tlb_finish_mmu)",
+        ),
         ("I22b", "table-freed-in-use", "a page table is freed empty and unhooked (free_pgd_range)"),
     )
 
@@ -50,8 +56,18 @@ class TlbChecks(Checker):
     def fields(self) -> list[Field]:
         rows, pages = self.w.cpus * self.w.mms, self.w.pages
         spans = rows * (self.w.vpages // self.g.contpte if self.g.contpte > 1 else 0)
-        sizes = {"tlb_refs": pages, "tlb_writable": pages, "tlb_stamp": rows * self.w.vpages, "tlb_page_gen": rows * self.w.vpages}
-        sizes |= {"tlb_span_stamp": spans, "tlb_span_page_gen": spans, "walk_gen": rows * self.k.pgtable.per_mm, "table_gen": self.k.pgtable.table_slots}
+        sizes = {
+            "tlb_refs": pages,
+            "tlb_writable": pages,
+            "tlb_stamp": rows * self.w.vpages,
+            "tlb_page_gen": rows * self.w.vpages,
+        }
+        sizes |= {
+            "tlb_span_stamp": spans,
+            "tlb_span_page_gen": spans,
+            "walk_gen": rows * self.k.pgtable.per_mm,
+            "table_gen": self.k.pgtable.table_slots,
+        }
         sizes["rcu_readers"] = self.k.pgtable.table_slots * self.w.cpus if self.profile.table_free else 0
         return [Field(name, count, MACHINE) for name, count in sizes.items()]
 
@@ -102,8 +118,17 @@ class TlbChecks(Checker):
         """The hardware walker has read an entry of ``table``."""
         row = self.k.tlb.walk_cell(cpu, mm, addr)
         base = addr - addr % self.g.ptrs_per_pte
-        if self.table_mm[table] != mm + 1 or self.table_base[table] != base or self.walk_gen[row] != self.table_gen[table]:
-            self.object("I22", f"cpu{cpu} walks table {table} for page {addr} of mm {mm}, which has been freed since", 0, [("walk_cache", row, 0)])
+        if (
+            self.table_mm[table] != mm + 1
+            or self.table_base[table] != base
+            or self.walk_gen[row] != self.table_gen[table]
+        ):
+            self.object(
+                "I22",
+                f"cpu{cpu} walks table {table} for page {addr} of mm {mm}, which has been freed since",
+                0,
+                [("walk_cache", row, 0)],
+            )
 
     # -- freeing ----------------------------------------------------------------------------------------------------
 
@@ -140,14 +165,22 @@ class TlbChecks(Checker):
         return self.m.code_at(seq)
 
     def cleared_since(self, cpu: int, mm: int, where: int, offset: int) -> int:
-        """Return the step that cleared the PTE of a TLB entry after it was filled, as a site code, or 0."""
+        """Return the step that cleared the PTE of a TLB entry after it was filled, as a site code,
+        or 0.
+        """
         addr = where if where >= 0 else -1 - where
-        filled = self.tlb_stamp[self.k.tlb.cell(cpu, mm, addr)] if where >= 0 else self.tlb_span_stamp[self.k.tlb.span_cell(cpu, mm, addr)]
+        filled = (
+            self.tlb_stamp[self.k.tlb.cell(cpu, mm, addr)]
+            if where >= 0
+            else self.tlb_span_stamp[self.k.tlb.span_cell(cpu, mm, addr)]
+        )
         seq = self.cleared_at[mm * self.w.vpages + addr + offset] >> SLOT_BITS
         return self.m.code_at(seq) if seq > filled else 0
 
     def rcu_queued(self, tables: list[int]) -> None:
-        """Tables wait for a grace period: for every CPU that is inside a reader's section now to leave it."""
+        """Tables wait for a grace period: for every CPU that is inside a reader's section now to
+        leave it.
+        """
         for cpu in range(self.w.cpus):
             reading = self.rcu_nesting[cpu] or self.irq_off[cpu]
             for table in tables:
@@ -156,14 +189,20 @@ class TlbChecks(Checker):
     def _grace_period_over(self, table: int) -> None:
         for cpu in range(self.w.cpus):
             if self.rcu_readers[table * self.w.cpus + cpu] == self.sections[cpu] + 1:
-                self.object("I22", f"table {table} is freed, and cpu{cpu} is still in the RCU reader's section that it was in when the table was queued")
+                self.object(
+                    "I22",
+                    f"table {table} is freed, and cpu{cpu} is still in the RCU reader's section that it was in when the table was queued",
+                )
 
     def table_freed(self, table: int) -> None:
         """A table's page has been put for the last time."""
         start = table * self.g.ptrs_per_pte
         live = [pte for pte in self.pte.view[start : start + self.g.ptrs_per_pte].tolist() if pte & PRESENT]
         if live or table + 1 in self.pmd.view.tolist():
-            self.object("I22b", f"table {table} is freed " + (f"with {len(live)} present entries" if live else "while a PMD names it"))
+            self.object(
+                "I22b",
+                f"table {table} is freed " + (f"with {len(live)} present entries" if live else "while a PMD names it"),
+            )
         if self.m.current == 2 * self.w.cpus:
             self._grace_period_over(table)
         self.table_gen[table] += 1
@@ -171,14 +210,23 @@ class TlbChecks(Checker):
             if cached == table + 1 and self.walk_gen[cell] + 1 == self.table_gen[table]:
                 cpu, mm = divmod(cell // self.k.pgtable.per_mm, self.w.mms)
                 if self.k.tlbflush.walks(cpu, mm):
-                    self.object("I22", f"table {table} is freed and cpu{cpu} has it in its walk cache for mm {mm}", 0, [("walk_cache", cell, 0)])
+                    self.object(
+                        "I22",
+                        f"table {table} is freed and cpu{cpu} has it in its walk cache for mm {mm}",
+                        0,
+                        [("walk_cache", cell, 0)],
+                    )
 
     # -- returning --------------------------------------------------------------------------------------------------
 
-    def stale(self, mm: int, start: int, end: int, before: int, writable_only: bool, leaving: bool = False) -> list[tuple[int, int, int]]:
-        """Return (cpu, addr, entry) of usable entries whose PTE the running actor, or anybody before step ``before``, has
-        cleared (or, with ``writable_only``, write-protected) since they were filled. ``leaving``: its own CPU is about to
-        run user code, whatever kept it from using its entries so far."""
+    def stale(
+        self, mm: int, start: int, end: int, before: int, writable_only: bool, leaving: bool = False
+    ) -> list[tuple[int, int, int]]:
+        """Return (cpu, addr, entry) of usable entries whose PTE the running actor, or anybody
+        before step ``before``, has cleared (or, with ``writable_only``, write-protected) since they
+        were filled. ``leaving``: its own CPU is about to run user code, whatever kept it from using
+        its entries so far.
+        """
         me, found = self.m.current, []
         stamps = self.narrowed_at if writable_only else self.cleared_at
         for cpu in range(self.w.cpus):
@@ -196,20 +244,34 @@ class TlbChecks(Checker):
         return found
 
     def _reaching(self, cpu: int, mm: int, start: int, end: int) -> list[tuple[int, int, int, int]]:
-        """Return (first page, pages, entry, step of its fill) of the CPU's entries that translate [start, end) of ``mm``."""
+        """Return (first page, pages, entry, step of its fill) of the CPU's entries that translate
+        [start, end) of ``mm``.
+        """
         first, last = self.k.tlb.cell(cpu, mm, start), self.k.tlb.cell(cpu, mm, end)
-        found = [(start + k, 1, entry, self.tlb_stamp[first + k]) for k, entry in enumerate(self.tlb.view[first:last].tolist()) if entry]
+        found = [
+            (start + k, 1, entry, self.tlb_stamp[first + k])
+            for k, entry in enumerate(self.tlb.view[first:last].tolist())
+            if entry
+        ]
         size = self.g.contpte
         if size > 1 and start < end:
             first, last = self.k.tlb.span_cell(cpu, mm, start), self.k.tlb.span_cell(cpu, mm, end - 1) + 1
             spans = enumerate(self.tlb_span.view[first:last].tolist())
-            found += [((start // size + k) * size, size, entry, self.tlb_span_stamp[first + k]) for k, entry in spans if entry]
+            found += [
+                ((start // size + k) * size, size, entry, self.tlb_span_stamp[first + k]) for k, entry in spans if entry
+            ]
         return found
 
     def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
-        """A call that takes [start, end) of ``mm`` away (or makes it read-only) is about to return to user space."""
+        """A call that takes [start, end) of ``mm`` away (or makes it read-only) is about to return
+        to user space.
+        """
         stale = self.stale(mm, start, end, began, writable_only, leaving=True)
         if stale:
             cpu, addr, entry = stale[0]
             what = "write to" if writable_only else "use"
-            self.object("I23", f"cpu{cpu} can still {what} page {addr} of mm {mm} (pfn {entry >> PFN_SHIFT})", self.cleared_site(mm, addr))
+            self.object(
+                "I23",
+                f"cpu{cpu} can still {what} page {addr} of mm {mm} (pfn {entry >> PFN_SHIFT})",
+                self.cleared_site(mm, addr),
+            )

@@ -1,14 +1,15 @@
 """The arena: one shared-memory block that holds every bit of model state (law L1).
 
-A :class:`Layout` is computed from the fields that the components declare; an :class:`Arena` is a block with
-that layout. Every cell is a signed 64-bit word, so a column is a plain ``memoryview`` for steps and a plain
-numpy array for audits, and a restore is one copy.
+A :class:`Layout` is computed from the fields that the components declare; an :class:`Arena` is a
+block with that layout. Every cell is a signed 64-bit word, so a column is a plain ``memoryview``
+for steps and a plain numpy array for audits, and a restore is one copy.
 
-The block starts with the *model* region (fields of class shared and private), which equality and hashes speak
-of; the *machine* region behind it holds what the tester adds: ledgers, stamps, counters of checkers.
+The block starts with the *model* region (fields of class shared and private), which equality and
+hashes speak of; the *machine* region behind it holds what the tester adds: ledgers, stamps,
+counters of checkers.
 
-The block is a memfd: it has no name, so nothing can stay behind in /dev/shm whatever kills whichever process.
-Another process attaches by inheriting or receiving the descriptor.
+The block is a memfd: it has no name, so nothing can stay behind in /dev/shm whatever kills
+whichever process. Another process attaches by inheriting or receiving the descriptor.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ SHARED, PRIVATE, MACHINE = "shared", "private", "machine"
 
 FIELD_SHIFT, KIND_SHIFT, SITE_SHIFT = 34, 44, 48
 READ, WRITE, RMW, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, WAIT = range(6)
-"""Kinds of steps. The two TLB kinds have a second location, the TLB cell, in the upper part of their value."""
+"""Kinds of steps.
+
+The two TLB kinds have a second location, the TLB cell, in the upper part of their value.
+"""
 
 Cells = memoryview
 """The words of a column, as steps use them."""
@@ -46,7 +50,9 @@ Watch = Callable[[int, int, int, int], None]
 
 @dataclass(frozen=True)
 class Field:
-    """A declared column: ``count`` words named ``name``, in class ``klass`` (shared, private or machine)."""
+    """A declared column: ``count`` words named ``name``, in class ``klass`` (shared, private or
+    machine).
+    """
 
     name: str
     count: int
@@ -79,13 +85,16 @@ class Layout:
 class Column:
     """One field of one arena.
 
-    ``view`` holds the words; ``r``, ``w`` and ``x`` are the step codes of a load, a store and a read-modify-write
-    of cell 0 (add the index and the site); ``watch``, if set, is told of every change made by a step.
+    ``view`` holds the words; ``r``, ``w`` and ``x`` are the step codes of a load, a store and a
+    read-modify-write of cell 0 (add the index and the site); ``watch``, if set, is told of every
+    change made by a step.
     """
 
     __slots__ = ("_array", "array_of", "count", "id", "klass", "name", "r", "view", "w", "watch", "x")
 
-    def __init__(self, field: Field, number: int, view: memoryview, array_of: Callable[[], np.ndarray[Any, Any]]) -> None:
+    def __init__(
+        self, field: Field, number: int, view: memoryview, array_of: Callable[[], np.ndarray[Any, Any]]
+    ) -> None:
         self.name, self.count, self.klass, self.id = field.name, field.count, field.klass, number
         self.view = view
         self.array_of = array_of
@@ -115,7 +124,10 @@ class Column:
 
 
 class Arena:
-    """A block with a layout. Make one with :meth:`create`, :meth:`attach` or :meth:`load`; close it when done."""
+    """A block with a layout.
+
+    Make one with :meth:`create`, :meth:`attach` or :meth:`load`; close it when done.
+    """
 
     def __init__(self, layout: Layout, fd: int) -> None:
         self.layout = layout
@@ -183,7 +195,10 @@ class Arena:
         with open(path, "rb") as file:
             data = file.read()
         body = data[len(MAGIC) + 16 :]
-        if not data.startswith(MAGIC) or hashlib.blake2b(body, digest_size=16).digest() != data[len(MAGIC) : len(MAGIC) + 16]:
+        if (
+            not data.startswith(MAGIC)
+            or hashlib.blake2b(body, digest_size=16).digest() != data[len(MAGIC) : len(MAGIC) + 16]
+        ):
             raise ArenaError(f"{os.fspath(path)}: not an arena dump, or damaged; dump it again")
         size = int.from_bytes(body[:8], "little")
         header = json.loads(body[8 : 8 + size])

@@ -1,4 +1,6 @@
-"""What a component is: one file of mm/, replaceable by a subclass that overrides one method (law L5)."""
+"""What a component is: one file of mm/, replaceable by a subclass that overrides one method (law
+L5).
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,13 @@ if TYPE_CHECKING:
 class Component:
     """Base of every modelled file.
 
-    Once bound, a component has every column of the arena as an attribute of its name; it annotates those that it
-    uses. A shared one is a Column, to be passed to the machine's primitives; one that is private, or the checkers'
-    own, is the bare cells, read and written with ``[]``.
+    Once bound, a component has every column of the arena as an attribute of its name; it annotates
+    those that it uses. A shared one is a Column, to be passed to the machine's primitives; one that
+    is private, or the checkers' own, is the bare cells, read and written with ``[]``.
 
-    ``addr`` and ``end`` are virtual page numbers throughout, ``ptep`` is an index into the column ``pte``, ``page`` and
-    ``pfn`` are page frame numbers, a folio is the pfn of its head, ``tlb`` is a gather (one per CPU).
+    ``addr`` and ``end`` are virtual page numbers throughout, ``ptep`` is an index into the column
+    ``pte``, ``page`` and ``pfn`` are page frame numbers, a folio is the pfn of its head, ``tlb`` is
+    a gather (one per CPU).
     """
 
     name: ClassVar[str]

@@ -1,9 +1,10 @@
 """Who holds each reference (law L7).
 
-The kernel has one refcount per folio; the ledger has a cell per folio and kind of holder. Every get and put names
-its holder in the step itself; a PTE that appears or vanishes moves a reference between *mapping* and whoever pays
-for it; queueing to a gather moves it on. So the sum over holders is the refcount after every step, and a put of
-what its holder does not have is caught at the step that does it.
+The kernel has one refcount per folio; the ledger has a cell per folio and kind of holder. Every get
+and put names its holder in the step itself; a PTE that appears or vanishes moves a reference
+between *mapping* and whoever pays for it; queueing to a gather moves it on. So the sum over holders
+is the refcount after every step, and a put of what its holder does not have is caught at the step
+that does it.
 """
 
 from __future__ import annotations
@@ -16,17 +17,23 @@ from sim.core.machine import Violation
 
 NONE, MAPPING, GATHER, PAGECACHE, LRU, TRANSIENT, TABLE = range(7)
 HOLDERS = ("none", "mapping", "gather", "page cache", "LRU batch", "transient", "page table")
-"""NONE is where a step names nobody: it holds nothing, but for the zero page's reference, which nobody puts."""
+"""NONE is where a step names nobody: it holds nothing, but for the zero page's reference, which
+nobody puts.
+"""
 
 
 class Ledger(Component):
     """The ledger's cells, by holder and folio, each with the site that last changed it."""
 
     name = "ledger"
-    invariants = (("I3", "reference-not-held", "every reference has one holder, and is put once (include/linux/page_ref.h)"),)
+    invariants = (
+        ("I3", "reference-not-held", "every reference has one holder, and is put once (include/linux/page_ref.h)"),
+    )
 
     change: Callable[[int, int, int], None]
-    """``change(holder, folio, delta)``: give references of a folio to a holder, or with a negative delta take them."""
+    """``change(holder, folio, delta)``: give references of a folio to a holder, or with a negative
+    delta take them.
+    """
 
     ledger: Cells
     ledger_site: Cells
@@ -44,7 +51,9 @@ class Ledger(Component):
         return holder * self.w.pages + folio
 
     def _changer(self) -> Callable[[int, int, int], None]:
-        """Return :attr:`change`, with everything that it needs at hand: it runs in every second step."""
+        """Return :attr:`change`, with everything that it needs at hand: it runs in every second
+        step.
+        """
         cells, sites, pages, m, overdrawn = self.ledger, self.ledger_site, self.w.pages, self.m, self._overdrawn
 
         def change(holder: int, folio: int, delta: int) -> None:

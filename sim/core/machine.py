@@ -1,12 +1,12 @@
 """The seam between the model and whatever runs it (laws L2 and L3).
 
-Model code touches shared columns only by awaiting a primitive of a :class:`Machine`; each call is one *step*:
-one atomic access by one actor, at a *site*, to one location (a column and an index), or two for an access
-through a TLB. The scheduling point comes before the access; the access and what the checkers make of it are
-indivisible.
+Model code touches shared columns only by awaiting a primitive of a :class:`Machine`; each call is
+one *step*: one atomic access by one actor, at a *site*, to one location (a column and an index), or
+two for an access through a TLB. The scheduling point comes before the access; the access and what
+the checkers make of it are indivisible.
 
-Sites are numbered densely in the order in which modules declare them, which is fast; wherever they leave the
-process (traces, digests, signatures) they go by name.
+Sites are numbered densely in the order in which modules declare them, which is fast; wherever they
+leave the process (traces, digests, signatures) they go by name.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ SITE_NUMBERS: dict[str, int] = {}
 
 
 def site(function: str, label: str, step: bool = True) -> int:
-    """Declare a site and return its code, to be passed to primitives. The same words give the same site."""
+    """Declare a site and return its code, to be passed to primitives.
+
+    The same words give the same site.
+    """
     info = SiteInfo(function, label, step)
     number = SITE_NUMBERS.get(info.name)
     if number is None:
@@ -68,8 +71,9 @@ def site_checksum(code: int) -> int:
 class Violation(Exception):
     """What a checker raises.
 
-    ``checker`` is an invariant's id (docs/invariants.md, as ``I21``), ``title`` its short name; ``accused`` and
-    ``victim`` are site codes: the step that broke the rule, and the one that was relied upon.
+    ``checker`` is an invariant's id (docs/invariants.md, as ``I21``), ``title`` its short name;
+    ``accused`` and ``victim`` are site codes: the step that broke the rule, and the one that was
+    relied upon.
     """
 
     checker: str
@@ -91,8 +95,9 @@ Body = Callable[[], Coroutine[Any, Any, None]]
 class Actor:
     """One actor of an execution.
 
-    A *daemon* (hardware, a kernel service) runs its body whenever its gate is open, as often as that happens;
-    a thread runs it once, not before its gate opens. ``gate`` is the cells that ``ready`` reads.
+    A *daemon* (hardware, a kernel service) runs its body whenever its gate is open, as often as
+    that happens; a thread runs it once, not before its gate opens. ``gate`` is the cells that
+    ``ready`` reads.
     """
 
     slot: int
@@ -106,8 +111,9 @@ class Actor:
 class Machine(ABC):
     """Runs actors; offers the model its primitives.
 
-    ``holder`` names who holds a reference (see :mod:`sim.core.ledger`); it is handed to the column's watch in the
-    same step. Every primitive may raise :class:`Abandon`, and :class:`Violation` if a checker objects.
+    ``holder`` names who holds a reference (see :mod:`sim.core.ledger`); it is handed to the
+    column's watch in the same step. Every primitive may raise :class:`Abandon`, and
+    :class:`Violation` if a checker objects.
     """
 
     current: int
@@ -117,7 +123,9 @@ class Machine(ABC):
     """The code of the newest step: its site, and below that its location."""
 
     accessed: Callable[[Column, int, int, int, bool], None] | None
-    """Told of every access through a TLB: (column, cell, page, offset of the page in the entry, whether a store)."""
+    """Told of every access through a TLB: (column, cell, page, offset of the page in the entry,
+    whether a store).
+    """
 
     @property
     @abstractmethod
@@ -149,11 +157,14 @@ class Machine(ABC):
         """Set ``col[i]`` to ``change(col[i])``; return what it held. ``change`` must be pure."""
 
     @abstractmethod
-    async def access(self, site: int, tlb: Column, cell: int, need: int, offset: int, content: Column, store: bool) -> int:
+    async def access(
+        self, site: int, tlb: Column, cell: int, need: int, offset: int, content: Column, store: bool
+    ) -> int:
         """Access memory through a TLB entry, as one step.
 
-        If ``tlb[cell]`` lacks a bit of ``need`` the step is a miss: return -1. Else load or store the content of
-        page ``pfn + offset`` and return its version; a store gives the page a version never used before.
+        If ``tlb[cell]`` lacks a bit of ``need`` the step is a miss: return -1. Else load or store
+        the content of page ``pfn + offset`` and return its version; a store gives the page a
+        version never used before.
         """
 
     @abstractmethod
@@ -192,8 +203,8 @@ class Machine(ABC):
     async def wait(self, site: int, col: Column, i: int, ready: Callable[[], bool]) -> int:
         """Wait until ``ready()``; then load ``col[i]``, as one step, and return it.
 
-        ``ready`` reads only that cell; it is asked again whenever a step changes it, which is why its column is declared with
-        :meth:`waitable`.
+        ``ready`` reads only that cell; it is asked again whenever a step changes it, which is why
+        its column is declared with :meth:`waitable`.
         """
 
     @abstractmethod

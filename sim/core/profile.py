@@ -12,7 +12,10 @@ SMALL, REAL = "small", "real"
 
 @dataclass(frozen=True)
 class Geometry:
-    """Sizes, in entries or base pages. ``real`` is the kernel's own arithmetic, ``small`` scaled down."""
+    """Sizes, in entries or base pages.
+
+    ``real`` is the kernel's own arithmetic, ``small`` scaled down.
+    """
 
     page_size: int
     ptrs_per_pte: int
@@ -39,7 +42,9 @@ class Geometry:
 
 
 def kernel_geometry(page_size: int, ptrs_per_pte: int, flush_ceiling: int, **more: int) -> Geometry:
-    """Compute the real geometry for a page size in bytes, as mmu_gather does (include/asm-generic/tlb.h, 6.9)."""
+    """Compute the real geometry for a page size in bytes, as mmu_gather does
+    (include/asm-generic/tlb.h, 6.9).
+    """
     batch = (page_size - 16) // 8
     return Geometry(
         page_size=page_size,
@@ -76,7 +81,10 @@ def small_geometry(real: Geometry, flush_ceiling: int = 4) -> Geometry:
 
 @dataclass(frozen=True)
 class Profile:
-    """An architecture. Flags are what Linux 6.9 selects or defines for it; :meth:`at` gives another version's."""
+    """An architecture.
+
+    Flags are what Linux 6.9 selects or defines for it; :meth:`at` gives another version's.
+    """
 
     name: str
     real: Geometry
@@ -100,19 +108,27 @@ class Profile:
     mm_cpumask: bool = True
     """Flushes go to the CPUs in mm_cpumask; False: broadcast to all."""
     lazy_tlb: bool = False
-    """CPUs in lazy mode, or with another mm loaded, are not sent leaf flushes: they catch up by generation (x86)."""
+    """CPUs in lazy mode, or with another mm loaded, are not sent leaf flushes: they catch up by
+    generation (x86).
+    """
     flushes_ranges: bool = True
-    """The flush of a gather invalidates the tracked range; False: the whole mm, or nothing (s390x, ppc64 hash)."""
+    """The flush of a gather invalidates the tracked range; False: the whole mm, or nothing (s390x,
+    ppc64 hash).
+    """
     dead_mm_keeps_entries: bool = False
     """A fullmm flush without freed tables does nothing: the ASID is not used again (arm64)."""
     walks_tables: bool = True
     """Hardware walks Linux page tables; False: it has a hash table of its own (ppc64 hash)."""
     fault_invalidates: bool = False
-    """A page fault drops what its CPU has cached for the address, so that it is not taken again for that alone (x86; SDM 3A 4.10.4.1)."""
+    """A page fault drops what its CPU has cached for the address, so that it is not taken again for
+    that alone (x86; SDM 3A 4.10.4.1).
+    """
     plain_fullmm_clear: bool = True
     """A fullmm clear is a plain load and store (all but arm64 and riscv)."""
     batched_unmap_flush: bool = False
-    """Reclaim may defer flushes (ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH), so a zapper looks for pending ones."""
+    """Reclaim may defer flushes (ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH), so a zapper looks for pending
+    ones.
+    """
     components: dict[str, type[Component]] = field(default_factory=dict)
     """Component name to the class that overrides the generic one."""
     reclaims_pt: bool = False

@@ -1,8 +1,9 @@
 """The words that page tables, TLBs and gathers hold.
 
-A present entry is ``pfn << PFN_SHIFT`` with the bits below. The bits are the model's own: one set for all
-architectures, of which a profile uses some. What arm64 spells DBM, RDONLY and a software bit is WRITE and DIRTY
-here; ppc64's R and C are YOUNG and DIRTY. A non-present entry has PRESENT clear and one of the KIND_ values.
+A present entry is ``pfn << PFN_SHIFT`` with the bits below. The bits are the model's own: one set
+for all architectures, of which a profile uses some. What arm64 spells DBM, RDONLY and a software
+bit is WRITE and DIRTY here; ppc64's R and C are YOUNG and DIRTY. A non-present entry has PRESENT
+clear and one of the KIND_ values.
 """
 
 from __future__ import annotations

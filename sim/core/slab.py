@@ -1,11 +1,14 @@
-"""Who gets which slot of a pool of objects (mm/slub.c, v6.9, as far as it matters): the lowest that is free.
+"""Who gets which slot of a pool of objects (mm/slub.c, v6.9, as far as it matters): the lowest that
+is free.
 
-A pool's shared column holds a bit per slot, set while the slot is taken. Taking a slot is one atomic step, and so is giving it
-back; what the slot holds is private to whoever took it until it is published by a step of its own. Per-CPU slabs and
-reuse in last-in first-out order are not modelled.
+A pool's shared column holds a bit per slot, set while the slot is taken. Taking a slot is one
+atomic step, and so is giving it back; what the slot holds is private to whoever took it until it is
+published by a step of its own. Per-CPU slabs and reuse in last-in first-out order are not modelled.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from sim.core.arena import Column, Field
 from sim.core.errors import WorldError
@@ -24,8 +27,16 @@ def bits(word: int, at: int) -> list[int]:
     return [at * SLOTS_PER_WORD + bit for bit in range(SLOTS_PER_WORD) if word >> bit & 1]
 
 
+def _taking_lowest(full: int) -> Callable[[int], int]:
+    """Return the change that sets the lowest clear bit of a word, and leaves a ``full`` one as it is."""
+    return lambda word: word | ~word & word + 1 if word != full else word
+
+
 class Slab:
-    """The pool of ``slots`` objects called ``what``, whose bitmap is the column ``name``. Sites are given by who takes and gives."""
+    """The pool of ``slots`` objects called ``what``, whose bitmap is the column ``name``.
+
+    Sites are given by who takes and gives.
+    """
 
     def __init__(self, name: str, slots: int, what: str) -> None:
         self.name, self.slots, self.what = name, slots, what
@@ -42,7 +53,7 @@ class Slab:
         """Return a slot that nobody else has. Raises WorldError if there is none."""
         for at in range(len(self.column)):
             full = (1 << min(SLOTS_PER_WORD, self.slots - at * SLOTS_PER_WORD)) - 1
-            old = await self.m.rmw(where, self.column, at, lambda word: word | ~word & word + 1 if word != full else word)  # noqa: B023 - awaited at once
+            old = await self.m.rmw(where, self.column, at, _taking_lowest(full))
             if old != full:
                 return at * SLOTS_PER_WORD + (~old & old + 1).bit_length() - 1
         raise WorldError(f"the world's {self.slots} {self.what} are all in use: give the scenario's world more")

@@ -1,13 +1,15 @@
 """Processors: TLBs, page walkers, user accesses, and the arrival of flush requests.
 
-A TLB is a dense array of entries per CPU, address space and page; a spanning entry (contpte) lives in a second
-array with a cell per block; a third holds the walk cache, a row per PMD slot. An access is made of steps of its
-CPU's own actor: a hit is one step; a miss reads (and marks) the PTE, fills, and accesses. While a miss is in
-flight its CPU answers no flush request: an instruction is not interrupted half-way, and a barrier waits for it.
+A TLB is a dense array of entries per CPU, address space and page; a spanning entry (contpte) lives
+in a second array with a cell per block; a third holds the walk cache, a row per PMD slot. An access
+is made of steps of its CPU's own actor: a hit is one step; a miss reads (and marks) the PTE, fills,
+and accesses. While a miss is in flight its CPU answers no flush request: an instruction is not
+interrupted half-way, and a barrier waits for it.
 
-A flush request is a bit that an initiator sets in a target's word; the target's hardware actor carries it out in steps
-and clears the bit, which is the acknowledgement. An IPI keeps the target's thread from running meanwhile, a
-broadcast invalidation does not. A thread that is blocked or has finished still has its requests answered.
+A flush request is a bit that an initiator sets in a target's word; the target's hardware actor
+carries it out in steps and clears the bit, which is the acknowledgement. An IPI keeps the target's
+thread from running meanwhile, a broadcast invalidation does not. A thread that is blocked or has
+finished still has its requests answered.
 
 Sources: Intel SDM 3A 4.10, Arm ARM D8, and the architectures' flush code in Linux 6.9.
 """
@@ -125,7 +127,9 @@ class Tlb(Component):
         self._nest(self.readers, cpu, -1)
 
     def _nest(self, column: Column, cpu: int, delta: int) -> None:
-        """Change a nesting word of this CPU, and tell its hardware, which waits for it, if there are requests."""
+        """Change a nesting word of this CPU, and tell its hardware, which waits for it, if there
+        are requests.
+        """
         value = column.view[cpu] + delta
         if not value:
             self.sections[cpu] += 1
@@ -159,7 +163,9 @@ class Tlb(Component):
         if self.g.contpte > 1:
             span = self.span_cell(cpu, mm, addr)
             if self.tlb_span.view[span] & need == need:
-                return await self.m.access(where, self.tlb_span, span, need, addr % self.g.contpte, self.page_content, store)
+                return await self.m.access(
+                    where, self.tlb_span, span, need, addr % self.g.contpte, self.page_content, store
+                )
         return await self.m.access(where, self.tlb, self.cell(cpu, mm, addr), need, 0, self.page_content, store)
 
     async def prefetch(self, cpu: int, mm: int, addr: int) -> None:
@@ -194,7 +200,9 @@ class Tlb(Component):
         return PRESENT | YOUNG | (WRITE | DIRTY if store else 0)
 
     async def _mark(self, cpu: int, mm: int, addr: int, table: int, want: int) -> int:
-        """Set young and dirty as far as this profile's hardware does; return the entry that results."""
+        """Set young and dirty as far as this profile's hardware does; return the entry that
+        results.
+        """
         settable = (YOUNG if self.profile.hardware_young else 0) | (DIRTY if self.profile.hardware_dirty else 0)
         fixed = want & ~settable
 
@@ -223,13 +231,19 @@ class Tlb(Component):
     # -- invalidation on one CPU ----------------------------------------------------------------------------------
 
     async def invalidate(self, cpu: int, mm: int, start: int, end: int, walks: bool) -> None:
-        """Drop this CPU's entries for [start, end) of ``mm``, each in a step; with ``walks`` the walk cache too."""
+        """Drop this CPU's entries for [start, end) of ``mm``, each in a step; with ``walks`` the
+        walk cache too.
+        """
         end = min(end, self.w.vpages)
         await self._drop(self.tlb, self.cell(cpu, mm, start), self.cell(cpu, mm, end), INVALIDATE)
         if self.g.contpte > 1 and start < end:
-            await self._drop(self.tlb_span, self.span_cell(cpu, mm, start), self.span_cell(cpu, mm, end - 1) + 1, INVALIDATE)
+            await self._drop(
+                self.tlb_span, self.span_cell(cpu, mm, start), self.span_cell(cpu, mm, end - 1) + 1, INVALIDATE
+            )
         if walks and start < end:
-            await self._drop(self.walk_cache, self.walk_cell(cpu, mm, start), self.walk_cell(cpu, mm, end - 1) + 1, INVALIDATE_WALK)
+            await self._drop(
+                self.walk_cache, self.walk_cell(cpu, mm, start), self.walk_cell(cpu, mm, end - 1) + 1, INVALIDATE_WALK
+            )
         await self.let_go(cpu, mm)
 
     async def _drop(self, column: Column, first: int, last: int, where: int) -> None:
@@ -240,28 +254,42 @@ class Tlb(Component):
     # -- who caches what -------------------------------------------------------------------------------------------
 
     async def hold(self, cpu: int, mm: int) -> None:
-        """Before this CPU caches anything of ``mm``, let whoever broadcasts know: the snoop filter of the interconnect."""
+        """Before this CPU caches anything of ``mm``, let whoever broadcasts know: the snoop filter
+        of the interconnect.
+        """
         if self.k.tlbflush.broadcasts and not self.caching[cpu * self.w.mms + mm]:
             self.caching[cpu * self.w.mms + mm] = 1
             await self.m.rmw(HOLD, self.tlb_holders, mm, lambda mask: mask | 1 << cpu)
 
     async def let_go(self, cpu: int, mm: int) -> None:
-        """Nobody need be told any more if this CPU caches nothing of ``mm``: asked in the very step, as its thread goes on meanwhile."""
+        """Nobody need be told any more if this CPU caches nothing of ``mm``: asked in the very
+        step, as its thread goes on meanwhile.
+        """
         if self.caching[cpu * self.w.mms + mm] and not self._holds(cpu, mm):
-            await self.m.rmw(LET_GO, self.tlb_holders, mm, lambda mask: mask if self._holds(cpu, mm) else mask & ~(1 << cpu))
+            await self.m.rmw(
+                LET_GO, self.tlb_holders, mm, lambda mask: mask if self._holds(cpu, mm) else mask & ~(1 << cpu)
+            )
             self.caching[cpu * self.w.mms + mm] = self._holds(cpu, mm)
 
     def _holds(self, cpu: int, mm: int) -> bool:
-        """Return whether ``cpu``, whose own TLB it is, caches anything of ``mm``, or has an access in flight that may soon."""
+        """Return whether ``cpu``, whose own TLB it is, caches anything of ``mm``, or has an access
+        in flight that may soon.
+        """
         if self.irq_off[cpu]:
             return True
-        rows = ((self.tlb, self.w.vpages), (self.tlb_span, len(self.tlb_span) // (self.w.cpus * self.w.mms)), (self.walk_cache, self.per_mm))
+        rows = (
+            (self.tlb, self.w.vpages),
+            (self.tlb_span, len(self.tlb_span) // (self.w.cpus * self.w.mms)),
+            (self.walk_cache, self.per_mm),
+        )
         row = cpu * self.w.mms + mm
         return any(any(column.view[row * n : row * n + n].tolist()) for column, n in rows)
 
     # -- flush requests -------------------------------------------------------------------------------------------
 
-    async def post(self, cpu: int, targets: list[int], kind: int, mm: int, start: int, end: int, gen: int, tables: bool) -> None:
+    async def post(
+        self, cpu: int, targets: list[int], kind: int, mm: int, start: int, end: int, gen: int, tables: bool
+    ) -> None:
         """Post a request to each target; :meth:`wait_acks` waits for them."""
         self.req_kind[cpu], self.req_mm[cpu], self.req_start[cpu], self.req_end[cpu] = kind, mm, start, end
         self.req_gen[cpu], self.req_tables[cpu] = gen, tables
@@ -279,7 +307,9 @@ class Tlb(Component):
         return lambda: not off[cpu] and request.view[cpu] > 0 and (request.view[cpu] != rcu or not nesting[cpu])
 
     def hardware(self, cpu: int) -> Actor:
-        """Return the hardware actor of ``cpu``: it answers requests while interrupts are on; RCU's outside readers' sections."""
+        """Return the hardware actor of ``cpu``: it answers requests while interrupts are on; RCU's
+        outside readers' sections.
+        """
         gate = ((self.irqs, cpu), (self.readers, cpu), (self.cpu_request, cpu))
 
         async def answer() -> None:
@@ -288,7 +318,9 @@ class Tlb(Component):
         return Actor(self.w.cpus + cpu, f"hw{cpu}", answer, daemon=True, gate=gate, ready=self._pending(cpu))
 
     async def _answer(self, cpu: int) -> None:
-        """Carry out one request and acknowledge it: a flush, or else RCU's, by reporting a quiescent state (rcu_report_qs_rdp)."""
+        """Carry out one request and acknowledge it: a flush, or else RCU's, by reporting a
+        quiescent state (rcu_report_qs_rdp).
+        """
         requests = await self.m.load(HANDLE, self.cpu_request, cpu)
         initiator = (requests & -requests).bit_length() - 1
         if initiator == self.w.cpus:

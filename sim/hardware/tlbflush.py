@@ -1,6 +1,7 @@
 """TLB flushing, the part that is the same everywhere, and the generic broadcast.
 
-A flush of other CPUs is never one step: the initiator posts requests, its own CPU invalidates, then it waits.
+A flush of other CPUs is never one step: the initiator posts requests, its own CPU invalidates, then
+it waits.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ SET_MASK = site("switch_mm", "set mm_cpumask")
 
 
 class TlbFlush(Component):
-    """Broadcast invalidation, as on arm64 and with ppc64's tlbie: every CPU that caches the mm takes part."""
+    """Broadcast invalidation, as on arm64 and with ppc64's tlbie: every CPU that caches the mm
+    takes part.
+    """
 
     name = "tlbflush"
 
@@ -83,7 +86,10 @@ class TlbFlush(Component):
         await self.k.tlb.wait_acks(cpu, targets)
 
     async def targets(self, cpu: int, mm: int) -> list[int]:
-        """Return the CPUs to post to. A CPU that caches nothing of the mm would acknowledge at once, and is left out."""
+        """Return the CPUs to post to.
+
+        A CPU that caches nothing of the mm would acknowledge at once, and is left out.
+        """
         holders = await self.m.load(SNOOP, self.tlb_holders, mm)
         return [c for c in range(self.w.cpus) if c != cpu and holders >> c & 1]
 
@@ -94,7 +100,9 @@ class TlbFlush(Component):
             await self.k.tlb.invalidate(cpu, self.req_mm[initiator], start, end, bool(self.req_tables[initiator]))
 
     async def interrupt_all(self, cpu: int) -> None:
-        """Interrupt every other CPU and wait: none is inside a section with interrupts off afterwards."""
+        """Interrupt every other CPU and wait: none is inside a section with interrupts off
+        afterwards.
+        """
         targets = [c for c in range(self.w.cpus) if c != cpu]
         await self.k.tlb.post(cpu, targets, IPI, 0, 0, 0, 0, False)
         await self.k.tlb.wait_acks(cpu, targets)
@@ -102,7 +110,10 @@ class TlbFlush(Component):
     # -- CPUs and address spaces -----------------------------------------------------------------------------------
 
     async def switch_mm(self, cpu: int, mm: int) -> None:
-        """Load ``mm`` on ``cpu``. Entries are tagged with their address space, so nothing is flushed."""
+        """Load ``mm`` on ``cpu``.
+
+        Entries are tagged with their address space, so nothing is flushed.
+        """
         await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
         self.cpu_mm[cpu] = mm + 1
 
@@ -114,7 +125,9 @@ class TlbFlush(Component):
         return True
 
     def walks(self, cpu: int, mm: int) -> bool:
-        """Return whether the hardware of ``cpu`` may walk tables of ``mm``, for an access or on speculation."""
+        """Return whether the hardware of ``cpu`` may walk tables of ``mm``, for an access or on
+        speculation.
+        """
         return self.usable(cpu, mm)
 
 

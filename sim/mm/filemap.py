@@ -1,7 +1,7 @@
 """The page cache (mm/filemap.c, v6.9): look-up, fault-around, and one-page faults.
 
-All folios of a file are made by :meth:`add_folio` during setup; nothing is truncated, so a look-up never fails.
-Lock order: folio lock, PTL. Left out: readahead, truncation, the i_pages lock.
+All folios of a file are made by :meth:`add_folio` during setup; nothing is truncated, so a look-up
+never fails. Lock order: folio lock, PTL. Left out: readahead, truncation, the i_pages lock.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ CONTENT = site("filemap_read_folio", "read from disk")
 
 
 class Filemap(Component):
-    """Files: ``i_pages`` maps (file, index) to a page; ``disk`` holds what write-out has stored; ``i_size`` counts pages."""
+    """Files: ``i_pages`` maps (file, index) to a page; ``disk`` holds what write-out has stored;
+    ``i_size`` counts pages.
+    """
 
     name = "filemap"
 
@@ -53,17 +55,28 @@ class Filemap(Component):
 
     def fields(self) -> list[Field]:
         cells = self.w.files * self.w.file_pages
-        return [Field("i_pages", cells), Field("disk", cells), Field("file_shmem", self.w.files, PRIVATE), Field("i_size", self.w.files, PRIVATE)]
+        return [
+            Field("i_pages", cells),
+            Field("disk", cells),
+            Field("file_shmem", self.w.files, PRIVATE),
+            Field("i_size", self.w.files, PRIVATE),
+        ]
 
     def slot(self, file: int, index: int) -> int:
         """Return the index into ``i_pages`` and ``disk``."""
         return file * self.w.file_pages + index
 
     async def add_folio(self, cpu: int, file: int, index: int, order: int, shmem: bool = False) -> None:
-        """Read a folio of ``order`` into the cache at ``index``, which is aligned to it; ``shmem``: the file is shared memory."""
+        """Read a folio of ``order`` into the cache at ``index``, which is aligned to it; ``shmem``:
+        the file is shared memory.
+        """
         folio, nr = await self.k.page_alloc.alloc_zeroed_folio(order), 1 << order
         self.file_shmem[file], self.i_size[file] = int(shmem), max(self.i_size[file], index + nr)
-        self.page_mapping[folio], self.page_index[folio], self.page_swapbacked[folio] = file_mapping(file), index, int(shmem)
+        self.page_mapping[folio], self.page_index[folio], self.page_swapbacked[folio] = (
+            file_mapping(file),
+            index,
+            int(shmem),
+        )
         await self.m.add(ADD_REF, self.page_ref, folio, nr, PAGECACHE)
         for k in range(nr):
             version = await self.m.load(CONTENT, self.disk, self.slot(file, index + k))
@@ -92,7 +105,9 @@ class Filemap(Component):
     # -- fault-around ----------------------------------------------------------------------------------------------
 
     async def filemap_map_pages(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
-        """Map the empty entries around ``addr`` that have cached folios; return whether that of ``addr`` was among them."""
+        """Map the empty entries around ``addr`` that have cached folios; return whether that of
+        ``addr`` was among them.
+        """
         first, last = self.window(vma, addr)
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table < 0:
@@ -108,10 +123,11 @@ class Filemap(Component):
         return addr in mapped
 
     def window(self, vma: int, addr: int) -> tuple[int, int]:
-        """Return the pages [first, last) around ``addr`` that fault-around looks at (do_fault_around).
+        """Return the pages [first, last) around ``addr`` that fault-around looks at
+        (do_fault_around).
 
-        It begins with the aligned block of :meth:`fault_around` pages that holds ``addr``, or with the VMA, and has as many pages from there
-        on, inside the VMA and the PTE table.
+        It begins with the aligned block of :meth:`fault_around` pages that holds ``addr``, or with
+        the VMA, and has as many pages from there on, inside the VMA and the PTE table.
         """
         window, table_end = self.fault_around(), (addr // self.g.ptrs_per_pte + 1) * self.g.ptrs_per_pte
         first = max(self.vma_start[vma], addr // window * window)
@@ -134,7 +150,9 @@ class Filemap(Component):
         return max(1, min(65536 // self.g.page_size, self.g.ptrs_per_pte))
 
     async def _map_folio(self, cpu: int, vma: int, table: int, at: int, last: int) -> tuple[int, list[int]]:
-        """Map what is empty of [at, last) from the folio at ``at``; return (pages passed, addresses mapped)."""
+        """Map what is empty of [at, last) from the folio at ``at``; return (pages passed, addresses
+        mapped).
+        """
         index = at - self.vma_start[vma] + self.vma_pgoff[vma]
         page = await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(self.vma_file[vma] - 1, index)) - 1
         if page < 0:

@@ -1,9 +1,9 @@
 """fork: dup_mmap (kernel/fork.c) and the batched copy_page_range (mm/memory.c), v6.9.
 
-Lock order: parent's mmap_lock, child's mmap_lock, child's PTL, parent's PTL.
-One flush of the parent at the very end covers every write-protection; until then threads of the parent may write
-through stale entries into pages that the child, which does not run yet, already shares.
-Left out: pinned pages, VM_WIPEONFORK, device entries.
+Lock order: parent's mmap_lock, child's mmap_lock, child's PTL, parent's PTL. One flush of the
+parent at the very end covers every write-protection; until then threads of the parent may write
+through stale entries into pages that the child, which does not run yet, already shares. Left out:
+pinned pages, VM_WIPEONFORK, device entries.
 """
 
 from __future__ import annotations
@@ -16,7 +16,19 @@ from sim.core.arena import Cells, Column
 from sim.core.component import Component
 from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
-from sim.core.pte import DIRTY, KIND_MARKER, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, pte_pfn
+from sim.core.pte import (
+    DIRTY,
+    KIND_MARKER,
+    KIND_MASK,
+    KIND_MIGRATION,
+    KIND_SWAP,
+    PRESENT,
+    SPECIAL,
+    UFFD_WP,
+    WRITE,
+    YOUNG,
+    pte_pfn,
+)
 from sim.mm.mm_types import MM_ANONPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP
 
 LOCK = site("dup_mmap", "lock parent mmap for writing")
@@ -35,7 +47,9 @@ SET_NONPRESENT = site("copy_nonpresent_pte", "set entry")
 SWAP_DUP = site("copy_nonpresent_pte", "raise swap count")
 
 PROGRESS_MAX = 32
-"""Units of work (an empty entry is one, a page eight) after which copy_pte_range asks whether somebody waits."""
+"""Units of work (an empty entry is one, a page eight) after which copy_pte_range asks whether
+somebody waits.
+"""
 
 
 @dataclass
@@ -110,12 +124,16 @@ class Fork(Component):
             addr = stop
 
     async def copy_pte_range(self, cpu: int, vma: int, src: int, dst: int, addr: int, end: int) -> None:
-        """Copy [addr, end) of one table, with both PTLs held; they may be dropped on the way to let others run."""
+        """Copy [addr, end) of one table, with both PTLs held; they may be dropped on the way to let
+        others run.
+        """
         while addr < end:
             addr = await self.copy_ptes(cpu, vma, src, dst, addr, end)
 
     async def copy_ptes(self, cpu: int, vma: int, src: int, dst: int, addr: int, end: int) -> int:
-        """Copy [addr, end) under one hold of the PTLs; return how far it came (a round of copy_pte_range)."""
+        """Copy [addr, end) under one hold of the PTLs; return how far it came (a round of
+        copy_pte_range).
+        """
         dst_table = await self.m.load(DST_PMD, self.pmd, self.k.pgtable.pmd_index(dst, addr)) - 1
         await self.m.lock(DST_LOCK, self.ptl, dst_table)
         src_table = await self.k.pgtable.pte_offset_map_lock(cpu, src, addr)
@@ -176,7 +194,9 @@ class Fork(Component):
         return nr
 
     async def _install(self, copy: Copy, addr: int, src: int, pte: int, nr: int) -> None:
-        """Write-protect the parent's entries of a private mapping, and set the child's (__copy_present_ptes)."""
+        """Write-protect the parent's entries of a private mapping, and set the child's
+        (__copy_present_ptes).
+        """
         flags = self.vma_flags[copy.src_vma]
         if self.k.mm_types.is_cow_mapping(copy.src_vma) and pte & WRITE:
             await self.wrprotect_parent(copy, addr, src, nr)

@@ -1,4 +1,7 @@
-"""The deferred-split queue (mm/huge_memory.c, v6.9): queueing and unqueueing. Splitting itself is not modelled."""
+"""The deferred-split queue (mm/huge_memory.c, v6.9): queueing and unqueueing.
+
+Splitting itself is not modelled.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,10 @@ class Madvise(Component):
     vma_end: Cells
 
     async def madvise_dontneed(self, cpu: int, mm: int, start: int, nr: int) -> None:
-        """Drop the pages of [start, start + nr); the mappings stay. What is not mapped is no concern of the call."""
+        """Drop the pages of [start, start + nr); the mappings stay.
+
+        What is not mapped is no concern of the call.
+        """
         began = self.m.seq
         await self.m.down_read(LOCK, self.mmap_lock, mm)
         for vma in self.k.mm_types.vmas_in(mm, start, start + nr):

@@ -1,7 +1,8 @@
 """The zap ladder and page faults (mm/memory.c, v6.9).
 
-From ``unmap_vmas`` down to ``zap_present_folio_ptes``, in the kernel's order. Lock order: mmap_lock, PTL.
-Left out: PMD leaves, hugetlb, device memory, KSM zero pages, notifiers, the accounting of hiwater marks.
+From ``unmap_vmas`` down to ``zap_present_folio_ptes``, in the kernel's order. Lock order:
+mmap_lock, PTL. Left out: PMD leaves, hugetlb, device memory, KSM zero pages, notifiers, the
+accounting of hiwater marks.
 """
 
 from __future__ import annotations
@@ -120,7 +121,9 @@ class Memory(Component):
         await self.k.mmu_gather.tlb_end_vma(tlb, vma)
 
     async def zap_pmd_range(self, tlb: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> None:
-        """Zap what one PMD slot maps of [addr, end); again until the end is reached or the slot is empty."""
+        """Zap what one PMD slot maps of [addr, end); again until the end is reached or the slot is
+        empty.
+        """
         mm = self.vma_mm[vma] - 1
         while addr < end:
             if not await self.m.load(PEEK_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)):
@@ -146,12 +149,16 @@ class Memory(Component):
         return addr
 
     async def flush_tlb_batched_pending(self, cpu: int, mm: int) -> None:
-        """Flush what reclaim has cleared without a flush (mm/rmap.c); nothing is pending while reclaim is not modelled."""
+        """Flush what reclaim has cleared without a flush (mm/rmap.c); nothing is pending while
+        reclaim is not modelled.
+        """
         if self.profile.batched_unmap_flush and await self.m.load(BATCHED_PENDING, self.mm_tlb_flush_batched, mm):
             await self.k.tlbflush.flush_tlb_mm(cpu, mm)
 
     async def leave_and_flush(self, zap: Zap) -> None:
-        """Leave lazy MMU mode; then, if forced, flush the TLB and remove delayed rmaps, still under the PTL."""
+        """Leave lazy MMU mode; then, if forced, flush the TLB and remove delayed rmaps, still under
+        the PTL.
+        """
         await self.k.pgtable.arch_leave_lazy_mmu_mode(zap.tlb)
         if zap.force_flush:
             await self.k.mmu_gather.tlb_flush_mmu_tlbonly(zap.tlb)
@@ -203,16 +210,22 @@ class Memory(Component):
         return nr
 
     def batch_limit(self, zap: Zap, addr: int, page: int) -> int:
-        """Return how many entries a batch from ``page`` at ``addr`` on may have: up to the end of the range, which ends with the table."""
+        """Return how many entries a batch from ``page`` at ``addr`` on may have: up to the end of
+        the range, which ends with the table.
+        """
         return zap.end - addr
 
     async def zap_present_special(self, zap: Zap, addr: int, ptep: int, pte: int) -> None:
-        """Zap an entry without a struct page: nothing is counted (f8572367eaff: but a marker may be due)."""
+        """Zap an entry without a struct page: nothing is counted (f8572367eaff: but a marker may be
+        due).
+        """
         await self.k.pgtable.ptep_get_and_clear_full(zap.tlb, zap.mm, addr, ptep, bool(self.gather_fullmm[zap.tlb]))
         self.k.mmu_gather.tlb_remove_tlb_entries(zap.tlb, addr, 1)
         await self.pte_install_uffd_wp_if_needed(zap, ptep, pte, 1)
 
-    async def zap_present_folio_ptes(self, zap: Zap, folio: int, page: int, addr: int, ptep: int, pte: int, nr: int) -> None:
+    async def zap_present_folio_ptes(
+        self, zap: Zap, folio: int, page: int, addr: int, ptep: int, pte: int, nr: int
+    ) -> None:
         """Zap ``nr`` entries that map consecutive pages of one folio: the heart of the series."""
         if self.k.mm_types.folio_test_anon(folio):
             delay_rmap = False
@@ -233,7 +246,9 @@ class Memory(Component):
         return self.k.pgtable.clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, bool(self.gather_fullmm[zap.tlb]))
 
     async def clear_file_ptes(self, zap: Zap, folio: int, addr: int, ptep: int, nr: int) -> bool:
-        """Clear the entries of a file folio; pass dirty and young on; return whether the rmap removal is delayed."""
+        """Clear the entries of a file folio; pass dirty and young on; return whether the rmap
+        removal is delayed.
+        """
         full = bool(self.gather_fullmm[zap.tlb])
         ptent = await self.k.pgtable.get_and_clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, full)
         delay_rmap = False
@@ -269,10 +284,14 @@ class Memory(Component):
         """Return whether private copies go too."""
         return details is None or details.even_cows
 
-    async def folio_pte_batch(self, folio: int, ptep: int, pte: int, max_nr: int, ignore: int = DIRTY, written: list[int] | None = None) -> int:
-        """Return how many entries from ``ptep`` on map consecutive pages of ``folio`` alike (mm/internal.h).
+    async def folio_pte_batch(
+        self, folio: int, ptep: int, pte: int, max_nr: int, ignore: int = DIRTY, written: list[int] | None = None
+    ) -> int:
+        """Return how many entries from ``ptep`` on map consecutive pages of ``folio`` alike
+        (mm/internal.h).
 
-        Young and write never matter, nor do the bits of ``ignore``; the entries read are added to ``written``.
+        Young and write never matter, nor do the bits of ``ignore``; the entries read are added to
+        ``written``.
         """
         drop = YOUNG | WRITE | ignore | self.k.pgtable.bookkeeping
         max_nr = self.batch_pages_max(folio, pte_pfn(pte), max_nr)
@@ -331,7 +350,9 @@ class Memory(Component):
         return zap.details is not None and zap.details.drop_markers()
 
     async def pte_install_uffd_wp_if_needed(self, zap: Zap, ptep: int, pte: int, nr: int) -> None:
-        """Leave a marker in each of ``nr`` slots whose entry was write-protected by userfaultfd, if it must stay."""
+        """Leave a marker in each of ``nr`` slots whose entry was write-protected by userfaultfd, if
+        it must stay.
+        """
         if self.k.mm_types.vma_is_anonymous(zap.vma) or self.drop_markers(zap) or not pte & UFFD_WP:
             return
         if not self.vma_flags[zap.vma] & VM_UFFD_WP:

@@ -1,9 +1,10 @@
-"""struct page, struct folio, mm_struct and vm_area_struct as columns (include/linux/mm_types.h, v6.9).
+"""struct page, struct folio, mm_struct and vm_area_struct as columns (include/linux/mm_types.h,
+v6.9).
 
-A folio's counters live at its head page. ``page_mapcount`` holds the number of PTE mappings of a page: the
-kernel's ``_mapcount`` plus one. ``page_entire_mapcount`` counts PMD leaves, of which there are none yet. Flags that
-the kernel keeps in one word, changed by atomic bit operations, are columns of their own here, which is the same
-under sequential consistency.
+A folio's counters live at its head page. ``page_mapcount`` holds the number of PTE mappings of a
+page: the kernel's ``_mapcount`` plus one. ``page_entire_mapcount`` counts PMD leaves, of which
+there are none yet. Flags that the kernel keeps in one word, changed by atomic bit operations, are
+columns of their own here, which is the same under sequential consistency.
 
 Left out: memcg, page types, the pin count of large folios, PG_hwpoison.
 """
@@ -18,7 +19,9 @@ MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES = range(4)
 NR_MM_COUNTERS = 4
 
 VM_WRITE, VM_SHARED, VM_UFFD_WP, VM_MAYWRITE, VM_SEQ_READ, VM_QUIET = (1 << n for n in range(6))
-"""VM_QUIET is the model's own: vma_wants_writenotify() is false, as for shmem, so file PTEs are installed writable and clean."""
+"""VM_QUIET is the model's own: vma_wants_writenotify() is false, as for shmem, so file PTEs are
+installed writable and clean.
+"""
 
 MAPPING_ANON = 1
 """Low bit of ``page_mapping``: the rest is an anon_vma; else it is a file. 0 is no mapping."""
@@ -62,8 +65,27 @@ class MmTypes(Component):
             "page_locked", "page_referenced", "page_active", "page_lru", "page_content", "page_deferred",
         ]  # fmt: skip
         owned = ["page_head", "page_order", "page_mapping", "page_index", "page_swapbacked"]
-        mm_shared = ["mmap_lock", "mm_users", "mm_tlb_flush_pending", "mm_tlb_gen", "mm_tlb_flush_batched", "mm_cpumask", "mm_pgtables", "mm_pml"]
-        vma = ["vma_mm", "vma_start", "vma_end", "vma_flags", "vma_file", "vma_pgoff", "vma_anon_vma", "vma_attached", "vma_linked"]
+        mm_shared = [
+            "mmap_lock",
+            "mm_users",
+            "mm_tlb_flush_pending",
+            "mm_tlb_gen",
+            "mm_tlb_flush_batched",
+            "mm_cpumask",
+            "mm_pgtables",
+            "mm_pml",
+        ]
+        vma = [
+            "vma_mm",
+            "vma_start",
+            "vma_end",
+            "vma_flags",
+            "vma_file",
+            "vma_pgoff",
+            "vma_anon_vma",
+            "vma_attached",
+            "vma_linked",
+        ]
         return [
             *(Field(n, pages) for n in shared),
             *(Field(n, pages, PRIVATE) for n in owned),
@@ -89,7 +111,9 @@ class MmTypes(Component):
         return bool(self.page_mapping[folio] & MAPPING_ANON)
 
     def mm_counter(self, folio: int) -> int:
-        """Return which RSS counter a page of ``folio`` is in; shared memory is known by PG_swapbacked."""
+        """Return which RSS counter a page of ``folio`` is in; shared memory is known by
+        PG_swapbacked.
+        """
         return MM_ANONPAGES if self.folio_test_anon(folio) else self.mm_counter_file(folio)
 
     def mm_counter_file(self, folio: int) -> int:
@@ -114,13 +138,24 @@ class MmTypes(Component):
         return not self.vma_flags[vma] & VM_SEQ_READ
 
     def vma_lookup(self, mm: int, addr: int) -> int:
-        """Return the attached VMA of ``mm`` that contains ``addr``, or -1. The caller holds the mmap lock."""
+        """Return the attached VMA of ``mm`` that contains ``addr``, or -1.
+
+        The caller holds the mmap lock.
+        """
         for vma in range(self.w.vmas):
-            if self.vma_mm[vma] == mm + 1 and self.vma_attached[vma] and self.vma_start[vma] <= addr < self.vma_end[vma]:
+            if (
+                self.vma_mm[vma] == mm + 1
+                and self.vma_attached[vma]
+                and self.vma_start[vma] <= addr < self.vma_end[vma]
+            ):
                 return vma
         return -1
 
     def vmas_in(self, mm: int, start: int, end: int) -> list[int]:
         """Return the attached VMAs of ``mm`` that meet [start, end), by address."""
-        found = [v for v in range(self.w.vmas) if self.vma_mm[v] == mm + 1 and self.vma_attached[v] and self.vma_start[v] < end and self.vma_end[v] > start]
+        found = [
+            v
+            for v in range(self.w.vmas)
+            if self.vma_mm[v] == mm + 1 and self.vma_attached[v] and self.vma_start[v] < end and self.vma_end[v] > start
+        ]
         return sorted(found, key=lambda v: self.vma_start[v])

@@ -1,8 +1,9 @@
 """VMAs: mmap, munmap and exit_mmap (mm/mmap.c, v6.9), and free_pgtables (mm/memory.c).
 
-munmap detaches under the mmap lock held for writing, downgrades, and zaps as a reader; the VMAs stay findable by
-rmap walks until ``free_pgtables`` unlinks them, and their tables go only after that.
-Lock order: mmap_lock, i_mmap_rwsem or anon_vma root, PTL. Left out: merging of VMAs, mlock, accounting limits.
+munmap detaches under the mmap lock held for writing, downgrades, and zaps as a reader; the VMAs
+stay findable by rmap walks until ``free_pgtables`` unlinks them, and their tables go only after
+that. Lock order: mmap_lock, i_mmap_rwsem or anon_vma root, PTL. Left out: merging of VMAs, mlock,
+accounting limits.
 """
 
 from __future__ import annotations
@@ -56,8 +57,11 @@ class Mmap(Component):
         super().bind()
         self.slab.bind(self.m, self.k.arena["vma_slab"])
 
-    async def do_mmap(self, mm: int, addr: int, nr: int, flags: int, file: int = -1, pgoff: int = 0, order: int = 0) -> int:
-        """Map ``nr`` pages at ``addr`` (MAP_FIXED_NOREPLACE); anonymous, with folios of up to ``order``, if ``file`` is -1.
+    async def do_mmap(
+        self, mm: int, addr: int, nr: int, flags: int, file: int = -1, pgoff: int = 0, order: int = 0
+    ) -> int:
+        """Map ``nr`` pages at ``addr`` (MAP_FIXED_NOREPLACE); anonymous, with folios of up to
+        ``order``, if ``file`` is -1.
 
         Return the VMA, or -EEXIST if something is mapped there.
         """
@@ -94,11 +98,22 @@ class Mmap(Component):
     async def vm_area_dup(self, vma: int, mm: int) -> int:
         """Copy a VMA into ``mm``; the copy is neither attached nor linked."""
         new = await self.vm_area_alloc(mm)
-        self._fill(new, self.vma_start[vma], self.vma_end[vma], self.vma_flags[vma], self.vma_file[vma], self.vma_pgoff[vma], self.vma_anon_vma[vma])
+        self._fill(
+            new,
+            self.vma_start[vma],
+            self.vma_end[vma],
+            self.vma_flags[vma],
+            self.vma_file[vma],
+            self.vma_pgoff[vma],
+            self.vma_anon_vma[vma],
+        )
         return new
 
     async def split_vma(self, vma: int, addr: int) -> int:
-        """Split at ``addr``; return the upper part, a new VMA (__split_vma). The VMA shrinks under the rmap locks (vma_prepare)."""
+        """Split at ``addr``; return the upper part, a new VMA (__split_vma).
+
+        The VMA shrinks under the rmap locks (vma_prepare).
+        """
         new = await self.vm_area_dup(vma, self.vma_mm[vma] - 1)
         self.vma_start[new] = addr
         self.vma_pgoff[new] += addr - self.vma_start[vma]
@@ -111,7 +126,9 @@ class Mmap(Component):
         return new
 
     async def do_munmap(self, cpu: int, mm: int, start: int, nr: int) -> None:
-        """Unmap [start, start + nr): split, detach, downgrade, unmap, free the VMAs (do_vmi_align_munmap)."""
+        """Unmap [start, start + nr): split, detach, downgrade, unmap, free the VMAs
+        (do_vmi_align_munmap).
+        """
         end = start + nr
         await self.m.down_write(LOCK, self.mmap_lock, mm)
         if not self.k.mm_types.vmas_in(mm, start, end):
@@ -132,13 +149,20 @@ class Mmap(Component):
         await self.m.up_read(UNLOCK, self.mmap_lock, mm)
 
     def _neighbours(self, mm: int, start: int, end: int) -> tuple[int, int]:
-        """Return how far down and up tables may be freed: to the VMAs that stay (also detached ones of others)."""
+        """Return how far down and up tables may be freed: to the VMAs that stay (also detached ones
+        of others).
+        """
         mine = [v for v in range(self.w.vmas) if self.vma_mm[v] == mm + 1]
         floor = max((self.vma_end[v] for v in mine if self.vma_end[v] <= start), default=0)
-        ceiling = min((self.vma_start[v] for v in mine if self.vma_start[v] >= end), default=self.k.pgtable.per_mm * self.g.ptrs_per_pte)
+        ceiling = min(
+            (self.vma_start[v] for v in mine if self.vma_start[v] >= end),
+            default=self.k.pgtable.per_mm * self.g.ptrs_per_pte,
+        )
         return floor, ceiling
 
-    async def unmap_region(self, tlb: int, mm: int, vmas: list[int], start: int, end: int, floor: int, ceiling: int) -> None:
+    async def unmap_region(
+        self, tlb: int, mm: int, vmas: list[int], start: int, end: int, floor: int, ceiling: int
+    ) -> None:
         """Zap and free tables under one gather."""
         await self.k.swap.drain_before_zap(tlb)
         await self.k.mmu_gather.tlb_gather_mmu(tlb, mm)

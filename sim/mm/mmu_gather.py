@@ -3,13 +3,16 @@
 What one gather does, in the order of events:
 
 1. ``tlb_gather_mmu`` opens it and raises the mm's pending counter;
-2. PTEs are cleared under the PTL; each clear extends the range that must be flushed (``tlb_remove_tlb_entries``);
-3. pages are queued with the references that their mappings held (``tlb_remove_folio_pages``), in encoded words: a
-   page with two flag bits, the second of which says that the next word is a count. "Full" is reported after the
-   append, while there is still room for a pair;
-4. a flush invalidates the range (``tlb_flush_mmu_tlbonly``); while the PTL is still held, delayed rmap removals are
-   then made up for (``tlb_flush_rmaps``); only after the flush are tables freed, and then pages;
-5. ``tlb_finish_mmu`` flushes what is left, everything if another gather is open, and lowers the counter.
+2. PTEs are cleared under the PTL; each clear extends the range that must be flushed
+   (``tlb_remove_tlb_entries``);
+3. pages are queued with the references that their mappings held (``tlb_remove_folio_pages``), in
+   encoded words: a page with two flag bits, the second of which says that the next word is a count.
+   "Full" is reported after the append, while there is still room for a pair;
+4. a flush invalidates the range (``tlb_flush_mmu_tlbonly``); while the PTL is still held, delayed
+   rmap removals are then made up for (``tlb_flush_rmaps``); only after the flush are tables freed,
+   and then pages;
+5. ``tlb_finish_mmu`` flushes what is left, everything if another gather is open, and lowers the
+   counter.
 
 There is one gather per CPU; its state is private to the CPU's thread. Batch 0 is the on-stack one.
 Left out: hugetlb, need_flush_all, the encoded-page consumers of zone-device memory.
@@ -72,7 +75,20 @@ class MmuGather(Component):
 
     def fields(self) -> list[Field]:
         cpus = self.w.cpus
-        names = ("mm", "start", "end", "fullmm", "freed_tables", "delayed_rmap", "cleared_ptes", "cleared_pmds", "batch_count", "active", "page_size", "open")
+        names = (
+            "mm",
+            "start",
+            "end",
+            "fullmm",
+            "freed_tables",
+            "delayed_rmap",
+            "cleared_ptes",
+            "cleared_pmds",
+            "batch_count",
+            "active",
+            "page_size",
+            "open",
+        )
         self.batches = 1 + self.g.gather_batch_count
         self.stride = max(self.g.gather_batch, self.g.gather_bundle)
         return [
@@ -88,7 +104,9 @@ class MmuGather(Component):
     async def tlb_gather_mmu(self, tlb: int, mm: int, fullmm: bool = False) -> None:
         """Open the gather of CPU ``tlb`` on ``mm``."""
         self.gather_mm[tlb], self.gather_fullmm[tlb], self.gather_open[tlb] = mm, fullmm, 1
-        self.gather_delayed_rmap[tlb] = self.gather_batch_count[tlb] = self.gather_active[tlb] = self.gather_page_size[tlb] = 0
+        self.gather_delayed_rmap[tlb] = self.gather_batch_count[tlb] = self.gather_active[tlb] = self.gather_page_size[
+            tlb
+        ] = 0
         for batch in range(self.batches):
             self.gather_nr[tlb * self.batches + batch] = 0
         self.gather_tables_nr[tlb] = 0
@@ -133,7 +151,9 @@ class MmuGather(Component):
         self.gather_page_size[tlb] = page_size
 
     def tlb_delay_rmap(self, tlb: int) -> bool:
-        """Return whether the rmap removal of a dirty file page waits for the flush; note that one will."""
+        """Return whether the rmap removal of a dirty file page waits for the flush; note that one
+        will.
+        """
         if not self.profile.delays_rmap:
             return False
         self.gather_delayed_rmap[tlb] = 1
@@ -142,7 +162,9 @@ class MmuGather(Component):
     # -- queueing --------------------------------------------------------------------------------------------------
 
     async def tlb_remove_folio_pages(self, tlb: int, page: int, nr: int, delay_rmap: bool) -> bool:
-        """Queue ``nr`` pages of one folio with their references; return whether the gather is now full."""
+        """Queue ``nr`` pages of one folio with their references; return whether the gather is now
+        full.
+        """
         folio = self.k.page_head(page)
         self.k.ledger.move(TRANSIENT, GATHER, folio, nr)
         self.k.checks.queued(tlb, nr)
@@ -152,7 +174,9 @@ class MmuGather(Component):
         return self.queue(tlb, self.encode(page, nr, delay_rmap))
 
     def queue(self, tlb: int, words: list[int]) -> bool:
-        """Append an entry, and open the next batch if that fills the active one; return whether the gather is full."""
+        """Append an entry, and open the next batch if that fills the active one; return whether the
+        gather is full.
+        """
         self.append(tlb, words)
         return self.batch_is_full(tlb) and not self.tlb_next_batch(tlb)
 
@@ -190,7 +214,9 @@ class MmuGather(Component):
         return self.free_slots(tlb) < 2
 
     def tlb_next_batch(self, tlb: int) -> bool:
-        """Open the next batch; False if delayed removals forbid it, the count is reached, or memory is short."""
+        """Open the next batch; False if delayed removals forbid it, the count is reached, or memory
+        is short.
+        """
         if self.must_not_open_batch(tlb):
             return False
         active = self.gather_active[tlb]
@@ -235,7 +261,9 @@ class MmuGather(Component):
             if not word & ENCODED_PAGE_BIT_DELAY_RMAP:
                 continue
             page = word >> ENCODED_SHIFT
-            await self.k.rmap.folio_remove_rmap_ptes(self.k.page_head(page), page, self.delayed_nr(words, i), vma, DELAYED_DEC)
+            await self.k.rmap.folio_remove_rmap_ptes(
+                self.k.page_head(page), page, self.delayed_nr(words, i), vma, DELAYED_DEC
+            )
 
     def delayed_nr(self, words: list[int], i: int) -> int:
         """Return the number of pages that the page word ``words[i]`` stands for."""
@@ -271,7 +299,9 @@ class MmuGather(Component):
             await self.tlb_batch_pages_flush(tlb)
 
     async def tlb_batch_pages_flush(self, tlb: int) -> None:
-        """Put the references of every queued page, batch by batch, and begin again with the on-stack batch."""
+        """Put the references of every queued page, batch by batch, and begin again with the
+        on-stack batch.
+        """
         for batch in range(self.batches):
             words = self.batch_words(tlb, batch)
             if not words:
@@ -308,7 +338,9 @@ class MmuGather(Component):
         await self.tlb_remove_page(tlb, page)
 
     async def tlb_remove_table(self, tlb: int, table: int) -> None:
-        """Append to the table batch; flush it when full; free with an IPI if it cannot be allocated."""
+        """Append to the table batch; flush it when full; free with an IPI if it cannot be
+        allocated.
+        """
         nr = self.gather_tables_nr[tlb]
         if not nr and self.m.draw("GFP_NOWAIT table batch fails", 2):
             await self.tlb_table_invalidate(tlb)
@@ -335,7 +367,9 @@ class MmuGather(Component):
             await self.tlb_flush_mmu_tlbonly(tlb)
 
     async def tlb_remove_table_one(self, tlb: int, table: int) -> None:
-        """Free one table without RCU: first make sure that no CPU is inside a walk with interrupts off."""
+        """Free one table without RCU: first make sure that no CPU is inside a walk with interrupts
+        off.
+        """
         await self.k.tlbflush.interrupt_all(tlb)
         await self.k.pgtable.pte_free(table)
 

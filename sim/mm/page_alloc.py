@@ -1,10 +1,11 @@
 """The page allocator (mm/page_alloc.c, v6.9): a small buddy allocator with last-in first-out reuse.
 
-A freed block goes to the list of its order unmerged, and the next allocation of that order takes it: reuse is
-immediate, which is the policy that exposes use after free. Only when an order has nothing left are all lists
-merged back into buddies. Each page's generation rises when it is freed.
+A freed block goes to the list of its order unmerged, and the next allocation of that order takes
+it: reuse is immediate, which is the policy that exposes use after free. Only when an order has
+nothing left are all lists merged back into buddies. Each page's generation rises when it is freed.
 
-Left out: per-CPU lists apart from the zone's (one zone lock guards all), watermarks, migrate types, reclaim.
+Left out: per-CPU lists apart from the zone's (one zone lock guards all), watermarks, migrate types,
+reclaim.
 """
 
 from __future__ import annotations
@@ -111,7 +112,9 @@ class PageAlloc(Component):
             self._push(pfn, free[pfn])
 
     async def alloc_folio(self, order: int) -> int:
-        """Allocate a folio of ``order`` with refcount 1 (the caller's); return its pfn, or -1 if there is none."""
+        """Allocate a folio of ``order`` with refcount 1 (the caller's); return its pfn, or -1 if
+        there is none.
+        """
         await self.m.lock(LOCK, self.zone_lock, 0)
         folio = self._take(order)
         if folio < 0:
@@ -130,7 +133,9 @@ class PageAlloc(Component):
         self.page_order[folio] = order
 
     async def alloc_zeroed_folio(self, order: int) -> int:
-        """As :meth:`alloc_folio`, with every page cleared; raises WorldError if not even one page is left."""
+        """As :meth:`alloc_folio`, with every page cleared; raises WorldError if not even one page
+        is left.
+        """
         folio = await self.alloc_folio(order)
         if folio < 0 and order == 0:
             raise WorldError(f"the world's {self.w.pages} pages are all in use: give the scenario's world more pages")
@@ -152,7 +157,9 @@ class PageAlloc(Component):
         await self.m.unlock(FREE_UNLOCK, self.zone_lock, 0)
 
     def _free_pages_prepare(self, folio: int, order: int) -> None:
-        """Reset what the allocator resets; flags that must already be clear are left for the checkers to see."""
+        """Reset what the allocator resets; flags that must already be clear are left for the
+        checkers to see.
+        """
         self.page_mapping[folio] = self.page_index[folio] = self.page_swapbacked[folio] = 0
         self.page_order[folio] = 0
         for page in range(folio, folio + (1 << order)):

@@ -1,8 +1,8 @@
 """Page faults (mm/memory.c, the fault half, v6.9): anonymous, file, and write faults.
 
-The mmap lock is held for reading throughout; the per-VMA lock that replaces it since 6.4 excludes the same parties
-here. Lock order: mmap_lock, folio lock, PTL.
-Left out: swap-in (a fault on a swap entry ends the access), userfaultfd events, stack growth.
+The mmap lock is held for reading throughout; the per-VMA lock that replaces it since 6.4 excludes
+the same parties here. Lock order: mmap_lock, folio lock, PTL. Left out: swap-in (a fault on a swap
+entry ends the access), userfaultfd events, stack growth.
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ class PageFault(Component):
     # -- anonymous memory ------------------------------------------------------------------------------------------
 
     async def do_anonymous_page(self, cpu: int, mm: int, vma: int, addr: int, write: bool) -> bool:
-        """Map a fresh folio of the largest order that fits, or for a read the zero page; again later if the entries are no longer empty."""
+        """Map a fresh folio of the largest order that fits, or for a read the zero page; again
+        later if the entries are no longer empty.
+        """
         await self._pte_alloc_once(cpu, mm, addr)
         if not write:
             return await self.map_zero_page(cpu, mm, addr)
@@ -150,11 +152,17 @@ class PageFault(Component):
         return True
 
     async def alloc_anon_folio(self, cpu: int, mm: int, vma: int, addr: int) -> tuple[int, int]:
-        """Return a zeroed folio and its order: the largest allowed whose aligned block lies in the VMA and is empty; 0 where userfaultfd watches."""
+        """Return a zeroed folio and its order: the largest allowed whose aligned block lies in the
+        VMA and is empty; 0 where userfaultfd watches.
+        """
         allowed = 0 if self.vma_flags[vma] & VM_UFFD_WP else self.mm_order[mm]
         for order in reversed([o for o in self.g.orders if 0 < o <= allowed]):
             base = addr >> order << order
-            if base < self.vma_start[vma] or base + (1 << order) > self.vma_end[vma] or 1 << order > self.g.ptrs_per_pte:
+            if (
+                base < self.vma_start[vma]
+                or base + (1 << order) > self.vma_end[vma]
+                or 1 << order > self.g.ptrs_per_pte
+            ):
                 continue
             if not await self.k.pgtable.pte_peek(cpu, mm, base, READ_PMD, ANON_PEEK, 1 << order):
                 folio = await self.k.page_alloc.alloc_zeroed_folio(order)
@@ -197,11 +205,16 @@ class PageFault(Component):
         return await self.k.filemap.filemap_map_pages(cpu, mm, vma, addr)
 
     def should_fault_around(self, vma: int) -> bool:
-        """Return whether a read fault maps its neighbours too: not where userfaultfd write-protects, nor in windows of one page."""
+        """Return whether a read fault maps its neighbours too: not where userfaultfd
+        write-protects, nor in windows of one page.
+        """
         return self.k.filemap.fault_around() > 1 and not self.vma_flags[vma] & VM_UFFD_WP
 
     async def finish_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, write: bool, orig: int) -> bool:
-        """Map one page; the fault's own reference becomes the mapping's. False if somebody was faster."""
+        """Map one page; the fault's own reference becomes the mapping's.
+
+        False if somebody was faster.
+        """
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table < 0:
             return False
@@ -213,8 +226,21 @@ class PageFault(Component):
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return empty
 
-    async def set_pte_range(self, cpu: int, vma: int, addr: int, ptep: int, page: int, nr: int, write: bool, orig: int, holder: int = TRANSIENT) -> None:
-        """Map ``nr`` pages of a file's folio, from ``page`` at ``addr`` on: rmap, then PTEs, for which ``holder`` gives the references."""
+    async def set_pte_range(
+        self,
+        cpu: int,
+        vma: int,
+        addr: int,
+        ptep: int,
+        page: int,
+        nr: int,
+        write: bool,
+        orig: int,
+        holder: int = TRANSIENT,
+    ) -> None:
+        """Map ``nr`` pages of a file's folio, from ``page`` at ``addr`` on: rmap, then PTEs, for
+        which ``holder`` gives the references.
+        """
         bits = self._wp_bits(vma, orig, await self.range_bits(vma, page, write))
         await self.k.rmap.folio_add_file_rmap_ptes(self.k.page_head(page), page, nr, vma)
         await self.k.pgtable.set_ptes(cpu, self.vma_mm[vma] - 1, addr, ptep, make_pte(page, bits), nr, holder)
@@ -224,7 +250,9 @@ class PageFault(Component):
         return YOUNG | (WRITE | DIRTY if write else self.k.mm_types.file_pte_bits(vma))
 
     def _wp_bits(self, vma: int, orig: int, bits: int) -> int:
-        """Return ``bits``, write-protected by userfaultfd if ``orig`` is a marker that says so (pte_mkuffd_wp)."""
+        """Return ``bits``, write-protected by userfaultfd if ``orig`` is a marker that says so
+        (pte_mkuffd_wp).
+        """
         return bits & ~WRITE | UFFD_WP if orig and self.vma_flags[vma] & VM_UFFD_WP else bits
 
     async def copy_user_page(self, copy: int, page: int) -> None:
@@ -242,7 +270,9 @@ class PageFault(Component):
             await self.add_rss(cpu, mm, MM_ANONPAGES, 1)
             await self.k.rmap.folio_add_new_anon_rmap(copy, vma, addr)
             await self.k.swap.folio_add_lru(cpu, copy)
-            await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(copy, self._wp_bits(vma, orig, self._new_bits(vma))), 1)
+            await self.k.pgtable.set_ptes(
+                cpu, mm, addr, ptep, make_pte(copy, self._wp_bits(vma, orig, self._new_bits(vma))), 1
+            )
             copy = -1
         if table >= 0:
             await self.k.pgtable.pte_unmap_unlock(cpu, table)
@@ -252,7 +282,10 @@ class PageFault(Component):
     # -- write faults on present entries ---------------------------------------------------------------------------
 
     async def do_wp_page(self, cpu: int, mm: int, vma: int, addr: int, table: int, pte: int) -> None:
-        """Make a present read-only entry writable: reuse the page, or copy it. Entered under the PTL, drops it."""
+        """Make a present read-only entry writable: reuse the page, or copy it.
+
+        Entered under the PTL, drops it.
+        """
         page, flags = pte_pfn(pte), self.vma_flags[vma]
         if flags & VM_UFFD_WP:
             pte = await self._uffd_wp_fault(cpu, mm, addr, table, pte)
@@ -270,7 +303,9 @@ class PageFault(Component):
         await self.wp_page_copy(cpu, mm, vma, addr, page, pte)
 
     async def _uffd_wp_fault(self, cpu: int, mm: int, addr: int, table: int, pte: int) -> int:
-        """A write where userfaultfd may protect: lift that at once (userfaultfd_wp_async), flush if a gather is open; return the entry."""
+        """A write where userfaultfd may protect: lift that at once (userfaultfd_wp_async), flush if
+        a gather is open; return the entry.
+        """
         if pte & UFFD_WP:
             await self.k.pgtable.uffd_wp_resolve(cpu, self.k.pgtable.ptep(table, addr))
         if await self.m.load(PENDING, self.mm_tlb_flush_pending, mm):
@@ -298,14 +333,18 @@ class PageFault(Component):
             return False
         if not await self.m.load(WP_LRU, self.page_lru, folio):
             await self.k.swap.lru_add_drain(cpu)
-        if await self.m.load(WP_REFS, self.page_ref, folio) > 1 or not await self.m.trylock(WP_TRYLOCK, self.page_locked, folio):
+        if await self.m.load(WP_REFS, self.page_ref, folio) > 1 or not await self.m.trylock(
+            WP_TRYLOCK, self.page_locked, folio
+        ):
             return False
         sole = await self.m.load(WP_REFS, self.page_ref, folio) == 1
         await self.m.unlock(WP_UNLOCK, self.page_locked, folio)
         return sole
 
     async def wp_page_shared(self, cpu: int, mm: int, vma: int, addr: int, table: int, pte: int) -> None:
-        """Let the file system know, then make the entry writable and dirty, then mark the folio dirty."""
+        """Let the file system know, then make the entry writable and dirty, then mark the folio
+        dirty.
+        """
         folio = self.k.page_head(pte_pfn(pte))
         await self.m.add(WP_GET, self.page_ref, folio, 1, TRANSIENT)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
@@ -325,7 +364,9 @@ class PageFault(Component):
         await self.k.swap.folio_put(cpu, folio)
 
     async def wp_page_copy(self, cpu: int, mm: int, vma: int, addr: int, page: int, pte: int) -> None:
-        """Copy ``page``, on which the caller has a reference, and map the copy in its place if nothing changed."""
+        """Copy ``page``, on which the caller has a reference, and map the copy in its place if
+        nothing changed.
+        """
         await self.k.rmap.anon_vma_prepare(vma)
         copy = await self.k.page_alloc.alloc_zeroed_folio(0)
         await self.copy_user_page(copy, page)
@@ -344,10 +385,17 @@ class PageFault(Component):
             for _ in range(1 + switched):
                 await self.k.swap.folio_put(cpu, old)
 
-    async def _switch_to_copy(self, cpu: int, mm: int, vma: int, addr: int, ptep: int, old: int, page: int, copy: int, special: bool) -> None:
+    async def _switch_to_copy(
+        self, cpu: int, mm: int, vma: int, addr: int, ptep: int, old: int, page: int, copy: int, special: bool
+    ) -> None:
         """Clear and flush the old entry, map the copy, and only then remove the old mapping."""
         if not special and not self.k.mm_types.folio_test_anon(old):
-            await self.m.add(RSS_MOVE, self.mm_rss, (cpu * self.w.mms + mm) * NR_MM_COUNTERS + self.k.mm_types.mm_counter_file(old), -1)
+            await self.m.add(
+                RSS_MOVE,
+                self.mm_rss,
+                (cpu * self.w.mms + mm) * NR_MM_COUNTERS + self.k.mm_types.mm_counter_file(old),
+                -1,
+            )
         if special or not self.k.mm_types.folio_test_anon(old):
             await self.add_rss(cpu, mm, MM_ANONPAGES, 1)
         await self.k.pgtable.ptep_clear_flush(cpu, mm, addr, ptep)

@@ -1,7 +1,7 @@
 """Dirtying and write-out (mm/page-writeback.c, v6.9).
 
-``folio_clear_dirty_for_io`` write-protects through the rmap before it clears PG_dirty, and a zapper that still
-owes the removal of a rmap makes it wait for the PTL: that is what keeps late stores.
+``folio_clear_dirty_for_io`` write-protects through the rmap before it clears PG_dirty, and a zapper
+that still owes the removal of a rmap makes it wait for the PTL: that is what keeps late stores.
 Lock order: folio lock, i_mmap_rwsem, PTL. Left out: dirty accounting, inode lists, errors.
 """
 
@@ -50,7 +50,9 @@ class PageWriteback(Component):
         self.k.checks.marked_dirty(folio)
 
     async def write_folio(self, cpu: int, file: int, index: int) -> bool:
-        """Write one folio out if it is dirty (write_cache_pages for one folio); return whether it was."""
+        """Write one folio out if it is dirty (write_cache_pages for one folio); return whether it
+        was.
+        """
         folio = await self.k.filemap.get_folio(file, index)
         await self.m.lock(LOCK, self.page_locked, folio)
         writeback, dirty = self.page_writeback, False
@@ -66,7 +68,9 @@ class PageWriteback(Component):
         return dirty
 
     async def folio_clear_dirty_for_io(self, cpu: int, folio: int) -> bool:
-        """Take PG_dirty for write-out, with every shared PTE cleaned first; return whether it was set."""
+        """Take PG_dirty for write-out, with every shared PTE cleaned first; return whether it was
+        set.
+        """
         if await self.k.rmap.folio_mkclean(cpu, folio):
             await self.folio_mark_dirty(folio)
         dirty = bool(await self.m.xchg(CLEAR_DIRTY, self.page_dirty, folio, 0))

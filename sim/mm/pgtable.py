@@ -1,8 +1,9 @@
 """Page tables and the batched PTE primitives (include/linux/pgtable.h, mm/pgtable-generic.c, v6.9).
 
-Two levels are modelled: a PMD slot per ``ptrs_per_pte`` pages of an address space, and PTE tables. A table is a slot
-of the column ``pte`` backed by a page of the allocator; ``table_mm`` is 0 while the slot is free. A profile
-overrides the PTE primitives here that its architecture overrides in Linux.
+Two levels are modelled: a PMD slot per ``ptrs_per_pte`` pages of an address space, and PTE tables.
+A table is a slot of the column ``pte`` backed by a page of the allocator; ``table_mm`` is 0 while
+the slot is free. A profile overrides the PTE primitives here that its architecture overrides in
+Linux.
 
 Lock order: mmap_lock, PML (``mm_pml``), PTL (``ptl``).
 Left out: upper levels, PMD leaves, retraction of tables by khugepaged.
@@ -93,7 +94,9 @@ class Pgtable(Component):
 
     @property
     def table_slots(self) -> int:
-        """Table slots of the world; where tables are reclaimed, many may wait for a grace period while others have taken their places."""
+        """Table slots of the world; where tables are reclaimed, many may wait for a grace period
+        while others have taken their places.
+        """
         slots = self.w.tables or self.w.mms * self.per_mm * 3 // 2 + 1
         return 4 * slots + 4 if self.profile.reclaims_pt else slots
 
@@ -112,7 +115,10 @@ class Pgtable(Component):
         return self.table_mm[table] == mm + 1 and self.table_base[table] == addr - addr % self.g.ptrs_per_pte
 
     async def pte_offset_map_lock(self, cpu: int, mm: int, addr: int) -> int:
-        """Lock the table that maps ``addr``; return it, or -1 if there is none. Holds RCU and the PTL."""
+        """Lock the table that maps ``addr``; return it, or -1 if there is none.
+
+        Holds RCU and the PTL.
+        """
         index = self.pmd_index(mm, addr)
         while True:
             self.k.tlb.rcu_read_lock(cpu)
@@ -130,7 +136,8 @@ class Pgtable(Component):
             self.k.tlb.rcu_read_unlock(cpu)
 
     async def pte_peek(self, cpu: int, mm: int, addr: int, pmd_site: int, pte_site: int, nr: int = 1) -> int:
-        """Look at the ``nr`` entries from ``addr`` on, without their lock, as a RCU reader (pte_offset_map); return the first that is not 0.
+        """Look at the ``nr`` entries from ``addr`` on, without their lock, as a RCU reader
+        (pte_offset_map); return the first that is not 0.
 
         Returns 0 also if there is no table.
         """
@@ -162,7 +169,9 @@ class Pgtable(Component):
         return self.m.xchg(CLEAR, self.pte, ptep, 0)
 
     def ptep_get_and_clear_full(self, cpu: int, mm: int, addr: int, ptep: int, full: bool) -> Coroutine[Any, Any, int]:
-        """As :meth:`ptep_get_and_clear`; ``full`` is the teardown of the whole mm, which nobody runs on."""
+        """As :meth:`ptep_get_and_clear`; ``full`` is the teardown of the whole mm, which nobody
+        runs on.
+        """
         if full and self.profile.plain_fullmm_clear:
             return self.plain_get_and_clear(ptep)
         return self.ptep_get_and_clear(cpu, mm, addr, ptep)
@@ -174,7 +183,9 @@ class Pgtable(Component):
         return pte
 
     async def get_and_clear_full_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int, full: bool) -> int:
-        """Clear ``nr`` entries, each atomically; return the first with the young and dirty bits of all."""
+        """Clear ``nr`` entries, each atomically; return the first with the young and dirty bits of
+        all.
+        """
         pte = await self.ptep_get_and_clear_full(cpu, mm, addr, ptep, full)
         for k in range(1, nr):
             pte = self.collect_access_bits(pte, await self.ptep_get_and_clear_full(cpu, mm, addr + k, ptep + k, full))
@@ -189,8 +200,12 @@ class Pgtable(Component):
         for k in range(nr):
             await self.ptep_get_and_clear_full(cpu, mm, addr + k, ptep + k, full)
 
-    async def set_ptes(self, cpu: int, mm: int, addr: int, ptep: int, pte: int, nr: int, holder: int = TRANSIENT) -> None:
-        """Store ``nr`` entries for consecutive pages; ``holder`` gives the references that the mappings hold."""
+    async def set_ptes(
+        self, cpu: int, mm: int, addr: int, ptep: int, pte: int, nr: int, holder: int = TRANSIENT
+    ) -> None:
+        """Store ``nr`` entries for consecutive pages; ``holder`` gives the references that the
+        mappings hold.
+        """
         for k in range(nr):
             await self.m.store(SET, self.pte, ptep + k, pte + (k << PFN_SHIFT), holder)
 
@@ -227,7 +242,9 @@ class Pgtable(Component):
         return bool(await self.m.rmw(CLEAR_YOUNG, self.pte, ptep, lambda pte: pte & ~YOUNG) & YOUNG)
 
     def pte_same(self, a: int, b: int) -> bool:
-        """Return whether two entries are the same but for what the architecture notes in them for itself."""
+        """Return whether two entries are the same but for what the architecture notes in them for
+        itself.
+        """
         return not (a ^ b) & ~self.bookkeeping
 
     def fresh(self, pte: int) -> int:
@@ -285,7 +302,9 @@ class Pgtable(Component):
         await self.slab.give(GIVE_SLOT, table)
 
     async def free_pgd_range(self, tlb: int, mm: int, addr: int, end: int, floor: int, ceiling: int) -> None:
-        """Unhook and queue every table that lies wholly between ``floor`` and ``ceiling`` (mm/memory.c)."""
+        """Unhook and queue every table that lies wholly between ``floor`` and ``ceiling``
+        (mm/memory.c).
+        """
         span = self.g.ptrs_per_pte
         for base in range(addr - addr % span, end, span):
             if base < floor or base + span > ceiling:

@@ -1,7 +1,9 @@
-"""RCU, as far as page tables need it (kernel/rcu/tree.c, v6.9): a reader's nesting word per CPU, and one actor.
+"""RCU, as far as page tables need it (kernel/rcu/tree.c, v6.9): a reader's nesting word per CPU,
+and one actor.
 
-The actor takes what has been queued, asks every CPU to report a quiescent state, which its hardware does once it is outside all
-readers' sections (a section with interrupts off counts), and only when all have done so runs the callbacks, in steps.
+The actor takes what has been queued, asks every CPU to report a quiescent state, which its hardware
+does once it is outside all readers' sections (a section with interrupts off counts), and only when
+all have done so runs the callbacks, in steps.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ QUIESCENT = site("rcu_gp_kthread", "wait for quiescent state")
 
 
 class Rcu(Component):
-    """``rcu_callbacks`` has a bit per table that waits for the next grace period, ``rcu_pending`` counts them, for the actor to wake by."""
+    """``rcu_callbacks`` has a bit per table that waits for the next grace period, ``rcu_pending``
+    counts them, for the actor to wake by.
+    """
 
     name = "rcu"
 
@@ -45,7 +49,14 @@ class Rcu(Component):
 
     def actor(self) -> Actor:
         """Return the actor that runs grace periods while callbacks are pending."""
-        return Actor(2 * self.w.cpus, "rcu", self._grace_period, daemon=True, gate=((self.rcu_pending, 0),), ready=lambda: self.rcu_pending.view[0] > 0)
+        return Actor(
+            2 * self.w.cpus,
+            "rcu",
+            self._grace_period,
+            daemon=True,
+            gate=((self.rcu_pending, 0),),
+            ready=lambda: self.rcu_pending.view[0] > 0,
+        )
 
     async def _grace_period(self) -> None:
         await self.m.xchg(BEGIN, self.rcu_pending, 0, 0)

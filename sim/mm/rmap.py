@@ -1,9 +1,10 @@
-"""Reverse map (mm/rmap.c, v6.9): mapcounts, their removal in batches, and the walks of other parties.
+"""Reverse map (mm/rmap.c, v6.9): mapcounts, their removal in batches, and the walks of other
+parties.
 
 Lock order: mmap_lock, folio lock, i_mmap_rwsem or anon_vma root, PTL, split_queue_lock.
 
-An anon_vma stands for a whole family of forked VMAs (its root): ``vma_anon_vma`` names it and ``anon_vma_users``
-counts the VMAs linked. Left out: PMD mappings, mlock, KSM, node statistics.
+An anon_vma stands for a whole family of forked VMAs (its root): ``vma_anon_vma`` names it and
+``anon_vma_users`` counts the VMAs linked. Left out: PMD mappings, mlock, KSM, node statistics.
 """
 
 from __future__ import annotations
@@ -92,7 +93,12 @@ class Rmap(Component):
     def fields(self) -> list[Field]:
         self.slab = Slab("anon_vma_slab", self.w.anon_vmas, "anon_vmas")
         anon_vmas = self.w.anon_vmas
-        return [self.slab.field(), Field("anon_vma_lock", anon_vmas), Field("anon_vma_users", anon_vmas, PRIVATE), Field("i_mmap_lock", self.w.files)]
+        return [
+            self.slab.field(),
+            Field("anon_vma_lock", anon_vmas),
+            Field("anon_vma_users", anon_vmas, PRIVATE),
+            Field("i_mmap_lock", self.w.files),
+        ]
 
     def bind(self) -> None:
         super().bind()
@@ -101,7 +107,9 @@ class Rmap(Component):
     # -- removing and adding mappings ------------------------------------------------------------------------------
 
     async def folio_remove_rmap_ptes(self, folio: int, page: int, nr: int, vma: int, where: int = DEC) -> None:
-        """Account for ``nr`` PTEs, of consecutive pages from ``page`` on, that no longer map ``folio``."""
+        """Account for ``nr`` PTEs, of consecutive pages from ``page`` on, that no longer map
+        ``folio``.
+        """
         large, unmapped = self.page_order[folio], 0
         for k in range(nr):
             if await self.m.add(where, self.page_mapcount, page + k, -1):
@@ -120,7 +128,9 @@ class Rmap(Component):
                 await self.m.add(INC_MAPPED, self.page_nr_pages_mapped, folio, 1)
 
     async def folio_add_new_anon_rmap(self, folio: int, vma: int, addr: int) -> None:
-        """Make a fresh folio, which nobody else sees, an exclusive anonymous one mapped by PTEs from ``addr`` on."""
+        """Make a fresh folio, which nobody else sees, an exclusive anonymous one mapped by PTEs
+        from ``addr`` on.
+        """
         self.page_swapbacked[folio] = 1
         self.page_mapping[folio] = anon_mapping(self.vma_anon_vma[vma] - 1)
         self.page_index[folio] = addr - self.vma_start[vma] + self.vma_pgoff[vma]
@@ -141,7 +151,9 @@ class Rmap(Component):
             await self.m.add(DUP, self.page_mapcount, page + k, 1)
 
     async def folio_try_dup_anon_rmap_ptes(self, folio: int, page: int, nr: int, dst_mm: int) -> bool:
-        """Account for the copies, in mm ``dst_mm``, of ``nr`` anonymous PTEs; they stop being exclusive."""
+        """Account for the copies, in mm ``dst_mm``, of ``nr`` anonymous PTEs; they stop being
+        exclusive.
+        """
         for k in range(nr):
             if await self.m.load(DUP_READ, self.page_anon_exclusive, page + k):
                 await self.m.store(DUP_CLEAR, self.page_anon_exclusive, page + k, 0)
@@ -156,7 +168,10 @@ class Rmap(Component):
     # -- anon_vmas and i_mmap --------------------------------------------------------------------------------------
 
     async def anon_vma_prepare(self, vma: int) -> None:
-        """Give ``vma`` an anon_vma if it has none. Two threads may do so at once: the mmap lock is held for reading only."""
+        """Give ``vma`` an anon_vma if it has none.
+
+        Two threads may do so at once: the mmap lock is held for reading only.
+        """
         if await self.m.load(PREPARE_READ, self.vma_anon_prepared, vma):
             return
         anon = await self.slab.take(PREPARE_TAKE)
@@ -175,7 +190,9 @@ class Rmap(Component):
             await self.slab.give(ANON_VMA_FREE, anon)
 
     async def vma_link(self, vma: int) -> None:
-        """Make ``vma`` findable by rmap walks; its anon_vma, if any, is the one of the VMA it comes from."""
+        """Make ``vma`` findable by rmap walks; its anon_vma, if any, is the one of the VMA it comes
+        from.
+        """
         await self.anon_vma_clone(vma)
         file = self.vma_file[vma] - 1
         if file >= 0:
@@ -184,7 +201,9 @@ class Rmap(Component):
             await self.m.up_write(LINK_UNLOCK, self.i_mmap_lock, file)
 
     async def anon_vma_clone(self, vma: int) -> None:
-        """Let rmap walks of the VMA's anon_vma, if it has one, find it (anon_vma_clone, anon_vma_fork)."""
+        """Let rmap walks of the VMA's anon_vma, if it has one, find it (anon_vma_clone,
+        anon_vma_fork).
+        """
         anon = self.vma_anon_vma[vma] - 1
         if anon >= 0:
             await self.m.down_write(CLONE_LOCK, self.anon_vma_lock, anon)
@@ -232,7 +251,10 @@ class Rmap(Component):
     # -- walks -----------------------------------------------------------------------------------------------------
 
     def _vmas_of(self, folio: int) -> list[tuple[int, int]]:
-        """Return (vma, page number in the folio) for each page in each linked VMA. The caller holds the rmap lock."""
+        """Return (vma, page number in the folio) for each page in each linked VMA.
+
+        The caller holds the rmap lock.
+        """
         mapping, index, found = self.page_mapping[folio], self.page_index[folio], []
         owner, linked = (self.vma_anon_vma, ANON_LINKED) if mapping & MAPPING_ANON else (self.vma_file, FILE_LINKED)
         for vma in range(self.w.vmas):
@@ -243,11 +265,13 @@ class Rmap(Component):
         return found
 
     async def rmap_walk(self, cpu: int, folio: int, rmap_one: RmapOne, sync: bool, shared_only: bool = False) -> int:
-        """Call ``rmap_one(mm, addr, ptep)``, under the PTL, for each PTE that maps ``folio``; return the sum.
+        """Call ``rmap_one(mm, addr, ptep)``, under the PTL, for each PTE that maps ``folio``;
+        return the sum.
 
-        The PTL is kept from the first entry looked at in a table to the last that the folio has there in one VMA.
-        With ``sync`` (PVMW_SYNC) the PTL is taken before looking, so that a zapper in the table is waited for;
-        without it, entries that cannot map the folio are skipped without the lock (page_vma_mapped_walk).
+        The PTL is kept from the first entry looked at in a table to the last that the folio has
+        there in one VMA. With ``sync`` (PVMW_SYNC) the PTL is taken before looking, so that a
+        zapper in the table is waited for; without it, entries that cannot map the folio are skipped
+        without the lock (page_vma_mapped_walk).
         """
         total, held, walked = 0, -1, -1
         for vma, k in self._vmas_of(folio):
@@ -276,7 +300,9 @@ class Rmap(Component):
         return bool(pte & PRESENT) and pte_pfn(pte) == page
 
     async def folio_mkclean(self, cpu: int, folio: int) -> int:
-        """Write-protect and clean every shared PTE of a locked file folio; return how many there were."""
+        """Write-protect and clean every shared PTE of a locked file folio; return how many there
+        were.
+        """
         if not await self.folio_mapped(folio):
             return 0
 
@@ -299,11 +325,12 @@ class Rmap(Component):
         return 1
 
     async def folio_referenced(self, cpu: int, folio: int) -> int:
-        """Clear the young bit of every PTE of ``folio``, without a flush; return how many were young.
+        """Clear the young bit of every PTE of ``folio``, without a flush; return how many were
+        young.
 
-        The caller holds a reference. A file folio is locked, or taken for young if somebody else has locked it. An
-        anonymous folio's anon_vma is trusted only while the folio is mapped, which is asked again under its lock
-        (folio_lock_anon_vma_read).
+        The caller holds a reference. A file folio is locked, or taken for young if somebody else
+        has locked it. An anonymous folio's anon_vma is trusted only while the folio is mapped,
+        which is asked again under its lock (folio_lock_anon_vma_read).
         """
         anon = self.page_mapping[folio] & MAPPING_ANON
         lock, index = (self.anon_vma_lock if anon else self.i_mmap_lock), (self.page_mapping[folio] >> 1) - 1

@@ -1,9 +1,11 @@
 """Putting pages: LRU batches, swap.c and swap_state.c (mm/, v6.9).
 
-``free_pages_and_swap_cache`` takes gather words; each folio's references are put in one step, and whoever reaches 0
-frees. Per-CPU LRU batches hold a reference per folio and are drained by their own CPU only.
+``free_pages_and_swap_cache`` takes gather words; each folio's references are put in one step, and
+whoever reaches 0 frees. Per-CPU LRU batches hold a reference per folio and are drained by their own
+CPU only.
 
-Left out: LRU lists as such (a folio is on the LRU or not), mlock, ageing beyond PG_referenced and PG_active.
+Left out: LRU lists as such (a folio is on the LRU or not), mlock, ageing beyond PG_referenced and
+PG_active.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ FOLIO_PUT = site("folio_put", "put reference")
 
 
 class Swap(Component):
-    """Reference drops, and the LRU batches: ``lru_batch`` (to add) and ``act_batch`` (to activate), per CPU."""
+    """Reference drops, and the LRU batches: ``lru_batch`` (to add) and ``act_batch`` (to activate),
+    per CPU.
+    """
 
     name = "swap"
 
@@ -113,7 +117,9 @@ class Swap(Component):
     # -- LRU batches -----------------------------------------------------------------------------------------------
 
     async def folio_add_lru(self, cpu: int, folio: int) -> None:
-        """Put a fresh folio on its way to the LRU: a large one at once, a small one through the CPU's batch."""
+        """Put a fresh folio on its way to the LRU: a large one at once, a small one through the
+        CPU's batch.
+        """
         await self.m.add(GET_LRU, self.page_ref, folio, 1, LRU)
         if self._add(self.lru_batch, self.lru_nr, cpu, folio) or self.page_order[folio]:
             await self._drain(cpu, self.lru_batch, self.lru_nr, self.page_lru, SET_LRU)

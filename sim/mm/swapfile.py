@@ -1,4 +1,6 @@
-"""Swap slots (mm/swapfile.c, v6.9), as far as zapping needs them: setup plants entries, a zap frees them."""
+"""Swap slots (mm/swapfile.c, v6.9), as far as zapping needs them: setup plants entries, a zap frees
+them.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +26,8 @@ class Swapfile(Component):
         await self.m.add(FREE, self.swap_map, slot, -1)
 
     async def free_swap_and_cache_nr(self, slot: int, nr: int) -> None:
-        """Drop the counts of ``nr`` entries on as many consecutive slots (6.10; before, ``nr`` is always 1)."""
+        """Drop the counts of ``nr`` entries on as many consecutive slots (6.10; before, ``nr`` is
+        always 1).
+        """
         for k in range(nr):
             await self.free_swap_and_cache(slot + k)

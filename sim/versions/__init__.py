@@ -1,7 +1,8 @@
 """The kernel versions that the model has: which components each replaces or adds.
 
-6.9 is the components themselves (``sim/*.py``). Another version is a module here with subclasses of those that differ, or a
-package with a file for each, under its kernel name; what differs by architecture too is data of the profile (``Profile.versions``).
+6.9 is the components themselves (``sim/*.py``). Another version is a module here with subclasses of
+those that differ, or a package with a file for each, under its kernel name; what differs by
+architecture too is data of the profile (``Profile.versions``).
 """
 
 from __future__ import annotations
@@ -9,7 +10,11 @@ from __future__ import annotations
 from sim.core.component import Component
 from sim.versions import perpage, v6_18
 
-VERSIONS: dict[str, tuple[type[Component], ...]] = {"6.9": (), "6.9-perpage": perpage.COMPONENTS, "6.18": v6_18.COMPONENTS}
+VERSIONS: dict[str, tuple[type[Component], ...]] = {
+    "6.9": (),
+    "6.9-perpage": perpage.COMPONENTS,
+    "6.18": v6_18.COMPONENTS,
+}
 """What each version replaces or adds."""
 
 ABOUT = {

@@ -1,6 +1,8 @@
-"""6.9 without the series "mm/memory: optimize unmap/zap with PTE-mapped THP": one PTE at a time, one gather slot a page.
+"""6.9 without the series "mm/memory: optimize unmap/zap with PTE-mapped THP": one PTE at a time,
+one gather slot a page.
 
-The series' own baseline, and what the differential compares 6.9 with: the bodies of 6.8 in a kernel that is 6.9 otherwise.
+The series' own baseline, and what the differential compares 6.9 with: the bodies of 6.8 in a kernel
+that is 6.9 otherwise.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from sim.mm.mmu_gather import MmuGather
 
 
 class MemoryPerPage(Memory):
-    """6.9 without the series: one PTE at a time, one gather slot a page (the body of zap_pte_range in 6.8)."""
+    """6.9 without the series: one PTE at a time, one gather slot a page (the body of zap_pte_range
+    in 6.8).
+    """
 
     async def zap_present_ptes(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
         page, full = pte_pfn(pte), bool(self.gather_fullmm[zap.tlb])
@@ -44,7 +48,9 @@ class MemoryPerPage(Memory):
 
 
 class MmuGatherPerPage(MmuGather):
-    """6.9 without the series: every entry is one slot, and a batch is full when its last slot is used."""
+    """6.9 without the series: every entry is one slot, and a batch is full when its last slot is
+    used.
+    """
 
     entry_words = 1
 

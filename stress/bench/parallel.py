@@ -1,7 +1,9 @@
-"""How fast the parallel machine steps: one process and two, recorded and not, beside lockstep under pct, in one run.
+"""How fast the parallel machine steps: one process and two, recorded and not, beside lockstep under
+pct, in one run.
 
-The workload is the scenario ``sharers_at_work`` with many rounds: an address space per process, the folios of one file shared between
-them. Both configurations make the same steps; in the first one process has all the actors. No yields are injected.
+The workload is the scenario ``sharers_at_work`` with many rounds: an address space per process, the
+folios of one file shared between them. Both configurations make the same steps; in the first one
+process has all the actors. No yields are injected.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ async def bench_parallel(profile: str, kernel: str, catalogue: Catalogue) -> dic
 
 def measure(gang: Gang, runner: Runner, catalogue: Catalogue) -> dict[str, Any]:
     """Take every rate in turn, so that all see the same machine; the first round warms up."""
-    rates: dict[str, list[float]] = {name: [] for name in ("lockstep_pct", "one", "one_unrecorded", "two", "two_unrecorded")}
+    rates: dict[str, list[float]] = {
+        name: [] for name in ("lockstep_pct", "one", "one_unrecorded", "two", "two_unrecorded")
+    }
     switches, steps = 0, 0
     for turn in range(ROUNDS_MEASURED + 1):
         found = {"lockstep_pct": lockstep(runner, turn, catalogue)}
@@ -60,7 +64,10 @@ def measure(gang: Gang, runner: Runner, catalogue: Catalogue) -> dict[str, Any]:
         if turn:
             for name, rate in found.items():
                 rates[name].append(rate)
-    return summary(rates, runner) | {"switches_per_1000_steps": round(1000 * switches / steps, 1), "contended": contended(gang, runner)}
+    return summary(rates, runner) | {
+        "switches_per_1000_steps": round(1000 * switches / steps, 1),
+        "contended": contended(gang, runner),
+    }
 
 
 def lockstep(runner: Runner, seed: int, catalogue: Catalogue) -> float:
@@ -89,9 +96,14 @@ def summary(rates: dict[str, list[float]], runner: Runner) -> dict[str, Any]:
 
 
 def contended(gang: Gang, runner: Runner) -> dict[str, int]:
-    """Return the locations that processes met at the most often, by name, and how often their stripes were found held."""
+    """Return the locations that processes met at the most often, by name, and how often their
+    stripes were found held.
+    """
     fields = runner.arena.layout.fields
-    return {f"{fields[met.place >> FIELD_SHIFT & FIELD_MASK].name}[{met.place & INDEX_MASK}]": met.count for met in gang.board.met()[:CONTENDED_MAX]}
+    return {
+        f"{fields[met.place >> FIELD_SHIFT & FIELD_MASK].name}[{met.place & INDEX_MASK}]": met.count
+        for met in gang.board.met()[:CONTENDED_MAX]
+    }
 
 
 def text(data: dict[str, Any]) -> str:
@@ -100,8 +112,14 @@ def text(data: dict[str, Any]) -> str:
     for name, words in (("one", "one process"), ("two", "two processes")):
         recorded, bare = data[f"{name}_steps_per_s"], data[f"{name}_unrecorded_steps_per_s"]
         rows.append(f"  {words:<14} {recorded:>10,} steps/s recorded, {bare:>10,} not")
-    rows.append(f"  two over one: {data['two_over_one']:.2f} x; recording keeps {data['recording_keeps']:.0%} of the rate of two")
-    rows.append(f"  lockstep, pct  {data['lockstep_pct_steps_per_s']:>10,} steps/s: a process has {data['process_over_lockstep_pct']:.2f} x that")
+    rows.append(
+        f"  two over one: {data['two_over_one']:.2f} x; recording keeps {data['recording_keeps']:.0%} of the rate of two"
+    )
+    rows.append(
+        f"  lockstep, pct  {data['lockstep_pct_steps_per_s']:>10,} steps/s: a process has {data['process_over_lockstep_pct']:.2f} x that"
+    )
     met = ", ".join(f"{name} {count}" for name, count in data["contended"].items()) or "none"
-    rows.append(f"  {data['switches_per_1000_steps']:.0f} switches between processes per 1,000 recorded steps; stripes found held: {met}")
+    rows.append(
+        f"  {data['switches_per_1000_steps']:.0f} switches between processes per 1,000 recorded steps; stripes found held: {met}"
+    )
     return "\n".join(rows)

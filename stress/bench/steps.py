@@ -1,7 +1,9 @@
-"""How fast is it? Steps and executions per second, checkers on, beside what trio's own loop does in the same run.
+"""How fast is it? Steps and executions per second, checkers on, beside what trio's own loop does in
+the same run.
 
-The yardstick is a bare ring of trio tasks that hand the turn on with ``reschedule`` and ``wait_task_rescheduled``, as many as
-the scenario has actors: the least that a tester on trio's loop would pay for each step.
+The yardstick is a bare ring of trio tasks that hand the turn on with ``reschedule`` and
+``wait_task_rescheduled``, as many as the scenario has actors: the least that a tester on trio's
+loop would pay for each step.
 """
 
 from __future__ import annotations
@@ -78,7 +80,9 @@ async def ring(tasks: int, seconds: float) -> float:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is measured: the extremes of these scenarios, on a profile, under a kernel; ``seconds`` is for each measurement."""
+    """What is measured: the extremes of these scenarios, on a profile, under a kernel; ``seconds``
+    is for each measurement.
+    """
 
     scenarios: tuple[str, ...]
     profile: str
@@ -116,7 +120,9 @@ async def extremes(chosen: Selection, catalogue: Catalogue) -> dict[str, Case]:
 
 
 def rate(runner: Runner, strategy: str, seconds: float, catalogue: Catalogue) -> tuple[float, float]:
-    """Return (executions, steps) per second: restore, execution, step-time checks and audit, as a campaign runs them."""
+    """Return (executions, steps) per second: restore, execution, step-time checks and audit, as a
+    campaign runs them.
+    """
     chooser = catalogue.strategy(strategy)
     executions = steps = 0
     began = now = perf_counter()
@@ -128,7 +134,9 @@ def rate(runner: Runner, strategy: str, seconds: float, catalogue: Catalogue) ->
 
 
 def stepping(runner: Runner, strategy: str, seconds: float, catalogue: Catalogue) -> float:
-    """Return steps per second of executions without their final audit: ledger and step-time checks are on."""
+    """Return steps per second of executions without their final audit: ledger and step-time checks
+    are on.
+    """
     chooser = catalogue.strategy(strategy)
     executions = steps = 0
     began = now = perf_counter()
@@ -140,7 +148,9 @@ def stepping(runner: Runner, strategy: str, seconds: float, catalogue: Catalogue
 
 
 async def measure(case: Case, seconds: float, catalogue: Catalogue) -> dict[str, Any]:
-    """Return the rates of one case under each strategy, and of the ring in between, so that both see the same machine."""
+    """Return the rates of one case under each strategy, and of the ring in between, so that both
+    see the same machine.
+    """
     async with open_runner(case, catalogue=catalogue) as runner:
         actors = len(runner.actors)
         rings, found = [], {name: [rate(runner, name, seconds / 4, catalogue)] for name in STRATEGIES}
@@ -171,7 +181,9 @@ async def measure(case: Case, seconds: float, catalogue: Catalogue) -> dict[str,
 
 
 def throughput(case: Case, workers: int, seconds: float, spec: str) -> dict[str, Any]:
-    """Return the executions per second of a campaign without twins, measured once its workers are warm."""
+    """Return the executions per second of a campaign without twins, measured once its workers are
+    warm.
+    """
     settings = Settings(1, (case.scenario,), (case.profile,), SMALL, case.kernel, strategy="random")
     marks: list[tuple[float, int, int]] = []
 
@@ -206,5 +218,13 @@ def bench_steps(selection: Selection, catalogue: Catalogue, spec: str) -> dict[s
     case = chosen["smallest"]
     campaign = [throughput(case, workers, max(2.0, 2 * seconds), spec) for workers in (1, 2)]
     one, two = (row["executions_per_s"] for row in campaign)
-    together = None if why_not() or spec != DEFAULT_CATALOGUE else trio.run(bench_parallel, selection.profile, selection.kernel, catalogue)
-    return {**data, "parallel": together, "campaign": {"scenario": case.scenario, "rates": campaign, "two_over_one": round(two / one, 2) if one else 0.0}}
+    together = (
+        None
+        if why_not() or spec != DEFAULT_CATALOGUE
+        else trio.run(bench_parallel, selection.profile, selection.kernel, catalogue)
+    )
+    return {
+        **data,
+        "parallel": together,
+        "campaign": {"scenario": case.scenario, "rates": campaign, "two_over_one": round(two / one, 2) if one else 0.0},
+    }

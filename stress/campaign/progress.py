@@ -1,4 +1,6 @@
-"""How a campaign goes, on standard error: a live table on a terminal, elsewhere a key=value line every ten seconds."""
+"""How a campaign goes, on standard error: a live table on a terminal, elsewhere a key=value line
+every ten seconds.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ LIVE_SECONDS = 0.25
 
 
 def metrics(campaign: Campaign) -> dict[str, object]:
-    """Return what is shown, in order: declared here once, for both forms. Of this run, but for the sketch and the failures."""
+    """Return what is shown, in order: declared here once, for both forms.
+
+    Of this run, but for the sketch and the failures.
+    """
     elapsed = max(campaign.elapsed_s, 1e-9)
     now = {index: process.pulse.held for index, process in sorted(campaign.fleet.processes.items())}
     cases = [campaign.cases[held[0]] for held in now.values() if held is not None]
@@ -60,5 +65,9 @@ def _table(campaign: Campaign) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, value in metrics(campaign).items():
         style = "bold red" if name in ("failures", "worker_deaths") and value else ""
-        table.add_row(name.replace("_per_s", "/s").removesuffix("_s").replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value), style=style)
+        table.add_row(
+            name.replace("_per_s", "/s").removesuffix("_s").replace("_", " "),
+            f"{value:,}" if isinstance(value, int) else str(value),
+            style=style,
+        )
     return table

@@ -1,8 +1,10 @@
-"""A results directory: a campaign's SQLite file, and one folder per failure signature (docs/file-formats.md).
+"""A results directory: a campaign's SQLite file, and one folder per failure signature
+(docs/file-formats.md).
 
-One process writes it, the supervisor, which holds a lock on it as long as it lives. Everything that a batch of executions
-has brought is one transaction, and a failure's folder is complete before the row that names it, so that whatever is
-killed whenever, what was recorded stays and what was not is known by its open lease.
+One process writes it, the supervisor, which holds a lock on it as long as it lives. Everything that
+a batch of executions has brought is one transaction, and a failure's folder is complete before the
+row that names it, so that whatever is killed whenever, what was recorded stays and what was not is
+known by its open lease.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ CREATE TABLE sessions (id INTEGER PRIMARY KEY, elapsed_s REAL NOT NULL, executio
 
 @dataclass(frozen=True)
 class CaseRow:
-    """What an execution is an execution of, but for kernel and faults, which the whole campaign shares."""
+    """What an execution is an execution of, but for kernel and faults, which the whole campaign
+    shares.
+    """
 
     scenario: str
     profile: str
@@ -80,7 +84,10 @@ class CaseRow:
 
 @dataclass
 class Failure:
-    """One failing execution. ``trace`` is None where the worker has sent one of this signature already."""
+    """One failing execution.
+
+    ``trace`` is None where the worker has sent one of this signature already.
+    """
 
     signature: str
     checker: str
@@ -95,12 +102,17 @@ class Failure:
 
 
 TOGETHER = ("runs", "steps", "switches", "pauses")
-"""What is counted of the parallel machine: runs, recorded steps, how often the next was another process's, moments at which all stood still."""
+"""What is counted of the parallel machine: runs, recorded steps, how often the next was another
+process's, moments at which all stood still.
+"""
 
 
 @dataclass
 class Batch:
-    """What a stretch of a lease has brought. ``done`` executions from the lease's first on are accounted for."""
+    """What a stretch of a lease has brought.
+
+    ``done`` executions from the lease's first on are accounted for.
+    """
 
     executions: int = 0
     steps: int = 0
@@ -123,8 +135,8 @@ class Store:
     def __init__(self, directory: Path, settings: Mapping[str, Any]) -> None:
         """Open ``directory``, or make it. ``settings`` must be those that it was made with.
 
-        Raises UsageError if the directory is not a campaign's, or one of other settings or another version, and
-        StorageError if it cannot be written or another campaign is at work in it.
+        Raises UsageError if the directory is not a campaign's, or one of other settings or another
+        version, and StorageError if it cannot be written or another campaign is at work in it.
         """
         self.directory = directory
         self._lock = _locked(directory)
@@ -217,23 +229,39 @@ class Store:
         with self.writing() as db:
             for row in rows:
                 if row.key not in self.cases:
-                    values = (row.key, row.scenario, row.profile, row.geometry, json.dumps(dict(row.params), sort_keys=True))
-                    cursor = db.execute("INSERT INTO cases (key, scenario, profile, geometry, params) VALUES (?, ?, ?, ?, ?)", values)
+                    values = (
+                        row.key,
+                        row.scenario,
+                        row.profile,
+                        row.geometry,
+                        json.dumps(dict(row.params), sort_keys=True),
+                    )
+                    cursor = db.execute(
+                        "INSERT INTO cases (key, scenario, profile, geometry, params) VALUES (?, ?, ?, ?, ?)", values
+                    )
                     self.cases[row.key] = int(cursor.lastrowid or 0)
 
     def resume(self) -> dict[tuple[int, bool], tuple[int, int]]:
-        """Mark leases that nobody holds any more as torn; return per case and machine the next unused seed and the leases so far."""
+        """Mark leases that nobody holds any more as torn; return per case and machine the next
+        unused seed and the leases so far.
+        """
         after = "MAX(CASE state WHEN 'done' THEN first + done ELSE first + count END)"
         with self.writing() as db:
             db.execute("UPDATE leases SET state = 'torn' WHERE state = 'open'")
-            rows = db.execute(f"SELECT case_id, strategy = 'parallel', {after}, COUNT(*) FROM leases GROUP BY case_id, strategy = 'parallel'")
+            rows = db.execute(
+                f"SELECT case_id, strategy = 'parallel', {after}, COUNT(*) FROM leases GROUP BY case_id, strategy = 'parallel'"
+            )
             return {(case, bool(together)): (after, leases) for case, together, after, leases in rows}
 
     def open_lease(self, case: int, strategy: str, first: int, count: int) -> int:
-        """Record that seeds ``first`` to ``first + count - 1`` are handed out; return the lease's number."""
+        """Record that seeds ``first`` to ``first + count - 1`` are handed out; return the lease's
+        number.
+        """
         with self.writing() as db:
             values = (case, strategy, first, count)
-            cursor = db.execute("INSERT INTO leases (case_id, strategy, first, count, state) VALUES (?, ?, ?, ?, 'open')", values)
+            cursor = db.execute(
+                "INSERT INTO leases (case_id, strategy, first, count, state) VALUES (?, ?, ?, ?, 'open')", values
+            )
             return int(cursor.lastrowid or 0)
 
     def record(self, lease: int, batch: Batch, last: bool) -> None:
@@ -242,7 +270,10 @@ class Store:
             case, strategy = db.execute("SELECT case_id, strategy FROM leases WHERE id = ?", (lease,)).fetchone()
             for failure in batch.failures:
                 self._fail(db, case, failure)
-            db.execute("UPDATE leases SET done = done + ?, state = ? WHERE id = ?", (batch.executions, "done" if last else "open", lease))
+            db.execute(
+                "UPDATE leases SET done = done + ?, state = ? WHERE id = ?",
+                (batch.executions, "done" if last else "open", lease),
+            )
             self._count(db, case, strategy, batch)
 
     def tear(self, lease: int) -> None:
@@ -264,9 +295,13 @@ class Store:
             )
         profile = db.execute("SELECT profile FROM cases WHERE id = ?", (case,)).fetchone()[0]
         add = " ON CONFLICT DO UPDATE SET count = count + excluded.count"
-        db.executemany("INSERT INTO visits VALUES (?, ?, ?)" + add, [(site, profile, n) for site, n in batch.visits.items()])
+        db.executemany(
+            "INSERT INTO visits VALUES (?, ?, ?)" + add, [(site, profile, n) for site, n in batch.visits.items()]
+        )
         db.executemany("INSERT INTO pairs VALUES (?, ?, ?)" + add, [(*pair, n) for pair, n in batch.pairs.items()])
-        db.executemany("INSERT INTO conflicts VALUES (?, ?, ?)" + add, [(*pair, n) for pair, n in batch.conflicts.items()])
+        db.executemany(
+            "INSERT INTO conflicts VALUES (?, ?, ?)" + add, [(*pair, n) for pair, n in batch.conflicts.items()]
+        )
         fresh = [value for value in batch.schedules if self.sketch.add(value)]
         db.executemany("INSERT OR IGNORE INTO schedules VALUES (?)", [(value,) for value in fresh])
         if fresh and len(self.sketch.kept) == SKETCH_MAX:
@@ -284,17 +319,31 @@ class Store:
         if known is None:
             scenario, profile = db.execute("SELECT scenario, profile FROM cases WHERE id = ?", (case,)).fetchone()
             trace = self._keep(failure)
-            values = (failure.signature, failure.kind, failure.checker, failure.title, scenario, profile, failure.strategy, failure.seed, trace)
+            values = (
+                failure.signature,
+                failure.kind,
+                failure.checker,
+                failure.title,
+                scenario,
+                profile,
+                failure.strategy,
+                failure.seed,
+                trace,
+            )
             db.execute("INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         add = " ON CONFLICT DO UPDATE SET count = count + excluded.count"
         db.execute("INSERT INTO failure_cases VALUES (?, ?, ?)" + add, (failure.signature, case, failure.count))
 
     def _keep(self, failure: Failure) -> str:
-        """Write the failure's folder; return the trace's path below the directory, or nothing if it has no trace."""
+        """Write the failure's folder; return the trace's path below the directory, or nothing if it
+        has no trace.
+        """
         name = f"{FAILURES}/{failure.signature}"
         folder = self.directory / name
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "environment.json", json.dumps(failure.environment, indent=1, sort_keys=True).encode() + b"\n")
+        write_atomically(
+            folder / "environment.json", json.dumps(failure.environment, indent=1, sort_keys=True).encode() + b"\n"
+        )
         write_atomically(folder / "report.txt", failure.report.encode())
         if failure.trace is None:
             return ""
@@ -306,43 +355,66 @@ class Store:
         case, seed = held or (None, None)
         with self.writing() as db:
             values = (worker, pid, case, seed, exit_status, unrecorded)
-            db.execute("INSERT INTO deaths (worker, pid, case_id, seed, exit_status, unrecorded) VALUES (?, ?, ?, ?, ?, ?)", values)
+            db.execute(
+                "INSERT INTO deaths (worker, pid, case_id, seed, exit_status, unrecorded) VALUES (?, ?, ?, ?, ?, ?)",
+                values,
+            )
 
     def twin(self, case: int, seed: int, first: str, second: str) -> None:
         """Record that an execution was run twice, and the digests that it had."""
         with self.writing() as db:
             values = (case, seed, first == second, first, second)
-            db.execute("INSERT INTO twins (case_id, seed, same, first_digest, second_digest) VALUES (?, ?, ?, ?, ?)", values)
+            db.execute(
+                "INSERT INTO twins (case_id, seed, same, first_digest, second_digest) VALUES (?, ?, ?, ?, ?)", values
+            )
 
     def begin_session(self) -> int:
-        """Record that the campaign is run (again); return the number of this run. One that was killed stays ``killed``."""
+        """Record that the campaign is run (again); return the number of this run.
+
+        One that was killed stays ``killed``.
+        """
         with self.writing() as db:
-            return int(db.execute("INSERT INTO sessions (elapsed_s, executions, ended) VALUES (0, 0, 'killed')").lastrowid or 0)
+            return int(
+                db.execute("INSERT INTO sessions (elapsed_s, executions, ended) VALUES (0, 0, 'killed')").lastrowid or 0
+            )
 
     def note_session(self, session: int, elapsed_s: float, executions: int, ended: str = "killed") -> None:
         """Record how far this run is, and, at its end, how it ended."""
         with self.writing() as db:
-            db.execute("UPDATE sessions SET elapsed_s = ?, executions = ?, ended = ? WHERE id = ?", (elapsed_s, executions, ended, session))
+            db.execute(
+                "UPDATE sessions SET elapsed_s = ?, executions = ?, ended = ? WHERE id = ?",
+                (elapsed_s, executions, ended, session),
+            )
 
 
 def _locked(directory: Path) -> int:
-    """Make ``directory`` and lock it for this process; return the lock's descriptor, which no child inherits."""
+    """Make ``directory`` and lock it for this process; return the lock's descriptor, which no child
+    inherits.
+    """
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory}: not a directory; --dir wants one, existing or new")
     try:
-        if directory.exists() and not (directory / DATABASE).exists() and {entry.name for entry in directory.iterdir()} - {LOCK}:
+        if (
+            directory.exists()
+            and not (directory / DATABASE).exists()
+            and {entry.name for entry in directory.iterdir()} - {LOCK}
+        ):
             raise UsageError(f"{directory}: holds something else, and no campaign; give --dir a directory of its own")
         directory.mkdir(parents=True, exist_ok=True)
         fd = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except NotADirectoryError as error:
-        raise UsageError(f"{directory}: a part of this path is not a directory; --dir wants one, existing or new") from error
+        raise UsageError(
+            f"{directory}: a part of this path is not a directory; --dir wants one, existing or new"
+        ) from error
     except OSError as error:
         raise _storage_error(directory, error) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(fd)
-        raise StorageError(f"{directory}: another campaign is at work in it; wait for its end, or give --dir another directory") from error
+        raise StorageError(
+            f"{directory}: another campaign is at work in it; wait for its end, or give --dir another directory"
+        ) from error
     return fd
 
 
@@ -364,7 +436,10 @@ def _remedy(error: Exception) -> str:
 
 
 def peek(directory: Path) -> dict[str, Any] | None:
-    """Return the settings of the campaign in ``directory``, or None if there is none yet. Raises as :class:`Store` does."""
+    """Return the settings of the campaign in ``directory``, or None if there is none yet.
+
+    Raises as :class:`Store` does.
+    """
     if not (directory / DATABASE).exists():
         return None
     with Store(directory, {}) as store:

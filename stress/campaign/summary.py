@@ -16,7 +16,9 @@ def summary(store: Store, sites: list[str]) -> dict[str, Any]:
     """Return the summary as plain data; ``sites`` are the names of all sites that the workers know."""
     one = store.db.execute
     settings = store.settings()
-    executions, steps, inconclusive = one("SELECT TOTAL(executions), TOTAL(steps), TOTAL(inconclusive) FROM counters").fetchone()
+    executions, steps, inconclusive = one(
+        "SELECT TOTAL(executions), TOTAL(steps), TOTAL(inconclusive) FROM counters"
+    ).fetchone()
     elapsed, sessions = one("SELECT TOTAL(elapsed_s), COUNT(*) FROM sessions").fetchone()
     reached = {row[0] for row in one("SELECT DISTINCT site FROM visits")}
     return {
@@ -26,16 +28,28 @@ def summary(store: Store, sites: list[str]) -> dict[str, Any]:
         "elapsed_s": round(elapsed, 3),
         "executions_per_s": round(executions / elapsed, 1) if elapsed else 0.0,
         "steps_per_s": round(steps / elapsed, 1) if elapsed else 0.0,
-        **{name: settings[name] for name in ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "faults")},
+        **{
+            name: settings[name]
+            for name in ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "faults")
+        },
         "machines": machines(store),
         "violations": violations(store),
         "cells": cells(store),
-        "pairs": {f"{first} / {second}": count for first, second, count in one("SELECT first, second, count FROM pairs ORDER BY count DESC, first, second")},
+        "pairs": {
+            f"{first} / {second}": count
+            for first, second, count in one("SELECT first, second, count FROM pairs ORDER BY count DESC, first, second")
+        },
         "conflicts": one("SELECT COUNT(*) FROM conflicts").fetchone()[0],
         "distinct_schedules": store.sketch.estimate(),
         "sites_reached": len(reached),
         "sites_unreached": sorted(set(sites) - reached),
-        "twins": dict(zip(("run", "differing"), one("SELECT COUNT(*), COUNT(*) FILTER (WHERE NOT same) FROM twins").fetchone(), strict=True)),
+        "twins": dict(
+            zip(
+                ("run", "differing"),
+                one("SELECT COUNT(*), COUNT(*) FILTER (WHERE NOT same) FROM twins").fetchone(),
+                strict=True,
+            )
+        ),
         "worker_deaths": deaths(store),
         "unrecorded": unrecorded(store),
         "sessions": sessions,
@@ -47,12 +61,24 @@ def machines(store: Store) -> dict[str, dict[str, float]]:
     """Return what each machine has done. ``share`` is of the workers' time."""
     found: dict[str, dict[str, float]] = {}
     total = store.db.execute("SELECT TOTAL(busy_s) FROM counters").fetchone()[0]
-    rows = store.db.execute("SELECT strategy = 'parallel', TOTAL(executions), TOTAL(steps), TOTAL(busy_s) FROM counters GROUP BY strategy = 'parallel'")
+    rows = store.db.execute(
+        "SELECT strategy = 'parallel', TOTAL(executions), TOTAL(steps), TOTAL(busy_s) FROM counters GROUP BY strategy = 'parallel'"
+    )
     for together, executions, steps, busy in rows:
-        found["parallel" if together else "lockstep"] = {"executions": int(executions), "steps": int(steps), "share": round(busy / total, 3) if total else 0.0}
-    steps, switches, pauses = store.db.execute("SELECT TOTAL(steps), TOTAL(switches), TOTAL(pauses) FROM together").fetchone()
+        found["parallel" if together else "lockstep"] = {
+            "executions": int(executions),
+            "steps": int(steps),
+            "share": round(busy / total, 3) if total else 0.0,
+        }
+    steps, switches, pauses = store.db.execute(
+        "SELECT TOTAL(steps), TOTAL(switches), TOTAL(pauses) FROM together"
+    ).fetchone()
     if "parallel" in found:
-        found["parallel"] |= {"processes": PROCESSES, "switches_per_1000_steps": round(1000 * switches / steps, 1) if steps else 0.0, "pauses": int(pauses)}
+        found["parallel"] |= {
+            "processes": PROCESSES,
+            "switches_per_1000_steps": round(1000 * switches / steps, 1) if steps else 0.0,
+            "pauses": int(pauses),
+        }
     return found
 
 
@@ -68,7 +94,8 @@ def violations(store: Store) -> list[dict[str, Any]]:
         failure["trace"] = str(store.directory / failure["trace"]) if failure["trace"] else None
         failure["profiles"] = dict(
             store.db.execute(
-                "SELECT profile, SUM(count) FROM failure_cases JOIN cases ON id = case_id WHERE signature = ? GROUP BY profile", (failure["signature"],)
+                "SELECT profile, SUM(count) FROM failure_cases JOIN cases ON id = case_id WHERE signature = ? GROUP BY profile",
+                (failure["signature"],),
             )
         )
     return found
@@ -128,7 +155,9 @@ def text(data: dict[str, Any]) -> str:
         held = f"{death['scenario']} on {death['profile']}, seed {death['seed']}" if death["scenario"] else "nothing"
         lines.append(f"worker {death['worker']} died with status {death['exit_status']}; it held {held}")
     for found in data["violations"]:
-        lines.append(f"{found['count']:>8} x {found['signature']}  {found['checker']} {found['title']}: {found['scenario']} on {', '.join(found['profiles'])}")
+        lines.append(
+            f"{found['count']:>8} x {found['signature']}  {found['checker']} {found['title']}: {found['scenario']} on {', '.join(found['profiles'])}"
+        )
         if found["trace"]:
             lines.append(f"           zapstress show {found['trace']}")
     lines.append("no violation" if not data["violations"] else f"{len(data['violations'])} signatures")

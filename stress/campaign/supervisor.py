@@ -1,8 +1,9 @@
 """The supervisor of a campaign: hands out leases, records what comes back, and ends in good order.
 
-Everything that is known is in the results directory (:mod:`stress.campaign.store`); what is in memory here can be lost at any moment,
-and a campaign goes on from its directory. A share of the executions is run a second time in another worker, which has another
-hash seed: if the digests differ, something other than the tapes decides, and that is a verdict of its own.
+Everything that is known is in the results directory (:mod:`stress.campaign.store`); what is in
+memory here can be lost at any moment, and a campaign goes on from its directory. A share of the
+executions is run a second time in another worker, which has another hash seed: if the digests
+differ, something other than the tapes decides, and that is a verdict of its own.
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ class Budget:
 
 
 class Campaign:
-    """One run of a campaign over an open store. ``ended`` says how it ended: done, found, interrupted or failed."""
+    """One run of a campaign over an open store.
+
+    ``ended`` says how it ended: done, found, interrupted or failed.
+    """
 
     def __init__(self, store: Store, settings: Settings, budget: Budget, catalogue: str = DEFAULT_CATALOGUE) -> None:
         self.store, self.settings, self.budget = store, settings, budget
@@ -107,7 +111,9 @@ class Campaign:
             return self.twins[worker].popleft()
         if self._exhausted() or worker >= self.budget.workers:
             return None
-        plan, lease = next(((plan, lease) for plan in self._turns(worker) if (lease := plan.lease(worker)) is not None), (None, None))
+        plan, lease = next(
+            ((plan, lease) for plan in self._turns(worker) if (lease := plan.lease(worker)) is not None), (None, None)
+        )
         if plan is None or lease is None:
             return None
         number = lease.entry.number
@@ -150,7 +156,9 @@ class Campaign:
             self.store.died(worker, pid, (order["number"], seed), status, 0)
         other = (worker + 1) % len(self.twins)
         for twin in answer["twins"]:
-            self.twins[other].append({**{name: order[name] for name in ("number", "case", "strategy", "options")}, **twin, "do": "twin"})
+            self.twins[other].append(
+                {**{name: order[name] for name in ("number", "case", "strategy", "options")}, **twin, "do": "twin"}
+            )
         if answer["last"]:
             self._close(order)
         return bool(answer["last"])
@@ -169,7 +177,10 @@ class Campaign:
         self._close(order, torn=True)
 
     def _turns(self, worker: int) -> list[Plan]:
-        """Return the plans that the worker may serve, the one whose turn it is first. Gangs share the cores: one worker has one."""
+        """Return the plans that the worker may serve, the one whose turn it is first.
+
+        Gangs share the cores: one worker has one.
+        """
         if len(self.plans) < 2:
             return self.plans
         if worker:
@@ -211,7 +222,9 @@ class Campaign:
         self.fleet.wake()
 
     async def run(self, progress: Callable[[Campaign], Any] | None = None) -> None:
-        """Go on until the budget is spent; ``progress`` is an async function that shows how it goes."""
+        """Go on until the budget is spent; ``progress`` is an async function that shows how it
+        goes.
+        """
         self.ended = "done"
         try:
             async with trio.open_nursery() as nursery:
@@ -251,8 +264,18 @@ class Campaign:
 
 
 def plans_of(settings: Settings, budget: Budget) -> list[Plan]:
-    """Return a plan per machine: lockstep's, the parallel machine's. With both, a quarter of the executions is the parallel machine's."""
-    machines, left = [together for name, together in (("lockstep", False), ("parallel", True)) if settings.machine in (name, "both")], budget.executions
+    """Return a plan per machine: lockstep's, the parallel machine's.
+
+    With both, a quarter of the executions is the parallel machine's.
+    """
+    machines, left = (
+        [
+            together
+            for name, together in (("lockstep", False), ("parallel", True))
+            if settings.machine in (name, "both")
+        ],
+        budget.executions,
+    )
     if len(machines) == 1 or left is None:
         return [Plan(settings, left, budget.workers, together=together) for together in machines]
     together = left // 4
@@ -311,7 +334,9 @@ def nondeterminism(order: Order, answer: Order) -> Failure:
         "  Something besides the tapes decides: iteration over a set, a hash, a clock, an id, or state outside the arena.\n"
     )
     trace = base64.b64decode(answer["trace"])
-    return Failure(name, "nondeterminism", "nondeterminism", order["strategy"], order["seed"], trace, report, kind="nondeterminism")
+    return Failure(
+        name, "nondeterminism", "nondeterminism", order["strategy"], order["seed"], trace, report, kind="nondeterminism"
+    )
 
 
 def run_campaign(
@@ -321,7 +346,10 @@ def run_campaign(
     catalogue: str = DEFAULT_CATALOGUE,
     progress: Callable[[Campaign], Any] | None = None,
 ) -> dict[str, Any]:
-    """Run (or resume) a campaign in ``directory``; return its summary. Raises ZapstressError where there is none."""
+    """Run (or resume) a campaign in ``directory``; return its summary.
+
+    Raises ZapstressError where there is none.
+    """
     with Store(directory, settings.plain()) as store:
         campaign = Campaign(store, settings, budget, catalogue)
         trio.run(campaign.run, progress)

@@ -13,11 +13,21 @@ SECONDS = 1.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("what", choices=("steps", "zap"), help="steps: step rates; zap: the bulk munmap table (not in this version)")
+    parser.add_argument(
+        "what", choices=("steps", "zap"), help="steps: step rates; zap: the bulk munmap table (not in this version)"
+    )
     parser.add_argument("--profile", default="x86-64", metavar="NAME", help="default: %(default)s")
-    parser.add_argument("--scenario", nargs="+", action="extend", metavar="NAME", help="the smallest and the largest of these (default: of all)")
+    parser.add_argument(
+        "--scenario",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help="the smallest and the largest of these (default: of all)",
+    )
     parser.add_argument("--kernel", default="6.9", metavar="VERSION|FILE.py:CLASS", help="default: %(default)s")
-    parser.add_argument("--seconds", type=float, default=SECONDS, metavar="S", help="per measurement (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS, metavar="S", help="per measurement (default: %(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
 
     known = args.catalogue.scenarios()
     scenarios = tuple(choose("scenario", name, known) for name in args.scenario or known)
-    data = bench_steps(Selection(scenarios, args.profile, args.kernel, args.seconds), args.catalogue, spec_of(args.catalogue))
+    data = bench_steps(
+        Selection(scenarios, args.profile, args.kernel, args.seconds), args.catalogue, spec_of(args.catalogue)
+    )
     put_json(data) if args.json else put(text(data))
     return CLEAN
 
@@ -56,6 +68,9 @@ def text(data: dict[str, Any]) -> str:
 
         out.append(parallel_text(data["parallel"]))
     campaign = data["campaign"]
-    rates = ", ".join(f"{row['workers']} worker{'s' * (row['workers'] > 1)} {row['executions_per_s']:,.0f} executions/s" for row in campaign["rates"])
+    rates = ", ".join(
+        f"{row['workers']} worker{'s' * (row['workers'] > 1)} {row['executions_per_s']:,.0f} executions/s"
+        for row in campaign["rates"]
+    )
     out.append(f"campaign of {campaign['scenario']}: {rates}: {campaign['two_over_one']:.2f} x")
     return "\n".join(out)

@@ -33,18 +33,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--scenario", nargs="+", action="extend", metavar="NAME", help="only these scenarios (default: all)")
     add("--profile", nargs="+", action="extend", metavar="NAME", help="only these architecture profiles (default: all)")
-    add("--geometry", choices=("small", "real"), help="sizes of tables and batches (default: small, with a share of real)")
-    add("--kernel", metavar="VERSION|FILE.py:CLASS", help="the kernel, or a component of your own in the default one (default: 6.9)")
+    add(
+        "--geometry",
+        choices=("small", "real"),
+        help="sizes of tables and batches (default: small, with a share of real)",
+    )
+    add(
+        "--kernel",
+        metavar="VERSION|FILE.py:CLASS",
+        help="the kernel, or a component of your own in the default one (default: 6.9)",
+    )
     add("--fault", nargs="+", action="extend", metavar="ID", help="put these faults in")
     add("--strategy", metavar="NAME", help="default: portfolio, which takes random, pct and round-robin in turn")
     add("--depth", type=positive, metavar="N", help="of pct: bugs of depth N (default: drawn for each execution)")
-    add("--machine", choices=("lockstep", "parallel", "both"), help="default: both where there are cores for it and numba, else lockstep")
+    add(
+        "--machine",
+        choices=("lockstep", "parallel", "both"),
+        help="default: both where there are cores for it and numba, else lockstep",
+    )
     add("--seed", type=seed, metavar="N", help="default: drawn, and printed")
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--duration", type=duration, metavar="TIME", help="how long, as 60s, 5m or 2h (default: 60s)")
     budget.add_argument("--executions", type=positive, metavar="N", help="how many executions in this run")
     add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
-    add("--dir", type=directory, metavar="DIR", help=f"results; if it holds a campaign, go on with it (default: a new one in {RESULTS}/)")
+    add(
+        "--dir",
+        type=directory,
+        metavar="DIR",
+        help=f"results; if it holds a campaign, go on with it (default: a new one in {RESULTS}/)",
+    )
     add("--stop-on-first", action="store_true", help="end at the first failure")
 
 
@@ -100,14 +117,19 @@ def cores() -> int:
 
 
 def workers(settings: Settings) -> int:
-    """Return how many workers a campaign has unless it is told: the cores, less what a worker's processes take."""
+    """Return how many workers a campaign has unless it is told: the cores, less what a worker's
+    processes take.
+    """
     from stress.workers.leases import PROCESSES
 
     return max(1, cores() // PROCESSES) if settings.machine == "parallel" else cores()
 
 
 def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
-    """Return settings and directory. A directory that holds a campaign gives what the command line leaves open."""
+    """Return settings and directory.
+
+    A directory that holds a campaign gives what the command line leaves open.
+    """
     from stress.campaign.store import peek
 
     given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) is not None}
@@ -142,7 +164,9 @@ def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
     from stress.catalogue import choose, is_file, once
     from stress.workers.leases import PORTFOLIO, Settings
 
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()
+    }
     settings = Settings(**values)
     if settings.machine != "lockstep":
         together(settings)
@@ -164,13 +188,17 @@ def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
 
 
 def together(settings: Settings) -> None:
-    """Raise what keeps the parallel machine from being used: what is missing here, or a strategy, which it has none."""
+    """Raise what keeps the parallel machine from being used: what is missing here, or a strategy,
+    which it has none.
+    """
     from stress.parallel.gang import Missing, why_not
 
     if missing := why_not():
         raise Missing(missing)
     if settings.machine == "parallel" and settings.strategy != "portfolio":
-        raise UsageError("--strategy is lockstep's: on the parallel machine the cores decide; say --machine lockstep or leave the strategy out")
+        raise UsageError(
+            "--strategy is lockstep's: on the parallel machine the cores decide; say --machine lockstep or leave the strategy out"
+        )
 
 
 def machine_here() -> str:
@@ -181,13 +209,18 @@ def machine_here() -> str:
 
 
 def compose_one(settings: Settings, catalogue: Catalogue) -> None:
-    """Compose the kernel of the first case that there is. Raises what ``run`` would: a mistake in a component is told before any worker starts."""
+    """Compose the kernel of the first case that there is.
+
+    Raises what ``run`` would: a mistake in a component is told before any worker starts.
+    """
     from stress.workers.leases import rows_of
 
     row = rows_of(settings.scenarios, settings.profiles, settings.geometry or "small", catalogue, settings.kernel)[0][0]
     profile = catalogue.profile(row.profile).at(settings.kernel)
     world = catalogue.scenario_class(row.scenario)(profile, row.geometry, dict(row.params)).world()
-    catalogue.compose(profile=profile, geometry=row.geometry, kernel=settings.kernel, world=world, faults=settings.faults)
+    catalogue.compose(
+        profile=profile, geometry=row.geometry, kernel=settings.kernel, world=world, faults=settings.faults
+    )
 
 
 def new_directory(seed: int) -> Path:

@@ -1,4 +1,6 @@
-"""The model against the kernel that this machine runs: random programs in both, compared after every operation."""
+"""The model against the kernel that this machine runs: random programs in both, compared after
+every operation.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--executions", type=positive, default=EXECUTIONS, metavar="N", help="programs to run (default: %(default)s)")
     add("--seed", type=seed, default=SEED, metavar="N", help="of the first program (default: %(default)s)")
     add("--kernel", metavar="VERSION|FILE.py:CLASS", help="default: the model's nearest to the running kernel")
-    add("--fault", nargs="+", action="extend", metavar="ID", help="plant faults in the model, whose checkers are then not heard: a difference is to be found")
-    add("--configure-mthp", action="store_true", help="as root: switch each size of large folios on in turn (--racing: one), and put everything back")
+    add(
+        "--fault",
+        nargs="+",
+        action="extend",
+        metavar="ID",
+        help="plant faults in the model, whose checkers are then not heard: a difference is to be found",
+    )
+    add(
+        "--configure-mthp",
+        action="store_true",
+        help="as root: switch each size of large folios on in turn (--racing: one), and put everything back",
+    )
     add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
-    add("--dir", type=directory, default=Path(RESULTS, "conform"), metavar="DIR", help="where programs that differ are kept (default: %(default)s)")
-    add("--racing", type=positive, metavar="ROUNDS", help="race real threads this often (or --program, if it is a race); each end must be one of the model's")
+    add(
+        "--dir",
+        type=directory,
+        default=Path(RESULTS, "conform"),
+        metavar="DIR",
+        help="where programs that differ are kept (default: %(default)s)",
+    )
+    add(
+        "--racing",
+        type=positive,
+        metavar="ROUNDS",
+        help="race real threads this often (or --program, if it is a race); each end must be one of the model's",
+    )
     add("--program", type=Path, metavar="FILE", help="run this program alone, and print it")
 
 
@@ -64,7 +87,9 @@ def chosen(args: argparse.Namespace) -> int:
         return run_program(args, setting)
     if args.racing:
         return run_races(args, setting)
-    plan = Plan(setting, args.executions, args.seed, args.workers or cores(), args.configure_mthp, args.dir, spec_of(known))
+    plan = Plan(
+        setting, args.executions, args.seed, args.workers or cores(), args.configure_mthp, args.dir, spec_of(known)
+    )
     outcome = compare(plan, Teller())
     save(outcome)
     put_json(summary(outcome)) if args.json else put(text(summary(outcome)))
@@ -91,7 +116,11 @@ def run_races(args: argparse.Namespace, setting: Setting) -> int:
     from stress.conform import race_session as races
 
     def tell(so_far: races.Races) -> None:
-        print(f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive} unexplained={len(so_far.unexplained)}", file=sys.stderr, flush=True)
+        print(
+            f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive} unexplained={len(so_far.unexplained)}",
+            file=sys.stderr,
+            flush=True,
+        )
 
     outcome = races.run(setting, args.catalogue, args.racing, args.seed, args.dir, tell, args.configure_mthp)
     return tell_races(args, races.summary(outcome))
@@ -112,7 +141,11 @@ def races_text(data: dict[str, Any]) -> str:
         f"given up: {data['given_up']}" + "".join(f", {rule}: {count}" for rule, count in data["excluded"].items()),
     ]
     for found in data["unexplained"]:
-        out += ["", f"UNEXPLAINED: {found['why']}; {found['program']}{'' if found['smallest'] else ', perhaps not the smallest'}", found["listing"]]
+        out += [
+            "",
+            f"UNEXPLAINED: {found['why']}; {found['program']}{'' if found['smallest'] else ', perhaps not the smallest'}",
+            found["listing"],
+        ]
     return "\n".join(out)
 
 
@@ -132,7 +165,9 @@ def run_program(args: argparse.Namespace, setting: Setting) -> int:
     with ExitStack() as stack:
         if args.configure_mthp:
             stack.enter_context(Configured()).set(program.orders, program.shmem_orders)
-        elif (program.orders and program.orders != effective()) or not set(program.shmem_orders) <= set(effective(SHMEM_ENABLED)):
+        elif (program.orders and program.orders != effective()) or not set(program.shmem_orders) <= set(
+            effective(SHMEM_ENABLED)
+        ):
             raise UsageError(f"{args.program}: wants folio sizes on that are off now; add --configure-mthp, as root")
         if program.race:
             outcome = races.run_program(setting, args.catalogue, program, args.racing or races.ROUNDS_EACH, args.dir)
@@ -151,9 +186,14 @@ def text(data: dict[str, Any]) -> str:
         f"{data['executions']} programs, {data['operations']} operations, {data['pages']} pages compared in {data['elapsed_s']:.1f} s"
         f" ({data['executions_per_s']:.0f} programs/s): model {data['kernel']} on {data['profile']}, running {data['running']}",
         "folio sizes (kB): " + ", ".join(f"{sizes}: {count}" for sizes, count in data["sizes_kb"].items()),
-        f"run again: {data['retried']}, given up: {data['given_up']}" + "".join(f", {rule}: {count}" for rule, count in data["excluded"].items()),
+        f"run again: {data['retried']}, given up: {data['given_up']}"
+        + "".join(f", {rule}: {count}" for rule, count in data["excluded"].items()),
     ]
     for found in data["differences"]:
-        out += ["", f"DIFFERENCE: {found['signature']} ({found['count']} programs, again {found['reproduced']}"
-            f"{'' if found['smallest'] else ', perhaps not the smallest'}); {found['program']}", found["listing"]]
+        out += [
+            "",
+            f"DIFFERENCE: {found['signature']} ({found['count']} programs, again {found['reproduced']}"
+            f"{'' if found['smallest'] else ', perhaps not the smallest'}); {found['program']}",
+            found["listing"],
+        ]
     return "\n".join(out)

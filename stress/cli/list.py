@@ -18,7 +18,9 @@ def run(args: argparse.Namespace) -> int:
     """Print names, each with a line about it."""
     found = {kind: args.catalogue.list(kind) for kind in ([args.kind] if args.kind else KINDS)}
     if args.json:
-        put_json({kind: [{"name": name, "about": about} for name, about in names.items()] for kind, names in found.items()})
+        put_json(
+            {kind: [{"name": name, "about": about} for name, about in names.items()] for kind, names in found.items()}
+        )
         return CLEAN
     for kind, names in found.items():
         lines = [] if args.kind else [f"{kind}:"]

@@ -1,7 +1,9 @@
-"""The command line: finds the command, imports it, and turns whatever happens into an exit status (docs/exit-codes.md).
+"""The command line: finds the command, imports it, and turns whatever happens into an exit status
+(docs/exit-codes.md).
 
-A command's module is imported only when the command is used, so that help and lists come at once. Each has ``add_arguments(parser)``
-and ``run(args) -> int``; ``args.json`` is there for all, and so is ``args.catalogue``, which says where names are looked up.
+A command's module is imported only when the command is used, so that help and lists come at once.
+Each has ``add_arguments(parser)`` and ``run(args) -> int``; ``args.json`` is there for all, and so
+is ``args.catalogue``, which says where names are looked up.
 """
 
 from __future__ import annotations
@@ -72,7 +74,10 @@ def version_text() -> str:
 
 
 def main(argv: Sequence[str] | None = None, catalogue: Catalogue | None = None) -> int:
-    """Run a command and return its exit status. ``catalogue`` is for tests that bring their own model."""
+    """Run a command and return its exit status.
+
+    ``catalogue`` is for tests that bring their own model.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     wants_json = "--json" in words
     try:
@@ -109,9 +114,17 @@ def _dispatch(words: list[str], catalogue: Catalogue | None) -> int:
     name = words[0]
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
-        raise UsageError(f"unknown command '{name}'; {f'did you mean {close[0]}?' if close else 'see zapstress --help'}")
+        raise UsageError(
+            f"unknown command '{name}'; {f'did you mean {close[0]}?' if close else 'see zapstress --help'}"
+        )
     command = importlib.import_module(f"stress.cli.{name}")
-    parser = Parser(f"zapstress {name}", description=command.__doc__, epilog=STATUSES, conflict_handler="resolve", allow_abbrev=False)
+    parser = Parser(
+        f"zapstress {name}",
+        description=command.__doc__,
+        epilog=STATUSES,
+        conflict_handler="resolve",
+        allow_abbrev=False,
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     command.add_arguments(parser)
     args = parser.parse_args(words[1:])
@@ -134,7 +147,11 @@ def _failed(error: Exception, wants_json: bool) -> int:
         traceback.print_exception(error)
     known = isinstance(error, SimError)
     status = error.exit_status if isinstance(error, ZapstressError) else USAGE if known else FAILED
-    words = " ".join(str(error).split()) if known or isinstance(error, OSError) else " ".join(f"{type(error).__name__}: {error}".split())
+    words = (
+        " ".join(str(error).split())
+        if known or isinstance(error, OSError)
+        else " ".join(f"{type(error).__name__}: {error}".split())
+    )
     hint = "" if known else f" ({TRACEBACK}=1 shows where)"
     print(f"zapstress: {words}{hint}", file=sys.stderr)
     if wants_json:

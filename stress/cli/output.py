@@ -1,4 +1,7 @@
-"""Standard output. A reader that has gone away is no failure of ours: what is left is dropped, the exit status stays."""
+"""Standard output.
+
+A reader that has gone away is no failure of ours: what is left is dropped, the exit status stays.
+"""
 
 from __future__ import annotations
 

@@ -22,11 +22,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("trace", metavar="TRACE", help="a trace, or the folder of a failure")
     parser.add_argument("--steps", action="store_true", help="print each step: actor, kernel function, location, value")
-    parser.add_argument("--tolerant", action="store_true", help="go on where the tape cannot be followed, and compare only the signature")
-    parser.add_argument("--without-faults", action="store_true", help="tolerant, on the kernel without the trace's faults: expects a clean end")
-    parser.add_argument("--continue-with", default="", metavar="STRATEGY", help="let a strategy go on when the tape ends; compare nothing")
-    parser.add_argument("--driver", choices=("fast", "reference"), default="fast", help="how actors are resumed; both give equal digests")
-    parser.add_argument("--kernel", default="", metavar="VERSION|FILE.py:CLASS", help="another kernel in place of the trace's")
+    parser.add_argument(
+        "--tolerant",
+        action="store_true",
+        help="go on where the tape cannot be followed, and compare only the signature",
+    )
+    parser.add_argument(
+        "--without-faults",
+        action="store_true",
+        help="tolerant, on the kernel without the trace's faults: expects a clean end",
+    )
+    parser.add_argument(
+        "--continue-with",
+        default="",
+        metavar="STRATEGY",
+        help="let a strategy go on when the tape ends; compare nothing",
+    )
+    parser.add_argument(
+        "--driver",
+        choices=("fast", "reference"),
+        default="fast",
+        help="how actors are resumed; both give equal digests",
+    )
+    parser.add_argument(
+        "--kernel", default="", metavar="VERSION|FILE.py:CLASS", help="another kernel in place of the trace's"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -30,20 +30,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("scenario", metavar="SCENARIO", help="see zapstress list scenarios")
     parser.add_argument("--profile", default="x86-64", help="architecture profile (default: %(default)s)")
-    parser.add_argument("--geometry", choices=("small", "real"), default="small", help="scaled-down sizes, or the kernel's own (default: small)")
-    parser.add_argument("--kernel", default="6.9", metavar="VERSION|FILE.py:CLASS", help="kernel version, or your component (default: %(default)s)")
+    parser.add_argument(
+        "--geometry",
+        choices=("small", "real"),
+        default="small",
+        help="scaled-down sizes, or the kernel's own (default: small)",
+    )
+    parser.add_argument(
+        "--kernel",
+        default="6.9",
+        metavar="VERSION|FILE.py:CLASS",
+        help="kernel version, or your component (default: %(default)s)",
+    )
     parser.add_argument("--fault", action="append", default=[], metavar="ID", help="plant a fault; may be repeated")
     parser.add_argument("--strategy", default="random", help="who chooses (default: %(default)s)")
-    parser.add_argument("--param", action="append", default=[], metavar="K=V", help="a parameter of the scenario; may be repeated")
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="K=V", help="a parameter of the scenario; may be repeated"
+    )
     parser.add_argument("--seed", type=number, default=0, metavar="N", help="default: 0")
-    parser.add_argument("--steps-max", type=int, metavar="N", help="step budget (default: 20,000, and 16 more for each page of the world)")
-    parser.add_argument("--driver", choices=("fast", "reference"), default="fast", help="how actors are resumed; both give equal digests")
-    parser.add_argument("--save", default="", metavar="TRACE", help="write the execution's trace; with --no-record, the arena's dump")
-    parser.add_argument("--machine", choices=("lockstep", "parallel"), default="lockstep", help="one actor at a time, or processes at once (default: lockstep)")
+    parser.add_argument(
+        "--steps-max",
+        type=int,
+        metavar="N",
+        help="step budget (default: 20,000, and 16 more for each page of the world)",
+    )
+    parser.add_argument(
+        "--driver",
+        choices=("fast", "reference"),
+        default="fast",
+        help="how actors are resumed; both give equal digests",
+    )
+    parser.add_argument(
+        "--save", default="", metavar="TRACE", help="write the execution's trace; with --no-record, the arena's dump"
+    )
+    parser.add_argument(
+        "--machine",
+        choices=("lockstep", "parallel"),
+        default="lockstep",
+        help="one actor at a time, or processes at once (default: lockstep)",
+    )
     together = parser.add_argument_group("with --machine parallel")
     together.add_argument("--processes", type=positive, metavar="N", help="how many (default: 2)")
-    together.add_argument("--actors-per-process", type=positive, metavar="M", help="threads in each (default: dealt out in turn)")
-    together.add_argument("--no-record", action="store_true", help="raw speed: no trace, no replay, and only what the run itself sees")
+    together.add_argument(
+        "--actors-per-process", type=positive, metavar="M", help="threads in each (default: dealt out in turn)"
+    )
+    together.add_argument(
+        "--no-record", action="store_true", help="raw speed: no trace, no replay, and only what the run itself sees"
+    )
 
 
 def number(text: str) -> int:
@@ -65,7 +98,9 @@ async def _run(args: argparse.Namespace) -> int:
         if args.no_record:
             return await _run_unrecorded(args, case)
     elif args.no_record or args.actors_per_process is not None or args.processes is not None:
-        raise UsageError("--no-record, --processes and --actors-per-process are the parallel machine's: say --machine parallel")
+        raise UsageError(
+            "--no-record, --processes and --actors-per-process are the parallel machine's: say --machine parallel"
+        )
     async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
         outcome = await _execute(args, runner)
         trace = capture(outcome, args.strategy)
@@ -129,7 +164,14 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
             raise UsageError(f"--param {word}: write NAME=NUMBER") from None
     if args.steps_max is not None and args.steps_max < 1:
         raise UsageError("--steps-max must be at least 1")
-    case = Case(args.scenario, tuple(sorted(params.items())), args.profile, args.geometry, args.kernel, tuple(fault.upper() for fault in args.fault))
+    case = Case(
+        args.scenario,
+        tuple(sorted(params.items())),
+        args.profile,
+        args.geometry,
+        args.kernel,
+        tuple(fault.upper() for fault in args.fault),
+    )
     catalogue.check(case)
     return case
 
@@ -137,7 +179,11 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
 def ending_line(outcome: Outcome, case: Case) -> str:
     """Return the verdict in a line."""
     ending = ending_of(outcome)
-    what = f"{ending.checker} {ending.title}: {ending.message} (signature {ending.signature})" if ending.kind == "violation" else ending.reason
+    what = (
+        f"{ending.checker} {ending.title}: {ending.message} (signature {ending.signature})"
+        if ending.kind == "violation"
+        else ending.reason
+    )
     return f"{ending.kind}{': ' + what if what else ''}; {case.scenario} on {case.profile}, kernel {case.kernel}, {outcome.steps} steps"
 
 

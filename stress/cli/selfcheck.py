@@ -1,4 +1,6 @@
-"""Plant every fault on every profile, and see that the checkers find it; the clean kernel beside it must stay clean."""
+"""Plant every fault on every profile, and see that the checkers find it; the clean kernel beside it
+must stay clean.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
     add("--seed", type=seed, default=SEED, metavar="N", help="default: %(default)s")
     add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
-    add("--dir", type=directory, default=Path(RESULTS, "selfcheck"), metavar="DIR", help="where the traces go (default: %(default)s)")
+    add(
+        "--dir",
+        type=directory,
+        default=Path(RESULTS, "selfcheck"),
+        metavar="DIR",
+        help="where the traces go (default: %(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("there are no faults to plant")
     choose("kernel", args.kernel, known.kernels())
     cells = matrix(chosen["faults"], chosen["profiles"], args.executions, known)
-    check = Selfcheck(cells, chosen["scenarios"], args.workers or cores(), args.seed, args.dir, spec_of(known), args.kernel)
+    check = Selfcheck(
+        cells, chosen["scenarios"], args.workers or cores(), args.seed, args.dir, spec_of(known), args.kernel
+    )
     data = run_selfcheck(check, lines)
     put_json(data) if args.json else put(text(data))
     return int(data["exit_status"])
@@ -62,11 +72,17 @@ async def lines(check: Selfcheck) -> None:
         await trio.sleep(LINE_SECONDS)
         left = len(check.waiting) + len(check.plans)
         found = sum(cell.found for cell in check.cells)
-        print(f"cells={len(check.cells)} left={left} found={found} executions={sum(cell.executions for cell in check.cells)}", file=sys.stderr, flush=True)
+        print(
+            f"cells={len(check.cells)} left={left} found={found} executions={sum(cell.executions for cell in check.cells)}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def text(data: dict[str, Any]) -> str:
-    """Return the matrix for people: executions to find, or silent; what is not as expected is in capitals, and said below."""
+    """Return the matrix for people: executions to find, or silent; what is not as expected is in
+    capitals, and said below.
+    """
     from stress.selfcheck import CLEAN_KERNEL
 
     cells = {(cell["fault"], cell["profile"]): cell for cell in data["cells"]}
@@ -76,7 +92,9 @@ def text(data: dict[str, Any]) -> str:
         out.append(fault.ljust(6) + "".join(word(cells[fault, profile]).rjust(width) for profile in data["profiles"]))
     out.append("")
     out += [f"{cell['fault']} on {cell['profile']}: {complaint(cell)}" for cell in data["cells"] if not cell["ok"]]
-    out.append(f"{data['executions']} executions in {data['elapsed_s']:.1f} s; {'as expected' if data['ok'] else 'NOT as expected'}; traces in {data['dir']}")
+    out.append(
+        f"{data['executions']} executions in {data['elapsed_s']:.1f} s; {'as expected' if data['ok'] else 'NOT as expected'}; traces in {data['dir']}"
+    )
     return "\n".join(out)
 
 
@@ -98,4 +116,6 @@ def complaint(cell: dict[str, Any]) -> str:
     what = f"{cell['checker']} {cell['title']} (signature {cell['signature']}, {cell['scenario']}, {cell['trace']})"
     if cell["expected"] == "silent":
         return f"found by {what} after {cell['executions']} executions, though it is to be silent: {cell['reason']}"
-    return f"found by {what}, but " + ("it does not replay" if not cell["replays"] else "the trace does not end clean without the fault")
+    return f"found by {what}, but " + (
+        "it does not replay" if not cell["replays"] else "the trace does not end clean without the fault"
+    )

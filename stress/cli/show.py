@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("trace", metavar="TRACE", help="a trace, or the folder of a failure")
-    parser.add_argument("--kernel", default="", metavar="FILE.py:CLASS", help="run your file's class, if the trace was made with one")
+    parser.add_argument(
+        "--kernel", default="", metavar="FILE.py:CLASS", help="run your file's class, if the trace was made with one"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,5 +43,7 @@ async def _page(args: argparse.Namespace, trace: Trace) -> str:
     async with replay(trace, Mode("plain", kernel=args.kernel), args.catalogue) as replayed:
         found = (replayed.outcome.verdict.kind, signature_of(replayed.outcome), replayed.outcome.steps)
         if found != (trace.ending.kind, trace.ending.signature, trace.steps):
-            raise Divergence(f"{args.trace}: its replay ends differently ({' '.join(map(str, found))}); zapstress replay says at which step")
+            raise Divergence(
+                f"{args.trace}: its replay ends differently ({' '.join(map(str, found))}); zapstress replay says at which step"
+            )
         return report.page(replayed, args.trace)

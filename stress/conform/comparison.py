@@ -1,4 +1,6 @@
-"""Both sides, ready: runs one program at a time in the model and in real processes, and compares after each operation."""
+"""Both sides, ready: runs one program at a time in the model and in real processes, and compares
+after each operation.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +25,7 @@ from stress.programs.space import THREADS_MAX, File
 
 WORLDS_MAX = 32
 """Composed model worlds that are kept; the one not used for longest goes first."""
+
 
 @dataclass
 class Tally:
@@ -80,7 +83,9 @@ class Rig:
     def __enter__(self) -> Rig:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.sched_setaffinity(0, self.allowed)
         self.agents.close()
         self.frames.close()
@@ -116,7 +121,10 @@ class Rig:
         return replace(program, files=tuple(file if file.memfd else replace(file, order=0) for file in program.files))
 
     def check(self, program: Program) -> Found | None:
-        """Run a program until the sides differ. A run during which a named condition changed is set aside and made again."""
+        """Run a program until the sides differ.
+
+        A run during which a named condition changed is set aside and made again.
+        """
         program = self.fit(program)
         settled = settle(program, lambda: self._run(program))
         self.tally.excluded.update(settled.excluded)

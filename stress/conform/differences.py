@@ -22,7 +22,8 @@ def differences(model: Observation, kernel: Observation) -> list[Difference]:
 
 
 def broken(processes: dict[int, Process]) -> list[Difference]:
-    """Return what is wrong with a state by itself, whatever the model says: every mapping of the frames seen is in these processes.
+    """Return what is wrong with a state by itself, whatever the model says: every mapping of the
+    frames seen is in these processes.
 
     What a difference has as the model's is what the rest of the state implies.
     """
@@ -47,7 +48,14 @@ def of_process(name: str, model: Process, kernel: Process) -> list[Difference]:
     """Compare one process."""
     found = []
     if model.pages.keys() != kernel.pages.keys():
-        found.append(Difference("present", name, sorted(model.pages.keys() - kernel.pages.keys()), sorted(kernel.pages.keys() - model.pages.keys())))
+        found.append(
+            Difference(
+                "present",
+                name,
+                sorted(model.pages.keys() - kernel.pages.keys()),
+                sorted(kernel.pages.keys() - model.pages.keys()),
+            )
+        )
     for addr in model.pages:
         if addr in kernel.pages and model.pages[addr] != kernel.pages[addr]:
             fields = of_fields("page", f"{name} page {addr}", Page._fields, model.pages[addr], kernel.pages[addr])
@@ -63,6 +71,10 @@ def of_process(name: str, model: Process, kernel: Process) -> list[Difference]:
     return found
 
 
-def of_fields(kind: str, where: str, fields: tuple[str, ...], model: tuple[object, ...], kernel: tuple[object, ...]) -> list[Difference]:
+def of_fields(
+    kind: str, where: str, fields: tuple[str, ...], model: tuple[object, ...], kernel: tuple[object, ...]
+) -> list[Difference]:
     """Compare two records field by field."""
-    return [Difference(f"{kind}.{name}", where, a, b) for name, a, b in zip(fields, model, kernel, strict=True) if a != b]
+    return [
+        Difference(f"{kind}.{name}", where, a, b) for name, a, b in zip(fields, model, kernel, strict=True) if a != b
+    ]

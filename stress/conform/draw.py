@@ -1,4 +1,5 @@
-"""Draws whole programs, to be run on both sides: with the project's own random words, a program is its seed.
+"""Draws whole programs, to be run on both sides: with the project's own random words, a program is
+its seed.
 
 Shrinking works on the program itself (:mod:`stress.conform.shrink`), whoever drew it.
 """
@@ -34,7 +35,11 @@ def program(seed: int, choose: Choose, orders: tuple[int, ...], files: tuple[Fil
         if drawn is not None and drawn.allowed(space):
             operations.append(drawn)
             drawn.effect(space)
-        drawn = draw_operation(space, list(space.threads)[choose(len(space.threads))], weights, choose) if space.threads else None
+        drawn = (
+            draw_operation(space, list(space.threads)[choose(len(space.threads))], weights, choose)
+            if space.threads
+            else None
+        )
     return Program(seed, first, pages, orders, files, tuple(operations))
 
 
@@ -52,7 +57,9 @@ def from_seed(seed: int, sizes: Sizes = SMALL_PAGES) -> Program:
         return word() * n >> 32
 
     shared = sizes.shmem[choose(len(sizes.shmem))] if sizes.shmem and choose(2) else 0
-    files = (File(True, max(16, 1 << shared), shared), File(False, 16, (0, 2, 4)[choose(3)], not choose(3)))[: choose(3)]
+    files = (File(True, max(16, 1 << shared), shared), File(False, 16, (0, 2, 4)[choose(3)], not choose(3)))[
+        : choose(3)
+    ]
     return program(seed, choose, sizes.anon, files)
 
 
@@ -84,7 +91,12 @@ def race_from_seed(seed: int, orders: tuple[int, ...] = ()) -> Program:
 
 def _beginning(space: Space, choose: Choose) -> list[Operation]:
     """Draw what leaves two threads and some memory."""
-    names = ["mmap", "fill", "thread" if choose(2) else "fork", *(("store", "load", "fill", "dontneed")[choose(4)] for _ in range(choose(3)))]
+    names = [
+        "mmap",
+        "fill",
+        "thread" if choose(2) else "fork",
+        *(("store", "load", "fill", "dontneed")[choose(4)] for _ in range(choose(3))),
+    ]
     operations: list[Operation] = []
     for name in names:
         drawn = None

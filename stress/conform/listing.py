@@ -22,8 +22,12 @@ def listing(program: Program, found: Found | None = None) -> str:
     lines += [f"int file{number} = {text}" for number, text in enumerate(map(file_text, program.files))]
     sizes = ", ".join(f"{4 << order} kB" for order in program.orders)
     if program.shmem_orders:
-        lines.append(f"/* shmem_enabled: always, of {' and '.join(f'{4 << order} kB' for order in program.shmem_orders)} */")
-    lines.append(f"/* every map(): madvise(..., {f'MADV_HUGEPAGE), sizes on: {sizes}' if program.orders else 'MADV_NOHUGEPAGE)'} */")
+        lines.append(
+            f"/* shmem_enabled: always, of {' and '.join(f'{4 << order} kB' for order in program.shmem_orders)} */"
+        )
+    lines.append(
+        f"/* every map(): madvise(..., {f'MADV_HUGEPAGE), sizes on: {sizes}' if program.orders else 'MADV_NOHUGEPAGE)'} */"
+    )
     space = program.space()
     for number, operation in enumerate(program.operations):
         if not operation.allowed(space):

@@ -1,7 +1,8 @@
 """What is seen of a world after an operation, in words that a model and a real kernel share.
 
-Frames are named by small numbers in the order in which a walk over the processes and their pages first meets them, so that two
-observations are equal if the same pages are the same frame, and as they were before, whatever the frame is called.
+Frames are named by small numbers in the order in which a walk over the processes and their pages
+first meets them, so that two observations are equal if the same pages are the same frame, and as
+they were before, whatever the frame is called.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ class Page(NamedTuple):
     """Whether it is mapped exactly once (bit 56 of pagemap)."""
     anon: bool
     exclusive: bool
-    """PG_anon_exclusive, of the folio's first page: kpageflags shows that one's for all (stable_page_flags)."""
+    """PG_anon_exclusive, of the folio's first page: kpageflags shows that one's for all
+    (stable_page_flags).
+    """
     order: int
     """Of its folio."""
     place: int
@@ -85,11 +88,14 @@ class Difference(NamedTuple):
 
 
 class Frames:
-    """Names frames, from one observation of a program to the next: a frame keeps its name for as long as it is seen.
+    """Names frames, from one observation of a program to the next: a frame keeps its name for as
+    long as it is seen.
 
-    That tells a page that was reused from one that was copied. A frame that was not seen may be another page's by the time it is
-    seen again, so it gets another name; and so does one that is seen elsewhere, since an operation may free it and be given it again. The *place* of
-    an anonymous page is its address, which it never leaves; that of a file's page is FILE, wherever it is mapped.
+    That tells a page that was reused from one that was copied. A frame that was not seen may be
+    another page's by the time it is seen again, so it gets another name; and so does one that is
+    seen elsewhere, since an operation may free it and be given it again. The *place* of an
+    anonymous page is its address, which it never leaves; that of a file's page is FILE, wherever it
+    is mapped.
     """
 
     FILE = -1

@@ -1,8 +1,11 @@
-"""Racing mode: two real threads run the end of a program at once, again and again, and the model says in which states that may end.
+"""Racing mode: two real threads run the end of a program at once, again and again, and the model
+says in which states that may end.
 
-A racing program has a beginning, run operation by operation as ever, which leaves two threads, of one process or of two; then a few
-operations of each, begun at once on two CPUs. Compared is the projection of :func:`project`: what the operations returned, and everything that is
-observed of the processes. The model's ends are all there are, if its search came to an end; else the round is inconclusive.
+A racing program has a beginning, run operation by operation as ever, which leaves two threads, of
+one process or of two; then a few operations of each, begun at once on two CPUs. Compared is the
+projection of :func:`project`: what the operations returned, and everything that is observed of the
+processes. The model's ends are all there are, if its search came to an end; else the round is
+inconclusive.
 """
 
 from __future__ import annotations
@@ -42,13 +45,17 @@ def project(results: Sequence[Sequence[int]], processes: dict[int, Process]) -> 
 
 
 def of(program: Program, who: int) -> list[tuple[int, Operation]]:
-    """Return (number, operation) of a racer's operations; numbers go on from those of the beginning."""
+    """Return (number, operation) of a racer's operations; numbers go on from those of the
+    beginning.
+    """
     first = len(program.operations)
     return [(first + at, operation) for at, operation in enumerate(program.race) if operation.who == who]
 
 
 def result_of(operation: Operation, result: int) -> int:
-    """Return the part of a result that is compared: not whether MADV_DONTNEED met a hole that another thread had made."""
+    """Return the part of a result that is compared: not whether MADV_DONTNEED met a hole that
+    another thread had made.
+    """
     return 0 if isinstance(operation, Dontneed) else result
 
 
@@ -56,7 +63,10 @@ def result_of(operation: Operation, result: int) -> int:
 
 
 class ModelRace:
-    """A racing program in the model, at the moment when the race begins. ``blind``: its checkers are not heard."""
+    """A racing program in the model, at the moment when the race begins.
+
+    ``blind``: its checkers are not heard.
+    """
 
     def __init__(self, profile: Profile, compose: Compose, program: Program, blind: bool = False) -> None:
         self.program = program
@@ -95,7 +105,9 @@ class ModelRace:
         """Return the projection of the state in which the race has ended."""
         self.search.note(self.world.machine.current)
         space = self.run.space
-        children = range(space.processes, space.processes + sum(isinstance(operation, Fork) for operation in self.program.race))
+        children = range(
+            space.processes, space.processes + sum(isinstance(operation, Fork) for operation in self.program.race)
+        )
         return project(self.results, self.run.observe([*space.regions, *children]))
 
     def ends(self, executions_max: int) -> Explored:
@@ -124,7 +136,13 @@ class LinuxRace(LinuxRun):
                 self._pin(1)
 
     def _pin(self, who: int) -> None:
-        self.agents.put(who + 1, PATH_AT, struct.pack("<16Q", *(1 << self.cpus[who] % 64 if word == self.cpus[who] // 64 else 0 for word in range(16))))
+        self.agents.put(
+            who + 1,
+            PATH_AT,
+            struct.pack(
+                "<16Q", *(1 << self.cpus[who] % 64 if word == self.cpus[who] // 64 else 0 for word in range(16))
+            ),
+        )
         self.agents.call(who + 1, (SCHED_SETAFFINITY, 0, 128, self.agents.address(who + 1, PATH_AT)))
 
     def calls(self, who: int, orders: Sequence[Order]) -> list[int]:
@@ -142,7 +160,9 @@ class LinuxRace(LinuxRun):
         return 0
 
     def race(self, delays: Sequence[int]) -> tuple[list[list[int]], dict[int, Process]]:
-        """Let the racers run at once, each after its delay; return their results, and the processes at the end."""
+        """Let the racers run at once, each after its delay; return their results, and the processes
+        at the end.
+        """
         barrier = self.agents.address(0, PATH_AT)
         self.agents.put(0, PATH_AT, struct.pack("<q", RACERS))
         reports = [who + 1 for who in range(RACERS)]
@@ -188,10 +208,16 @@ def between(model: End, kernel: End) -> list[Difference]:
 
 def observation(end: End) -> Observation:
     """Return the processes of an end as an observation."""
-    return Observation(0, {number: Process(dict(pages), vmas, rss, tables) for number, pages, vmas, rss, tables in end[1]})
+    return Observation(
+        0, {number: Process(dict(pages), vmas, rss, tables) for number, pages, vmas, rss, tables in end[1]}
+    )
 
 
 def drain_all() -> None:
-    """Have every CPU drain its LRU batches: move_pages() does so before it looks at what it is to move (lru_cache_disable)."""
+    """Have every CPU drain its LRU batches: move_pages() does so before it looks at what it is to
+    move (lru_cache_disable).
+    """
     page, node, status = c_void_p(1), c_int(0), c_int(0)
-    CDLL(None, use_errno=True).syscall(c_long(MOVE_PAGES), c_int(os.getpid()), c_long(1), byref(page), byref(node), byref(status), c_int(0))
+    CDLL(None, use_errno=True).syscall(
+        c_long(MOVE_PAGES), c_int(os.getpid()), c_long(1), byref(page), byref(node), byref(status), c_int(0)
+    )

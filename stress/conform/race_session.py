@@ -1,4 +1,6 @@
-"""A run in racing mode: programs from seeds, the model's ends of each, then rounds of real threads that must end in one of them."""
+"""A run in racing mode: programs from seeds, the model's ends of each, then rounds of real threads
+that must end in one of them.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ class Unexplained:
     @property
     def why(self) -> str:
         """Say what is wrong."""
-        return "the model cannot end so; what it can, or the state itself, says otherwise: " + "; ".join(map(str, self.differences))
+        return "the model cannot end so; what it can, or the state itself, says otherwise: " + "; ".join(
+            map(str, self.differences)
+        )
 
 
 @dataclass
@@ -122,12 +126,26 @@ class Racers:
 
     def shows(self, program: Program, what: str) -> tuple[Difference, ...]:
         """Return the differences that a program shows, if the first is in ``what``."""
-        found = (settled.differences for settled in self.rounds(program, self.ends_of(program), ROUNDS_EACH) if settled.differences)
+        found = (
+            settled.differences
+            for settled in self.rounds(program, self.ends_of(program), ROUNDS_EACH)
+            if settled.differences
+        )
         return next((differences for differences in found if differences[0].what == what), ())
 
 
-def run(setting: Setting, catalogue: Catalogue, rounds: int, seed: int, directory: Path, tell: Callable[[Races], None], configure: bool = False) -> Races:
-    """Race ``rounds`` times, or until interrupted; if sizes are to be configured, every other program with large folios."""
+def run(
+    setting: Setting,
+    catalogue: Catalogue,
+    rounds: int,
+    seed: int,
+    directory: Path,
+    tell: Callable[[Races], None],
+    configure: bool = False,
+) -> Races:
+    """Race ``rounds`` times, or until interrupted; if sizes are to be configured, every other
+    program with large folios.
+    """
     races, began = Races(setting, seed, directory), time.monotonic()
     with ExitStack() as stack:
         racers = stack.enter_context(Racers(setting, catalogue))
@@ -137,7 +155,12 @@ def run(setting: Setting, catalogue: Catalogue, rounds: int, seed: int, director
                 orders = large(races.programs) if switches else ()
                 if switches:
                     switches.set(orders)
-                race(races, racers, race_from_seed(seed + races.programs, orders), min(ROUNDS_EACH, rounds - races.rounds))
+                race(
+                    races,
+                    racers,
+                    race_from_seed(seed + races.programs, orders),
+                    min(ROUNDS_EACH, rounds - races.rounds),
+                )
                 races.elapsed = time.monotonic() - began
                 tell(races)
         except KeyboardInterrupt:
@@ -147,13 +170,17 @@ def run(setting: Setting, catalogue: Catalogue, rounds: int, seed: int, director
 
 
 def large(number: int) -> tuple[int, ...]:
-    """Return the orders of program ``number``: none, then the smallest that the kernel offers and the search can master."""
+    """Return the orders of program ``number``: none, then the smallest that the kernel offers and
+    the search can master.
+    """
     fitting = [order for order in offered(ENABLED) if RACE_PAGES >> order >= 2]
     return tuple(fitting[:1]) if number % 2 else ()
 
 
 def race(races: Races, racers: Racers, program: Program, rounds: int, shrinks: bool = True) -> None:
-    """Run some rounds of one program, until one is not explained; make it small then, if it ``shrinks``."""
+    """Run some rounds of one program, until one is not explained; make it small then, if it
+    ``shrinks``.
+    """
     explored = racers.ends_of(program)
     races.programs += 1
     races.exhausted += explored.exhausted
@@ -217,7 +244,13 @@ def summary(races: Races) -> dict[str, Any]:
 def unexplained_data(races: Races, found: Unexplained) -> dict[str, Any]:
     """Return an unexplained end as data for JSON."""
     shown = listing(found.program)
-    return {"why": found.why, "seed": found.program.seed, "program": str(keep(races, found)), "smallest": found.smallest, "listing": shown}
+    return {
+        "why": found.why,
+        "seed": found.program.seed,
+        "program": str(keep(races, found)),
+        "smallest": found.smallest,
+        "listing": shown,
+    }
 
 
 def keep(races: Races, found: Unexplained) -> Path:

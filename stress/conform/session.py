@@ -1,4 +1,6 @@
-"""A conformance run: its configurations of folio sizes one after the other, each by all workers at once, and what is told of it."""
+"""A conformance run: its configurations of folio sizes one after the other, each by all workers at
+once, and what is told of it.
+"""
 
 from __future__ import annotations
 
@@ -66,16 +68,25 @@ class WorkerDied(ZapstressError):
 
 
 def configurations(configure: bool) -> list[Sizes]:
-    """Return the sizes to go through: small pages alone, each size that is offered, several at once; or what is on now.
+    """Return the sizes to go through: small pages alone, each size that is offered, several at
+    once; or what is on now.
 
-    One size of shared memory is on at a time, so that a program can say which it is; none that a PMD would map.
+    One size of shared memory is on at a time, so that a program can say which it is; none that a
+    PMD would map.
     """
     if not configure:
         now = Sizes(effective(ENABLED), small_enough(effective(SHMEM_ENABLED))[-1:])
         return [Sizes(), now] if any(now) else [Sizes()]
     anon, shmem = offered(ENABLED), small_enough(offered(SHMEM_ENABLED))
-    alone = [Sizes((order,) if order in anon else (), (order,) if order in shmem else ()) for order in sorted({*anon, *shmem})]
-    together = [Sizes(orders, small_enough(orders)[-1:] if shmem else ()) for orders in (anon[:2], anon[:-1:2], anon)] if anon else []
+    alone = [
+        Sizes((order,) if order in anon else (), (order,) if order in shmem else ())
+        for order in sorted({*anon, *shmem})
+    ]
+    together = (
+        [Sizes(orders, small_enough(orders)[-1:] if shmem else ()) for orders in (anon[:2], anon[:-1:2], anon)]
+        if anon
+        else []
+    )
     return [Sizes(), *alone, *together]
 
 
@@ -106,7 +117,9 @@ def run(plan: Plan, tell: Callable[[Outcome], None]) -> Outcome:
 
 
 def phases(plan: Plan) -> Iterator[tuple[Sizes, range]]:
-    """Yield (sizes, seeds): the executions dealt out evenly, smaller configurations first getting one more."""
+    """Yield (sizes, seeds): the executions dealt out evenly, smaller configurations first getting
+    one more.
+    """
     known, at = configurations(plan.configure), plan.seed
     for number, sizes in enumerate(known):
         count = plan.executions // len(known) + (number < plan.executions % len(known))
@@ -124,7 +137,9 @@ class Workers:
         self.processes: list[BaseProcess] = []
         for number in range(plan.workers):
             ours, theirs = context.Pipe()
-            process = context.Process(target=work, args=(theirs, plan.catalogue, plan.setting, cpus[number % len(cpus)]), daemon=True)
+            process = context.Process(
+                target=work, args=(theirs, plan.catalogue, plan.setting, cpus[number % len(cpus)]), daemon=True
+            )
             process.start()
             theirs.close()
             self.connections.append(ours)
@@ -219,7 +234,9 @@ def save(outcome: Outcome) -> None:
 
 
 def nearest_kernel(release: str, versions: list[str]) -> str:
-    """Return the newest of ``versions`` (those that are plain numbers) that is not newer than ``release``, or the oldest."""
+    """Return the newest of ``versions`` (those that are plain numbers) that is not newer than
+    ``release``, or the oldest.
+    """
     plain = sorted((version for version in versions if re.fullmatch(r"\d+\.\d+", version)), key=number)
     return max((version for version in plain if number(version) <= number(release)), key=number, default=plain[0])
 
@@ -234,5 +251,3 @@ def machine_profile() -> str:
     """Return the architecture profile of this machine."""
     page = os.sysconf("SC_PAGE_SIZE") // 1024
     return {"x86_64": "x86-64", "aarch64": f"arm64-{page}k"}.get(platform.machine(), platform.machine())
-
-

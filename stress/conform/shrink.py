@@ -1,7 +1,9 @@
-"""Makes a program that shows a difference as small as it will go: fewer operations, then a smaller world, then plainer arguments.
+"""Makes a program that shows a difference as small as it will go: fewer operations, then a smaller
+world, then plainer arguments.
 
-Whatever the predicate accepts is kept; it runs the program again and wants the same signature. Operations that lose what they rest upon
-(a thread, a mapping) are skipped by both sides and are then taken away like any other.
+Whatever the predicate accepts is kept; it runs the program again and wants the same signature.
+Operations that lose what they rest upon (a thread, a mapping) are skipped by both sides and are
+then taken away like any other.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ Operations = tuple[Operation, ...]
 
 
 def shrink(program: Program, fails: Predicate, seconds: float = float("inf")) -> tuple[Program, bool]:
-    """Return the smallest program found that still ``fails``, and whether nothing smaller by one step does: not if the time was up before."""
+    """Return the smallest program found that still ``fails``, and whether nothing smaller by one
+    step does: not if the time was up before.
+    """
     end = time.monotonic() + seconds
     while True:
         for candidate in candidates(program):
@@ -42,14 +46,22 @@ def candidates(program: Program) -> Iterator[Program]:
 
 def smaller(program: Program) -> Iterator[Program]:
     """Yield what is smaller by one step, runnable or not."""
-    yield from (without_file(program, number) for number in range(len(program.files)) if number not in used_files(program))
+    yield from (
+        without_file(program, number) for number in range(len(program.files)) if number not in used_files(program)
+    )
     yield from (replace(program, operations=fewer) for fewer in shorter(program.operations))
     yield from (replace(program, race=fewer) for fewer in shorter(program.race) if fewer)
     yield from smaller_worlds(program)
     for at, operation in enumerate(program.operations):
-        yield from (replace(program, operations=replaced(program.operations, at, plainer)) for plainer in plainer_operations(operation, program))
+        yield from (
+            replace(program, operations=replaced(program.operations, at, plainer))
+            for plainer in plainer_operations(operation, program)
+        )
     for at, operation in enumerate(program.race):
-        yield from (replace(program, race=replaced(program.race, at, plainer)) for plainer in plainer_operations(operation, program))
+        yield from (
+            replace(program, race=replaced(program.race, at, plainer))
+            for plainer in plainer_operations(operation, program)
+        )
 
 
 def shorter(operations: Operations) -> Iterator[Operations]:
@@ -93,7 +105,9 @@ def smaller_worlds(program: Program) -> Iterator[Program]:
 
 
 def halves(room: int) -> Iterator[int]:
-    """Yield by how much a number that has ``room`` can be made less: all of it, half, a quarter, to one."""
+    """Yield by how much a number that has ``room`` can be made less: all of it, half, a quarter, to
+    one.
+    """
     while room > 0:
         yield room
         room //= 2
@@ -143,7 +157,9 @@ def without_file(program: Program, number: int) -> Program:
 
 
 def plainer_operations(operation: Operation, program: Program) -> Iterator[Operation]:
-    """Yield operations with one argument made smaller, pages counting from the window's first; ranges are cut at either end."""
+    """Yield operations with one argument made smaller, pages counting from the window's first;
+    ranges are cut at either end.
+    """
     first, *values = astuple(operation)
     names = [field.name for field in fields(operation)[1:]]
     for name, value in zip(names, values, strict=True):

@@ -44,7 +44,9 @@ class Finding:
     reproduced: int
     """How often it differed in the same way."""
     smallest: bool
-    """Whether nothing smaller by one step differs so: not if it did not differ each time, or the time for shrinking was up."""
+    """Whether nothing smaller by one step differs so: not if it did not differ each time, or the
+    time for shrinking was up.
+    """
 
 
 @dataclass
@@ -63,7 +65,9 @@ def composer(catalogue: Catalogue, setting: Setting) -> tuple[Profile, Compose]:
     profile = catalogue.profile(setting.profile)
 
     def compose(shaped: Profile, world: World) -> Kernel:
-        kernel: Kernel = catalogue.compose(profile=shaped, geometry=REAL, kernel=setting.kernel, world=world, faults=setting.faults)
+        kernel: Kernel = catalogue.compose(
+            profile=shaped, geometry=REAL, kernel=setting.kernel, world=world, faults=setting.faults
+        )
         return kernel
 
     return profile, compose
@@ -96,7 +100,16 @@ def finding(rig: Rig, found: Found) -> Finding:
     small, done = shrunk(rig, found) if reproduced == RUNS else (found, False)
     rig.tally = counted
     text = tuple(map(str, small.differences))
-    return Finding(found.signature, found.program.seed, small.program.dumps(), listing(small.program, small), text, RUNS, reproduced, done)
+    return Finding(
+        found.signature,
+        found.program.seed,
+        small.program.dumps(),
+        listing(small.program, small),
+        text,
+        RUNS,
+        reproduced,
+        done,
+    )
 
 
 def same(rig: Rig, program: Program, signature: str) -> Found | None:
@@ -107,13 +120,17 @@ def same(rig: Rig, program: Program, signature: str) -> Found | None:
 
 def shrunk(rig: Rig, found: Found) -> tuple[Found, bool]:
     """Return the same difference of a smaller program, and whether it is the smallest."""
-    small, done = shrink(found.program, lambda program: same(rig, program, found.signature) is not None, SHRINK_SECONDS_MAX)
+    small, done = shrink(
+        found.program, lambda program: same(rig, program, found.signature) is not None, SHRINK_SECONDS_MAX
+    )
     again = same(rig, small, found.signature)
     return (again, done) if again is not None else (found, False)
 
 
 def work(connection: Connection, spec: str, setting: Setting, cpu: int) -> None:
-    """Be a worker: answer (seeds, sizes, known signatures) with a Result or an exception, until the other end closes."""
+    """Be a worker: answer (seeds, sizes, known signatures) with a Result or an exception, until the
+    other end closes.
+    """
     from stress.catalogue import find_catalogue
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,10 +1,11 @@
 """What one execution did: its verdict, and lazily its digests and statistics.
 
-An outcome reads the machine's log and the arena as the execution left them, so it must be used before the next execution
-begins. Nothing is computed until it is asked for: a campaign asks most executions for nothing but their verdict.
+An outcome reads the machine's log and the arena as the execution left them, so it must be used
+before the next execution begins. Nothing is computed until it is asked for: a campaign asks most
+executions for nothing but their verdict.
 
-Whatever leaves the process goes by the names of sites and columns, never by their numbers, which depend on the order of
-imports. Byte order and Python's hash seed do not enter.
+Whatever leaves the process goes by the names of sites and columns, never by their numbers, which
+depend on the order of imports. Byte order and Python's hash seed do not enter.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class Outcome:
     def __init__(self, runner: Runner, verdict: Verdict, seed: int, setup: bool = False) -> None:
         self.runner, self.verdict, self.seed = runner, verdict, seed
         self.setup = setup
-        """The execution ended in the setup: the log is that of its failing phase, and there are no choices."""
+        """The execution ended in the setup: the log is that of its failing phase, and there are no
+        choices.
+        """
         self.symptom = ""
         """What the parallel run that this one replays saw by itself."""
         self._rows: Array | None = None
@@ -102,11 +105,15 @@ class Outcome:
         return numpy.repeat(turns[:, 0], turns[:, 1])[:steps]
 
     def digest(self) -> str:
-        """Return the digest of every step's actor, kind, site, column, index and value: 32 hex digits."""
+        """Return the digest of every step's actor, kind, site, column, index and value: 32 hex
+        digits.
+        """
         return digest_of(self.rows())
 
     def step_checks(self) -> bytes:
-        """Return CHECK_BYTES per step of a rolling digest: the first that differ tell where two executions part."""
+        """Return CHECK_BYTES per step of a rolling digest: the first that differ tell where two
+        executions part.
+        """
         import numpy
 
         rows = self.rows().astype("<u8")
@@ -121,16 +128,20 @@ class Outcome:
         return self.runner.arena.model_hash()
 
     def visits(self) -> Array:
-        """Return how often each site was visited, by its number in this process (sim.core.machine.SITES)."""
+        """Return how often each site was visited, by its number in this process
+        (sim.core.machine.SITES).
+        """
         import numpy
 
         visits: Array = numpy.bincount(self._log()[0] >> SITE_SHIFT, minlength=len(SITES))
         return visits
 
     def conflicts(self) -> Array:
-        """Return the distinct ordered pairs of sites of different actors that met, sorted (uint64: checksum a << 32 | b).
+        """Return the distinct ordered pairs of sites of different actors that met, sorted (uint64:
+        checksum a << 32 | b).
 
-        Two steps meet if they touch the same location with no other step on it between them, and one of them writes.
+        Two steps meet if they touch the same location with no other step on it between them, and
+        one of them writes.
         """
         import numpy
 
@@ -142,7 +153,9 @@ class Outcome:
         return pairs
 
     def _touches(self) -> tuple[Array, Array, Array, Array, Array]:
-        """Return for every touch of a location: place, step, actor, site checksum, whether it wrote."""
+        """Return for every touch of a location: place, step, actor, site checksum, whether it
+        wrote.
+        """
         import numpy
 
         codes, values = self._log()
@@ -155,11 +168,19 @@ class Outcome:
         cells = (values[through] >> TLB_SHIFT << FIELD_SHIFT) + (values[through] >> VERSION_BITS & CELL_MASK)
         both = [(place, cells), (order, order[through]), (actor, actor[through]), (site, site[through])]
         joined = [numpy.concatenate(pair) for pair in both]
-        return joined[0], joined[1], joined[2], joined[3], numpy.concatenate((write, numpy.zeros(len(cells), dtype=bool)))
+        return (
+            joined[0],
+            joined[1],
+            joined[2],
+            joined[3],
+            numpy.concatenate((write, numpy.zeros(len(cells), dtype=bool))),
+        )
 
 
 def rows_of(layout: Layout, codes: Array, values: Array, actors: Array) -> Array:
-    """Return one row per step: site checksum, column checksum (and the TLB's above it), actor << 8 | kind, index, value (int64)."""
+    """Return one row per step: site checksum, column checksum (and the TLB's above it), actor << 8
+    | kind, index, value (int64).
+    """
     import numpy
 
     rows = numpy.empty((len(codes), 5), dtype="<i8")

@@ -1,10 +1,11 @@
 """One case, made ready once and executed as often as you like.
 
-A :class:`~stress.case.Case` says what is to be run. :func:`open_runner` composes its kernel, runs the scenario's setup and takes a
-snapshot; from there on :meth:`Runner.run` costs one copy, one execution and, after a clean end, one audit.
+A :class:`~stress.case.Case` says what is to be run. :func:`open_runner` composes its kernel, runs
+the scenario's setup and takes a snapshot; from there on :meth:`Runner.run` costs one copy, one
+execution and, after a clean end, one audit.
 
-The setup is a sequential prefix under the same kernel and faults, with all chance plain. It may itself violate: then every
-run of the case has that outcome, and its trace has no choices.
+The setup is a sequential prefix under the same kernel and faults, with all chance plain. It may
+itself violate: then every run of the case has that outcome, and its trace has no choices.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ STEPS_MAX = 20_000
 """The step budget of an execution in a small world, unless another is given."""
 
 STEPS_PER_PAGE = 16
-"""What the budget grows by with each page of an address space: the slowest version takes about nine steps to zap one."""
+"""What the budget grows by with each page of an address space: the slowest version takes about nine
+steps to zap one.
+"""
 
 SETUP_STEPS_MAX = 1_000_000
 """The step budget of each phase of a setup."""
@@ -64,7 +67,9 @@ class Runner:
         return self._end(seed)
 
     def step(self, strategy: Strategy, seed: int, data: Tape) -> int:
-        """Execute once as :meth:`run` does, without the final audit: the steps and their checkers alone. Return the steps made."""
+        """Execute once as :meth:`run` does, without the final audit: the steps and their checkers
+        alone. Return the steps made.
+        """
         assert isinstance(self.driver, DirectDriver)
         self._begin(strategy, seed, data)
         self.driver.execute_now()
@@ -114,22 +119,33 @@ class Runner:
 
 
 def composed(case: Case, catalogue: Catalogue) -> tuple[Scenario, Any]:
-    """Return the scenario of ``case`` and its kernel, not bound yet. Raises UsageError for an unknown name."""
+    """Return the scenario of ``case`` and its kernel, not bound yet.
+
+    Raises UsageError for an unknown name.
+    """
     profile = catalogue.profile(case.profile).at(case.kernel)
     scenario = catalogue.scenario_class(case.scenario)(profile, case.geometry, dict(case.params))
-    kernel = catalogue.compose(profile=profile, geometry=case.geometry, kernel=case.kernel, world=scenario.world(), faults=case.faults)
+    kernel = catalogue.compose(
+        profile=profile, geometry=case.geometry, kernel=case.kernel, world=scenario.world(), faults=case.faults
+    )
     return scenario, kernel
 
 
 @asynccontextmanager
 async def open_runner(
-    case: Case, driver: str = "fast", steps_max: int | None = None, catalogue: Catalogue = CATALOGUE, record: bool = False
+    case: Case,
+    driver: str = "fast",
+    steps_max: int | None = None,
+    catalogue: Catalogue = CATALOGUE,
+    record: bool = False,
 ) -> AsyncIterator[Runner]:
-    """Compose the case, run its setup, and yield a Runner; ``driver`` is ``fast`` or ``reference``, or ``plain``, which needs no trio.
+    """Compose the case, run its setup, and yield a Runner; ``driver`` is ``fast`` or ``reference``,
+    or ``plain``, which needs no trio.
 
-    ``steps_max`` is the step budget; by default it grows with the world.
-    ``record`` keeps what every step found and left (:class:`~stress.execution.steps.Recorder`): for reports, not for campaigns.
-    Raises UsageError for an unknown name, and whatever the model raises if the setup itself is wrong.
+    ``steps_max`` is the step budget; by default it grows with the world. ``record`` keeps what
+    every step found and left (:class:`~stress.execution.steps.Recorder`): for reports, not for
+    campaigns. Raises UsageError for an unknown name, and whatever the model raises if the setup
+    itself is wrong.
     """
     scenario, kernel = composed(case, catalogue)
     arena = Arena.create(kernel.layout)

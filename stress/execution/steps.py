@@ -1,7 +1,9 @@
-"""Decodes steps from the machine's log: who, where in the kernel, which location, and what it became.
+"""Decodes steps from the machine's log: who, where in the kernel, which location, and what it
+became.
 
-The log keeps one value per step, which is all that a digest needs. What a cell held before and after is known to a
-:class:`Recorder` that listens to a re-run; nothing is recorded while a campaign searches.
+The log keeps one value per step, which is all that a digest needs. What a cell held before and
+after is known to a :class:`Recorder` that listens to a re-run; nothing is recorded while a campaign
+searches.
 """
 
 from __future__ import annotations
@@ -13,7 +15,18 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from sim.core import pte
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, READ, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WAIT, WORD, WRITE
+from sim.core.arena import (
+    FIELD_SHIFT,
+    KIND_SHIFT,
+    LOAD_THROUGH_TLB,
+    READ,
+    RMW,
+    SITE_SHIFT,
+    STORE_THROUGH_TLB,
+    WAIT,
+    WORD,
+    WRITE,
+)
 from sim.core.machine import SITES, SiteInfo
 from stress.execution.outcome import CELL_MASK, FIELD_MASK, INDEX_MASK, KIND_MASK
 from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, VERSION_MASK, Lockstep
@@ -24,7 +37,15 @@ if TYPE_CHECKING:
 ENTRY_COLUMNS = ("pte", "tlb", "tlb_span")
 """Columns whose cells are page table entries."""
 
-_FLAGS = ((pte.WRITE, "W"), (pte.YOUNG, "A"), (pte.DIRTY, "D"), (pte.UFFD_WP, "U"), (pte.CONT, "C"), (pte.SPECIAL, "S"), (pte.HASHPTE, "H"))
+_FLAGS = (
+    (pte.WRITE, "W"),
+    (pte.YOUNG, "A"),
+    (pte.DIRTY, "D"),
+    (pte.UFFD_WP, "U"),
+    (pte.CONT, "C"),
+    (pte.SPECIAL, "S"),
+    (pte.HASHPTE, "H"),
+)
 _KINDS = {
     pte.KIND_SWAP: "swap slot",
     pte.KIND_MIGRATION: "migration of pfn",
@@ -37,7 +58,9 @@ _LOCKING = ("lock", "unlock", "trylock", "down", "up", "downgrade")
 
 @dataclass(frozen=True)
 class Step:
-    """One step. ``number`` counts from 1; ``code`` is the log's; ``old`` and ``new`` are what the cell held before and after."""
+    """One step. ``number`` counts from 1; ``code`` is the log's; ``old`` and ``new`` are what the
+    cell held before and after.
+    """
 
     number: int
     code: int
@@ -72,7 +95,11 @@ class Step:
         if self.tlb:
             return f"pfn {self.index} version {self.value & VERSION_MASK} through {self.tlb}[{self.cell}]"
         if self.site.label.split()[0] in _LOCKING and self.kind in (WRITE, RMW):
-            return self.place if self.new != self.old or self.kind == WRITE else f"{self.place}, held by slot {abs(self.new) - 1}"
+            return (
+                self.place
+                if self.new != self.old or self.kind == WRITE
+                else f"{self.place}, held by slot {abs(self.new) - 1}"
+            )
         if self.kind in (READ, WAIT) or self.old == self.new:
             return f"{self.place} = {words(self.column, self.new)}"
         return f"{self.place} {words(self.column, self.old)} -> {words(self.column, self.new)}"
@@ -155,7 +182,20 @@ def _decode(runner: Runner, number: int, slot: int) -> Step:
     name = runner.arena.layout.fields[code >> FIELD_SHIFT & FIELD_MASK].name
     kind, index = code >> KIND_SHIFT & KIND_MASK, code & INDEX_MASK
     tlb = runner.arena.layout.fields[value >> TLB_SHIFT].name if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else ""
-    return Step(number + 1, code, slot, actor_name(runner, slot), SITES[code >> SITE_SHIFT], kind, name, index, value, old, new, tlb)
+    return Step(
+        number + 1,
+        code,
+        slot,
+        actor_name(runner, slot),
+        SITES[code >> SITE_SHIFT],
+        kind,
+        name,
+        index,
+        value,
+        old,
+        new,
+        tlb,
+    )
 
 
 def actor_name(runner: Runner, slot: int) -> str:

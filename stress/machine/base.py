@@ -1,4 +1,7 @@
-"""What the machines share: running actors' bodies, and how an execution ended (law L3). Drivers know machines by this."""
+"""What the machines share: running actors' bodies, and how an execution ended (law L3).
+
+Drivers know machines by this.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,9 @@ class Executing(Machine):
         self.started[slot] = False
 
     def _ended_by(self, actor: Actor, error: BaseException) -> None:
-        """Take what a body raised as the verdict, unless there is one: unwinding code may raise anything."""
+        """Take what a body raised as the verdict, unless there is one: unwinding code may raise
+        anything.
+        """
         if self.abandoning:
             return
         if isinstance(error, Violation):

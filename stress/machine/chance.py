@@ -1,4 +1,5 @@
-"""Data tapes: what the actors of one execution draw (operations, need_resched, allocation failures).
+"""Data tapes: what the actors of one execution draw (operations, need_resched, allocation
+failures).
 
 One tape per slot, so that editing the schedule shifts nobody's data. 0 is always the plain choice.
 """
@@ -14,7 +15,9 @@ _REST_BITS = WORD_BITS - 2
 
 
 class RandomData:
-    """Draws from the stream (seed, label): 0 three times out of four, else uniformly from 1 to n - 1. Records ``tapes``."""
+    """Draws from the stream (seed, label): 0 three times out of four, else uniformly from 1 to n -
+    1. Records ``tapes``.
+    """
 
     def __init__(self, seed: int, stream: str = "data") -> None:
         self.seed, self.stream = seed, stream
@@ -32,7 +35,10 @@ class RandomData:
 
 
 class TapeData:
-    """Replays recorded tapes; past the end of a tape, and for a choice that does not exist, 0. Records ``tapes`` too."""
+    """Replays recorded tapes; past the end of a tape, and for a choice that does not exist, 0.
+
+    Records ``tapes`` too.
+    """
 
     def __init__(self, recorded: Mapping[int, Sequence[int]]) -> None:
         self.recorded = recorded

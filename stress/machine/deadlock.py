@@ -1,7 +1,7 @@
 """Explains why nobody can run: the cycle of the wait-for graph, or the wait that nobody ends.
 
-Who holds a lock is read from the lock word (sim/core/machine.py says what it holds), who holds a rwsem for reading from the
-machine. A plain wait is on nobody in particular.
+Who holds a lock is read from the lock word (sim/core/machine.py says what it holds), who holds a
+rwsem for reading from the machine. A plain wait is on nobody in particular.
 """
 
 from __future__ import annotations
@@ -40,13 +40,25 @@ class Stuck(Protocol):
 
 def explain(machine: Stuck) -> Violation:
     """Return the violation: a deadlock, with its cycle named, or a lost wakeup."""
-    waiting = [slot for slot, actor in machine.actors.items() if not machine.is_finished(slot) and (machine.started[slot] or not actor.daemon)]
+    waiting = [
+        slot
+        for slot, actor in machine.actors.items()
+        if not machine.is_finished(slot) and (machine.started[slot] or not actor.daemon)
+    ]
     waits = {slot: holders(machine, slot) for slot in waiting}
     found = cycle(waits)
     named = found or waiting
     sites = sorted((machine.parked_at[slot] for slot in named), key=lambda code: site_info(code).name)
     message = " -> ".join(wait_words(machine, slot) for slot in named)
-    return Violation("deadlock", "deadlock" if found else "lost-wakeup", message, sites[0], sites[-1], [_place(machine, slot) for slot in found], RULE)
+    return Violation(
+        "deadlock",
+        "deadlock" if found else "lost-wakeup",
+        message,
+        sites[0],
+        sites[-1],
+        [_place(machine, slot) for slot in found],
+        RULE,
+    )
 
 
 def _place(machine: Stuck, slot: int) -> tuple[str, int, int]:
@@ -74,7 +86,9 @@ def wait_words(machine: Stuck, slot: int) -> str:
         return f"{actor.name} has not begun, and waits for {', '.join(f'{col.name}[{i}]' for col, i in actor.gate)}"
     name, index, _ = _place(machine, slot)
     held = ", ".join(machine.actors[holder].name for holder in holders(machine, slot) if holder in machine.actors)
-    return f"{actor.name} in {site_info(machine.parked_at[slot]).function} waits for {name}[{index}]" + (f" held by {held}" if held else "")
+    return f"{actor.name} in {site_info(machine.parked_at[slot]).function} waits for {name}[{index}]" + (
+        f" held by {held}" if held else ""
+    )
 
 
 def cycle(waits: dict[int, list[int]]) -> list[int]:

@@ -1,11 +1,14 @@
-"""What every driver does: resume the actors' coroutines, check what they yield, and unwind them when an execution is given up.
+"""What every driver does: resume the actors' coroutines, check what they yield, and unwind them
+when an execution is given up.
 
-What an actor runs yields only HANDOVER (somebody else goes next) or PARKED (its body has ended). Anything else is a trio
-primitive awaited inside a stepped region. That would park the task that steps, so it is never recovered from: the actor is
-unwound and the run ends with :class:`ForeignYield`.
+What an actor runs yields only HANDOVER (somebody else goes next) or PARKED (its body has ended).
+Anything else is a trio primitive awaited inside a stepped region. That would park the task that
+steps, so it is never recovered from: the actor is unwound and the run ends with
+:class:`ForeignYield`.
 
-:class:`PlainDriver` steps the coroutines with no trio around them. It is no machine to search with, but it is there at once:
-``show`` uses it, because importing trio takes longer than all the rest. The drivers proper are in :mod:`stress.machine.trio_drivers`.
+:class:`PlainDriver` steps the coroutines with no trio around them. It is no machine to search with,
+but it is there at once: ``show`` uses it, because importing trio takes longer than all the rest.
+The drivers proper are in :mod:`stress.machine.trio_drivers`.
 """
 
 from __future__ import annotations
@@ -78,7 +81,10 @@ class Driver(ABC):
         return error
 
     def unwind(self, slot: int) -> None:
-        """Throw Abandon into the actor until it is parked. One that will not be unwound is lost, and its task ends with the session."""
+        """Throw Abandon into the actor until it is parked.
+
+        One that will not be unwound is lost, and its task ends with the session.
+        """
         for _ in range(UNWINDS_MAX):
             try:
                 yielded = self.loops[slot].throw(Abandon())
@@ -105,7 +111,9 @@ class Driver(ABC):
         machine.abandoning = False
 
     def conclude(self) -> None:
-        """Abandon what is left of the execution, let the strategy learn, and raise the error if there was one."""
+        """Abandon what is left of the execution, let the strategy learn, and raise the error if
+        there was one.
+        """
         machine, current = self.machine, self.machine.current
         self.abandon()
         machine.current = current
@@ -160,7 +168,9 @@ async def plain_session(machine: Executing) -> AsyncIterator[Driver]:
 
 
 def run_plain(main: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine that awaits nothing but what runs under the plain driver, and return its result."""
+    """Run a coroutine that awaits nothing but what runs under the plain driver, and return its
+    result.
+    """
     try:
         main.send(None)
     except StopIteration as end:

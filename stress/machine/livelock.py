@@ -1,7 +1,9 @@
-"""What a run does when its step budget is spent: fair turns, and a look for a state that comes again.
+"""What a run does when its step budget is spent: fair turns, and a look for a state that comes
+again.
 
-A fingerprint is the arena's hash with, for each actor inside its body, where its coroutines stand and what their
-plain locals hold. Under fair turns without chance a repeated fingerprint is a cycle, hence a livelock.
+A fingerprint is the arena's hash with, for each actor inside its body, where its coroutines stand
+and what their plain locals hold. Under fair turns without chance a repeated fingerprint is a cycle,
+hence a livelock.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ _PLAIN = (int, str, bytes, tuple, list, dict, set, type(None))
 
 
 def await_chain(coroutine: Any) -> tuple[object, ...]:
-    """Return where each coroutine of the chain stands, with its locals that are plain values, containers or records."""
+    """Return where each coroutine of the chain stands, with its locals that are plain values,
+    containers or records.
+    """
     chain: list[object] = []
     while (frame := getattr(coroutine, "cr_frame", None)) is not None:
         chain.append(_place(frame))
@@ -29,7 +33,9 @@ def await_chain(coroutine: Any) -> tuple[object, ...]:
 
 
 def call_chain(frame: FrameType | None, outermost: str) -> tuple[object, ...]:
-    """As :func:`await_chain`, of the actor that is running: from ``frame`` out to the function named ``outermost``."""
+    """As :func:`await_chain`, of the actor that is running: from ``frame`` out to the function
+    named ``outermost``.
+    """
     chain: list[object] = []
     while frame is not None and frame.f_code.co_name != outermost:
         chain.append(_place(frame))
@@ -38,7 +44,11 @@ def call_chain(frame: FrameType | None, outermost: str) -> tuple[object, ...]:
 
 
 def _place(frame: FrameType) -> tuple[str, int, str]:
-    values = tuple((name, value) for name, value in sorted(frame.f_locals.items()) if isinstance(value, _PLAIN) or is_dataclass(value))
+    values = tuple(
+        (name, value)
+        for name, value in sorted(frame.f_locals.items())
+        if isinstance(value, _PLAIN) or is_dataclass(value)
+    )
     return frame.f_code.co_qualname, frame.f_lasti, repr(values)
 
 

@@ -1,4 +1,7 @@
-"""The lockstep machine: what each step does, one actor at a time (law L3). Whose turn it is: :mod:`stress.machine.scheduler`."""
+"""The lockstep machine: what each step does, one actor at a time (law L3).
+
+Whose turn it is: :mod:`stress.machine.scheduler`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from sim.core.pte import PFN_SHIFT
 from stress.machine.scheduler import Turns, hand_over
 
 VERSION_BITS, TLB_SHIFT = 24, 52
-"""An access through a TLB logs, from the lowest bit: the version that it read or wrote, the TLB's cell, the TLB's column."""
+"""An access through a TLB logs, from the lowest bit: the version that it read or wrote, the TLB's
+cell, the TLB's column.
+"""
 
 VERSION_MASK = (1 << VERSION_BITS) - 1
 ACCESS = (LOAD_THROUGH_TLB << KIND_SHIFT, STORE_THROUGH_TLB << KIND_SHIFT)
@@ -21,11 +26,16 @@ _WAIT = WAIT << KIND_SHIFT
 def not_owner(name: str, code: int, col: Column, i: int, state: str) -> Violation:
     """Return the violation that actor ``name`` releases a lock which is not its own."""
     words = f"{name} releases {col.name}[{i}], which is {state}"
-    return Violation("lock", "unlock-not-owner", words, code, 0, [(col.name, i, col.view[i])], "a lock is released by its owner")
+    return Violation(
+        "lock", "unlock-not-owner", words, code, 0, [(col.name, i, col.view[i])], "a lock is released by its owner"
+    )
 
 
 class Lockstep(Turns):
-    """The machine's primitives. Each spells its turn out, for a call more at every step would cost a tenth of the speed."""
+    """The machine's primitives.
+
+    Each spells its turn out, for a call more at every step would cost a tenth of the speed.
+    """
 
     # -- plain steps ------------------------------------------------------------------------------------------
 
@@ -99,7 +109,9 @@ class Lockstep(Turns):
             col.watch(i, old, value, holder)
         return old
 
-    async def access(self, site: int, tlb: Column, cell: int, need: int, offset: int, content: Column, store: bool) -> int:
+    async def access(
+        self, site: int, tlb: Column, cell: int, need: int, offset: int, content: Column, store: bool
+    ) -> int:
         code = site + tlb.r + cell
         if self.run:
             self.run -= 1
@@ -193,7 +205,14 @@ class Lockstep(Turns):
         self.emit(code)
         self.emit(0)
         if old != self.current + 1:
-            self._not_owner(code, col, i, f"held by {self.actors[old - 1].name}" if 0 < old <= self.slots and old - 1 in self.actors else "not held")
+            self._not_owner(
+                code,
+                col,
+                i,
+                f"held by {self.actors[old - 1].name}"
+                if 0 < old <= self.slots and old - 1 in self.actors
+                else "not held",
+            )
         col.view[i] = 0
         self._changed(col, i, old, 0)
 

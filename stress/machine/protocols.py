@@ -13,7 +13,9 @@ class Strategy(Protocol):
 
     name: str
     free: int
-    """How many further steps the chosen actor may make without asking, unless who is enabled changes."""
+    """How many further steps the chosen actor may make without asking, unless who is enabled
+    changes.
+    """
 
     def start(self, seed: int, slots: int) -> None:
         """An execution begins: forget the last one."""

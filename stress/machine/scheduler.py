@@ -1,11 +1,12 @@
 """Whose turn it is: executions, choices, who is enabled, and why not (law L3).
 
-The decision who goes next is made inside the step: an actor gives up its turn only if somebody else was chosen,
-and a strategy may grant several steps at once (``free``), which makes runs of one actor cheap. Whoever is
-parked stands *before* its step; an actor whose step cannot be made (a held lock, a wait) is not enabled.
+The decision who goes next is made inside the step: an actor gives up its turn only if somebody else
+was chosen, and a strategy may grant several steps at once (``free``), which makes runs of one actor
+cheap. Whoever is parked stands *before* its step; an actor whose step cannot be made (a held lock,
+a wait) is not enabled.
 
-A driver (:mod:`stress.machine.trio_drivers`) resumes the actors' coroutines; this module never does. What a step does is in
-:mod:`stress.machine.lockstep`.
+A driver (:mod:`stress.machine.trio_drivers`) resumes the actors' coroutines; this module never
+does. What a step does is in :mod:`stress.machine.lockstep`.
 """
 
 from __future__ import annotations
@@ -24,10 +25,15 @@ from stress.machine.livelock import Livelock, call_chain
 from stress.machine.protocols import Strategy, Tape, Verdict
 
 HANDOVER, PARKED = object(), object()
-"""What an actor's coroutine yields: at a step where somebody else goes next, and between executions."""
+"""What an actor's coroutine yields: at a step where somebody else goes next, and between
+executions.
+"""
 
 BLOCKED, FINISHED, ABSENT, SUSPENDED = 1, 2, 4, 8
-"""Why a slot is not enabled; it is when none of these holds. Suspensions are counted, in units of SUSPENDED."""
+"""Why a slot is not enabled; it is when none of these holds.
+
+Suspensions are counted, in units of SUSPENDED.
+"""
 
 _LIVELOCK_RULE = "under fair turns every actor comes to its end"
 
@@ -45,7 +51,9 @@ def park() -> Generator[object, object, object]:
 
 
 class _Waiter:
-    """A parked actor that only runs when ``ready()``; registered under the cells that can change it."""
+    """A parked actor that only runs when ``ready()``; registered under the cells that can change
+    it.
+    """
 
     __slots__ = ("keys", "ready", "slot")
 
@@ -54,7 +62,9 @@ class _Waiter:
 
 
 class Turns(Executing):
-    """Executions and turns. :meth:`begin` an execution, let a driver run it while :attr:`live`, then read :attr:`verdict`."""
+    """Executions and turns. :meth:`begin` an execution, let a driver run it while :attr:`live`,
+    then read :attr:`verdict`.
+    """
 
     def __init__(self, arena: Arena, slots: int, steps_max: int = 20_000) -> None:
         super().__init__(arena, slots)
@@ -115,7 +125,9 @@ class Turns(Executing):
         known = self._gates.get(actor.slot)
         if known is None or known.ready is not actor.ready:
             assert actor.ready is not None
-            known = self._gates[actor.slot] = _Waiter(actor.slot, tuple(col.r + i for col, i in actor.gate), actor.ready)
+            known = self._gates[actor.slot] = _Waiter(
+                actor.slot, tuple(col.r + i for col, i in actor.gate), actor.ready
+            )
         return known
 
     def starting(self, actor: Actor) -> None:
@@ -199,7 +211,9 @@ class Turns(Executing):
         return runs
 
     def _budget_spent(self) -> None:
-        """Go on under fair round-robin, with all chance plain, and look for a state that comes again."""
+        """Go on under fair round-robin, with all chance plain, and look for a state that comes
+        again.
+        """
         if self.livelock is None:
             self.livelock = Livelock(self.steps_max)
             self.strategy = self.livelock.strategy(self.strategy)
@@ -269,7 +283,9 @@ class Turns(Executing):
         col.watch = changed
 
     def _reconsider(self, key: int) -> None:
-        """A cell that actors wait on has changed: enable those who may go, disable those who may not."""
+        """A cell that actors wait on has changed: enable those who may go, disable those who may
+        not.
+        """
         for waiter in list(self._waiters.get(key, ())):
             ready = waiter.ready()
             blocked = self.state[waiter.slot] & BLOCKED
@@ -291,7 +307,9 @@ class Turns(Executing):
                     del self._waiters[key]
 
     async def _await_turn(self, code: int, keys: tuple[int, ...], ready: Callable[[], bool]) -> None:
-        """Stand before a step that can be made only when ``ready()``, until it is our turn to make it."""
+        """Stand before a step that can be made only when ``ready()``, until it is our turn to make
+        it.
+        """
         me = self.current
         if not ready():
             self._block(me)

@@ -1,9 +1,10 @@
 """Two ways to resume the actors' coroutines; they give equal digests (law L3).
 
-In both, an actor is a trio task in a nursery that lives across executions (what they share is in :mod:`stress.machine.driver`).
+In both, an actor is a trio task in a nursery that lives across executions (what they share is in
+:mod:`stress.machine.driver`).
 
-- *fast*: tasks detach their coroutines with trio's public ``temporarily_detach_coroutine_object`` and a
-  controller sends to them directly: millions of hand-overs a second;
+- *fast*: tasks detach their coroutines with trio's public ``temporarily_detach_coroutine_object``
+  and a controller sends to them directly: millions of hand-overs a second;
 - *reference*: tasks stay on trio's own loop and wake each other with ``reschedule``.
 """
 
@@ -16,7 +17,15 @@ from contextlib import asynccontextmanager, suppress
 
 import trio
 from outcome import Value
-from trio.lowlevel import Abort, Task, current_task, reattach_detached_coroutine_object, reschedule, temporarily_detach_coroutine_object, wait_task_rescheduled
+from trio.lowlevel import (
+    Abort,
+    Task,
+    current_task,
+    reattach_detached_coroutine_object,
+    reschedule,
+    temporarily_detach_coroutine_object,
+    wait_task_rescheduled,
+)
 
 from sim.core.machine import Abandon
 from stress.machine.base import Executing
@@ -60,7 +69,9 @@ class TrioDriver(Driver):
         return slot in self.lost or slot in self.adrift
 
     async def rescue(self) -> None:
-        """Unwind the actors that opened nurseries, which are now this task's: close those first, by letting trio have what they yield."""
+        """Unwind the actors that opened nurseries, which are now this task's: close those first, by
+        letting trio have what they yield.
+        """
         for slot, message in self.adrift.items():
             while message is not PARKED:
                 opened = current_task().child_nurseries[self.depth :]

@@ -1,7 +1,9 @@
-"""LLVM's atomic instructions on raw addresses, for code that numba compiles. Sequentially consistent unless they say otherwise.
+"""LLVM's atomic instructions on raw addresses, for code that numba compiles.
 
-What is compiled has constants of other modules in it, of which numba's cache does not know: it looks at a function's own file. So the
-cache is a folder named after a hash of all that goes in.
+Sequentially consistent unless they say otherwise.
+
+What is compiled has constants of other modules in it, of which numba's cache does not know: it
+looks at a function's own file. So the cache is a folder named after a hash of all that goes in.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ SOURCES = (
 
 
 def cache_folder() -> Path | None:
-    """Return the folder that compiled code is kept in, or None if there can be none: then every first start compiles."""
+    """Return the folder that compiled code is kept in, or None if there can be none: then every
+    first start compiles.
+    """
     total = hashlib.blake2b(digest_size=8)
     for name in SOURCES:
         total.update((ROOT / name).read_bytes())

@@ -1,10 +1,12 @@
-"""The board: what the processes of a gang share beside the arena (law L2: the machine region, apart from the model's).
+"""The board: what the processes of a gang share beside the arena (law L2: the machine region, apart
+from the model's).
 
-A memfd of 64-bit words. Nothing of it is model state: a hash never sees it, and a replay does not need it. Words that
-processes write often lie on cache lines of their own.
+A memfd of 64-bit words. Nothing of it is model state: a hash never sees it, and a replay does not
+need it. Words that processes write often lie on cache lines of their own.
 
-A step's number comes from ``SEQ`` while the step holds its stripes; the log has a row per number, so that it needs no merging: a
-row is complete when its last word is set, and the first row that is not ends what was recorded (a process was killed in it).
+A step's number comes from ``SEQ`` while the step holds its stripes; the log has a row per number,
+so that it needs no merging: a row is complete when its last word is set, and the first row that is
+not ends what was recorded (a process was killed in it).
 """
 
 from __future__ import annotations
@@ -33,26 +35,35 @@ READERS_MAX = 8
 
 SEQ, VERSION, ABORT, READY, UNFINISHED, PAUSE, FLAG = (LINE * n for n in range(7))
 PAUSED = PAUSE + 1
-"""Words: steps recorded; versions given by unrecorded stores; why the run is given up; processes that are ready to start; threads that have not
-finished; the epoch, odd while actors are to stop where they are in no operation, and the epoch in which all have stopped; and the first
-symptom: its code, and the value found."""
+"""Words: steps recorded; versions given by unrecorded stores; why the run is given up; processes
+that are ready to start; threads that have not finished; the epoch, odd while actors are to stop
+where they are in no operation, and the epoch in which all have stopped; and the first symptom: its
+code, and the value found.
+"""
 
 FLAG_VALUE = FLAG + 1
 
 FULL, DEADLOCK, SYMPTOM, ERROR, KILLED, HUNG = range(1, 7)
-"""Values of ``ABORT``: the log or a tape is full; nobody can go on; a count is negative; a process raised; one died; one is silent."""
+"""Values of ``ABORT``: the log or a tape is full; nobody can go on; a count is negative; a process
+raised; one died; one is silent.
+"""
 
 MADE, REST, SPINS, OVER = range(4)
-"""Words of a process: steps made; the steps (plus one, over the epoch) that all had made when it found nothing to do; how often it has spun in
-vain; whether it has come to the run's end."""
+"""Words of a process: steps made; the steps (plus one, over the epoch) that all had made when it
+found nothing to do; how often it has spun in vain; whether it has come to the run's end.
+"""
 
 WAITS, READS = 0, 1
-"""Words of a slot: the code of the step that it cannot make (0: none); then the rwsems that it holds for reading, as codes."""
+"""Words of a slot: the code of the step that it cannot make (0: none); then the rwsems that it
+holds for reading, as codes.
+"""
 
 SLOT_WORDS = 2 * LINE
 
 STRIPE_LOCK, STRIPE_MET, STRIPE_PLACE = range(3)
-"""Words of a stripe: who holds it (1 + process), how often it was found held, and the location that was last wanted then."""
+"""Words of a stripe: who holds it (1 + process), how often it was found held, and the location that
+was last wanted then.
+"""
 
 LOG_WORDS = 3
 """A row of the log: code, value, 1 + slot."""
@@ -69,14 +80,19 @@ STRIPES_AT, LOG_AT = _STRIPES, _LOG
 
 @dataclass(frozen=True)
 class Met:
-    """A location that a process found held: a column's id, an index, and how often its stripe was met so."""
+    """A location that a process found held: a column's id, an index, and how often its stripe was
+    met so.
+    """
 
     place: int
     count: int
 
 
 class Board:
-    """The words; made by the supervisor, attached by descriptor elsewhere. ``steps_max`` is how many rows the log has."""
+    """The words; made by the supervisor, attached by descriptor elsewhere.
+
+    ``steps_max`` is how many rows the log has.
+    """
 
     def __init__(self, fd: int = -1, steps_max: int = 0) -> None:
         if fd < 0:
@@ -106,7 +122,9 @@ class Board:
         words[UNFINISHED] = threads
 
     def clear_stripes(self) -> None:
-        """Let every stripe go, also those that a process took with it when it died; nobody is at work."""
+        """Let every stripe go, also those that a process took with it when it died; nobody is at
+        work.
+        """
         self.array[_STRIPES:_TAPES:LINE] = 0
 
     @property
@@ -126,7 +144,10 @@ class Board:
         return rows
 
     def progress(self, processes: int) -> int:
-        """Return how many steps all processes have made. Equal at two times: nobody made one in between."""
+        """Return how many steps all processes have made.
+
+        Equal at two times: nobody made one in between.
+        """
         words = self.words
         return sum(words[_PROCESSES + process * LINE + MADE] for process in range(processes))
 
@@ -150,7 +171,9 @@ class Board:
     # -- contention ------------------------------------------------------------------------------------------------
 
     def met(self) -> list[Met]:
-        """Return the locations whose stripes were found held, the most often first; since the board was made."""
+        """Return the locations whose stripes were found held, the most often first; since the board
+        was made.
+        """
         rows = ((self.words[at + STRIPE_PLACE], self.words[at + STRIPE_MET]) for at in range(_STRIPES, _TAPES, LINE))
         return sorted((Met(*row) for row in rows if row[1]), key=lambda met: -met.count)
 

@@ -1,4 +1,6 @@
-"""Explains a deadlock of the parallel machine from the board: who waits for which lock, and who holds it, as lockstep does."""
+"""Explains a deadlock of the parallel machine from the board: who waits for which lock, and who
+holds it, as lockstep does.
+"""
 
 from __future__ import annotations
 

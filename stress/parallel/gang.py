@@ -1,8 +1,11 @@
-"""The processes of one tester: started, given runs, watched, replaced when they die. The supervisor is the checker process.
+"""The processes of one tester: started, given runs, watched, replaced when they die.
 
-A run: the arena is restored, every process gets the order, all start at once and go on until all are at rest. Meanwhile this process
-only watches: it lets everybody pause where nobody is inside an operation, and audits; it sees processes die or hang; and at
-the end it takes the recording. Whatever happens to a process, the run ends with a verdict, and the next one has a full gang.
+The supervisor is the checker process.
+
+A run: the arena is restored, every process gets the order, all start at once and go on until all
+are at rest. Meanwhile this process only watches: it lets everybody pause where nobody is inside an
+operation, and audits; it sees processes die or hang; and at the end it takes the recording.
+Whatever happens to a process, the run ends with a verdict, and the next one has a full gang.
 """
 
 from __future__ import annotations
@@ -23,7 +26,20 @@ from sim.core.arena import SITE_SHIFT
 from sim.core.machine import Violation, site, site_info
 from stress.catalogue import ROOT
 from stress.errors import FAILED, SKIPPED, UsageError, ZapstressError
-from stress.parallel.board import ABORT, DEADLOCK, ERROR, FLAG, FLAG_VALUE, FULL, HUNG, KILLED, PROCESSES_MAX, SEQ, SYMPTOM, Board
+from stress.parallel.board import (
+    ABORT,
+    DEADLOCK,
+    ERROR,
+    FLAG,
+    FLAG_VALUE,
+    FULL,
+    HUNG,
+    KILLED,
+    PROCESSES_MAX,
+    SEQ,
+    SYMPTOM,
+    Board,
+)
 from stress.parallel.deadlock import explain_board
 from stress.parallel.recording import OVER, Recording
 from stress.parallel.settings import USUAL, Settings
@@ -36,7 +52,9 @@ STEPS_MAX = 1 << 18
 """Rows of the log: a run that makes more is given up, and is inconclusive."""
 
 START_SECONDS_MAX, OPEN_SECONDS_MAX = 120.0, 30.0
-"""How long the first process may take to start, which compiles; and how long one may take to open a case."""
+"""How long the first process may take to start, which compiles; and how long one may take to open a
+case.
+"""
 
 REASONS = {FULL: "log full", DEADLOCK: "deadlock", SYMPTOM: "symptom", ERROR: "error", KILLED: "killed", HUNG: "hung"}
 
@@ -91,13 +109,17 @@ class Gang:
         if missing:
             raise Missing(missing)
         if processes > PROCESSES_MAX:
-            raise UsageError(f"{processes} processes are more than the {PROCESSES_MAX} that a run can have; give --processes a smaller number")
+            raise UsageError(
+                f"{processes} processes are more than the {PROCESSES_MAX} that a run can have; give --processes a smaller number"
+            )
         self.processes, self.catalogue = processes, catalogue
         self.board = Board(steps_max=steps_max)
         self.mates: list[Mate | None] = [None] * processes
         self.numbers: dict[Any, int] = {}
         self.sites: list[list[int]] = []
-        """The site numbers of the processes that began the latest run, also of those that have died in it."""
+        """The site numbers of the processes that began the latest run, also of those that have died
+        in it.
+        """
         self.runs = 0
         self.deaths: list[tuple[int, int]] = []
         """(pid, exit status) of processes that died, ever."""
@@ -117,20 +139,38 @@ class Gang:
         """Start the process that forks the others. Raises Missing if numba cannot be imported."""
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [sys.executable, "-P", "-m", "stress.parallel.zygote", "--control", str(theirs.fileno()), "--catalogue", self.catalogue]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "stress.parallel.zygote",
+            "--control",
+            str(theirs.fileno()),
+            "--catalogue",
+            self.catalogue,
+        ]
         try:
             self.zygote = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, env=os.environ | {"PYTHONPATH": path}
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=2,
+                start_new_session=True,
+                env=os.environ | {"PYTHONPATH": path},
             )
         except OSError as error:
             raise GangError(f"cannot start processes ({error.strerror}); give --processes a smaller number") from error
         theirs.close()
         message = self._hear(START_SECONDS_MAX)
         if message["is"] == "missing":
-            raise Missing(f"the parallel machine cannot use numba ({message['why']}): mend its installation, or say --machine lockstep")
+            raise Missing(
+                f"the parallel machine cannot use numba ({message['why']}): mend its installation, or say --machine lockstep"
+            )
 
     def _hear(self, seconds: float) -> Message:
-        """Return the zygote's next message; ``lost`` if it is gone, and with it every process: another one has been started then."""
+        """Return the zygote's next message; ``lost`` if it is gone, and with it every process:
+        another one has been started then.
+        """
         self.control.settimeout(seconds)
         try:
             data = self.control.recv(MESSAGE_BYTES_MAX)
@@ -215,7 +255,11 @@ class Gang:
         case = runner.case
         order = json.dumps({"do": "open", "number": number, "case": vars(case)}).encode()
         self._reap()
-        lacking = [mate for process in range(self.processes) if number not in (mate := self.mates[process] or self._fork(process)).open]
+        lacking = [
+            mate
+            for process in range(self.processes)
+            if number not in (mate := self.mates[process] or self._fork(process)).open
+        ]
         for mate in lacking:
             self._ask(mate, order, runner.arena.fd)
         for mate in lacking:
@@ -249,7 +293,9 @@ class Gang:
                     mate.socket.send(json.dumps({"do": "forget"}).encode())
 
     def _ask(self, mate: Mate, order: bytes, arena: int) -> None:
-        """Order a process to open a case over the arena of that descriptor; whether it lives is seen by its answer."""
+        """Order a process to open a case over the arena of that descriptor; whether it lives is
+        seen by its answer.
+        """
         mate.socket.settimeout(OPEN_SECONDS_MAX)
         with suppress(OSError):
             socket.send_fds(mate.socket, [order], [arena])
@@ -270,7 +316,9 @@ class Gang:
     # -- a run -----------------------------------------------------------------------------------------------------
 
     def run(self, runner: Runner, seed: int, settings: Settings = USUAL) -> Recording:
-        """Run the runner's case once, truly at once, and return what was recorded; nothing has been judged but what the run itself saw."""
+        """Run the runner's case once, truly at once, and return what was recorded; nothing has been
+        judged but what the run itself saw.
+        """
         number = self._open(runner)
         self.sites = [mate.sites if mate is not None else [] for mate in self.mates]
         cpus = runner.kernel.slots // 2
@@ -278,7 +326,14 @@ class Gang:
         runner.arena.restore(runner.snapshot)
         self.runs += 1
         self.board.begin(sum(not actor.daemon for actor in runner.actors))
-        order = {"do": "run", "number": number, "run": self.runs, "seed": seed, "versions": runner.machine.versions, "owners": owners}
+        order = {
+            "do": "run",
+            "number": number,
+            "run": self.runs,
+            "seed": seed,
+            "versions": runner.machine.versions,
+            "owners": owners,
+        }
         order["rows"] = min(self.board.steps_max, runner.machine.steps_max)
         order |= {"record": settings.record, "yields": settings.yields, "plain_add": settings.plain_add}
         began, deaths, watch = perf_counter(), len(self.deaths), Watch(self, runner, settings)
@@ -345,6 +400,8 @@ class Gang:
         return found
 
     def _translated_one(self, code: int) -> int:
-        """Return a code from the board; members, forked from one zygote and told of the same cases, number sites alike."""
+        """Return a code from the board; members, forked from one zygote and told of the same cases,
+        number sites alike.
+        """
         sites = next((sites for sites in self.sites if sites), [])
         return sites[code >> SITE_SHIFT] << SITE_SHIFT | code & (1 << SITE_SHIFT) - 1 if sites else code

@@ -1,11 +1,14 @@
-"""The parallel machine in one process: the model's primitives over native steps, and the turns of the actors that live here.
+"""The parallel machine in one process: the model's primitives over native steps, and the turns of
+the actors that live here.
 
-Between its steps an actor runs plain Python that touches only what steps have put in order, and gives way to its neighbours (the
-process's other actors) where it must wait, and where a yield is injected. A CPU's thread and its hardware are neighbours
-always, so that interrupts, which keep a thread from running, and interrupt masks are this process's own affair.
+Between its steps an actor runs plain Python that touches only what steps have put in order, and
+gives way to its neighbours (the process's other actors) where it must wait, and where a yield is
+injected. A CPU's thread and its hardware are neighbours always, so that interrupts, which keep a
+thread from running, and interrupt masks are this process's own affair.
 
-The checkers that judge single steps are not here: the ledger follows in the steps themselves, the arena is audited when everybody
-is at rest, and the replay of what was recorded has all of them (docs/architecture.md).
+The checkers that judge single steps are not here: the ledger follows in the steps themselves, the
+arena is audited when everybody is at rest, and the replay of what was recorded has all of them
+(docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -24,25 +27,49 @@ from stress.machine.lockstep import ACCESS, not_owner
 from stress.machine.protocols import Verdict
 from stress.machine.scheduler import hand_over
 from stress.parallel import native
-from stress.parallel.board import ABORT, ERROR, FULL, LOG_AT, MADE, OVER, PAUSE, READS, REST, SEQ, SPINS, STRIPES_AT, UNFINISHED, WAITS, WORD, Board
+from stress.parallel.board import (
+    ABORT,
+    ERROR,
+    FULL,
+    LOG_AT,
+    MADE,
+    OVER,
+    PAUSE,
+    READS,
+    REST,
+    SEQ,
+    SPINS,
+    STRIPES_AT,
+    UNFINISHED,
+    WAITS,
+    WORD,
+    Board,
+)
 from stress.parallel.pace import Pace
 
 ROLES = {"page_ref": native.REFERENCES, "pte": native.ENTRIES, "page_mapcount": native.COUNTS}
 """Columns that native steps watch over."""
 
 INSIDE = ("op", "irq_off")
-"""Columns, by CPU, that say that its thread is inside something: an operation, an access that is not interrupted half-way."""
+"""Columns, by CPU, that say that its thread is inside something: an operation, an access that is
+not interrupted half-way.
+"""
 
 COLUMNS_MAX = 1 << KIND_SHIFT - FIELD_SHIFT
 
 IDLE_LOOKS, IDLE_SECONDS = 50, 20e-6
-"""How often a process that has nothing to do looks around before it sleeps, and for how long it then does."""
+"""How often a process that has nothing to do looks around before it sleeps, and for how long it
+then does.
+"""
 
 _WAIT = WAIT << KIND_SHIFT
 
 
 class Parallel(Executing):
-    """The machine of process number ``process`` of so many. One run after another: :meth:`begin`, then a driver until not :attr:`live`."""
+    """The machine of process number ``process`` of so many.
+
+    One run after another: :meth:`begin`, then a driver until not :attr:`live`.
+    """
 
     def __init__(self, arena: Arena, board: Board, slots: int, process: int, processes: int) -> None:
         super().__init__(arena, slots)
@@ -81,8 +108,12 @@ class Parallel(Executing):
 
     # -- a run -----------------------------------------------------------------------------------------------------
 
-    def begin(self, actors: list[Actor], seed: int, versions: int, rows: int, record: bool = True, plain_add: bool = False) -> None:
-        """Set up a run in which this process has ``actors``; ``versions`` is the lockstep machine's after the setup, ``rows`` the step budget."""
+    def begin(
+        self, actors: list[Actor], seed: int, versions: int, rows: int, record: bool = True, plain_add: bool = False
+    ) -> None:
+        """Set up a run in which this process has ``actors``; ``versions`` is the lockstep machine's
+        after the setup, ``rows`` the step budget.
+        """
         self.actors = {actor.slot: actor for actor in actors}
         self.local = list(self.actors)
         self.turn = 0
@@ -92,7 +123,11 @@ class Parallel(Executing):
         self.reading: dict[int, list[int]] = {slot: [] for slot in self.local}
         self.data = {slot: RandomData(seed, f"data {slot}") for slot in self.local}
         self.context[native.ROWS] = rows
-        self.context[native.RECORDS], self.context[native.VERSIONS], self.context[native.PLAIN_ADD] = record, versions, plain_add
+        self.context[native.RECORDS], self.context[native.VERSIONS], self.context[native.PLAIN_ADD] = (
+            record,
+            versions,
+            plain_add,
+        )
         self.seen, self.idle = -1, 0
         self.verdict, self.abandoning, self.live = Verdict(), False, True
         self.run = 0
@@ -120,14 +155,19 @@ class Parallel(Executing):
         return not self.done[slot] and (actor.ready is None or actor.ready())
 
     def is_quiet(self, slot: int) -> bool:
-        """Return whether the thread in ``slot`` stands where the world may be audited: in no operation, with no lock, open to interrupts.
+        """Return whether the thread in ``slot`` stands where the world may be audited: in no
+        operation, with no lock, open to interrupts.
 
         No daemon does: what hardware and RCU have begun is finished first.
         """
         return not self.actors[slot].daemon and not self.held[slot] and not any(view[slot] for view in self.inside)
 
     def rest(self) -> None:
-        """Nobody here may go. If that is so in every process, and nobody has moved since, the run is over, paused or stuck."""
+        """Nobody here may go.
+
+        If that is so in every process, and nobody has moved since, the run is over, paused or
+        stuck.
+        """
         words, board = self.words, self.board
         if words[ABORT]:
             self.give_up()
@@ -150,7 +190,9 @@ class Parallel(Executing):
             time.sleep(IDLE_SECONDS)
 
     def starting(self, actor: Actor) -> None:
-        """The first step follows at once: the gate was open a moment ago, and only this process could have closed it."""
+        """The first step follows at once: the gate was open a moment ago, and only this process
+        could have closed it.
+        """
         self.idle = 0
         self.run += not self.run
 
@@ -185,7 +227,9 @@ class Parallel(Executing):
         return value
 
     def _again(self) -> None:
-        """A native call was not made: leave the run if it is over, else let whoever holds the stripe run."""
+        """A native call was not made: leave the run if it is over, else let whoever holds the
+        stripe run.
+        """
         status = self.status[0]
         if status == native.SPUN:
             self.words[self.board.process(self.process, SPINS)] += 1
@@ -233,14 +277,18 @@ class Parallel(Executing):
             else:
                 self._again()
 
-    async def access(self, site: int, tlb: Column, cell: int, need: int, offset: int, content: Column, store: bool) -> int:
+    async def access(
+        self, site: int, tlb: Column, cell: int, need: int, offset: int, content: Column, store: bool
+    ) -> int:
         if self.run:
             self.run -= 1
         else:
             await self.pace.give_way()
         code = ACCESS[store] + (content.id << FIELD_SHIFT)
         while True:
-            version = self.native_access(self.here, site, self.at[tlb.id] + (cell << 3), tlb.r + cell, need, offset, code, self.at[content.id])
+            version = self.native_access(
+                self.here, site, self.at[tlb.id] + (cell << 3), tlb.r + cell, need, offset, code, self.at[content.id]
+            )
             if not self.status[0]:
                 return version
             self._again()

@@ -1,7 +1,9 @@
-"""A process of a gang: attaches to the arenas that it is told of, and runs its share of the actors as trio tasks.
+"""A process of a gang: attaches to the arenas that it is told of, and runs its share of the actors
+as trio tasks.
 
-Orders and answers are JSON messages on a socket; a descriptor comes with the order that needs it. A member ends when the socket
-closes. It is forked by :mod:`stress.parallel.zygote`, which has imported and compiled everything.
+Orders and answers are JSON messages on a socket; a descriptor comes with the order that needs it. A
+member ends when the socket closes. It is forked by :mod:`stress.parallel.zygote`, which has
+imported and compiled everything.
 """
 
 from __future__ import annotations
@@ -54,22 +56,43 @@ class Crew(FastDriver):
 
 
 def share(actors: list[Actor], cpus: int, process: int, owners: list[int]) -> list[Actor]:
-    """Return the actors of ``process``; ``owners`` has a process per CPU: its thread and its hardware go together, RCU with the last CPU."""
-    return [actor for actor in actors if owners[min(actor.slot % cpus if actor.slot < 2 * cpus else cpus - 1, cpus - 1)] == process]
+    """Return the actors of ``process``; ``owners`` has a process per CPU: its thread and its
+    hardware go together, RCU with the last CPU.
+    """
+    return [
+        actor
+        for actor in actors
+        if owners[min(actor.slot % cpus if actor.slot < 2 * cpus else cpus - 1, cpus - 1)] == process
+    ]
 
 
 class Open:
     """A case that this process can run."""
 
-    def __init__(self, case: Case, arena: Arena, machine: Parallel, actors: list[Actor], crew: Driver, cpus: int) -> None:
-        self.case, self.arena, self.machine, self.actors, self.crew, self.cpus = case, arena, machine, actors, crew, cpus
+    def __init__(
+        self, case: Case, arena: Arena, machine: Parallel, actors: list[Actor], crew: Driver, cpus: int
+    ) -> None:
+        self.case, self.arena, self.machine, self.actors, self.crew, self.cpus = (
+            case,
+            arena,
+            machine,
+            actors,
+            crew,
+            cpus,
+        )
 
 
 class Member:
     """The state of one process."""
 
     def __init__(self, orders: socket.socket, board: Board, process: int, processes: int, catalogue: Catalogue) -> None:
-        self.orders, self.board, self.process, self.processes, self.catalogue = orders, board, process, processes, catalogue
+        self.orders, self.board, self.process, self.processes, self.catalogue = (
+            orders,
+            board,
+            process,
+            processes,
+            catalogue,
+        )
         self.open: dict[int, Open] = {}
         self.stack = AsyncExitStack()
         self.sites_told = 0
@@ -135,7 +158,9 @@ class Member:
             crew.execute_now()
         except Exception as error:  # noqa: BLE001 - the supervisor reports it
             words = f"{error!r}"
-        self.say({"is": "ran", "run": order["run"], "ended": machine.verdict.kind, "words": words or machine.verdict.reason})
+        self.say(
+            {"is": "ran", "run": order["run"], "ended": machine.verdict.kind, "words": words or machine.verdict.reason}
+        )
 
 
 def main(orders: socket.socket, board: Board, process: int, processes: int, spec: str) -> None:

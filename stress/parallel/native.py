@@ -1,12 +1,14 @@
-"""Steps on shared memory as native atomics: LLVM's, through numba, on raw addresses. Compiled when first imported.
+"""Steps on shared memory as native atomics: LLVM's, through numba, on raw addresses.
 
-Nothing else imports numba, and nothing that lockstep needs imports this. A step takes the stripes of its locations in
-ascending order, then a number, then acts and writes its row of the log, then lets the stripes go: so the numbers agree with what
-memory saw for every conflicting pair. Spins are bounded; whoever has spun in vain returns to Python, where signals and the
-abort word are seen.
+Compiled when first imported.
 
-A context is the calling process's own block of words with the addresses it needs. Every function returns a
-word, and leaves what became of the call in ``STATUS``.
+Nothing else imports numba, and nothing that lockstep needs imports this. A step takes the stripes
+of its locations in ascending order, then a number, then acts and writes its row of the log, then
+lets the stripes go: so the numbers agree with what memory saw for every conflicting pair. Spins are
+bounded; whoever has spun in vain returns to Python, where signals and the abort word are seen.
+
+A context is the calling process's own block of words with the addresses it needs. Every function
+returns a word, and leaves what became of the call in ``STATUS``.
 """
 
 from __future__ import annotations
@@ -19,23 +21,60 @@ from sim.core.ledger import MAPPING, NONE, TRANSIENT
 from sim.core.pte import PFN_SHIFT, PRESENT, SPECIAL
 from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, VERSION_MASK
 from stress.parallel.atomics import compare_exchange, compiled, exchange, fetch_add, load, release, store
-from stress.parallel.board import ABORT, FLAG, FLAG_VALUE, LINE, SEQ, STRIPE_MET, STRIPE_PLACE, STRIPES, SYMPTOM, VERSION
+from stress.parallel.board import (
+    ABORT,
+    FLAG,
+    FLAG_VALUE,
+    LINE,
+    SEQ,
+    STRIPE_MET,
+    STRIPE_PLACE,
+    STRIPES,
+    SYMPTOM,
+    VERSION,
+)
 
 LOAD, STORE, XCHG, ADD, TRYLOCK, LEAVE, SWAP, TAKE_FREE, TAKE_READ = range(9)
-"""What a step does. LEAVE sets the operand if the cell holds ``extra``; SWAP does, and is a step only then; TAKE_FREE and
-TAKE_READ are steps only if they get the lock."""
+"""What a step does.
+
+LEAVE sets the operand if the cell holds ``extra``; SWAP does, and is a step only then; TAKE_FREE
+and TAKE_READ are steps only if they get the lock.
+"""
 
 DONE, SPUN, NOT_NOW, FULL_LOG, STOP = range(5)
-"""What became of a call: made; a stripe was held for too long, so try again; cannot be made now; no row left; the run is over."""
+"""What became of a call: made; a stripe was held for too long, so try again; cannot be made now; no
+row left; the run is over.
+"""
 
-(BOARD, ARENA, STATUS, SLOT, PROCESS, RECORDS, STRIPES_OF, LOG, ROWS, MADE_AT, VERSIONS, ROLES, LEDGER, HEADS, PAGES, PLAIN_ADD) = range(16)
-"""Words of a context: addresses, numbers, and what this process is to do. PLAIN_ADD makes an unrecorded addition a load and a store, for
-who wants to see an update lost."""
+(
+    BOARD,
+    ARENA,
+    STATUS,
+    SLOT,
+    PROCESS,
+    RECORDS,
+    STRIPES_OF,
+    LOG,
+    ROWS,
+    MADE_AT,
+    VERSIONS,
+    ROLES,
+    LEDGER,
+    HEADS,
+    PAGES,
+    PLAIN_ADD,
+) = range(16)
+"""Words of a context: addresses, numbers, and what this process is to do.
+
+PLAIN_ADD makes an unrecorded addition a load and a store, for who wants to see an update lost.
+"""
 
 CONTEXT_WORDS = 16
 
 NOTHING, REFERENCES, ENTRIES, COUNTS = range(4)
-"""Roles of columns: none; refcounts, which the ledger follows; page-table entries, likewise; counts that are never negative."""
+"""Roles of columns: none; refcounts, which the ledger follows; page-table entries, likewise; counts
+that are never negative.
+"""
 
 SPINS_MAX = 2000
 """Looks at a held stripe before a call gives up: tens of microseconds."""
@@ -127,7 +166,9 @@ def move(context: int, holder: int, folio: int, delta: int, code: int) -> None:
 
 @compiled("void(int64, int64, int64, int64, int64)")
 def account(context: int, code: int, old: int, new: int, holder: int) -> None:
-    """The ledger follows in the step that changes a refcount or an entry; a count never falls below zero."""
+    """The ledger follows in the step that changes a refcount or an entry; a count never falls below
+    zero.
+    """
     role = load(word(context, ROLES) + ((code >> FIELD_SHIFT) & 0x3FF) * 8)
     if role == NOTHING or old == new:
         return
@@ -214,7 +255,9 @@ def raw(context: int, code: int, cell: int, op: int, operand: int, extra: int, h
 
 @compiled("int64(int64, int64, int64, int64, int64, int64, int64)")
 def step(context: int, code: int, cell: int, op: int, operand: int, extra: int, holder: int) -> int:
-    """Make one step on ``cell`` (an address); return what it held, or the sum. ``code`` is site, kind, column and index.
+    """Make one step on ``cell`` (an address); return what it held, or the sum.
+
+    ``code`` is site, kind, column and index.
 
     ``extra`` is what the cell must hold (LEAVE, SWAP); ``holder`` is the ledger's.
     """
@@ -260,7 +303,10 @@ def hold(context: int, code: int, cell: int) -> int:
 
 @compiled("int64(int64, int64, int64, int64)")
 def let_go(context: int, code: int, cell: int, made: int) -> int:
-    """Give that stripe back; before that, if the step is made, record it. Return what the cell holds."""
+    """Give that stripe back; before that, if the step is made, record it.
+
+    Return what the cell holds.
+    """
     value = load(cell)
     if made:
         if word(context, RECORDS):
@@ -300,8 +346,9 @@ def take_two(context: int, one: int, other: int, code: int, other_code: int) -> 
 def access(context: int, site: int, cell: int, tlb: int, need: int, offset: int, content: int, content_at: int) -> int:
     """Access memory through a TLB entry; return the version, or -1 for a miss.
 
-    ``cell`` is the entry's address, ``tlb`` the code of its load; ``content`` is the code of page 0's cell (kind included), ``content_at`` its
-    address. The entry changes only in this process, so that it can be read before the stripes are known.
+    ``cell`` is the entry's address, ``tlb`` the code of its load; ``content`` is the code of page
+    0's cell (kind included), ``content_at`` its address. The entry changes only in this process, so
+    that it can be read before the stripes are known.
     """
     end(context, DONE)
     if load(word(context, BOARD) + ABORT * 8):
@@ -314,7 +361,9 @@ def access(context: int, site: int, cell: int, tlb: int, need: int, offset: int,
     page, stores, code = content_at + pfn * 8, (content >> KIND_SHIFT) & 0xF == STORE_THROUGH_TLB, site + content + pfn
     if not word(context, RECORDS):
         count(context)
-        return touch(context, page, stores, fetch_add(word(context, BOARD) + VERSION * 8, 1) + word(context, VERSIONS) + 1)
+        return touch(
+            context, page, stores, fetch_add(word(context, BOARD) + VERSION * 8, 1) + word(context, VERSIONS) + 1
+        )
     one, other = stripe_of(context, cell), stripe_of(context, page)
     if not take_two(context, one, other, site + tlb, code):
         return end(context, SPUN)
@@ -340,7 +389,9 @@ def add_to(context: int, address: int, delta: int) -> int:
 
 @compiled("int64(int64, int64, int64)")
 def meet(context: int, address: int, least: int) -> int:
-    """Wait until the word at ``address`` is ``least`` or more, or the run is given up, for a bounded time; return whether it is."""
+    """Wait until the word at ``address`` is ``least`` or more, or the run is given up, for a
+    bounded time; return whether it is.
+    """
     for _ in range(SPINS_MAX):
         if load(address) >= least:
             return 1
@@ -350,7 +401,9 @@ def meet(context: int, address: int, least: int) -> int:
 
 
 def entry(function: Any) -> Callable[..., int]:
-    """Return the compiled function without the dispatcher, which costs more than a step: its one overload's own wrapper."""
+    """Return the compiled function without the dispatcher, which costs more than a step: its one
+    overload's own wrapper.
+    """
     overload = next(iter(function.overloads.values()))
     bare: Callable[..., int] = getattr(overload, "entry_point", None) or function
     return bare

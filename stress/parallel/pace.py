@@ -1,8 +1,10 @@
-"""Injected yields, and the moments at which all processes of a gang agree: the start, a pause, the end.
+"""Injected yields, and the moments at which all processes of a gang agree: the start, a pause, the
+end.
 
-Left to themselves, two processes overlap as the machine's cores happen to let them, and short runs hardly at all. So each run draws
-how restless it is, and an actor gives way after so many steps: to a neighbour, or by letting another process make some steps first.
-It paces races; it does not replay: what comes of it is recorded.
+Left to themselves, two processes overlap as the machine's cores happen to let them, and short runs
+hardly at all. So each run draws how restless it is, and an actor gives way after so many steps: to
+a neighbour, or by letting another process make some steps first. It paces races; it does not
+replay: what comes of it is recorded.
 """
 
 from __future__ import annotations
@@ -57,14 +59,18 @@ class Pace:
             self._let_another_ahead(word >> 17)
 
     def _let_another_ahead(self, word: int) -> None:
-        """Wait, for a bounded time, until another process has made some steps, unless it is at rest."""
+        """Wait, for a bounded time, until another process has made some steps, unless it is at
+        rest.
+        """
         m, words = self.m, self.m.words
         others = m.processes - 1
         if not others:
             return
         other = (m.process + 1 + word % others) % m.processes
         made = m.board.process(other, MADE)
-        if not words[m.board.process(other, REST)] and not self.meet(m.here, m.board_at + made * WORD, words[made] + 1 + (word >> 4) % AHEAD_MAX):
+        if not words[m.board.process(other, REST)] and not self.meet(
+            m.here, m.board_at + made * WORD, words[made] + 1 + (word >> 4) % AHEAD_MAX
+        ):
             os.sched_yield()
 
     def meet_all(self) -> None:

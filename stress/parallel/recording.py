@@ -1,7 +1,8 @@
 """What a run of the parallel machine left behind, and its replay in lockstep.
 
-The recorded order is a schedule: the replay makes the same steps, with the same values, and leaves the same model region. It runs under
-every checker, which is where a failure gets its signature; what the parallel run itself saw is its symptom.
+The recorded order is a schedule: the replay makes the same steps, with the same values, and leaves
+the same model region. It runs under every checker, which is where a failure gets its signature;
+what the parallel run itself saw is its symptom.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ RULE = "a recorded run, replayed in lockstep, makes the same steps and leaves th
 
 @dataclass
 class Recording:
-    """One run. ``codes``, ``values`` and ``slots`` are of the steps that were recorded without a gap, in their order (int64)."""
+    """One run. ``codes``, ``values`` and ``slots`` are of the steps that were recorded without a
+    gap, in their order (int64).
+    """
 
     ended: str
     codes: Array
@@ -43,7 +46,9 @@ class Recording:
     owners: list[int]
     """The process that had each CPU."""
     symptom: str = ""
-    """What the run itself saw that should not be: a count below zero, an audit that failed, a deadlock, what a process raised."""
+    """What the run itself saw that should not be: a count below zero, an audit that failed, a
+    deadlock, what a process raised.
+    """
     steps: int = 0
     """Steps made, recorded or not."""
     pauses: int = 0
@@ -76,10 +81,12 @@ class Recording:
 
 
 def replayed(recording: Recording, runner: Runner, seed: int) -> Outcome:
-    """Replay in lockstep, on the runner of the case, and return the outcome, whose verdict is on the recorded run.
+    """Replay in lockstep, on the runner of the case, and return the outcome, whose verdict is on
+    the recorded run.
 
-    A violation is the lockstep checkers'. A clean replay of a run that came to its end must have made the same steps and left the
-    same state; one of a run that saw a symptom must not be clean. Else the verdict is a violation of the machine's own.
+    A violation is the lockstep checkers'. A clean replay of a run that came to its end must have
+    made the same steps and left the same state; one of a run that saw a symptom must not be clean.
+    Else the verdict is a violation of the machine's own.
     """
     outcome = _judged(recording, runner, seed)
     outcome.symptom = recording.symptom
@@ -93,7 +100,9 @@ def _judged(recording: Recording, runner: Runner, seed: int) -> Outcome:
     except Divergence as error:
         outcome = Outcome(runner, runner.machine.verdict, seed)
         if recording.ended != OVER and not recording.symptom and not _difference(recording, outcome):
-            outcome.verdict = Verdict("inconclusive", reason=f"the run was given up ({recording.ended}) after {outcome.steps} steps")
+            outcome.verdict = Verdict(
+                "inconclusive", reason=f"the run was given up ({recording.ended}) after {outcome.steps} steps"
+            )
             return outcome
         return _condemn(outcome, _difference(recording, outcome) or f"the replay could not follow: {error}", recording)
     if outcome.verdict.kind == "clean":
@@ -104,7 +113,9 @@ def _judged(recording: Recording, runner: Runner, seed: int) -> Outcome:
 
 
 def stepless(recording: Recording, runner: Runner) -> list[tuple[int, int]]:
-    """Return runs of no steps for the threads that came to their end, or to a wait, without one: they must be begun all the same."""
+    """Return runs of no steps for the threads that came to their end, or to a wait, without one:
+    they must be begun all the same.
+    """
     if recording.ended not in (OVER, "deadlock"):
         return []
     made = set(recording.slots.tolist())
@@ -132,11 +143,17 @@ def _difference(recording: Recording, outcome: Outcome) -> str:
         at = int(differs[0])
         here, there = log[at].tolist(), (int(recording.codes[at]), int(recording.values[at]))
         return f"step {at + 1} was {site_info(there[0]).name}, value {there[1]}, and is {site_info(here[0]).name}, value {here[1]}, in the replay"
-    return "" if len(log) == len(recording.codes) else f"{len(recording.codes)} steps were recorded, and the replay made {len(log)}"
+    return (
+        ""
+        if len(log) == len(recording.codes)
+        else f"{len(recording.codes)} steps were recorded, and the replay made {len(log)}"
+    )
 
 
 def _state(recording: Recording, runner: Runner) -> str:
-    """Return in words where the model region that the replay leaves differs from the recorded one, or ``""``."""
+    """Return in words where the model region that the replay leaves differs from the recorded one,
+    or ``""``.
+    """
     layout, now = runner.arena.layout, runner.arena.block[: runner.arena.layout.model_bytes]
     if now == recording.model:
         return ""

@@ -28,7 +28,9 @@ def settings_of(args: argparse.Namespace, runner: Runner) -> Settings:
         return Settings(record=not args.no_record)
     cpus = runner.kernel.slots // 2
     if args.actors_per_process * processes_of(args) < cpus:
-        raise UsageError(f"{runner.case.scenario} has {cpus} CPUs: {processes_of(args)} processes of {args.actors_per_process} are too few")
+        raise UsageError(
+            f"{runner.case.scenario} has {cpus} CPUs: {processes_of(args)} processes of {args.actors_per_process} are too few"
+        )
     return Settings(record=not args.no_record, owners=tuple(cpu // args.actors_per_process for cpu in range(cpus)))
 
 
@@ -42,7 +44,10 @@ def run_recorded(args: argparse.Namespace, runner: Runner) -> Outcome:
 
 
 def run_unrecorded(args: argparse.Namespace, runner: Runner) -> dict[str, Any]:
-    """Run once without a record; dump the arena where ``--save`` says. Raises StorageError if it cannot be written."""
+    """Run once without a record; dump the arena where ``--save`` says.
+
+    Raises StorageError if it cannot be written.
+    """
     if runner.failed is not None:
         raise UsageError(f"the setup of {runner.case.scenario} violates: run it with a record")
     with Gang(processes_of(args), spec_of(args.catalogue)) as gang:
@@ -52,7 +57,9 @@ def run_unrecorded(args: argparse.Namespace, runner: Runner) -> dict[str, Any]:
         try:
             runner.arena.dump(args.save)
         except OSError as error:
-            raise StorageError(f"{args.save}: cannot be written ({error.strerror}); give --save another file") from error
+            raise StorageError(
+                f"{args.save}: cannot be written ({error.strerror}); give --save another file"
+            ) from error
     return {
         "scenario": runner.case.scenario, "params": dict(runner.case.params), "profile": runner.case.profile, "geometry": runner.case.geometry,
         "kernel": runner.case.kernel, "faults": list(runner.case.faults), "seed": args.seed, "verdict": verdict, "symptom": recording.symptom or None,

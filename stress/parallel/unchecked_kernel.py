@@ -1,4 +1,6 @@
-"""The kernel as a process of the parallel machine has it: the same layout, no step-time checkers, a ledger that processes share."""
+"""The kernel as a process of the parallel machine has it: the same layout, no step-time checkers, a
+ledger that processes share.
+"""
 
 from __future__ import annotations
 
@@ -47,5 +49,7 @@ class SharedLedger:
 
 
 def unwatched(kernel: Kernel) -> Kernel:
-    """Return the kernel for a process of the parallel machine: the same layout, no step-time checkers."""
+    """Return the kernel for a process of the parallel machine: the same layout, no step-time
+    checkers.
+    """
     return kernel.wrapped((Unwatched, SharedLedger)) if "ledger" in getattr(kernel, "components", ()) else kernel

@@ -1,4 +1,6 @@
-"""The supervisor's side of a run: it lets everybody pause and audits, and sees processes end, die or hang."""
+"""The supervisor's side of a run: it lets everybody pause and audits, and sees processes end, die
+or hang.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from stress.parallel.gang import Gang
 
 WATCH_MS, HANG_SECONDS_MAX, LEAVE_SECONDS_MAX = 1, 8.0, 1.0
-"""How often a run is looked at; after how long without a step it is hung; how long a process may take to leave a run that is over."""
+"""How often a run is looked at; after how long without a step it is hung; how long a process may
+take to leave a run that is over.
+"""
 
 MESSAGE_BYTES_MAX = 1 << 18
 
@@ -81,7 +85,9 @@ class Watch:
         self.gang.await_death(process)
 
     def _look(self) -> None:
-        """Pause when it is time; give up a run that makes no progress; kill who does not leave a run that is over."""
+        """Pause when it is time; give up a run that makes no progress; kill who does not leave a
+        run that is over.
+        """
         words, now = self.words, monotonic()
         if words[ABORT]:
             self.left = self.left or now

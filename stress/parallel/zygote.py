@@ -1,7 +1,9 @@
-"""Forks the processes of a gang: it has imported the model and compiled the native steps, so that a process is there in milliseconds.
+"""Forks the processes of a gang: it has imported the model and compiled the native steps, so that a
+process is there in milliseconds.
 
-Started by the supervisor as ``python -m stress.parallel.zygote``. It runs no trio and holds no state. It ends, and with it every process that it
-has forked, when the supervisor's socket closes, whatever closed it; a process whose zygote dies is killed by the kernel.
+Started by the supervisor as ``python -m stress.parallel.zygote``. It runs no trio and holds no
+state. It ends, and with it every process that it has forked, when the supervisor's socket closes,
+whatever closed it; a process whose zygote dies is killed by the kernel.
 """
 
 from __future__ import annotations
@@ -94,7 +96,14 @@ class Zygote:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
-            self.say({"is": "died", "process": self.children.pop(pid), "pid": pid, "status": os.waitstatus_to_exitcode(status)})
+            self.say(
+                {
+                    "is": "died",
+                    "process": self.children.pop(pid),
+                    "pid": pid,
+                    "status": os.waitstatus_to_exitcode(status),
+                }
+            )
 
     def end(self) -> None:
         """Kill what is left."""

@@ -1,7 +1,8 @@
 """Draws operations: one generator, driven by a function that chooses a number in 0..n-1.
 
-Conformance drives it with the project's own random words, so that a program is its seed; the scenario storm with its actors' data tapes, so that
-a trace replays what was drawn; tests with hypothesis.
+Conformance drives it with the project's own random words, so that a program is its seed; the
+scenario storm with its actors' data tapes, so that a trace replays what was drawn; tests with
+hypothesis.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ Weights = dict[str, int]
 
 
 def draw_weights(choose: Choose, names: Iterable[str] = tuple(OPERATIONS)) -> Weights:
-    """Return the weights of the operations called ``names`` for one program: each its own, or twice that."""
+    """Return the weights of the operations called ``names`` for one program: each its own, or twice
+    that.
+    """
     return {name: OPERATIONS[name].weight * (1 + choose(2)) for name in names}
 
 

@@ -1,11 +1,14 @@
-"""What programs are made of. Each operation is one class: when it is allowed, what it does, how it is drawn, and its C.
+"""What programs are made of.
 
-To add one is to write such a class; the generator, the storm, the runners, the shrinker, the file format and the listing take it from
-:data:`OPERATIONS`. The fields of the class, all integers, are its arguments; the first is the thread that runs it. Pages are numbered as the
-model's are.
+Each operation is one class: when it is allowed, what it does, how it is drawn, and its C.
 
-An operation that its state does not allow (its thread is gone, say, because shrinking has taken away who made it) is skipped by both sides.
-Results are 0 or a negative errno for system calls, and the word that was read, or -1 for a segmentation fault, for accesses.
+To add one is to write such a class; the generator, the storm, the runners, the shrinker, the file
+format and the listing take it from :data:`OPERATIONS`. The fields of the class, all integers, are
+its arguments; the first is the thread that runs it. Pages are numbered as the model's are.
+
+An operation that its state does not allow (its thread is gone, say, because shrinking has taken
+away who made it) is skipped by both sides. Results are 0 or a negative errno for system calls, and
+the word that was read, or -1 for a segmentation fault, for accesses.
 """
 
 from __future__ import annotations
@@ -79,13 +82,17 @@ def draw_page(space: Space, who: int, choose: Choose) -> int:
 
 
 def draw_length(space: Space, choose: Choose) -> int:
-    """Return a number of pages for a range: in a large window one range in three is LARGE times as long, one up to the window's length."""
+    """Return a number of pages for a range: in a large window one range in three is LARGE times as
+    long, one up to the window's length.
+    """
     size = choose(3) if space.pages > LARGE_WINDOW else 0
     return 1 + choose(space.pages) if size == 2 else LENGTHS[choose(len(LENGTHS))] * (LARGE if size else 1)
 
 
 def draw_range(space: Space, who: int, choose: Choose) -> tuple[int, int]:
-    """Return (first page, pages) of a range in the window that begins at a page, or ends with one, that is mapped as a rule."""
+    """Return (first page, pages) of a range in the window that begins at a page, or ends with one,
+    that is mapped as a rule.
+    """
     page, length = draw_page(space, who, choose), draw_length(space, choose)
     start = page if choose(2) else max(space.first, page + 1 - length)
     return start, min(length, space.first + space.pages - start)
@@ -158,7 +165,10 @@ class Fill(Range):
     weight = 10
 
     def allowed(self, space: Space) -> bool:
-        return super().allowed(space) and space.mapped(space.threads[self.who], self.start, self.start + self.nr) == self.nr
+        return (
+            super().allowed(space)
+            and space.mapped(space.threads[self.who], self.start, self.start + self.nr) == self.nr
+        )
 
     async def model(self, run: ModelSide) -> int:
         return min([await run.store(self.who, self.start + k, k) for k in range(self.nr)])
@@ -189,13 +199,18 @@ class Map(Operation):
     weight = 5
 
     def allowed(self, space: Space) -> bool:
-        """Nothing is mapped there or right beside: the model does not merge mappings. Shared memory is a file's."""
+        """Nothing is mapped there or right beside: the model does not merge mappings.
+
+        Shared memory is a file's.
+        """
         if (self.shared and self.file < 0) or not super().allowed(space):
             return False
         return not space.mapped(space.threads[self.who], self.start - 1, self.start + self.nr + 1)
 
     def effect(self, space: Space) -> None:
-        space.map(space.threads[self.who], Region(self.start, self.start + self.nr, self.file, bool(self.shared), self.pgoff))
+        space.map(
+            space.threads[self.who], Region(self.start, self.start + self.nr, self.file, bool(self.shared), self.pgoff)
+        )
 
     async def model(self, run: ModelSide) -> int:
         return await run.mmap(self.who, self.start, self.nr, self.file, bool(self.shared), self.pgoff)
@@ -254,7 +269,11 @@ class Dontneed(Range):
 
     async def model(self, run: ModelSide) -> int:
         await run.task(self.who).dontneed(self.start, self.nr)
-        return 0 if run.space.mapped(run.space.threads[self.who], self.start, self.start + self.nr) == self.nr else -errno.ENOMEM
+        return (
+            0
+            if run.space.mapped(run.space.threads[self.who], self.start, self.start + self.nr) == self.nr
+            else -errno.ENOMEM
+        )
 
     def linux(self, run: LinuxSide) -> int:
         return run.madvise(self.who, self.start, self.nr, MADV_DONTNEED)
@@ -265,7 +284,9 @@ class Dontneed(Range):
 
 @dataclass(frozen=True)
 class Sync(Operation):
-    """sync_file_range() of pages of a file: those that are dirty are written out and clean afterwards. Shared memory is never written out."""
+    """sync_file_range() of pages of a file: those that are dirty are written out and clean
+    afterwards. Shared memory is never written out.
+    """
 
     file: int
     pgoff: int
@@ -387,4 +408,3 @@ def _all(base: type[Operation]) -> list[type[Operation]]:
 
 OPERATIONS: dict[str, type[Operation]] = {cls.name: cls for cls in _all(Operation) if "name" in vars(cls)}  # type: ignore[type-abstract]
 """Every operation by its name."""
-

@@ -25,8 +25,9 @@ TABLE, PAGES_MAX, FILES_MAX, ORDER_MAX = 512, 4096, 4, 9
 class Program:
     """Operations, and the world that they begin in.
 
-    The window is ``pages`` pages from page ``first`` on, counted from the beginning of a page table. ``orders`` are those that anonymous
-    memory may use besides 0. ``seed`` is where the program comes from; it decides nothing.
+    The window is ``pages`` pages from page ``first`` on, counted from the beginning of a page
+    table. ``orders`` are those that anonymous memory may use besides 0. ``seed`` is where the
+    program comes from; it decides nothing.
     """
 
     seed: int
@@ -76,12 +77,22 @@ def loads(text: str) -> Program:
         data = json.loads(text)
         if data["conform"] != VERSION:
             raise UsageError(f"a program of format {data['conform']!r}, and this version reads {VERSION}")
-        operations, race = (tuple(OPERATIONS[name](*map(whole, given)) for name, *given in array(data[part])) for part in ("operations", "race"))
-        files = tuple(File(truth(file["memfd"]), whole(file["pages"]), whole(file["order"]), truth(file["clean"])) for file in array(data["files"]))
+        operations, race = (
+            tuple(OPERATIONS[name](*map(whole, given)) for name, *given in array(data[part]))
+            for part in ("operations", "race")
+        )
+        files = tuple(
+            File(truth(file["memfd"]), whole(file["pages"]), whole(file["order"]), truth(file["clean"]))
+            for file in array(data["files"])
+        )
         orders = tuple(map(whole, array(data["orders"])))
-        program = Program(whole(data["seed"]), whole(data["first"]), whole(data["pages"]), orders, files, operations, race)
+        program = Program(
+            whole(data["seed"]), whole(data["first"]), whole(data["pages"]), orders, files, operations, race
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"not a conformance program ({type(error).__name__}: {error}); zapstress conform --json names those it kept") from None
+        raise UsageError(
+            f"not a conformance program ({type(error).__name__}: {error}); zapstress conform --json names those it kept"
+        ) from None
     wrong = next(misfits(program), "")
     if wrong:
         raise UsageError(f"not a conformance program: {wrong}; zapstress conform --json names those it kept")
@@ -114,10 +125,14 @@ def array(value: Any) -> list[Any]:
 
 
 def misfits(program: Program) -> Iterator[str]:
-    """Yield what no runner is made for: worlds and arguments out of bounds, and races of other than RACERS threads."""
+    """Yield what no runner is made for: worlds and arguments out of bounds, and races of other than
+    RACERS threads.
+    """
     if not (0 <= program.first < TABLE and 1 <= program.pages <= PAGES_MAX):
         yield f"a window of {program.pages} pages from page {program.first} on"
-    if not all(1 <= order <= ORDER_MAX for order in program.orders) or list(program.orders) != sorted(set(program.orders)):
+    if not all(1 <= order <= ORDER_MAX for order in program.orders) or list(program.orders) != sorted(
+        set(program.orders)
+    ):
         yield f"orders {list(program.orders)}"
     if len(program.files) > FILES_MAX or len(program.shmem_orders) > 1:
         yield f"{len(program.files)} files, and shared memory in folios of orders {list(program.shmem_orders)}"
@@ -130,13 +145,22 @@ def misfits(program: Program) -> Iterator[str]:
 
 
 def file_fits(file: File) -> bool:
-    """Return whether a file is made of whole folios; of shared memory, of such as PTEs map, and never written out."""
+    """Return whether a file is made of whole folios; of shared memory, of such as PTEs map, and
+    never written out.
+    """
     largest = ORDER_MAX - file.memfd
-    return 0 <= file.order <= largest and 1 <= file.pages <= 1 << ORDER_MAX and not file.pages % (1 << file.order) and not (file.memfd and file.clean)
+    return (
+        0 <= file.order <= largest
+        and 1 <= file.pages <= 1 << ORDER_MAX
+        and not file.pages % (1 << file.order)
+        and not (file.memfd and file.clean)
+    )
 
 
 def fits(operation: Operation, program: Program) -> bool:
-    """Return whether the arguments of an operation lie within the window, and within the file if it has one."""
+    """Return whether the arguments of an operation lie within the window, and within the file if it
+    has one.
+    """
     given = {field.name: getattr(operation, field.name) for field in fields(operation)}
     first, nr, file = given.get("page", given.get("start", program.first)), given.get("nr", 1), given.get("file", -1)
     good = program.first <= first and first + (nr if "start" in given else 1) <= program.first + program.pages
@@ -149,11 +173,18 @@ def fits(operation: Operation, program: Program) -> bool:
 
 
 def race_fits(program: Program) -> bool:
-    """Return whether the operations leave the racers' threads and no others, and what these then do can be done at once."""
+    """Return whether the operations leave the racers' threads and no others, and what these then do
+    can be done at once.
+    """
     space = program.space()
     for operation in program.operations:
         if operation.allowed(space):
             operation.effect(space)
     forks = sum(isinstance(operation, Fork) for operation in program.race)
-    good = forks <= 1 and space.processes + forks <= PROCESSES_MAX and sorted(space.threads) == list(range(RACERS)) and space.slots == RACERS
+    good = (
+        forks <= 1
+        and space.processes + forks <= PROCESSES_MAX
+        and sorted(space.threads) == list(range(RACERS))
+        and space.slots == RACERS
+    )
     return good and all(operation.races and operation.who < RACERS for operation in program.race)

@@ -17,26 +17,34 @@ class ModelSide(Protocol):
         """Return a thread."""
 
     async def store(self, who: int, page: int, offset: int = 0) -> int:
-        """Store the running operation's word plus ``offset`` to a page; return 0, or -1 for a segmentation fault."""
+        """Store the running operation's word plus ``offset`` to a page; return 0, or -1 for a
+        segmentation fault.
+        """
 
     async def load(self, who: int, page: int) -> int:
         """Load from a page; return what is there, or -1 for a segmentation fault."""
 
     async def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
-        """Map ``nr`` pages of a file, or of anonymous memory if ``file`` is -1; return 0 or a negative errno."""
+        """Map ``nr`` pages of a file, or of anonymous memory if ``file`` is -1; return 0 or a
+        negative errno.
+        """
 
 
 class LinuxSide(Protocol):
     """Threads of the running kernel."""
 
     def store(self, who: int, page: int, nr: int = 1) -> int:
-        """Store the running operation's word, plus 1 for each page on, to ``nr`` pages; return 0, or -1 for a segmentation fault."""
+        """Store the running operation's word, plus 1 for each page on, to ``nr`` pages; return 0,
+        or -1 for a segmentation fault.
+        """
 
     def load(self, who: int, page: int) -> int:
         """Load from a page; return what is there, or -1 for a segmentation fault."""
 
     def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
-        """Map ``nr`` pages of a file, or of anonymous memory if ``file`` is -1; return 0 or a negative errno."""
+        """Map ``nr`` pages of a file, or of anonymous memory if ``file`` is -1; return 0 or a
+        negative errno.
+        """
 
     def munmap(self, who: int, start: int, nr: int) -> int:
         """munmap(); return 0 or a negative errno."""

@@ -1,4 +1,7 @@
-"""What a program may count on while it is generated or shrunk: who lives, and what is mapped where. No memory, no kernel."""
+"""What a program may count on while it is generated or shrunk: who lives, and what is mapped where.
+
+No memory, no kernel.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ class File:
     """Shared memory; else a regular file."""
     pages: int
     order: int
-    """Of its folios: as the file system makes them as they are written, or, of shared memory, as its first store makes them."""
+    """Of its folios: as the file system makes them as they are written, or, of shared memory, as
+    its first store makes them.
+    """
     clean: bool = False
     """Written out before the program begins; shared memory never is."""
 

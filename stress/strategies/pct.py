@@ -1,10 +1,12 @@
 """PCT: priorities with d - 1 change points (Burckhardt et al., ASPLOS 2010).
 
-Each actor gets a random priority and the highest enabled one runs; at d - 1 distinct random steps the running
-actor falls below all others, before its step. A bug of depth d is hit with probability at least 1/(n k^(d-1)).
+Each actor gets a random priority and the highest enabled one runs; at d - 1 distinct random steps
+the running actor falls below all others, before its step. A bug of depth d is hit with probability
+at least 1/(n k^(d-1)).
 
-Deviations: the depth is drawn per execution from 1 to 6 with falling weight unless it is given; the length k is
-estimated as the longest execution seen so far; change points count all steps, not contested ones only.
+Deviations: the depth is drawn per execution from 1 to 6 with falling weight unless it is given; the
+length k is estimated as the longest execution seen so far; change points count all steps, not
+contested ones only.
 """
 
 from __future__ import annotations

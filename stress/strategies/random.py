@@ -1,8 +1,11 @@
-"""Random walk: uniform over the enabled actors at every step. The baseline that everything is compared with.
+"""Random walk: uniform over the enabled actors at every step.
 
-A walk's runs are drawn whole: after choosing an actor, choices are drawn on until one names somebody else, who is
-next; the actor is granted the steps before. While who is enabled does not change that is the same walk, asked about once
-per change of actor; when it does change the machine asks anew, and a walk has no memory.
+The baseline that everything is compared with.
+
+A walk's runs are drawn whole: after choosing an actor, choices are drawn on until one names
+somebody else, who is next; the actor is granted the steps before. While who is enabled does not
+change that is the same walk, asked about once per change of actor; when it does change the machine
+asks anew, and a walk has no memory.
 """
 
 from __future__ import annotations

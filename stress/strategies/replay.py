@@ -1,7 +1,8 @@
 """Replay: who goes next is on a tape of runs (slot, steps).
 
-*strict* stops at the first choice that cannot be followed; *tolerant* goes on with the wanted actor if it is
-enabled, else the current one, else the lowest; *continue-with* hands over to another strategy at the tape's end.
+*strict* stops at the first choice that cannot be followed; *tolerant* goes on with the wanted actor
+if it is enabled, else the current one, else the lowest; *continue-with* hands over to another
+strategy at the tape's end.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Strategy:
-    """Follows a tape. After an execution ``diverged`` says at which step a tolerant replay first left it, or -1."""
+    """Follows a tape.
+
+    After an execution ``diverged`` says at which step a tolerant replay first left it, or -1.
+    """
 
     name = "replay"
     free = 0

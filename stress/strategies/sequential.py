@@ -1,4 +1,7 @@
-"""Run to completion: the current actor while it can, then the lowest. What a shrunk trace falls back to."""
+"""Run to completion: the current actor while it can, then the lowest.
+
+What a shrunk trace falls back to.
+"""
 
 from __future__ import annotations
 

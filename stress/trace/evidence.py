@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 
 
 async def evidence(trace: Trace, path: str, catalogue: Catalogue) -> dict[str, Any]:
-    """Return the trace (base64), the environment and the report of a failure, as plain data; ``path`` is where its trace will be."""
+    """Return the trace (base64), the environment and the report of a failure, as plain data;
+    ``path`` is where its trace will be.
+    """
     try:
         async with replay(trace, Mode(kernel=trace.case.kernel), catalogue) as again:
             report, replays = page(again, path), "as recorded"
             compare(trace, again.outcome)
     except Divergence as error:
-        report, replays = f"{headline(trace)}\n\n  {trace.ending.message}\n\n  It does not replay: {error}\n", str(error)
+        report, replays = (
+            f"{headline(trace)}\n\n  {trace.ending.message}\n\n  It does not replay: {error}\n",
+            str(error),
+        )
     return {
         "trace": base64.b64encode(encode(trace)).decode(),
         "environment": {**environment(trace), "replays": replays},
@@ -39,7 +44,9 @@ def encoded_trace(outcome: Outcome, strategy: str) -> str:
 
 
 def environment(trace: Trace) -> dict[str, Any]:
-    """Return where and with what a failure was found: enough to find it again elsewhere, and no names of machines or people."""
+    """Return where and with what a failure was found: enough to find it again elsewhere, and no
+    names of machines or people.
+    """
     return {
         "zapstress": version(),
         "model": trace.sources,

@@ -1,11 +1,14 @@
 """Traces: one execution on disk, the only artefact of a failure (law L4).
 
-A trace is data: opening one from a stranger runs nothing and allocates no more than the limits below. The file is
+A trace is data: opening one from a stranger runs nothing and allocates no more than the limits
+below. The file is
 
-    magic (8 bytes), format version (2), length of the body (8), blake2b-128 of those three and the body, the body
+    magic (8 bytes), format version (2), length of the body (8), blake2b-128 of those three and the
+    body, the body
 
-with integers little-endian. The body is zlib of sections: the header (JSON), the schedule tape (runs of slot, steps), the data tapes
-per slot, and the step checks (two bytes per step). Within it, integers are LEB128 varints.
+with integers little-endian. The body is zlib of sections: the header (JSON), the schedule tape
+(runs of slot, steps), the data tapes per slot, and the step checks (two bytes per step). Within it,
+integers are LEB128 varints.
 """
 
 from __future__ import annotations
@@ -68,7 +71,9 @@ class Trace:
     python: str
     ending: Ending
     setup: bool
-    """It ended in the setup: there are no choices, and digest and checks are those of the failing phase."""
+    """It ended in the setup: there are no choices, and digest and checks are those of the failing
+    phase.
+    """
     steps: int
     digest: str
     model_hash: str
@@ -90,7 +95,9 @@ class Trace:
 
 
 def capture(outcome: Outcome, strategy: str) -> Trace:
-    """Return the trace of ``outcome``, which is the latest of its runner; ``strategy`` is the name of what chose."""
+    """Return the trace of ``outcome``, which is the latest of its runner; ``strategy`` is the name
+    of what chose.
+    """
     from stress.catalogue import sources_hash
 
     runner = outcome.runner
@@ -121,7 +128,16 @@ def ending_of(outcome: Outcome) -> Ending:
     if violation is None:
         return Ending(verdict.kind, verdict.reason)
     accused, victim = (site_info(code).name if code else "" for code in (violation.accused, violation.victim))
-    return Ending(verdict.kind, verdict.reason, violation.checker, violation.title, violation.message, accused, victim, signature(violation))
+    return Ending(
+        verdict.kind,
+        verdict.reason,
+        violation.checker,
+        violation.title,
+        violation.message,
+        accused,
+        victim,
+        signature(violation),
+    )
 
 
 # -- writing -----------------------------------------------------------------------------------------------------
@@ -198,12 +214,17 @@ def load(path: str | os.PathLike[str]) -> Trace:
             raise TraceError(f"{file}: larger than {FILE_MIB_MAX} MiB, so not a trace")
         data = file.read_bytes()
     except OSError as error:
-        raise TraceError(f"{file}: cannot be read ({error.strerror}); name a trace that a campaign or run --save wrote") from error
+        raise TraceError(
+            f"{file}: cannot be read ({error.strerror}); name a trace that a campaign or run --save wrote"
+        ) from error
     return decode(data, str(file))
 
 
 def decode(data: bytes, name: str) -> Trace:
-    """Return the trace whose file has the bytes ``data``; ``name`` is what errors call it. Raises TraceError."""
+    """Return the trace whose file has the bytes ``data``; ``name`` is what errors call it.
+
+    Raises TraceError.
+    """
     body = _body(data, name)
     unzip = zlib.decompressobj()
     try:
@@ -212,7 +233,9 @@ def decode(data: bytes, name: str) -> Trace:
             raise ValueError(f"its body is not one stream of at most {BODY_MIB_MAX} MiB")
         return _Reader(plain).trace()
     except (zlib.error, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise TraceError(f"{name}: malformed ({error}); it was not written by zapstress, so get the original") from error
+        raise TraceError(
+            f"{name}: malformed ({error}); it was not written by zapstress, so get the original"
+        ) from error
 
 
 def _body(data: bytes, name: str) -> bytes:
@@ -229,12 +252,17 @@ def _body(data: bytes, name: str) -> bytes:
         raise TraceError(f"{name}: truncated at {len(data)} bytes; copy it again, or run its seed again with --save")
     body = data[_HEAD:]
     if len(body) != size or version != VERSION or _checksum(data[: _HEAD - 16], body) != data[_HEAD - 16 : _HEAD]:
-        raise TraceError(f"{name}: edited or damaged (its checksum does not fit); get the original, or run its seed again with --save")
+        raise TraceError(
+            f"{name}: edited or damaged (its checksum does not fit); get the original, or run its seed again with --save"
+        )
     return body
 
 
 class _Reader:
-    """Takes the sections from a body. Whatever does not fit raises ValueError, KeyError or TypeError."""
+    """Takes the sections from a body.
+
+    Whatever does not fit raises ValueError, KeyError or TypeError.
+    """
 
     def __init__(self, plain: bytes) -> None:
         self.plain, self.at = plain, 0
@@ -291,11 +319,15 @@ class _Reader:
         return _trace(header, schedule, tapes, checks)
 
 
-def _trace(header: dict[str, Any], schedule: tuple[tuple[int, int], ...], tapes: dict[int, tuple[int, ...]], checks: bytes) -> Trace:
+def _trace(
+    header: dict[str, Any], schedule: tuple[tuple[int, int], ...], tapes: dict[int, tuple[int, ...]], checks: bytes
+) -> Trace:
     case, ending = header["case"], {name: _of(str, text) for name, text in header["ending"].items()}
     if ending["kind"] not in _KINDS:
         raise ValueError("an ending of no known kind")
-    fields: dict[str, Any] = {name: _of(str, header[name]) for name in ("strategy", "sources", "python", "digest", "model_hash")}
+    fields: dict[str, Any] = {
+        name: _of(str, header[name]) for name in ("strategy", "sources", "python", "digest", "model_hash")
+    }
     fields |= {name: _of(int, header[name]) for name in ("seed", "steps_max", "steps")}
     if not 0 < fields["steps_max"] <= STEPS_MAX or len(checks) > 2 * STEPS_MAX:
         raise ValueError("a step budget beyond all measure")
@@ -307,7 +339,15 @@ def _trace(header: dict[str, Any], schedule: tuple[tuple[int, int], ...], tapes:
         kernel=_of(str, case["kernel"]),
         faults=tuple(_of(str, fault) for fault in case["faults"]),
     )
-    return Trace(case=made, ending=Ending(**ending), setup=_of(bool, header["setup"]), schedule=schedule, tapes=tapes, checks=checks, **fields)
+    return Trace(
+        case=made,
+        ending=Ending(**ending),
+        setup=_of(bool, header["setup"]),
+        schedule=schedule,
+        tapes=tapes,
+        checks=checks,
+        **fields,
+    )
 
 
 def _of(kind: type[T], value: object) -> T:

@@ -1,8 +1,8 @@
 """Executes a trace again, from its tapes and never from a random generator.
 
-*strict* follows the tape to the letter and compares every step with the step checks; *tolerant* goes on where the tape cannot be
-followed, which is what a changed model, an edited schedule or a kernel without its faults needs; *continue-with* hands over to
-a strategy at the tape's end.
+*strict* follows the tape to the letter and compares every step with the step checks; *tolerant*
+goes on where the tape cannot be followed, which is what a changed model, an edited schedule or a
+kernel without its faults needs; *continue-with* hands over to a strategy at the tape's end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class Mode:
     """How to replay.
 
-    ``kernel``, unless empty, takes the place of the trace's; ``then`` is the strategy that continues after the tape's end.
+    ``kernel``, unless empty, takes the place of the trace's; ``then`` is the strategy that
+    continues after the tape's end.
     """
 
     driver: str = "fast"
@@ -52,14 +53,19 @@ class Replayed:
 
 
 def case_of(trace: Trace, mode: Mode) -> Case:
-    """Return the case to compose. Raises UsageError if the trace names a file and ``mode`` does not repeat it."""
+    """Return the case to compose.
+
+    Raises UsageError if the trace names a file and ``mode`` does not repeat it.
+    """
     case = trace.case
     if mode.kernel:
         case = replace(case, kernel=mode.kernel)
     if mode.without_faults:
         return replace(case, faults=(), kernel=DEFAULT_KERNEL if is_file(case.kernel) else case.kernel)
     if is_file(case.kernel) and not mode.kernel:
-        raise UsageError(f"the trace was made with your file {case.kernel}; if it is to be run, say so: --kernel {case.kernel}")
+        raise UsageError(
+            f"the trace was made with your file {case.kernel}; if it is to be run, say so: --kernel {case.kernel}"
+        )
     return case
 
 
@@ -67,7 +73,8 @@ def case_of(trace: Trace, mode: Mode) -> Case:
 async def replay(trace: Trace, mode: Mode | None = None, catalogue: Catalogue = CATALOGUE) -> AsyncIterator[Replayed]:
     """Execute ``trace`` again and yield what came of it, with every step recorded.
 
-    Raises Divergence, naming the first step that differs, if a strict replay cannot follow the tape.
+    Raises Divergence, naming the first step that differs, if a strict replay cannot follow the
+    tape.
     """
     mode = mode or Mode()
     tolerant = mode.tolerant or mode.without_faults
@@ -89,15 +96,22 @@ def _explain(trace: Trace, outcome: Outcome, error: Divergence) -> None:
 
 
 def first_difference(trace: Trace, outcome: Outcome) -> int:
-    """Return the number, from 0, of the first step that differs from the trace's; the number of common steps if none does."""
+    """Return the number, from 0, of the first step that differs from the trace's; the number of
+    common steps if none does.
+    """
     ours, theirs = outcome.step_checks(), trace.checks
     if ours == theirs[: len(ours)]:
         return len(ours) // CHECK_BYTES
-    return next((at // CHECK_BYTES for at in range(len(theirs)) if ours[at : at + 1] != theirs[at : at + 1]), len(theirs) // CHECK_BYTES)
+    return next(
+        (at // CHECK_BYTES for at in range(len(theirs)) if ours[at : at + 1] != theirs[at : at + 1]),
+        len(theirs) // CHECK_BYTES,
+    )
 
 
 def compare(trace: Trace, outcome: Outcome) -> None:
-    """Raise Divergence unless ``outcome`` is what ``trace`` records: steps, digest, verdict, and the state at the end."""
+    """Raise Divergence unless ``outcome`` is what ``trace`` records: steps, digest, verdict, and
+    the state at the end.
+    """
     at = first_difference(trace, outcome)
     if at < max(outcome.steps, trace.steps):
         raise Divergence(_words(trace, outcome.runner, at))
@@ -106,15 +120,21 @@ def compare(trace: Trace, outcome: Outcome) -> None:
     names = ("its digest", "its verdict", "its signature", "the state that it leaves")
     for name, ours, theirs in zip(names, found, recorded, strict=True):
         if ours != theirs:
-            raise Divergence(f"all {outcome.steps} steps are as recorded, but {name} is {ours or 'none'} and was {theirs or 'none'}{_cause(trace)}")
+            raise Divergence(
+                f"all {outcome.steps} steps are as recorded, but {name} is {ours or 'none'} and was {theirs or 'none'}{_cause(trace)}"
+            )
 
 
 def _words(trace: Trace, runner: Runner, at: int) -> str:
     if at >= runner.machine.seq:
-        return f"step {at + 1} was not made: the replay ended there, and the trace has {trace.steps} steps{_cause(trace)}"
+        return (
+            f"step {at + 1} was not made: the replay ended there, and the trace has {trace.steps} steps{_cause(trace)}"
+        )
     step = step_at(runner, at)
     if at >= trace.steps:
-        return f"step {at + 1} is one too many ({step.actor} in {step.site.name}): the trace ends before it{_cause(trace)}"
+        return (
+            f"step {at + 1} is one too many ({step.actor} in {step.site.name}): the trace ends before it{_cause(trace)}"
+        )
     return f"step {at + 1} differs from the trace: here {step.actor} made {step.site.name} on {step.place}, value {step.value}{_cause(trace)}"
 
 

@@ -1,7 +1,9 @@
-"""The page that shows a failure: the interleaving in columns, the state, the rule, and how to see it again.
+"""The page that shows a failure: the interleaving in columns, the state, the rule, and how to see
+it again.
 
-It is made from a re-run of the trace, so that the trace is all that anyone needs. It ends at the violation and fits a
-screen: of a long execution it keeps the last steps, and before them those that touch the violation's locations.
+It is made from a re-run of the trace, so that the trace is all that anyone needs. It ends at the
+violation and fits a screen: of a long execution it keeps the last steps, and before them those that
+touch the violation's locations.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ TOUCHING_STEPS_MAX = 8
 PAGE_COLUMNS = 118
 INDENT_MAX = 52
 TEXT_COLUMNS = 46
-"""Room for the text of a step in the last column. As a line holds one step, a text may run on below the columns to its right."""
+"""Room for the text of a step in the last column.
+
+As a line holds one step, a text may run on below the columns to its right.
+"""
 
 _NUMBER_COLUMNS = 7
 
@@ -41,7 +46,9 @@ def page(replayed: Replayed, path: str) -> str:
 
 
 def headline(trace: Trace) -> str:
-    """Return the title: what is wrong, in which function, and which function relied on it being right."""
+    """Return the title: what is wrong, in which function, and which function relied on it being
+    right.
+    """
     ending = trace.ending
     if ending.kind != "violation":
         return f"{ending.kind}: {ending.reason or 'no violation'}" if ending.kind != "clean" else "clean: no violation"
@@ -54,7 +61,9 @@ def _summary(trace: Trace) -> Iterator[str]:
     facts = [f"signature {ending.signature}", f"checker {ending.checker}"] if ending.signature else []
     facts += [f"scenario {case.scenario}", f"profile {case.profile}", f"kernel {case.kernel}"]
     yield "  " + "   ".join(facts)
-    more = [f"{name} {value}" for name, value in case.params] + ([f"faults {', '.join(case.faults)}"] if case.faults else [])
+    more = [f"{name} {value}" for name, value in case.params] + (
+        [f"faults {', '.join(case.faults)}"] if case.faults else []
+    )
     more += [f"geometry {case.geometry}"] if case.geometry != "small" else []
     if more:
         yield "  " + "   ".join(more)
@@ -71,7 +80,9 @@ def _columns(replayed: Replayed) -> Iterator[str]:
         yield "      (no step was made)"
         return
     indent = min(INDENT_MAX, (PAGE_COLUMNS - _NUMBER_COLUMNS - TEXT_COLUMNS) // max(1, len(slots) - 1))
-    yield (" " * _NUMBER_COLUMNS + "".join(actor_name(runner, slot)[: indent - 1].ljust(indent) for slot in slots)).rstrip()
+    yield (
+        " " * _NUMBER_COLUMNS + "".join(actor_name(runner, slot)[: indent - 1].ljust(indent) for slot in slots)
+    ).rstrip()
     last = 0
     for step in shown:
         if step.number > last + 1:
@@ -89,7 +100,9 @@ def selection(made: list[Step], violation: Violation | None) -> list[Step]:
         return tail
     places = [place[:2] for place in violation.locations]
     codes = {code for code in (violation.accused, violation.victim) if code}
-    touching = [step for step in made[: -len(tail)] if step.code in codes or any(step.touches(*place) for place in places)]
+    touching = [
+        step for step in made[: -len(tail)] if step.code in codes or any(step.touches(*place) for place in places)
+    ]
     return touching[-TOUCHING_STEPS_MAX:] + tail
 
 
@@ -119,7 +132,11 @@ def _explanation(replayed: Replayed) -> Iterator[str]:
 def state_words(replayed: Replayed, violation: Violation) -> str:
     """Return what the violation's locations hold at its end."""
     columns = replayed.outcome.runner.arena.columns
-    return "; ".join(f"{name}[{index}] = {words(name, columns[name].view[index])}" for name, index, *_ in violation.locations if name in columns)
+    return "; ".join(
+        f"{name}[{index}] = {words(name, columns[name].view[index])}"
+        for name, index, *_ in violation.locations
+        if name in columns
+    )
 
 
 def _item(name: str, text: str) -> str:
@@ -128,7 +145,9 @@ def _item(name: str, text: str) -> str:
 
 
 def listing(replayed: Replayed) -> Iterator[str]:
-    """Yield every step on a line of its own: number, actor, kernel function, what it does there, location and value."""
+    """Yield every step on a line of its own: number, actor, kernel function, what it does there,
+    location and value.
+    """
     runner = replayed.outcome.runner
     names = [actor_name(runner, slot) for slot in runner.machine.actors]
     actors = max(map(len, names))

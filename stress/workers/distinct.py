@@ -1,9 +1,9 @@
 """How many distinct schedules a campaign has run, counted in bounded memory.
 
-K minimum values (Bar-Yossef et al., RANDOM 2002): of the 63-bit hashes of all schedules keep the ``SKETCH_MAX`` smallest. Below
-that many the count is exact; above, the hashes being uniform, the largest one kept tells the density and so the number, with
-a standard error of 1 / sqrt(SKETCH_MAX - 2), 1.6 %. Sketches merge by union, so each worker keeps its own and sends
-only what is new in it.
+K minimum values (Bar-Yossef et al., RANDOM 2002): of the 63-bit hashes of all schedules keep the
+``SKETCH_MAX`` smallest. Below that many the count is exact; above, the hashes being uniform, the
+largest one kept tells the density and so the number, with a standard error of 1 / sqrt(SKETCH_MAX -
+2), 1.6 %. Sketches merge by union, so each worker keeps its own and sends only what is new in it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Worker processes, kept at work from trio: started, given orders, heard, replaced when they die.
 
-What is to be done is a :class:`Boss`'s business (a campaign, a selfcheck); the fleet knows only that a worker has at most
-one order in hand. Each worker gets a hash seed of its own, so that a run that depends on it shows. Workers hold the
-reading end of a pipe whose only writer is this process, and end themselves when it closes, whatever closed it.
+What is to be done is a :class:`Boss`'s business (a campaign, a selfcheck); the fleet knows only
+that a worker has at most one order in hand. Each worker gets a hash seed of its own, so that a run
+that depends on it shows. Workers hold the reading end of a pipe whose only writer is this process,
+and end themselves when it closes, whatever closed it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ DEATHS_MAX = 64
 """Workers that may die in one run before it is given up."""
 
 HANG_SECONDS_MAX = 120.0
-"""Silence from a worker with an order in hand after which it is killed; an execution takes milliseconds."""
+"""Silence from a worker with an order in hand after which it is killed; an execution takes
+milliseconds.
+"""
 
 START_SECONDS_MAX = 120.0
 """Silence from a worker that is not ready yet: it imports the model."""
@@ -63,7 +66,10 @@ class Boss(Protocol):
         """Return whether no order will come any more."""
 
     def answer(self, worker: int, order: Order, answer: Order) -> bool:
-        """Take one answer; return whether it was the last to this order. An ``error`` is the last: see :class:`WorkerError`."""
+        """Take one answer; return whether it was the last to this order.
+
+        An ``error`` is the last: see :class:`WorkerError`.
+        """
 
     def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
         """Take note that the worker died, with ``order`` in hand."""
@@ -111,7 +117,10 @@ class WorkerProcess:
 
 
 class Fleet:
-    """So many workers. ``processes`` holds those that run, for whoever must look (or kill, in a test)."""
+    """So many workers.
+
+    ``processes`` holds those that run, for whoever must look (or kill, in a test).
+    """
 
     def __init__(self, workers: int, catalogue: str = DEFAULT_CATALOGUE) -> None:
         self.workers, self.catalogue = workers, catalogue
@@ -198,9 +207,13 @@ class Fleet:
         self.deaths += 1
         self.wake()
         if not worker.ready:
-            raise FleetError(f"a worker ended with status {worker.process.returncode} before it was ready; its last words are above")
+            raise FleetError(
+                f"a worker ended with status {worker.process.returncode} before it was ready; its last words are above"
+            )
         if self.deaths >= DEATHS_MAX:
-            raise FleetError(f"{self.deaths} workers died; the seeds they held are in the results directory (table deaths)")
+            raise FleetError(
+                f"{self.deaths} workers died; the seeds they held are in the results directory (table deaths)"
+            )
 
     @asynccontextmanager
     async def _process(self, index: int) -> AsyncIterator[WorkerProcess]:
@@ -220,7 +233,18 @@ class Fleet:
 
     async def _start(self, index: int, pulse: Pulse) -> trio.Process:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [sys.executable, "-P", "-m", "stress.workers.worker", "--pulse", str(pulse.fd), "--life", str(self._life), "--catalogue", self.catalogue]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "stress.workers.worker",
+            "--pulse",
+            str(pulse.fd),
+            "--life",
+            str(self._life),
+            "--catalogue",
+            self.catalogue,
+        ]
         try:
             return await trio.lowlevel.open_process(
                 command,

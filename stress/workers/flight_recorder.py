@@ -1,7 +1,8 @@
 """What a worker is doing at this moment, in a page that outlives it.
 
-The supervisor makes the page (a memfd, so it has no name) and hands its descriptor to one worker, which writes down each
-execution before it begins. After a SIGKILL the supervisor still reads which case and seed were running.
+The supervisor makes the page (a memfd, so it has no name) and hands its descriptor to one worker,
+which writes down each execution before it begins. After a SIGKILL the supervisor still reads which
+case and seed were running.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import mmap
 import os
 
 LEASE, CASE, SEED, STARTED = range(4)
-"""The words: the lease, the case's number, the seed, and how many executions this worker has begun."""
+"""The words: the lease, the case's number, the seed, and how many executions this worker has begun.
+"""
 
 BYTES = 32
 
@@ -28,7 +30,9 @@ class Pulse:
 
     @property
     def held(self) -> tuple[int, int] | None:
-        """Return (case, seed) of the execution that is running or was the last, or None if none has begun."""
+        """Return (case, seed) of the execution that is running or was the last, or None if none has
+        begun.
+        """
         return (self.words[CASE], self.words[SEED]) if self.words[STARTED] else None
 
     def close(self) -> None:

@@ -1,11 +1,12 @@
-"""Which case gets the next lease: breadth first over scenarios and profiles, then parameter sets, then depth.
+"""Which case gets the next lease: breadth first over scenarios and profiles, then parameter sets,
+then depth.
 
-Every case has had n leases before any has n + 1. The first lease of a scenario on a profile is one execution, so that a short
-campaign sees them all; leases double from there up to LEASE_SECONDS_MAX. Which is why equal numbers of leases are equal
-shares of time, whatever the speed of a scenario.
+Every case has had n leases before any has n + 1. The first lease of a scenario on a profile is one
+execution, so that a short campaign sees them all; leases double from there up to LEASE_SECONDS_MAX.
+Which is why equal numbers of leases are equal shares of time, whatever the speed of a scenario.
 
-A case belongs to the worker that had it first, as opening it costs as much as dozens of executions; a worker that is ahead with
-its own helps with the others'.
+A case belongs to the worker that had it first, as opening it costs as much as dozens of executions;
+a worker that is ahead with its own helps with the others'.
 """
 
 from __future__ import annotations
@@ -29,19 +30,25 @@ PARALLEL = "parallel"
 """The strategy that leases of the parallel machine have: nobody but the cores decides."""
 
 PARALLEL_SEEDS = 1 << 27
-"""Where the seeds of the parallel machine begin in a case: what lockstep does for a seed does not depend on its share."""
+"""Where the seeds of the parallel machine begin in a case: what lockstep does for a seed does not
+depend on its share.
+"""
 
 PROCESSES = 2
 """Processes of the parallel machine."""
 
 PARALLEL_EVERY = 2
-"""With both machines, one lease in so many of the first worker is the parallel machine's: a quarter of two workers' leases."""
+"""With both machines, one lease in so many of the first worker is the parallel machine's: a quarter
+of two workers' leases.
+"""
 
 REAL_EVERY = 16
 """One lease in so many is of the real geometry, unless --geometry says otherwise."""
 
 SEED_BITS = 28
-"""An execution's seed is the campaign's seed, shifted so far, and a number that each case counts up."""
+"""An execution's seed is the campaign's seed, shifted so far, and a number that each case counts
+up.
+"""
 
 SEED_MAX = 1 << 35
 
@@ -51,7 +58,9 @@ AHEAD_MAX = 1
 NEED = attrgetter("need")
 
 PORTFOLIO = ("random", "pct", "round-robin")
-"""What the strategy ``portfolio`` takes in turn, lease by lease: no single one finds everything (docs/architecture.md)."""
+"""What the strategy ``portfolio`` takes in turn, lease by lease: no single one finds everything
+(docs/architecture.md).
+"""
 
 
 @dataclass(frozen=True)
@@ -87,8 +96,16 @@ class Settings:
         }
 
 
-def rows_of(scenarios: tuple[str, ...], profiles: tuple[str, ...], geometry: str, catalogue: Catalogue, kernel: str = DEFAULT_KERNEL) -> list[list[CaseRow]]:
-    """Return the cases, in ranks: the first parameter set of every scenario on every profile, then the second..."""
+def rows_of(
+    scenarios: tuple[str, ...],
+    profiles: tuple[str, ...],
+    geometry: str,
+    catalogue: Catalogue,
+    kernel: str = DEFAULT_KERNEL,
+) -> list[list[CaseRow]]:
+    """Return the cases, in ranks: the first parameter set of every scenario on every profile, then
+    the second...
+    """
     ranks: list[list[CaseRow]] = []
     for scenario in scenarios:
         cls = catalogue.scenario_class(scenario)
@@ -104,7 +121,10 @@ def rows_of(scenarios: tuple[str, ...], profiles: tuple[str, ...], geometry: str
 
 @dataclass
 class Entry:
-    """A case in the plan. ``number`` is the store's, ``after`` the next unused seed of the case, counted from 0."""
+    """A case in the plan.
+
+    ``number`` is the store's, ``after`` the next unused seed of the case, counted from 0.
+    """
 
     row: CaseRow
     number: int
@@ -133,16 +153,28 @@ class Lease:
 
 
 class Plan:
-    """Hands out leases. ``executions`` is the budget of this run, or None; ``count_max`` bounds a lease."""
+    """Hands out leases.
 
-    def __init__(self, settings: Settings, executions: int | None, workers: int, count_max: int = LEASE_COUNT_MAX, together: bool = False) -> None:
+    ``executions`` is the budget of this run, or None; ``count_max`` bounds a lease.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        executions: int | None,
+        workers: int,
+        count_max: int = LEASE_COUNT_MAX,
+        together: bool = False,
+    ) -> None:
         self.settings, self.left, self.workers, self.count_max = settings, executions, workers, count_max
         self.together = together
         """Whether the leases are the parallel machine's."""
         self.lists: dict[str, list[Entry]] = {SMALL: [], REAL: []}
         self.issued = 0
 
-    def add(self, ranks: list[list[CaseRow]], numbers: dict[str, int], progress: dict[tuple[int, bool], tuple[int, int]]) -> None:
+    def add(
+        self, ranks: list[list[CaseRow]], numbers: dict[str, int], progress: dict[tuple[int, bool], tuple[int, int]]
+    ) -> None:
         """Add cases; ``progress`` is what :meth:`Store.resume` returned."""
         base = self.base
         for rank, rows in enumerate(ranks):
@@ -177,7 +209,10 @@ class Plan:
         return lease
 
     def close(self, lease: Lease, done: int, torn: bool = False) -> None:
-        """Take a lease back of which ``done`` seeds are accounted for. Of a torn one none is handed out again."""
+        """Take a lease back of which ``done`` seeds are accounted for.
+
+        Of a torn one none is handed out again.
+        """
         entry = lease.entry
         entry.out -= 1
         entry.need = (entry.leases, entry.rank, entry.out)
@@ -187,7 +222,9 @@ class Plan:
             self.left += lease.count - done
 
     def _turn(self) -> list[Entry]:
-        """Return the geometry's list that is to have the next lease; the real one waits for the first round."""
+        """Return the geometry's list that is to have the next lease; the real one waits for the
+        first round.
+        """
         small, real = self.lists[SMALL], self.lists[REAL]
         if not small or not real:
             return small or real
@@ -195,9 +232,15 @@ class Plan:
         return real if self.issued % REAL_EVERY == REAL_EVERY - 1 and not first_round else small
 
     def _pick(self, entries: list[Entry], worker: int) -> Entry:
-        """Return the case with the fewest leases; one of the worker's own if it is not AHEAD_MAX beyond that."""
+        """Return the case with the fewest leases; one of the worker's own if it is not AHEAD_MAX
+        beyond that.
+        """
         needy = min(entries, key=NEED)
-        mine = [entry for entry in entries if entry.owner in (None, worker) and not entry.out and entry.leases <= needy.leases + AHEAD_MAX]
+        mine = [
+            entry
+            for entry in entries
+            if entry.owner in (None, worker) and not entry.out and entry.leases <= needy.leases + AHEAD_MAX
+        ]
         return min(mine, key=NEED, default=needy)
 
     def _strategy(self, entry: Entry) -> str:

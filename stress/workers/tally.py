@@ -29,7 +29,9 @@ _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 
 def twinned(seed: int, case: int, every: int) -> bool:
-    """Return whether the execution is one of the share, 1 / ``every``, that is run twice; 0 is none."""
+    """Return whether the execution is one of the share, 1 / ``every``, that is run twice; 0 is
+    none.
+    """
     return every > 0 and ((seed + case) * _GOLDEN & _MASK) >> 40 & 0xFFFFFF < (1 << 24) // every
 
 
@@ -76,7 +78,9 @@ class Tally:
         """Failures of a new signature: their evidence is wanted before the message is sent."""
 
     def add(self, outcome: Outcome, seed: int, learned: dict[str, int] | None) -> None:
-        """Count an execution; ``learned``, if it is to have a twin, is what its strategy knew before it."""
+        """Count an execution; ``learned``, if it is to have a twin, is what its strategy knew
+        before it.
+        """
         self.executions += 1
         self.steps += outcome.steps
         self.codes += self.runner.machine.log[::2]
@@ -94,7 +98,9 @@ class Tally:
             self.twins.append({"seed": seed, "learned": learned, "digest": twin_digest(outcome)})
 
     def parallel(self, recording: Recording, seed: int) -> None:
-        """Count what is the parallel machine's own of a run; the replay of what it recorded is counted as any execution."""
+        """Count what is the parallel machine's own of a run; the replay of what it recorded is
+        counted as any execution.
+        """
         counts = (1, len(recording.codes), recording.switches(), recording.pauses)
         for name, count in zip(self.together, counts, strict=True):
             self.together[name] += count
@@ -106,7 +112,13 @@ class Tally:
         assert violation is not None
         failure = self.failures.get(name)
         if failure is None:
-            failure = self.failures[name] = {"signature": name, "checker": violation.checker, "title": violation.title, "seed": seed, "count": 0}
+            failure = self.failures[name] = {
+                "signature": name,
+                "checker": violation.checker,
+                "title": violation.title,
+                "seed": seed,
+                "count": 0,
+            }
         failure["count"] += 1
         if name not in self.traced:
             self.traced.add(name)
@@ -138,7 +150,9 @@ class Tally:
             "busy_s": now - self.began,
             "visits": self.visits(),
             "pairs": [[first, second, count] for (first, second), count in self.overlaps.items()],
-            "conflicts": [[names[pair >> 32], names[pair & 0xFFFFFFFF], count] for pair, count in self.conflicts.items()],
+            "conflicts": [
+                [names[pair >> 32], names[pair & 0xFFFFFFFF], count] for pair, count in self.conflicts.items()
+            ],
             "schedules": self.schedules,
             "failures": list(self.failures.values()),
             "twins": self.twins,

@@ -1,8 +1,10 @@
 """A worker process: executes leases, and says what came of them.
 
-Started by the supervisor as ``python -m stress.workers.worker``. Orders come on standard input and answers go to standard output, one
-JSON object a line (docs/file-formats.md); whatever the model prints goes to standard error. Before each execution its case
-and seed are in the pulse (:mod:`stress.workers.flight_recorder`). A worker whose supervisor is gone ends itself, also in mid-lease.
+Started by the supervisor as ``python -m stress.workers.worker``. Orders come on standard input and
+answers go to standard output, one JSON object a line (docs/file-formats.md); whatever the model
+prints goes to standard error. Before each execution its case and seed are in the pulse
+(:mod:`stress.workers.flight_recorder`). A worker whose supervisor is gone ends itself, also in
+mid-lease.
 """
 
 from __future__ import annotations
@@ -69,12 +71,17 @@ class Worker:
         self.answers.flush()
 
     async def runner(self, case: Case) -> Runner:
-        """Return the open runner of ``case``. Nurseries close in the order opposite to their opening, so all go at once."""
+        """Return the open runner of ``case``.
+
+        Nurseries close in the order opposite to their opening, so all go at once.
+        """
         found = self.runners.get(case)
         if found is None:
             if len(self.runners) >= RUNNERS_MAX:
                 await self.close()
-            found = self.runners[case] = await self.stack.enter_async_context(open_runner(case, catalogue=self.catalogue))
+            found = self.runners[case] = await self.stack.enter_async_context(
+                open_runner(case, catalogue=self.catalogue)
+            )
             self.tell_sites()
         return found
 
@@ -91,7 +98,9 @@ class Worker:
         return execute
 
     def together(self, order: Order, runner: Runner, tally: Tally) -> Callable[[int], None]:
-        """Return what runs a seed on the parallel machine, replays what was recorded, and counts it."""
+        """Return what runs a seed on the parallel machine, replays what was recorded, and counts
+        it.
+        """
         from stress.parallel.gang import Gang
         from stress.parallel.recording import replayed
 
@@ -122,7 +131,9 @@ class Worker:
             self.sites_told = len(SITES)
 
     def strategy(self, case: Case, order: Order) -> tuple[Strategy, tuple[str, ...]]:
-        """Return the strategy of an order, which learns from lease to lease, and the names of what it learns."""
+        """Return the strategy of an order, which learns from lease to lease, and the names of what
+        it learns.
+        """
         name, options = order["strategy"], order["options"]
         key = (case, name, json.dumps(options, sort_keys=True))
         if key not in self.strategies:
@@ -131,7 +142,10 @@ class Worker:
         return self.strategies[key]
 
     def new_strategy(self, name: str, options: dict[str, int]) -> Strategy:
-        """Return a strategy that has learned nothing. The catalogue is asked once per name, as it walks a directory."""
+        """Return a strategy that has learned nothing.
+
+        The catalogue is asked once per name, as it walks a directory.
+        """
         if name not in self.strategy_classes:
             self.strategy_classes[name] = type(self.catalogue.strategy(name, **options))
         return self.strategy_classes[name](**options)
@@ -174,7 +188,14 @@ class Worker:
         self.pulse.words[STARTED] += 1
         outcome = runner.run(strategy, seed, RandomData(seed))
         digest = twin_digest(outcome)
-        answer: Order = {"is": "twin", "number": order["number"], "seed": seed, "strategy": order["strategy"], "digest": digest, "executions": 1}
+        answer: Order = {
+            "is": "twin",
+            "number": order["number"],
+            "seed": seed,
+            "strategy": order["strategy"],
+            "digest": digest,
+            "executions": 1,
+        }
         if digest != order["digest"]:
             answer["trace"] = encoded_trace(outcome, order["strategy"])
         self.say(answer)
@@ -193,7 +214,10 @@ class Worker:
         self.say(answer)
 
     async def serve(self) -> None:
-        """Follow orders until the supervisor closes the pipe or says stop. Waiting blocks, as nothing else is to be done."""
+        """Follow orders until the supervisor closes the pipe or says stop.
+
+        Waiting blocks, as nothing else is to be done.
+        """
         self.say({"is": "ready", "pid": os.getpid()})
         carry_out = {"lease": self.lease, "twin": self.twin, "check": self.check}
         for line in sys.stdin.buffer:
@@ -209,13 +233,21 @@ class Worker:
             self.gang.close()
 
     def fail(self, order: Order, error: Exception) -> None:
-        """Tell of what is no verdict: a mistake in the tool, in a scenario or in a user's component."""
+        """Tell of what is no verdict: a mistake in the tool, in a scenario or in a user's
+        component.
+        """
         status = getattr(error, "exit_status", FAILED)
         if not isinstance(error, SimError):
             traceback.print_exc()
         case = order["case"]
         where = f"{case['scenario']} on {case['profile']} ({case['geometry']}), seed {self.pulse.words[SEED]}"
-        self.say({"is": "error", "message": f"{where}: {error}" if isinstance(error, SimError) else f"{where}: {error!r}", "status": status})
+        self.say(
+            {
+                "is": "error",
+                "message": f"{where}: {error}" if isinstance(error, SimError) else f"{where}: {error!r}",
+                "status": status,
+            }
+        )
 
 
 def watch(life: int) -> None:

@@ -1,4 +1,6 @@
-"""Single-line alterations of the model's rules of fork, fault, zap and write-out, each with a trace that a comparison must see."""
+"""Single-line alterations of the model's rules of fork, fault, zap and write-out, each with a trace
+that a comparison must see.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ ALTERATIONS: dict[str, type] = {}
 
 
 def alteration(component: str, method: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a patch of a function: it is called with the component, the method that it replaces, and the arguments."""
+    """Make a patch of a function: it is called with the component, the method that it replaces, and
+    the arguments.
+    """
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         ALTERATIONS[function.__name__] = mutation(component, **{method: function})
@@ -95,7 +99,9 @@ async def fault_leaves_the_folio_clean(c: Any, original: Any, folio: int) -> Non
 
 
 @alteration("page_fault", "finish_fault")
-async def fault_maps_the_page_before(c: Any, original: Any, cpu: int, mm: int, vma: int, addr: int, page: int, write: bool, orig: int) -> Any:
+async def fault_maps_the_page_before(
+    c: Any, original: Any, cpu: int, mm: int, vma: int, addr: int, page: int, write: bool, orig: int
+) -> Any:
     return await original(cpu, mm, vma, addr, max(c.k.page_head(page), page - 1), write, orig)
 
 
@@ -108,12 +114,16 @@ def zap_forgets_one_in_rss(c: Any, original: Any, nr: int) -> int:
 
 
 @alteration("rmap", "folio_remove_rmap_ptes")
-async def zap_removes_the_first_mapcount_only(c: Any, original: Any, folio: int, page: int, nr: int, *args: Any) -> None:
+async def zap_removes_the_first_mapcount_only(
+    c: Any, original: Any, folio: int, page: int, nr: int, *args: Any
+) -> None:
     await original(folio, page, 1, *args)
 
 
 @alteration("memory", "unmap_single_vma")
-async def zap_stops_one_page_early(c: Any, original: Any, tlb: int, vma: int, start: int, end: int, details: Any) -> None:
+async def zap_stops_one_page_early(
+    c: Any, original: Any, tlb: int, vma: int, start: int, end: int, details: Any
+) -> None:
     await original(tlb, vma, start, end - 1, details)
 
 

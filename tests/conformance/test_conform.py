@@ -1,4 +1,6 @@
-"""zapstress conform: what it compares is the same, what it tells is true, and what it lacks it says."""
+"""zapstress conform: what it compares is the same, what it tells is true, and what it lacks it
+says.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def test_the_model_does_what_this_kernel_does() -> None:
 def test_a_difference_comes_again_and_shrinks_to_its_smallest_form() -> None:
     """A model that maps no zero page differs after a mapping and a load, and nothing less shows it."""
     with rig(ALTERATIONS["fault_knows_no_zero_page"]) as it:
-        found = first_difference(it, (program for program in map(from_seed, range(PROGRAMS)) if len(program.operations) > 6))
+        found = first_difference(
+            it, (program for program in map(from_seed, range(PROGRAMS)) if len(program.operations) > 6)
+        )
         assert found is not None
         kept = finding(it, found)
     assert kept.reproduced == kept.runs
@@ -50,7 +54,9 @@ def test_a_difference_comes_again_and_shrinks_to_its_smallest_form() -> None:
 
 def test_the_nearest_version_is_taken() -> None:
     known = ["6.9", "6.9-perpage", "6.18"]
-    assert ["6.9", "6.9", "6.18", "6.18"] == [nearest_kernel(release, known) for release in ("5.4.0", "6.17.1-arch", "6.18.44-x", "7.0")]
+    assert ["6.9", "6.9", "6.18", "6.18"] == [
+        nearest_kernel(release, known) for release in ("5.4.0", "6.17.1-arch", "6.18.44-x", "7.0")
+    ]
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object]]:
@@ -62,7 +68,18 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str,
 def test_the_command_sums_up(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     status, data = run(capsys, "--executions", "30", "--workers", "1", "--dir", str(tmp_path))
     assert status == CLEAN == data["exit_status"] and data["executions"] == 30 and not data["differences"]
-    assert {"operations", "pages", "retried", "given_up", "excluded", "sizes_kb", "kernel", "running", "seed", "executions_per_s"} <= set(data)
+    assert {
+        "operations",
+        "pages",
+        "retried",
+        "given_up",
+        "excluded",
+        "sizes_kb",
+        "kernel",
+        "running",
+        "seed",
+        "executions_per_s",
+    } <= set(data)
 
 
 @needs_the_kernel
@@ -96,15 +113,33 @@ def living(group: int) -> list[str]:
 @needs_the_kernel
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_sums_up(number: int, tmp_path: Path) -> None:
-    """Once its workers have agents it ends with its status, tells what it has compared, and leaves no process behind."""
-    words = [sys.executable, "-m", "stress", "conform", "--executions", "100000", "--workers", "2", "--dir", str(tmp_path), "--json"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True) as command:
+    """Once its workers have agents it ends with its status, tells what it has compared, and leaves
+    no process behind.
+    """
+    words = [
+        sys.executable,
+        "-m",
+        "stress",
+        "conform",
+        "--executions",
+        "100000",
+        "--workers",
+        "2",
+        "--dir",
+        str(tmp_path),
+        "--json",
+    ]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True
+    ) as command:
         at_work = time.monotonic() + 60
         while len(living(command.pid)) < 6 and time.monotonic() < at_work:
             time.sleep(0.1)
         os.killpg(command.pid, number)
         data = json.loads(command.communicate(timeout=60)[0])
-    assert command.returncode == INTERRUPTED == data["exit_status"] and data["interrupted"] and data["executions"] < 100000
+    assert (
+        command.returncode == INTERRUPTED == data["exit_status"] and data["interrupted"] and data["executions"] < 100000
+    )
     end = time.monotonic() + 10
     while living(command.pid) and time.monotonic() < end:
         time.sleep(0.1)

@@ -1,4 +1,6 @@
-"""What conformance found, each as a program in the model alone with what the kernel did, and as a program against the kernel that runs here."""
+"""What conformance found, each as a program in the model alone with what the kernel did, and as a
+program against the kernel that runs here.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ FOUND: dict[str, tuple[str, Program, Any, Any]] = {
 @pytest.mark.parametrize("name", FOUND)
 def test_the_model_does_as_the_kernel_did(name: str) -> None:
     version, program, look, expected = FOUND[name]
-    world = ModelWorld(CATALOGUE.profile("x86-64"), lambda profile, size: compose(profile, REAL, version, size), program)
+    world = ModelWorld(
+        CATALOGUE.profile("x86-64"), lambda profile, size: compose(profile, REAL, version, size), program
+    )
     try:
         run = world.run()
         for number, operation in enumerate(program.operations):

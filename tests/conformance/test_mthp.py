@@ -36,7 +36,10 @@ def folder(tmp_path: Path) -> Path:
 
 def state(folder: Path) -> dict[str, str]:
     """Return what each file says, in one word."""
-    return {name: (folder / name).read_text().partition("[")[2].partition("]")[0] or (folder / name).read_text() for name in WORDS}
+    return {
+        name: (folder / name).read_text().partition("[")[2].partition("]")[0] or (folder / name).read_text()
+        for name in WORDS
+    }
 
 
 def test_what_is_offered_and_what_is_on(folder: Path) -> None:
@@ -48,9 +51,15 @@ def test_sizes_are_set_and_put_back(folder: Path) -> None:
     before = state(folder)
     with Configured(folder) as sizes:
         sizes.set((2,))
-        assert state(folder)["hugepages-16kB/enabled"] == "madvise" and state(folder)["hugepages-2048kB/enabled"] == "never"
+        assert (
+            state(folder)["hugepages-16kB/enabled"] == "madvise"
+            and state(folder)["hugepages-2048kB/enabled"] == "never"
+        )
         sizes.set((9,), (1,))
-        assert state(folder)["hugepages-16kB/enabled"] == "never" and state(folder)["hugepages-8kB/shmem_enabled"] == "always"
+        assert (
+            state(folder)["hugepages-16kB/enabled"] == "never"
+            and state(folder)["hugepages-8kB/shmem_enabled"] == "always"
+        )
     assert before == state(folder)
 
 
@@ -81,7 +90,9 @@ time.sleep(60)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_process_that_is_ended_leaves_nothing_changed(folder: Path, number: int) -> None:
     before, root = state(folder), str(Path(__file__).resolve().parents[2])
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, root, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, root, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     assert process.stdout is not None
     guardian = int(process.stdout.readline())
     watched = os.pidfd_open(guardian)

@@ -28,7 +28,9 @@ WHOLE = Program(7, 0, 16, (), FILES, (Map(0, 2, 3, 0, 1, 5), Sync(0, 1, 0, 2)))
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(data=st.data(), orders=st.sampled_from([(), (2,), (2, 4), (9,)]))
 def test_whoever_draws_it_a_program_is_allowed(data: st.DataObject, orders: tuple[int, ...]) -> None:
-    """Hypothesis drives the generator that seeds drive: every operation is allowed where it stands, and stays in the window."""
+    """Hypothesis drives the generator that seeds drive: every operation is allowed where it stands,
+    and stays in the window.
+    """
     drawn = program(0, lambda n: data.draw(st.integers(0, n - 1)), orders, FILES)
     space = drawn.space()
     for operation in drawn.operations:
@@ -72,8 +74,6 @@ def test_what_is_no_program_is_refused_in_one_line(text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -94,7 +94,9 @@ def test_what_no_runner_is_made_for_is_refused(wrong: Program) -> None:
 
 
 def test_shrinking_finds_the_smallest() -> None:
-    """A program is wanted in which a page of a forked process is dropped: three operations are enough, with the least arguments."""
+    """A program is wanted in which a page of a forked process is dropped: three operations are
+    enough, with the least arguments.
+    """
 
     def fails(candidate: Program) -> bool:
         space, forked = candidate.space(), False
@@ -118,25 +120,41 @@ def test_shrinking_finds_the_smallest() -> None:
 
 
 def test_programs_use_the_sizes_that_are_on() -> None:
-    """Shared memory has large folios of the order that is on, now and then, in a file that holds one."""
+    """Shared memory has large folios of the order that is on, now and then, in a file that holds
+    one.
+    """
     shared = {file for seed in range(60) for file in from_seed(seed, Sizes((2,), (6,))).files if file.memfd}
     assert shared == {File(True, 16, 0), File(True, 64, 6)}
     assert str(Sizes((2,), (6,))) == "4+16+s256" and small_enough((1, 8, 9)) == (1, 8)
 
 
 def test_shrinking_makes_the_world_small() -> None:
-    """Window, files and folios go down to what the operations need, and ranges are cut at either end."""
+    """Window, files and folios go down to what the operations need, and ranges are cut at either
+    end.
+    """
 
     def fails(candidate: Program) -> bool:
-        return any(isinstance(operation, Dontneed) and operation.start <= 21 < operation.start + operation.nr for operation in candidate.operations)
+        return any(
+            isinstance(operation, Dontneed) and operation.start <= 21 < operation.start + operation.nr
+            for operation in candidate.operations
+        )
 
-    start = Program(3, 0, 64, (2, 3), (*FILES, File(False, 16, 4, True)), (Map(0, 4, 20, 1, 1, 0), Dontneed(0, 8, 30), Sync(0, 2, 0, 4)))
+    start = Program(
+        3,
+        0,
+        64,
+        (2, 3),
+        (*FILES, File(False, 16, 4, True)),
+        (Map(0, 4, 20, 1, 1, 0), Dontneed(0, 8, 30), Sync(0, 2, 0, 4)),
+    )
     assert shrink(start, fails) == (Program(3, 0, 22, (), (), (Dontneed(0, 21, 1),)), True)
 
 
 def test_files_that_nothing_names_go_first() -> None:
     start = Program(3, 0, 16, (), (*FILES, File(False, 16, 4, True)), (Map(0, 4, 3, 2, 1, 0),))
-    small, done = shrink(start, lambda candidate: any(getattr(operation, "file", -1) >= 0 for operation in candidate.operations))
+    small, done = shrink(
+        start, lambda candidate: any(getattr(operation, "file", -1) >= 0 for operation in candidate.operations)
+    )
     assert done and small == Program(3, 0, 1, (), (File(False, 1, 0),), (Map(0, 0, 1, 0, 0, 0),))
 
 
@@ -176,7 +194,9 @@ def seen(process: Process, returned: int = 0) -> Observation:
 
 @pytest.mark.parametrize("field", Page._fields)
 def test_every_field_of_a_page_counts(field: str) -> None:
-    other = PAGE._replace(**{field: not getattr(PAGE, field) if isinstance(getattr(PAGE, field), bool) else getattr(PAGE, field) + 1})
+    other = PAGE._replace(
+        **{field: not getattr(PAGE, field) if isinstance(getattr(PAGE, field), bool) else getattr(PAGE, field) + 1}
+    )
     assert [f"page.{field}"] == [d.what for d in differences(seen(PROCESS), seen(PROCESS._replace(pages={0: other})))]
 
 
@@ -205,9 +225,16 @@ def test_a_frame_keeps_its_name_only_while_it_is_seen() -> None:
 
 
 def test_a_frame_that_is_given_again_elsewhere_is_another() -> None:
-    """A page was copied, its old frame was free, and the next page got it, all in one operation: either side may or may not do so."""
+    """A page was copied, its old frame was free, and the next page got it, all in one operation:
+    either side may or may not do so.
+    """
     frames = Frames(0)
-    for seen_now, names in (({24: 5}, [1]), ({24: 6, 25: 5}, [2, 3]), ({24: 6, 25: 5}, [2, 3]), ({24: 5, 25: 5}, [4, 4])):
+    for seen_now, names in (
+        ({24: 5}, [1]),
+        ({24: 6, 25: 5}, [2, 3]),
+        ({24: 6, 25: 5}, [2, 3]),
+        ({24: 5, 25: 5}, [4, 4]),
+    ):
         frames.begin()
         assert names == [frames.name(frame, place) for place, frame in seen_now.items()]
 

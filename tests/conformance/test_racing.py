@@ -36,11 +36,14 @@ RACES: dict[str, tuple[tuple[Operation, ...], tuple[Operation, ...], int]] = {
     "two pages": (BEGINNING, (Store(0, 0), Store(1, 1)), 1),
     "a page that is shared since fork": ((*BEGINNING[:2], Fork(0)), (Store(0, 0), Dontneed(1, 0, 2)), 1),
 }
-"""(beginning, race, number of ends), counted by hand: which store is last; whether the page is there or gone; whether the load faults. Whether a
-page is copied or reused shows in no end."""
+"""(beginning, race, number of ends), counted by hand: which store is last; whether the page is
+there or gone; whether the load faults. Whether a page is copied or reused shows in no end.
+"""
 
 
-def explored(operations: tuple[Operation, ...], race: tuple[Operation, ...], kernel: str = "6.18") -> tuple[set[object], bool]:
+def explored(
+    operations: tuple[Operation, ...], race: tuple[Operation, ...], kernel: str = "6.18"
+) -> tuple[set[object], bool]:
     model = ModelRace(*composer(CATALOGUE, Setting("x86-64", kernel)), Program(0, 0, 16, (), (), operations, race))
     found = model.ends(EXECUTIONS_MAX)
     model.close()
@@ -80,10 +83,17 @@ class Altered(Catalogue):
 
 @needs_the_kernel
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="racing needs 2 CPUs")
-@pytest.mark.parametrize("name", ["zap_forgets_one_in_rss", "fault_makes_pages_not_exclusive", "zap_stops_one_page_early"])
+@pytest.mark.parametrize(
+    "name", ["zap_forgets_one_in_rss", "fault_makes_pages_not_exclusive", "zap_stops_one_page_early"]
+)
 def test_an_altered_model_does_not_explain_what_threads_do(name: str, tmp_path: Path) -> None:
-    """What it does not explain is made small, kept, and raced again from its file: by the altered model, and by the sound one."""
-    setting, start = Setting(machine_profile(), KERNEL, (name,)), Program(0, 0, 16, (), (), BEGINNING, (Store(0, 3), Dontneed(1, 0, 2)))
+    """What it does not explain is made small, kept, and raced again from its file: by the altered
+    model, and by the sound one.
+    """
+    setting, start = (
+        Setting(machine_profile(), KERNEL, (name,)),
+        Program(0, 0, 16, (), (), BEGINNING, (Store(0, 3), Dontneed(1, 0, 2))),
+    )
     races = Races(setting, 0, tmp_path)
     with Racers(setting, Altered()) as racers:
         race(races, racers, start, 10)
@@ -105,7 +115,9 @@ def test_a_kept_race_is_raced_by_the_command(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_round_that_is_always_set_aside_explains_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is inconclusive, and no difference; one that the condition does not concern is a difference at once."""
+    """It is inconclusive, and no difference; one that the condition does not concern is a
+    difference at once.
+    """
     program = Program(0, 0, 16, (), (), BEGINNING, (Store(0, 0), Store(1, 0)))
     monkeypatch.setattr(Conditions, "moved", lambda self: ["writeback"])
     dirty, mapcount = (Difference(f"page.{field}", "process 0 page 0", 0, 1) for field in ("dirty", "mapcount"))
@@ -114,7 +126,9 @@ def test_a_round_that_is_always_set_aside_explains_nothing(tmp_path: Path, monke
     assert (counted.differences, counted.given_up, counted.excluded["writeback"]) == ((dirty, mapcount), False, 0)
     own = settle(replace(program, operations=(Sync(0, 0, 0, 1),)), lambda: (None, [dirty]))
     assert (own.differences, own.given_up, own.excluded["writeback"]) == ((dirty,), False, RETRIES_MAX - 1)
-    assert exit_status(Races(Setting("x86-64", KERNEL), 0, tmp_path, rounds=2, conclusive=1, given_up=1)) == INCONCLUSIVE
+    assert (
+        exit_status(Races(Setting("x86-64", KERNEL), 0, tmp_path, rounds=2, conclusive=1, given_up=1)) == INCONCLUSIVE
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""The comparison sees what it claims to see: each changed model differs from the kernel that runs here."""
+"""The comparison sees what it claims to see: each changed model differs from the kernel that runs
+here.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,14 @@ BATTERY = (
     Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Fill(0, 0, 16), Sync(0, 1, 3, 2), Store(0, 9), Load(0, 3))),
     Program(0, 0, 1536, (), (), (Map(0, 0, 1100, -1, 0, 0), Store(0, 5), Store(0, 600), Dontneed(0, 0, 1024))),
 )  # fmt: skip
-"""Programs that unmap parts of large folios in batches, one that writes one out, and one that empties page tables."""
+"""Programs that unmap parts of large folios in batches, one that writes one out, and one that
+empties page tables.
+"""
 
 VISIBLE = ("M02", "M06", "M14", "M18", "M25", "M30")
-"""Canaries with a trace that a sequential program on one CPU leaves; docs/conformance.md says why the others have none."""
+"""Canaries with a trace that a sequential program on one CPU leaves; docs/conformance.md says why
+the others have none.
+"""
 
 
 def programs() -> Iterator[Program]:

@@ -1,7 +1,8 @@
 """Digests of executions, written down: every scenario on every profile, under every version.
 
-``digests.txt`` beside this file holds one line per cell. A change that moves code about must leave it as it is. A change
-of the model changes it on purpose: ``python -m tests.scenarios.digests`` writes it anew.
+``digests.txt`` beside this file holds one line per cell. A change that moves code about must leave
+it as it is. A change of the model changes it on purpose: ``python -m tests.scenarios.digests``
+writes it anew.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ async def digest(scenario: str, profile: str, kernel: str, number: int) -> str:
 async def lines(profile: str) -> list[str]:
     """Return the lines of one profile; parameter sets rotate from cell to cell."""
     cells = [(scenario, kernel) for scenario in CATALOGUE.scenarios() for kernel in CATALOGUE.kernels()]
-    return [f"{profile} {kernel} {scenario} {await digest(scenario, profile, kernel, at)}" for at, (scenario, kernel) in enumerate(cells)]
+    return [
+        f"{profile} {kernel} {scenario} {await digest(scenario, profile, kernel, at)}"
+        for at, (scenario, kernel) in enumerate(cells)
+    ]
 
 
 async def main() -> None:

@@ -1,4 +1,6 @@
-"""Drives a composed kernel, or single components of it, through a lockstep machine, one body at a time."""
+"""Drives a composed kernel, or single components of it, through a lockstep machine, one body at a
+time.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Driven:
 
 
 @asynccontextmanager
-async def driven(profile: str, geometry: str, version: str, world: World, patches: Sequence[type] = ()) -> AsyncIterator[Driven]:
+async def driven(
+    profile: str, geometry: str, version: str, world: World, patches: Sequence[type] = ()
+) -> AsyncIterator[Driven]:
     """Compose a kernel and yield it, booted; ``patches`` wrap components as faults do."""
     kernel = compose(CATALOGUE.profile(profile), geometry, version, world, patches)
     arena = Arena.create(kernel.layout)

@@ -1,7 +1,8 @@
-"""The steps of one zapped batch, row by row: which sites of the model make the row's steps; and which sites a profile does not have, and why.
+"""The steps of one zapped batch, row by row: which sites of the model make the row's steps; and
+which sites a profile does not have, and why.
 
-A condition is a flag of the profile: the row, or the sites, are there only where it holds. A row without sites is private to the zapper
-and makes no step.
+A condition is a flag of the profile: the row, or the sites, are there only where it holds. A row
+without sites is private to the zapper and makes no step.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ def always(profile: Profile) -> bool:
     return True
 
 
-
-
 @dataclass(frozen=True)
 class Row:
-    """One row: its number and name in the table, its sites, where it exists; or why it makes no step."""
+    """One row: its number and name in the table, its sites, where it exists; or why it makes no
+    step.
+    """
 
     number: int
     name: str
@@ -77,10 +78,12 @@ ROWS = (
 """The rows; a row whose step differs by profile is there once for each way."""
 
 
-
 @dataclass(frozen=True)
 class Absent:
-    """Sites that no execution visits on some profiles. ``sites`` are names, or functions with a colon at the end."""
+    """Sites that no execution visits on some profiles.
+
+    ``sites`` are names, or functions with a colon at the end.
+    """
 
     sites: tuple[str, ...]
     where: Condition

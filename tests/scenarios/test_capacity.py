@@ -1,4 +1,5 @@
-"""The kernel's own arithmetic at real geometry, as the running model yields it: nothing here is read off a constant of the model.
+"""The kernel's own arithmetic at real geometry, as the running model yields it: nothing here is
+read off a constant of the model.
 
 Gather capacities and free chunks, the hash entries of one lazy-MMU batch (7.6), flush ceilings (7).
 """
@@ -24,9 +25,19 @@ PROFILES = list(CATALOGUE.profiles())
 GATHERING = [name for name in PROFILES if CATALOGUE.profile(name).gathers]
 
 CAPACITY = {4096: (9678, 4849, 9698), 16384: (8187, 4096, 8192), 65536: (8196, 4099, 8198)}
-"""Page size in bytes -> entries until the gather says full: singles, pairs, and singles before the series."""
+"""Page size in bytes -> entries until the gather says full: singles, pairs, and singles before the
+series.
+"""
 
-CEILING = {"x86-64": 33, "arm64-4k": 511, "arm64-16k": 2047, "arm64-64k": 8191, "ppc64-radix": 33, "riscv64": 64, "s390x": 0}
+CEILING = {
+    "x86-64": 33,
+    "arm64-4k": 511,
+    "arm64-16k": 2047,
+    "arm64-64k": 8191,
+    "ppc64-radix": 33,
+    "riscv64": 64,
+    "s390x": 0,
+}
 """The most pages that a gather's flush invalidates one by one; 0 is none."""
 
 LAZY_BATCH = 192
@@ -56,7 +67,9 @@ class Invalidated:
 
 
 async def gathered(profile: str, version: str, entries: list[int]) -> tuple[int, list[int]]:
-    """Queue folios parts of so many pages each, until full or done; return how many were queued, and the chunks then freed."""
+    """Queue folios parts of so many pages each, until full or done; return how many were queued,
+    and the chunks then freed.
+    """
     queued = 0
     sizes: list[int] = []
     note = type("FreeSizes", (FreeSizes,), {"sizes": sizes})
@@ -106,7 +119,9 @@ async def test_free_chunks(profile: str) -> None:
 
 
 async def test_lazy_mmu_batch() -> None:
-    """ppc64 hash: clears queue hash entries, a full batch is flushed at once, the rest on leaving the mode."""
+    """ppc64 hash: clears queue hash entries, a full batch is flushed at once, the rest on leaving
+    the mode.
+    """
     sizes: list[int] = []
 
     class LazyFlushes:
@@ -139,7 +154,9 @@ async def test_lazy_mmu_batch() -> None:
 
 
 async def flushes_everything(profile: str, pages: int) -> bool:
-    """Return whether the flush of a gather that has cleared so many pages is one of the whole address space."""
+    """Return whether the flush of a gather that has cleared so many pages is one of the whole
+    address space.
+    """
     ends: list[int] = []
     note = type("Invalidated", (Invalidated,), {"ends": ends})
     async with driven(profile, REAL, "6.9", World(cpus=1, vpages=-(-pages // 256) * 256, pages=64), (note,)) as it:

@@ -1,4 +1,7 @@
-"""Every scenario on every profile ends clean on the clean kernels, under random and PCT. Small; campaigns do the rest."""
+"""Every scenario on every profile ends clean on the clean kernels, under random and PCT.
+
+Small; campaigns do the rest.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,9 @@ async def test_clean(scenario: str, profile: str) -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_clean_per_page(scenario: str, profile: str) -> None:
     """6.9-perpage, one execution of every third parameter set."""
-    assert [] == [line for case in cases(scenario, profile, SMALL, "6.9-perpage")[::3] for line in await run(case, range(1))]
+    assert [] == [
+        line for case in cases(scenario, profile, SMALL, "6.9-perpage")[::3] for line in await run(case, range(1))
+    ]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -71,7 +76,9 @@ async def test_clean_at_real_geometry(scenario: str, profile: str, kernel: str) 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_orders_rotate(scenario: str, profile: str) -> None:
-    """A scenario with a folio order takes every order of the small geometry that its world has room for, from 0 to the largest."""
+    """A scenario with a folio order takes every order of the small geometry that its world has room
+    for, from 0 to the largest.
+    """
     for geometry in (SMALL, REAL):
         sets = CATALOGUE.scenario_class(scenario).parameters(CATALOGUE.profile(profile), geometry)
         assert len(sets) == len({tuple(sorted(params.items())) for params in sets})

@@ -1,10 +1,13 @@
 """6.9 and 6.9-perpage leave the same state after any sequential program.
 
-Compared are PTEs up to the names of frames, RSS, references (but those of LRU batches), mapcounts, exclusivity, dirty bits, contents, page
-cache, disk and swap counts; not LRU flags, the deferred-split queue, TLB generations, or the order of free lists. Frames are named in the order in which a
-walk over the address spaces and the page cache meets them, stores by the operation that made them.
+Compared are PTEs up to the names of frames, RSS, references (but those of LRU batches), mapcounts,
+exclusivity, dirty bits, contents, page cache, disk and swap counts; not LRU flags, the
+deferred-split queue, TLB generations, or the order of free lists. Frames are named in the order in
+which a walk over the address spaces and the page cache meets them, stores by the operation that
+made them.
 
-The programs meet swap and migration entries, the zero page and, where the profile has the bit, userfaultfd's protection and markers.
+The programs meet swap and migration entries, the zero page and, where the profile has the bit,
+userfaultfd's protection and markers.
 """
 
 from __future__ import annotations
@@ -26,13 +29,19 @@ from tests.scenarios.driving import Driven, driven
 PROFILES = list(CATALOGUE.profiles())
 
 ANON, SHARED, PRIVATE, KEPT, WATCHED, WATCHED_PRIVATE, TOP = 0, 8, 16, 24, 32, 36, 40
-"""Mappings. What KEPT held in the beginning stays mapped by the keeper; userfaultfd may protect the last two, of a file."""
+"""Mappings. What KEPT held in the beginning stays mapped by the keeper; userfaultfd may protect the
+last two, of a file.
+"""
 
 SWAP_SLOTS = 2
 KEEPER = 2
-"""An mm that nothing runs on: it keeps alive what migration entries name, as they hold no reference."""
+"""An mm that nothing runs on: it keeps alive what migration entries name, as they hold no
+reference.
+"""
 
-WORLD = World(mms=3, vpages=TOP, pages=256, vmas=40, tables=24, anon_vmas=24, files=1, file_pages=8, swap_slots=SWAP_SLOTS)
+WORLD = World(
+    mms=3, vpages=TOP, pages=256, vmas=40, tables=24, anon_vmas=24, files=1, file_pages=8, swap_slots=SWAP_SLOTS
+)
 
 STORE_NAME = 1 << 20
 """Names of stores begin here: above every version that a step number gives."""
@@ -51,7 +60,9 @@ operations = st.tuples(
 starts = st.sampled_from((ANON, SHARED, KEPT, KEPT + 3, WATCHED, WATCHED + 1))
 zaps = st.tuples(st.sampled_from(("dontneed", "munmap", "dontneed", "exit")), st.just(0), starts, st.integers(1, TOP))
 programs = st.builds(lambda begin, last: [*begin, last], st.lists(operations, min_size=1, max_size=10), zaps)
-"""A program ends with a zap of the parent's, as few of the operations drawn are one; the parent does not exit before."""
+"""A program ends with a zap of the parent's, as few of the operations drawn are one; the parent
+does not exit before.
+"""
 
 
 class Program:
@@ -62,7 +73,9 @@ class Program:
         self.forked, self.gone = False, {0: False, 1: False}
 
     async def prepare(self, order: int, file_order: int) -> None:
-        """Map anonymous memory, and a file shared and private; fill the first, touch the others; plant what is not present."""
+        """Map anonymous memory, and a file shared and private; fill the first, touch the others;
+        plant what is not present.
+        """
         task, watch = self.k.task(0), self.k.profile.uffd_wp
 
         async def body() -> None:
@@ -128,7 +141,9 @@ class Program:
             await self.it.run(cpu, calls[what])
 
     async def plant(self, what: str, cpu: int, addr: int) -> None:
-        """Put an entry of the kind at ``addr``, or protect the page there, if what is there lets it be."""
+        """Put an entry of the kind at ``addr``, or protect the page there, if what is there lets it
+        be.
+        """
         task, mm, types = self.k.task(cpu), cpu, self.k.mm_types
         vma = types.vma_lookup(mm, addr)
         if vma < 0:
@@ -181,7 +196,11 @@ def projection(it: Driven) -> dict[str, Any]:
     cache = [frames.name(page - 1) if page else -1 for page in view["i_pages"].tolist()]
     known = frames.pages[1:]
     heads = [view["page_head"][page] for page in known]
-    held = {holder: [view["ledger"][n * WORLD.pages + head] for head in heads] for n, holder in enumerate(HOLDERS) if n != LRU}
+    held = {
+        holder: [view["ledger"][n * WORLD.pages + head] for head in heads]
+        for n, holder in enumerate(HOLDERS)
+        if n != LRU
+    }
     pages = ("page_mapcount", "page_anon_exclusive", "page_content")
     folios = ("page_dirty", "page_writeback", "page_order", "page_nr_pages_mapped")
     return {
@@ -221,7 +240,10 @@ def test_versions_agree(profile: str, orders: tuple[int, int], program: list[Ope
 
 
 DIFFERENT: dict[str, tuple[list[Operation], list[Operation]]] = {
-    "present": ([("store", 0, 1, 1), ("fork", 0, 0, 1), ("dontneed", 0, 0, 3)], [("store", 0, 1, 1), ("fork", 0, 0, 1), ("dontneed", 0, 0, 2)]),
+    "present": (
+        [("store", 0, 1, 1), ("fork", 0, 0, 1), ("dontneed", 0, 0, 3)],
+        [("store", 0, 1, 1), ("fork", 0, 0, 1), ("dontneed", 0, 0, 2)],
+    ),
     "swap": ([("dontneed", 0, 0, 8), ("swap", 0, 2, 1)], [("dontneed", 0, 0, 8), ("swap", 0, 3, 1)]),
     "zero": ([("dontneed", 0, 0, 8), ("zero", 0, 2, 1)], [("dontneed", 0, 0, 8)]),
     "migration": ([("migrate", 0, KEPT, 1)], [("migrate", 0, KEPT + 5, 1)]),
@@ -232,7 +254,9 @@ DIFFERENT: dict[str, tuple[list[Operation], list[Operation]]] = {
 
 @pytest.mark.parametrize("what", DIFFERENT)
 def test_the_comparison_can_fail(what: str) -> None:
-    """A program that does something else ends elsewhere: the projection is not blind, and each kind of entry is met."""
+    """A program that does something else ends elsewhere: the projection is not blind, and each kind
+    of entry is met.
+    """
     profile = next(name for name in PROFILES if CATALOGUE.profile(name).uffd_wp)
     some, other = DIFFERENT[what]
     ends = [trio.run(final_state, profile, "6.9", (2, 2), program) for program in (some, some, other)]

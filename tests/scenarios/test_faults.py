@@ -1,4 +1,6 @@
-"""Each canary is found on x86-64, in 6.9 and in 6.18, and the very run that finds it is clean without it. The whole matrix is ``zapstress selfcheck``."""
+"""Each canary is found on x86-64, in 6.9 and in 6.18, and the very run that finds it is clean
+without it. The whole matrix is ``zapstress selfcheck``.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ ELSEWHERE = ("M22",)
 def cases(fault: str, scenario: str, kernel: str) -> list[Case]:
     """Return a case per parameter set."""
     sets = CATALOGUE.scenario_class(scenario).parameters(PROFILE.at(kernel), "small")
-    return [Case(scenario, tuple(sorted(params.items())), PROFILE.name, kernel=kernel, faults=(fault,)) for params in sets]
+    return [
+        Case(scenario, tuple(sorted(params.items())), PROFILE.name, kernel=kernel, faults=(fault,)) for params in sets
+    ]
 
 
 def portfolio() -> Iterator[Strategy]:
@@ -113,7 +117,9 @@ async def test_fault_is_found(fault: str, kernel: str) -> None:
 
 @pytest.mark.parametrize(("quiet", "column", "seeds"), [(0, "tlb", 100), (1, "tlb_span", 20)])
 async def test_what_can_still_write_is_named(quiet: int, column: str, seeds: int) -> None:
-    """I27's locations are the page's PG_dirty and the TLB cell that reaches the page, also where it spans a contiguous block."""
+    """I27's locations are the page's PG_dirty and the TLB cell that reaches the page, also where it
+    spans a contiguous block.
+    """
     case = Case("munmap_vs_writeback", (("dirty", 1), ("order", 2), ("quiet", quiet)), "arm64-4k", faults=("C02",))
     strategy = CATALOGUE.strategy("pct")
     async with open_runner(case) as runner:

@@ -1,4 +1,6 @@
-"""What the search has found in kernels as they were released, and that it finds nothing once they are mended; docs/model.md says more of each."""
+"""What the search has found in kernels as they were released, and that it finds nothing once they
+are mended; docs/model.md says more of each.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ SEEDS = range(1000)
 
 
 class UnhookFirst:
-    """v6.14 to v6.18: the table that a zap has emptied is unhooked before the flush that the zap owes under the PTL."""
+    """v6.14 to v6.18: the table that a zap has emptied is unhooked before the flush that the zap
+    owes under the PTL.
+    """
 
     component = "memory"
 
@@ -34,7 +38,9 @@ class Patched(Catalogue):
 async def violations(catalogue: Catalogue, *patches: str) -> set[str]:
     """Return the checkers that object to 6.18 with ``patches``."""
     strategy, found = CATALOGUE.strategy("pct"), set()
-    async with open_runner(Case("empty_tables", EMPTY_TABLES, "x86-64", kernel="6.18", faults=patches), catalogue=catalogue) as runner:
+    async with open_runner(
+        Case("empty_tables", EMPTY_TABLES, "x86-64", kernel="6.18", faults=patches), catalogue=catalogue
+    ) as runner:
         for seed in SEEDS:
             violation = runner.run(strategy, seed, RandomData(seed)).verdict.violation
             if violation is not None:
@@ -43,6 +49,8 @@ async def violations(catalogue: Catalogue, *patches: str) -> set[str]:
 
 
 async def test_reclaimed_tables_and_delayed_rmaps() -> None:
-    """Unhooked before the flush that delayed rmap removals wait for, the table's lock is not the one that mkclean takes: a store can be lost."""
+    """Unhooked before the flush that delayed rmap removals wait for, the table's lock is not the
+    one that mkclean takes: a store can be lost.
+    """
     assert {"I27"} == await violations(Patched(), "UNHOOK-FIRST")
     assert set() == await violations(CATALOGUE)

@@ -1,4 +1,6 @@
-"""The scenarios together reach every row of the zap path's step table (rows.py), every site, and every ordered pair of operations (6.3)."""
+"""The scenarios together reach every row of the zap path's step table (rows.py), every site, and
+every ordered pair of operations (6.3).
+"""
 
 from __future__ import annotations
 
@@ -38,18 +40,27 @@ def declared_by_architectures() -> dict[str, set[str]]:
 def declared_by_others(version: str) -> set[str]:
     """Return the names of the sites that only other versions than ``version`` declare."""
     mine = {cls.__module__ for cls in VERSIONS[version]}
-    files = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in (ROOT / "sim" / "versions").rglob("*.py")}
+    files = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts): file
+        for file in (ROOT / "sim" / "versions").rglob("*.py")
+    }
     return {name for module, file in files.items() if module not in mine for name in declared_in(file)}
 
 
 def declared_in(file: Path) -> set[str]:
     """Return the names of the sites that ``file`` declares."""
-    calls = [node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "site"]
+    calls = [
+        node
+        for node in ast.walk(ast.parse(file.read_bytes()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "site"
+    ]
     return {": ".join(ast.literal_eval(arg) for arg in call.args) for call in calls}
 
 
 def names_of(profile: Profile, version: str) -> set[str]:
-    """Return the sites that ``profile`` has in ``version``: the generic ones and those of their own files."""
+    """Return the sites that ``profile`` has in ``version``: the generic ones and those of their own
+    files.
+    """
     mine = {cls.__module__ for cls in profile.components.values()}
     foreign = set().union(*(names for module, names in declared_by_architectures().items() if module not in mine))
     kept = set().union(*(names for module, names in declared_by_architectures().items() if module in mine))
@@ -116,15 +127,28 @@ def test_what_is_said_to_be_absent_exists() -> None:
     """The list of what is not reached names sites that there are."""
     assert sim.kernel.GENERIC, "the model is imported, so that its sites are declared"
     names = {info.name for info in SITES}
-    unknown = [site for absent in ABSENT for site in absent.sites if not any(name == site or name.startswith(site) for name in names)]
+    unknown = [
+        site
+        for absent in ABSENT
+        for site in absent.sites
+        if not any(name == site or name.startswith(site) for name in names)
+    ]
     assert [] == unknown
 
 
 async def judge(profile: str, version: str) -> None:
     """Rows, sites, pairs are reached; and nothing that is listed as absent is reached after all."""
     found, kind = await reach(profile, version), CATALOGUE.profile(profile).at(version)
-    missing_rows = [f"row {row.number}, {row.name}: {site}" for row in ROWS if row.where(kind) for site in row.sites if site not in found.sites]
-    missing_sites = sorted(name for name in names_of(kind, version) if name not in found.sites and not reason(kind, version, name))
+    missing_rows = [
+        f"row {row.number}, {row.name}: {site}"
+        for row in ROWS
+        if row.where(kind)
+        for site in row.sites
+        if site not in found.sites
+    ]
+    missing_sites = sorted(
+        name for name in names_of(kind, version) if name not in found.sites and not reason(kind, version, name)
+    )
     assert [] == missing_rows
     assert [] == missing_sites
     assert [] == sorted(set(product(OPERATIONS, repeat=2)) - found.pairs)

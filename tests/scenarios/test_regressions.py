@@ -1,4 +1,6 @@
-"""False alarms that the scenarios once raised on the clean kernel; each is kept with the executions that raised it."""
+"""False alarms that the scenarios once raised on the clean kernel; each is kept with the executions
+that raised it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A mutation for each invariant, written from docs/invariants.md: what must make it fire, and in which program (programs.py)."""
+"""A mutation for each invariant, written from docs/invariants.md: what must make it fire, and in
+which program (programs.py).
+"""
 
 from __future__ import annotations
 
@@ -236,7 +238,15 @@ MUTATIONS: dict[str, Mutation] = {
     "I31q": ("stay", (mutation("rmap", folio_try_dup_anon_rmap_ptes=still_exclusive),)),
     "I35": ("edges", (mutation("mmu_gather", batch_is_full=free_slot),)),
     "I37": ("clean", (mutation("mmu_gather", tlb_flush_rmaps=kept_delayed),)),
-    "I39": ("zap", (mutation("mmu_gather", tlb_remove_tlb_entries=lambda self, original, tlb, addr, nr: original(tlb, addr, max(1, nr - 1))),)),
+    "I39": (
+        "zap",
+        (
+            mutation(
+                "mmu_gather",
+                tlb_remove_tlb_entries=lambda self, original, tlb, addr, nr: original(tlb, addr, max(1, nr - 1)),
+            ),
+        ),
+    ),
     "I40": ("zap", (mutation("mmu_gather", tlb_gather_mmu=pending_kept),)),
     "I42": ("zap", (mutation("mmu_gather", chunk=torn),)),
     "I43": ("zap", (mutation("mmu_gather", encode=unshifted),)),
@@ -267,7 +277,17 @@ MUTATIONS_618: dict[str, Mutation] = {
     "I10q": ("stay", (omit("rmap", "folio_add_large_mapcount"),)),
     "I11": ("zap", (mutation("huge_memory", unqueue=lambda self, original, folio: HugeMemory.unqueue(self, folio)),)),
     "I13": ("stay", (mutation("rmap", attribute=lambda self, original, *args: original(*args) and False),)),
-    "I13q": ("stay", (mutation("rmap", folio_try_dup_anon_rmap_ptes=lambda self, original, folio, page, nr, dst_mm: original(folio, page, nr, 0)),)),
+    "I13q": (
+        "stay",
+        (
+            mutation(
+                "rmap",
+                folio_try_dup_anon_rmap_ptes=lambda self, original, folio, page, nr, dst_mm: original(
+                    folio, page, nr, 0
+                ),
+            ),
+        ),
+    ),
     "I16q": ("partly", (mutation("huge_memory", deferred_split_folio=queue_only),)),
 }
 """The same for what 6.18 keeps besides; I11 has more to speak of there."""

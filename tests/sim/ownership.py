@@ -1,9 +1,11 @@
-"""Watches whether plain accesses are ordered by steps: what the parallel machine takes for granted (docs/architecture.md).
+"""Watches whether plain accesses are ordered by steps: what the parallel machine takes for granted
+(docs/architecture.md).
 
-In lockstep a step and the plain code up to the next one are indivisible. In the parallel machine they are not, and a recorded run
-is replayed step for step. So whatever plain code touches must be ordered by steps that conflict: happens-before, as in
-FastTrack (Flanagan and Freund, PLDI 2009), with the steps as the synchronisation. A step publishes what its actor did *before* it;
-the plain code that follows it is published by the actor's next step.
+In lockstep a step and the plain code up to the next one are indivisible. In the parallel machine
+they are not, and a recorded run is replayed step for step. So whatever plain code touches must be
+ordered by steps that conflict: happens-before, as in FastTrack (Flanagan and Freund, PLDI 2009),
+with the steps as the synchronisation. A step publishes what its actor did *before* it; the plain
+code that follows it is published by the actor's next step.
 
 A CPU's thread and its hardware live in one process, and count as one.
 """
@@ -21,7 +23,9 @@ from stress.execution.outcome import CELL_MASK, FIELD_MASK, INDEX_MASK, KIND_MAS
 from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS
 
 UNSEEN = ("/stress/", "/sim/checks/", "/sim/core/ledger.py", "/sim/kernel.py", "/sim/core/arena.py", "/checks.py")
-"""Files whose accesses are no model code: the machine's own, and the checkers', which the parallel machine runs at rest only."""
+"""Files whose accesses are no model code: the machine's own, and the checkers', which the parallel
+machine runs at rest only.
+"""
 
 
 class Spy:
@@ -55,7 +59,10 @@ class Spy:
 
 
 class Ownership:
-    """The happens-before relation of one execution after another. ``races`` counts (column, function, other function)."""
+    """The happens-before relation of one execution after another.
+
+    ``races`` counts (column, function, other function).
+    """
 
     def __init__(self, cpus: int) -> None:
         self.cpus = cpus
@@ -97,7 +104,9 @@ class Ownership:
         return slot % self.cpus if slot < 2 * self.cpus else self.cpus
 
     def step(self, code: int, value: int) -> None:
-        """A step has been made: it takes what earlier conflicting ones have published, and publishes what its actor did before."""
+        """A step has been made: it takes what earlier conflicting ones have published, and
+        publishes what its actor did before.
+        """
         me = self.group()
         kind = code >> KIND_SHIFT & KIND_MASK
         places = [(code & FIELD_MASK << FIELD_SHIFT | code & INDEX_MASK, kind not in (READ, WAIT, LOAD_THROUGH_TLB))]
@@ -112,7 +121,9 @@ class Ownership:
                 if known is not None:
                     clock[:] = map(max, clock, known)
         for place, writes in places:
-            (self.written if writes else self.read)[place] = list(map(max, clock, (self.written if writes else self.read).get(place, clock)))
+            (self.written if writes else self.read)[place] = list(
+                map(max, clock, (self.written if writes else self.read).get(place, clock))
+            )
         clock[me] += 1
 
     def _stepped(self, place: tuple[str, int], where: str, write: bool) -> None:
@@ -144,7 +155,10 @@ class Ownership:
     def _touch(self, place: tuple[str, int], where: str, write: bool) -> None:
         me = self.group()
         clock = self.clocks[me]
-        for who, (when, there) in [*self.step_writes.get(place, {}).items(), *(self.step_reads.get(place, {}).items() if write else ())]:
+        for who, (when, there) in [
+            *self.step_writes.get(place, {}).items(),
+            *(self.step_reads.get(place, {}).items() if write else ()),
+        ]:
             if who != me and clock[who] < when:
                 self._race(place, where, there)
         if place in self.last_write:
@@ -183,4 +197,3 @@ def watched(cpus: int) -> Iterator[Ownership]:
         yield found
     finally:
         Arena.create = create  # type: ignore[method-assign]
-

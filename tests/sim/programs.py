@@ -1,4 +1,6 @@
-"""Small programs on the real kernel for the tests of sim: each a scenario, found by name; and mutations, found by id."""
+"""Small programs on the real kernel for the tests of sim: each a scenario, found by name; and
+mutations, found by id.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ ANON, FILE = 0, NR
 
 
 class Program(Scenario):
-    """Three CPUs; thread 0 has an anonymous mapping and a shared file mapping, thread 1 shares its mm, thread 2 is the kernel's or a child's."""
+    """Three CPUs; thread 0 has an anonymous mapping and a shared file mapping, thread 1 shares its
+    mm, thread 2 is the kernel's or a child's.
+    """
 
     order = 2
 
@@ -233,7 +237,9 @@ class Random(Program):
         await task.exit()
 
 
-PROGRAMS: dict[str, type[Program]] = {cls.__name__.lower(): cls for cls in (Zap, Edges, Clean, Written, Family, Stay, Aged, Absent, Heir, Partly, Random)}
+PROGRAMS: dict[str, type[Program]] = {
+    cls.__name__.lower(): cls for cls in (Zap, Edges, Clean, Written, Family, Stay, Aged, Absent, Heir, Partly, Random)
+}
 
 
 class Bench(Catalogue):
@@ -250,10 +256,14 @@ class Bench(Catalogue):
 
 
 @asynccontextmanager
-async def open_program(program: str, profile: str = "x86-64", mutations: tuple[type, ...] = (), kernel: str = "6.9") -> AsyncIterator[Runner]:
+async def open_program(
+    program: str, profile: str = "x86-64", mutations: tuple[type, ...] = (), kernel: str = "6.9"
+) -> AsyncIterator[Runner]:
     """Yield a Runner of a program on ``kernel`` under ``mutations``."""
     known = {str(number): mutation for number, mutation in enumerate(mutations)}
-    async with open_runner(Case(program, (), profile, kernel=kernel, faults=tuple(known)), catalogue=Bench(known)) as runner:
+    async with open_runner(
+        Case(program, (), profile, kernel=kernel, faults=tuple(known)), catalogue=Bench(known)
+    ) as runner:
         yield runner
 
 
@@ -264,7 +274,9 @@ def strategies() -> list[Strategy]:
 
 
 def mutation(component: str, **methods: Any) -> type:
-    """Return a class that overrides ``methods`` of ``component``; each is called with the original method first, then as usual."""
+    """Return a class that overrides ``methods`` of ``component``; each is called with the original
+    method first, then as usual.
+    """
     return type("Mutation", (_Wrapper,), {"id": "mutation", "component": component, "methods": methods})
 
 

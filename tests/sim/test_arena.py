@@ -1,4 +1,6 @@
-"""The arena: one block, restored by one copy, attached by descriptor, dumped whole, and leaving nothing behind."""
+"""The arena: one block, restored by one copy, attached by descriptor, dumped whole, and leaving
+nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,9 @@ def test_dump_and_load(arena: Arena, tmp_path: Path) -> None:
     loaded.close()
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b"x" + b, lambda b: b[:-3] + b"\1" + b[-2:], lambda b: b""])
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-1], lambda b: b"x" + b, lambda b: b[:-3] + b"\1" + b[-2:], lambda b: b""]
+)
 def test_damaged_dump(arena: Arena, tmp_path: Path, damage: object) -> None:
     """A dump that is torn, edited or foreign is refused in one line that names it."""
     file = tmp_path / "dump"
@@ -110,11 +114,18 @@ def shm_names() -> set[str]:
 
 @pytest.mark.parametrize("how", [0, signal.SIGTERM, signal.SIGKILL])
 def test_attach_from_another_process(arena: Arena, how: int) -> None:
-    """A child that got the descriptor sees and changes the block, and however it ends, nothing stays behind."""
+    """A child that got the descriptor sees and changes the block, and however it ends, nothing
+    stays behind.
+    """
     before = shm_names()
     arena["pte"][3] = 77
     child = subprocess.Popen(
-        [sys.executable, "-c", ATTACH, str(arena.fd)], cwd=ROOT, pass_fds=[arena.fd], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", ATTACH, str(arena.fd)],
+        cwd=ROOT,
+        pass_fds=[arena.fd],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"

@@ -1,4 +1,6 @@
-"""Each invariant is shown to fire by a mutation written from docs/invariants.md, under every version that has it."""
+"""Each invariant is shown to fire by a mutation written from docs/invariants.md, under every
+version that has it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ EXECUTIONS_MAX = 400
 
 
 def declared(version: str) -> set[str]:
-    """Return the ids of every invariant that the checkers of ``version`` judge, the ledger's among them."""
+    """Return the ids of every invariant that the checkers of ``version`` judge, the ledger's among
+    them.
+    """
     checks, audit = (provided(version, cls) for cls in (Checks, Audit))
     assert issubclass(checks, Checks)
     classes = {base for cls in (*checks.groups, checks, audit) for base in cls.__mro__}

@@ -18,7 +18,9 @@ from tests.sim.programs import open_program, strategies
 
 
 class Recount:
-    """A strategy that lets another choose, and first compares every counter of the checkers with a recount."""
+    """A strategy that lets another choose, and first compares every counter of the checkers with a
+    recount.
+    """
 
     name = "recount"
     free = 0
@@ -58,7 +60,11 @@ def recount(kernel: Any) -> None:
     ptes = ptes[(ptes & (PRESENT | SPECIAL)) == PRESENT]
     same("pte_count", count(ptes >> PFN_SHIFT), arena["pte_count"].array)
     same("dirty_ptes", count(ptes[ptes & DIRTY != 0] >> PFN_SHIFT), arena["dirty_ptes"].array)
-    same("total_map", np.bincount(head, weights=arena["page_mapcount"].array, minlength=pages).astype(int), arena["total_map"].array)
+    same(
+        "total_map",
+        np.bincount(head, weights=arena["page_mapcount"].array, minlength=pages).astype(int),
+        arena["total_map"].array,
+    )
 
     spans = arena["tlb_span"].array if arena["tlb_span"].count else np.zeros(0, dtype=int)
     spread = (spans[spans != 0][:, None] + (np.arange(g.contpte) << PFN_SHIFT)[None, :]).ravel()
@@ -75,7 +81,9 @@ def recount(kernel: Any) -> None:
     same("ledger of mappings", count(head[ptes >> PFN_SHIFT]), cells[MAPPING])
     assert int(cells[GATHER].sum()) == sum(arena["gather_refs"].view)
     tables = arena["table_page"].array[arena["table_mm"].array > 0]
-    assert (count(tables) >= cells[TABLE]).all(), "a table's reference, once it is on its way through a gather, is transient"
+    assert (count(tables) >= cells[TABLE]).all(), (
+        "a table's reference, once it is on its way through a gather, is transient"
+    )
     assert (cells[PAGECACHE] <= count(head[arena["i_pages"].array[arena["i_pages"].array > 0] - 1])).all()
 
 
@@ -130,9 +138,23 @@ def _hear_nothing(name: str) -> Callable[..., int]:
     return lambda self, *args, **keywords: 0
 
 
-WATCHED = ("pte", "ptl", "page_mapcount", "page_ref", "tlb", "tlb_span", "walk_cache", "page_large_mapcount", "page_mm_ids_lock")
+WATCHED = (
+    "pte",
+    "ptl",
+    "page_mapcount",
+    "page_ref",
+    "tlb",
+    "tlb_span",
+    "walk_cache",
+    "page_large_mapcount",
+    "page_mm_ids_lock",
+)
 
-EVENTS = [name for name, value in vars(Checks).items() if callable(value) and not name.startswith("_") and name not in ("fields", "bind", "boot")]
+EVENTS = [
+    name
+    for name, value in vars(Checks).items()
+    if callable(value) and not name.startswith("_") and name not in ("fields", "bind", "boot")
+]
 
 for _name in EVENTS:
     setattr(Deaf, _name, _hear_nothing(_name))

@@ -1,4 +1,6 @@
-"""Plain code touches only what steps have ordered: without it a run of the parallel machine could not be replayed (docs/architecture.md)."""
+"""Plain code touches only what steps have ordered: without it a run of the parallel machine could
+not be replayed (docs/architecture.md).
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,17 @@ LOOK_UPS = ("vma_lookup", "vmas_in", "_neighbours", "_vmas_of")
 
 UNORDERED = {
     **{
-        (column, function): "a look-up passes over slots of others, which compare unequal before and after whatever happens to them"
+        (
+            column,
+            function,
+        ): "a look-up passes over slots of others, which compare unequal before and after whatever happens to them"
         for column in ("vma_mm", "vma_attached", "vma_linked", "vma_anon_vma", "vma_file")
         for function in LOOK_UPS
     },
     ("cpu_request", "_nest"): "only whether this CPU's own hardware is told at once that it may go",
 }
-"""Accesses that no step orders, by column and the function that reads, and why it does not matter."""
+"""Accesses that no step orders, by column and the function that reads, and why it does not matter.
+"""
 
 CASES_MAX = 3
 """Parameter sets of each scenario."""
@@ -39,7 +45,9 @@ def cases(profile: str, kernel: str) -> Iterator[Case]:
 async def races(case: Case, seeds: range, catalogue: Catalogue = CATALOGUE) -> Ownership:
     """Execute ``case`` under watch; return what was found."""
     profile = CATALOGUE.profile(case.profile)
-    with watched(CATALOGUE.scenario_class(case.scenario)(profile, case.geometry, dict(case.params)).world().cpus) as found:
+    with watched(
+        CATALOGUE.scenario_class(case.scenario)(profile, case.geometry, dict(case.params)).world().cpus
+    ) as found:
         async with open_runner(case, catalogue=catalogue) as runner:
             found.listen(runner.machine)
             for seed in seeds:

@@ -1,4 +1,6 @@
-"""What a program can see of 6.18, and what 6.9 does in its place: owners of large folios, reuse, partial mappings, tables, whole folios, masks."""
+"""What a program can see of 6.18, and what 6.9 does in its place: owners of large folios, reuse,
+partial mappings, tables, whole folios, masks.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from tests.sim.programs import Bench, mutation, strategies
 FOLIO = 4
 """Pages of a folio of order 2, which is what the anonymous mapping at 0 has."""
 
-WORLD = World(cpus=3, mms=3, vpages=32, pages=160, vmas=12, tables=16, anon_vmas=6, files=1, file_pages=16, swap_slots=4)
+WORLD = World(
+    cpus=3, mms=3, vpages=32, pages=160, vmas=12, tables=16, anon_vmas=6, files=1, file_pages=16, swap_slots=4
+)
 
 
 class Family:
@@ -67,8 +71,13 @@ class Family:
         return self.view["page_head"][pte_pfn(self.pte(mm, addr))]
 
     def owners(self, folio: int) -> tuple[int, int, list[tuple[int, int]]]:
-        """Return the total mapcount, whether the folio is marked shared, and (mm, mappings) of its slots."""
-        slots = [(self.view["page_mm_id"][2 * folio + k] - 1, self.view["page_mm_id_mapcount"][2 * folio + k]) for k in (0, 1)]
+        """Return the total mapcount, whether the folio is marked shared, and (mm, mappings) of its
+        slots.
+        """
+        slots = [
+            (self.view["page_mm_id"][2 * folio + k] - 1, self.view["page_mm_id_mapcount"][2 * folio + k])
+            for k in (0, 1)
+        ]
         return self.view["page_large_mapcount"][folio], self.view["page_mapped_shared"][folio], slots
 
 
@@ -163,7 +172,11 @@ async def test_only_what_is_left_mapped_in_part_is_queued(nr: int, partly: int) 
         assert [folio] * partly == queued
         assert (partly, partly) == (f.view["page_partially_mapped"][folio], f.view["page_deferred"][folio])
         await f.it.run(0, partial(f.k.task(0).dontneed, 0, FOLIO))
-        assert (0, 0, 0) == (f.view["page_partially_mapped"][folio], f.view["page_deferred"][folio], f.view["split_queue_len"][0])
+        assert (0, 0, 0) == (
+            f.view["page_partially_mapped"][folio],
+            f.view["page_deferred"][folio],
+            f.view["split_queue_len"][0],
+        )
 
 
 # -- entries and tables ------------------------------------------------------------------------------------------------
@@ -248,7 +261,9 @@ async def test_a_cpu_that_switches_away_stays_in_the_mask_until_it_is_trimmed(ke
         await f.it.run(1, partial(f.k.task(1).start, 1))
         assert stays == bool(f.view["mm_cpumask"][0] & 2)
         await f.it.run(0, partial(f.k.task(0).munmap, 0, 8))
-        assert not f.view["mm_cpumask"][0] & 2, "freed tables interrupt everybody in the mask, and who is wrong there leaves it"
+        assert not f.view["mm_cpumask"][0] & 2, (
+            "freed tables interrupt everybody in the mask, and who is wrong there leaves it"
+        )
 
 
 # -- madvise -----------------------------------------------------------------------------------------------------------
@@ -256,7 +271,9 @@ async def test_a_cpu_that_switches_away_stays_in_the_mask_until_it_is_trimmed(ke
 
 @pytest.mark.parametrize(("kernel", "nr", "held"), [("6.18", 8, 0), ("6.18", 12, 1), ("6.9", 8, 1)])
 async def test_madvise_in_one_vma_finishes_its_gather_without_the_lock(kernel: str, nr: int, held: int) -> None:
-    """In two VMAs, or in 6.9, the mmap lock is held until the TLB is flushed; and 6.18 has one gather for both."""
+    """In two VMAs, or in 6.9, the mmap lock is held until the TLB is flushed; and 6.18 has one
+    gather for both.
+    """
     async with family(kernel) as f:
         await f.it.run(0, partial(f.k.task(0).mmap, 8, 8))
         locks: list[int] = []
@@ -275,7 +292,10 @@ async def test_madvise_in_one_vma_finishes_its_gather_without_the_lock(kernel: s
 
 BROKEN = {
     "a table is taken for empty": (mutation("pt_reclaim", is_empty=lambda self, original, table: _yes()), {"I22b"}),
-    "a table is freed at once": (mutation("mmu_gather", pte_free_tlb=lambda self, original, tlb, table, addr: self.k.pgtable.pte_free(table)), {"I22", "I22b"}),
+    "a table is freed at once": (
+        mutation("mmu_gather", pte_free_tlb=lambda self, original, tlb, table, addr: self.k.pgtable.pte_free(table)),
+        {"I22", "I22b"},
+    ),
 }
 """What is done wrong, and which invariants may say so."""
 

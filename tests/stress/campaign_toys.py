@@ -1,4 +1,6 @@
-"""Toy scenarios that misbehave as processes do, and a program that runs a campaign over toys, for tests to kill."""
+"""Toy scenarios that misbehave as processes do, and a program that runs a campaign over toys, for
+tests to kill.
+"""
 
 from __future__ import annotations
 
@@ -60,6 +62,8 @@ if __name__ == "__main__":
     from stress.campaign.progress import show
     from stress.campaign.supervisor import Budget, run_campaign
 
-    found = run_campaign(Path(sys.argv[1]), settings("counters", "mailbox"), Budget(duration_s=float(sys.argv[2]), workers=2), SPEC, show)
+    found = run_campaign(
+        Path(sys.argv[1]), settings("counters", "mailbox"), Budget(duration_s=float(sys.argv[2]), workers=2), SPEC, show
+    )
     print(json.dumps(found))
     sys.exit(found["exit_status"])

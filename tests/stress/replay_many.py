@@ -1,4 +1,6 @@
-"""Replays every second trace of a folder strictly, in a process of its own: ``python -m tests.stress.replay_many DRIVER 0|1 FOLDER``."""
+"""Replays every second trace of a folder strictly, in a process of its own: ``python -m
+tests.stress.replay_many DRIVER 0|1 FOLDER``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Records traces of the real kernel and replays strictly what other Pythons have recorded: ``python -m tests.stress.replay_others FOLDER``.
+"""Records traces of the real kernel and replays strictly what other Pythons have recorded: ``python
+-m tests.stress.replay_others FOLDER``.
 
 Traces of another tree than this one are left alone: a model that has changed owes them nothing.
 """
@@ -34,7 +35,9 @@ async def record(folder: Path, profile: str) -> None:
 
 
 async def main(folder: Path) -> None:
-    """Record, replay every trace of this tree under both drivers, and print which Pythons had recorded them. A divergence is raised."""
+    """Record, replay every trace of this tree under both drivers, and print which Pythons had
+    recorded them. A divergence is raised.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for profile in CATALOGUE.profiles():
         await record(folder, profile)
@@ -47,7 +50,10 @@ async def main(folder: Path) -> None:
             async with replay(trace, Mode(driver)) as again:
                 compare(trace, again.outcome)
         replayed[trace.python] = replayed.get(trace.python, 0) + 1
-    print(f"{platform.python_version()} replays " + ", ".join(f"{number} traces of {python}" for python, number in sorted(replayed.items())))
+    print(
+        f"{platform.python_version()} replays "
+        + ", ".join(f"{number} traces of {python}" for python, number in sorted(replayed.items()))
+    )
 
 
 if __name__ == "__main__":

@@ -38,7 +38,9 @@ def test_the_zap_table_is_not_in_this_version(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.slow
-def test_bench_steps_prints_every_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_steps_prints_every_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("stress.bench.steps.WARM_SECONDS", 0.5)
     assert 0 == main(["bench", "steps", *TOY, "--scenario", "counters", "mailbox", "--json"], TOYS)
     data = json.loads(capsys.readouterr().out)
@@ -46,5 +48,7 @@ def test_bench_steps_prints_every_rate(tmp_path: Path, monkeypatch: pytest.Monke
         row = data[which]
         for strategy in ("random", "pct"):
             assert row[strategy]["steps_per_s"] > 0
-            assert row[strategy]["times_ring"] == pytest.approx(row[strategy]["steps_per_s"] / row["ring_handovers_per_s"], abs=0.01)
+            assert row[strategy]["times_ring"] == pytest.approx(
+                row[strategy]["steps_per_s"] / row["ring_handovers_per_s"], abs=0.01
+            )
     assert [1, 2] == [rate["workers"] for rate in data["campaign"]["rates"]]

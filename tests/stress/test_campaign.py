@@ -132,9 +132,15 @@ def test_a_mistake_in_a_scenario_ends_the_campaign(tmp_path: Path) -> None:
     assert 3 == caught.value.exit_status
 
 
-def test_a_full_disk_ends_the_campaign_and_keeps_what_was_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_the_campaign_and_keeps_what_was_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = campaign(tmp_path, "counters", "abba", executions=1)["executions"]
-    monkeypatch.setattr(store_module, "write_atomically", lambda path, data: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+    monkeypatch.setattr(
+        store_module,
+        "write_atomically",
+        lambda path, data: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")),
+    )
     with pytest.raises(StorageError, match="No space left on device"):
         campaign(tmp_path, "counters", "abba", executions=200)
     assert rows(tmp_path, "SELECT SUM(executions) FROM counters")[0][0] >= before
@@ -179,7 +185,9 @@ def until(ready: Callable[[], Any]) -> Any:
 
 def workers_of(pid: int) -> list[int]:
     """Return the children of a process, from all its threads."""
-    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
 
 
 def executions(path: Path) -> int:

@@ -63,7 +63,18 @@ def test_seeds() -> None:
 
 
 def test_the_summary_has_the_fields_of_the_design(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert 1 == campaign("--scenario", "abba", "counters", "--executions", "40", "--workers", "2", "--dir", str(tmp_path / "new" / "dir"), "--json")
+    assert 1 == campaign(
+        "--scenario",
+        "abba",
+        "counters",
+        "--executions",
+        "40",
+        "--workers",
+        "2",
+        "--dir",
+        str(tmp_path / "new" / "dir"),
+        "--json",
+    )
     data = said(capsys)
     assert set(data) >= SUMMARY
     assert ["abba", "counters"] == data["scenarios"]
@@ -111,7 +122,9 @@ def test_a_campaign_of_other_options_is_not_resumed(tmp_path: Path, capsys: pyte
         (("--strategy", "random", "--depth", "3"), "strategy random has no option depth"),
     ],
 )
-def test_bad_usage_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], what: str) -> None:
+def test_bad_usage_is_one_line_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], what: str
+) -> None:
     assert 2 == campaign(*words, "--executions", "5", "--dir", str(tmp_path / "new"))
     assert what in complaint(capsys)
     assert not (tmp_path / "new").exists()
@@ -163,24 +176,42 @@ def test_each_campaign_without_a_directory_gets_one_of_its_own(tmp_path: Path, m
 
 
 def test_a_component_that_overrides_nothing_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is the user's to mend, of no seed, and told before there is a worker or a directory, with the status that ``run`` has."""
+    """It is the user's to mend, of no seed, and told before there is a worker or a directory, with
+    the status that ``run`` has.
+    """
     patch = tmp_path / "patch.py"
     patch.write_text("class Mine:\n    component = 'mmu_gatherer'\n")
     options = ("--profile", "x86-64", "--kernel", f"{patch}:Mine")
     assert 2 == main(["run", "munmap_vs_access", *options])
     told = complaint(capsys)
     assert told.startswith("zapstress: Mine.component is 'mmu_gatherer': use one of mm_types, ")
-    assert 2 == main(["campaign", "--scenario", "munmap_vs_access", *options, "--executions", "5", "--dir", str(tmp_path / "new")])
+    assert 2 == main(
+        ["campaign", "--scenario", "munmap_vs_access", *options, "--executions", "5", "--dir", str(tmp_path / "new")]
+    )
     assert told == complaint(capsys)
     assert not (tmp_path / "new").exists()
 
 
 def test_a_component_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The user's file runs in the workers, and its bug is found; its trace runs the file only if it is named again."""
+    """The user's file runs in the workers, and its bug is found; its trace runs the file only if it
+    is named again.
+    """
     patch = tmp_path / "patch.py"
     patch.write_text("from tests.toy import NoLock\n\nclass Mine(NoLock):\n    pass\n")
     kernel = f"{patch}:Mine"
-    assert 1 == campaign("--scenario", "counters", "--kernel", kernel, "--executions", "60", "--workers", "2", "--dir", str(tmp_path / "dir"), "--json")
+    assert 1 == campaign(
+        "--scenario",
+        "counters",
+        "--kernel",
+        kernel,
+        "--executions",
+        "60",
+        "--workers",
+        "2",
+        "--dir",
+        str(tmp_path / "dir"),
+        "--json",
+    )
     (found,) = said(capsys)["violations"]
     assert 2 == main(["replay", found["trace"]], TOYS)
     assert 1 == main(["replay", found["trace"], "--kernel", kernel], TOYS)

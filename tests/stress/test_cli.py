@@ -37,8 +37,12 @@ def trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     return str(tmp_path / "trace")
 
 
-def test_a_fault_that_is_silent_here_says_why(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """On standard error, after a verdict that says nothing of it; where the fault can show, nothing is said."""
+def test_a_fault_that_is_silent_here_says_why(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On standard error, after a verdict that says nothing of it; where the fault can show, nothing
+    is said.
+    """
     words = [*RUN, "--fault", "T01", "--strategy", "sequential"]
     assert zapstress(*words) == 0
     assert capsys.readouterr().err == ""
@@ -87,7 +91,9 @@ def test_run_inconclusive(capsys: pytest.CaptureFixture[str]) -> None:
 def test_replay(trace: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The violation again, as recorded; its steps if asked."""
     assert zapstress("replay", trace) == 1
-    assert f"as recorded: {load(trace).steps} steps, digest {load(trace).digest}, fast driver" in capsys.readouterr().out
+    assert (
+        f"as recorded: {load(trace).steps} steps, digest {load(trace).digest}, fast driver" in capsys.readouterr().out
+    )
     assert zapstress("replay", trace, "--steps") == 1
     assert len(capsys.readouterr().out.splitlines()) == load(trace).steps + 2
 
@@ -96,7 +102,12 @@ def test_replay_json(trace: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One object, with the steps in it if asked."""
     assert zapstress("replay", trace, "--json", "--steps", "--driver", "reference") == 1
     found = json.loads(capsys.readouterr().out)
-    assert (found["same"], found["digest"], len(found["listing"]), found["mode"]) == (True, load(trace).digest, load(trace).steps, "strict")
+    assert (found["same"], found["digest"], len(found["listing"]), found["mode"]) == (
+        True,
+        load(trace).digest,
+        load(trace).steps,
+        "strict",
+    )
 
 
 def test_replay_without_faults(trace: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,7 +146,10 @@ def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 BAD: dict[str, tuple[list[str], str]] = {
     "command": (["rum"], "unknown command 'rum'; did you mean run?"),
-    "scenario": (["run", "conters", "--profile", "toy"], "unknown scenario 'conters'; did you mean counters? (zapstress list shows all)"),
+    "scenario": (
+        ["run", "conters", "--profile", "toy"],
+        "unknown scenario 'conters'; did you mean counters? (zapstress list shows all)",
+    ),
     "profile": (["run", "counters", "--profile", "tay"], "unknown profile 'tay'; did you mean toy?"),
     "fault": ([*RUN, "--fault", "T1"], "unknown fault 'T1'; did you mean T01?"),
     "strategy": ([*RUN, "--strategy", "rnd"], "unknown strategy 'rnd'; did you mean random?"),
@@ -188,7 +202,9 @@ def test_bad_options_as_json(words: list[str], capsys: pytest.CaptureFixture[str
         ({"params": (("turns", 1),)}, "scenario counters has no parameter 'turns'"),
     ],
 )
-def test_a_strangers_trace(change: dict[str, Any], message: str, trace: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_strangers_trace(
+    change: dict[str, Any], message: str, trace: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A trace that is whole, of a case that cannot be: nothing is composed, whoever reads it."""
     made = load(trace)
     save(replace(made, case=replace(made.case, **change)), trace)
@@ -208,11 +224,17 @@ def test_unwritable(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     [
         (KeyboardInterrupt(), 130, "zapstress: interrupted"),
         (BaseExceptionGroup("", [KeyboardInterrupt()]), 130, "zapstress: interrupted"),
-        (ZeroDivisionError("two\nlines"), 3, "zapstress: ZeroDivisionError: two lines (ZAPSTRESS_TRACEBACK=1 shows where)"),
+        (
+            ZeroDivisionError("two\nlines"),
+            3,
+            "zapstress: ZeroDivisionError: two lines (ZAPSTRESS_TRACEBACK=1 shows where)",
+        ),
         (ForeignYield("it yielded"), 3, "zapstress: it yielded"),
     ],
 )
-def test_whatever_happens(error: BaseException, status: int, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_happens(
+    error: BaseException, status: int, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One line and the documented status."""
 
     def run(args: Any) -> int:
@@ -233,7 +255,9 @@ def test_traceback_on_demand(capsys: pytest.CaptureFixture[str], monkeypatch: py
 def test_user_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """FILE.py:CLASS overrides a component; its trace is replayed only when the file is named again."""
     file = tmp_path / "mine.py"
-    file.write_text("from tests.toy import NoLock\nclass Mine(NoLock):\n    component = 'counter'\nclass Bare:\n    pass\nOTHER = 3\n")
+    file.write_text(
+        "from tests.toy import NoLock\nclass Mine(NoLock):\n    component = 'counter'\nclass Bare:\n    pass\nOTHER = 3\n"
+    )
     kernel, saved = f"{file}:Mine", str(tmp_path / "trace")
     assert zapstress(*RUN, "--kernel", kernel, "--strategy", "round-robin", "--save", saved) == 1
     assert zapstress("replay", saved) == 2
@@ -241,7 +265,11 @@ def test_user_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert zapstress("replay", saved, "--kernel", kernel) == 1
     assert zapstress("show", saved, "--kernel", kernel) == 0
     assert zapstress("replay", saved, "--without-faults") == 0
-    for name, message in (("Bare", "give Bare an attribute component"), ("None", "defines no class None"), ("OTHER", "defines no class OTHER")):
+    for name, message in (
+        ("Bare", "give Bare an attribute component"),
+        ("None", "defines no class None"),
+        ("OTHER", "defines no class OTHER"),
+    ):
         assert zapstress(*RUN, "--kernel", f"{file}:{name}") == 2
         assert message in capsys.readouterr().err
     file.write_text("1 / 0\n")
@@ -254,7 +282,17 @@ def child(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", CHILD, *words], cwd=ROOT, text=True, check=False, **more)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["list", "scenarios"], ["list", "faults"], ["list", "strategies"], ["list", "checkers"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["list", "scenarios"],
+        ["list", "faults"],
+        ["list", "strategies"],
+        ["list", "checkers"],
+    ],
+)
 def test_quick_commands_import_little(words: list[str]) -> None:
     """Help and lists load neither numpy nor trio, and no scenario."""
     code = f"import sys; from stress.cli.main import main; main({words!r}); print(sorted(set(sys.modules) & {{'numpy', 'trio'}}), file=sys.stderr)"
@@ -264,7 +302,9 @@ def test_quick_commands_import_little(words: list[str]) -> None:
 
 def test_module_is_runnable() -> None:
     """``python -m stress`` is zapstress."""
-    done = subprocess.run([sys.executable, "-m", "stress", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "stress", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.startswith("usage: zapstress COMMAND")
 
 

@@ -1,4 +1,6 @@
-"""The lockstep machine on the toy: both drivers, every strategy, every way in which an execution can end."""
+"""The lockstep machine on the toy: both drivers, every strategy, every way in which an execution
+can end.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,21 @@ from stress.machine.deadlock import cycle
 from stress.machine.lockstep import Lockstep
 from stress.machine.trio_drivers import FastDriver, session
 from stress.strategies.replay import Strategy as Replay
-from tests.toy import ADD, DOWN, LOCK, NOTE, SCENARIOS, SPIN, TOYS, UNLOCK, UP, Spin, ToyCatalogue, ToyKernel, ToyScenario
+from tests.toy import (
+    ADD,
+    DOWN,
+    LOCK,
+    NOTE,
+    SCENARIOS,
+    SPIN,
+    TOYS,
+    UNLOCK,
+    UP,
+    Spin,
+    ToyCatalogue,
+    ToyKernel,
+    ToyScenario,
+)
 
 DRIVERS = ("fast", "reference")
 STRATEGIES = ("random", "pct", "round-robin", "sequential")
@@ -31,7 +47,15 @@ Facts = tuple[Any, ...]
 
 def facts(outcome: Any) -> Facts:
     """Return what two equal executions have in common."""
-    return (outcome.verdict.kind, outcome.verdict.reason, outcome.schedule(), outcome.tapes, outcome.digest(), outcome.step_checks(), outcome.model_hash())
+    return (
+        outcome.verdict.kind,
+        outcome.verdict.reason,
+        outcome.schedule(),
+        outcome.tapes,
+        outcome.digest(),
+        outcome.step_checks(),
+        outcome.model_hash(),
+    )
 
 
 def toys(**extra: type[ToyScenario]) -> ToyCatalogue:
@@ -60,7 +84,10 @@ async def test_drivers_agree(scenario: str) -> None:
 
 async def test_same_seed_same_run() -> None:
     """An execution depends on its seed alone, and different seeds differ."""
-    first, again = await executions("counters", "fast", faults=("T01",)), await executions("counters", "fast", faults=("T01",))
+    first, again = (
+        await executions("counters", "fast", faults=("T01",)),
+        await executions("counters", "fast", faults=("T01",)),
+    )
     assert first == again
     assert len({found[4] for found in first[:6]}) > 3
 
@@ -77,7 +104,9 @@ async def test_replay_of_every_schedule(scenario: str, driver: str) -> None:
                 assert first == facts(await runner.execute(Replay(schedule), seed, TapeData(tapes)))
 
 
-async def verdict(scenario: str, strategy: str = "round-robin", catalogue: ToyCatalogue = TOYS, driver: str = "fast") -> tuple[Any, Runner]:
+async def verdict(
+    scenario: str, strategy: str = "round-robin", catalogue: ToyCatalogue = TOYS, driver: str = "fast"
+) -> tuple[Any, Runner]:
     """Return the verdict of one execution, and the runner, which is closed."""
     async with open_runner(Case(scenario, (), "toy"), driver, STEPS_MAX, catalogue) as runner:
         return (await runner.execute(catalogue.strategy(strategy), 1, RandomData(1))).verdict, runner
@@ -88,7 +117,10 @@ async def test_deadlock_names_the_cycle() -> None:
     found, _ = await verdict("abba")
     assert found.kind == "violation"
     assert found.violation.title == "deadlock"
-    assert found.violation.message == "t0 in toy_lock waits for lock[1] held by t1 -> t1 in toy_lock waits for lock[0] held by t0"
+    assert (
+        found.violation.message
+        == "t0 in toy_lock waits for lock[1] held by t1 -> t1 in toy_lock waits for lock[0] held by t0"
+    )
 
 
 async def test_lost_wakeup() -> None:
@@ -108,7 +140,12 @@ async def test_gate_that_nobody_opens() -> None:
         raise AssertionError("its gate is closed")
 
     async with session(machine) as driver:
-        machine.begin([Actor(0, "t0", body, gate=((kernel.flag, 0),), ready=lambda: False)], TOYS.strategy("random"), TapeData({}), 0)
+        machine.begin(
+            [Actor(0, "t0", body, gate=((kernel.flag, 0),), ready=lambda: False)],
+            TOYS.strategy("random"),
+            TapeData({}),
+            0,
+        )
         await driver.execute()
     assert machine.verdict.reason == "deadlock lost-wakeup: t0 has not begun, and waits for flag[0]"
 
@@ -132,7 +169,10 @@ class Dicey(Spin):
 async def test_chance_is_plain_once_the_budget_is_spent() -> None:
     """A livelock under fair turns is judged with all chance plain."""
     async with open_runner(Case("dicey", (), "toy"), steps_max=10, catalogue=toys(dicey=Dicey)) as runner:
-        assert {runner.run(TOYS.strategy("random"), seed, TapeData({0: [0] * 40 + [1], 1: [0] * 40 + [1]})).verdict.kind for seed in range(5)} == {"violation"}
+        assert {
+            runner.run(TOYS.strategy("random"), seed, TapeData({0: [0] * 40 + [1], 1: [0] * 40 + [1]})).verdict.kind
+            for seed in range(5)
+        } == {"violation"}
 
 
 class Patient(ToyScenario):
@@ -194,7 +234,9 @@ class Unwinding(ToyScenario):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("driver", DRIVERS)
 async def test_no_steps_after_a_violation(driver: str, strategy: str) -> None:
-    """Unwinding code makes no step, draws nothing, and does not change the verdict; then all actors stand at their start."""
+    """Unwinding code makes no step, draws nothing, and does not change the verdict; then all actors
+    stand at their start.
+    """
     async with open_runner(Case("unwinding", (), "toy"), driver, catalogue=toys(unwinding=Unwinding)) as runner:
         for seed in range(3):
             outcome = await runner.execute(TOYS.strategy(strategy), seed, RandomData(seed))
@@ -234,7 +276,9 @@ class Wrong(ToyScenario):
 
 @pytest.mark.parametrize("driver", DRIVERS)
 async def test_error_in_the_model_is_raised(driver: str) -> None:
-    """What is neither a violation nor an abandonment is raised as it is, out of the session too, and the actors stand at their start."""
+    """What is neither a violation nor an abandonment is raised as it is, out of the session too,
+    and the actors stand at their start.
+    """
     with pytest.raises(KeyError, match="nonsense"):
         await verdict("wrong", catalogue=toys(wrong=Wrong), driver=driver)
 
@@ -284,7 +328,10 @@ async def stubborn(self: Any, cpu: int) -> None:
 async def test_foreign_yield(driver: str, body: Callable[..., Any]) -> None:
     """A trio primitive in a stepped region is a clear error, and hangs nothing."""
     foreign = type("Foreign", (ToyScenario,), {"thread": body})
-    with trio.fail_after(5), pytest.raises(ForeignYield, match=r"actor t[01] awaited a trio primitive inside a stepped region"):
+    with (
+        trio.fail_after(5),
+        pytest.raises(ForeignYield, match=r"actor t[01] awaited a trio primitive inside a stepped region"),
+    ):
         await verdict("foreign", catalogue=toys(foreign=foreign), driver=driver)
 
 
@@ -307,7 +354,9 @@ async def test_interrupt_in_a_body(driver: str) -> None:
 
 @pytest.mark.parametrize("driver", DRIVERS)
 async def test_error_in_mid_execution_leaves_no_actor_behind(driver: str) -> None:
-    """A strategy that breaks in mid-execution ends the session with its error, and unwinding makes no steps."""
+    """A strategy that breaks in mid-execution ends the session with its error, and unwinding makes
+    no steps.
+    """
 
     class Breaks:
         name, free = "breaks", 0
@@ -328,7 +377,9 @@ async def test_error_in_mid_execution_leaves_no_actor_behind(driver: str) -> Non
 
 
 async def test_a_slip_in_one_driver_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The comparison of digests has teeth: a driver under which one kind of step goes wrong is found out."""
+    """The comparison of digests has teeth: a driver under which one kind of step goes wrong is
+    found out.
+    """
     honest = FastDriver.execute_now
 
     def slips(self: FastDriver) -> None:
@@ -364,7 +415,9 @@ async def test_random_reaches_every_order() -> None:
 
 
 def test_cycle_of_a_wait_for_graph() -> None:
-    """A cycle is found behind readers that wait for nobody, and where it does not begin at the first."""
+    """A cycle is found behind readers that wait for nobody, and where it does not begin at the
+    first.
+    """
     assert cycle({0: [1, 2], 1: [], 2: [0]}) == [0, 2]
     assert cycle({0: [1], 1: [2], 2: [1]}) == [1, 2]
     assert cycle({0: [7], 1: []}) == []
@@ -391,5 +444,8 @@ class Readers(ToyScenario):
 async def test_deadlock_through_a_rwsem(driver: str) -> None:
     """The readers of a rwsem are its holders."""
     found, _ = await verdict("readers", catalogue=toys(readers=Readers), driver=driver)
-    assert found.violation.message == "t0 in toy_down waits for sem[0] held by t1 -> t1 in toy_lock waits for lock[0] held by t0"
+    assert (
+        found.violation.message
+        == "t0 in toy_down waits for sem[0] held by t1 -> t1 in toy_lock waits for lock[0] held by t0"
+    )
     assert [place[:2] for place in found.violation.locations] == [("sem", 0), ("lock", 0)]

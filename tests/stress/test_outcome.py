@@ -52,7 +52,9 @@ async def test_conflicts() -> None:
 
 
 class Through(ToyScenario):
-    """One thread loads and stores through an entry that the other makes and takes away: the counter is the TLB, the flag the memory."""
+    """One thread loads and stores through an entry that the other makes and takes away: the counter
+    is the TLB, the flag the memory.
+    """
 
     async def thread(self, cpu: int) -> None:
         k = self.kernel
@@ -65,12 +67,17 @@ class Through(ToyScenario):
 
 
 async def test_an_access_touches_the_tlb_and_the_memory() -> None:
-    """Both are locations: taking the entry away conflicts with the access, and the TLB's name is in the digest."""
+    """Both are locations: taking the entry away conflicts with the access, and the TLB's name is in
+    the digest.
+    """
     catalogue = ToyCatalogue({"through": Through})
     async with open_runner(Case("through", (), "toy"), catalogue=catalogue) as runner:
         outcome = runner.run(Replay([(1, 1), (0, 2), (1, 1)]), 0, TapeData({}))
         names = {site_checksum(code): code for code in (SPIN, ADD, NOTE)}
-        assert {(names[pair >> 32], names[pair & 0xFFFFFFFF]) for pair in outcome.conflicts().tolist()} == {(NOTE, SPIN), (ADD, NOTE)}
+        assert {(names[pair >> 32], names[pair & 0xFFFFFFFF]) for pair in outcome.conflicts().tolist()} == {
+            (NOTE, SPIN),
+            (ADD, NOTE),
+        }
         assert [step.touches("counter", 1) for step in steps(runner)] == [True] * 4
         assert [step.touches("flag", 0) for step in steps(runner)] == [False, True, True, False]
         digest = outcome.digest()
@@ -90,7 +97,10 @@ async def test_step_checks_agree_up_to_the_first_difference() -> None:
             runner.machine.log[2 * at + 1] += 1
             checks = again.step_checks()
             assert checks[: CHECK_BYTES * at] == whole[: CHECK_BYTES * at]
-            assert all(checks[n : n + CHECK_BYTES] != whole[n : n + CHECK_BYTES] for n in range(CHECK_BYTES * at, len(whole), CHECK_BYTES))
+            assert all(
+                checks[n : n + CHECK_BYTES] != whole[n : n + CHECK_BYTES]
+                for n in range(CHECK_BYTES * at, len(whole), CHECK_BYTES)
+            )
 
 
 async def test_every_field_enters_the_digest() -> None:
@@ -109,7 +119,9 @@ async def test_every_field_enters_the_digest() -> None:
 
 
 async def test_digest_is_what_it_is() -> None:
-    """The digest depends on names only: not on this process, its imports, its Python or its machine."""
+    """The digest depends on names only: not on this process, its imports, its Python or its
+    machine.
+    """
     async with open_runner(CASE, catalogue=TOYS) as runner:
         outcome = runner.run(TOYS.strategy("sequential"), 3, TapeData({}))
         assert outcome.digest() == "1510a00237dcecf39d3928f3fedc79e7"

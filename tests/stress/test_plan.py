@@ -13,7 +13,10 @@ SETTINGS = Settings(seed=1, scenarios=("a", "b", "c"), profiles=("p", "q"))
 
 def ranks(geometry: str) -> list[list[CaseRow]]:
     """Return two parameter sets of three scenarios on two profiles."""
-    return [[CaseRow(s, p, geometry, {"order": order}) for s in SETTINGS.scenarios for p in SETTINGS.profiles] for order in (0, 2)]
+    return [
+        [CaseRow(s, p, geometry, {"order": order}) for s in SETTINGS.scenarios for p in SETTINGS.profiles]
+        for order in (0, 2)
+    ]
 
 
 def plan(executions: int | None = None, workers: int = 1, geometries: tuple[str, ...] = (SMALL, REAL)) -> Plan:

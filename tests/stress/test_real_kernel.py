@@ -1,4 +1,6 @@
-"""The tester on the real kernel: every scenario on every profile, under both drivers, and replayed from its trace."""
+"""The tester on the real kernel: every scenario on every profile, under both drivers, and replayed
+from its trace.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ async def traces(case: Case, driver: str, seeds: range, strategy: str = "random"
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_drivers_agree_and_traces_replay(scenario: str, profile: str) -> None:
-    """Equal traces under both drivers, with and without a fault; and the last replays from its bytes."""
+    """Equal traces under both drivers, with and without a fault; and the last replays from its
+    bytes.
+    """
     for number, faults in enumerate(FAULTS):
         case = case_of(scenario, profile, number, faults)
         found = await traces(case, "fast", range(2))
@@ -58,7 +62,9 @@ async def test_drivers_agree_and_traces_replay(scenario: str, profile: str) -> N
 
 @pytest.mark.slow
 async def test_a_thousand_replays(tmp_path: Path) -> None:
-    """A thousand random traces, half of them under the other driver, in other processes with other hash seeds: as many equal digests."""
+    """A thousand random traces, half of them under the other driver, in other processes with other
+    hash seeds: as many equal digests.
+    """
     strategies = list(CATALOGUE.strategies())
     number = 0
     while number < REPLAYS:

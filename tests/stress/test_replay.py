@@ -1,4 +1,6 @@
-"""Replay: strict, tolerant, without faults, continued; under either driver, in other processes; and what a divergence says."""
+"""Replay: strict, tolerant, without faults, continued; under either driver, in other processes; and
+what a divergence says.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ async def test_without_faults_is_clean() -> None:
 
 
 async def test_tolerant_takes_an_edited_schedule() -> None:
-    """A schedule with holes still runs to an end, the data tapes in place, and says where it left the tape."""
+    """A schedule with holes still runs to an end, the data tapes in place, and says where it left
+    the tape.
+    """
     trace = await find(BROKEN)
     edited = replace(trace, schedule=trace.schedule[:2])
     async with replay(edited, Mode(tolerant=True), TOYS) as replayed:
@@ -107,7 +111,10 @@ async def test_first_step_that_differs_is_named() -> None:
         checks[byte] ^= 0x5A
     async with replay(trace, catalogue=TOYS) as replayed:
         assert first_difference(replace(trace, checks=bytes(checks)), replayed.outcome) == at
-        with pytest.raises(Divergence, match=r"step 5 differs from the trace: here cpu\d t\d made toy_increment: \w+ counter on counter\[0\], value \d+;"):
+        with pytest.raises(
+            Divergence,
+            match=r"step 5 differs from the trace: here cpu\d t\d made toy_increment: \w+ counter on counter\[0\], value \d+;",
+        ):
             compare(replace(trace, checks=bytes(checks)), replayed.outcome)
 
 
@@ -173,12 +180,19 @@ async def test_in_another_process(tmp_path: Path, hash_seed: str, driver: str) -
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)
-    assert (found["digest"], found["model_hash"], found["signature"], found["same"]) == (trace.digest, trace.model_hash, trace.ending.signature, True)
+    assert (found["digest"], found["model_hash"], found["signature"], found["same"]) == (
+        trace.digest,
+        trace.model_hash,
+        trace.ending.signature,
+        True,
+    )
 
 
 @pytest.mark.parametrize("driver", ["fast", "reference"])
 async def test_recorded_trace(driver: str) -> None:
-    """A trace that was recorded long ago, by another Python on another machine, replays to the letter."""
+    """A trace that was recorded long ago, by another Python on another machine, replays to the
+    letter.
+    """
     trace = decode(base64.b64decode(RECORDED), "recorded")
     async with replay(trace, Mode(driver), TOYS) as replayed:
         compare(trace, replayed.outcome)

@@ -14,7 +14,16 @@ from stress.machine.chance import TapeData
 from stress.strategies.replay import Strategy as Replay
 from stress.trace.file import Trace, capture
 from stress.trace.replay import replay
-from stress.trace.report import PAGE_COLUMNS, TAIL_STEPS_MAX, TOUCHING_STEPS_MAX, headline, listing, page, selection, step_data
+from stress.trace.report import (
+    PAGE_COLUMNS,
+    TAIL_STEPS_MAX,
+    TOUCHING_STEPS_MAX,
+    headline,
+    listing,
+    page,
+    selection,
+    step_data,
+)
 from tests.stress.test_replay import find
 from tests.toy import TOYS
 
@@ -68,7 +77,15 @@ async def test_elided_steps_are_counted() -> None:
 
 
 def step(
-    number: int, column: str = "x", index: int = 0, kind: int = READ, value: int = 0, old: int = 0, new: int = 0, label: str = "look", tlb: str = ""
+    number: int,
+    column: str = "x",
+    index: int = 0,
+    kind: int = READ,
+    value: int = 0,
+    old: int = 0,
+    new: int = 0,
+    label: str = "look",
+    tlb: str = "",
 ) -> Step:
     """Return a step."""
     return Step(number, number, 0, "cpu0 t", SiteInfo("f", label), kind, column, index, value, old, new, tlb)
@@ -82,7 +99,9 @@ class Somewhere:
 
 
 def test_selection_keeps_what_touches_the_violation() -> None:
-    """The last steps, and before them the latest that are on its locations, the victim's step among them."""
+    """The last steps, and before them the latest that are on its locations, the victim's step among
+    them.
+    """
     made = [step(n, "y" if n % 10 == 0 else "x", 3) for n in range(1, 201)]
     shown = selection(made, Somewhere())  # type: ignore[arg-type]
     assert [s.number for s in shown[: -TAIL_STEPS_MAX or None]] == [110, 120, 130, 140, 150, 155, 160, 170]

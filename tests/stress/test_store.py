@@ -43,7 +43,13 @@ def failure(seed: int = 3, trace: bytes | None = b"trace") -> Failure:
 def test_counters_and_failures_survive_a_reopening(tmp_path: Path) -> None:
     store, case = opened(tmp_path)
     lease = store.open_lease(case, "random", 100, 50)
-    store.record(lease, Batch(20, 400, 1, 0.5, {"f: load": 9}, {("fork", "munmap"): 2}, {("f: load", "g: store"): 2}, [5, 6], [failure()]), last=False)
+    store.record(
+        lease,
+        Batch(
+            20, 400, 1, 0.5, {"f: load": 9}, {("fork", "munmap"): 2}, {("f: load", "g: store"): 2}, [5, 6], [failure()]
+        ),
+        last=False,
+    )
     store.record(lease, Batch(10, 100, schedules=[6, 7], failures=[failure(9, None)]), last=True)
     store.close()
     again, _ = opened(tmp_path)
@@ -90,7 +96,7 @@ def test_a_death_and_its_seed_are_recorded(tmp_path: Path) -> None:
 
 def test_other_settings_are_refused(tmp_path: Path) -> None:
     Store(tmp_path, SETTINGS).close()
-    with pytest.raises(UsageError, match='has seed 7, not 8; resume it as it was, or give --dir a new directory'):
+    with pytest.raises(UsageError, match="has seed 7, not 8; resume it as it was, or give --dir a new directory"):
         Store(tmp_path, SETTINGS | {"seed": 8})
     assert SETTINGS == peek(tmp_path)
     assert peek(tmp_path / "none") is None

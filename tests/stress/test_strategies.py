@@ -140,5 +140,11 @@ def test_data_is_mostly_plain() -> None:
 def test_tape_data() -> None:
     """What was recorded; then, and for a choice that is not there any more, 0."""
     data = TapeData({0: [2, 3], 1: [1]})
-    assert [data.draw(0, "", 4), data.draw(1, "", 2), data.draw(0, "", 3), data.draw(0, "", 4), data.draw(2, "", 2)] == [2, 1, 0, 0, 0]
+    assert [
+        data.draw(0, "", 4),
+        data.draw(1, "", 2),
+        data.draw(0, "", 3),
+        data.draw(0, "", 4),
+        data.draw(2, "", 2),
+    ] == [2, 1, 0, 0, 0]
     assert data.tapes == {0: [2, 0, 0], 1: [1], 2: [0]}

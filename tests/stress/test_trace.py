@@ -1,4 +1,6 @@
-"""Traces: what is written is read, and every kind of damage is told in one line that names the file."""
+"""Traces: what is written is read, and every kind of damage is told in one line that names the
+file.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,10 @@ DAMAGE = {
     "future": (sealed(b"whatever", 2), "t: of format 2, and this zapstress reads up to 1; upgrade"),
     "no zlib": (sealed(b"garbage"), "t: malformed"),
     "two streams": (sealed(BYTES[34:] + zlib.compress(b"more")), "t: malformed"),
-    "bomb": (sealed(zlib.compress(bytes((BODY_MIB_MAX << 20) + 1), 9)), f"t: malformed .its body is not one stream of at most {BODY_MIB_MAX} MiB"),
+    "bomb": (
+        sealed(zlib.compress(bytes((BODY_MIB_MAX << 20) + 1), 9)),
+        f"t: malformed .its body is not one stream of at most {BODY_MIB_MAX} MiB",
+    ),
     "header not JSON": (sealed(zlib.compress(varint(3) + b"{]}")), "t: malformed"),
     "deep JSON": (sealed(zlib.compress(varint(200_000) + b"[" * 200_000)), "t: malformed"),
     "header of a list": (sealed(zlib.compress(varint(2) + b"[]" + varint(0) * 3)), "t: malformed"),
@@ -131,7 +136,13 @@ def test_damage(kind: str) -> None:
 @settings(max_examples=150, deadline=None)
 def test_any_bytes(data: bytes) -> None:
     """No file brings the reader down."""
-    for candidate in (data, MAGIC + data, sealed(data), sealed(zlib.compress(data)), sealed(zlib.compress(varint(2) + b"{}" + data))):
+    for candidate in (
+        data,
+        MAGIC + data,
+        sealed(data),
+        sealed(zlib.compress(data)),
+        sealed(zlib.compress(varint(2) + b"{}" + data)),
+    ):
         with pytest.raises(TraceError):
             decode(candidate, "t")
 

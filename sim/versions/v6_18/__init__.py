@@ -1,7 +1,7 @@
 """Linux 6.18: what changed since 6.9 in the parts that are modelled, a file for each kernel file.
 
-Read in 6.18.3. CONFIG_MM_ID and CONFIG_PAGE_MAPCOUNT are on (a distribution's choice); CONFIG_NO_PAGE_MAPCOUNT, which keeps no
-mapcount per page, is another kernel.
+Read in 6.18.3. CONFIG_MM_ID and CONFIG_PAGE_MAPCOUNT are on (a distribution's choice);
+CONFIG_NO_PAGE_MAPCOUNT, which keeps no mapcount per page, is another kernel.
 """
 
 from __future__ import annotations

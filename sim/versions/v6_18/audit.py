@@ -1,4 +1,6 @@
-"""Whole-arena invariants of what 6.18 keeps besides: the total mapcount, its owners, PG_partially_mapped."""
+"""Whole-arena invariants of what 6.18 keeps besides: the total mapcount, its owners,
+PG_partially_mapped.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,21 @@ class Audit618(Audit):
     """The quiescent invariants, and three more."""
 
     invariants = (
-        ("I10q", "large-mapcount-differs", "at quiescence _large_mapcount is the number of PTEs that map the folio (folio_large_mapcount)"),
-        ("I13q", "mapcount-owner-differs", "at quiescence a slot counts no more than its mm maps, and a folio not marked shared is mapped by one mm (_mm_id)"),
-        ("I16q", "partially-mapped-differs", "at quiescence the folios on the deferred-split queue are the partially mapped ones (deferred_split_folio)"),
+        (
+            "I10q",
+            "large-mapcount-differs",
+            "at quiescence _large_mapcount is the number of PTEs that map the folio (folio_large_mapcount)",
+        ),
+        (
+            "I13q",
+            "mapcount-owner-differs",
+            "at quiescence a slot counts no more than its mm maps, and a folio not marked shared is mapped by one mm (_mm_id)",
+        ),
+        (
+            "I16q",
+            "partially-mapped-differs",
+            "at quiescence the folios on the deferred-split queue are the partially mapped ones (deferred_split_folio)",
+        ),
     )
 
     page_large_mapcount: Column
@@ -39,7 +53,12 @@ class Audit618(Audit):
     def _compare(self, checker: str, column: Column, expected: Any, what: str) -> None:
         if column.array.tobytes() != expected.tobytes():
             folio = int((column.array != expected).nonzero()[0][0])
-            self.object(checker, f"folio {folio}: {column.name} {column[folio]}, {what} {int(expected[folio])}", 0, [(column.name, folio, 0)])
+            self.object(
+                checker,
+                f"folio {folio}: {column.name} {column[folio]}, {what} {int(expected[folio])}",
+                0,
+                [(column.name, folio, 0)],
+            )
 
     def _owners(self, np: Any) -> None:
         pages = self.w.pages
@@ -48,7 +67,11 @@ class Audit618(Audit):
         mms, shared = (maps > 0).sum(axis=0), self.page_mapped_shared.array
         rows = np.arange(pages)[:, None]
         too_many = (counts > maps[np.maximum(ids - 1, 0), rows]) & (ids > 0)
-        wrong = too_many.any(axis=1) | ((self.page_order.array > 0) & (shared == 0) & (mms > 1)) | ((ids > 0).any(axis=1) & (mms == 0))
+        wrong = (
+            too_many.any(axis=1)
+            | ((self.page_order.array > 0) & (shared == 0) & (mms > 1))
+            | ((ids > 0).any(axis=1) & (mms == 0))
+        )
         if wrong.any():
             folio = int(wrong.nonzero()[0][0])
             state = "shared" if shared[folio] else "exclusive"

@@ -1,6 +1,7 @@
 """Checkers of what 6.18 keeps besides: I10, I13, and more of I11.
 
-``total_map`` of the other checkers is the sum of a folio's mapcounts per page; 6.18 keeps a total of its own.
+``total_map`` of the other checkers is the sum of a folio's mapcounts per page; 6.18 keeps a total
+of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from sim.core.arena import Cells, Column
 class ReferenceChecks618(ReferenceChecks):
     """Also compares the two totals, whichever of them has changed."""
 
-    invariants = (("I10", "large-mapcount-ahead", "_large_mapcount is never above the sum of the page mapcounts (__folio_remove_rmap, __folio_add_rmap)"),)
+    invariants = (
+        (
+            "I10",
+            "large-mapcount-ahead",
+            "_large_mapcount is never above the sum of the page mapcounts (__folio_remove_rmap, __folio_add_rmap)",
+        ),
+    )
 
     page_large_mapcount: Column
 
@@ -29,7 +36,9 @@ class ReferenceChecks618(ReferenceChecks):
 
     def _large_changed(self, folio: int, old: int, new: int, holder: int) -> None:
         if new < 0:
-            self.k.checks.entries.object("I9", f"the large mapcount of folio {folio} fell to {new}", 0, [("page_large_mapcount", folio, 0)])
+            self.k.checks.entries.object(
+                "I9", f"the large mapcount of folio {folio} fell to {new}", 0, [("page_large_mapcount", folio, 0)]
+            )
         self._compare(folio, new)
 
     def _compare(self, folio: int, total: int) -> None:
@@ -43,7 +52,11 @@ class OwnerChecks(Checker):
 
     name = "checks_owners"
     invariants = (
-        ("I13", "mapcount-owner-wrong", "a free slot counts nothing, and a folio not marked shared is all of one slot's mm (folio_sub_large_mapcount)"),
+        (
+            "I13",
+            "mapcount-owner-wrong",
+            "a free slot counts nothing, and a folio not marked shared is all of one slot's mm (folio_sub_large_mapcount)",
+        ),
     )
 
     page_mm_ids_lock: Column
@@ -59,7 +72,9 @@ class OwnerChecks(Checker):
     def _lock_changed(self, folio: int, old: int, new: int, holder: int) -> None:
         if new:
             return
-        ids, counts = ([column[2 * folio + k] for k in (0, 1)] for column in (self.page_mm_id, self.page_mm_id_mapcount))
+        ids, counts = (
+            [column[2 * folio + k] for k in (0, 1)] for column in (self.page_mm_id, self.page_mm_id_mapcount)
+        )
         total, shared = self.page_large_mapcount.view[folio], self.page_mapped_shared.view[folio]
         wrong = (
             any((not mm_id) != (count == 0) or count < 0 for mm_id, count in zip(ids, counts, strict=True))
@@ -84,7 +99,13 @@ class Checks618(Checks):
     def page_freed(self, folio: int) -> None:
         """A freed folio has no total and no owner left either, and is not partially mapped."""
         super().page_freed(folio)
-        columns = (self.page_large_mapcount.view, self.page_mm_id[2 * folio : 2 * folio + 2], self.page_partially_mapped.view)
+        columns = (
+            self.page_large_mapcount.view,
+            self.page_mm_id[2 * folio : 2 * folio + 2],
+            self.page_partially_mapped.view,
+        )
         if columns[0][folio] or any(columns[1]) or columns[2][folio]:
-            what = f"large mapcount {columns[0][folio]}, owners {list(columns[1])}, partially mapped {columns[2][folio]}"
+            what = (
+                f"large mapcount {columns[0][folio]}, owners {list(columns[1])}, partially mapped {columns[2][folio]}"
+            )
             self.object("I11", f"folio {folio} is freed with {what}")

@@ -1,4 +1,6 @@
-"""The page cache (mm/filemap.c, v6.18): fault-around maps a large folio whole, also beyond its window."""
+"""The page cache (mm/filemap.c, v6.18): fault-around maps a large folio whole, also beyond its
+window.
+"""
 
 from __future__ import annotations
 
@@ -36,10 +38,12 @@ class Filemap618(Filemap):
         return passed, mapped
 
     async def window_is_open(self, mm: int, vma: int, addr: int) -> bool:
-        """Return whether fault-around can map anything: where there is no table yet, the first folio of the window must not be the file's last.
+        """Return whether fault-around can map anything: where there is no table yet, the first
+        folio of the window must not be the file's last.
 
-        filemap_map_pages() installs the table in filemap_map_pmd(), and calls that only if the folio ends before the last page of the file
-        (74207de2ba10; i_size is compared with the index behind the folio, one too many).
+        filemap_map_pages() installs the table in filemap_map_pmd(), and calls that only if the
+        folio ends before the last page of the file (74207de2ba10; i_size is compared with the index
+        behind the folio, one too many).
         """
         first, _ = self.window(vma, addr)
         file, index = self.vma_file[vma] - 1, first - self.vma_start[vma] + self.vma_pgoff[vma]
@@ -49,12 +53,16 @@ class Filemap618(Filemap):
         return page < 0 or self.can_map_large(file, index, page)
 
     def can_map_large(self, file: int, index: int, page: int) -> bool:
-        """Return whether the folio of ``page``, which is at ``index``, may be mapped whole by fault-around: the file's last only in shared memory."""
+        """Return whether the folio of ``page``, which is at ``index``, may be mapped whole by
+        fault-around: the file's last only in shared memory.
+        """
         end = index - (page - self.k.page_head(page)) + self.k.mm_types.folio_nr_pages(self.k.page_head(page))
         return self.shmem_mapping(file) or self.i_size[file] - 1 >= end
 
     def range_of(self, vma: int, at: int, page: int, passed: int) -> tuple[int, int]:
-        """Return the first page to map and how many: the whole folio if it fits, else the ``passed`` pages of it that the window has."""
+        """Return the first page to map and how many: the whole folio if it fits, else the
+        ``passed`` pages of it that the window has.
+        """
         handler = self.k.page_fault
         assert isinstance(handler, PageFault618)
         file, index = self.vma_file[vma] - 1, at - self.vma_start[vma] + self.vma_pgoff[vma]
@@ -62,7 +70,9 @@ class Filemap618(Filemap):
         return (self.k.page_head(page), whole) if whole > 1 else (page, passed)
 
     async def _map_range(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int) -> list[int]:
-        """Map runs of empty entries: rmap and PTEs first, then the mappings' references, but for the one that is held already."""
+        """Map runs of empty entries: rmap and PTEs first, then the mappings' references, but for
+        the one that is held already.
+        """
         mapped: list[int] = []
         run = 0
         for k in range(nr + 1):
@@ -76,7 +86,9 @@ class Filemap618(Filemap):
         return mapped
 
     async def _map_run(self, cpu: int, vma: int, table: int, page: int, at: int, run: int, held: bool) -> None:
-        """Map ``run`` pages, ``held`` saying whether the look-up's reference is still to be had; a small folio needs no other."""
+        """Map ``run`` pages, ``held`` saying whether the look-up's reference is still to be had; a
+        small folio needs no other.
+        """
         folio, ptep = self.k.page_head(page), self.k.pgtable.ptep(table, at)
         if not self.page_order[folio]:
             await self.k.page_fault.set_pte_range(cpu, vma, at, ptep, page, 1, False, 0)

@@ -1,4 +1,6 @@
-"""The deferred-split queue (mm/huge_memory.c, v6.18): PG_partially_mapped says why a folio is on it."""
+"""The deferred-split queue (mm/huge_memory.c, v6.18): PG_partially_mapped says why a folio is on
+it.
+"""
 
 from __future__ import annotations
 

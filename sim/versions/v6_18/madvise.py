@@ -1,7 +1,9 @@
-"""MADV_DONTNEED (mm/madvise.c, v6.18): one gather for the whole call, under the VMA's lock if the range is inside one VMA.
+"""MADV_DONTNEED (mm/madvise.c, v6.18): one gather for the whole call, under the VMA's lock if the
+range is inside one VMA.
 
-The mmap lock, taken for reading, stands for the VMA's: see :mod:`sim.mm.page_fault`. In that case it is dropped before the gather is finished, so
-that others may unmap the range, and free its tables, while TLB entries for it are still to be flushed.
+The mmap lock, taken for reading, stands for the VMA's: see :mod:`sim.mm.page_fault`. In that case
+it is dropped before the gather is finished, so that others may unmap the range, and free its
+tables, while TLB entries for it are still to be flushed.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ class Madvise618(Madvise):
     vma_flags: Cells
 
     async def madvise_dontneed(self, cpu: int, mm: int, start: int, nr: int) -> None:
-        """Drop the pages of [start, start + nr); the mappings stay. What is not mapped is no concern of the call."""
+        """Drop the pages of [start, start + nr); the mappings stay.
+
+        What is not mapped is no concern of the call.
+        """
         began, details, ranges = self.m.seq, ZapDetails(even_cows=True, reclaim_pt=True), []
         await self.k.mmu_gather.tlb_gather_mmu(cpu, mm)
         await self.m.down_read(LOCK, self.mmap_lock, mm)
@@ -41,4 +46,9 @@ class Madvise618(Madvise):
 
     def vma_lock_is_enough(self, vmas: list[int], start: int, end: int) -> bool:
         """Return whether [start, end) lies in one VMA without userfaultfd (try_vma_read_lock)."""
-        return len(vmas) == 1 and self.vma_start[vmas[0]] <= start and end <= self.vma_end[vmas[0]] and not self.vma_flags[vmas[0]] & VM_UFFD_WP
+        return (
+            len(vmas) == 1
+            and self.vma_start[vmas[0]] <= start
+            and end <= self.vma_end[vmas[0]]
+            and not self.vma_flags[vmas[0]] & VM_UFFD_WP
+        )

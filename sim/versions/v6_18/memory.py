@@ -1,6 +1,8 @@
-"""The zap ladder (mm/memory.c, v6.18): a table at a time to its end, runs of empty entries, swap entries in batches, empty tables.
+"""The zap ladder (mm/memory.c, v6.18): a table at a time to its end, runs of empty entries, swap
+entries in batches, empty tables.
 
-``zap_pte_range`` takes the PTL again itself when it had to break off. Left out as in 6.9; guard markers too.
+``zap_pte_range`` takes the PTL again itself when it had to break off. Left out as in 6.9; guard
+markers too.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ class Memory618(Memory):
     """Zapping, with what 6.10 to 6.17 made of it."""
 
     async def zap_pte_range(self, tlb: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> int:
-        """Zap [addr, end) of one PTE table, and free it if it is to be and can be; return how far it came: short of the end if it has gone."""
+        """Zap [addr, end) of one PTE table, and free it if it is to be and can be; return how far
+        it came: short of the end if it has gone.
+        """
         mm, start, pt_reclaim = self.vma_mm[vma] - 1, addr, self.k.pt_reclaim
         can_reclaim, direct, table = pt_reclaim.reclaim_pt_is_enabled(addr, end, details), True, -1
         while addr < end:
@@ -39,9 +43,11 @@ class Memory618(Memory):
         return addr
 
     async def leave_table(self, zap: Zap, start: int, emptied: bool) -> bool:
-        """Fold RSS; flush and remove delayed rmaps if forced; unhook the table, if ``emptied``; drop the PTL; then free what is queued, if forced.
+        """Fold RSS; flush and remove delayed rmaps if forced; unhook the table, if ``emptied``;
+        drop the PTL; then free what is queued, if forced.
 
-        Return whether the table was unhooked. The order of flush and unhooking is that of 6.18.44: v6.14 to v6.18 unhooked first (docs/model.md).
+        Return whether the table was unhooked. The order of flush and unhooking is that of 6.18.44:
+        v6.14 to v6.18 unhooked first (docs/model.md).
         """
         await self.add_mm_rss_vec(zap.tlb, zap.mm, zap.rss)
         await self.leave_and_flush(zap)
@@ -52,7 +58,10 @@ class Memory618(Memory):
         return unhooked
 
     async def zap_ptes(self, zap: Zap, addr: int) -> int:
-        """Walk the entries of the table up to the end, in batches; return how far it came. Empty ones too count for a reschedule."""
+        """Walk the entries of the table up to the end, in batches; return how far it came.
+
+        Empty ones too count for a reschedule.
+        """
         resched = self.m.draw("need_resched after", 8)
         while addr < zap.end:
             if resched == 1:
@@ -66,7 +75,9 @@ class Memory618(Memory):
         return addr
 
     async def do_zap_pte_range(self, zap: Zap, addr: int) -> int:
-        """Pass a run of empty entries, then zap the batch behind it; return how many entries that was."""
+        """Pass a run of empty entries, then zap the batch behind it; return how many entries that
+        was.
+        """
         ptep, nr = self.k.pgtable.ptep(zap.table, addr), 0
         pte = await self.k.pgtable.ptep_get(ptep)
         while not pte:
@@ -82,7 +93,9 @@ class Memory618(Memory):
         return min(max_nr, folio + self.k.mm_types.folio_nr_pages(folio) - page)
 
     async def swap_pte_batch(self, ptep: int, pte: int, max_nr: int) -> int:
-        """Return how many swap entries from ``ptep`` on name consecutive slots alike (mm/internal.h)."""
+        """Return how many swap entries from ``ptep`` on name consecutive slots alike
+        (mm/internal.h).
+        """
         nr = 1
         while nr < max_nr and await self.k.pgtable.ptep_get(ptep + nr, SWAP_SCAN) == pte + (nr << PFN_SHIFT):
             nr += 1

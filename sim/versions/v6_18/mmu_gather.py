@@ -1,4 +1,6 @@
-"""mmu_gather (mm/mmu_gather.c, v6.18): with PT_RECLAIM, a table that finds no batch waits for a grace period of its own."""
+"""mmu_gather (mm/mmu_gather.c, v6.18): with PT_RECLAIM, a table that finds no batch waits for a
+grace period of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ class MmuGather618(MmuGather):
     """As in 6.9 otherwise; ``tlb_free_vmas`` has work only for VM_PFNMAP, which is not modelled."""
 
     async def tlb_remove_table_one(self, tlb: int, table: int) -> None:
-        """An RCU callback for the one table where tables are reclaimed: software walkers are readers, interrupts on."""
+        """An RCU callback for the one table where tables are reclaimed: software walkers are
+        readers, interrupts on.
+        """
         if self.profile.reclaims_pt:
             await self.k.rcu.call_rcu([table])
         else:

@@ -1,4 +1,6 @@
-"""Page faults (mm/memory.c, the fault half, v6.18): a large folio that is one mm's is reused, a file's large folio mapped whole."""
+"""Page faults (mm/memory.c, the fault half, v6.18): a large folio that is one mm's is reused, a
+file's large folio mapped whole.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,11 @@ class PageFault618(PageFault):
         return await super().wp_can_reuse_anon_folio(cpu, folio)
 
     async def wp_can_reuse_large_anon_folio(self, folio: int) -> bool:
-        """Return whether every reference is a mapping's and every mapping this mm's; a folio with one mapping left is let go of instead.
+        """Return whether every reference is a mapping's and every mapping this mm's; a folio with
+        one mapping left is let go of instead.
 
-        References come before mapcounts and go after them, so equality under the lock that keeps mapcounts still is proof.
+        References come before mapcounts and go after them, so equality under the lock that keeps
+        mapcounts still is proof.
         """
         if await self.m.load(REUSE_TOTAL, self.page_large_mapcount, folio) <= 1 or not await self.is_sole_owner(folio):
             return False
@@ -49,12 +53,16 @@ class PageFault618(PageFault):
         """Return whether one mm maps ``folio``, and nothing but its mappings refers to it."""
         if await self.m.load(REUSE_SHARED, self.page_mapped_shared, folio):
             return False
-        return await self.m.load(REUSE_TOTAL, self.page_large_mapcount, folio) == await self.m.load(REUSE_REFS, self.page_ref, folio)
+        return await self.m.load(REUSE_TOTAL, self.page_large_mapcount, folio) == await self.m.load(
+            REUSE_REFS, self.page_ref, folio
+        )
 
     # -- file memory -----------------------------------------------------------------------------------------------
 
     async def finish_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, write: bool, orig: int) -> bool:
-        """Map the whole folio if it fits, else one page; the fault's own reference becomes a mapping's. False if somebody was faster."""
+        """Map the whole folio if it fits, else one page; the fault's own reference becomes a
+        mapping's. False if somebody was faster.
+        """
         folio = self.k.page_head(page)
         nr = self.pages_to_map(vma, addr, page)
         await self._pte_alloc_once(cpu, mm, addr)
@@ -73,14 +81,24 @@ class PageFault618(PageFault):
         return True
 
     def pages_to_map(self, vma: int, addr: int, page: int) -> int:
-        """Return how many pages a fault on ``page`` maps: the folio's, if they fit into VMA and table and userfaultfd does not watch; else 1."""
+        """Return how many pages a fault on ``page`` maps: the folio's, if they fit into VMA and
+        table and userfaultfd does not watch; else 1.
+        """
         folio = self.k.page_head(page)
         first, nr, span = addr - (page - folio), self.k.mm_types.folio_nr_pages(folio), self.g.ptrs_per_pte
-        inside = self.vma_start[vma] <= first and first + nr <= self.vma_end[vma] and first // span == (first + nr - 1) // span
+        inside = (
+            self.vma_start[vma] <= first
+            and first + nr <= self.vma_end[vma]
+            and first // span == (first + nr - 1) // span
+        )
         return nr if inside and not self.vma_flags[vma] & VM_UFFD_WP else 1
 
-    async def _lock_empty(self, cpu: int, mm: int, addr: int, first: int, page: int, nr: int, orig: int) -> tuple[int, int]:
-        """Lock the table and return it with the first entry, if the entries of the ``nr`` pages from ``first`` on are as they were; else (-1, -1)."""
+    async def _lock_empty(
+        self, cpu: int, mm: int, addr: int, first: int, page: int, nr: int, orig: int
+    ) -> tuple[int, int]:
+        """Lock the table and return it with the first entry, if the entries of the ``nr`` pages
+        from ``first`` on are as they were; else (-1, -1).
+        """
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table < 0:
             return -1, -1

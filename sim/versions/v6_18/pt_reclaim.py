@@ -1,8 +1,10 @@
-"""Freeing page tables that MADV_DONTNEED has emptied (mm/pt_reclaim.c, v6.18; CONFIG_PT_RECLAIM, x86-64).
+"""Freeing page tables that MADV_DONTNEED has emptied (mm/pt_reclaim.c, v6.18; CONFIG_PT_RECLAIM,
+x86-64).
 
-The PMD may be cleared before the TLB is flushed, but for a flush that is owed under the PTL; the table stays allocated until after the
-flush and a grace period, and a fault may install a new one at once. So whoever looks at a table without its PTL is a RCU reader, and
-whoever takes a PTL reads the PMD again.
+The PMD may be cleared before the TLB is flushed, but for a flush that is owed under the PTL; the
+table stays allocated until after the flush and a grace period, and a fault may install a new one at
+once. So whoever looks at a table without its PTL is a RCU reader, and whoever takes a PTL reads the
+PMD again.
 
 Lock order: mmap_lock, PTL, then the PML by trylock; or PML, then PTL.
 """
@@ -40,11 +42,20 @@ class PtReclaim(Component):
     mm_pgtables: Column
 
     def reclaim_pt_is_enabled(self, start: int, end: int, details: ZapDetails | None) -> bool:
-        """Return whether the table may go if it ends up empty: the zap asks for it, and covers all of it."""
-        return self.profile.reclaims_pt and details is not None and details.reclaim_pt and end - start >= self.g.ptrs_per_pte
+        """Return whether the table may go if it ends up empty: the zap asks for it, and covers all
+        of it.
+        """
+        return (
+            self.profile.reclaims_pt
+            and details is not None
+            and details.reclaim_pt
+            and end - start >= self.g.ptrs_per_pte
+        )
 
     async def try_get_and_clear_pmd(self, mm: int, addr: int) -> bool:
-        """Unhook the table of ``addr``, whose PTL the caller has held since it emptied it, if the PML is free."""
+        """Unhook the table of ``addr``, whose PTL the caller has held since it emptied it, if the
+        PML is free.
+        """
         if not await self.m.trylock(TRYLOCK, self.mm_pml, mm):
             return False
         index = self.k.pgtable.pmd_index(mm, addr)
@@ -54,7 +65,9 @@ class PtReclaim(Component):
         return True
 
     async def try_to_free_pte(self, tlb: int, mm: int, addr: int) -> None:
-        """Unhook and free the table of ``addr`` if it is empty, which is looked at anew, under both locks."""
+        """Unhook and free the table of ``addr`` if it is empty, which is looked at anew, under both
+        locks.
+        """
         index = self.k.pgtable.pmd_index(mm, addr)
         await self.m.lock(LOCK_PML, self.mm_pml, mm)
         self.k.tlb.rcu_read_lock(tlb)

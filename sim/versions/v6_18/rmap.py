@@ -1,12 +1,15 @@
-"""Reverse map (include/linux/rmap.h, mm/rmap.c, v6.18): the total mapcount, whose mms it belongs to, and counters once a batch.
+"""Reverse map (include/linux/rmap.h, mm/rmap.c, v6.18): the total mapcount, whose mms it belongs
+to, and counters once a batch.
 
-``page_large_mapcount`` of a large folio's head is the number of all its mappings (the kernel's ``_large_mapcount`` plus one). It
-changes under a bit lock, ``page_mm_ids_lock``, together with two slots that say how many of the mappings are of which mm
-(``_mm_id``, ``_mm_id_mapcount``, again plus one) and a flag that says that more than one mm may map the folio. The flag may be
-stale when it is set, and never when it is clear. Every removal lowers the total before the pages' own counts, every addition raises
-it after them.
+``page_large_mapcount`` of a large folio's head is the number of all its mappings (the kernel's
+``_large_mapcount`` plus one). It changes under a bit lock, ``page_mm_ids_lock``, together with two
+slots that say how many of the mappings are of which mm (``_mm_id``, ``_mm_id_mapcount``, again plus
+one) and a flag that says that more than one mm may map the folio. The flag may be stale when it is
+set, and never when it is clear. Every removal lowers the total before the pages' own counts, every
+addition raises it after them.
 
-Lock order: PTL, ``page_mm_ids_lock`` (a leaf). An mm's id is its number plus one; ids are not handed out again.
+Lock order: PTL, ``page_mm_ids_lock`` (a leaf). An mm's id is its number plus one; ids are not
+handed out again.
 """
 
 from __future__ import annotations
@@ -43,12 +46,18 @@ class Rmap618(Rmap):
         pages = self.w.pages
         shared = ("page_large_mapcount", "page_mapped_shared", "page_mm_ids_lock")
         slots = ("page_mm_id", "page_mm_id_mapcount")
-        return [*super().fields(), *(Field(name, pages) for name in shared), *(Field(name, 2 * pages, PRIVATE) for name in slots)]
+        return [
+            *super().fields(),
+            *(Field(name, pages) for name in shared),
+            *(Field(name, 2 * pages, PRIVATE) for name in slots),
+        ]
 
     # -- removing and adding mappings ------------------------------------------------------------------------------
 
     async def folio_remove_rmap_ptes(self, folio: int, page: int, nr: int, vma: int, where: int = DEC) -> None:
-        """The total first, then the pages, then how many of them are mapped, in one go; queue what is left mapped in part."""
+        """The total first, then the pages, then how many of them are mapped, in one go; queue what
+        is left mapped in part.
+        """
         if not self.page_order[folio]:
             await self.m.add(where, self.page_mapcount, page, -1)
             return
@@ -57,11 +66,17 @@ class Rmap618(Rmap):
         for k in range(nr):
             last += await self.m.add(where, self.page_mapcount, page + k, -1) == 0
         partially_mapped = last and await self.lower_nr_pages_mapped(folio, last)
-        if partially_mapped and self.k.mm_types.folio_test_anon(folio) and not await self.m.load(PARTIALLY, self.page_partially_mapped, folio):
+        if (
+            partially_mapped
+            and self.k.mm_types.folio_test_anon(folio)
+            and not await self.m.load(PARTIALLY, self.page_partially_mapped, folio)
+        ):
             await self.k.huge_memory.deferred_split_folio(folio)
 
     async def lower_nr_pages_mapped(self, folio: int, last: int) -> bool:
-        """``last`` pages lost their last mapping; return whether others have one (read anew: two removers may both see none)."""
+        """``last`` pages lost their last mapping; return whether others have one (read anew: two
+        removers may both see none).
+        """
         await self.m.add(DEC_MAPPED, self.page_nr_pages_mapped, folio, -last)
         return await self.m.load(STILL_MAPPED, self.page_nr_pages_mapped, folio) > 0
 
@@ -77,7 +92,9 @@ class Rmap618(Rmap):
         await self.folio_add_large_mapcount(folio, nr, self.vma_mm[vma])
 
     async def count_new_folio(self, folio: int, nr: int, vma: int) -> None:
-        """The first slot belongs to the mm that makes the folio; nobody else sees it yet, so no lock (folio_set_large_mapcount)."""
+        """The first slot belongs to the mm that makes the folio; nobody else sees it yet, so no
+        lock (folio_set_large_mapcount).
+        """
         self.page_mm_id[2 * folio], self.page_mm_id_mapcount[2 * folio] = self.vma_mm[vma], nr
         await self.m.store(SET_TOTAL, self.page_large_mapcount, folio, nr)
         await super().count_new_folio(folio, nr, vma)
@@ -113,7 +130,8 @@ class Rmap618(Rmap):
         await self.m.unlock(UNLOCK, self.page_mm_ids_lock, folio)
 
     def attribute(self, folio: int, diff: int, mm_id: int, total: int) -> bool:
-        """Give ``diff`` new mappings to the mm's slot, or to a free one; return whether the folio becomes mapped shared.
+        """Give ``diff`` new mappings to the mm's slot, or to a free one; return whether the folio
+        becomes mapped shared.
 
         If both slots are others', the mappings are nobody's: then the flag has long been set.
         """
@@ -138,7 +156,8 @@ class Rmap618(Rmap):
         await self.m.unlock(UNLOCK, self.page_mm_ids_lock, folio)
 
     def release(self, folio: int, diff: int, mm_id: int, total: int) -> bool:
-        """Take ``diff`` mappings from the mm's slot, which becomes free with its last; return whether one mm now has them all.
+        """Take ``diff`` mappings from the mm's slot, which becomes free with its last; return
+        whether one mm now has them all.
 
         A slot may have fewer than are taken: some may have been added while no slot was free.
         """

@@ -1,4 +1,6 @@
-"""Putting pages (mm/swap.c, mm/swap_state.c, v6.18): zapping and freeing drain no LRU batch any more."""
+"""Putting pages (mm/swap.c, mm/swap_state.c, v6.18): zapping and freeing drain no LRU batch any
+more.
+"""
 
 from __future__ import annotations
 

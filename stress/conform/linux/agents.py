@@ -1,9 +1,11 @@
-"""Real processes that do what they are told, and nothing else: started, ordered about, waited for, and gone when their master is.
+"""Real processes that do what they are told, and nothing else: started, ordered about, waited for,
+and gone when their master is.
 
-Each thread of theirs has a *slot* of the mailbox, which is a memfd that master and agents share; the agent code is described in
-:mod:`stress.conform.linux.agent_code`. The first agent is executed from a memfd, so that it inherits nothing of the interpreter; it unmaps its stack
-and forks the first process of every program. All are the master's own children (CLONE_PARENT), and hold no end of a pipe that keeps
-another alive.
+Each thread of theirs has a *slot* of the mailbox, which is a memfd that master and agents share;
+the agent code is described in :mod:`stress.conform.linux.agent_code`. The first agent is executed
+from a memfd, so that it inherits nothing of the interpreter; it unmaps its stack and forks the
+first process of every program. All are the master's own children (CLONE_PARENT), and hold no end of
+a pipe that keeps another alive.
 """
 
 from __future__ import annotations
@@ -33,7 +35,18 @@ PATH_AT = SLOT_BYTES // 2
 LOAD, STORE, GATHER, FORK, BARRIER = range(0x1000, 0x1005)
 """What is no system call: of the agent code."""
 
-READ, MMAP, MPROTECT, MUNMAP, RT_SIGACTION, MADVISE, EXIT, SCHED_SETAFFINITY, OPENAT, SYNC_FILE_RANGE = 0, 9, 10, 11, 13, 28, 60, 203, 257, 277
+READ, MMAP, MPROTECT, MUNMAP, RT_SIGACTION, MADVISE, EXIT, SCHED_SETAFFINITY, OPENAT, SYNC_FILE_RANGE = (
+    0,
+    9,
+    10,
+    11,
+    13,
+    28,
+    60,
+    203,
+    257,
+    277,
+)
 """System calls of x86-64 by number."""
 
 CLONE_PARENT, CLONE_THREAD_FLAGS = 0x8000, 0x100 | 0x200 | 0x400 | 0x800 | 0x10000
@@ -60,7 +73,9 @@ class AgentError(ZapstressError):
 def image(mailbox_bytes: int, mailbox: int) -> bytes:
     """Return an ELF file of one segment that holds the agent code."""
     text = code(mailbox_bytes, mailbox)
-    header = struct.pack("<16s2HI3QI6H", b"\x7fELF\x02\x01\x01", 2, 62, 1, CODE_BASE + 120, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    header = struct.pack(
+        "<16s2HI3QI6H", b"\x7fELF\x02\x01\x01", 2, 62, 1, CODE_BASE + 120, 64, 0, 0, 64, 56, 1, 0, 0, 0
+    )
     segment = struct.pack("<2I6Q", 1, 5, 0, CODE_BASE, CODE_BASE, 120 + len(text), 120 + len(text), 4096)
     return header + segment + text
 
@@ -68,11 +83,16 @@ def image(mailbox_bytes: int, mailbox: int) -> bytes:
 def supported() -> None:
     """Raise Skipped unless this machine can run the agent code."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise Skipped(f"agent code is there for Linux on x86_64, and this is {platform.system()} on {platform.machine()}: nothing can be compared here")
+        raise Skipped(
+            f"agent code is there for Linux on x86_64, and this is {platform.system()} on {platform.machine()}: nothing can be compared here"
+        )
 
 
 class Agents:
-    """The agents of one run. Slot 0 is the first agent's, 1 to ``threads`` are for the threads of programs."""
+    """The agents of one run.
+
+    Slot 0 is the first agent's, 1 to ``threads`` are for the threads of programs.
+    """
 
     def __init__(self, threads: int, cpu: int | None = None) -> None:
         supported()
@@ -93,7 +113,9 @@ class Agents:
         self._start(size, cpu)
 
     def _start(self, size: int, cpu: int | None) -> None:
-        """Execute the first agent; let it unmap what it was born with, catch its own faults, and stay on one CPU."""
+        """Execute the first agent; let it unmap what it was born with, catch its own faults, and
+        stay on one CPU.
+        """
         executable = os.memfd_create("zapstress-agent")
         os.write(executable, image(size, self.fd))
         passed = (executable, self.fd, self._report_end, *self.ends)
@@ -106,7 +128,9 @@ class Agents:
         for number in (signal.SIGSEGV, signal.SIGBUS):
             self.call(0, (RT_SIGACTION, number, self.address(0, PATH_AT), 0, 8))
         if cpu is not None:
-            self.put(0, PATH_AT, struct.pack("<16Q", *(1 << cpu % 64 if word == cpu // 64 else 0 for word in range(16))))
+            self.put(
+                0, PATH_AT, struct.pack("<16Q", *(1 << cpu % 64 if word == cpu // 64 else 0 for word in range(16)))
+            )
             self.call(0, (SCHED_SETAFFINITY, 0, 128, self.address(0, PATH_AT)))
 
     # -- slots -----------------------------------------------------------------------------------------------------
@@ -128,7 +152,9 @@ class Agents:
         """Put operations into a slot, to be run at the next order."""
         assert len(orders) <= OPERATIONS_MAX
         self.put(slot, 0, struct.pack("<Q", len(orders)))
-        words = b"".join(OPERATION.pack(*(word & (1 << 64) - 1 for word in order), *(0,) * (8 - len(order))) for order in orders)
+        words = b"".join(
+            OPERATION.pack(*(word & (1 << 64) - 1 for word in order), *(0,) * (8 - len(order))) for order in orders
+        )
         self.put(slot, OPERATIONS_AT, words)
 
     def results(self, slot: int, count: int) -> list[int]:
@@ -154,7 +180,9 @@ class Agents:
         missing = set(slots)
         while missing:
             if not self.poll.poll(SECONDS_MAX * 1000):
-                raise AgentError(f"agent {min(missing)} has not answered for {SECONDS_MAX} s; is the machine overloaded?")
+                raise AgentError(
+                    f"agent {min(missing)} has not answered for {SECONDS_MAX} s; is the machine overloaded?"
+                )
             missing.remove(int.from_bytes(os.read(self.reports, 8), "little"))
 
     def fork(self, slot: int, child: int, thread: bool = False) -> int:
@@ -169,7 +197,10 @@ class Agents:
         return pid
 
     def own(self, pid: int) -> None:
-        """Take note of a child. What is no number of a process is an error: signals to such numbers go to others."""
+        """Take note of a child.
+
+        What is no number of a process is an error: signals to such numbers go to others.
+        """
         if pid <= 1:
             raise AgentError(f"an agent could not fork: {os.strerror(-pid) if pid < 0 else 'it gives no process'}")
         self.pids.add(pid)
@@ -201,7 +232,9 @@ class Agents:
         self.order(slot)
 
     def reap(self, pid: int) -> int:
-        """Wait for the end of a process, which includes that of its address space; return its status."""
+        """Wait for the end of a process, which includes that of its address space; return its
+        status.
+        """
         self.pids.discard(pid)
         return os.waitpid(pid, 0)[1]
 

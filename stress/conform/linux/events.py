@@ -1,7 +1,8 @@
-"""What a kernel may do of its own accord, by name: if one of these happened during a run, its difference proves nothing, and it is made again.
+"""What a kernel may do of its own accord, by name: if one of these happened during a run, its
+difference proves nothing, and it is made again.
 
-Each condition is a counter of the kernel's that tells that it happened. The runs so set aside are counted by rule and reported; a difference
-during which none of them moved is a difference.
+Each condition is a counter of the kernel's that tells that it happened. The runs so set aside are
+counted by rule and reported; a difference during which none of them moved is a difference.
 """
 
 from __future__ import annotations
@@ -29,17 +30,23 @@ VMSTAT_RULES = {
 }
 """Rule -> fields of /proc/vmstat."""
 
-CONCERNS = {"writeback": {"page.dirty", "vma.shared_clean", "vma.shared_dirty", "vma.private_clean", "vma.private_dirty"}}
+CONCERNS = {
+    "writeback": {"page.dirty", "vma.shared_clean", "vma.shared_dirty", "vma.private_clean", "vma.private_dirty"}
+}
 """Rule -> fields that it can change, for those that change few."""
 
 SIZE_RULES = {"fragmented": ("anon_fault_fallback", "shmem_fallback"), "split": ("split",)}
 """Rule -> counters in the ``stats`` folder of each folio size that the program may use."""
 
 PMD_SPLIT = "pmd-split"
-"""A 2 MiB folio comes mapped by a PMD, which the model has not: it is split into PTEs before it is compared, which dirties it."""
+"""A 2 MiB folio comes mapped by a PMD, which the model has not: it is split into PTEs before it is
+compared, which dirties it.
+"""
 
 SMALL_FILES = "small-file-folios"
-"""The file system that holds the programs' files makes no large folios of what is written: their files have small pages."""
+"""The file system that holds the programs' files makes no large folios of what is written: their
+files have small pages.
+"""
 
 ABOUT = {
     "reclaim": "pages were reclaimed",
@@ -87,18 +94,27 @@ class Conditions:
         return cls(program, read("/proc/vmstat"), tuple((rule, path, read(path)) for rule, path in size_files(program)))
 
     def explain(self, differences: Iterable[Difference]) -> list[str]:
-        """Return the rules whose counters have changed since, and that may be the reason of all ``differences``."""
+        """Return the rules whose counters have changed since, and that may be the reason of all
+        ``differences``.
+        """
         fields = {difference.what for difference in differences}
         return [rule for rule in self.moved() if fields <= CONCERNS.get(rule, fields)]
 
     def own(self) -> set[str]:
-        """Return the rules whose counters the program's own operations move: they explain only what another run does not show."""
+        """Return the rules whose counters the program's own operations move: they explain only what
+        another run does not show.
+        """
         return {"writeback"} if any(isinstance(operation, Sync) for operation in self.program.operations) else set()
 
     def moved(self) -> list[str]:
         """Return the rules whose counters have changed since."""
         later = Conditions.now(self.program)
-        rules = {rule for rule, fields in VMSTAT_RULES.items() for name in fields if value(self.vmstat, name) != value(later.vmstat, name)}
+        rules = {
+            rule
+            for rule, fields in VMSTAT_RULES.items()
+            for name in fields
+            if value(self.vmstat, name) != value(later.vmstat, name)
+        }
         rules |= {was[0] for was, now in zip(self.sizes, later.sizes, strict=True) if was != now}
         return sorted(rules)
 
@@ -120,7 +136,9 @@ class Settled(Generic[Ran]):
 
 
 def settle(program: Program, run: Callable[[], tuple[Ran, Sequence[Difference]]]) -> Settled[Ran]:
-    """Run a program until it shows no difference, or one that no named condition explains; a few times at most."""
+    """Run a program until it shows no difference, or one that no named condition explains; a few
+    times at most.
+    """
     excluded: Counter[str] = Counter()
     for attempt in range(RETRIES_MAX):
         before = Conditions.now(program)

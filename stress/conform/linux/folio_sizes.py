@@ -1,7 +1,8 @@
-"""The sizes of large folios that the kernel may use: read, and with ``--configure-mthp`` changed and put back.
+"""The sizes of large folios that the kernel may use: read, and with ``--configure-mthp`` changed
+and put back.
 
-What is changed is put back by a guardian, a process that does nothing but wait for the end of this one, however that comes: an end in order,
-an interrupt, SIGKILL.
+What is changed is put back by a guardian, a process that does nothing but wait for the end of this
+one, however that comes: an end in order, an interrupt, SIGKILL.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ THP = Path("/sys/kernel/mm/transparent_hugepage")
 ENABLED, SHMEM_ENABLED = "enabled", "shmem_enabled"
 OFF = "never"
 ON = {ENABLED: "madvise", SHMEM_ENABLED: "always"}
-"""Anonymous memory gets large folios where MADV_HUGEPAGE asks for them, shared memory wherever it is written."""
+"""Anonymous memory gets large folios where MADV_HUGEPAGE asks for them, shared memory wherever it
+is written.
+"""
 
 
 def chosen(text: str) -> str:
@@ -52,7 +55,9 @@ def effective(which: str = ENABLED, folder: Path = THP) -> tuple[int, ...]:
         return ()
     top = chosen((folder / which).read_text())
     states = {order: chosen(files[which].read_text()) for order, files in switches(folder).items() if which in files}
-    return tuple(order for order, state in states.items() if (top if state == "inherit" else state) not in (OFF, "deny"))
+    return tuple(
+        order for order, state in states.items() if (top if state == "inherit" else state) not in (OFF, "deny")
+    )
 
 
 class Sizes(NamedTuple):
@@ -64,13 +69,16 @@ class Sizes(NamedTuple):
     def __str__(self) -> str:
         """Return the sizes in kB, those of shared memory behind an s."""
         page_kib = os.sysconf("SC_PAGE_SIZE") // 1024
-        return "+".join([*(str(page_kib << order) for order in (0, *self.anon)), *(f"s{page_kib << order}" for order in self.shmem)])
+        return "+".join(
+            [*(str(page_kib << order) for order in (0, *self.anon)), *(f"s{page_kib << order}" for order in self.shmem)]
+        )
 
 
 class Configured:
     """Sizes to be set at will until the end of the block, or of this process. A context manager.
 
-    One at a time: the folder is locked until the guardian has put everything back, so that nobody takes what was set for what was there.
+    One at a time: the folder is locked until the guardian has put everything back, so that nobody
+    takes what was set for what was there.
     """
 
     def __init__(self, folder: Path = THP) -> None:
@@ -116,7 +124,9 @@ class Configured:
     def __enter__(self) -> Configured:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.close(self.lifeline)
         os.waitpid(self.guardian, 0)
         os.close(self.lock)

@@ -1,7 +1,10 @@
-"""Reads what /proc shows: pagemap, kpagecount, kpageflags, smaps, status. Changes nothing, touches no page of the process.
+"""Reads what /proc shows: pagemap, kpagecount, kpageflags, smaps, status.
 
-Descriptors are kept open and read with pread. A descriptor of /proc/PID/pagemap belongs to the address space that the process had when it
-was opened, so that it outlives the thread by whose number it was found.
+Changes nothing, touches no page of the process.
+
+Descriptors are kept open and read with pread. A descriptor of /proc/PID/pagemap belongs to the
+address space that the process had when it was opened, so that it outlives the thread by whose
+number it was found.
 """
 
 from __future__ import annotations
@@ -15,15 +18,22 @@ from stress.errors import Skipped
 PAGE = 4096
 PRESENT, ONCE, PFN = 1 << 63, 1 << 56, (1 << 55) - 1
 DIRTY, ANON, HEAD, TAIL, ZERO, EXCLUSIVE = 1 << 4, 1 << 12, 1 << 15, 1 << 16, 1 << 24, 1 << 34
-"""Bits of kpageflags. EXCLUSIVE is PG_mappedtodisk's bit, which means PG_anon_exclusive on an anonymous page."""
+"""Bits of kpageflags.
+
+EXCLUSIVE is PG_mappedtodisk's bit, which means PG_anon_exclusive on an anonymous page.
+"""
 
 THP = 1 << 22
 BLOCK = 512
-"""Pages of the largest folio: one is aligned to its size, so it lies inside an aligned block of this many."""
+"""Pages of the largest folio: one is aligned to its size, so it lies inside an aligned block of
+this many.
+"""
 
 NEEDED = ("/proc/self/pagemap", "/proc/kpagecount", "/proc/kpageflags", "/proc/self/smaps", "/proc/self/status")
 
-MAPPING = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) (\S+) (\d+)[^\n]*\n((?:[A-Z][^\n]*\n)+)", re.MULTILINE)
+MAPPING = re.compile(
+    rb"^([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) (\S+) (\d+)[^\n]*\n((?:[A-Z][^\n]*\n)+)", re.MULTILINE
+)
 SMAPS_FIELDS = ("Rss", "Pss", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Anonymous")
 SMAPS = re.compile(b".*?".join(rb"^%s: *(\d+)" % name.encode() for name in SMAPS_FIELDS), re.MULTILINE | re.DOTALL)
 HUGE_PAGES = re.compile(rb"^AnonHugePages: *(\d+)", re.MULTILINE)
@@ -136,19 +146,34 @@ class ProcessFiles:
     """pagemap, smaps and status of one process."""
 
     def __init__(self, pid: int) -> None:
-        self.pagemap, self.smaps, self.status = (ProcFile(f"/proc/{pid}/{name}") for name in ("pagemap", "smaps", "status"))
+        self.pagemap, self.smaps, self.status = (
+            ProcFile(f"/proc/{pid}/{name}") for name in ("pagemap", "smaps", "status")
+        )
 
     def present(self, first: int, count: int) -> dict[int, int]:
-        """Return page number (from ``first`` on) -> entry of pagemap, for the pages that are present."""
+        """Return page number (from ``first`` on) -> entry of pagemap, for the pages that are
+        present.
+        """
         return {k: entry for k, entry in enumerate(self.pagemap.words(first, count)) if entry & PRESENT}
 
     def mappings(self) -> list[tuple[int, int, bytes, int, bytes, list[int]]]:
-        """Return (start, end, permissions, offset, device:inode, SMAPS_FIELDS in KiB) of each mapping, addresses in bytes."""
+        """Return (start, end, permissions, offset, device:inode, SMAPS_FIELDS in KiB) of each
+        mapping, addresses in bytes.
+        """
         found = []
         for start, end, perms, offset, device, inode, body in MAPPING.findall(self.smaps.text()):
             fields = SMAPS.search(body)
             assert fields is not None, "smaps has no such fields"
-            found.append((int(start, 16), int(end, 16), perms, int(offset, 16), device + b" " + inode, [int(n) for n in fields.groups()]))
+            found.append(
+                (
+                    int(start, 16),
+                    int(end, 16),
+                    perms,
+                    int(offset, 16),
+                    device + b" " + inode,
+                    [int(n) for n in fields.groups()],
+                )
+            )
         return found
 
     def huge(self) -> bool:

@@ -1,4 +1,6 @@
-"""The kernel's side: real processes that run a program, operation by operation, on one CPU, and what /proc shows of them."""
+"""The kernel's side: real processes that run a program, operation by operation, on one CPU, and
+what /proc shows of them.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ class LinuxRun:
         """Thread -> its number in the kernel."""
         self.proc = {0: ProcessFiles(self.pids[0])}
         self.splits = 0
-        """Times that a process had pages mapped by PMDs, which were split before they were compared."""
+        """Times that a process had pages mapped by PMDs, which were split before they were
+        compared.
+        """
         self.fds, self.inodes = self._open_files()
         self.base_tables = self.proc[0].counters()[3] // 4
 
@@ -59,7 +63,9 @@ class LinuxRun:
         return fds, inodes
 
     def _fault_in(self, number: int, file: File, fd: int) -> None:
-        """Let the first process store to the pages of shared memory, which makes its large folios, and unmap it again."""
+        """Let the first process store to the pages of shared memory, which makes its large folios,
+        and unmap it again.
+        """
         self.agents.call(1, (MMAP, BASE, file.pages * PAGE, PROT, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0))
         for index in range(file.pages):
             self.agents.call(1, (STORE, self.address(index), file_token(number, index)))
@@ -85,7 +91,10 @@ class LinuxRun:
         return self.calls(who, [(LOAD, self.address(page))])[0]
 
     def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
-        """Map at a place that must be free; say whether large folios are wanted. Return 0 or a negative errno."""
+        """Map at a place that must be free; say whether large folios are wanted.
+
+        Return 0 or a negative errno.
+        """
         flags = (MAP_SHARED if shared else MAP_PRIVATE) | MAP_FIXED_NOREPLACE | (MAP_ANONYMOUS if file < 0 else 0)
         at, size = self.address(start), nr * PAGE
         advice = MADV_HUGEPAGE if self.program.orders else MADV_NOHUGEPAGE
@@ -147,7 +156,9 @@ class LinuxRun:
         return result
 
     def _split_pmds(self) -> None:
-        """Have every page that a PMD maps mapped by PTEs: forbid and allow writes to one page of each block (__split_huge_pmd)."""
+        """Have every page that a PMD maps mapped by PTEs: forbid and allow writes to one page of
+        each block (__split_huge_pmd).
+        """
         for process, files in self.proc.items():
             if process in self.space.regions and files.huge():
                 who = next(who for who, owner in self.space.threads.items() if owner == process)
@@ -222,7 +233,8 @@ def page(addr: int, entry: int, shown: tuple[int, int], folio: tuple[int, int], 
 def make_file(number: int, file: File) -> int:
     """Make a file; return a descriptor.
 
-    Its pages are in the page cache, in folios of its order as far as the file system makes them; shared memory that is to have large folios is empty.
+    Its pages are in the page cache, in folios of its order as far as the file system makes them;
+    shared memory that is to have large folios is empty.
     """
     fd = os.memfd_create("zapstress-program") if file.memfd else os.open(FOLDER, os.O_TMPFILE | os.O_RDWR)
     if file.memfd and file.order:

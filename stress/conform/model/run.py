@@ -1,7 +1,7 @@
 """The model's side: a world composed once, and put back to its beginning for every program.
 
-Everything runs on one CPU, which switches to the process whose turn it is, as the real processes share one: so LRU batches are drained when
-the kernel drains them.
+Everything runs on one CPU, which switches to the process whose turn it is, as the real processes
+share one: so LRU batches are drained when the kernel drains them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from stress.strategies.sequential import Strategy as Sequential
 STEPS_MAX = 1_000_000
 
 TOKEN_SHIFT, RACE_VERSION, FILE_TOKEN = 12, 1 << 39, 1 << 40
-"""Operation ``number`` stores (number + 1) << TOKEN_SHIFT, plus the page in its range; page i of file f begins with FILE_TOKEN * (f + 1) + i."""
+"""Operation ``number`` stores (number + 1) << TOKEN_SHIFT, plus the page in its range; page i of
+file f begins with FILE_TOKEN * (f + 1) + i.
+"""
 
 
 def file_token(file: int, index: int) -> int:
@@ -48,17 +50,28 @@ class ModelError(ZapstressError):
 
 
 class Blind(Lockstep):
-    """A machine to which no checker can object: what a changed model does wrong is for the comparison to see."""
+    """A machine to which no checker can object: what a changed model does wrong is for the
+    comparison to see.
+    """
 
     def fail(self, violation: Violation) -> None:
         """Go on."""
 
 
 class ModelWorld:
-    """A composed kernel at the beginning of programs of one shape: window, folio orders, files. ``blind``: its checkers are not heard."""
+    """A composed kernel at the beginning of programs of one shape: window, folio orders, files.
+
+    ``blind``: its checkers are not heard.
+    """
 
     def __init__(
-        self, profile: Profile, compose: Compose, program: Program, cpus: int = 1, mms: int = PROCESSES_MAX, blind: bool = False
+        self,
+        profile: Profile,
+        compose: Compose,
+        program: Program,
+        cpus: int = 1,
+        mms: int = PROCESSES_MAX,
+        blind: bool = False,
     ) -> None:
         self.program, self.cpus = program, cpus
         real = replace(profile.real, orders=(0, *program.orders))
@@ -90,7 +103,9 @@ class ModelWorld:
             for index in range(0, file.pages, 1 << file.order):
                 await task.add_file_folio(number, index, file.order, file.memfd)
                 if not file.clean:
-                    await self.kernel.page_writeback.folio_mark_dirty(self.arena["i_pages"].view[self.kernel.filemap.slot(number, index)] - 1)
+                    await self.kernel.page_writeback.folio_mark_dirty(
+                        self.arena["i_pages"].view[self.kernel.filemap.slot(number, index)] - 1
+                    )
 
     def cpu(self, who: int) -> int:
         """Return the CPU of a thread: its own, if there are several."""
@@ -152,13 +167,26 @@ class ModelRun:
         return version if version < 0 else self.token(version)
 
     def token(self, version: int) -> int:
-        """Return the word that stands for a version: those of files are their own names, those of a race say what they are."""
-        return version if version >= FILE_TOKEN else version - RACE_VERSION if version >= RACE_VERSION else self.tokens[version]
+        """Return the word that stands for a version: those of files are their own names, those of a
+        race say what they are.
+        """
+        return (
+            version
+            if version >= FILE_TOKEN
+            else version - RACE_VERSION
+            if version >= RACE_VERSION
+            else self.tokens[version]
+        )
 
     async def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
         """Map; shared memory does not want to be told of first writes."""
         quiet = file >= 0 and self.files[file].memfd
-        return min(0, await self.task(who).mmap(start, nr, max(self.world.program.orders, default=0), file, pgoff, shared, quiet=quiet))
+        return min(
+            0,
+            await self.task(who).mmap(
+                start, nr, max(self.world.program.orders, default=0), file, pgoff, shared, quiet=quiet
+            ),
+        )
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -181,12 +209,17 @@ class ModelRun:
     def observe(self, processes: Iterable[int] | None = None) -> dict[int, Process]:
         """Return the processes that live, or those named."""
         self.frames.begin()
-        return {process: self._process(process, self.frames) for process in sorted(self.space.regions if processes is None else processes)}
+        return {
+            process: self._process(process, self.frames)
+            for process in sorted(self.space.regions if processes is None else processes)
+        }
 
     def _process(self, mm: int, frames: Frames) -> Process:
         ptes = self._ptes(mm)
         pages = {addr: self._page(addr, pte, frames) for addr, pte in ptes.items()}
-        vmas = tuple(self._vma(vma, ptes, pages) for vma in self.kernel.mm_types.vmas_in(mm, 0, self.kernel.world.vpages))
+        vmas = tuple(
+            self._vma(vma, ptes, pages) for vma in self.kernel.mm_types.vmas_in(mm, 0, self.kernel.world.vpages)
+        )
         file, anon, _, shmem = self.kernel.rss(mm)
         return Process(pages, vmas, (anon, file, shmem), self.view["mm_pgtables"][mm])
 
@@ -200,7 +233,13 @@ class ModelRun:
             table = pmd[pgtable.pmd_index(mm, at)] - 1
             if table >= 0:
                 first = pgtable.ptep(table, at)
-                found.update({at + k: entry for k, entry in enumerate(pte[first : first + stop - at].tolist()) if entry & PRESENT})
+                found.update(
+                    {
+                        at + k: entry
+                        for k, entry in enumerate(pte[first : first + stop - at].tolist())
+                        if entry & PRESENT
+                    }
+                )
             at = stop
         return found
 
@@ -230,7 +269,20 @@ class ModelRun:
             anonymous += page.anon
         pgoff = view["vma_pgoff"][vma] if file >= 0 else 0
         shared = bool(view["vma_flags"][vma] & VM_SHARED)
-        return Vma(start, end, shared, file, pgoff, sum(sums), pss >> PSS_SHIFT + 10, sums[0], sums[1], sums[2], sums[3], anonymous)
+        return Vma(
+            start,
+            end,
+            shared,
+            file,
+            pgoff,
+            sum(sums),
+            pss >> PSS_SHIFT + 10,
+            sums[0],
+            sums[1],
+            sums[2],
+            sums[3],
+            anonymous,
+        )
 
 
 PAGE_BYTES, PSS_SHIFT = 4096, 12

@@ -1,17 +1,22 @@
-"""Exhaustive search in lockstep: every state in which a race can end, as far as a projection tells states apart.
+"""Exhaustive search in lockstep: every state in which a race can end, as far as a projection tells
+states apart.
 
-Stateless depth-first search over the choices of a strategy: each execution replays a prefix of choices and then goes on, leaving the other
-choices of each new state to later executions. Three reductions keep it small:
+Stateless depth-first search over the choices of a strategy: each execution replays a prefix of
+choices and then goes on, leaving the other choices of each new state to later executions. Three
+reductions keep it small:
 
-- *Places.* An actor is preempted only before a step on a cell that another actor touches too, one of them writing, and that no lock guards
-  which all of them hold; all other steps commute with whatever the others do, and so does the release of a lock that nobody tries. Which
-  cells these are is found out on the way: it starts with none, and whenever an execution shows a cell that was not known, all is searched
-  again (a fixed point). Accesses through a TLB and waits always count.
-- *States.* A state that has been searched from is not searched again. A state is the arena's model region, with the versions of contents
-  renamed by who stored them, and for each actor the hash of what its steps returned.
+- *Places.* An actor is preempted only before a step on a cell that another actor touches too, one
+  of them writing, and that no lock guards which all of them hold; all other steps commute with
+  whatever the others do, and so does the release of a lock that nobody tries. Which cells these are
+  is found out on the way: it starts with none, and whenever an execution shows a cell that was not
+  known, all is searched again (a fixed point). Accesses through a TLB and waits always count.
+- *States.* A state that has been searched from is not searched again. A state is the arena's model
+  region, with the versions of contents renamed by who stored them, and for each actor the hash of
+  what its steps returned.
 - *RCU* goes last: a grace period frees page tables, which no projection shows.
 
-A rwsem that only readers take is read: their holds commute. What is left out: chance (all of it is plain), and violations are errors here.
+A rwsem that only readers take is read: their holds commute. What is left out: chance (all of it is
+plain), and violations are errors here.
 """
 
 from __future__ import annotations
@@ -20,7 +25,17 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, READ, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WAIT, WRITE
+from sim.core.arena import (
+    FIELD_SHIFT,
+    KIND_SHIFT,
+    LOAD_THROUGH_TLB,
+    READ,
+    RMW,
+    SITE_SHIFT,
+    STORE_THROUGH_TLB,
+    WAIT,
+    WRITE,
+)
 from stress.machine.driver import PlainDriver
 from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, Lockstep
 
@@ -145,7 +160,9 @@ class Search:
             self.touches.setdefault(cell, Touches()).readers |= 1 << slot
 
     def _lock(self, held: set[int], slot: int, kind: int, location: int, value: int) -> None:
-        """Keep account of who holds a lock: taking one gives the taker's number, trying one what it held."""
+        """Keep account of who holds a lock: taking one gives the taker's number, trying one what it
+        held.
+        """
         if kind == RMW and value in (0, slot + 1):
             held.add(location)
         elif kind == WRITE:
@@ -169,10 +186,15 @@ class Explored:
     exhausted: bool = False
 
 
-def explore(driver: PlainDriver, search: Search, begin: Callable[[], None], end: Callable[[], Any], executions_max: int) -> Explored:
-    """Search until nothing is left or the budget is spent. ``begin`` restores the state and begins the execution; ``end`` projects its end.
+def explore(
+    driver: PlainDriver, search: Search, begin: Callable[[], None], end: Callable[[], Any], executions_max: int
+) -> Explored:
+    """Search until nothing is left or the budget is spent.
 
-    An execution that does not end clean raises what it raised, or RuntimeError with the machine's reason.
+    ``begin`` restores the state and begins the execution; ``end`` projects its end.
+
+    An execution that does not end clean raises what it raised, or RuntimeError with the machine's
+    reason.
     """
     found = Explored()
     fresh = True
@@ -193,7 +215,9 @@ def explore(driver: PlainDriver, search: Search, begin: Callable[[], None], end:
 
 
 def execute(driver: PlainDriver, begin: Callable[[], None]) -> bool:
-    """Run one execution; return whether it came to its end, and was not given up at a state that is known."""
+    """Run one execution; return whether it came to its end, and was not given up at a state that is
+    known.
+    """
     try:
         begin()
         driver.execute_now()
@@ -203,5 +227,3 @@ def execute(driver: PlainDriver, begin: Callable[[], None]) -> bool:
     if verdict.kind != "clean":
         raise RuntimeError(f"a race ends with {verdict.kind}: {verdict.reason}")
     return True
-
-

@@ -1,4 +1,6 @@
-"""What the tests of the parallel machine share: a persistent pair of processes, and cases to run on it."""
+"""What the tests of the parallel machine share: a persistent pair of processes, and cases to run on
+it.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,16 @@ def pair(catalogue: str = DEFAULT_CATALOGUE, steps_max: int = 1 << 16) -> Iterat
         yield gang
 
 
-TORN_READ, TORN_WRITE = site("test_folio_ref_sub", "read refcount, torn"), site("test_folio_ref_sub", "write refcount, torn")
+TORN_READ, TORN_WRITE = (
+    site("test_folio_ref_sub", "read refcount, torn"),
+    site("test_folio_ref_sub", "write refcount, torn"),
+)
 
 
 class TornPut:
-    """References are put by a load and a store, not by one atomic instruction: an update can be lost."""
+    """References are put by a load and a store, not by one atomic instruction: an update can be
+    lost.
+    """
 
     id = "TORN"
     component = "swap"

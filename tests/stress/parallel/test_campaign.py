@@ -15,11 +15,15 @@ from tests.stress.campaign_toys import SPEC, settings
 
 def campaign(directory: Path, executions: int, *scenarios: str, machine: str = "parallel") -> dict[str, Any]:
     """Run a campaign over toys and return its summary."""
-    return run_campaign(directory, settings(*scenarios, machine=machine), Budget(executions=executions, workers=1, twin_every=0), SPEC)
+    return run_campaign(
+        directory, settings(*scenarios, machine=machine), Budget(executions=executions, workers=1, twin_every=0), SPEC
+    )
 
 
 def leases(directory: Path) -> set[tuple[str, bool]]:
-    """Return (strategy, whether its seeds are the parallel machine's) of the leases that were given."""
+    """Return (strategy, whether its seeds are the parallel machine's) of the leases that were
+    given.
+    """
     with sqlite3.connect(directory / DATABASE) as db:
         rows = db.execute("SELECT strategy, first FROM leases").fetchall()
     return {(strategy, first % (1 << SEED_BITS) >= PARALLEL_SEEDS) for strategy, first in rows}
@@ -43,11 +47,15 @@ def test_a_setup_that_violates_is_the_outcome_of_every_run(tmp_path: Path) -> No
 def test_a_process_that_dies_is_recorded_with_its_seed_and_the_campaign_goes_on(tmp_path: Path) -> None:
     data = campaign(tmp_path, 120, "deadly", "counters")
     assert (120, 3) == (data["executions"], data["exit_status"])
-    assert data["worker_deaths"] and {("deadly", -9)} == {(death["scenario"], death["exit_status"]) for death in data["worker_deaths"]}
+    assert data["worker_deaths"] and {("deadly", -9)} == {
+        (death["scenario"], death["exit_status"]) for death in data["worker_deaths"]
+    }
 
 
 def test_both_machines_share_a_campaign_and_no_seeds(tmp_path: Path) -> None:
-    """A quarter of the executions is the parallel machine's; what lockstep does for its seeds is what it does alone."""
+    """A quarter of the executions is the parallel machine's; what lockstep does for its seeds is
+    what it does alone.
+    """
     both, alone = tmp_path / "both", tmp_path / "alone"
     data = campaign(both, 160, "counters", machine="both")
     assert {"lockstep": 120, "parallel": 40} == {name: row["executions"] for name, row in data["machines"].items()}
@@ -55,6 +63,8 @@ def test_both_machines_share_a_campaign_and_no_seeds(tmp_path: Path) -> None:
     kept = []
     for directory in (both, alone):
         with sqlite3.connect(directory / DATABASE) as db:
-            counters = "SELECT case_id, strategy, executions, steps FROM counters WHERE strategy != 'parallel' ORDER BY 1, 2"
+            counters = (
+                "SELECT case_id, strategy, executions, steps FROM counters WHERE strategy != 'parallel' ORDER BY 1, 2"
+            )
             kept.append(db.execute(counters).fetchall())
     assert kept[0] == kept[1]

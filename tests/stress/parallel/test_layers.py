@@ -1,4 +1,6 @@
-"""Lockstep does without numba: neither the commands nor the workers of a lockstep campaign import it."""
+"""Lockstep does without numba: neither the commands nor the workers of a lockstep campaign import
+it.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,19 @@ import pytest
 
 from stress.catalogue import ROOT
 
-LOCKSTEP = ("stress.cli.main", "stress.workers.worker", "stress.campaign.supervisor", *(f"stress.cli.{name}" for name in ("campaign", "run", "replay", "show", "bench")))
+LOCKSTEP = (
+    "stress.cli.main",
+    "stress.workers.worker",
+    "stress.campaign.supervisor",
+    *(f"stress.cli.{name}" for name in ("campaign", "run", "replay", "show", "bench")),
+)
 
 
 @pytest.mark.parametrize("module", LOCKSTEP)
 def test_lockstep_imports_no_native_code(module: str) -> None:
-    code = f"import sys, {module}; sys.exit(any(name.partition('.')[0] in ('numba', 'llvmlite') for name in sys.modules))"
+    code = (
+        f"import sys, {module}; sys.exit(any(name.partition('.')[0] in ('numba', 'llvmlite') for name in sys.modules))"
+    )
     assert 0 == subprocess.run([sys.executable, "-c", code]).returncode
 
 
@@ -32,7 +41,11 @@ def test_the_cache_knows_every_file_that_is_compiled(name: str) -> None:
     from stress.parallel.atomics import SOURCES
 
     nodes = ast.walk(ast.parse((ROOT / "stress" / "parallel" / f"{name}.py").read_text()))
-    modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("sim.", "stress."))}
+    modules = {
+        node.module
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("sim.", "stress."))
+    }
     assert modules <= {path.removesuffix(".py").replace("/", ".") for path in SOURCES} | {"stress.catalogue"}
 
 

@@ -1,4 +1,5 @@
-"""What the parallel machine records is a schedule: lockstep makes the same steps and leaves the same state. Nobody can switch this off.
+"""What the parallel machine records is a schedule: lockstep makes the same steps and leaves the
+same state. Nobody can switch this off.
 
 ``--parallel-runs 50`` makes fifty runs of every scenario on every profile (tox -e parallel).
 """
@@ -22,7 +23,9 @@ from tests.stress.parallel.gangs import SMALL, STORM, first_case, pair
 PROFILES = list(CATALOGUE.profiles())
 
 SWITCHES_FLOOR = 30
-"""Switches between processes per 1,000 recorded steps, below which runs overlap too little to prove anything."""
+"""Switches between processes per 1,000 recorded steps, below which runs overlap too little to prove
+anything.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,9 @@ async def test_every_scenario_replays(gang: Gang, profile: str, request: pytest.
             for seed in range(runs):
                 recording = gang.run(runner, seed)
                 outcome = replayed(recording, runner, seed)
-                assert (OVER, "", "clean") == (recording.ended, recording.symptom, outcome.verdict.kind), f"{scenario}, seed {seed}: {outcome.verdict.reason}"
+                assert (OVER, "", "clean") == (recording.ended, recording.symptom, outcome.verdict.kind), (
+                    f"{scenario}, seed {seed}: {outcome.verdict.reason}"
+                )
                 assert recording.digest(runner) == outcome.digest()
                 assert recording.model == runner.arena.block[: runner.arena.layout.model_bytes]
                 assert recording.steps == outcome.steps == len(recording.codes)
@@ -60,9 +65,11 @@ async def test_every_kernel_replays(gang: Gang, kernel: str) -> None:
 
 
 async def test_processes_overlap(gang: Gang) -> None:
-    """With injected yields the order alternates between processes; runs that never overlap prove nothing.
+    """With injected yields the order alternates between processes; runs that never overlap prove
+    nothing.
 
-    All runs count, and they are many: beside other work that wants the cores, a dozen can fall into a moment in which there was one core for both.
+    All runs count, and they are many: beside other work that wants the cores, a dozen can fall into
+    a moment in which there was one core for both.
     """
     async with open_runner(STORM) as runner:
         recordings = [gang.run(runner, seed) for seed in range(60)]
@@ -86,7 +93,10 @@ async def test_what_differs_from_the_recording_is_a_violation(gang: Gang) -> Non
         assert "differs" in title(replayed(recording, runner, 1)) and "step 8 was" in runner.machine.verdict.reason
         recording.values[7] -= 1
         model, recording.model = recording.model, bytes([recording.model[0] ^ 1]) + recording.model[1:]
-        assert "differs" in title(replayed(recording, runner, 1)) and "all steps are as recorded" in runner.machine.verdict.reason
+        assert (
+            "differs" in title(replayed(recording, runner, 1))
+            and "all steps are as recorded" in runner.machine.verdict.reason
+        )
         recording.model, recording.symptom = model, "something odd"
         assert "the parallel run saw: something odd" in replayed(recording, runner, 1).verdict.reason
         recording.symptom = ""
@@ -116,11 +126,15 @@ def cut(recording: Recording, steps: int) -> Recording:
     """Return the first steps of a recording."""
     from dataclasses import replace
 
-    return replace(recording, codes=recording.codes[:steps], values=recording.values[:steps], slots=recording.slots[:steps])
+    return replace(
+        recording, codes=recording.codes[:steps], values=recording.values[:steps], slots=recording.slots[:steps]
+    )
 
 
 async def test_lockstep_does_not_depend_on_the_gang(gang: Gang) -> None:
-    """Lockstep's execution of a seed is the same before and after runs of the parallel machine on the same runner."""
+    """Lockstep's execution of a seed is the same before and after runs of the parallel machine on
+    the same runner.
+    """
     async with open_runner(SMALL) as runner:
         before = runner.run(CATALOGUE.strategy("random"), 9, RandomData(9)).digest()
         replayed(gang.run(runner, 9), runner, 9)

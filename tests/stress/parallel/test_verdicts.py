@@ -1,4 +1,6 @@
-"""How runs of the parallel machine end: clean, found, stuck, full, mistaken, killed; and that the processes truly race."""
+"""How runs of the parallel machine end: clean, found, stuck, full, mistaken, killed; and that the
+processes truly race.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from tests.stress.campaign_toys import SPEC, TOYS
 from tests.stress.parallel.gangs import STORM, TORN, first_case, pair
 
 SEARCH_RUNS_MAX = 600
-"""Budget to find a canary, or a lost update, with injected yields; a few dozen runs do as a rule."""
+"""Budget to find a canary, or a lost update, with injected yields; a few dozen runs do as a rule.
+"""
 
 DEEP = ("C02", "M16", "M21")
 """Faults of depth three or more (FAULTS.md): the parallel machine is not expected to meet them."""
@@ -81,7 +84,10 @@ async def test_a_deadlock_is_reported_with_its_cycle(toys: Gang) -> None:
                 break
         assert outcome.verdict.violation is not None and "deadlock" == outcome.verdict.violation.checker
         for words in (recording.symptom, outcome.verdict.reason):
-            assert "t0 in toy_lock waits for lock[1] held by t1" in words and "t1 in toy_lock waits for lock[0] held by t0" in words
+            assert (
+                "t0 in toy_lock waits for lock[1] held by t1" in words
+                and "t1 in toy_lock waits for lock[0] held by t0" in words
+            )
 
 
 async def test_a_lost_wakeup_is_one_too(toys: Gang) -> None:
@@ -110,11 +116,15 @@ async def test_a_mistake_in_a_scenario_is_raised_by_the_replay(toys: Gang) -> No
 
 
 async def test_a_process_that_kills_itself_ends_the_run(toys: Gang) -> None:
-    """What it recorded before is kept, the other process is released, and the next run has two again."""
+    """What it recorded before is kept, the other process is released, and the next run has two
+    again.
+    """
     async with open_runner(toy("deadly"), catalogue=TOYS) as runner:
         recordings = [toys.run(runner, seed) for seed in range(80)]
     killed = [recording for recording in recordings if recording.ended == "killed"]
-    assert killed and [-signal.SIGKILL] * len(killed) == [status for recording in killed for _, status in recording.killed]
+    assert killed and [-signal.SIGKILL] * len(killed) == [
+        status for recording in killed for _, status in recording.killed
+    ]
     assert all(recording.seconds < ENDS_WITHIN_SECONDS for recording in recordings)
     assert {"killed", OVER} == {recording.ended for recording in recordings}
 
@@ -148,7 +158,9 @@ async def found(gang: Gang, fault: str, profile: str) -> str:
 async def test_a_torn_put_loses_an_update() -> None:
     """Proof that processes race: references put by a load and a store step."""
     with pair(TORN.spec) as torn:
-        async with open_runner(Case("teardown_of_sharers", (("dirty", 0), ("order", 0)), "x86-64", faults=("TORN",)), catalogue=TORN) as runner:
+        async with open_runner(
+            Case("teardown_of_sharers", (("dirty", 0), ("order", 0)), "x86-64", faults=("TORN",)), catalogue=TORN
+        ) as runner:
             for seed in range(SEARCH_RUNS_MAX):
                 recording = torn.run(runner, seed)
                 outcome = replayed(recording, runner, seed)
@@ -158,10 +170,14 @@ async def test_a_torn_put_loses_an_update() -> None:
 
 
 async def test_a_plain_addition_loses_an_update_where_nothing_is_recorded(gang: Gang) -> None:
-    """The same without a record, the addition itself made by a plain load and a plain store; made atomically, none is lost."""
+    """The same without a record, the addition itself made by a plain load and a plain store; made
+    atomically, none is lost.
+    """
     async with open_runner(Case("sharers_at_work", (("order", 2), ("rounds", 40)), "x86-64")) as runner:
         atomic = [gang.run(runner, seed, Settings(record=False)).symptom for seed in range(5)]
-        plain = (gang.run(runner, seed, Settings(record=False, plain_add=True)).symptom for seed in range(SEARCH_RUNS_MAX))
+        plain = (
+            gang.run(runner, seed, Settings(record=False, plain_add=True)).symptom for seed in range(SEARCH_RUNS_MAX)
+        )
         assert [""] * 5 == atomic
         assert next((symptom for symptom in plain if symptom), "")
 
@@ -189,7 +205,9 @@ async def test_a_kill_at_any_instant_ends_the_run_with_a_verdict(kills: int) -> 
                 timer.join()
                 outcome = replayed(recording, runner, seed)
                 assert recording.seconds < ENDS_WITHIN_SECONDS
-                assert (recording.ended, outcome.verdict.kind) in (("killed", "inconclusive"), (OVER, "clean")), outcome.verdict.reason
+                assert (recording.ended, outcome.verdict.kind) in (("killed", "inconclusive"), (OVER, "clean")), (
+                    outcome.verdict.reason
+                )
             assert (OVER, []) == (gang.run(runner, 1).ended, gang.board.holders())
         left, zygote = gang.pids(), gang.zygote.pid
     assert kills >= len(gang.deaths) > 0
@@ -203,7 +221,9 @@ def kill(pid: int) -> None:
 
 
 async def test_a_silent_process_is_killed(gang: Gang, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that is stopped makes the run hang; that ends too, and the next run has two processes."""
+    """A process that is stopped makes the run hang; that ends too, and the next run has two
+    processes.
+    """
     monkeypatch.setattr("stress.parallel.watch.HANG_SECONDS_MAX", 0.3)
     monkeypatch.setattr("stress.parallel.watch.LEAVE_SECONDS_MAX", 0.1)
     async with open_runner(STORM) as runner:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stress import catalogue as discovery
-from stress.catalogue import CATALOGUE, KINDS, choose, fault_id, first_line, invariants, only_class, sources_hash
+from stress.catalogue import CATALOGUE, KINDS, choose, fault_id, first_sentence, invariants, only_class, sources_hash
 from stress.errors import UsageError
 
 
@@ -79,7 +79,9 @@ def test_fault_id() -> None:
 def test_choose_lists_what_is_close() -> None:
     """Close names, or what there is."""
     names = ["munmap_vs_load", "munmap_vs_store", "storm"]
-    with pytest.raises(UsageError, match="unknown scenario 'munmap_load'; did you mean munmap_vs_load or munmap_vs_store?"):
+    with pytest.raises(
+        UsageError, match="unknown scenario 'munmap_load'; did you mean munmap_vs_load or munmap_vs_store?"
+    ):
         choose("scenario", "munmap_load", names)
     with pytest.raises(UsageError, match="unknown scenario 'zzz'; known: munmap_vs_load, munmap_vs_store, storm"):
         choose("scenario", "zzz", names)
@@ -92,15 +94,17 @@ def test_one_class_per_file() -> None:
         only_class(discovery, Path("x.py"), Path)
 
 
-def test_first_line_of_nothing() -> None:
+def test_first_sentence_of_nothing() -> None:
     """A file that is not there is not the end of a list."""
-    assert first_line(Path("/nowhere/x.py")).startswith("(cannot be read")
+    assert first_sentence(Path("/nowhere/x.py")).startswith("(cannot be read")
 
 
 def test_invariants_from_the_source(tmp_path: Path) -> None:
     """Checkers are listed without being imported."""
     file = tmp_path / "checks.py"
-    file.write_text('raise ValueError\nclass A:\n    invariants: tuple = (("I1", "title", "rule"),)\nclass B:\n    invariants = (("I2", "t", "r"),)\n')
+    file.write_text(
+        'raise ValueError\nclass A:\n    invariants: tuple = (("I1", "title", "rule"),)\nclass B:\n    invariants = (("I2", "t", "r"),)\n'
+    )
     assert sorted(invariants(file)) == [("I1", "title", "rule"), ("I2", "t", "r")]
 
 
