@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.checks.base import Checker
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, READ, SITE_SHIFT, Column
+from sim.core.arena import Column
 from sim.core.ledger import HOLDERS, LRU, MAPPING, NONE, PAGECACHE, TABLE
 from sim.core.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
+from sim.core.step import READ, kind_of, place, place_of
 from sim.mm.mm_types import (
     MAPPING_ANON,
     MM_ANONPAGES,
@@ -128,13 +129,10 @@ class Audit(Checker):
 
     def _last_change(self, locations: list[tuple[str, int, int]]) -> int:
         """Return the execution's last step that wrote one of the cells, as a code, or 0."""
-        wanted = {(self.k.arena[name].id << FIELD_SHIFT) + index for name, index, _ in locations}
+        wanted = {place(self.k.arena[name].id, index) for name, index, _ in locations}
         for seq in range(self.m.seq, 0, -1):
             code = self.m.code_at(seq)
-            if (
-                code & (1 << KIND_SHIFT) - 1 in wanted
-                and code >> KIND_SHIFT & (1 << SITE_SHIFT - KIND_SHIFT) - 1 != READ
-            ):
+            if place_of(code) in wanted and kind_of(code) != READ:
                 return code
         return 0
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sim.checks.base import Checker
-from sim.core.arena import SITE_SHIFT, Cells, Column
+from sim.core.arena import Cells, Column
+from sim.core.step import site_of
 from sim.mm.page_alloc import SET_REFCOUNT
 
 
@@ -56,7 +57,7 @@ class ReferenceChecks(Checker):
                 self.k.checks.tlb.freeing(folio, 1 << self.page_order[folio])
             elif new < 0:
                 self.object("I1", f"the refcount of folio {folio} fell to {new}", 0, [("page_ref", folio, 0)])
-        elif new > old == 0 and self.m.last_site >> SITE_SHIFT != SET_REFCOUNT >> SITE_SHIFT:
+        elif new > old == 0 and site_of(self.m.last_site) != site_of(SET_REFCOUNT):
             self.object(
                 "I1",
                 f"a reference is taken on folio {folio}, which has none",

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.core.errors import ArenaError
+from sim.core.step import FIELD_SHIFT, KIND_SHIFT, READ, RMW, WRITE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,13 +34,6 @@ WORD = 8
 MAGIC = b"ZAPARENA1\n"
 
 SHARED, PRIVATE, MACHINE = "shared", "private", "machine"
-
-FIELD_SHIFT, KIND_SHIFT, SITE_SHIFT = 34, 44, 48
-READ, WRITE, RMW, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, WAIT = range(6)
-"""Kinds of steps.
-
-The two TLB kinds have a second location, the TLB cell, in the upper part of their value.
-"""
 
 Cells = memoryview
 """The words of a column, as steps use them."""

@@ -11,13 +11,13 @@ leave the process (traces, digests, signatures) they go by name.
 
 from __future__ import annotations
 
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from sim.core.arena import SITE_SHIFT, Column
+from sim.core.arena import Column
+from sim.core.step import SITE_SHIFT, site_of
 
 
 class Abandon(BaseException):
@@ -59,12 +59,7 @@ def site(function: str, label: str, step: bool = True) -> int:
 
 def site_info(code: int) -> SiteInfo:
     """Return what :func:`site` declared; ``code`` may carry a column and an index besides."""
-    return SITES[code >> SITE_SHIFT]
-
-
-def site_checksum(code: int) -> int:
-    """Return a 32-bit number that stands for the site's name in digests."""
-    return zlib.crc32(site_info(code).name.encode())
+    return SITES[site_of(code)]
 
 
 @dataclass

@@ -8,8 +8,8 @@ from collections import Counter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from sim.core.arena import SITE_SHIFT
 from sim.core.machine import SITES
+from sim.core.step import site_of
 from stress.campaign.store import TOGETHER
 from stress.execution.outcome import site_checksums
 from stress.execution.signature import signature_of
@@ -135,7 +135,7 @@ class Tally:
         """Return how often each site was visited."""
         import numpy
 
-        counts = numpy.bincount(numpy.array(self.codes, dtype="<i8") >> SITE_SHIFT).tolist()
+        counts = numpy.bincount(site_of(numpy.array(self.codes, dtype="<i8"))).tolist()
         return {SITES[number].name: count for number, count in enumerate(counts) if count}
 
     def message(self, now: float) -> dict[str, Any]:
