@@ -16,9 +16,10 @@ the model. Left out: coprocessors, H_PAGE_COMBO, mixed segment sizes, trimming o
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
-from sim.core.arena import PRIVATE, Cells, Field
+from sim.core.arena import PRIVATE, Cells, Field, bits_for
 from sim.core.machine import site
 from sim.core.profile import Profile, kernel_geometry, small_geometry
 from sim.core.pte import BUSY, DIRTY, HASHPTE, PRESENT, WRITE, YOUNG
@@ -74,16 +75,12 @@ class HashPgtable(Pgtable):
     def fields(self) -> list[Field]:
         cpus, batch = self.w.cpus, self.g.lazy_mmu_batch
         return [
-            *super().fields(),
-            Field("lazy_active", cpus, PRIVATE),
-            Field("lazy_nr", cpus, PRIVATE),
-            Field("lazy_mm", cpus * batch, PRIVATE),
-            Field("lazy_addr", cpus * batch, PRIVATE),
+            *(replace(field, waitable=True) if field.name == "pte" else field for field in super().fields()),
+            Field("lazy_active", cpus, PRIVATE, bits=1),
+            Field("lazy_nr", cpus, PRIVATE, bits=bits_for(batch)),
+            Field("lazy_mm", cpus * batch, PRIVATE, bits=bits_for(self.w.mms - 1)),
+            Field("lazy_addr", cpus * batch, PRIVATE, bits=bits_for(self.w.vpages)),
         ]
-
-    def bind(self) -> None:
-        super().bind()
-        self.m.waitable(self.pte)
 
     async def pte_update(
         self, cpu: int, mm: int, addr: int, ptep: int, where: int, change: Callable[[int], int]
@@ -165,7 +162,8 @@ class HashTlb(Tlb):
     hash_ptep: Cells
 
     def fields(self) -> list[Field]:
-        return [*super().fields(), Field("hash_ptep", self.w.cpus, PRIVATE)]
+        entries = self.k.pgtable.table_slots * self.g.ptrs_per_pte
+        return [*super().fields(), Field("hash_ptep", self.w.cpus, PRIVATE, bits=bits_for(entries))]
 
     async def walk(self, cpu: int, mm: int, addr: int, store: bool) -> int:
         table = await self.m.load(HASH_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1

@@ -11,7 +11,7 @@ The stale entry of the one attached CPU, which is inside the kernel, is legal un
 
 from __future__ import annotations
 
-from sim.core.arena import Cells, Column, Field
+from sim.core.arena import SPIN, Cells, Column, Field, bits_for
 from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
 from sim.core.profile import Profile, kernel_geometry, small_geometry
@@ -111,11 +111,13 @@ class S390TlbFlush(TlbFlush):
     op: Cells
 
     def fields(self) -> list[Field]:
-        return [*super().fields(), *(Field(f"context_{n}", self.w.mms) for n in ("lock", "flush_mm", "flush_count"))]
-
-    def bind(self) -> None:
-        super().bind()
-        self.m.waitable(self.context_flush_count)
+        mms = self.w.mms
+        return [
+            *super().fields(),
+            Field("context_lock", mms, lock=SPIN, bits=bits_for(self.k.slots)),
+            Field("context_flush_mm", mms, bits=1),
+            Field("context_flush_count", mms, waitable=True),
+        ]
 
     async def tlb_flush(self, tlb: int) -> None:
         await self.flush_mm_lazy(tlb, self.gather_mm[tlb])

@@ -49,7 +49,7 @@ class X86TlbFlush(TlbFlush):
     def fields(self) -> list[Field]:
         return [
             *super().fields(),
-            Field("cpu_lazy", self.w.cpus),
+            Field("cpu_lazy", self.w.cpus, bits=1),
             Field("cpu_tlb_gen", self.w.cpus * self.w.mms, PRIVATE),
         ]
 

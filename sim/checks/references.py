@@ -1,10 +1,15 @@
-"""References: I1, I3, I4, I5. The ledger itself refuses an overdraft; here is the refcount's side."""
+"""References: I1, I4, I15, O11.
+
+The ledger judges who holds a reference (I3, :mod:`sim.core.ledger`); here the refcount itself is
+judged, and what a folio must have lost when it is freed.
+"""
 
 from __future__ import annotations
 
 from sim.checks.base import Checker
 from sim.core.arena import Cells, Column
 from sim.core.step import site_of
+from sim.mm.mm_types import MAPPING_ANON
 from sim.mm.page_alloc import SET_REFCOUNT
 
 
@@ -47,7 +52,7 @@ class ReferenceChecks(Checker):
         self.k.ledger.change(holder, folio, new - old)
         if new < old:
             if new < self.total_map[folio]:
-                self.object(
+                self.violated(
                     "I4",
                     f"folio {folio}: refcount {old} -> {new}, total mapcount {self.total_map[folio]}",
                     0,
@@ -56,9 +61,9 @@ class ReferenceChecks(Checker):
             if new == 0:
                 self.k.checks.tlb.freeing(folio, 1 << self.page_order[folio])
             elif new < 0:
-                self.object("I1", f"the refcount of folio {folio} fell to {new}", 0, [("page_ref", folio, 0)])
+                self.violated("I1", f"the refcount of folio {folio} fell to {new}", 0, [("page_ref", folio, 0)])
         elif new > old == 0 and site_of(self.m.last_site) != site_of(SET_REFCOUNT):
-            self.object(
+            self.violated(
                 "I1",
                 f"a reference is taken on folio {folio}, which has none",
                 self.k.checks.freed_at(folio),
@@ -69,7 +74,7 @@ class ReferenceChecks(Checker):
         """A mapcount of the folio changed."""
         total = self.total_map[folio] = self.total_map[folio] + delta
         if total > self.page_ref.view[folio]:
-            self.object(
+            self.violated(
                 "I4",
                 f"folio {folio}: refcount {self.page_ref.view[folio]}, total mapcount {total}",
                 0,
@@ -79,15 +84,15 @@ class ReferenceChecks(Checker):
     def freed(self, folio: int) -> None:
         """A folio goes back to the allocator."""
         if self.page_deferred.view[folio]:
-            self.object("I15", f"folio {folio} is freed on the deferred-split list")
+            self.violated("I15", f"folio {folio} is freed on the deferred-split list")
 
     def vma_freed(self, vma: int) -> None:
         """A VMA is given up: no rmap walk finds it any more."""
         if self.vma_linked[vma]:
-            self.object("O11", f"VMA {vma} is freed, and rmap walks still find it")
+            self.violated("O11", f"VMA {vma} is freed, and rmap walks still find it")
 
     def walked(self, folio: int) -> None:
         """A rmap walk trusts the folio's anon_vma."""
         mapping = self.page_mapping[folio]
-        if mapping & 1 and not self.anon_vma_users[(mapping >> 1) - 1]:
-            self.object("O11", f"folio {folio} is mapped and its anon_vma {(mapping >> 1) - 1} is free")
+        if mapping & MAPPING_ANON and not self.anon_vma_users[(mapping >> 1) - 1]:
+            self.violated("O11", f"folio {folio} is mapped and its anon_vma {(mapping >> 1) - 1} is free")

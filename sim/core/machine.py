@@ -198,13 +198,15 @@ class Machine(ABC):
     async def wait(self, site: int, col: Column, i: int, ready: Callable[[], bool]) -> int:
         """Wait until ``ready()``; then load ``col[i]``, as one step, and return it.
 
-        ``ready`` reads only that cell; it is asked again whenever a step changes it, which is why
-        its column is declared with :meth:`waitable`.
+        ``ready`` reads only that cell. It is asked again whenever a step changes the cell, if the
+        column is declared as ``waitable`` (:class:`~sim.core.arena.Field`).
         """
 
     @abstractmethod
     def waitable(self, col: Column) -> None:
-        """Declare that actors wait on cells of ``col`` with :meth:`wait`."""
+        """Be told of changes of ``col``: actors will wait on its cells. Called as the kernel is bound,
+        when the checkers watch already.
+        """
 
     @abstractmethod
     def suspend(self, slot: int) -> None:

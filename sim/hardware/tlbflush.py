@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.arena import PRIVATE, Cells, Column, Field, bits_for
 from sim.core.component import Component
 from sim.core.machine import site
 from sim.hardware.tlb import ALL, BROADCAST, IPI
@@ -45,7 +45,7 @@ class TlbFlush(Component):
     gather_freed_tables: Cells
 
     def fields(self) -> list[Field]:
-        return [Field("cpu_mm", self.w.cpus, PRIVATE)]
+        return [Field("cpu_mm", self.w.cpus, PRIVATE, bits=bits_for(self.w.mms))]
 
     # -- the interface ---------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.arena import PRIVATE, Cells, Column, Field, bits_for
 from sim.core.component import Component
 from sim.core.ledger import PAGECACHE, TRANSIENT
 from sim.core.machine import site
@@ -56,10 +56,10 @@ class Filemap(Component):
     def fields(self) -> list[Field]:
         cells = self.w.files * self.w.file_pages
         return [
-            Field("i_pages", cells),
-            Field("disk", cells),
-            Field("file_shmem", self.w.files, PRIVATE),
-            Field("i_size", self.w.files, PRIVATE),
+            Field("i_pages", cells, bits=bits_for(self.w.pages)),
+            Field("disk", cells, equality="content"),
+            Field("file_shmem", self.w.files, PRIVATE, bits=1),
+            Field("i_size", self.w.files, PRIVATE, bits=bits_for(self.w.file_pages)),
         ]
 
     def slot(self, file: int, index: int) -> int:

@@ -10,7 +10,7 @@ reclaim.
 
 from __future__ import annotations
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.arena import PRIVATE, SPIN, Cells, Column, Field, bits_for
 from sim.core.component import Component
 from sim.core.errors import WorldError
 from sim.core.ledger import TRANSIENT
@@ -50,10 +50,10 @@ class PageAlloc(Component):
     def fields(self) -> list[Field]:
         orders = self.w.pages.bit_length() + 1
         return [
-            Field("zone_lock", 1),
-            Field("free_head", orders, PRIVATE),
-            Field("free_next", self.w.pages, PRIVATE),
-            Field("free_order", self.w.pages, PRIVATE),
+            Field("zone_lock", 1, lock=SPIN, bits=bits_for(self.k.slots)),
+            Field("free_head", orders, PRIVATE, bits=bits_for(self.w.pages)),
+            Field("free_next", self.w.pages, PRIVATE, bits=bits_for(self.w.pages)),
+            Field("free_order", self.w.pages, PRIVATE, bits=bits_for(orders)),
         ]
 
     def boot(self) -> None:

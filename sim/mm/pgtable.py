@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.arena import PRIVATE, SPIN, Cells, Column, Field, bits_for
 from sim.core.component import Component
 from sim.core.ledger import TABLE, TRANSIENT
 from sim.core.machine import site
@@ -74,13 +74,13 @@ class Pgtable(Component):
         self.slab = Slab("table_slab", tables, "page tables")
         return [
             self.slab.field(),
-            Field("pte", tables * self.g.ptrs_per_pte),
-            Field("pmd", self.w.mms * self.per_mm),
-            Field("ptl", tables),
-            Field("table_mm", tables, PRIVATE),
-            Field("table_base", tables, PRIVATE),
-            Field("table_page", tables, PRIVATE),
-            Field("table_of_page", self.w.pages, PRIVATE),
+            Field("pte", tables * self.g.ptrs_per_pte, bits=self.entry_bits),
+            Field("pmd", self.w.mms * self.per_mm, bits=bits_for(tables)),
+            Field("ptl", tables, lock=SPIN, bits=bits_for(self.k.slots)),
+            Field("table_mm", tables, PRIVATE, bits=bits_for(self.w.mms)),
+            Field("table_base", tables, PRIVATE, bits=bits_for(self.w.vpages)),
+            Field("table_page", tables, PRIVATE, bits=bits_for(self.w.pages - 1)),
+            Field("table_of_page", self.w.pages, PRIVATE, bits=bits_for(tables)),
         ]
 
     def bind(self) -> None:
@@ -91,6 +91,11 @@ class Pgtable(Component):
     def per_mm(self) -> int:
         """PMD slots of one address space."""
         return -(-self.w.vpages // self.g.ptrs_per_pte)
+
+    @property
+    def entry_bits(self) -> int:
+        """Bits of a page table or TLB entry."""
+        return PFN_SHIFT + bits_for(max(self.w.pages, self.w.swap_slots) - 1)
 
     @property
     def table_slots(self) -> int:

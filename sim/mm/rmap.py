@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.arena import PRIVATE, RWSEM, Cells, Column, Field
 from sim.core.component import Component
 from sim.core.machine import site
 from sim.core.pte import DIRTY, PRESENT, WRITE, pte_pfn
@@ -95,9 +95,9 @@ class Rmap(Component):
         anon_vmas = self.w.anon_vmas
         return [
             self.slab.field(),
-            Field("anon_vma_lock", anon_vmas),
+            Field("anon_vma_lock", anon_vmas, lock=RWSEM),
             Field("anon_vma_users", anon_vmas, PRIVATE),
-            Field("i_mmap_lock", self.w.files),
+            Field("i_mmap_lock", self.w.files, lock=RWSEM),
         ]
 
     def bind(self) -> None:

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import Layout
 from sim.core.machine import SITES
+from sim.core.operations import OPERATIONS
 from sim.core.step import (
     LOAD_THROUGH_TLB,
     RMW,
@@ -146,6 +148,17 @@ class Outcome:
 
         visits: Array = numpy.bincount(site_of(self._log()[0]), minlength=len(SITES))
         return visits
+
+    def overlaps(self) -> dict[tuple[str, str], int]:
+        """Return how often an operation began on a CPU while another CPU was in one: (that one, the
+        one that began) -> times (:mod:`sim.core.operations`).
+        """
+        column = self.runner.arena.columns.get("overlaps")
+        counts = column.view.tolist() if column is not None else []
+        if not any(counts):
+            return {}
+        pairs = product(OPERATIONS, OPERATIONS)
+        return {pair: count for pair, count in zip(pairs, counts, strict=True) if count}
 
     def conflicts(self) -> Array:
         """Return the distinct ordered pairs of sites of different actors that met, sorted (uint64:

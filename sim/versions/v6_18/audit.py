@@ -33,13 +33,9 @@ class Audit618(Audit):
 
     page_large_mapcount: Column
     page_mapped_shared: Column
-    page_mm_ids_lock: Column
     page_mm_id: Column
     page_mm_id_mapcount: Column
     page_partially_mapped: Column
-
-    def locks(self) -> tuple[Column, ...]:
-        return (*super().locks(), self.page_mm_ids_lock)
 
     def _mapcounts(self, np: Any) -> None:
         super()._mapcounts(np)
@@ -53,7 +49,7 @@ class Audit618(Audit):
     def _compare(self, checker: str, column: Column, expected: Any, what: str) -> None:
         if column.array.tobytes() != expected.tobytes():
             folio = int((column.array != expected).nonzero()[0][0])
-            self.object(
+            self.violated(
                 checker,
                 f"folio {folio}: {column.name} {column[folio]}, {what} {int(expected[folio])}",
                 0,
@@ -76,4 +72,4 @@ class Audit618(Audit):
             folio = int(wrong.nonzero()[0][0])
             state = "shared" if shared[folio] else "exclusive"
             what = f"folio {folio}: {state}, slots {ids[folio].tolist()} count {counts[folio].tolist()}, each mm maps {maps[:, folio].tolist()} of it"
-            self.object("I13q", what, 0, [("page_mapped_shared", folio, 0), ("page_large_mapcount", folio, 0)])
+            self.violated("I13q", what, 0, [("page_mapped_shared", folio, 0), ("page_large_mapcount", folio, 0)])

@@ -14,7 +14,7 @@ handed out again.
 
 from __future__ import annotations
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.arena import PRIVATE, SPIN, Cells, Column, Field, bits_for
 from sim.core.machine import site
 from sim.mm.rmap import DEC, DEC_MAPPED, INC, INC_MAPPED, Rmap
 
@@ -44,12 +44,13 @@ class Rmap618(Rmap):
 
     def fields(self) -> list[Field]:
         pages = self.w.pages
-        shared = ("page_large_mapcount", "page_mapped_shared", "page_mm_ids_lock")
-        slots = ("page_mm_id", "page_mm_id_mapcount")
         return [
             *super().fields(),
-            *(Field(name, pages) for name in shared),
-            *(Field(name, 2 * pages, PRIVATE) for name in slots),
+            Field("page_large_mapcount", pages),
+            Field("page_mapped_shared", pages, bits=1),
+            Field("page_mm_ids_lock", pages, lock=SPIN, bits=bits_for(self.k.slots)),
+            Field("page_mm_id", 2 * pages, PRIVATE, bits=bits_for(self.w.mms)),
+            Field("page_mm_id_mapcount", 2 * pages, PRIVATE),
         ]
 
     # -- removing and adding mappings ------------------------------------------------------------------------------

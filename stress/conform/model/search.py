@@ -25,6 +25,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sim.core.arena import RWSEM, SPIN, TRIED
 from sim.core.step import (
     LOAD_THROUGH_TLB,
     READ,
@@ -40,13 +41,6 @@ from sim.core.step import (
 )
 from stress.machine.driver import PlainDriver
 from stress.machine.lockstep import Lockstep
-
-RWSEMS = ("mmap_lock", "i_mmap_lock", "anon_vma_lock")
-LOCKS = ("ptl", "zone_lock", "lruvec_lock", "split_queue_lock", "page_mm_ids_lock", "page_locked", "mm_pml")
-"""Spinlocks and folio locks; whoever holds one keeps the others from what it guards."""
-
-TRIED = ("page_locked", "mm_pml")
-"""Locks that somebody may try and go on without: their release is seen."""
 
 
 class Pruned(Exception):
@@ -83,9 +77,12 @@ class Search:
         columns = machine.arena.columns
         self.content = columns["page_content"]
         self.tlbs = {columns[name].id for name in ("tlb", "tlb_span") if name in columns}
-        self.sems = {columns[name].id for name in RWSEMS}
-        self.locks = {columns[name].id for name in LOCKS if name in columns}
-        self.silent = self.sems | self.locks - {columns[name].id for name in TRIED if name in columns}
+        kinds = {column.id: column.field.lock for column in columns.values()}
+        self.sems = {number for number, kind in kinds.items() if kind == RWSEM}
+        self.locks = {number for number, kind in kinds.items() if kind in (SPIN, TRIED)}
+        """Whoever holds one keeps the others from what it guards."""
+        self.silent = {number for number, kind in kinds.items() if kind in (SPIN, RWSEM)}
+        """Nobody sees their release: whoever finds one held waits."""
         self.shared: set[int] = set()
         """Cells where the order of touches can matter."""
         self.touches: dict[int, Touches] = {}
