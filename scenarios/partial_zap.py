@@ -85,7 +85,8 @@ class PartialZap(Scenario):
         edge, size = self.edge, self.size
         half, quarter = min(size // 2, CUT_PAGES_MAX), min(size // 4, CUT_PAGES_MAX)
         return {
-            HEAD: (edge, half), MIDDLE: (edge + quarter, half), TAIL: (edge + size - half, half), SINGLE: (edge + quarter, 1), WHOLE: (edge, size),
+            HEAD: (edge, half), MIDDLE: (edge + quarter, half), TAIL: (edge + size - half, half),
+            SINGLE: (edge + quarter, 1), WHOLE: (edge, size),
             TWO_VMAS: (edge + size - half, 2 * half), TWO_TABLES: (edge - half, 2 * half),
         }[self.params["shape"]]  # fmt: skip
 

@@ -376,3 +376,33 @@ def test_public_things_have_docstrings() -> None:
             ):
                 problems.append(f"{name_of(path)}:{node.lineno}: {node.name} has no docstring")
     found(problems)
+
+
+# -- columns -----------------------------------------------------------------------------------------------------
+
+
+def unused_columns(module: ast.Module) -> Iterator[tuple[str, str, int]]:
+    """Yield (class, column, line) for each column that a class annotates and never reads as an
+    attribute.
+    """
+    for cls in (node for node in module.body if isinstance(node, ast.ClassDef)):
+        used = {node.attr for node in ast.walk(cls) if isinstance(node, ast.Attribute)}
+        for node in cls.body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id not in used:
+                if ast.unparse(node.annotation) in ("Cells", "Column"):
+                    yield cls.name, node.target.id, node.lineno
+
+
+def test_annotated_columns_are_used() -> None:
+    found(
+        [
+            f"{name_of(path)}:{line}: {cls} annotates {column}, which it does not use"
+            for path in sources("sim")
+            for cls, column, line in unused_columns(tree(path))
+        ]
+    )
+
+
+def test_the_lint_sees_an_unused_column() -> None:
+    module = ast.parse("class A:\n  pte: Column\n  pmd: Cells\n  name: str\n  def f(self):\n    return self.pte")
+    assert [("A", "pmd", 3)] == list(unused_columns(module))

@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from sim.core.arena import PRIVATE, Cells, Field, bits_for
+from sim.core.component import index_of_ref
 from sim.core.machine import site
 from sim.core.profile import Profile, kernel_geometry, small_geometry
 from sim.core.pte import BUSY, DIRTY, HASHPTE, PRESENT, WRITE, YOUNG
@@ -166,7 +167,7 @@ class HashTlb(Tlb):
         return [*super().fields(), Field("hash_ptep", self.w.cpus, PRIVATE, bits=bits_for(entries))]
 
     async def walk(self, cpu: int, mm: int, addr: int, store: bool) -> int:
-        table = await self.m.load(HASH_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
+        table = index_of_ref(await self.m.load(HASH_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)))
         if table < 0:
             return FAULT
         ptep, want = self.k.pgtable.ptep(table, addr), PRESENT | (WRITE if store else 0)
@@ -208,12 +209,27 @@ HASH = kernel_geometry(65536, 256, flush_ceiling=0, lazy_mmu_batch=192)
 
 PROFILES = (
     Profile(
-        "ppc64-radix", RADIX, small_geometry(RADIX), hardware_young=True, hardware_dirty=True, merge_vmas=True, page_size_tracking=True,
-        components={"tlbflush": RadixTlbFlush}, about="tlbie by page or address space, on this CPU alone if only it runs the mm; tables through RCU",
+        "ppc64-radix",
+        RADIX,
+        small_geometry(RADIX),
+        hardware_young=True,
+        hardware_dirty=True,
+        merge_vmas=True,
+        page_size_tracking=True,
+        components={"tlbflush": RadixTlbFlush},
+        about="tlbie by page or address space, on this CPU alone if only it runs the mm; tables through RCU",
     ),
     Profile(
-        "ppc64-hash", HASH, small_geometry(HASH), hardware_young=False, hardware_dirty=False, merge_vmas=True, page_size_tracking=True,
-        flushes_ranges=False, walks_tables=False, components={"pgtable": HashPgtable, "tlb": HashTlb, "tlbflush": HashTlbFlush},
+        "ppc64-hash",
+        HASH,
+        small_geometry(HASH),
+        hardware_young=False,
+        hardware_dirty=False,
+        merge_vmas=True,
+        page_size_tracking=True,
+        flushes_ranges=False,
+        walks_tables=False,
+        components={"pgtable": HashPgtable, "tlb": HashTlb, "tlbflush": HashTlbFlush},
         about="a hash table in place of the page-table walk; invalidations batched in lazy MMU mode, so the gather flushes nothing",
     ),
-)  # fmt: skip
+)

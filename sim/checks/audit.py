@@ -38,7 +38,8 @@ class Audit(Checker):
         (
             "I2",
             "reference-leaked",
-            "at quiescence a refcount is the sum of mappings, cache, batches and pins (_refcount in include/linux/mm_types.h)",
+            "at quiescence a refcount is the sum of mappings, cache, batches and pins "
+            "(_refcount in include/linux/mm_types.h)",
         ),
         ("I7q", "mapcount-differs", "at quiescence a page's mapcount is the number of PTEs that map it (mm/rmap.c)"),
         (
@@ -298,7 +299,8 @@ class Audit(Checker):
         expected[TABLE] = np.bincount(self.table_page.array[self.table_mm.array > 0], minlength=pages)
         if cells.tobytes() != expected.tobytes():
             holder, folio = (int(x) for x in np.argwhere(cells != expected)[0])
-            message = f"folio {folio}: {int(cells[holder, folio])} references held by the {HOLDERS[holder]}, which accounts for {int(expected[holder, folio])}"
+            held_by = f"{int(cells[holder, folio])} references held by the {HOLDERS[holder]}"
+            message = f"folio {folio}: {held_by}, which accounts for {int(expected[holder, folio])}"
             self.violated("I2", message, 0, [("page_ref", folio, 0)], accused=self.ledger_site[holder * pages + folio])
         expected[NONE, ZERO_PFN] = 1
         held = expected.sum(axis=0)

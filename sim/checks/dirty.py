@@ -9,6 +9,7 @@ from __future__ import annotations
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
 from sim.core.arena import MACHINE, Cells, Column, Field
+from sim.core.component import index_of_ref
 from sim.core.operations import number_of
 from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, WRITE
 from sim.mm.mm_types import MAPPING_ANON
@@ -180,7 +181,7 @@ class DirtyChecks(Checker):
         if any(self.dirty_hand[first : first + self.g.contpte].tolist()):
             return True
         mm, addr = self._row(column, cell)
-        table = self.pmd.view[self.k.pgtable.pmd_index(mm, addr)] - 1
+        table = index_of_ref(self.pmd.view[self.k.pgtable.pmd_index(mm, addr)])
         if table < 0:
             return False
         ptep = self.k.pgtable.ptep(table, addr)

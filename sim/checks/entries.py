@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sim.checks.base import Checker
 from sim.core.arena import MACHINE, Cells, Column, Field, Watch, alike
+from sim.core.component import index_of_ref
 from sim.core.ledger import MAPPING, NONE, TRANSIENT
 from sim.core.pte import (
     BUSY,
@@ -60,7 +61,8 @@ class EntryChecks(Checker):
         (
             "O14",
             "marker-lost",
-            "a zap that keeps markers leaves one for each protected entry, and no others (zap_install_uffd_wp_if_needed)",
+            "a zap that keeps markers leaves one for each protected entry, and no others "
+            "(zap_install_uffd_wp_if_needed)",
         ),
         ("O15", "copy-differs", "a private copy holds what the anonymous page that it replaces holds (wp_page_copy)"),
         ("O16", "zap-outside-range", "a zap clears entries inside its range only (folio_pte_batch)"),
@@ -79,7 +81,6 @@ class EntryChecks(Checker):
     page_mapcount: Column
     pte_count: Cells
     dirty_ptes: Cells
-    total_map: Cells
     cleared_at: Cells
     cleared_pfn: Cells
     page_content: Column
@@ -134,11 +135,7 @@ class EntryChecks(Checker):
             at = (table_mm[table] - 1) * vpages + addr
             who = m.current
             if ptl[table] != who + 1 and (old ^ new) & ~HARDWARE_BITS:
-                self.violated(
-                    "PTL",
-                    f"the entry of mm {table_mm[table] - 1} page {addr} changed from {old:#x} to {new:#x}",
-                    m.last_site,
-                )
+                self._unlocked(index_of_ref(table_mm[table]), addr, old, new)
             if old & new & PRESENT and old >> PFN_SHIFT == new >> PFN_SHIFT:
                 if old != new:
                     bits_changed(at, old, new, who)
@@ -151,6 +148,10 @@ class EntryChecks(Checker):
                 markers_due[who] -= 1
 
         return changed
+
+    def _unlocked(self, mm: int, addr: int, old: int, new: int) -> None:
+        """An entry was changed by an actor that does not hold the PTL of its table."""
+        self.violated("PTL", f"the entry of mm {mm} page {addr} changed from {old:#x} to {new:#x}", self.m.last_site)
 
     def _bits_changed(self, at: int, old: int, new: int, who: int) -> None:
         if old & WRITE and not new & WRITE:
@@ -240,7 +241,7 @@ class EntryChecks(Checker):
                 self.violated("O7", f"page {addr} is {parent:#x} in mm {src} and {child:#x} in its child {dst}")
 
     def _entry(self, mm: int, addr: int) -> int:
-        table = self.pmd.view[self.k.pgtable.pmd_index(mm, addr)] - 1
+        table = index_of_ref(self.pmd.view[self.k.pgtable.pmd_index(mm, addr)])
         return self.pte.view[self.k.pgtable.ptep(table, addr)] if table >= 0 else 0
 
     # -- the PTL ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from __future__ import annotations
 from sim.checks.base import Checker
 from sim.core.arena import Cells, Column
 from sim.core.step import site_of
-from sim.mm.mm_types import MAPPING_ANON
 from sim.mm.page_alloc import SET_REFCOUNT
 
 
@@ -32,14 +31,14 @@ class ReferenceChecks(Checker):
         (
             "O11",
             "anon-vma-gone",
-            "the anon_vma of a mapped folio, and each VMA in it, is alive while a walk can use it (folio_lock_anon_vma_read)",
+            "the anon_vma of a mapped folio, and each VMA in it, is alive while a walk can use it "
+            "(folio_lock_anon_vma_read)",
         ),
     )
 
     page_ref: Column
     page_order: Cells
     page_deferred: Column
-    page_mapping: Cells
     total_map: Cells
     anon_vma_users: Cells
     vma_linked: Cells
@@ -93,6 +92,6 @@ class ReferenceChecks(Checker):
 
     def walked(self, folio: int) -> None:
         """A rmap walk trusts the folio's anon_vma."""
-        mapping = self.page_mapping[folio]
-        if mapping & MAPPING_ANON and not self.anon_vma_users[(mapping >> 1) - 1]:
-            self.violated("O11", f"folio {folio} is mapped and its anon_vma {(mapping >> 1) - 1} is free")
+        anon_vma = self.k.mm_types.mapping_of(folio)
+        if self.k.mm_types.folio_test_anon(folio) and not self.anon_vma_users[anon_vma]:
+            self.violated("O11", f"folio {folio} is mapped and its anon_vma {anon_vma} is free")

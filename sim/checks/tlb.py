@@ -11,6 +11,7 @@ from __future__ import annotations
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
 from sim.core.arena import MACHINE, Cells, Column, Field, Watch, alike
+from sim.core.component import ref_to
 from sim.core.pte import PFN_SHIFT, PRESENT, SPECIAL, WRITE
 
 
@@ -37,7 +38,6 @@ class TlbChecks(Checker):
     table_mm: Cells
     table_base: Cells
     page_gen: Cells
-    page_ref: Column
     tlb_refs: Cells
     tlb_writable: Cells
     tlb_stamp: Cells
@@ -117,7 +117,7 @@ class TlbChecks(Checker):
         row = self.k.tlb.walk_cell(cpu, mm, addr)
         base = addr - addr % self.g.ptrs_per_pte
         if (
-            self.table_mm[table] != mm + 1
+            self.table_mm[table] != ref_to(mm)
             or self.table_base[table] != base
             or self.walk_gen[row] != self.table_gen[table]
         ):
@@ -187,16 +187,14 @@ class TlbChecks(Checker):
     def _grace_period_over(self, table: int) -> None:
         for cpu in range(self.w.cpus):
             if self.rcu_readers[table * self.w.cpus + cpu] == self.sections[cpu] + 1:
-                self.violated(
-                    "I22",
-                    f"table {table} is freed, and cpu{cpu} is still in the RCU reader's section that it was in when the table was queued",
-                )
+                section = "the RCU reader's section that it was in when the table was queued"
+                self.violated("I22", f"table {table} is freed, and cpu{cpu} is still in {section}")
 
     def table_freed(self, table: int) -> None:
         """A table's page has been put for the last time."""
         start = table * self.g.ptrs_per_pte
         live = [pte for pte in self.pte.view[start : start + self.g.ptrs_per_pte].tolist() if pte & PRESENT]
-        if live or table + 1 in self.pmd.view.tolist():
+        if live or ref_to(table) in self.pmd.view.tolist():
             self.violated(
                 "I22b",
                 f"table {table} is freed " + (f"with {len(live)} present entries" if live else "while a PMD names it"),
@@ -204,7 +202,7 @@ class TlbChecks(Checker):
         if self.m.current == 2 * self.w.cpus:
             self._grace_period_over(table)
         for cell, cached in enumerate(self.walk_cache.view.tolist()):
-            if cached == table + 1 and self.walk_gen[cell] == self.table_gen[table]:
+            if cached == ref_to(table) and self.walk_gen[cell] == self.table_gen[table]:
                 cpu, mm = divmod(cell // self.k.pgtable.per_mm, self.w.mms)
                 if self.k.tlbflush.walks(cpu, mm):
                     self.violated(

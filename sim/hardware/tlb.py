@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sim.core.arena import MACHINE, PRIVATE, Cells, Column, Field, alike, bits_for
-from sim.core.component import Component
+from sim.core.component import Component, index_of_ref, ref_to
 from sim.core.machine import Actor, site
 from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
 
@@ -183,12 +183,12 @@ class Tlb(Component):
     async def walk(self, cpu: int, mm: int, addr: int, store: bool) -> int:
         """Return the PTE that translates ``addr``, marked as hardware marks it, or FAULT."""
         row = self.walk_cell(cpu, mm, addr)
-        table = self.walk_cache.view[row] - 1
+        table = index_of_ref(self.walk_cache.view[row])
         if table < 0:
-            table = await self.m.load(WALK_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
+            table = index_of_ref(await self.m.load(WALK_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)))
             if table < 0:
                 return FAULT
-            await self.m.store(FILL_WALK, self.walk_cache, row, table + 1)
+            await self.m.store(FILL_WALK, self.walk_cache, row, ref_to(table))
         ptep = self.k.pgtable.ptep(table, addr)
         pte = await self.m.load(WALK_PTE, self.pte, ptep)
         self.k.checks.walked(cpu, mm, addr, table)

@@ -11,8 +11,8 @@ Left out: memcg, page types, the pin count of large folios, PG_hwpoison.
 
 from __future__ import annotations
 
-from sim.core.arena import MACHINE, PRIVATE, RWSEM, TRIED, Cells, Column, Field, alike, bits_for
-from sim.core.component import Component
+from sim.core.arena import MACHINE, PRIVATE, RWSEM, TRIED, Cells, Field, alike, bits_for
+from sim.core.component import Component, index_of_ref, ref_to
 from sim.core.operations import OPERATIONS
 from sim.core.pte import WRITE
 
@@ -34,12 +34,12 @@ ZERO_PFN = 0
 
 def anon_mapping(anon_vma: int) -> int:
     """Return the ``page_mapping`` word of a folio of ``anon_vma`` (an index)."""
-    return anon_vma + 1 << 1 | MAPPING_ANON
+    return ref_to(anon_vma) << 1 | MAPPING_ANON
 
 
 def file_mapping(file: int) -> int:
     """Return the ``page_mapping`` word of a page-cache folio of ``file`` (an index)."""
-    return file + 1 << 1
+    return ref_to(file) << 1
 
 
 class MmTypes(Component):
@@ -47,18 +47,16 @@ class MmTypes(Component):
 
     name = "mm_types"
 
-    page_head: Cells
     page_order: Cells
     page_mapping: Cells
     page_swapbacked: Cells
-    page_mapcount: Column
     vma_mm: Cells
     vma_start: Cells
     vma_end: Cells
     vma_attached: Cells
     vma_flags: Cells
     vma_file: Cells
-    mm_users: Column
+    vma_anon_vma: Cells
 
     def fields(self) -> list[Field]:
         operations = len(OPERATIONS)
@@ -116,6 +114,28 @@ class MmTypes(Component):
             Field("vma_anon_prepared", vmas, bits=1),
         ]
 
+    # -- references (sim.core.component) ---------------------------------------------------------------------------
+
+    def mm_of(self, vma: int) -> int:
+        """Return the mm of ``vma``, or -1 if the slot is free (vma->vm_mm)."""
+        return index_of_ref(self.vma_mm[vma])
+
+    def file_of(self, vma: int) -> int:
+        """Return the file that ``vma`` maps, or -1 if it is anonymous (vma->vm_file)."""
+        return index_of_ref(self.vma_file[vma])
+
+    def anon_vma_of(self, vma: int) -> int:
+        """Return the anon_vma of ``vma``, or -1 if it has none yet (vma->anon_vma)."""
+        return index_of_ref(self.vma_anon_vma[vma])
+
+    def mapping_of(self, folio: int) -> int:
+        """Return the anon_vma or the file that ``folio`` belongs to, or -1; MAPPING_ANON says
+        which.
+        """
+        return index_of_ref(self.page_mapping[folio] >> 1)
+
+    # -- look-ups --------------------------------------------------------------------------------------------------
+
     def folio_nr_pages(self, folio: int) -> int:
         """Return the number of pages of ``folio``."""
         return 1 << self.page_order[folio]
@@ -158,7 +178,7 @@ class MmTypes(Component):
         """
         for vma in range(self.w.vmas):
             if (
-                self.vma_mm[vma] == mm + 1
+                self.vma_mm[vma] == ref_to(mm)
                 and self.vma_attached[vma]
                 and self.vma_start[vma] <= addr < self.vma_end[vma]
             ):
@@ -170,6 +190,9 @@ class MmTypes(Component):
         found = [
             v
             for v in range(self.w.vmas)
-            if self.vma_mm[v] == mm + 1 and self.vma_attached[v] and self.vma_start[v] < end and self.vma_end[v] > start
+            if self.vma_mm[v] == ref_to(mm)
+            and self.vma_attached[v]
+            and self.vma_start[v] < end
+            and self.vma_end[v] > start
         ]
         return sorted(found, key=lambda v: self.vma_start[v])

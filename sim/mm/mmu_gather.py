@@ -68,7 +68,6 @@ class MmuGather(Component):
     gather_tables_nr: Cells
     gather_open: Cells
     mm_tlb_flush_pending: Column
-    vma_flags: Cells
 
     entry_words = 2
     """The most words that one entry takes."""

@@ -33,7 +33,6 @@ class PageWriteback(Component):
     page_locked: Column
     page_content: Column
     page_order: Cells
-    page_mapping: Cells
     page_index: Cells
     disk: Column
 

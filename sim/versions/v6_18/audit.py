@@ -22,7 +22,8 @@ class Audit618(Audit):
         (
             "I13q",
             "mapcount-owner-differs",
-            "at quiescence a slot counts no more than its mm maps, and a folio not marked shared is mapped by one mm (_mm_id)",
+            "at quiescence a slot counts no more than its mm maps, and a folio not marked shared is mapped by one mm "
+            "(_mm_id)",
         ),
         (
             "I16q",
@@ -71,5 +72,6 @@ class Audit618(Audit):
         if wrong.any():
             folio = int(wrong.nonzero()[0][0])
             state = "shared" if shared[folio] else "exclusive"
-            what = f"folio {folio}: {state}, slots {ids[folio].tolist()} count {counts[folio].tolist()}, each mm maps {maps[:, folio].tolist()} of it"
+            slots = f"slots {ids[folio].tolist()} count {counts[folio].tolist()}"
+            what = f"folio {folio}: {state}, {slots}, each mm maps {maps[:, folio].tolist()} of it"
             self.violated("I13q", what, 0, [("page_mapped_shared", folio, 0), ("page_large_mapcount", folio, 0)])

@@ -55,7 +55,8 @@ class OwnerChecks(Checker):
         (
             "I13",
             "mapcount-owner-wrong",
-            "a free slot counts nothing, and a folio not marked shared is all of one slot's mm (folio_sub_large_mapcount)",
+            "a free slot counts nothing, and a folio not marked shared is all of one slot's mm "
+            "(folio_sub_large_mapcount)",
         ),
     )
 
@@ -83,7 +84,8 @@ class OwnerChecks(Checker):
             or (shared and not total)
         )
         if wrong:
-            what = f"folio {folio}: {total} mappings, slots {list(zip(ids, counts, strict=True))}, {'shared' if shared else 'exclusive'}"
+            slots, state = list(zip(ids, counts, strict=True)), "shared" if shared else "exclusive"
+            what = f"folio {folio}: {total} mappings, slots {slots}, {state}"
             self.violated("I13", what, 0, [("page_mapped_shared", folio, 0), ("page_large_mapcount", folio, 0)])
 
 
