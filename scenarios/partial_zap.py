@@ -24,7 +24,7 @@ CUT_PAGES_MAX = 8
 
 class PartialZap(Scenario):
     """``order``: of the folios; ``shape``: in the order of the title; ``file``: a shared file
-    mapping. Odd sums of the last two unmap, even ones drop.
+    mapping. If shape + file is odd the cut is unmapped, otherwise MADV_DONTNEED drops it.
     """
 
     @classmethod

@@ -5,9 +5,10 @@ Each thread makes a number of operations on anonymous, shared-file and private-f
 exits. They are drawn by the generator that conformance draws its programs with
 (:mod:`stress.programs`), so an operation that it learns is in the storm as well; now and then the
 thread's CPU idles instead, or ages memory. The worker writes out and ages. The children of the
-sibling and of the child never run. What is drawn is the program that ``phase`` stands for plus what
-the thread's data tape adds: a tape of zeros, which is what shrinking strives for, is a storm as
-well. Nothing is meant here by any single storm; the other scenarios say what to look for.
+sibling and of the child never run. ``phase`` selects a base program. The actor's data tape perturbs
+it, each choice added modulo n; an all-zero tape therefore still runs a full storm: the base
+program. No single storm is meant to show anything in particular; the other scenarios say what to
+look for.
 """
 
 from __future__ import annotations

@@ -230,6 +230,7 @@ PROFILES = (
         flushes_ranges=False,
         walks_tables=False,
         components={"pgtable": HashPgtable, "tlb": HashTlb, "tlbflush": HashTlbFlush},
-        about="a hash table in place of the page-table walk; invalidations batched in lazy MMU mode, so the gather flushes nothing",
+        about="a hash table in place of the page-table walk; invalidations batched in lazy MMU mode, "
+        "so the gather flushes nothing",
     ),
 )

@@ -131,7 +131,7 @@ class S390TlbFlush(TlbFlush):
         await self.flush_mm_lazy(cpu, mm)
 
     async def flush_tlb_page(self, cpu: int, mm: int, addr: int) -> None:
-        """Nothing: whoever changed the entry has flushed it."""
+        """Do nothing: the change of the entry has flushed it."""
 
     async def flush_mm_lazy(self, cpu: int, mm: int) -> None:
         """__tlb_flush_mm_lazy: flush everything (IDTE) if a flush has been noted."""
@@ -144,8 +144,8 @@ class S390TlbFlush(TlbFlush):
         await self.m.unlock(CONTEXT_UNLOCK, self.context_lock, mm)
 
     async def switch_mm(self, cpu: int, mm: int) -> None:
-        """Attach, detach from the last mm, wait until nobody is between its test and its note, then
-        make up for a noted flush.
+        """Attach to ``mm``, detach from the last mm, wait until no CPU is between its look at the
+        mask and its note, then make up for a flush that has been noted.
         """
         prev, self.cpu_mm[cpu] = index_of_ref(self.cpu_mm[cpu]), 0
         await self.m.rmw(ATTACH, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
@@ -157,10 +157,11 @@ class S390TlbFlush(TlbFlush):
         self.cpu_mm[cpu] = ref_to(mm)
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """A CPU makes up for what has been noted before it runs the mm again, if need be by waiting
-        for the lock of whoever does so now.
+        """Return whether user code on ``cpu`` could hit an entry of ``mm``: not inside the kernel
+        while a flush is noted.
 
-        Inside the kernel it runs no user code. Nobody runs a dead mm.
+        A CPU makes up for a noted flush before it runs user code again; if another CPU is doing so,
+        it waits for that CPU's lock. No thread runs a dead mm.
         """
         noted = self.context_flush_mm.view[mm] or self.context_lock.view[mm]
         return self.cpu_mm[cpu] == ref_to(mm) and self.mm_users.view[mm] > 0 and not (noted and self.op[cpu])
@@ -190,6 +191,7 @@ PROFILES = (
         delays_rmap=False,
         flushes_ranges=False,
         components={"pgtable": S390Pgtable, "tlbflush": S390TlbFlush, "mmu_gather": S390MmuGather},
-        about="clearing a PTE invalidates it; pages are freed at once, nothing is gathered; software young and dirty bits",
+        about="clearing a PTE invalidates it; pages are freed at once, nothing is gathered; "
+        "software young and dirty bits",
     ),
 )

@@ -63,7 +63,7 @@ class X86TlbFlush(TlbFlush):
         await self.flush_tlb_mm_range(cpu, mm, start, end, tables)
 
     async def flush_tlb_mm_range(self, cpu: int, mm: int, start: int, end: int, freed_tables: bool) -> None:
-        """Take a generation, interrupt who must know, flush here, wait."""
+        """Take the next generation, interrupt the CPUs that must flush, flush here, wait."""
         if end - start > self.g.flush_ceiling:
             start, end = 0, ALL
         gen = await self.m.add(BUMP, self.mm_tlb_gen, mm, 1)
@@ -170,7 +170,7 @@ class X86TlbFlush(TlbFlush):
 
 
 class X86TlbFlush618(X86TlbFlush):
-    """The mask holds who has run the mm since it was last trimmed (6.14)."""
+    """A CPU stays in the mask after it has switched away, until the mask is trimmed (6.14)."""
 
     loaded_mm: Column
     """What ``cpu_tlbstate.loaded_mm`` says to others: an mm plus one, 0 for init_mm, or SWITCHING.
@@ -180,9 +180,10 @@ class X86TlbFlush618(X86TlbFlush):
         return [*super().fields(), Field("loaded_mm", self.w.cpus)]
 
     async def flush_tlb_mm_range(self, cpu: int, mm: int, start: int, end: int, freed_tables: bool) -> None:
-        """Take a generation, interrupt who must know, flush here, wait.
+        """Take the next generation, interrupt the CPUs that must flush, flush here, wait.
 
-        Now and then, all in the mask must know, to leave it.
+        Now and then every CPU in the mask is interrupted, so that those that have another mm loaded
+        leave it.
         """
         if end - start > self.g.flush_ceiling:
             start, end = 0, ALL

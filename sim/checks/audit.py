@@ -1,8 +1,8 @@
-"""Whole-arena invariants (docs/invariants.md), with numpy, for when the world is quiet: no actor is
-inside an operation.
+"""The audit: invariants of the whole arena (docs/invariants.md), by recounts with numpy.
 
-*Drained* is quiet with nothing left in RCU or in a deferred flush; leaks are judged then. LRU
-batches count as holders in both.
+It runs when the world is *quiet*: no actor is inside an operation. *Drained* is quiet with nothing
+left for RCU or a deferred flush to do; only then are leaks judged. LRU batches count as holders of
+references in both.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ class Audit(Checker):
         locations: list[tuple[str, int, int]] | None = None,
         accused: int = 0,
     ) -> None:
-        """As every checker does; but the accused is the step that last changed one of
-        ``locations``.
+        """Fail as every checker does; the accused is the step that last changed one of
+        ``locations``, unless it is named.
         """
         super().violated(checker, message, victim, locations, accused or self._last_change(locations or []))
 
@@ -281,8 +281,8 @@ class Audit(Checker):
             )
 
     def _references(self, np: Any) -> None:
-        """Every holder's cells equal what that holder has; with nobody inside an operation, nothing
-        is transient.
+        """Compare every holder's cells with what that holder has. No actor is inside an operation,
+        so no reference is transient.
         """
         pages = self.w.pages
         cells = self.ledger.array.reshape(len(HOLDERS), pages)

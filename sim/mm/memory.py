@@ -1,4 +1,4 @@
-"""The zap ladder and page faults (mm/memory.c, v6.9).
+"""The zap ladder (mm/memory.c, v6.9); the fault half of that file is :mod:`sim.mm.page_fault`.
 
 From ``unmap_vmas`` down to ``zap_present_folio_ptes``, in the kernel's order. Lock order:
 mmap_lock, PTL. Left out: PMD leaves, hugetlb, device memory, KSM zero pages, notifiers, the

@@ -1,5 +1,5 @@
-"""Reverse map (mm/rmap.c, v6.9): mapcounts, their removal in batches, and the walks of other
-parties.
+"""Reverse map (mm/rmap.c, v6.9): mapcounts, their removal in batches, and walks from a folio to the
+PTEs that map it.
 
 Lock order: mmap_lock, folio lock, i_mmap_rwsem or anon_vma root, PTL, split_queue_lock.
 
@@ -127,8 +127,8 @@ class Rmap(Component):
                 await self.m.add(INC_MAPPED, self.page_nr_pages_mapped, folio, 1)
 
     async def folio_add_new_anon_rmap(self, folio: int, vma: int, addr: int) -> None:
-        """Make a fresh folio, which nobody else sees, an exclusive anonymous one mapped by PTEs
-        from ``addr`` on.
+        """Make a fresh folio, still private to the caller, an exclusive anonymous one that PTEs
+        from ``addr`` on are about to map.
         """
         self.page_swapbacked[folio] = 1
         self.page_mapping[folio] = anon_mapping(self.k.mm_types.anon_vma_of(vma))
@@ -224,7 +224,7 @@ class Rmap(Component):
             await self.m.down_write(ADJUST_LOCK, self.anon_vma_lock, anon)
 
     async def vma_complete(self, vma: int) -> None:
-        """Let them in again (mm/mmap.c)."""
+        """Let rmap walks in again after :meth:`vma_prepare` (mm/mmap.c)."""
         anon, file = self.k.mm_types.anon_vma_of(vma), self.k.mm_types.file_of(vma)
         if anon >= 0:
             await self.m.up_write(ADJUST_UNLOCK, self.anon_vma_lock, anon)

@@ -94,8 +94,8 @@ class Rmap618(Rmap):
         await self.folio_add_large_mapcount(folio, nr, self.vma_mm[vma])
 
     async def count_new_folio(self, folio: int, nr: int, vma: int) -> None:
-        """The first slot belongs to the mm that makes the folio; nobody else sees it yet, so no
-        lock (folio_set_large_mapcount).
+        """Give the first slot to the mm that makes the folio; the folio is still private, so no
+        lock is taken (folio_set_large_mapcount).
         """
         self.page_mm_id[2 * folio], self.page_mm_id_mapcount[2 * folio] = self.vma_mm[vma], nr
         await self.m.store(SET_TOTAL, self.page_large_mapcount, folio, nr)
@@ -135,7 +135,8 @@ class Rmap618(Rmap):
         """Give ``diff`` new mappings to the mm's slot, or to a free one; return whether the folio
         becomes mapped shared.
 
-        If both slots are others', the mappings are nobody's: then the flag has long been set.
+        If both slots belong to other mms, the mappings are counted in no slot; the flag has been
+        set before that.
         """
         slots = (2 * folio, 2 * folio + 1)
         for slot in slots:
