@@ -43,7 +43,7 @@ class LazyCpu(Scenario):
         await fill(self.task(0), 0, NR, 0)
 
     async def join(self) -> None:
-        """The other CPU has run a second process, and then a thread of the first: its TLB is warm."""
+        """Run a second process on the other CPU, then a thread of the first: its TLB is warm."""
         task = self.task(1)
         await start(task, 1)
         await task.mmap(0, 1)

@@ -31,7 +31,7 @@ class MixedOrders(Scenario):
 
     @property
     def layout(self) -> list[int]:
-        """The orders of the folios, one after the other: two of each, largest first, then singles."""
+        """The orders of the folios, in address order: two of each, largest first, then singles."""
         large = [order for order in self.g.orders if order and 1 << order <= FOLIO_PAGES_MAX]
         return sorted({large[0], large[-1]}, reverse=True)
 
@@ -57,7 +57,7 @@ class MixedOrders(Scenario):
         yield 1, self.join
 
     async def map_anonymous(self) -> None:
-        """Fill from the end, with the order allowed rising: each mmap of one more page raises it."""
+        """Fill from the end with rising orders: each mmap of one more page raises the order."""
         task, end = self.task(0), self.nr
         await start(task, 0)
         await task.mmap(0, self.nr)

@@ -113,7 +113,7 @@ class Storm(Scenario):
 
 
 class Chance:
-    """What one actor draws: plain words, one after the other, to which the actor's data tape adds."""
+    """What one actor draws: plain words in turn, to which the actor's data tape adds."""
 
     def __init__(self, storm: Storm, cpu: int) -> None:
         self.machine, self.word = storm.kernel.machine, words(storm.params["phase"], f"storm {cpu}")

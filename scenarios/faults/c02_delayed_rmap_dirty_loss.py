@@ -1,4 +1,4 @@
-"""C02: the rmap of a dirty file page is removed before the TLB flush, as before 6.2 (5df397dec7c4)."""
+"""C02: the rmap of a dirty file page is removed before the flush, as before 6.2 (5df397dec7c4)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from stress.fault import Fault
 
 
 class DelayedRmapDirtyLoss(Fault, Memory):
-    """The rmap of a dirty file page is removed before the TLB flush, as before 6.2 (5df397dec7c4)."""
+    """The rmap of a dirty file page is removed before the flush, as before 6.2 (5df397dec7c4)."""
 
     id = "C02"
     component = "memory"

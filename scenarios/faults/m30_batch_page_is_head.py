@@ -1,4 +1,4 @@
-"""M30: a batch is taken to begin at the head of its folio, not at the page that its first PTE maps."""
+"""M30: a batch is taken to begin at the head of its folio, not at its first PTE's page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from stress.fault import Fault
 
 
 class BatchPageIsHead(Fault, Memory):
-    """A batch is taken to begin at the head of its folio, not at the page that its first PTE maps."""
+    """A batch is taken to begin at the head of its folio, not at its first PTE's page."""
 
     id = "M30"
     component = "memory"

@@ -84,8 +84,8 @@ class X86TlbFlush(TlbFlush):
         return [c for c in range(self.w.cpus) if c != cpu and mask >> c & 1]
 
     async def flush_tlb_func(self, cpu: int, mm: int, start: int, end: int, gen: int) -> None:
-        """Catch up with the mm's generation: by the range if that is all we miss, else by
-        everything.
+        """Catch up with the mm's generation: flush the range if this CPU has missed nothing else,
+        else flush everything.
         """
         if self.cpu_mm[cpu] != ref_to(mm):
             return
@@ -157,14 +157,14 @@ class X86TlbFlush(TlbFlush):
             await self.m.store(SET_LAZY, self.cpu_lazy, cpu, 1)
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """Only a CPU that has the mm loaded, not lazily, can use its entries without comparing
-        generations first.
+        """Return whether ``cpu`` has the mm loaded, and not lazily: any other CPU compares
+        generations before it uses its entries.
         """
         return self.cpu_mm[cpu] == ref_to(mm) and not self.cpu_lazy.view[cpu]
 
     def walks(self, cpu: int, mm: int) -> bool:
-        """A lazy CPU still has the mm loaded, and may walk its tables on speculation: so it is told
-        of freed tables.
+        """Return whether ``cpu`` has the mm loaded, lazily or not: a lazy CPU may walk its tables
+        on speculation, and so is told of freed tables.
         """
         return self.cpu_mm[cpu] == ref_to(mm)
 

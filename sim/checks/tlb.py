@@ -101,7 +101,7 @@ class TlbChecks(Checker):
     # -- use --------------------------------------------------------------------------------------------------------
 
     def accessed(self, column: Column, cell: int, pfn: int, offset: int, store: bool) -> None:
-        """An access goes through a TLB entry: the page must be the one that was there at the fill."""
+        """An access goes through a TLB entry: its page must not have been freed since the fill."""
         if column.view[cell] & SPECIAL:
             return
         generation = self.tlb_page_gen if column is self.tlb else self.tlb_span_page_gen
@@ -144,7 +144,7 @@ class TlbChecks(Checker):
                 self.violated("I21", what, self.cleared_site(mm, at), [("page_ref", folio, 0)])
 
     def entries(self) -> list[tuple[int, int, int, int]]:
-        """Return (cpu, mm, addr, entry) of every TLB entry; a span's addr is -1 - its first page."""
+        """Return (cpu, mm, addr, entry) of each TLB entry; addr is -1 - first page for a span."""
         found = []
         for cell, entry in enumerate(self.tlb.view.tolist()):
             if entry:

@@ -21,7 +21,7 @@ from sim.core.step import SITE_SHIFT, site_of
 
 
 class Abandon(BaseException):
-    """Thrown into actors when an execution is given up. Never catch it: unwinding makes no steps."""
+    """Thrown into actors when an execution is given up. Never catch it: no step follows it."""
 
 
 @dataclass(frozen=True)

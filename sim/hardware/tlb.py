@@ -171,7 +171,7 @@ class Tlb(Component):
         return await self.m.access(where, self.tlb, self.cell(cpu, mm, addr), need, 0, self.page_content, store)
 
     async def prefetch(self, cpu: int, mm: int, addr: int) -> None:
-        """Fill speculatively: walk and fill, no access; never marks a page dirty and never faults."""
+        """Walk and fill on speculation, with no access: no page gets dirty, and nothing faults."""
         self.local_irq_save(cpu)
         await self.hold(cpu, mm)
         pte = await self.walk(cpu, mm, addr, False)

@@ -241,7 +241,7 @@ class Memory(Component):
             zap.force_flush = zap.force_break = True
 
     def clear_anon_ptes(self, zap: Zap, addr: int, ptep: int, nr: int) -> Coroutine[Any, Any, None]:
-        """Clear the entries of an anonymous folio; what they said of young and dirty is not wanted."""
+        """Clear the entries of an anonymous folio, and forget their young and dirty bits."""
         return self.k.pgtable.clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, bool(self.gather_fullmm[zap.tlb]))
 
     async def clear_file_ptes(self, zap: Zap, folio: int, addr: int, ptep: int, nr: int) -> bool:
@@ -315,7 +315,7 @@ class Memory(Component):
     # -- entries that are not present ------------------------------------------------------------------------------
 
     async def zap_nonpresent(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
-        """Zap an entry that no TLB can hold, and swap entries that batch with it; return how many."""
+        """Zap an entry that is not present and swap entries that batch with it; return how many."""
         if not self.nonpresent_goes(zap, pte):
             zap.skipped = True
             return 1

@@ -109,7 +109,9 @@ class PageFault618(PageFault):
         return -1, -1
 
     async def range_bits(self, vma: int, page: int, write: bool) -> int:
-        """A writable entry of a dirty folio is dirty from the start (6.17)."""
+        """Return the bits as 6.9 does, with DIRTY if the entry is writable and the folio dirty
+        (6.17).
+        """
         bits = await super().range_bits(vma, page, write)
         if bits & (WRITE | DIRTY) == WRITE and await self.m.load(RANGE_DIRTY, self.page_dirty, self.k.page_head(page)):
             bits |= DIRTY
