@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import product
 
 from sim.core.profile import SMALL, Geometry, Profile
-from sim.setup import add_file_folio
+from sim.setup import add_file_folio, start
 from sim.task import Task
 
 FOLIO_PAGES_MAX = 256
@@ -42,6 +42,15 @@ async def fill(task: Task, addr: int, nr: int, order: int) -> None:
     """
     for page in range(addr, addr + nr, 1 << order):
         await task.store(page)
+
+
+async def map_and_fill(task: Task, nr: int, order: int = 0) -> None:
+    """Make the task a thread of mm 0, and map and fill its first ``nr`` pages with anonymous folios
+    of ``order``.
+    """
+    await start(task, 0)
+    await task.mmap(0, nr, order)
+    await fill(task, 0, nr, order)
 
 
 async def read_in(task: Task, file: int, nr: int, order: int) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scenarios._shapes import fill, rotate, whole_blocks
+from scenarios._shapes import map_and_fill, rotate, whole_blocks
 from sim.core.profile import Profile, World
 from sim.setup import start
 from stress.scenario import Body, Scenario
@@ -37,9 +37,7 @@ class ManyGathers(Scenario):
 
     async def prepare(self) -> None:
         """Map and fill with single pages."""
-        await start(self.task(0), 0)
-        await self.task(0).mmap(0, 3 * EACH)
-        await fill(self.task(0), 0, 3 * EACH, 0)
+        await map_and_fill(self.task(0), 3 * EACH)
 
     def actors(self) -> list[tuple[str, int, Body]]:
         return [(f"zap{cpu}", cpu, lambda cpu=cpu: self.zap(cpu)) for cpu in range(3)]  # type: ignore[misc]

@@ -70,7 +70,7 @@ class PartialZap(Scenario):
     async def fill(self, first: int) -> None:
         """Map the pages around where a cut may be, or a whole anonymous folio by any of them."""
         task, pages = self.task(0), min(self.size, 4 * CUT_PAGES_MAX)
-        for addr in {*range(first, first + pages), *range(first + self.size - pages, first + self.size)}:
+        for addr in sorted({*range(first, first + pages), *range(first + self.size - pages, first + self.size)}):
             await (task.load if self.params["file"] else task.store)(addr)
 
     async def join(self) -> None:
