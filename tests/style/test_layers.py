@@ -43,6 +43,10 @@ things.
 """
 
 
+FOUND = ("sim/arch", "sim/checks", "stress/strategies")
+"""Packages whose files are found by walking: a new one is one file, so their docstrings list none."""
+
+
 def room(path: Path) -> tuple[str, str]:
     """Return (package, room) of a file; the package's own ``__init__`` is the room of that name."""
     package, inner = path.relative_to(ROOT).parts[:2]
@@ -156,7 +160,8 @@ def test_packages_of_machinery_are_small() -> None:
 
 def names_in(text: str) -> set[str]:
     """Return the last words of the names in double back quotes and of references to modules."""
-    return set(re.findall(r"``(?:[\w.]+[./])?(\w+?)(?:\.py|/)?``", plain(text)))
+    names = re.findall(r"``([\w./]+)``", plain(text))
+    return {re.split(r"[./]", name.removesuffix(".py").rstrip("/"))[-1] for name in names}
 
 
 def listed(text: str) -> set[str]:
@@ -170,14 +175,16 @@ def plain(text: str) -> str:
 
 
 def test_packages_name_their_files() -> None:
-    """The docstring of a package of machinery lists each of its files and folders, and no others."""
+    """The docstring of a package of machinery lists each of its files and folders; none lists what
+    is not there.
+    """
     problems = []
     for folder in packages():
-        if catalogue(folder):
-            continue
         there = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/*.py")}
         text, file = ast.get_docstring(tree(folder / "__init__.py")) or "", name_of(folder / "__init__.py")
-        missing, wrong = there - {"__init__", "__main__"} - names_in(text), listed(text) - there
+        must = not catalogue(folder) and name_of(folder) not in FOUND
+        missing = there - {"__init__", "__main__"} - names_in(text) if must else set()
+        wrong = listed(text) - there
         problems += [f"{file}: does not name {name}" for name in sorted(missing)]
         problems += [f"{file}: lists {name}, which is not there" for name in sorted(wrong)]
     found(problems)

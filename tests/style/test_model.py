@@ -54,6 +54,9 @@ CLOCKS = {"time", "datetime", "random", "secrets", "uuid", "trio", "asyncio", "t
 """What the model never imports: clocks, chance, and what decides who runs."""
 
 
+GENERATOR = "stress/rng.py"
+
+
 def test_the_model_has_no_clock_and_no_random() -> None:
     found(
         [
@@ -71,7 +74,7 @@ def test_random_words_come_from_one_generator() -> None:
             f"{name_of(path)}:{line}: imports {module}; use stress.rng"
             for path in sources("stress", "scenarios")
             for module, line in imports(path)
-            if module.split(".")[0] == "random" or module.startswith("numpy.random")
+            if name_of(path) != GENERATOR and (module.split(".")[0] == "random" or module.startswith("numpy.random"))
         ]
     )
 
@@ -164,7 +167,8 @@ def test_shared_columns_are_touched_only_through_primitives() -> None:
     """Law L2: whatever touches shared state is a step. ``[]`` is for private columns."""
     found(
         [
-            f"{name}:{line}: {function} touches {column}, which is shared: await a primitive, or justify the raw read in PEEKS"
+            f"{name}:{line}: {function} touches {column}, which is shared:"
+            " await a primitive, or justify the raw read in PEEKS"
             for name, function, column, raw, line in model_touches()
             if not (raw and (name, function, column) in PEEKS)
         ]
@@ -186,3 +190,25 @@ def test_the_lint_sees_what_it_forbids(tmp_path: Path) -> None:
     ]
     file.write_text("\n".join(lines))
     assert [("f", "pte", False, 2), ("f", "pmd", True, 2), ("f", "tlb", True, 4)] == list(touches(file))
+
+
+def annotated(node: ast.ClassDef) -> Iterator[tuple[str, int]]:
+    """Yield (column, line) for the columns that a class says it uses."""
+    for part in node.body:
+        if isinstance(part, ast.AnnAssign) and ast.unparse(part.annotation) in ("Column", "Cells"):
+            yield ast.unparse(part.target), part.lineno
+
+
+def test_annotated_columns_are_used() -> None:
+    """A component annotates the columns that it uses, and no others."""
+    problems = []
+    for path in sources("sim"):
+        used = {node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                problems += [
+                    f"{name_of(path)}:{line}: {node.name} annotates {column} and does not use it"
+                    for column, line in annotated(node)
+                    if column not in used
+                ]
+    found(problems)

@@ -50,13 +50,15 @@ def outside_code(text: str) -> Iterator[tuple[int, str]]:
 
 
 def test_lines_of_docstrings_are_short() -> None:
+    """The quotes that end a docstring do not count."""
     problems = []
     for path in sources(*CODE):
         lines = path.read_text().splitlines()
         for first, text in docstrings(path):
             for number in range(first, first + len(text.splitlines())):
-                if len(lines[number - 1]) > COLUMNS_MAX:
-                    problems.append(f"{name_of(path)}:{number}: {len(lines[number - 1])} columns")
+                columns = len(lines[number - 1].removesuffix('"""'))
+                if columns > COLUMNS_MAX:
+                    problems.append(f"{name_of(path)}:{number}: {columns} columns")
     found(problems)
 
 
@@ -220,5 +222,12 @@ def test_names_in_the_model_table_exist() -> None:
 
 
 def test_the_model_table_is_read_as_it_is_written() -> None:
-    text = "| our function | kernel's | simplified |\n| --- | --- | --- |\n| `zap_pte_range`, `Memory.f()` | `zap` | no |\n\n| other | x |\n| `g` | |\n"
-    assert [(3, "zap_pte_range"), (3, "Memory.f")] == list(model_table(text))
+    rows = [
+        "| our function | kernel's | simplified |",
+        "| --- | --- | --- |",
+        "| `zap_pte_range`, `Memory.f()` | `zap` | no |",
+        "",
+        "| other | x |",
+        "| `g` | |",
+    ]
+    assert [(3, "zap_pte_range"), (3, "Memory.f")] == list(model_table("\n".join(rows)))

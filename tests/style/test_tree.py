@@ -6,10 +6,11 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 
 import pytest
 
-from tests.style.source import PACKAGES, Function, found, name_of, sources, tracked, tree
+from tests.style.source import PACKAGES, Function, found, imports, name_of, sources, tracked, tree
 
 FUNCTION_LINES_MAX, FILE_LINES_MAX = 30, 450
 
@@ -88,12 +89,7 @@ def bases(node: ast.ClassDef) -> list[str]:
 def promised() -> frozenset[str]:
     """Return the names of the documented methods of protocols: their implementations need no words."""
     protocols = [node for found in classes().values() for node in found if "Protocol" in bases(node)]
-    return frozenset(
-        method.name
-        for node in protocols
-        for method in node.body
-        if isinstance(method, Function) and ast.get_docstring(method)
-    )
+    return frozenset(name for node in protocols for name in documented(node))
 
 
 def inherits(node: ast.ClassDef, method: str, seen: frozenset[str] = frozenset()) -> bool:
@@ -105,11 +101,18 @@ def inherits(node: ast.ClassDef, method: str, seen: frozenset[str] = frozenset()
         if not known and name not in ("object", "Protocol", "ABC", "Generic"):
             return True
         for base in known:
-            if any(isinstance(m, Function) and m.name == method and ast.get_docstring(m) for m in base.body):
-                return True
-            if inherits(base, method, seen | {name}):
+            if method in documented(base) or inherits(base, method, seen | {name}):
                 return True
     return False
+
+
+def documented(node: ast.ClassDef) -> set[str]:
+    """Return the methods and attributes of a class that have docstrings."""
+    names = {method.name for method in node.body if isinstance(method, Function) and ast.get_docstring(method)}
+    for one, after in pairwise(node.body):
+        if isinstance(one, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            names.add(ast.unparse(one.target))
+    return names
 
 
 def undocumented(module: ast.Module) -> Iterator[tuple[int, str]]:
@@ -197,8 +200,6 @@ def test_sql_is_in_the_store() -> None:
 
 
 def test_options_are_declared_in_the_command_line() -> None:
-    from tests.style.source import imports
-
     found(
         [
             f"{name_of(path)}:{line}: imports argparse"
