@@ -194,3 +194,14 @@ def test_names_in_docstrings_of_packages_are_read_as_they_are_written() -> None:
     text = "What.\n\n- ``arena``, ``step.py``: this;\n- :mod:`~stress.parallel.machine`: that, and ``linux/``\n"
     assert {"arena", "step", "machine", "linux"} == names_in(text)
     assert {"arena", "step", "machine"} == listed(text)
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_the_drawing_shows_the_layers(package: str) -> None:
+    """docs/architecture.md draws the larger rooms, in the order of LAYERS from top to bottom."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    box = text[text.index(f"| {package}/ ") :].partition("+--")[0].removeprefix(f"| {package}/")
+    shown = [
+        name for names in re.findall(r"^[ |]*([a-z]+(?:, [a-z]+)*)  ", box, re.MULTILINE) for name in names.split(", ")
+    ]
+    assert shown == [name for name in reversed(LAYERS[package]) if name in shown] and len(shown) > 5
