@@ -14,6 +14,9 @@ from tests.style.source import PACKAGES, Function, found, imports, name_of, sour
 
 FUNCTION_LINES_MAX, FILE_LINES_MAX = 30, 450
 
+CODE_COLUMNS_MAX, TABLE_COLUMNS_MAX = 120, 160
+"""Of a line of code; and of a statement that is laid out by hand, as a table (``# fmt: skip``)."""
+
 ONE_NAME: dict[str, str] = {}
 """Names that several public classes of stress/ have, each with the reason."""
 
@@ -64,6 +67,25 @@ def test_functions_are_short() -> None:
             if isinstance(node, Function) and body_lines(node) > FUNCTION_LINES_MAX
         ]
     )
+
+
+def by_hand(text: str, module: ast.Module) -> set[int]:
+    """Return the lines of statements that end with ``# fmt: skip``."""
+    ends = {number for number, line in enumerate(text.splitlines(), 1) if line.endswith("# fmt: skip")}
+    statements = [node for node in ast.walk(module) if isinstance(node, ast.stmt) and node.end_lineno in ends]
+    statements += [mark for mark in ast.walk(module) if isinstance(mark, ast.expr) and mark.end_lineno in ends]
+    return {line for node in statements for line in range(node.lineno, (node.end_lineno or 0) + 1)}
+
+
+def test_lines_of_code_are_short() -> None:
+    problems = []
+    for path in sources(*PACKAGES, "tests"):
+        text = path.read_text()
+        tables = by_hand(text, tree(path))
+        for number, line in enumerate(text.splitlines(), 1):
+            if len(line) > (TABLE_COLUMNS_MAX if number in tables else CODE_COLUMNS_MAX):
+                problems.append(f"{name_of(path)}:{number}: {len(line)} columns")
+    found(problems)
 
 
 # -- docstrings --------------------------------------------------------------------------------------------------
