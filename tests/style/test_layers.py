@@ -12,10 +12,10 @@ import pytest
 from tests.style.source import ROOT, arrows, found, imports, name_of, sources, tree
 
 LAYERS: dict[str, tuple[str, ...]] = {
-    "sim": ("core", "mm", "hardware", "arch", "checks", "versions", "task", "setup", "kernel", "compose"),
+    "sim": ("core", "mm", "hardware", "checks", "arch", "versions", "task", "setup", "kernel", "compose"),
     "stress": (
         "rng", "errors", "files", "case", "fault", "scenario", "sources",
-        "programs", "machine", "strategies", "catalogue", "execution", "trace", "parallel", "conform",
+        "programs", "strategies", "catalogue", "machine", "execution", "trace", "parallel", "conform",
         "workers", "campaign", "selfcheck", "bench", "cli", "__main__",
     ),
 }  # fmt: skip
