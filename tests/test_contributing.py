@@ -105,7 +105,7 @@ ADDITIONS: dict[str, tuple[str, str, str, str, tuple[str, ...], int]] = {
     "scenario": ("scenarios/two_stores.py", SCENARIO, "scenarios", "two_stores", ("two_stores",), CLEAN),
     "fault": (
         "scenarios/faults/z01_one_reference.py", FAULT, "faults", "Z01",
-        ("teardown_of_sharers", "--profile", "arm64-4k", "--fault", "Z01"), VIOLATED,
+        ("munmap_vs_access", "--param", "order=2", "--fault", "Z01"), VIOLATED,
     ),
     "profile": ("sim/arch/toy.py", PROFILE, "profiles", "toy", ("munmap_vs_access", "--profile", "toy"), CLEAN),
     "version": ("sim/versions/v7_0.py", VERSION, "kernels", "7.0", ("munmap_vs_access", "--kernel", "7.0"), CLEAN),
