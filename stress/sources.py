@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import os
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -70,3 +72,13 @@ def user_component(kernel: str) -> type:
             f"--kernel {kernel}: give {name} an attribute component = '...', the component that it overrides"
         )
     return found
+
+
+def child(module: str, *arguments: str, **environment: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command and the environment of a Python process that runs ``module`` of these
+    sources, wherever the working directory is.
+
+    ``environment`` is added to this process's own.
+    """
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return [sys.executable, "-P", "-m", module, *arguments], os.environ | {"PYTHONPATH": path} | environment

@@ -11,6 +11,8 @@ contested ones only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stress.rng import words
 
 DEPTHS = (1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6)
@@ -55,3 +57,9 @@ class Strategy:
 
     def finish(self, steps: int) -> None:
         self.length = max(self.length, steps)
+
+    def learned(self) -> dict[str, int]:
+        return {"length": self.length}
+
+    def recall(self, learned: Mapping[str, int]) -> None:
+        self.length = learned["length"]

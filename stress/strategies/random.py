@@ -10,6 +10,8 @@ asks anew, and a walk has no memory.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stress.rng import WORD_BITS, raw_words
 
 ALONE = 1 << 30
@@ -45,4 +47,10 @@ class Strategy:
         return enabled[chosen]
 
     def finish(self, steps: int) -> None:
+        pass
+
+    def learned(self) -> dict[str, int]:
+        return {}
+
+    def recall(self, learned: Mapping[str, int]) -> None:
         pass

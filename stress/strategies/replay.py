@@ -7,6 +7,7 @@ strategy at the tape's end.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from stress.errors import Divergence
@@ -66,3 +67,9 @@ class Strategy:
     def finish(self, steps: int) -> None:
         if self.then is not None:
             self.then.finish(steps)
+
+    def learned(self) -> dict[str, int]:
+        return {}
+
+    def recall(self, learned: Mapping[str, int]) -> None:
+        pass

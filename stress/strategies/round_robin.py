@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stress.rng import words
 
 
@@ -20,4 +22,10 @@ class Strategy:
         return next((slot for slot in enabled if slot > after), enabled[0])
 
     def finish(self, steps: int) -> None:
+        pass
+
+    def learned(self) -> dict[str, int]:
+        return {}
+
+    def recall(self, learned: Mapping[str, int]) -> None:
         pass

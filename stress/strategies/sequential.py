@@ -5,6 +5,8 @@ What a shrunk trace falls back to.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 FOREVER = 1 << 30
 
 
@@ -21,4 +23,10 @@ class Strategy:
         return current if current in enabled else enabled[0]
 
     def finish(self, steps: int) -> None:
+        pass
+
+    def learned(self) -> dict[str, int]:
+        return {}
+
+    def recall(self, learned: Mapping[str, int]) -> None:
         pass
