@@ -189,8 +189,8 @@ class Selfcheck:
     def _count(self, worker: int, order: LeaseOrder, batch: Batch) -> None:
         """Count what a lease has brought; a cell ends with its find, or with its budget."""
         cell, _ = self.plans[worker]
-        cell.executions += batch.executions
-        self.leases[worker].done += batch.executions
+        cell.executions += batch.done
+        self.leases[worker].done += batch.done
         if batch.failures and not cell.found:
             self._find(worker, cell, order, batch.failures[0])
         if batch.last:

@@ -211,7 +211,7 @@ class Store:
                 self._fail(case, failure)
             db.execute(
                 "UPDATE leases SET done = done + ?, state = ? WHERE id = ?",
-                (batch.executions, "done" if batch.last else "open", lease),
+                (batch.done, "done" if batch.last else "open", lease),
             )
             self._add_numbers((case, machine, strategy), batch.numbers)
             for name, counts in batch.counts.items():

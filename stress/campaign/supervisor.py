@@ -184,8 +184,8 @@ class Campaign:
         """Record what a batch has brought; have another worker repeat what is to be repeated."""
         self.store.record(order.lease, batch)
         lease = self.leases[order.lease]
-        lease.done += batch.executions
-        self.executions += batch.executions
+        lease.done += batch.done
+        self.executions += batch.done
         self.steps += int(batch.numbers.get("steps", 0))
         for death in batch.deaths:
             self.store.died(worker, death.pid, (order.number, death.seed), death.exit_status, 0)

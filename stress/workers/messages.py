@@ -141,9 +141,10 @@ class Sites(Message, frozen=True):
 
 
 class Batch(Message, frozen=True):
-    """What a stretch of a lease has brought: so many executions more are accounted for."""
+    """What a stretch of a lease has brought."""
 
-    executions: int
+    done: int
+    """Executions since the last answer: so many seeds more are accounted for."""
     last: bool
     """The lease is carried out."""
     numbers: dict[str, int | float] = {}
@@ -197,7 +198,7 @@ Answer = Ready | Sites | Batch | TwinAnswer | CheckAnswer | WorkerFailed
 def executed(answer: Answer) -> int:
     """Return how many executions an answer tells of."""
     if isinstance(answer, Batch):
-        return answer.executions
+        return answer.done
     return 1 if isinstance(answer, TwinAnswer) else 0
 
 

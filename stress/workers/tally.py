@@ -70,7 +70,7 @@ class Tally:
     def begin(self, now: float) -> None:
         """Begin to count anew at ``now``, in seconds of perf_counter."""
         self.began = now
-        self.executions = 0
+        self.done = 0
         self.measured.begin()
         self.overlaps.clear()
         self.codes: list[int] = []
@@ -88,7 +88,7 @@ class Tally:
         for metric, measure, every in self.each:
             if self.sampled % every == 0:
                 metric.add(measure(execution), self.measured)
-        self.executions += 1
+        self.done += 1
         self.sampled += 1
         self.codes += self.runner.machine.log[::2]
         if recording is not None:
@@ -135,7 +135,7 @@ class Tally:
         for metric, measure in self.stretch:
             metric.add(measure(stretch), self.measured)
         batch = Batch(
-            executions=self.executions,
+            done=self.done,
             last=last,
             numbers=self.measured.numbers,
             counts={name: dict(found) for name, found in self.measured.counts.items()},

@@ -56,7 +56,7 @@ ANSWERS: tuple[Answer, ...] = (
     Ready(),
     Sites(names=["f: load"]),
     Batch(
-        executions=20,
+        done=20,
         last=True,
         numbers={"steps": 400, "busy_s": 0.5},
         counts={"pairs": {"fork / munmap": 2}},
@@ -122,7 +122,7 @@ def test_a_field_of_a_wrong_type_is_refused(order: Order, wrong: object) -> None
     [
         ({"is": "Batches"}, "Invalid value 'Batches'"),
         ({"is": "LeaseOrder"}, "Invalid value 'LeaseOrder'"),
-        ({"executions": "20"}, "Expected `int`, got `str` - at `$.executions`"),
+        ({"done": "20"}, "Expected `int`, got `str` - at `$.done`"),
         ({"failures": [{"signature": "0"}]}, "missing required field `checker`"),
         ({"more": 1}, "unknown field `more`"),
         ({"numbers": {"step": 1}}, "no metric is called step"),

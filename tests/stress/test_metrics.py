@@ -10,9 +10,9 @@ from typing import Any
 
 import trio
 
-from stress.catalogue import ROOT
 from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
+from stress.sources import ROOT
 from stress.workers.messages import Batch
 from stress.workers.metrics import CONFLICTS_EVERY, METRICS, table
 from stress.workers.tally import Tally
@@ -68,7 +68,7 @@ def batches(executions: int, every: int) -> list[Batch]:
 def test_answers_add_up_whenever_they_are_sent() -> None:
     """Two answers in place of one: the same sums, no hash twice, as many executions sampled."""
     (whole,), halves = batches(40, 40), batches(40, 20)
-    assert [20, 20] == [half.executions for half in halves] and [False, True] == [half.last for half in halves]
+    assert [20, 20] == [half.done for half in halves] and [False, True] == [half.last for half in halves]
     assert 40 == whole.numbers["executions"] and whole.numbers["steps"] == sum(h.numbers["steps"] for h in halves)
     for name in ("visits", "conflicts"):
         keys = set().union(*(half.counts[name] for half in halves if name in half.counts))
