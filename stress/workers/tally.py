@@ -19,7 +19,8 @@ from stress.workers.distinct import HASH_BITS, Sketch
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.execution.runner import Outcome, Runner
+    from stress.execution.outcome import Outcome
+    from stress.execution.runner import Runner
     from stress.parallel.recording import Recording
 
 CONFLICTS_EVERY = 32

@@ -26,9 +26,10 @@ import trio
 
 from sim.core.errors import SimError
 from sim.core.machine import SITES
+from stress.case import Case
 from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
-from stress.execution.runner import Case, Runner, open_runner
+from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
@@ -38,8 +39,8 @@ from stress.workers.tally import Tally, twin_digest, twinned
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.machine.protocols import Strategy
     from stress.parallel.gang import Gang
+    from stress.strategies import Strategy
 
 RUNNERS_MAX = 256
 """Cases that a worker keeps open: each holds an arena, a descriptor and a nursery."""
