@@ -24,8 +24,8 @@ from stress.sources import ROOT, is_file, user_component
 
 if TYPE_CHECKING:
     from sim.core.profile import Profile
-    from stress.machine.protocols import Strategy
     from stress.scenario import Scenario
+    from stress.strategies import Strategy
 
 KINDS = ("scenarios", "profiles", "faults", "strategies", "kernels", "checkers")
 DEFAULT_CATALOGUE = "stress.catalogue:CATALOGUE"
@@ -189,11 +189,12 @@ class Catalogue:
 
     def strategy(self, name: str, **options: int) -> Strategy:
         """Return a new strategy; ``options`` are its constructor's. Raises UsageError."""
-        module = importlib.import_module(
-            "stress.strategies." + choose("strategy", name, self.strategies()).replace("-", "_")
-        )
+        from stress.strategies import Strategy
+
+        files = {file.stem.replace("_", "-"): (module, file) for module, file in modules("stress.strategies")}
+        module, file = files[choose("strategy", name, self.strategies())]
         try:
-            made: Strategy = module.Strategy(**options)
+            made: Strategy = only_class(importlib.import_module(module), file, Strategy)(**options)
         except TypeError:
             raise UsageError(f"strategy {name} has no option {' or '.join(sorted(options))}") from None
         return made

@@ -84,16 +84,16 @@ def capture(outcome: Outcome, strategy: str) -> Trace:
 
     ``strategy`` is the name of the strategy that chose.
     """
-    runner = outcome.runner
+    finished = outcome.finished
     return Trace(
-        case=runner.case,
-        seed=outcome.seed,
+        case=finished.case,
+        seed=finished.seed,
         strategy=strategy,
-        steps_max=runner.machine.steps_max,
-        sources=sources_hash(runner.case.kernel),
+        steps_max=finished.machine.steps_max,
+        sources=sources_hash(finished.case.kernel),
         python=platform.python_version(),
         ending=ending_of(outcome),
-        setup=outcome.setup,
+        setup=finished.setup,
         steps=outcome.steps,
         digest=outcome.digest(),
         model_hash=outcome.model_hash(),

@@ -165,7 +165,7 @@ class Distinct(Metric):
 
 def schedule_hash(execution: Execution) -> int:
     """Return the hash of a case and the schedule that it was executed under."""
-    tape = execution.outcome.runner.machine.tape
+    tape = execution.outcome.finished.machine.tape
     digest = hashlib.blake2b(array("q", [execution.case, *tape]).tobytes(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> (64 - HASH_BITS)
 

@@ -53,8 +53,8 @@ from stress.workers.tally import Tally, twin_digest, twinned
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.machine.protocols import Strategy
     from stress.parallel.gang import Gang
+    from stress.strategies import Strategy
 
 RUNNERS_MAX = 256
 """Cases that a worker keeps open: each holds an arena, a descriptor and a nursery."""

@@ -75,7 +75,7 @@ async def test_without_faults_is_clean() -> None:
     trace = await find(BROKEN)
     async with replay(trace, Mode(without_faults=True), TOYS) as replayed:
         assert replayed.outcome.verdict.kind == "clean"
-        assert replayed.outcome.runner.case.faults == ()
+        assert replayed.outcome.finished.case.faults == ()
 
 
 async def test_tolerant_takes_an_edited_schedule() -> None:
