@@ -60,7 +60,10 @@ CLEAN_KERNEL = "none"
 
 @dataclass
 class Cell:
-    """A fault on a profile, and what came of it. ``reason`` says why it is to be silent, if it is."""
+    """A fault on a profile, and what came of it.
+
+    ``reason`` says why the cell is expected silent; it is empty if the fault is to be found.
+    """
 
     fault: str
     profile: str

@@ -94,7 +94,7 @@ class Store:
     # -- opening ---------------------------------------------------------------------------------------------------
 
     def _open(self) -> sqlite3.Connection:
-        """Return the database, which is a campaign's of this format, or empty. Raises UsageError."""
+        """Return the database: a campaign's of this format, or empty. Raises UsageError."""
         path = self.directory / DATABASE
         fresh = not path.exists() or not path.stat().st_size
         try:
@@ -142,7 +142,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it or nothing. Raises StorageError if the disk does not take it."""
+        """One transaction: all or nothing. Raises StorageError if the disk does not take it."""
         try:
             self.db.execute("BEGIN IMMEDIATE")
             try:
@@ -244,7 +244,7 @@ class Store:
             self.db.execute("DELETE FROM hashes WHERE metric = ? AND hash > ?", (name, distinct.largest))
 
     def tear(self, lease: int) -> None:
-        """Close a lease whose worker has died: seeds that were not accounted for are not run again."""
+        """Close a lease whose worker has died: seeds not accounted for are never run again."""
         with self.writing() as db:
             db.execute("UPDATE leases SET state = 'torn' WHERE id = ?", (lease,))
 
@@ -268,7 +268,7 @@ class Store:
         self.db.execute("INSERT INTO failure_cases VALUES (?, ?, ?)" + ADD_COUNT, found)
 
     def died(self, worker: int, pid: int, held: tuple[int, int] | None, exit_status: int, unrecorded: int) -> None:
-        """Record that a worker died; ``held`` is the case and the seed that it was running, if any."""
+        """Record that a worker died; ``held`` is the (case, seed) that it was running, if any."""
         case, seed = held or (None, None)
         row = {"worker": worker, "pid": pid, "case_id": case, "seed": seed, "exit_status": exit_status}
         with self.writing():
@@ -367,7 +367,7 @@ class Store:
         return found
 
     def unrecorded(self) -> int:
-        """Return the seeds of torn leases that are not accounted for: perhaps run, never run again."""
+        """Return how many seeds of torn leases are not accounted for: they may have been run."""
         return int(self.db.execute("SELECT TOTAL(count - done) FROM leases WHERE state = 'torn'").fetchone()[0])
 
     def sessions(self) -> tuple[int, float]:

@@ -20,7 +20,7 @@ Totals = Mapping[str, Mapping[str, float]]
 
 
 def summary(store: Store, sites: list[str]) -> dict[str, Any]:
-    """Return the summary as plain data; ``sites`` are the names of all sites that the workers know."""
+    """Return the summary as plain data; ``sites`` are the names of all sites that workers know."""
     settings, totals, reached = store.settings(), store.totals(), set(store.counts("visits"))
     sessions, elapsed = store.sessions()
     return {

@@ -81,7 +81,7 @@ class Lease:
     done: int = 0
 
     def close(self, torn: bool = False) -> None:
-        """Give the lease back. Of a torn one, whose worker has died, no seed is handed out again."""
+        """Give the lease back. Of a torn one, whose worker died, no seed is handed out again."""
         self.plan.close(self, torn)
 
     def order(

@@ -38,8 +38,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class LeaseOrder(Message, frozen=True):
-    """Execute seeds of a case from ``first`` on, until ``count`` are done or ``slice_s`` seconds are
-    over.
+    """Execute seeds of a case from ``first`` on, until ``count`` are done or ``slice_s`` seconds
+    have passed.
     """
 
     lease: int

@@ -112,7 +112,7 @@ class Number(Metric):
     shown: tuple[str, ...] = (CAMPAIGN,)
 
     def merged(self, numbers: Iterable[float]) -> float:
-        """Return the one number that ``numbers`` are together, 0 of none."""
+        """Return what ``numbers`` merge to; 0 if there are none."""
         return self.kind(max(numbers, default=0) if self.merge == MAX else sum(numbers))
 
     def add(self, found: Any, to: Measured) -> None:

@@ -33,10 +33,10 @@ def twinned(seed: int, case: int, every: int) -> bool:
     """Return whether an execution is one of the share, 1 / ``every``, that is run twice; 0 is none.
 
     Whether it is depends on its case and its seed alone, so that a campaign can be repeated. Taking
-    every ``every``-th seed would do that too. But leases are powers of two long, and all cases count
-    their seeds from the same base: the first execution of each lease would be chosen again and
-    again. Multiplied by 2**64 / phi, successive numbers are spread evenly over the range, and an
-    execution is chosen if the upper bits of its product are below the share.
+    every ``every``-th seed would do that too. But leases are powers of two long, and all cases
+    count their seeds from the same base: the first execution of each lease would be chosen again
+    and again. Multiplied by 2**64 / phi, successive numbers are spread evenly over the range, and
+    an execution is chosen if the upper bits of its product are below the share.
     """
     spread = ((seed + case) * _GOLDEN & _MASK) >> (64 - _SHARE_BITS)
     return every > 0 and spread < (1 << _SHARE_BITS) // every
@@ -83,7 +83,7 @@ class Tally:
         """
 
     def add(self, outcome: Outcome, seed: int, recording: Recording | None = None) -> None:
-        """Count an execution; ``recording`` is the parallel machine's, of which it is the replay."""
+        """Count an execution; ``recording`` is the parallel run that it replays, if it does."""
         execution = Execution(outcome, self.order.number, recording)
         for metric, measure, every in self.each:
             if self.sampled % every == 0:
@@ -130,7 +130,7 @@ class Tally:
             )
 
     def batch(self, now: float, last: bool) -> Batch:
-        """Return the answer, and begin to count anew; ``last`` says that the lease is carried out."""
+        """Return the answer and begin anew; ``last`` says that the lease is carried out."""
         stretch = Stretch(now - self.began, self.codes, self.overlaps)
         for metric, measure in self.stretch:
             metric.add(measure(stretch), self.measured)
