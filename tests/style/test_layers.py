@@ -158,20 +158,28 @@ def test_packages_of_machinery_are_small() -> None:
     found(problems)
 
 
-def names_in(text: str) -> set[str]:
-    """Return the last words of the names in double back quotes and of references to modules."""
-    names = re.findall(r"``([\w./]+)``", plain(text))
+def words(text: str) -> set[str]:
+    """Return the last words of the names in double back quotes."""
+    names = re.findall(r"``([\w./]+)``", text)
     return {re.split(r"[./]", name.removesuffix(".py").rstrip("/"))[-1] for name in names}
 
 
-def listed(text: str) -> set[str]:
-    """Return the names that the items of a list begin with: ``- ``name``, ``other``: what``."""
-    return {name for head in re.findall(r"^- (.*?):\s", plain(text), re.MULTILINE) for name in names_in(head)}
-
-
 def plain(text: str) -> str:
-    """Return the text with references to modules as names in double back quotes."""
-    return re.sub(r":mod:`~?([\w.]+)`", r"``\1``", text)
+    """Return the text with references, and the first column of a table, as names in double back
+    quotes.
+    """
+    text = re.sub(r":mod:`~?([\w.]+)`", r"``\1``", text)
+    return re.sub(r"^ *([\w/]+(?:\.py)?)  +(?=\S)", r"- ``\1``: ", text, flags=re.MULTILINE)
+
+
+def names_in(text: str) -> set[str]:
+    """Return the files that the docstring of a package names."""
+    return words(plain(text))
+
+
+def listed(text: str) -> set[str]:
+    """Return the files that it lists: ``- ``name``, ``other``: what``, or ``name    what``."""
+    return {name for head in re.findall(r"^- (.*?):\s", plain(text), re.MULTILINE) for name in words(head)}
 
 
 def test_packages_name_their_files() -> None:
@@ -194,6 +202,7 @@ def test_names_in_docstrings_of_packages_are_read_as_they_are_written() -> None:
     text = "What.\n\n- ``arena``, ``step.py``: this;\n- :mod:`~stress.parallel.machine`: that, and ``linux/``\n"
     assert {"arena", "step", "machine", "linux"} == names_in(text)
     assert {"arena", "step", "machine"} == listed(text)
+    assert {"leases", "cli"} == listed("What.\n\nleases  which case\n    cli/      words in, exit status out\n")
 
 
 @pytest.mark.parametrize("package", LAYERS)
