@@ -12,7 +12,7 @@ import pytest
 from tests.style.source import ROOT, arrows, found, imports, name_of, sources, tree
 
 LAYERS: dict[str, tuple[str, ...]] = {
-    "sim": ("core", "mm", "hardware", "checks", "arch", "versions", "task", "setup", "kernel", "compose"),
+    "sim": ("core", "hardware", "mm", "arch", "checks", "task", "setup", "versions", "kernel", "compose"),
     "stress": (
         "rng", "errors", "files", "case", "fault", "scenario", "sources",
         "programs", "strategies", "catalogue", "machine", "execution", "trace", "parallel", "conform",
