@@ -28,6 +28,7 @@ PEEKS = {
     ("sim/mm/pgtable.py", "_claim", "pte"): "the table is the taker's: nobody else can reach its entries",
     ("sim/mm/mmap.py", "_fill", "vma_anon_prepared"): "the VMA is the taker's: nobody else can reach it",
     ("sim/mm/swap.py", "_release", "page_lru"): "the refcount is 0: nobody else has the folio",
+    ("sim/mm/vmscan.py", "first_anon_folio", "page_lru"): "the lruvec lock is held, under which PG_lru changes",
     (
         "sim/hardware/tlb.py",
         "_hit",
@@ -113,9 +114,10 @@ def test_the_model_asks_for_no_fault_and_no_architecture() -> None:
 @cache
 def shared_columns() -> frozenset[str]:
     """Return the columns that any composed kernel declares as shared."""
+    from sim.compose import compose
     from sim.core.arena import SHARED
     from sim.core.profile import SMALL, World
-    from sim.kernel import VERSIONS, compose
+    from sim.versions import VERSIONS
     from stress.catalogue import CATALOGUE
 
     names = set()
