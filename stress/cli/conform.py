@@ -9,6 +9,7 @@ import platform
 import signal
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ from stress.cli.output import put, put_json
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED
 
 if TYPE_CHECKING:
-    from stress.conform.session import Outcome
-    from stress.conform.worker import Setting
+    from stress.conform.model.spec import ModelSpec
+    from stress.conform.race_session import Races
+    from stress.conform.session import SessionResult
+    from stress.programs.program import Program
 
 EXECUTIONS, SEED, LINE_SECONDS = 1000, 1, 10.0
 
@@ -75,25 +78,25 @@ def run(args: argparse.Namespace) -> int:
 def chosen(args: argparse.Namespace) -> int:
     """Run what is asked for: one program, races, or programs from seeds."""
     from stress.catalogue import choose, spec_of
-    from stress.conform.session import Plan, exit_status, machine_profile, nearest_kernel, save, summary
+    from stress.conform.model.spec import ModelSpec, machine_profile, nearest_kernel
+    from stress.conform.session import Request, exit_status, save, summary
     from stress.conform.session import run as compare
-    from stress.conform.worker import Setting
 
     known = args.catalogue
     kernel = args.kernel or nearest_kernel(platform.release(), list(known.kernels()))
     faults = tuple(choose("fault", name, known.faults()) for name in args.fault or ())
-    setting = Setting(machine_profile(), kernel, faults)
+    model = ModelSpec(machine_profile(), kernel, faults)
     if args.program:
-        return run_program(args, setting)
+        return run_program(args, model)
     if args.racing:
-        return run_races(args, setting)
-    plan = Plan(
-        setting, args.executions, args.seed, args.workers or cores(), args.configure_mthp, args.dir, spec_of(known)
+        return run_races(args, model)
+    request = Request(
+        model, args.executions, args.seed, args.workers or cores(), args.configure_mthp, args.dir, spec_of(known)
     )
-    outcome = compare(plan, Teller())
-    save(outcome)
-    put_json(summary(outcome)) if args.json else put(text(summary(outcome)))
-    return exit_status(outcome)
+    result = compare(request, Teller())
+    save(result)
+    put_json(summary(result)) if args.json else put(text(summary(result)))
+    return exit_status(result)
 
 
 class Teller:
@@ -102,32 +105,30 @@ class Teller:
     def __init__(self) -> None:
         self.next = time.monotonic() + LINE_SECONDS
 
-    def __call__(self, outcome: Outcome) -> None:
+    def __call__(self, result: SessionResult) -> None:
         if time.monotonic() < self.next:
             return
         self.next = time.monotonic() + LINE_SECONDS
-        done, tally = outcome.result.executions, outcome.result.tally
-        line = f"executions={done}/{outcome.plan.executions} pages={tally.pages} retried={tally.retried} differences={len(outcome.signatures)}"
-        print(line, file=sys.stderr, flush=True)
+        done, counts = result.batches.executions, result.batches.counts
+        line = f"executions={done}/{result.request.executions} pages={counts.pages} retried={counts.retried}"
+        print(line, f"differences={len(result.signatures)}", file=sys.stderr, flush=True)
 
 
-def run_races(args: argparse.Namespace, setting: Setting) -> int:
+def run_races(args: argparse.Namespace, model: ModelSpec) -> int:
     """Race, and print what came of it."""
-    from stress.conform import race_session as races
+    from stress.conform.race_session import run as race
+    from stress.conform.race_session import summary
 
-    def tell(so_far: races.Races) -> None:
-        print(
-            f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive} unexplained={len(so_far.unexplained)}",
-            file=sys.stderr,
-            flush=True,
-        )
+    def tell(so_far: Races) -> None:
+        line = f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive}"
+        print(line, f"unexplained={len(so_far.unexplained)}", file=sys.stderr, flush=True)
 
-    outcome = races.run(setting, args.catalogue, args.racing, args.seed, args.dir, tell, args.configure_mthp)
-    return tell_races(args, races.summary(outcome))
+    races = race(model, args.catalogue, args.racing, args.seed, args.dir, tell, args.configure_mthp)
+    return put_races(args, summary(races))
 
 
-def tell_races(args: argparse.Namespace, data: dict[str, Any]) -> int:
-    """Print what came of races; return the status."""
+def put_races(args: argparse.Namespace, data: dict[str, Any]) -> int:
+    """Print what came of races; return the exit status."""
     put_json(data) if args.json else put(races_text(data))
     return int(data["exit_status"])
 
@@ -135,65 +136,83 @@ def tell_races(args: argparse.Namespace, data: dict[str, Any]) -> int:
 def races_text(data: dict[str, Any]) -> str:
     """Return the summary of a racing run for people."""
     out = [
-        f"{data['rounds']} rounds of {data['programs']} programs in {data['elapsed_s']:.1f} s: {data['exhausted_programs']} programs searched to the end"
-        f" ({data['conclusive_rounds']} rounds conclusive); model {data['kernel']} on {data['profile']}, running {data['running']}",
+        f"{data['rounds']} rounds of {data['programs']} programs in {data['elapsed_s']:.1f} s:"
+        f" {data['exhausted_programs']} programs searched to the end ({data['conclusive_rounds']} rounds conclusive);"
+        f" {compared(data)}",
         f"ends: {data['model_ends']} of the model's exhausted programs, {data['kernel_ends']} seen",
-        f"given up: {data['given_up']}" + "".join(f", {rule}: {count}" for rule, count in data["excluded"].items()),
+        f"given up: {data['given_up']}{by_rule(data)}",
     ]
     for found in data["unexplained"]:
-        out += [
-            "",
-            f"UNEXPLAINED: {found['why']}; {found['program']}{'' if found['smallest'] else ', perhaps not the smallest'}",
-            found["listing"],
-        ]
+        smallest = "" if found["smallest"] else ", perhaps not the smallest"
+        out += ["", f"UNEXPLAINED: {found['why']}; {found['program']}{smallest}", found["listing"]]
     return "\n".join(out)
 
 
-def run_program(args: argparse.Namespace, setting: Setting) -> int:
-    """Run one program that was kept; or race it, if it is one of racing mode."""
-    from contextlib import ExitStack
-
-    from stress.conform import race_session as races
-    from stress.conform.comparison import Rig
-    from stress.conform.linux.folio_sizes import SHMEM_ENABLED, Configured, effective
-    from stress.conform.listing import listing
-    from stress.conform.worker import composer
-    from stress.errors import UsageError
+def run_program(args: argparse.Namespace, model: ModelSpec) -> int:
+    """Run one program that was kept; or race it, if it is a racing program."""
+    from stress.conform.race_session import ROUNDS_EACH, summary
+    from stress.conform.race_session import run_program as race
     from stress.programs.program import load
 
     program = load(args.program)
-    with ExitStack() as stack:
-        if args.configure_mthp:
-            stack.enter_context(Configured()).set(program.orders, program.shmem_orders)
-        elif (program.orders and program.orders != effective()) or not set(program.shmem_orders) <= set(
-            effective(SHMEM_ENABLED)
-        ):
-            raise UsageError(f"{args.program}: wants folio sizes on that are off now; add --configure-mthp, as root")
+    with folio_sizes(args, program):
         if program.race:
-            outcome = races.run_program(setting, args.catalogue, program, args.racing or races.ROUNDS_EACH, args.dir)
-            return tell_races(args, races.summary(outcome))
-        rig = stack.enter_context(Rig(*composer(args.catalogue, setting), blind=bool(setting.faults)))
+            races = race(model, args.catalogue, program, args.racing or ROUNDS_EACH, args.dir)
+            return put_races(args, summary(races))
+        return check_program(args, model, program)
+
+
+def folio_sizes(args: argparse.Namespace, program: Program) -> AbstractContextManager[object]:
+    """Return a block in which the sizes that a program wants are on. Raises UsageError if they are off
+    and are not to be configured.
+    """
+    from stress.conform.linux.folio_sizes import SHMEM_ENABLED, ConfiguredSizes, effective
+    from stress.errors import UsageError
+
+    if args.configure_mthp:
+        sizes = ConfiguredSizes()
+        sizes.set(program.orders, program.shmem_orders)
+        return sizes
+    anon, shmem = program.orders and program.orders != effective(), set(program.shmem_orders)
+    if anon or not shmem <= set(effective(SHMEM_ENABLED)):
+        raise UsageError(f"{args.program}: wants folio sizes on that are off now; add --configure-mthp, as root")
+    return nullcontext()
+
+
+def check_program(args: argparse.Namespace, model: ModelSpec, program: Program) -> int:
+    """Run one program on both sides and print it, with what differs; return the exit status."""
+    from stress.conform.comparison import Rig
+    from stress.conform.listing import listing
+    from stress.conform.model.spec import composer
+
+    with Rig(*composer(args.catalogue, model), blind=bool(model.faults)) as rig:
         found = rig.check(program)
     shown = listing(program, found)
     differences = [str(difference) for difference in found.differences] if found else []
-    put_json({"listing": shown, "differences": differences, "kernel": setting.kernel}) if args.json else put(shown)
-    return VIOLATED if found else INCONCLUSIVE if rig.tally.given_up else CLEAN
+    put_json({"listing": shown, "differences": differences, "kernel": model.kernel}) if args.json else put(shown)
+    return VIOLATED if found else INCONCLUSIVE if rig.counts.given_up else CLEAN
 
 
 def text(data: dict[str, Any]) -> str:
     """Return the summary for people."""
     out = [
-        f"{data['executions']} programs, {data['operations']} operations, {data['pages']} pages compared in {data['elapsed_s']:.1f} s"
-        f" ({data['executions_per_s']:.0f} programs/s): model {data['kernel']} on {data['profile']}, running {data['running']}",
+        f"{data['executions']} programs, {data['operations']} operations, {data['pages']} pages compared"
+        f" in {data['elapsed_s']:.1f} s ({data['executions_per_s']:.0f} programs/s): {compared(data)}",
         "folio sizes (kB): " + ", ".join(f"{sizes}: {count}" for sizes, count in data["sizes_kb"].items()),
-        f"run again: {data['retried']}, given up: {data['given_up']}"
-        + "".join(f", {rule}: {count}" for rule, count in data["excluded"].items()),
+        f"run again: {data['retried']}, given up: {data['given_up']}{by_rule(data)}",
     ]
     for found in data["differences"]:
-        out += [
-            "",
-            f"DIFFERENCE: {found['signature']} ({found['count']} programs, again {found['reproduced']}"
-            f"{'' if found['smallest'] else ', perhaps not the smallest'}); {found['program']}",
-            found["listing"],
-        ]
+        again = f"{found['count']} programs, again {found['reproduced']}"
+        smallest = "" if found["smallest"] else ", perhaps not the smallest"
+        out += ["", f"DIFFERENCE: {found['signature']} ({again}{smallest}); {found['program']}", found["listing"]]
     return "\n".join(out)
+
+
+def compared(data: dict[str, Any]) -> str:
+    """Return which model was compared with which kernel."""
+    return f"model {data['kernel']} on {data['profile']}, running {data['running']}"
+
+
+def by_rule(data: dict[str, Any]) -> str:
+    """Return how many runs were set aside, by rule."""
+    return "".join(f", {rule}: {count}" for rule, count in data["excluded"].items())
