@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.core.profile import SMALL
-from stress.catalogue import DEFAULT_CATALOGUE, DEFAULT_KERNEL
+from stress.case import DEFAULT_KERNEL
+from stress.catalogue import DEFAULT_CATALOGUE
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED, StorageError
-from stress.trace.file import write_atomically
+from stress.files import write_atomically
 from stress.workers.fleet import Fleet, Order, WorkerProcess, foremost
 from stress.workers.leases import SEED_BITS, Lease, Plan, Settings, rows_of
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from stress.errors import StorageError, UsageError
-from stress.trace.file import write_atomically
+from stress.files import write_atomically
 from stress.workers.distinct import SKETCH_MAX, Sketch
 
 APPLICATION_ID = 0x5A415053

@@ -161,7 +161,8 @@ def renamed(given: dict[str, Any]) -> dict[str, Any]:
 
 def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
     """Return settings of which every name exists. Raises UsageError."""
-    from stress.catalogue import choose, is_file, once
+    from stress.catalogue import choose, once
+    from stress.sources import is_file
     from stress.workers.leases import PORTFOLIO, Settings
 
     values: dict[str, Any] = {

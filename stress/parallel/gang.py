@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import SITE_SHIFT
 from sim.core.machine import Violation, site, site_info
-from stress.catalogue import ROOT
 from stress.errors import FAILED, SKIPPED, UsageError, ZapstressError
 from stress.parallel.board import (
     ABORT,
@@ -44,6 +43,7 @@ from stress.parallel.deadlock import explain_board
 from stress.parallel.recording import OVER, Recording
 from stress.parallel.settings import USUAL, Settings
 from stress.parallel.watch import LEAVE_SECONDS_MAX, Watch
+from stress.sources import ROOT
 
 if TYPE_CHECKING:
     from stress.execution.runner import Runner

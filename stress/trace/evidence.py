@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Divergence
-from stress.trace.file import Trace, capture, encode
+from stress.trace.file import encode
+from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, compare, replay
 from stress.trace.report import headline, page
 

@@ -12,19 +12,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stress.case import Case
-from stress.catalogue import CATALOGUE, DEFAULT_KERNEL, Catalogue, is_file, sources_hash
+from stress.case import DEFAULT_KERNEL, Case
+from stress.catalogue import CATALOGUE, Catalogue
 from stress.errors import Divergence, UsageError
 from stress.execution.outcome import CHECK_BYTES, Outcome
 from stress.execution.runner import Runner, open_runner
 from stress.execution.signature import signature_of
 from stress.execution.steps import step_at
 from stress.machine.chance import TapeData
+from stress.sources import is_file, sources_hash
 from stress.strategies.replay import Strategy as Replay
 
 if TYPE_CHECKING:
     from stress.machine.protocols import Strategy
-    from stress.trace.file import Trace
+    from stress.trace.record import Trace
 
 
 @dataclass(frozen=True)

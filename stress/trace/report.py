@@ -17,7 +17,7 @@ from stress.machine.lockstep import TLB_SHIFT
 
 if TYPE_CHECKING:
     from sim.core.machine import Violation
-    from stress.trace.file import Trace
+    from stress.trace.record import Trace
     from stress.trace.replay import Replayed
 
 TAIL_STEPS_MAX = 24

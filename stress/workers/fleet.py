@@ -18,8 +18,9 @@ from typing import Any, Protocol
 
 import trio
 
-from stress.catalogue import DEFAULT_CATALOGUE, ROOT
+from stress.catalogue import DEFAULT_CATALOGUE
 from stress.errors import FAILED, ZapstressError
+from stress.sources import ROOT
 from stress.workers.flight_recorder import STARTED, Pulse
 
 DEATHS_MAX = 64

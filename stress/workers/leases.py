@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.profile import REAL, SMALL
 from stress.campaign.store import CaseRow
-from stress.catalogue import DEFAULT_KERNEL
+from stress.case import DEFAULT_KERNEL
 from stress.errors import UsageError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from stress.campaign.store import TOGETHER
 from stress.execution.outcome import site_checksums
 from stress.execution.signature import signature_of
 from stress.trace.evidence import evidence
-from stress.trace.file import Trace, capture
+from stress.trace.record import Trace, capture
 from stress.workers.distinct import HASH_BITS, Sketch
 
 if TYPE_CHECKING:

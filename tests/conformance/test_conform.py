@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from stress.catalogue import ROOT
 from stress.cli.main import main
 from stress.conform.draw import from_seed
 from stress.conform.findings import finding
@@ -24,6 +23,7 @@ from stress.conform.linux.folio_sizes import Sizes, effective
 from stress.conform.listing import listing
 from stress.conform.model.spec import nearest_kernel
 from stress.errors import CLEAN, INTERRUPTED, SKIPPED, USAGE, VIOLATED
+from stress.sources import ROOT
 from tests.conformance.alterations import ALTERATIONS
 from tests.conformance.machine import first_difference, needs_the_kernel, rig
 

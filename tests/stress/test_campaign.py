@@ -21,9 +21,9 @@ from stress.campaign import store as store_module
 from stress.campaign.progress import metrics
 from stress.campaign.store import DATABASE, Store
 from stress.campaign.supervisor import Budget, Campaign, run_campaign
-from stress.catalogue import ROOT
 from stress.errors import StorageError
 from stress.machine.chance import RandomData
+from stress.sources import ROOT
 from stress.workers import fleet as fleet_module
 from stress.workers.fleet import FleetError, WorkerError
 from stress.workers.leases import SEED_BITS

@@ -22,7 +22,8 @@ from stress.execution.runner import open_runner
 from stress.execution.signature import signature_of
 from stress.machine.chance import RandomData
 from stress.trace import replay as replay_module
-from stress.trace.file import Trace, capture, decode, save
+from stress.trace.file import decode, save
+from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, case_of, compare, first_difference, replay
 from stress.trace.report import page
 from tests.toy import TOYS

@@ -12,7 +12,7 @@ from stress.execution.runner import open_runner
 from stress.execution.steps import Step, entry_words, steps
 from stress.machine.chance import TapeData
 from stress.strategies.replay import Strategy as Replay
-from stress.trace.file import Trace, capture
+from stress.trace.record import Trace, capture
 from stress.trace.replay import replay
 from stress.trace.report import (
     PAGE_COLUMNS,
