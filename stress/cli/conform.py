@@ -13,8 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stress.cli.campaign import RESULTS, cores, directory, seed
-from stress.cli.options import positive
+from stress.cli.options import KERNEL, cores, directory_option, names_option, positive, seed, workers_option
 from stress.cli.output import put, put_json
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED
 
@@ -24,7 +23,11 @@ if TYPE_CHECKING:
     from stress.conform.session import SessionResult
     from stress.programs.program import Program
 
-EXECUTIONS, SEED, LINE_SECONDS = 1000, 1, 10.0
+EXECUTIONS, SEED = 1000, 1
+"""Of a run that is given none."""
+
+LINE_SECONDS = 10.0
+"""From one line on standard error to the next."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,38 +35,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--executions", type=positive, default=EXECUTIONS, metavar="N", help="programs to run (default: %(default)s)")
     add("--seed", type=seed, default=SEED, metavar="N", help="of the first program (default: %(default)s)")
-    add("--kernel", metavar="VERSION|FILE.py:CLASS", help="default: the model's nearest to the running kernel")
-    add(
+    add("--kernel", metavar=KERNEL, help="default: the model's nearest to the running kernel")
+    names_option(
+        parser,
         "--fault",
-        nargs="+",
-        action="extend",
-        metavar="ID",
-        help="plant faults in the model, whose checkers are then not heard: a difference is to be found",
+        "ID",
+        "plant faults in the model, whose checkers are then not heard: a difference is to be found",
     )
-    add(
-        "--configure-mthp",
-        action="store_true",
-        help="as root: switch each size of large folios on in turn (--racing: one), and put everything back",
-    )
-    add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
-    add(
-        "--dir",
-        type=directory,
-        default=Path(RESULTS, "conform"),
-        metavar="DIR",
-        help="where programs that differ are kept (default: %(default)s)",
-    )
-    add(
+    workers_option(parser)
+    directory_option(parser, "conform", "where programs that differ are kept")
+    mode_options(parser)
+
+
+def mode_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what is run in place of programs from seeds, and whether folio sizes are set."""
+    parser.add_argument(
         "--racing",
         type=positive,
         metavar="ROUNDS",
         help="race real threads this often (or --program, if it is a race); each end must be one of the model's",
     )
-    add("--program", type=Path, metavar="FILE", help="run this program alone, and print it")
+    parser.add_argument("--program", type=Path, metavar="FILE", help="run this program alone, and print it")
+    parser.add_argument(
+        "--configure-mthp",
+        action="store_true",
+        help="as root: switch each size of large folios on in turn (--racing: one), and put everything back",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare, and print what was compared; SIGTERM ends it in good order, as SIGINT does."""
+    """Compare, and print what was compared; SIGTERM ends the run as SIGINT does, with a summary."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -93,14 +94,14 @@ def chosen(args: argparse.Namespace) -> int:
     request = Request(
         model, args.executions, args.seed, args.workers or cores(), args.configure_mthp, args.dir, spec_of(known)
     )
-    result = compare(request, Teller())
+    result = compare(request, ProgressLine())
     save(result)
     put_json(summary(result)) if args.json else put(text(summary(result)))
     return exit_status(result)
 
 
-class Teller:
-    """Tells every ten seconds how far it is."""
+class ProgressLine:
+    """Prints every LINE_SECONDS how far the run is."""
 
     def __init__(self) -> None:
         self.next = time.monotonic() + LINE_SECONDS

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import importlib.metadata
 import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Divergence
+from stress.sources import version
 from stress.trace.file import encode
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, compare, replay
@@ -60,11 +60,3 @@ def environment(trace: Trace) -> dict[str, Any]:
         "strategy": trace.strategy,
         "seed": trace.seed,
     }
-
-
-def version() -> str:
-    """Return the installed version, or ``source`` where it runs from a tree that is not installed."""
-    try:
-        return importlib.metadata.version("zapstress")
-    except importlib.metadata.PackageNotFoundError:
-        return "source"

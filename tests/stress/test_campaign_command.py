@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from stress.campaign.store import DATABASE
-from stress.cli.campaign import RESULTS, duration, new_directory, seed
+from stress.cli.campaign import new_directory
 from stress.cli.main import main
+from stress.cli.options import RESULTS, duration, seed
 from stress.workers.leases import SEED_MAX
 from tests.stress.campaign_toys import TOYS
 
