@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 Clock = Callable[[], float]
 """Returns a time in seconds."""
 
+Sleep = Callable[[float], Awaitable[None]]
+"""Lets other tasks run for so many seconds."""
+
 STRATEGIES = ("random", "pct")
 SAMPLE_EXECUTIONS = 20
 """Executions of a case from which its mean number of steps is taken."""
@@ -49,12 +52,7 @@ WARM_SECONDS = 1.5
 """How long a campaign runs before it is measured."""
 
 
-async def ring(
-    tasks: int,
-    seconds: float,
-    clock: Clock = perf_counter,
-    sleep: Callable[[float], Awaitable[None]] = trio.sleep,
-) -> float:
+async def ring(tasks: int, seconds: float, clock: Clock = perf_counter, sleep: Sleep = trio.sleep) -> float:
     """Return the hand-overs per second of a bare ring of trio tasks, measured while ``sleep`` lasts."""
     ring_of: list[Task] = []
     over = False
@@ -162,7 +160,9 @@ def unaudited_rate(
     return repeat(lambda seed: runner.step(chooser, seed, RandomData(seed)), seconds, clock)
 
 
-async def measure(case: Case, seconds: float, catalogue: Catalogue, clock: Clock = perf_counter) -> dict[str, Any]:
+async def measure(
+    case: Case, seconds: float, catalogue: Catalogue, clock: Clock = perf_counter, sleep: Sleep = trio.sleep
+) -> dict[str, Any]:
     """Return the rates of one case under each strategy.
 
     The ring and the strategies are measured in turn, so that all see the machine in the same state.
@@ -172,7 +172,7 @@ async def measure(case: Case, seconds: float, catalogue: Catalogue, clock: Clock
         rings, found = [], {name: [rate(runner, name, seconds / 4, catalogue, clock)] for name in STRATEGIES}
         bare: dict[str, list[float]] = {name: [] for name in STRATEGIES}
         for _ in range(ROUNDS):
-            rings.append(await ring(actors, seconds, clock))
+            rings.append(await ring(actors, seconds, clock, sleep))
             for name, rates in found.items():
                 rates.append(rate(runner, name, seconds, catalogue, clock))
                 bare[name].append(unaudited_rate(runner, name, seconds, catalogue, clock)[1])
