@@ -20,7 +20,7 @@ from stress.conform.linux.run import LinuxRun
 from stress.conform.model.run import ModelRun, ModelWorld
 from stress.conform.model.spec import Compose
 from stress.conform.observation import Difference, Observation
-from stress.programs.operations import Load, Map, Operation
+from stress.programs.operations import LoadWord, Map, Operation
 from stress.programs.program import Program
 from stress.programs.space import THREADS_MAX, File
 
@@ -110,7 +110,7 @@ class Rig:
     @cached_property
     def large_file_folios(self) -> bool:
         """Whether the file system makes large folios as large pieces are written."""
-        operations = (Map(0, 0, 16, 0, 1, 0), Load(0, 0))
+        operations = (Map(0, 0, 16, 0, 1, 0), LoadWord(0, 0))
         linux = LinuxRun(self.agents, self.frames, Program(0, 0, 16, (), (File(False, 16, 4),), operations))
         try:
             for number, operation in enumerate(operations):
