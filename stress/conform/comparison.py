@@ -72,7 +72,8 @@ class Found:
 class Rig:
     """Both sides, ready to run programs: agents, and model worlds. A context manager.
 
-    This process and its agents stay on one CPU. ``blind``: what the model's checkers say is ignored.
+    This process and its agents stay on one CPU. ``blind``: what the model's checkers say is
+    ignored.
     """
 
     def __init__(self, profile: Profile, compose: Compose, cpu: int | None = None, blind: bool = False) -> None:
@@ -120,8 +121,8 @@ class Rig:
             linux.close()
 
     def fit(self, program: Program) -> Program:
-        """Return the program as this file system can run it: with small folios in regular files if it
-        makes no large ones.
+        """Return the program as this file system can run it: with small folios in regular files if
+        it makes no large ones.
         """
         if self.large_file_folios or not any(file.order and not file.memfd for file in program.files):
             return program

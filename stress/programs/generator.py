@@ -17,8 +17,8 @@ Weights = dict[str, int]
 
 
 def draw_weights(choose: Choose, names: Iterable[str] = tuple(OPERATIONS)) -> Weights:
-    """Draw the weights of the operations ``names`` for one program: each has its own weight, or twice
-    that.
+    """Draw the weights of the operations ``names`` for one program: each has its own weight, or
+    twice that.
     """
     return {name: OPERATIONS[name].weight * (1 + choose(2)) for name in names}
 

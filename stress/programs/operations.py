@@ -1,9 +1,10 @@
-"""The operations of programs, one class each: when it is allowed, what it does, how it is drawn, and
-its C.
+"""The operations of programs, one class each: when it is allowed, what it does, how it is drawn,
+and its C.
 
-A new operation is one more class here. The generator, the storm, the runners, the shrinker, the file
-format and the listing take it from :data:`OPERATIONS`. The fields of the class, all integers, are
-the arguments; the first is the thread that runs the operation. Pages are numbered as in the model.
+A new operation is one more class here. The generator, the storm, the runners, the shrinker, the
+file format and the listing take it from :data:`OPERATIONS`. The fields of the class, all integers,
+are the arguments; the first is the thread that runs the operation. Pages are numbered as in the
+model.
 
 Both sides skip an operation that is not allowed in its state: its thread may be missing, because
 shrinking has taken away the operation that made it. The result of a system call is 0 or a negative

@@ -27,8 +27,8 @@ class Program:
     """Operations, and the world that they begin in.
 
     The window is ``pages`` pages from page ``first`` on, counted from the beginning of a page
-    table. ``orders`` are the folio orders, besides 0, that anonymous memory may use. ``seed`` is the
-    seed that the program was drawn from; nothing depends on it.
+    table. ``orders`` are the folio orders, besides 0, that anonymous memory may use. ``seed`` is
+    the seed that the program was drawn from; nothing depends on it.
     """
 
     seed: int
@@ -38,8 +38,8 @@ class Program:
     files: tuple[File, ...]
     operations: tuple[Operation, ...]
     race: tuple[Operation, ...] = ()
-    """Operations that the threads then make at once, each thread its own in this order; empty but in
-    racing mode.
+    """Operations that the threads then make at once, each thread its own in this order; empty but
+    in racing mode.
     """
 
     @property
@@ -80,7 +80,9 @@ def load(path: Path) -> Program:
 
 
 def loads(text: str) -> Program:
-    """Return the program that :meth:`Program.dumps` gave. Raises UsageError if ``text`` is not one."""
+    """Return the program that :meth:`Program.dumps` gave. Raises UsageError if ``text`` is not
+    one.
+    """
     try:
         data = json.loads(text)
         if data["conform"] != VERSION:
@@ -133,8 +135,8 @@ def array(value: Any) -> list[Any]:
 
 
 def misfits(program: Program) -> Iterator[str]:
-    """Yield, in words, what no runner can run: worlds and arguments out of bounds, and races of other
-    than RACERS threads.
+    """Yield, in words, what no runner can run: worlds and arguments out of bounds, and races of
+    other than RACERS threads.
     """
     if not (0 <= program.first < TABLE and 1 <= program.pages <= PAGES_MAX):
         yield f"a window of {program.pages} pages from page {program.first} on"
@@ -153,8 +155,8 @@ def misfits(program: Program) -> Iterator[str]:
 
 
 def file_fits(file: File) -> bool:
-    """Return whether a file is made of whole folios. Those of shared memory must be small enough to be
-    mapped by PTEs, and are never written out.
+    """Return whether a file is made of whole folios. Those of shared memory must be small enough to
+    be mapped by PTEs, and are never written out.
     """
     largest = ORDER_MAX - file.memfd
     return (

@@ -35,7 +35,8 @@ BATTERY = (
     Program(0, 0, 64, (), LARGE, (Map(0, 40, 4, -1, 0, 0), StoreWord(0, 40), Map(0, 0, 16, 1, 1, 0), LoadWord(0, 0),
         Dontneed(0, 0, 2), Dontneed(0, 4, 2))),
     Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Fill(0, 0, 16), Dontneed(0, 0, 16), StoreWord(0, 9))),
-    Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Fill(0, 0, 16), Sync(0, 1, 3, 2), StoreWord(0, 9), LoadWord(0, 3))),
+    Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Fill(0, 0, 16), Sync(0, 1, 3, 2), StoreWord(0, 9),
+        LoadWord(0, 3))),
     Program(0, 0, 1536, (), (), (Map(0, 0, 1100, -1, 0, 0), StoreWord(0, 5), StoreWord(0, 600), Dontneed(0, 0, 1024))),
 )  # fmt: skip
 """Programs that unmap parts of large folios in batches, one that writes one out, and one that
@@ -43,8 +44,8 @@ empties page tables.
 """
 
 VISIBLE = ("M02", "M06", "M14", "M18", "M25", "M30")
-"""Canaries with a trace that a sequential program on one CPU leaves; docs/conformance.md says why
-the others have none.
+"""Planted faults that a sequential program on one CPU can show; docs/conformance.md says why
+the others show in none.
 """
 
 
@@ -59,9 +60,9 @@ def test_an_altered_model_differs(name: str) -> None:
         assert first_difference(it, programs()) is not None
 
 
-@pytest.mark.parametrize("canary", VISIBLE)
-def test_a_canary_with_a_visible_trace_differs(canary: str) -> None:
-    with rig(CATALOGUE.fault_class(canary)) as it:
+@pytest.mark.parametrize("name", VISIBLE)
+def test_a_planted_fault_that_can_show_differs(name: str) -> None:
+    with rig(CATALOGUE.fault_class(name)) as it:
         assert first_difference(it, programs()) is not None
 
 
