@@ -1,4 +1,4 @@
-"""What the races with fork share: a process of two threads over private memory, one of which forks,
+"""What the races with fork share: a process of two threads over private memory, one of which forks;
 and the child.
 """
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scenarios._shapes import fill, orders, rotate, whole_blocks
+from scenarios._shapes import mapped_and_filled, orders, rotate, whole_blocks
 from sim.core.profile import Profile, World
 from stress.scenario import Body, Scenario
 
@@ -43,9 +43,7 @@ class Forking(Scenario):
 
     async def prepare(self) -> None:
         """Map and fill."""
-        await self.task(0).start(0)
-        await self.task(0).mmap(0, self.nr, self.params["order"])
-        await fill(self.task(0), 0, self.nr, self.params["order"])
+        await mapped_and_filled(self.task(0), self.nr, self.params["order"])
 
     async def join(self) -> None:
         """The other thread has written."""

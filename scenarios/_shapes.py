@@ -1,8 +1,9 @@
-"""What scenarios share: which folio orders they rotate through, and how a mapping is filled.
+"""What scenarios share: which folio orders they rotate through, and how memory is mapped and
+filled.
 
-An address space is measured in pages throughout. ``small`` geometry has three orders, all used;
-``real`` has up to thirteen, of which the smallest, a middle one and the largest that leaves a world
-of some hundred pages are used.
+Addresses and sizes are in pages. The ``small`` geometry has three orders, and scenarios use all of
+them. The ``real`` one has up to thirteen; scenarios use the smallest, a middle one, and the largest
+that fits into a world of some hundred pages.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from sim.core.profile import SMALL, Geometry, Profile
 from sim.task import Task
 
 FOLIO_PAGES_MAX = 256
-"""Pages of the largest folio in a scenario that zaps or copies whole folios, one step or more per
-page.
+"""Pages of the largest folio in scenarios that zap or copy whole folios: each page costs at least
+one step.
 """
 
 
@@ -33,6 +34,15 @@ def rotate(**choices: Iterable[int]) -> list[dict[str, int]]:
 def whole_blocks(g: Geometry, pages: int) -> int:
     """Return ``pages`` rounded up to whole contiguous blocks: the size of an address space."""
     return -(-pages // g.contpte) * g.contpte
+
+
+async def mapped_and_filled(task: Task, nr: int, order: int) -> None:
+    """Start the first process on the task's CPU, with [0, nr) mapped and filled in folios of
+    ``order``.
+    """
+    await task.start(0)
+    await task.mmap(0, nr, order)
+    await fill(task, 0, nr, order)
 
 
 async def fill(task: Task, addr: int, nr: int, order: int) -> None:

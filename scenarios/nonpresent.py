@@ -48,7 +48,9 @@ class Nonpresent(Scenario):
         yield 1, self.join
 
     async def prepare(self) -> None:
-        """Anonymous memory with one entry of each kind, and a file mapping, protected if possible."""
+        """Anonymous memory with one entry of each kind, and a file mapping, protected if
+        possible.
+        """
         task = self.task(0)
         await task.start(0)
         await task.mmap(0, FILE, ORDER)

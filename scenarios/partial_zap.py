@@ -22,8 +22,10 @@ CUT_PAGES_MAX = 8
 
 
 class PartialZap(Scenario):
-    """``order``: of the folios; ``shape``: in the order of the title; ``file``: a shared file
-    mapping. Odd sums of the last two unmap, even ones drop.
+    """``order``: of the folios; ``shape``: of the cut, HEAD to TWO_TABLES; ``file``: a shared file
+    mapping instead of anonymous memory.
+
+    If shape + file is odd, the cut is unmapped, otherwise MADV_DONTNEED drops it.
     """
 
     @classmethod
@@ -67,9 +69,11 @@ class PartialZap(Scenario):
         await task.mmap(self.edge + self.size, self.size, order, file, 2 * self.size, shared=file == 0)
 
     async def fill(self, first: int) -> None:
-        """Map the pages around where a cut may be, or a whole anonymous folio by any of them."""
+        """Touch the pages where a cut may be. Of anonymous memory the first touch of a folio maps
+        all of it.
+        """
         task, pages = self.task(0), min(self.size, 4 * CUT_PAGES_MAX)
-        for addr in {*range(first, first + pages), *range(first + self.size - pages, first + self.size)}:
+        for addr in sorted({*range(first, first + pages), *range(first + self.size - pages, first + self.size)}):
             await (task.load if self.params["file"] else task.store)(addr)
 
     async def join(self) -> None:
@@ -84,9 +88,14 @@ class PartialZap(Scenario):
         edge, size = self.edge, self.size
         half, quarter = min(size // 2, CUT_PAGES_MAX), min(size // 4, CUT_PAGES_MAX)
         return {
-            HEAD: (edge, half), MIDDLE: (edge + quarter, half), TAIL: (edge + size - half, half), SINGLE: (edge + quarter, 1), WHOLE: (edge, size),
-            TWO_VMAS: (edge + size - half, 2 * half), TWO_TABLES: (edge - half, 2 * half),
-        }[self.params["shape"]]  # fmt: skip
+            HEAD: (edge, half),
+            MIDDLE: (edge + quarter, half),
+            TAIL: (edge + size - half, half),
+            SINGLE: (edge + quarter, 1),
+            WHOLE: (edge, size),
+            TWO_VMAS: (edge + size - half, 2 * half),
+            TWO_TABLES: (edge - half, 2 * half),
+        }[self.params["shape"]]
 
     def actors(self) -> list[tuple[str, int, Body]]:
         return [("zap", 0, self.zap), ("access", 1, self.access)]

@@ -78,7 +78,9 @@ def measure(gang: Gang, runner: Runner, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def lockstep(runner: Runner, seed: int, catalogue: Catalogue, clock: Callable[[], float] = perf_counter) -> float:
-    """Return the steps per second of one execution in lockstep under pct, without the final audit."""
+    """Return the steps per second of one execution in lockstep under pct, without the final
+    audit.
+    """
     strategy, began = catalogue.strategy("pct"), clock()
     return runner.step(strategy, seed, RandomData(seed)) / (clock() - began)
 

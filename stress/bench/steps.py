@@ -1,5 +1,5 @@
-"""Steps and executions per second with all checkers on, beside what trio's own loop does in the same
-run.
+"""Steps and executions per second with all checkers on, beside what trio's own loop does in the
+same run.
 
 The yardstick is a bare ring of trio tasks, as many as the scenario has actors, which hand the turn
 on with ``reschedule`` and ``wait_task_rescheduled``. A tester whose actors run on trio's loop pays
@@ -53,7 +53,9 @@ WARM_SECONDS = 1.5
 
 
 async def ring(tasks: int, seconds: float, clock: Clock = perf_counter, sleep: Sleep = trio.sleep) -> float:
-    """Return the hand-overs per second of a bare ring of trio tasks, measured while ``sleep`` lasts."""
+    """Return the hand-overs per second of a bare ring of trio tasks, measured while ``sleep``
+    lasts.
+    """
     ring_of: list[Task] = []
     over = False
     count = 0
@@ -106,7 +108,9 @@ def cases(chosen: Selection, catalogue: Catalogue) -> Iterator[Case]:
 
 
 async def mean_steps(case: Case, catalogue: Catalogue) -> float:
-    """Return the mean number of steps of an execution of ``case``, or 0 if one does not end clean."""
+    """Return the mean number of steps of an execution of ``case``, or 0 if one does not end
+    clean.
+    """
     total = 0
     async with open_runner(case, catalogue=catalogue) as runner:
         strategy = catalogue.strategy("random")
@@ -119,7 +123,9 @@ async def mean_steps(case: Case, catalogue: Catalogue) -> float:
 
 
 async def extremes(chosen: Selection, catalogue: Catalogue) -> dict[str, Case]:
-    """Return the cases with the fewest and with the most steps. Raises UsageError if none ends clean."""
+    """Return the cases with the fewest and with the most steps. Raises UsageError if none ends
+    clean.
+    """
     sizes = {case: size for case in cases(chosen, catalogue) if (size := await mean_steps(case, catalogue))}
     if not sizes:
         raise UsageError("no scenario ends clean, so there is nothing to measure; zapstress campaign shows why")
@@ -200,7 +206,9 @@ def row(rates: list[tuple[float, float]], bare: list[float], hand_overs: float) 
 
 
 def throughput(case: Case, workers: int, seconds: float, spec: str) -> dict[str, Any]:
-    """Return the executions per second of a campaign without twins, measured from WARM_SECONDS on."""
+    """Return the executions per second of a campaign without twins, measured from WARM_SECONDS
+    on.
+    """
     settings = Settings(1, (case.scenario,), (case.profile,), SMALL, case.kernel, strategy="random")
     marks: list[tuple[float, int, int]] = []
 

@@ -164,8 +164,8 @@ def run_program(args: argparse.Namespace, model: ModelSpec) -> int:
 
 
 def folio_sizes(args: argparse.Namespace, program: Program) -> AbstractContextManager[object]:
-    """Return a block in which the sizes that a program wants are on. Raises UsageError if they are off
-    and are not to be configured.
+    """Return a block in which the sizes that a program wants are on. Raises UsageError if they are
+    off and are not to be configured.
     """
     from stress.conform.linux.folio_sizes import SHMEM_ENABLED, ConfiguredSizes, effective
     from stress.errors import UsageError

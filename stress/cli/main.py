@@ -1,5 +1,5 @@
-"""The command line: imports the command's module, runs it, and turns its end, whatever that is, into
-an exit status (docs/exit-codes.md).
+"""The command line: imports the command's module, runs it, and turns its end, whatever that is,
+into an exit status (docs/exit-codes.md).
 
 A command's module is imported only when the command is used, so that help and lists come at once.
 Each module has ``add_arguments(parser)`` and ``run(args) -> int``. Every command has ``args.json``,
@@ -45,7 +45,9 @@ TRACEBACK = "ZAPSTRESS_TRACEBACK"
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises a usage error as UsageError, which is printed in one line, and as an object with ``--json``."""
+    """Raises a usage error as UsageError, which is printed in one line, and as an object with
+    ``--json``.
+    """
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message.removeprefix('argument ')} ({self.prog} --help shows the options)")

@@ -20,7 +20,7 @@ from stress.conform.linux.run import LinuxRun
 from stress.conform.model.run import ModelRun, ModelWorld
 from stress.conform.model.spec import Compose
 from stress.conform.observation import Difference, Observation
-from stress.programs.operations import Load, Map, Operation
+from stress.programs.operations import LoadWord, Map, Operation
 from stress.programs.program import Program
 from stress.programs.space import THREADS_MAX, File
 
@@ -72,7 +72,8 @@ class Found:
 class Rig:
     """Both sides, ready to run programs: agents, and model worlds. A context manager.
 
-    This process and its agents stay on one CPU. ``blind``: what the model's checkers say is ignored.
+    This process and its agents stay on one CPU. ``blind``: what the model's checkers say is
+    ignored.
     """
 
     def __init__(self, profile: Profile, compose: Compose, cpu: int | None = None, blind: bool = False) -> None:
@@ -110,7 +111,7 @@ class Rig:
     @cached_property
     def large_file_folios(self) -> bool:
         """Whether the file system makes large folios as large pieces are written."""
-        operations = (Map(0, 0, 16, 0, 1, 0), Load(0, 0))
+        operations = (Map(0, 0, 16, 0, 1, 0), LoadWord(0, 0))
         linux = LinuxRun(self.agents, self.frames, Program(0, 0, 16, (), (File(False, 16, 4),), operations))
         try:
             for number, operation in enumerate(operations):
@@ -120,8 +121,8 @@ class Rig:
             linux.close()
 
     def fit(self, program: Program) -> Program:
-        """Return the program as this file system can run it: with small folios in regular files if it
-        makes no large ones.
+        """Return the program as this file system can run it: with small folios in regular files if
+        it makes no large ones.
         """
         if self.large_file_folios or not any(file.order and not file.memfd for file in program.files):
             return program

@@ -1,4 +1,6 @@
-"""What a rig finds in the programs of some seeds: differences, each run again, shrunk and listed."""
+"""What a rig finds in the programs of some seeds: differences, each run again, shrunk and
+listed.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class BatchResult:
 
 
 def check_seeds(rig: Rig, seeds: range, sizes: Sizes, known: set[str]) -> BatchResult:
-    """Check the program of each seed; shrink the first of each signature that is not ``known`` yet."""
+    """Check the program of each seed; shrink the first of each signature that is not ``known``
+    yet.
+    """
     result = BatchResult()
     rig.counts = result.counts
     for seed in seeds:

@@ -1,4 +1,6 @@
-"""Prints a program in C, as a kernel engineer would write it down, without headers and declarations."""
+"""Prints a program in C, as a kernel engineer would write it down, without headers and
+declarations.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ HEAD = f"""\
 
 
 def listing(program: Program, found: Found | None = None) -> str:
-    """Return the program as text; with ``found`` it ends after the operation where the sides differ,
-    and says how.
+    """Return the program as text; with ``found`` it ends after the operation where the sides
+    differ, and says how.
     """
     lines = [f"/* seed {program.seed:#x} */", HEAD]
     lines += [f"int file{number} = {text}" for number, text in enumerate(map(file_text, program.files))]

@@ -1,11 +1,11 @@
-"""The worker processes of a conformance run, each with a rig on a CPU of its own; both ends of their
-pipes.
+"""The worker processes of a conformance run, each with a rig on a CPU of its own; both ends of
+their pipes.
 
-The pool is not the fleet of :mod:`stress.workers`, which is for campaigns. A fleet stands above this
-package, hands out leases of cases in JSON, and is driven by trio. Here all that crosses is seeds one
-way and a :class:`BatchResult` the other, between one version of the program and itself; the
-supervisor has nothing else to do meanwhile; and a worker must outlive an interrupt until its agents
-have ended. ``multiprocessing`` does this in a page.
+The pool is not the fleet of :mod:`stress.workers`, which is for campaigns. A fleet stands above
+this package, hands out leases of cases in JSON, and is driven by trio. Here all that crosses is
+seeds one way and a :class:`BatchResult` the other, between one version of the program and itself;
+the supervisor has nothing else to do meanwhile; and a worker must outlive an interrupt until its
+agents have ended. ``multiprocessing`` does this in a page.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def receive(connection: Connection) -> BatchResult:
 
 
 def work(connection: Connection, catalogue: str, model: ModelSpec, cpu: int) -> None:
-    """Be a worker: answer (seeds, sizes, known signatures) with a BatchResult or an exception, until
-    the other end closes.
+    """Be a worker: answer (seeds, sizes, known signatures) with a BatchResult or an exception,
+    until the other end closes.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

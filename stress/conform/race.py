@@ -1,5 +1,5 @@
-"""Racing mode: two real threads run the end of a program at once, again and again; the model says in
-which states that can end.
+"""Racing mode: two real threads run the end of a program at once, again and again; the model says
+in which states that can end.
 
 A racing program has two parts. Its *beginning* runs operation by operation, and leaves two threads,
 of one process or of two. Its *race* is a few operations of each thread, which start at once on two
@@ -47,7 +47,9 @@ def project(results: Sequence[Sequence[int]], processes: dict[int, Process]) -> 
 
 
 def operations_of(program: Program, who: int) -> list[tuple[int, Operation]]:
-    """Return (number, operation) of a racer's operations; the numbers follow those of the beginning."""
+    """Return (number, operation) of a racer's operations; the numbers follow those of the
+    beginning.
+    """
     first = len(program.operations)
     return [(first + at, operation) for at, operation in enumerate(program.race) if operation.who == who]
 
@@ -157,8 +159,8 @@ class LinuxRace(LinuxRun):
         return 0
 
     def race(self, delays: Sequence[int]) -> tuple[list[list[int]], dict[int, Process]]:
-        """Let the racers run at once, each after its delay (calls of getpid()); return their results,
-        and the processes at the end.
+        """Let the racers run at once, each after its delay (calls of getpid()); return their
+        results, and the processes at the end.
         """
         barrier = self.agents.address(0, PATH_AT)
         self.agents.put(0, PATH_AT, struct.pack("<q", RACERS))

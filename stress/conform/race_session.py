@@ -172,8 +172,8 @@ def programs(races: Races, racers: Racers, rounds: int, switches: ConfiguredSize
 
 
 def large(number: int) -> tuple[int, ...]:
-    """Return the folio orders of program ``number``: for every other one the smallest order that the
-    kernel offers, if two such folios fit into the window.
+    """Return the folio orders of program ``number``: for every other one the smallest order that
+    the kernel offers, if two such folios fit into the window.
     """
     fitting = [order for order in offered(ENABLED) if RACE_PAGES >> order >= 2]
     return tuple(fitting[:1]) if number % 2 else ()

@@ -92,8 +92,8 @@ def configurations(configure: bool) -> list[Sizes]:
     """Return the sizes to go through, small pages alone first.
 
     If they are to be configured: each size that the kernel offers, then several at once. If not:
-    those that are on now. One size of shared memory is on at a time, so that a program can say which
-    it is; none that a PMD would map.
+    those that are on now. One size of shared memory is on at a time, so that a program can say
+    which it is; none that a PMD would map.
     """
     if not configure:
         now = Sizes(effective(ENABLED), small_enough(effective(SHMEM_ENABLED))[-1:])

@@ -24,8 +24,8 @@ Operations = tuple[Operation, ...]
 
 
 def shrink(program: Program, fails: Predicate, seconds: float = float("inf")) -> tuple[Program, bool]:
-    """Return the smallest program found that still ``fails``, and whether no program that is smaller
-    by one step does; False if ``seconds`` were up before that was known.
+    """Return the smallest program found that still ``fails``, and whether no program that is
+    smaller by one step does; False if ``seconds`` were up before that was known.
     """
     end = time.monotonic() + seconds
     while True:
@@ -87,7 +87,9 @@ def changed(program: Program, change: Callable[[Operation], Operation]) -> Progr
 
 
 def smaller_worlds(program: Program) -> Iterator[Program]:
-    """Yield the program with small folios, with plainer files, in a smaller window, and lower in it."""
+    """Yield the program with small folios, with plainer files, in a smaller window, and lower in
+    it.
+    """
     if program.orders:
         yield replace(program, orders=())
     for number, file in enumerate(program.files):
@@ -114,8 +116,8 @@ def halves(room: int) -> Iterator[int]:
 
 
 def extent(operation: Operation) -> tuple[int, int]:
-    """Return the pages [start, end) of the window that an operation names; an empty range if it names
-    none.
+    """Return the pages [start, end) of the window that an operation names; an empty range if it
+    names none.
     """
     at = next(iter(pages(operation).values()), None)
     return (1 << 62, 0) if at is None else (at, at + getattr(operation, "nr", 1))
@@ -146,7 +148,9 @@ def used_files(program: Program) -> set[int]:
 
 
 def without_file(program: Program, number: int) -> Program:
-    """Return the program without a file that no operation names; the numbers of later files fall by one."""
+    """Return the program without a file that no operation names; the numbers of later files fall by
+    one.
+    """
 
     def renumbered(operation: Operation) -> Operation:
         behind = {"file": file - 1} if (file := getattr(operation, "file", -1)) > number else {}
@@ -159,8 +163,8 @@ def without_file(program: Program, number: int) -> Program:
 
 
 def plainer_operations(operation: Operation, program: Program) -> Iterator[Operation]:
-    """Yield the operation with one argument made smaller; a page is as small as it can be if it is the
-    window's first, and ranges are cut at either end.
+    """Yield the operation with one argument made smaller; a page is as small as it can be if it is
+    the window's first, and ranges are cut at either end.
     """
     first, *values = astuple(operation)
     names = [field.name for field in fields(operation)[1:]]

@@ -40,7 +40,9 @@ def test_the_model_does_what_this_kernel_does() -> None:
 
 @needs_the_kernel
 def test_a_difference_comes_again_and_shrinks_to_its_smallest_form() -> None:
-    """A model that maps no zero page differs after a mapping and a load, and nothing less shows it."""
+    """A model that maps no zero page differs after a mapping and a load, and nothing less shows
+    it.
+    """
     with rig(ALTERATIONS["fault_knows_no_zero_page"]) as it:
         found = first_difference(
             it, (program for program in map(from_seed, range(PROGRAMS)) if len(program.operations) > 6)

@@ -17,7 +17,7 @@ from stress.conform.observation import FrameNames, Observation, Page, Process, V
 from stress.conform.session import small_enough
 from stress.conform.shrink import candidates, shrink
 from stress.errors import UsageError
-from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, Store, Sync
+from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, StoreWord, Sync
 from stress.programs.program import Program, loads
 from stress.programs.space import File, Region, Space
 
@@ -87,8 +87,8 @@ def test_what_is_no_program_is_refused_in_one_line(text: str) -> None:
         replace(WHOLE, files=(File(True, 16, 2), File(True, 16, 3))), replace(WHOLE, files=(FILES[0],) * 5),
         *(replace(WHOLE, operations=(one,)) for one in (
             Sync(0, -1, 0, 1), Sync(0, 1, 0, 17), Sync(0, 1, -1, 1), Sync(0, 2, 0, 1), Map(0, 2, 3, -2, 0, 0),
-            Map(0, 2, 3, 0, 1, 14), Store(0, 16),
-            Map(0, 2, 3, 0, 7, 5), Map(0, 2, 3, -1, 0, -5), Store(0, -1), Fill(0, 0, 65), Dontneed(0, 8, 9),
+            Map(0, 2, 3, 0, 1, 14), StoreWord(0, 16),
+            Map(0, 2, 3, 0, 7, 5), Map(0, 2, 3, -1, 0, -5), StoreWord(0, -1), Fill(0, 0, 65), Dontneed(0, 8, 9),
             Dontneed(0, 8, 0), Fork(-1), Fork(6),
         )),
     ],
@@ -183,7 +183,7 @@ def test_an_unmapping_splits() -> None:
 
 def test_what_cannot_be_run_is_skipped() -> None:
     space = Space(0, 16, ())
-    assert not Store(1, 3).allowed(space) and Store(0, 3).allowed(space)
+    assert not StoreWord(1, 3).allowed(space) and StoreWord(0, 3).allowed(space)
     assert not Fill(0, 3, 1).allowed(space) and not Map(0, 0, 4, -1, 1, 0).allowed(space)
 
 

@@ -33,7 +33,9 @@ async def hundred_turns(seconds: float) -> None:
 
 
 def test_the_ring_hands_over_once_in_each_turn_of_trio() -> None:
-    """It has one task that can run, and so makes one hand-over each time that trio's loop goes round."""
+    """It has one task that can run, and so makes one hand-over each time that trio's loop goes
+    round.
+    """
     rate = trio.run(ring, 3, 0.0, ticking(4.0), hundred_turns)
     assert rate == pytest.approx(100 / 4.0, abs=2 / 4.0)
 
@@ -51,7 +53,8 @@ def test_a_rate_is_what_was_made_by_the_time_it_took() -> None:
 
 
 def test_a_case_is_measured_by_one_clock() -> None:
-    """If every execution takes half a second, there are two in each second, with and without audit."""
+    """If every execution takes half a second, there are two in each second, with and without audit.
+    """
     case = Case("counters", (("rounds", 1),), "toy", "small", "6.9")
     data = trio.run(measure, case, 2.0, TOYS, ticking(0.5), hundred_turns)
     assert ("counters", 3, {"rounds": 1}) == (data["scenario"], data["actors"], data["params"])

@@ -1,10 +1,10 @@
-"""The machine code of the agents, the real processes of a conformance run, as a listing: bytes, then
-what they mean (x86-64).
+"""The machine code of the agents, the real processes of a conformance run, as a listing: bytes,
+then what they mean (x86-64).
 
 A process that runs an interpreter has some hundred mappings of its own, and a heap that grows while
-it is watched. An *agent* has two mappings, neither of them private. Every anonymous page of an agent
-is therefore the program's. It forks in a tenth of the time, and starts a call within nanoseconds of
-the other agents. It has no libc, and knows no memory but its *slot*:
+it is watched. An *agent* has two mappings, neither of them private. Every anonymous page of an
+agent is therefore the program's. It forks in a tenth of the time, and starts a call within
+nanoseconds of the other agents. It has no libc, and knows no memory but its *slot*:
 
     +0x00     number of calls to make
     +0x08     number of the slot

@@ -1,8 +1,8 @@
 """Agents: real processes that make the calls they are given, and nothing else.
 
 The *master*, this process, starts agents, gives them calls, waits for their reports and ends them.
-Each thread of an agent has a *slot* of the mailbox, a memfd that master and agents share; what is in
-a slot is told in :mod:`stress.conform.linux.agent_code`.
+Each thread of an agent has a *slot* of the mailbox, a memfd that master and agents share; what is
+in a slot is told in :mod:`stress.conform.linux.agent_code`.
 
 The first agent is executed from a memfd, so that it inherits no mapping of the interpreter. It
 unmaps its stack, and forks the first process of every program. All agents are children of the
@@ -31,8 +31,8 @@ OPERATIONS_AT, GATHER_AT = 0x40, 0x2000
 OPERATION = struct.Struct("<8Q")
 OPERATIONS_MAX = (GATHER_AT - OPERATIONS_AT) // OPERATION.size
 PATH_AT = SLOT_BYTES // 2
-"""Where in a slot the master leaves strings and structures, each for one call. A gather of more than
-3072 words overwrites it, when they have been used.
+"""Where in a slot the master leaves strings and structures, each for one call. A gather of more
+than 3072 words overwrites it, when they have been used.
 """
 
 LOAD, STORE, GATHER, FORK, BARRIER = range(0x1000, 0x1005)
@@ -190,7 +190,9 @@ class Agents:
             missing.remove(int.from_bytes(os.read(self.reports, 8), "little"))
 
     def fork(self, slot: int, child: int, thread: bool = False) -> int:
-        """Let an agent start another, in a process of its own or as a thread; return its pid or tid."""
+        """Let an agent start another, in a process of its own or as a thread; return its pid or
+        tid.
+        """
         self.load(child, ())
         self.load(slot, [self.fork_call(child, thread)])
         self.order(slot)
@@ -221,7 +223,9 @@ class Agents:
         return self.get(slot, GATHER_AT, len(addresses))
 
     def open(self, slot: int, path: str) -> int:
-        """Let an agent open a file for reading and writing; return its descriptor. Raises AgentError."""
+        """Let an agent open a file for reading and writing; return its descriptor. Raises
+        AgentError.
+        """
         self.put(slot, PATH_AT, path.encode() + b"\0")
         fd = self.call(slot, (OPENAT, -100, self.address(slot, PATH_AT), os.O_RDWR))[0]
         if fd < 0:

@@ -1,10 +1,11 @@
-"""What a kernel may do of its own accord during a run: reclaim, migrate, split, collapse, write out.
+"""What a kernel may do of its own accord during a run: reclaim, migrate, split, collapse, write
+out.
 
 The model does none of these unless a program asks for it. Each such event has a *rule*: a name, and
 the counters of the kernel that move when the event happens. If a run differs from the model and a
 counter has moved meanwhile, the event may be the reason: the run is set aside, and the program runs
-again (:func:`settle`). Runs set aside are counted by rule and reported. A difference during which no
-counter moved is the model's.
+again (:func:`settle`). Runs set aside are counted by rule and reported. A difference during which
+no counter moved is the model's.
 
 The rules ``pmd-split`` and ``small-file-folios`` have no counter: they name fields and folios that
 are never compared.
@@ -97,8 +98,8 @@ class EventCounters:
         return cls(program, read("/proc/vmstat"), tuple((rule, path, read(path)) for rule, path in size_files(program)))
 
     def explain(self, differences: Iterable[Difference]) -> list[str]:
-        """Return the rules whose counters have moved since, and whose event can be the reason of all
-        ``differences``.
+        """Return the rules whose counters have moved since, and whose event can be the reason of
+        all ``differences``.
         """
         fields = {difference.what for difference in differences}
         return [rule for rule in self.moved() if fields <= CONCERNS.get(rule, fields)]

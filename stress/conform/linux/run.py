@@ -26,8 +26,8 @@ from stress.programs.program import Program
 from stress.programs.space import File
 
 BASE = 1 << 40
-"""The address of page 0 of the model: the beginning of a page table, and far from what the agent has
-mapped.
+"""The address of page 0 of the model: the beginning of a page table, and far from what the agent
+has mapped.
 """
 
 PROT, MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE = 3, 1, 2, 0x20, 0x100000
@@ -195,8 +195,8 @@ class LinuxRun:
     # -- observing -------------------------------------------------------------------------------------------------
 
     def observe(self) -> dict[int, Process]:
-        """Return the living processes. A thread of each reads its contents, after all of /proc has been
-        read.
+        """Return the living processes. A thread of each reads its contents, after all of /proc has
+        been read.
         """
         first, count = BASE // PAGE_BYTES + self.program.first, self.program.pages
         present = {process: self.proc[process].present(first, count) for process in sorted(self.space.regions)}

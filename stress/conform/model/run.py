@@ -112,7 +112,9 @@ class ModelWorld:
         return who if self.cpus > 1 else 0
 
     def do(self, body: Body, cpu: int = 0) -> None:
-        """Run ``body`` on ``cpu`` to its end, with all chance plain. Raises Violation or ModelError."""
+        """Run ``body`` on ``cpu`` to its end, with all chance plain. Raises Violation or
+        ModelError.
+        """
         machine = self.machine
         machine.begin([Actor(cpu, "program", body), *self.services], Sequential(), PLAIN, 0)
         self.driver.execute_now()
@@ -189,7 +191,9 @@ class ModelRun:
         return version - RACE_VERSION if version >= RACE_VERSION else self.tokens[version]
 
     async def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
-        """Map. Shared memory has no page_mkwrite(): its pages are mapped writable at once (quiet)."""
+        """Map. Shared memory has no page_mkwrite(): its pages are mapped writable at once
+        (quiet).
+        """
         quiet, order = file >= 0 and self.files[file].memfd, max(self.world.program.orders, default=0)
         return min(0, await self.task(who).mmap(start, nr, order, file, pgoff, shared, quiet=quiet))
 

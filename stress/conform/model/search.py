@@ -1,15 +1,16 @@
 """Exhaustive search in lockstep: finds every state in which a race can end, as far as a projection
 tells states apart.
 
-The search is depth first and stateless. Each execution replays a prefix of choices and then goes on;
-the other choices of each state that it meets for the first time are left to later executions. Three
-reductions keep the search small:
+The search is depth first and stateless. Each execution replays a prefix of choices and then goes
+on; the other choices of each state that it meets for the first time are left to later executions.
+Three reductions keep the search small:
 
 - *Places.* An actor can be preempted only before a step on a *shared* cell: one that another actor
-  touches too, at least one of them writing, with no lock that all of them hold. Steps on other cells
-  commute with those of other actors; so does the release of a lock that nobody tries. The shared
-  cells are not known beforehand. The search begins with none, and begins again whenever an execution
-  has shown a new one, until there is no new one. Accesses through a TLB and waits always count.
+  touches too, at least one of them writing, with no lock that all of them hold. Steps on other
+  cells commute with those of other actors; so does the release of a lock that nobody tries. The
+  shared cells are not known beforehand. The search begins with none, and begins again whenever an
+  execution has shown a new one, until there is no new one. Accesses through a TLB and waits always
+  count.
 - *States.* A state is searched from once. It is the arena's model region, with the versions of
   contents renamed after the operations that stored them, and for each actor a hash of what its
   steps returned.
@@ -76,10 +77,11 @@ class Touches:
 
 
 class Search(Strategy):
-    """The strategy of one search: replays a prefix of choices, and notes the choices that it leaves.
+    """The strategy of one search: replays a prefix of choices, and notes the choices that it
+    leaves.
 
-    ``rcu`` is the slot of the RCU actor. ``stored`` gives the version that the running operation of a
-    slot stores.
+    ``rcu`` is the slot of the RCU actor. ``stored`` gives the version that the running operation of
+    a slot stores.
     """
 
     name = "search"
@@ -139,7 +141,9 @@ class Search(Strategy):
         return not code or kind == WAIT or column in self.tlbs or location in self.shared
 
     def note(self, slot: int) -> None:
-        """Take in the steps made since the last choice; ``slot``, which was current, made them all."""
+        """Take in the steps made since the last choice; ``slot``, which was current, made them
+        all.
+        """
         log = self.machine.log
         for at in range(self.read, len(log), 2):
             code, value = log[at], log[at + 1]
@@ -225,8 +229,8 @@ def explore(
 
 
 def execute(driver: PlainDriver, begin: Callable[[], None]) -> bool:
-    """Run one execution; return whether it reached its end: it does not if it meets a state that has
-    been searched from. Raises RuntimeError if it does not end clean.
+    """Run one execution; return whether it reached its end: it does not if it meets a state that
+    has been searched from. Raises RuntimeError if it does not end clean.
     """
     try:
         begin()
