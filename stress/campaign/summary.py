@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from stress.campaign.store import Store
-from stress.workers.leases import PROCESSES
+from stress.parallel.settings import PROCESSES
 
 UNREACHED_NAMED_MAX = 5
 """Unreached sites that the summary for people names; of more it gives the number."""

@@ -25,8 +25,9 @@ from stress.campaign.store import Batch, Failure, Store
 from stress.campaign.summary import summary
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
+from stress.parallel.settings import PROCESSES
 from stress.workers.fleet import Fleet, Order, WorkerError, WorkerProcess, foremost
-from stress.workers.leases import PARALLEL_EVERY, PROCESSES, Lease, Plan, Settings, rows_of
+from stress.workers.leases import PARALLEL_EVERY, Lease, Plan, Settings, rows_of
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue

@@ -120,7 +120,7 @@ def workers(settings: Settings) -> int:
     """Return how many workers a campaign has unless it is told: the cores, less what a worker's
     processes take.
     """
-    from stress.workers.leases import PROCESSES
+    from stress.parallel.settings import PROCESSES
 
     return max(1, cores() // PROCESSES) if settings.machine == "parallel" else cores()
 

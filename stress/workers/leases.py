@@ -34,9 +34,6 @@ PARALLEL_SEEDS = 1 << 27
 depend on its share.
 """
 
-PROCESSES = 2
-"""Processes of the parallel machine."""
-
 PARALLEL_EVERY = 2
 """With both machines, one lease in so many of the first worker is the parallel machine's: a quarter
 of two workers' leases.
