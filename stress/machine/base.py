@@ -38,7 +38,9 @@ class RunningMachine(Machine):
         """The coroutine of each actor that is inside its body, or None."""
         self.verdict = Verdict()
         self.versions = 0
-        """Versions that stores of the setup may have given pages; those of an execution are greater."""
+        """Versions that stores of the setup may have given pages; those of an execution are
+        greater.
+        """
 
     @abstractmethod
     def starting(self, actor: Actor) -> None:

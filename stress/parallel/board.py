@@ -3,8 +3,8 @@
 It is a memfd of 64-bit words. Nothing on it is model state (law L1): no hash sees it, and no replay
 needs it. Words that processes write often lie on cache lines of their own.
 
-A step takes its number from ``SEQ`` while it holds its stripes, and the log has a row per number, so
-that the log needs no merging. A row is complete when its last word is set. The first row that is
+A step takes its number from ``SEQ`` while it holds its stripes, and the log has a row per number,
+so that the log needs no merging. A row is complete when its last word is set. The first row that is
 not complete ends the recording: a process was killed while it wrote that row.
 """
 
@@ -74,8 +74,8 @@ holds for reading, as codes.
 SLOT_WORDS = 2 * LINE
 
 STRIPE_LOCK, STRIPE_MET, STRIPE_PLACE = range(3)
-"""Words of a stripe: the process that holds it, plus 1; how often it was found held; and the location
-that was wanted when it was last found held.
+"""Words of a stripe: the process that holds it, plus 1; how often it was found held; and the
+location that was wanted when it was last found held.
 """
 
 LOG_WORDS = 3

@@ -1,5 +1,5 @@
-"""The gang: the processes that run cases for this one. It starts them, gives them runs, and replaces
-those that die.
+"""The gang: the processes that run cases for this one. It starts them, gives them runs, and
+replaces those that die.
 
 A run: the arena is restored, every process gets the order, all start at once and go on until all
 are at rest. Meanwhile this process, the supervisor, watches (:mod:`stress.parallel.watch`); at the
@@ -93,7 +93,8 @@ class Gang:
             raise Missing(missing)
         if processes > PROCESSES_MAX:
             raise UsageError(
-                f"{processes} processes are more than the {PROCESSES_MAX} that a run can have; give --processes a smaller number"
+                f"{processes} processes are more than the {PROCESSES_MAX} that a run can have; "
+                "give --processes a smaller number"
             )
         self.processes, self.catalogue = processes, catalogue
         self.board = Board(steps_max=steps_max)
@@ -147,7 +148,8 @@ class Gang:
         message = self._hear(START_SECONDS_MAX)
         if message["is"] == "missing":
             raise Missing(
-                f"the parallel machine cannot use numba ({message['why']}): mend its installation, or say --machine lockstep"
+                f"the parallel machine cannot use numba ({message['why']}): "
+                "mend its installation, or say --machine lockstep"
             )
 
     def _hear(self, seconds: float) -> Message:

@@ -136,8 +136,8 @@ class Parallel(RunningMachine):
             os.sched_yield()
 
     def _meet(self, word: int, least: int) -> bool:
-        """Wait until a word of the board is ``least`` or more, for a bounded time; return whether it
-        is.
+        """Wait until a word of the board is ``least`` or more, for a bounded time; return whether
+        it is.
         """
         return bool(self.native_meet(self.here, self.board_at + word * WORD, least))
 
@@ -252,8 +252,8 @@ class Parallel(RunningMachine):
         return value
 
     def _again(self) -> None:
-        """Deal with a native call that was not made: leave the run if it is over, else yield the core
-        to the process that holds the stripe.
+        """Deal with a native call that was not made: leave the run if it is over, else yield the
+        core to the process that holds the stripe.
         """
         status = self.status[0]
         if status == native.SPUN:

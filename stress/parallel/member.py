@@ -1,5 +1,5 @@
-"""A process of a gang: it attaches to the arenas of the cases that it is told of, and runs its share
-of their actors as trio tasks.
+"""A process of a gang: it attaches to the arenas of the cases that it is told of, and runs its
+share of their actors as trio tasks.
 
 Orders and answers are JSON messages on a socket; a descriptor comes with the order that needs it. A
 member ends when the socket closes. :mod:`stress.parallel.zygote` forks it, and has imported and
@@ -57,8 +57,8 @@ class Crew(FastDriver):
 
 
 def share(actors: list[Actor], cpus: int, process: int, owners: list[int]) -> list[Actor]:
-    """Return the actors of ``process``. ``owners`` has the process of each CPU, which gets the CPU's
-    thread and its hardware; RCU goes with the last CPU.
+    """Return the actors of ``process``. ``owners`` has the process of each CPU, which gets the
+    CPU's thread and its hardware; RCU goes with the last CPU.
     """
     return [
         actor

@@ -130,8 +130,8 @@ class Watch:
         self.gang.await_death(process)
 
     def _look(self) -> None:
-        """Begin and end pauses; give up a run that makes no progress; kill the processes that do not
-        leave a run that is given up.
+        """Begin and end pauses; give up a run that makes no progress; kill the processes that do
+        not leave a run that is given up.
         """
         words, now = self.words, monotonic()
         if words[ABORT]:
@@ -191,8 +191,8 @@ class Watch:
 
 
 class Standstill:
-    """A run in which no actor can move, seen as what :func:`stress.machine.deadlock.explain` asks of
-    a machine.
+    """A run in which no actor can move, seen as what :func:`stress.machine.deadlock.explain` asks
+    of a machine.
     """
 
     def __init__(self, board: Board, runner: Runner, translate: Callable[[int], int]) -> None:

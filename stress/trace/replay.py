@@ -123,7 +123,8 @@ def compare(trace: Trace, outcome: Outcome) -> None:
     for name, ours, theirs in zip(names, found, recorded, strict=True):
         if ours != theirs:
             raise Divergence(
-                f"all {outcome.steps} steps are as recorded, but {name} is {ours or 'none'} and was {theirs or 'none'}{_cause(trace)}"
+                f"all {outcome.steps} steps are as recorded, but {name} is {ours or 'none'} "
+                f"and was {theirs or 'none'}{_cause(trace)}"
             )
 
 
@@ -137,7 +138,10 @@ def _words(trace: Trace, finished: Finished, at: int) -> str:
         return (
             f"step {at + 1} is one too many ({step.actor} in {step.site.name}): the trace ends before it{_cause(trace)}"
         )
-    return f"step {at + 1} differs from the trace: here {step.actor} made {step.site.name} on {step.place}, value {step.value}{_cause(trace)}"
+    return (
+        f"step {at + 1} differs from the trace: here {step.actor} made {step.site.name} on {step.place}, "
+        f"value {step.value}{_cause(trace)}"
+    )
 
 
 def _cause(trace: Trace) -> str:

@@ -68,7 +68,8 @@ def _summary(trace: Trace) -> Iterator[str]:
     if more:
         yield "  " + "   ".join(more)
     where = "in the setup; " if trace.setup else ""
-    yield f"  {where}seed {trace.seed:#x}, strategy {trace.strategy}; {_count(trace.steps, 'step')}, {_count(trace.switches, 'switch', 'switches')}"
+    made = f"{_count(trace.steps, 'step')}, {_count(trace.switches, 'switch', 'switches')}"
+    yield f"  {where}seed {trace.seed:#x}, strategy {trace.strategy}; {made}"
 
 
 def _columns(replayed: Replayed) -> Iterator[str]:
@@ -152,7 +153,7 @@ def listing(replayed: Replayed) -> Iterator[str]:
     names = [finished.actor_name(slot) for slot in finished.machine.actors]
     actors = max(map(len, names))
     for step in steps(finished):
-        yield f"{step.number:>6}  {step.actor:<{actors}}  {step.site.function + ': ' + step.site.label:<48}  {step.effect()}"
+        yield f"{step.number:>6}  {step.actor:<{actors}}  {step.site.name:<48}  {step.effect()}"
 
 
 def step_data(replayed: Replayed) -> list[dict[str, Any]]:
