@@ -52,7 +52,7 @@ class RunningMachine(Machine):
 
     @abstractmethod
     def finish(self) -> None:
-        """Conclude the execution: the driver has stopped, and has unwound whoever was inside."""
+        """Conclude the execution: the driver has stopped, and has unwound the actors inside."""
 
     async def run_body(self, slot: int) -> None:
         """Run the actor's body once, and account for how it ended. Called by the actor's task."""

@@ -52,7 +52,7 @@ FLAG_VALUE = FLAG + 1
 """
 
 FULL, DEADLOCK, SYMPTOM, ERROR, KILLED, HUNG = range(1, 7)
-"""Values of ``ABORT``: the log or a tape is full; nobody can go on; a count is negative; a process
+"""Values of ``ABORT``: the log or a tape is full; no actor can go on; a count is negative; a process
 raised; one died; one is silent.
 """
 

@@ -205,7 +205,7 @@ class Gang:
             mine.close()
 
     def pids(self) -> list[int]:
-        """Return the processes' ids, for whoever must look, or kill, in a test."""
+        """Return the ids of the processes that live."""
         return [mate.pid for mate in self.mates if mate is not None]
 
     def close(self) -> None:

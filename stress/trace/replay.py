@@ -1,8 +1,8 @@
 """Executes a trace again, from its tapes and never from a random generator.
 
-*strict* follows the tape to the letter and compares every step with the step checks; *tolerant*
-goes on where the tape cannot be followed, which is what a changed model, an edited schedule or a
-kernel without its faults needs; *continue-with* hands over to a strategy at the tape's end.
+*strict* follows the tape exactly and compares every step with the step checks. *tolerant* goes on
+where the tape cannot be followed: for a changed model, an edited schedule, or a kernel without its
+faults. *continue-with* hands over to a strategy at the tape's end.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ async def replay(trace: Trace, mode: Mode | None = None, catalogue: Catalogue = 
         except Divergence as error:
             _explain(trace, runner.outcome(trace.seed), error)
             raise
-        yield Replayed(trace, outcome, getattr(strategy, "diverged", -1))
+        yield Replayed(trace, outcome, strategy.diverged)
 
 
 def _explain(trace: Trace, outcome: Outcome, error: Divergence) -> None:
