@@ -35,7 +35,9 @@ MACHINE_CHECKERS = {
     "deadlock": "deadlock, lost-wakeup: whoever waits is woken in the end",
     "livelock": "livelock: under fair turns every actor comes to its end",
     "lock": "unlock-not-owner: a lock is released by its owner",
-    "parallel": "replay-differs: a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)",
+    "parallel": (
+        "replay-differs: a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)"
+    ),
 }
 """What the machine itself judges."""
 

@@ -21,7 +21,7 @@ from stress.execution.outcome import FIELD_MASK, INDEX_MASK
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.parallel.gang import Gang
-from stress.parallel.settings import Settings
+from stress.parallel.settings import RunSettings
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -64,7 +64,7 @@ def measure(gang: Gang, runner: Runner, catalogue: Catalogue) -> dict[str, Any]:
         found = {"lockstep_pct": lockstep(runner, turn, catalogue)}
         for name, owners in (("one", ALONE), ("two", TOGETHER)):
             for record in (True, False):
-                recording = gang.run(runner, turn, Settings(record, yields=False, pause_steps=0, owners=owners))
+                recording = gang.run(runner, turn, RunSettings(record, yields=False, pause_steps=0, owners=owners))
                 found[name if record else f"{name}_unrecorded"] = recording.steps / recording.seconds
                 if record and owners == TOGETHER:
                     switches, steps = switches + recording.switches(), steps + len(recording.codes)

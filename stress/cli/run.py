@@ -13,7 +13,7 @@ from stress.catalogue import spec_of
 from stress.cli.options import GEOMETRIES, KERNEL, driver_option, number, positive
 from stress.cli.output import put, put_json
 from stress.cli.verdicts import STATUS, ending_line
-from stress.errors import VIOLATED, UsageError
+from stress.errors import VIOLATED, StorageError, UsageError
 from stress.execution.runner import open_runner
 from stress.execution.vetting import vet
 from stress.machine.chance import RandomData
@@ -23,9 +23,11 @@ from stress.trace.replay import Mode, replay
 from stress.trace.report import page
 
 if TYPE_CHECKING:
+    from sim.core.arena import Arena
     from stress.catalogue import Catalogue
     from stress.execution.outcome import Outcome
     from stress.execution.runner import Runner
+    from stress.parallel.recording import Recording
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,12 +134,12 @@ def tell_silence(case: Case, catalogue: Catalogue) -> None:
 
 async def _run_unrecorded(args: argparse.Namespace, case: Case) -> int:
     """Run once without a record: there is no trace, and the verdict is what the run itself saw."""
-    from stress.parallel.settings import PROCESSES
-    from stress.parallel.single_run import run_unrecorded
-
-    processes, spec = args.processes or PROCESSES, spec_of(args.catalogue)
     async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
-        data = run_unrecorded(runner, args.seed, processes, args.actors_per_process, spec, args.save)
+        if runner.failed is not None:
+            raise UsageError(f"the setup of {case.scenario} violates: run it with a record")
+        data = _unrecorded_data(args, case, _recording(args, runner))
+        if args.save:
+            _dump(runner.arena, args.save)
     seen = f": {data['symptom']}" if data["symptom"] else ""
     kept = f"the arena is in {data['dump']}" if data["dump"] else "--save FILE keeps the arena"
     line = f"{data['verdict']}{seen}; {case.scenario} on {case.profile}, kernel {case.kernel}, {data['steps']} steps"
@@ -149,11 +151,52 @@ async def _execute(args: argparse.Namespace, runner: Runner) -> Outcome:
     """Execute once on the machine that is asked for."""
     if args.machine == "lockstep":
         return await runner.execute(args.catalogue.strategy(args.strategy), args.seed, RandomData(args.seed))
-    from stress.parallel.settings import PROCESSES
-    from stress.parallel.single_run import run_recorded
+    from stress.parallel.recording import replayed
 
-    processes, spec = args.processes or PROCESSES, spec_of(args.catalogue)
-    return run_recorded(runner, args.seed, processes, args.actors_per_process, spec)
+    return runner.failed or replayed(_recording(args, runner), runner, args.seed)
+
+
+def _recording(args: argparse.Namespace, runner: Runner) -> Recording:
+    """Run once on the parallel machine, by a gang for one run.
+
+    Raises UsageError if the CPUs do not fit into the processes.
+    """
+    from stress.parallel.gang import Gang
+    from stress.parallel.settings import PROCESSES, USUAL, RunSettings, owners_of
+
+    processes, owners = args.processes or PROCESSES, USUAL.owners
+    if args.actors_per_process is not None:
+        owners = owners_of(runner.case.scenario, runner.kernel.slots // 2, processes, args.actors_per_process)
+    with Gang(processes, spec_of(args.catalogue)) as gang:
+        return gang.run(runner, args.seed, RunSettings(record=not args.no_record, owners=owners))
+
+
+def _unrecorded_data(args: argparse.Namespace, case: Case, recording: Recording) -> dict[str, Any]:
+    """Return a run without a record as plain data; its verdict is what the run itself saw."""
+    ended = "clean" if recording.ended == "over" else "inconclusive"
+    return {
+        "scenario": case.scenario,
+        "params": dict(case.params),
+        "profile": case.profile,
+        "geometry": case.geometry,
+        "kernel": case.kernel,
+        "faults": list(case.faults),
+        "seed": args.seed,
+        "verdict": "violation" if recording.symptom else ended,
+        "symptom": recording.symptom or None,
+        "ended": recording.ended,
+        "steps": recording.steps,
+        "recorded": False,
+        "dump": args.save or None,
+    }
+
+
+def _dump(arena: Arena, file: str) -> None:
+    """Write the arena to ``file``. Raises StorageError."""
+    try:
+        arena.dump(file)
+    except OSError as error:
+        raise StorageError(f"{file}: cannot be written ({error.strerror}); give --save another file") from error
 
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:

@@ -1,11 +1,11 @@
 """What one execution did: its verdict, and lazily its digests and statistics.
 
 An outcome reads the machine's log and the arena as the execution left them, so it must be used
-before the next execution begins. Nothing is computed until it is asked for: a campaign asks most
-executions for nothing but their verdict.
+before the next execution begins. Each figure is computed when it is asked for: of most executions a
+campaign asks the verdict alone.
 
-Whatever leaves the process goes by the names of sites and columns, never by their numbers, which
-depend on the order of imports. Byte order and Python's hash seed do not enter.
+Digests name sites and columns by checksums of their names, never by their numbers, which depend on
+the order of imports. They do not depend on byte order or on Python's hash seed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Outcome:
     def __init__(self, finished: Finished, verdict: Verdict) -> None:
         self.finished, self.verdict = finished, verdict
         self.symptom = ""
-        """What the parallel run that this one replays saw by itself."""
+        """What the parallel run, which this execution replays, showed to be wrong by itself."""
         self._rows: Array | None = None
         self._words: Array | None = None
 
@@ -105,8 +105,8 @@ class Outcome:
         return digest_of(self.rows())
 
     def step_checks(self) -> bytes:
-        """Return CHECK_BYTES per step of a rolling digest: the first that differ tell where two
-        executions part.
+        """Return CHECK_BYTES per step of a rolling digest: two executions part at the first step
+        whose bytes differ.
         """
         import numpy
 
@@ -131,11 +131,11 @@ class Outcome:
         return visits
 
     def conflicts(self) -> Array:
-        """Return the distinct ordered pairs of sites of different actors that met, sorted (uint64:
-        checksum a << 32 | b).
+        """Return the distinct pairs of sites that met, sorted: each ``earlier << 32 | later``, of
+        the checksums of their names (uint64).
 
-        Two steps meet if they touch the same location with no other step on it between them, and
-        one of them writes.
+        Two steps of different actors meet if they touch the same location, no other step touches it
+        between them, and one of the two writes.
         """
         import numpy
 

@@ -1,9 +1,8 @@
-"""Decodes steps from the machine's log: who, where in the kernel, which location, and what it
-became.
+"""The log in words: for each step its actor, its place in the kernel, its location, and the value
+there.
 
-The log keeps one value per step, which is all that a digest needs. What a cell held before and
-after is known to a :class:`Recorder` that listens to a re-run; nothing is recorded while a campaign
-searches.
+The log keeps one value per step, which is all that a digest needs. A report also shows what the
+cell held before: a :class:`Recorder` notes that during a re-run. A campaign has none.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from stress.trace.replay import Mode, case_of, compare, first_difference, replay
 from stress.trace.report import page
 from tests.toy import TOYS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CHILD = "import sys; from tests.toy import TOYS; from stress.cli.main import main; sys.exit(main(catalogue=TOYS))"
 RECORDED = (
     "WkFQVFJBQ0UBAHABAAAAAAAAWonnP49zlGReRkqu5DmkFHjaLZE9bhsxEIVly0BqAwbcGQaLVLK8f9q/lOlcpzNiYTQcrgiTuwuSG1gwjFQB0vgCqXKG3MRB4iKnydASq/"

@@ -24,7 +24,7 @@ from stress.trace.report import (
     selection,
     step_data,
 )
-from tests.stress.test_replay import find
+from tests.stress.trace.test_replay import find
 from tests.toy import TOYS
 
 PAGE = """\
