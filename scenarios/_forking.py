@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scenarios._shapes import mapped_and_filled, orders, rotate, whole_blocks
+from scenarios._shapes import map_and_fill, orders, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 
@@ -43,11 +44,11 @@ class Forking(Scenario):
 
     async def prepare(self) -> None:
         """Map and fill."""
-        await mapped_and_filled(self.task(0), self.nr, self.params["order"])
+        await map_and_fill(self.task(0), self.nr, self.params["order"])
 
     async def join(self) -> None:
         """The other thread has written."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).store(self.warm)
 
     def actors(self) -> list[tuple[str, int, Body]]:

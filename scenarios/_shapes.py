@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from itertools import product
 
 from sim.core.profile import SMALL, Geometry, Profile
+from sim.setup import add_file_folio, start
 from sim.task import Task
 
 FOLIO_PAGES_MAX = 256
@@ -36,15 +37,6 @@ def whole_blocks(g: Geometry, pages: int) -> int:
     return -(-pages // g.contpte) * g.contpte
 
 
-async def mapped_and_filled(task: Task, nr: int, order: int) -> None:
-    """Start the first process on the task's CPU, with [0, nr) mapped and filled in folios of
-    ``order``.
-    """
-    await task.start(0)
-    await task.mmap(0, nr, order)
-    await fill(task, 0, nr, order)
-
-
 async def fill(task: Task, addr: int, nr: int, order: int) -> None:
     """Store to one page of each block of ``order`` in [addr, addr + nr), so that every page is
     mapped.
@@ -53,7 +45,16 @@ async def fill(task: Task, addr: int, nr: int, order: int) -> None:
         await task.store(page)
 
 
+async def map_and_fill(task: Task, nr: int, order: int = 0) -> None:
+    """Make the task a thread of mm 0, and map and fill its first ``nr`` pages with anonymous folios
+    of ``order``.
+    """
+    await start(task, 0)
+    await task.mmap(0, nr, order)
+    await fill(task, 0, nr, order)
+
+
 async def read_in(task: Task, file: int, nr: int, order: int) -> None:
     """Read the first ``nr`` pages of ``file`` into the page cache, in folios of ``order``."""
     for index in range(0, nr, 1 << order):
-        await task.add_file_folio(file, index, order)
+        await add_file_folio(task, file, index, order)

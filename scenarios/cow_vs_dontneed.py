@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scenarios._shapes import mapped_and_filled, orders, rotate, whole_blocks
+from scenarios._shapes import map_and_fill, orders, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 
@@ -33,12 +34,12 @@ class CowVsDontneed(Scenario):
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare
-        yield 1, lambda: self.task(1).start(0)
+        yield 1, lambda: start(self.task(1), 0)
         yield 2, self.child_join
 
     async def prepare(self) -> None:
         """Map, fill, fork."""
-        await mapped_and_filled(self.task(0), self.nr, self.params["order"])
+        await map_and_fill(self.task(0), self.nr, self.params["order"])
         await self.task(0).fork(1)
 
     async def child_join(self) -> None:

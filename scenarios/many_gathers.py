@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scenarios._shapes import mapped_and_filled, rotate, whole_blocks
+from scenarios._shapes import map_and_fill, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 EACH = 2
@@ -32,12 +33,12 @@ class ManyGathers(Scenario):
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare
-        yield 1, lambda: self.task(1).start(0)
-        yield 2, lambda: self.task(2).start(0)
+        yield 1, lambda: start(self.task(1), 0)
+        yield 2, lambda: start(self.task(2), 0)
 
     async def prepare(self) -> None:
         """Map and fill with single pages."""
-        await mapped_and_filled(self.task(0), 3 * EACH, 0)
+        await map_and_fill(self.task(0), 3 * EACH)
 
     def actors(self) -> list[tuple[str, int, Body]]:
         return [(f"zap{cpu}", cpu, lambda cpu=cpu: self.zap(cpu)) for cpu in range(3)]  # type: ignore[misc]

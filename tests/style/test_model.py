@@ -115,7 +115,6 @@ def test_the_model_asks_for_no_fault_and_no_architecture() -> None:
 def shared_columns() -> frozenset[str]:
     """Return the columns that any composed kernel declares as shared."""
     from sim.compose import compose
-
     from sim.core.arena import SHARED
     from sim.core.profile import SMALL, World
     from sim.versions import VERSIONS
