@@ -161,7 +161,7 @@ async def zeroes(self: Any, original: Any, folio: int, file: int) -> None:
 
 
 async def still_exclusive(self: Any, original: Any, folio: int, page: int, nr: int, dst_mm: int) -> bool:
-    """I32: a page that fork shares stops being exclusive."""
+    """I31q: a page that fork shares stays exclusive."""
     await original(folio, page, nr, dst_mm)
     for k in range(nr):
         await self.m.store(MUTATED, self.k.arena["page_anon_exclusive"], page + k, 1)
