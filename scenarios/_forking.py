@@ -1,4 +1,4 @@
-"""What the races with fork share: a process of two threads over private memory, one of which forks,
+"""What the races with fork share: a process of two threads over private memory, one of which forks;
 and the child.
 """
 

@@ -1,8 +1,9 @@
-"""What scenarios share: which folio orders they rotate through, and how a mapping is filled.
+"""What scenarios share: which folio orders they rotate through, and how memory is mapped and
+filled.
 
-An address space is measured in pages throughout. ``small`` geometry has three orders, all used;
-``real`` has up to thirteen, of which the smallest, a middle one and the largest that leaves a world
-of some hundred pages are used.
+Addresses and sizes are in pages. The ``small`` geometry has three orders, and scenarios use all of
+them. The ``real`` one has up to thirteen; scenarios use the smallest, a middle one, and the largest
+that fits into a world of some hundred pages.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from sim.setup import add_file_folio, start
 from sim.task import Task
 
 FOLIO_PAGES_MAX = 256
-"""Pages of the largest folio in a scenario that zaps or copies whole folios, one step or more per
-page.
+"""Pages of the largest folio in scenarios that zap or copy whole folios: each page costs at least
+one step.
 """
 
 

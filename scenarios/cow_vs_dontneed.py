@@ -2,7 +2,7 @@
 child drops or exits.
 
 ``wp_page_copy`` copies with only a reference in hand and looks again under the PTL;
-``wp_can_reuse_anon_folio`` takes a page over if its refcount says that nobody else is left.
+``wp_can_reuse_anon_folio`` takes a page over if its refcount says that there is no other reference.
 References that sit in a gather, or an LRU batch, keep the count up: then a copy is made that would
 not be needed, never the other way round.
 """

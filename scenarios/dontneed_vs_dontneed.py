@@ -1,8 +1,8 @@
 """Two MADV_DONTNEED calls with overlapping ranges, from two threads of one process.
 
 The second finds PTEs that the first has cleared and not yet flushed: it clears nothing there, and
-yet on its return no CPU may use what the range held (``mm_tlb_flush_nested``: whoever finishes
-while another gather is open flushes everything). Each thread then reads its range again. A large
+yet on its return no CPU may use what the range held (``mm_tlb_flush_nested``: a gather that
+finishes while another is open flushes everything). Each thread then reads its range again. A large
 folio is shared out between the two: its mapcounts and references go in two batches that know
 nothing of each other.
 """

@@ -2,9 +2,9 @@
 back and touches the memory.
 
 On x86 such a CPU is left alone by flushes (unless tables are freed): it keeps what its TLB holds,
-and compares generations before it can use it again. Elsewhere it is flushed like any other.
-Whatever the way, the access after the return must not reach a page through an entry from before the
-unmap, and a flush must not be taken for done that the CPU has only been spared.
+and compares generations before it can use it again. Elsewhere it is flushed like any other. Either
+way, the access after the return must not reach a page through an entry from before the unmap, and a
+flush that the CPU was spared must not count as done.
 """
 
 from __future__ import annotations

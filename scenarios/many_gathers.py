@@ -2,9 +2,10 @@
 overlap.
 
 ``mm_tlb_flush_nested`` turns every finish that overlaps another gather into a flush of the whole
-mm, whoever has cleared what; the counter must come back to zero, each gather must free exactly what
-it queued, and the ranges of the others must not be taken for flushed. All the entries are in one
-PTE table, so that the zappers queue for its lock; each refills a page of its range in between.
+mm, whichever gather has cleared the entries; the counter must come back to zero, each gather must
+free exactly what it queued, and the ranges of the others must not be taken for flushed. All the
+entries are in one PTE table, so that the zappers queue for its lock; each refills a page of its
+range in between.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Folios of all orders side by side, adjacent in the address space and in memory, zapped in one go.
 
 Two folios of one order lie so that the page after the last of the first is the first of the second,
-and so do their PTEs: only the folio's end stops a batch there. One that ran on would drop the
+and so do their PTEs: only the folio's end stops a batch there. A batch that ran on would drop the
 neighbour's mappings from the wrong folio's counters. Small folios, which never batch, follow
 directly. The zap may begin and end in the middle of folios, and another CPU writes to the
 neighbour.
