@@ -8,8 +8,11 @@ can say whether the model has changed.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import inspect
+import os
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +21,14 @@ from stress.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The folder that holds sim/, stress/ and scenarios/."""
+
+
+def version() -> str:
+    """Return the installed version, or ``source`` in a tree that is not installed."""
+    try:
+        return importlib.metadata.version("zapstress")
+    except importlib.metadata.PackageNotFoundError:
+        return "source"
 
 
 @cache
@@ -70,3 +81,13 @@ def user_component(kernel: str) -> type:
             f"--kernel {kernel}: give {name} an attribute component = '...', the component that it overrides"
         )
     return found
+
+
+def child(module: str, *arguments: str, **environment: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command and the environment of a Python process that runs ``module`` of these
+    sources, wherever the working directory is.
+
+    ``environment`` is added to this process's own.
+    """
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return [sys.executable, "-P", "-m", module, *arguments], os.environ | {"PYTHONPATH": path} | environment

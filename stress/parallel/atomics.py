@@ -24,10 +24,9 @@ from numba.extending import intrinsic
 from stress.sources import ROOT
 
 SOURCES = (
-    "sim/core/arena.py",
     "sim/core/ledger.py",
     "sim/core/pte.py",
-    "stress/machine/lockstep.py",
+    "sim/core/step.py",
     "stress/parallel/atomics.py",
     "stress/parallel/board.py",
     "stress/parallel/native.py",

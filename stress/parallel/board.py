@@ -52,8 +52,8 @@ FLAG_VALUE = FLAG + 1
 """
 
 FULL, DEADLOCK, SYMPTOM, ERROR, KILLED, HUNG = range(1, 7)
-"""Values of ``ABORT``: the log or a tape is full; no actor can go on; a count is negative; a process
-raised; one died; one is silent.
+"""Values of ``ABORT``: the log or a tape is full; no actor can go on; a count is negative; a
+process raised; one died; one is silent.
 """
 
 MADE, REST, SPINS, OVER = range(4)

@@ -20,8 +20,8 @@ from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from sim.core.arena import SITE_SHIFT
 from sim.core.machine import site
+from sim.core.step import site_of, with_site
 from stress.errors import FAILED, SKIPPED, UsageError, ZapstressError
 from stress.parallel.board import (
     ABORT,
@@ -38,7 +38,7 @@ from stress.parallel.board import (
 from stress.parallel.recording import OVER, Recording
 from stress.parallel.settings import USUAL, RunSettings
 from stress.parallel.watch import LEAVE_SECONDS_MAX, Mate, Watch
-from stress.sources import ROOT
+from stress.sources import child
 
 if TYPE_CHECKING:
     from stress.execution.runner import Runner
@@ -122,17 +122,9 @@ class Gang:
     def _start(self) -> None:
         """Start the process that forks the others. Raises Missing if numba cannot be imported."""
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "stress.parallel.zygote",
-            "--control",
-            str(theirs.fileno()),
-            "--catalogue",
-            self.catalogue,
-        ]
+        command, environment = child(
+            "stress.parallel.zygote", "--control", str(theirs.fileno()), "--catalogue", self.catalogue
+        )
         try:
             self.zygote = subprocess.Popen(
                 command,
@@ -140,7 +132,7 @@ class Gang:
                 stdin=subprocess.DEVNULL,
                 stdout=2,
                 start_new_session=True,
-                env=os.environ | {"PYTHONPATH": path},
+                env=environment,
             )
         except OSError as error:
             raise GangError(f"cannot start processes ({error.strerror}); give --processes a smaller number") from error
@@ -294,7 +286,7 @@ class Gang:
             return False
         answer = json.loads(data)
         for function, label, step in answer["sites"]:
-            mate.sites.append(site(function, label, step) >> SITE_SHIFT if mate.sites else 0)
+            mate.sites.append(site_of(site(function, label, step)) if mate.sites else 0)
         mate.open.add(number)
         return True
 
@@ -365,8 +357,8 @@ class Gang:
         for process, sites in enumerate(self.sites):
             if sites:
                 mine = owner == process
-                numbers = numpy.array(sites, dtype="<i8")[found[mine] >> SITE_SHIFT]
-                found[mine] = numbers << SITE_SHIFT | found[mine] & (1 << SITE_SHIFT) - 1
+                numbers = numpy.array(sites, dtype="<i8")[site_of(found[mine])]
+                found[mine] = with_site(found[mine], numbers)
         return found
 
     def _translated_one(self, code: int) -> int:
@@ -374,4 +366,4 @@ class Gang:
         number sites alike.
         """
         sites = next((sites for sites in self.sites if sites), [])
-        return sites[code >> SITE_SHIFT] << SITE_SHIFT | code & (1 << SITE_SHIFT) - 1 if sites else code
+        return with_site(code, sites[site_of(code)]) if sites else code
