@@ -25,7 +25,8 @@ from tests.stress.campaign_toys import SPEC, TOYS
 from tests.stress.parallel.gangs import STORM, TORN, first_case, pair
 
 SEARCH_RUNS_MAX = 600
-"""Budget to find a planted fault, or a lost update, with injected yields; a few dozen runs do as a rule.
+"""Budget to find a planted fault, or a lost update, with injected yields; a few dozen runs do as a
+rule.
 """
 
 DEEP = ("C02", "M16", "M21")
