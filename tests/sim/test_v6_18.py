@@ -200,9 +200,15 @@ async def test_swap_entries_of_consecutive_slots_go_together(kernel: str, batche
         assert not any(f.view["swap_map"])
 
 
-@pytest.mark.parametrize(("kernel", "profile", "nr", "gone"), [
-    ("6.18", "x86-64", 8, True), ("6.18", "x86-64", 7, False), ("6.18", "arm64-4k", 8, False), ("6.9", "x86-64", 8, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kernel", "profile", "nr", "gone"),
+    [
+        ("6.18", "x86-64", 8, True),
+        ("6.18", "x86-64", 7, False),
+        ("6.18", "arm64-4k", 8, False),
+        ("6.9", "x86-64", 8, False),
+    ],
+)
 async def test_a_table_that_is_emptied_whole_is_freed(kernel: str, profile: str, nr: int, gone: bool) -> None:
     async with family(kernel, profile) as f:
         assert f.view["mm_pgtables"][0] == 1

@@ -19,9 +19,20 @@ from tests.stress.campaign_toys import TOYS
 SHORT = ("--scenario", "counters", "mailbox", "--executions", "30", "--workers", "2")
 
 SUMMARY = {
-    "executions", "steps", "elapsed_s", "executions_per_s", "steps_per_s", "seed", "scenarios", "profiles", "strategy", "machine", "kernel", "faults",
+    "executions",
+    "steps",
+    "elapsed_s",
+    "executions_per_s",
+    "steps_per_s",
+    "seed",
+    "scenarios",
+    "profiles",
+    "strategy",
+    "machine",
+    "kernel",
+    "faults",
     "violations",
-}  # fmt: skip
+}
 """What the summary has at least."""
 
 VIOLATION = {"signature", "checker", "scenario", "profile", "seed", "count", "trace"}

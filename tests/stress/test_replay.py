@@ -67,6 +67,7 @@ async def test_inconclusive_replays() -> None:
     trace = await find(Case("endless", (), "toy"), "inconclusive", 40)
     async with replay(trace, catalogue=TOYS) as replayed:
         compare(trace, replayed.outcome)
+        assert ("inconclusive", trace.steps) == (replayed.outcome.verdict.kind, replayed.outcome.steps)
 
 
 async def test_without_faults_is_clean() -> None:
@@ -196,6 +197,7 @@ async def test_recorded_trace(driver: str) -> None:
     trace = decode(base64.b64decode(RECORDED), "recorded")
     async with replay(trace, Mode(driver), TOYS) as replayed:
         compare(trace, replayed.outcome)
+        assert (trace.ending.signature, trace.steps) == (signature_of(replayed.outcome), replayed.outcome.steps)
 
 
 async def test_the_page_is_made_from_the_trace_alone() -> None:
