@@ -147,7 +147,8 @@ ABSENT = (
     Absent(
         ("pte_offset_map_lock: pmd changed: unlock ptl",),
         lambda p: not p.reclaims_pt,
-        "tables go while the mmap, VMA and rmap locks exclude whoever maps one; only khugepaged, not modelled, and PT_RECLAIM take one under a reader",
+        "tables go while the mmap, VMA and rmap locks exclude whoever maps one; "
+        "only khugepaged, not modelled, and PT_RECLAIM take one under a reader",
     ),
     Absent(
         (

@@ -1,5 +1,5 @@
-"""Each planted fault is found on x86-64, in 6.9 and in 6.18, and the very run that finds it is clean
-without it. The whole matrix is ``zapstress selfcheck``.
+"""Each planted fault is found on x86-64, in 6.9 and in 6.18, and the very run that finds it is
+clean without it. The whole matrix is ``zapstress selfcheck``.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ async def verdict(
 
 
 async def test_deadlock_names_the_cycle() -> None:
-    """A deadlock is a violation that says who waits for whom."""
+    """A deadlock is a violation that says which actor waits for which."""
     found, _ = await verdict("abba")
     assert found.kind == "violation"
     assert found.violation.title == "deadlock"

@@ -114,7 +114,8 @@ async def test_first_step_that_differs_is_named() -> None:
         assert first_difference(replace(trace, checks=bytes(checks)), replayed.outcome) == at
         with pytest.raises(
             Divergence,
-            match=r"step 5 differs from the trace: here cpu\d t\d made toy_increment: \w+ counter on counter\[0\], value \d+;",
+            match=r"step 5 differs from the trace: here cpu\d t\d made toy_increment: "
+            r"\w+ counter on counter\[0\], value \d+;",
         ):
             compare(replace(trace, checks=bytes(checks)), replayed.outcome)
 
