@@ -199,8 +199,8 @@ ABSENT = (
     ),
     Absent(
         ("flush_tlb: read snoop filter", "hardware_walk: enter snoop filter", "invalidate: leave snoop filter"),
-        lambda p: not getattr(p.components["tlbflush"], "broadcasts"),
-        "flushes go to the CPUs that the kernel has noted",  # noqa: B009 - a component has it
+        lambda p: not p.components["tlbflush"].broadcasts,  # type: ignore[attr-defined]
+        "flushes go to the CPUs that the kernel has noted",
     ),
     Absent(("flush_tlb_batched_pending:",), lambda p: not p.batched_unmap_flush, "reclaim does not defer flushes"),
     Absent(
