@@ -199,7 +199,7 @@ ABSENT = (
     ),
     Absent(
         ("flush_tlb: read snoop filter", "hardware_walk: enter snoop filter", "invalidate: leave snoop filter"),
-        lambda p: not p.components["tlbflush"].broadcasts,
+        lambda p: not p.components["tlbflush"].broadcasts,  # type: ignore[attr-defined]
         "flushes go to the CPUs that the kernel has noted",
     ),
     Absent(("flush_tlb_batched_pending:",), lambda p: not p.batched_unmap_flush, "reclaim does not defer flushes"),
