@@ -28,7 +28,8 @@ from stress.scenario import Body, Scenario
 FOLDER = Path(__file__).parent
 
 ORDER, NR, SPAN = 2, 4, 8
-"""Order and pages of each folio; pages from one mapping to the other: each has a table of its own."""
+"""Order and pages of each folio; pages from one mapping to the other: each has a table of its own.
+"""
 
 ANON, FILE = 0, SPAN
 
