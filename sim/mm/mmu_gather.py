@@ -397,8 +397,8 @@ class MmuGather(Component):
         await self.m.add(PENDING_DEC, self.mm_tlb_flush_pending, mm, -1)
 
     def flush_everything(self, tlb: int) -> None:
-        """Let the last flush be one of the whole mm, tables too: what tlb_finish_mmu does if gathers
-        are nested.
+        """Let the last flush be one of the whole mm, tables too: what tlb_finish_mmu does if
+        gathers are nested.
         """
         self.gather_fullmm[tlb] = 1
         self.tlb_reset_range(tlb)
