@@ -19,7 +19,7 @@ from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.machine.driver import run_plain
 from stress.trace.file import VERSION as TRACE_VERSION
-from stress.trace.file import capture
+from stress.trace.record import capture
 from stress.trace.replay import Replayed
 from stress.trace.report import page
 

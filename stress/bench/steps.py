@@ -29,7 +29,7 @@ from stress.errors import UsageError
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.parallel.gang import why_not
-from stress.workers.leases import Settings
+from stress.workers.settings import Settings
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue

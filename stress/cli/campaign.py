@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from stress.cli.options import positive
 from stress.cli.output import put, put_json
-from stress.errors import UsageError
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.workers.leases import Settings
+    from stress.workers.settings import Settings
 
 SEED_DRAWN_BITS = 24
 """Of a campaign's seed when none is given."""
@@ -67,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def seed(text: str) -> int:
     """Parse a campaign's seed, decimal or 0x."""
-    from stress.workers.leases import SEED_MAX
+    from stress.workers.settings import SEED_MAX
 
     value = int(text, 0)
     if not 0 <= value < SEED_MAX:
@@ -120,9 +119,10 @@ def workers(settings: Settings) -> int:
     """Return how many workers a campaign has unless it is told: the cores, less what a worker's
     processes take.
     """
-    from stress.workers.leases import PROCESSES
+    from stress.parallel.settings import PROCESSES
+    from stress.workers.settings import PARALLEL
 
-    return max(1, cores() // PROCESSES) if settings.machine == "parallel" else cores()
+    return max(1, cores() // PROCESSES) if settings.machine == PARALLEL else cores()
 
 
 def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
@@ -131,6 +131,7 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
     A directory that holds a campaign gives what the command line leaves open.
     """
     from stress.campaign.store import peek
+    from stress.workers.settings import Settings
 
     given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) is not None}
     if args.fault:
@@ -141,7 +142,7 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
         chosen.setdefault("seed", secrets.randbits(SEED_DRAWN_BITS))
     else:
         chosen = kept | renamed(given)
-    settings = checked(chosen, args.catalogue)
+    settings = Settings.of(chosen).checked(args.catalogue)
     return settings, args.dir if args.dir is not None else new_directory(settings.seed)
 
 
@@ -159,68 +160,12 @@ def renamed(given: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
-    """Return settings of which every name exists. Raises UsageError."""
-    from stress.catalogue import choose, is_file, once
-    from stress.workers.leases import PORTFOLIO, Settings
-
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()
-    }
-    settings = Settings(**values)
-    if settings.machine != "lockstep":
-        together(settings)
-    for name in settings.scenarios:
-        choose("scenario", name, catalogue.scenarios())
-    for name in settings.profiles:
-        choose("profile", name, catalogue.profiles())
-    once("fault", settings.faults)
-    for name in settings.faults:
-        catalogue.fault_class(name)
-    if not is_file(settings.kernel):
-        choose("kernel", settings.kernel, catalogue.kernels())
-    compose_one(settings, catalogue)
-    if settings.strategy == "portfolio" and settings.options:
-        raise UsageError("--depth is pct's; say --strategy pct with it")
-    for name in PORTFOLIO if settings.strategy == "portfolio" else (settings.strategy,):
-        catalogue.strategy(name, **settings.options)
-    return settings
-
-
-def together(settings: Settings) -> None:
-    """Raise what keeps the parallel machine from being used: what is missing here, or a strategy,
-    which it has none.
-    """
-    from stress.parallel.gang import Missing, why_not
-
-    if missing := why_not():
-        raise Missing(missing)
-    if settings.machine == "parallel" and settings.strategy != "portfolio":
-        raise UsageError(
-            "--strategy is lockstep's: on the parallel machine the cores decide; say --machine lockstep or leave the strategy out"
-        )
-
-
 def machine_here() -> str:
     """Return the machine that a campaign uses unless it is told."""
     from stress.parallel.gang import why_not
+    from stress.workers.settings import BOTH, LOCKSTEP
 
-    return "both" if cores() > 1 and not why_not() else "lockstep"
-
-
-def compose_one(settings: Settings, catalogue: Catalogue) -> None:
-    """Compose the kernel of the first case that there is.
-
-    Raises what ``run`` would: a mistake in a component is told before any worker starts.
-    """
-    from stress.workers.leases import rows_of
-
-    row = rows_of(settings.scenarios, settings.profiles, settings.geometry or "small", catalogue, settings.kernel)[0][0]
-    profile = catalogue.profile(row.profile).at(settings.kernel)
-    world = catalogue.scenario_class(row.scenario)(profile, row.geometry, dict(row.params)).world()
-    catalogue.compose(
-        profile=profile, geometry=row.geometry, kernel=settings.kernel, world=world, faults=settings.faults
-    )
+    return BOTH if cores() > 1 and not why_not() else LOCKSTEP
 
 
 def new_directory(seed: int) -> Path:

@@ -10,12 +10,14 @@ import trio
 from stress.cli.output import put, put_json
 from stress.cli.run import STATUS, ending_line
 from stress.execution.signature import signature_of
+from stress.execution.vetting import vet
 from stress.trace import report
-from stress.trace.file import ending_of, load
+from stress.trace.file import load
+from stress.trace.record import ending_of
 from stress.trace.replay import Mode, Replayed, compare, replay
 
 if TYPE_CHECKING:
-    from stress.trace.file import Trace
+    from stress.trace.record import Trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replay; the exit status is that of the execution, or 5 if it diverged."""
     trace = load(args.trace)
-    args.catalogue.check(trace.case)
+    vet(trace.case, args.catalogue)
     return trio.run(_replay, args, trace, restrict_keyboard_interrupt_to_checkpoints=True)
 
 

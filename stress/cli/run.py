@@ -13,8 +13,10 @@ from stress.cli.options import positive
 from stress.cli.output import put, put_json
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError
 from stress.execution.runner import open_runner
+from stress.execution.vetting import vet
 from stress.machine.chance import RandomData
-from stress.trace.file import Trace, capture, ending_of, save
+from stress.trace.file import save
+from stress.trace.record import Trace, capture, ending_of
 from stress.trace.replay import Mode, replay
 from stress.trace.report import page
 
@@ -172,7 +174,7 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
         args.kernel,
         tuple(fault.upper() for fault in args.fault),
     )
-    catalogue.check(case)
+    vet(case, catalogue)
     return case
 
 

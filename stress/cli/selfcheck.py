@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from stress.catalogue import DEFAULT_KERNEL
+from stress.case import DEFAULT_KERNEL
 from stress.cli.campaign import RESULTS, cores, directory, seed
 from stress.cli.options import positive
 from stress.cli.output import put, put_json

@@ -9,7 +9,7 @@ from stress.cli.output import put, put_json
 from stress.errors import CLEAN, Divergence
 
 if TYPE_CHECKING:
-    from stress.trace.file import Trace
+    from stress.trace.record import Trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Execute the trace again, and print the page."""
+    from stress.execution.vetting import vet
     from stress.machine.driver import run_plain
     from stress.trace.file import load
 
     trace = load(args.trace)
-    args.catalogue.check(trace.case)
+    vet(trace.case, args.catalogue)
     page: str = run_plain(_page(args, trace))
     if args.json:
         put_json({**trace.header(), "page": page})

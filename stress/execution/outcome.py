@@ -21,7 +21,7 @@ from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS
 if TYPE_CHECKING:
     import numpy as np
 
-    from stress.execution.runner import Runner
+    from stress.execution.finished import Finished
     from stress.machine.protocols import Verdict
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -50,16 +50,12 @@ def column_checksums(layout: Layout) -> list[int]:
 
 
 class Outcome:
-    """One execution, until the next begins."""
+    """What one execution did, until the next begins."""
 
-    __slots__ = ("_rows", "_words", "runner", "seed", "setup", "symptom", "verdict")
+    __slots__ = ("_rows", "_words", "finished", "symptom", "verdict")
 
-    def __init__(self, runner: Runner, verdict: Verdict, seed: int, setup: bool = False) -> None:
-        self.runner, self.verdict, self.seed = runner, verdict, seed
-        self.setup = setup
-        """The execution ended in the setup: the log is that of its failing phase, and there are no
-        choices.
-        """
+    def __init__(self, finished: Finished, verdict: Verdict) -> None:
+        self.finished, self.verdict = finished, verdict
         self.symptom = ""
         """What the parallel run that this one replays saw by itself."""
         self._rows: Array | None = None
@@ -68,40 +64,38 @@ class Outcome:
     @property
     def steps(self) -> int:
         """How many steps were made."""
-        return self.runner.machine.seq
-
-    def turns(self) -> list[tuple[int, int]]:
-        """Return who made the steps: runs of (slot, steps)."""
-        return self.runner.machine.schedule()
+        return self.finished.steps
 
     def schedule(self) -> list[tuple[int, int]]:
-        """Return the schedule tape: :meth:`turns`, or nothing if the execution ended in its setup."""
-        return [] if self.setup else self.turns()
+        """Return the schedule tape, runs of (slot, steps); an execution that ended in its setup has
+        none.
+        """
+        return [] if self.finished.setup else self.finished.turns()
 
     @property
     def tapes(self) -> dict[int, list[int]]:
         """The data tapes: slot -> what it drew."""
-        tapes: dict[int, list[int]] = {} if self.setup else getattr(self.runner.machine.data, "tapes", {})
+        tapes: dict[int, list[int]] = {} if self.finished.setup else getattr(self.finished.machine.data, "tapes", {})
         return {slot: list(tape) for slot, tape in sorted(tapes.items()) if tape}
 
     def rows(self) -> Array:
         """Return the rows that the digest is over (:func:`rows_of`)."""
         if self._rows is None:
             codes, values = self._log()
-            self._rows = rows_of(self.runner.arena.layout, codes, values, self._actors(len(codes)))
+            self._rows = rows_of(self.finished.arena.layout, codes, values, self._actors(len(codes)))
         return self._rows
 
     def _log(self) -> tuple[Array, Array]:
         import numpy
 
         if self._words is None:
-            self._words = numpy.array(self.runner.machine.log, dtype="<i8")
+            self._words = numpy.array(self.finished.machine.log, dtype="<i8")
         return self._words[::2], self._words[1::2]
 
     def _actors(self, steps: int) -> Array:
         import numpy
 
-        turns = numpy.array(self.turns(), dtype="<i8").reshape(-1, 2)
+        turns = numpy.array(self.finished.turns(), dtype="<i8").reshape(-1, 2)
         return numpy.repeat(turns[:, 0], turns[:, 1])[:steps]
 
     def digest(self) -> str:
@@ -125,7 +119,7 @@ class Outcome:
 
     def model_hash(self) -> str:
         """Return the hash of the model region as the execution left it."""
-        return self.runner.arena.model_hash()
+        return self.finished.arena.model_hash()
 
     def visits(self) -> Array:
         """Return how often each site was visited, by its number in this process

@@ -26,13 +26,14 @@ from sim.core.arena import (
     WAIT,
     WORD,
     WRITE,
+    Arena,
 )
 from sim.core.machine import SITES, SiteInfo
 from stress.execution.outcome import CELL_MASK, FIELD_MASK, INDEX_MASK, KIND_MASK
-from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, VERSION_MASK, Lockstep
+from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, VERSION_MASK
 
 if TYPE_CHECKING:
-    from stress.execution.runner import Runner
+    from stress.execution.finished import Finished
 
 ENTRY_COLUMNS = ("pte", "tlb", "tlb_span")
 """Columns whose cells are page table entries."""
@@ -121,26 +122,25 @@ def entry_words(entry: int) -> str:
 
 
 class Recorder:
-    """Listens to ``machine``: for each step, what its cell held before and after."""
+    """Listens to a machine (:class:`~stress.machine.protocols.Listener`) and keeps what the cell of
+    each step held before and after it.
+    """
 
-    def __init__(self, machine: Lockstep) -> None:
-        self.machine = machine
-        self.columns = list(machine.arena.columns.values())
+    def __init__(self, arena: Arena) -> None:
+        self.arena = arena
+        self.columns = list(arena.columns.values())
         self.changes: list[tuple[int, int]] = []
-        self._offsets = [machine.arena.layout.offsets[column.name] // WORD for column in self.columns]
-        machine.emit = self._emit
+        self._offsets = [arena.layout.offsets[column.name] // WORD for column in self.columns]
 
     def begin(self) -> None:
         """An execution begins: the arena holds its first state."""
         self.changes.clear()
         self._last: dict[int, int] = {}
-        self._start = memoryview(self.machine.arena.snapshot()).cast("q")
+        self._start = memoryview(self.arena.snapshot()).cast("q")
 
-    def _emit(self, word: int) -> None:
-        log = self.machine.log
-        log.append(word)
-        if len(log) & 1 == 0:
-            self.changes.append(self._change(log[-2], word))
+    def step(self, code: int, value: int) -> None:
+        """Note the change that a step made."""
+        self.changes.append(self._change(code, value))
 
     def _change(self, code: int, value: int) -> tuple[int, int]:
         kind, field, index = code >> KIND_SHIFT & KIND_MASK, code >> FIELD_SHIFT & FIELD_MASK, code & INDEX_MASK
@@ -158,35 +158,34 @@ class Recorder:
         return old, new
 
 
-def steps(runner: Runner) -> Iterator[Step]:
-    """Yield the steps of the latest execution, in order."""
+def steps(finished: Finished) -> Iterator[Step]:
+    """Yield the steps of an execution, in order."""
     at = 0
-    for slot, count in runner.machine.schedule():
+    for slot, count in finished.turns():
         for number in range(at, at + count):
-            yield _decode(runner, number, slot)
+            yield _decode(finished, number, slot)
         at += count
 
 
-def step_at(runner: Runner, number: int) -> Step:
+def step_at(finished: Finished, number: int) -> Step:
     """Return one step, counted from 0."""
-    runs = runner.machine.schedule()
+    runs = finished.turns()
     ends = list(accumulate(count for _, count in runs))
     run = bisect_right(ends, number)
-    return _decode(runner, number, runs[run][0] if run < len(runs) else runner.machine.current)
+    return _decode(finished, number, runs[run][0] if run < len(runs) else finished.machine.current)
 
 
-def _decode(runner: Runner, number: int, slot: int) -> Step:
-    code, value = runner.machine.log[2 * number : 2 * number + 2]
-    changes = runner.recorder.changes if runner.recorder is not None else []
-    old, new = changes[number] if number < len(changes) else (value, value)
-    name = runner.arena.layout.fields[code >> FIELD_SHIFT & FIELD_MASK].name
+def _decode(finished: Finished, number: int, slot: int) -> Step:
+    code, value = finished.machine.log[2 * number : 2 * number + 2]
+    old, new = finished.changes[number] if number < len(finished.changes) else (value, value)
+    name = finished.arena.layout.fields[code >> FIELD_SHIFT & FIELD_MASK].name
     kind, index = code >> KIND_SHIFT & KIND_MASK, code & INDEX_MASK
-    tlb = runner.arena.layout.fields[value >> TLB_SHIFT].name if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else ""
+    tlb = finished.arena.layout.fields[value >> TLB_SHIFT].name if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else ""
     return Step(
         number + 1,
         code,
         slot,
-        actor_name(runner, slot),
+        finished.actor_name(slot),
         SITES[code >> SITE_SHIFT],
         kind,
         name,
@@ -196,9 +195,3 @@ def _decode(runner: Runner, number: int, slot: int) -> Step:
         new,
         tlb,
     )
-
-
-def actor_name(runner: Runner, slot: int) -> str:
-    """Return how an actor is called in reports: a thread with its CPU, a service by its name."""
-    actor = runner.machine.actors[slot]
-    return actor.name if actor.daemon else f"cpu{slot} {actor.name}"

@@ -28,7 +28,7 @@ from trio.lowlevel import (
 )
 
 from sim.core.machine import Abandon
-from stress.machine.base import Executing
+from stress.machine.base import RunningMachine
 from stress.machine.driver import END, DirectDriver, Driver, actor_loop
 from stress.machine.protocols import Verdict
 from stress.machine.scheduler import PARKED
@@ -47,7 +47,7 @@ def _relay(message: object) -> Generator[object, object, object]:
 class TrioDriver(Driver):
     """Actors are trio tasks in a nursery."""
 
-    def __init__(self, machine: Executing) -> None:
+    def __init__(self, machine: RunningMachine) -> None:
         super().__init__(machine)
         self.tasks: list[Task] = []
         self.adrift: dict[int, object] = {}
@@ -78,7 +78,7 @@ class TrioDriver(Driver):
                 for nursery in opened:
                     nursery.cancel_scope.cancel()
                 message = self.loops[slot].send(await _relay(message)) if opened else self.loops[slot].throw(Abandon())
-            self.machine.started[slot] = False
+            self.machine.leave(slot)
         self.adrift.clear()
 
 
@@ -114,7 +114,7 @@ class ReferenceDriver(TrioDriver):
 
     name = "reference"
 
-    def __init__(self, machine: Executing) -> None:
+    def __init__(self, machine: RunningMachine) -> None:
         super().__init__(machine)
         self.controller: Task | None = None
 
@@ -152,7 +152,7 @@ DRIVERS: dict[str, type[TrioDriver]] = {driver.name: driver for driver in (FastD
 
 
 @asynccontextmanager
-async def session(machine: Executing, driver: type[TrioDriver] = FastDriver) -> AsyncIterator[Driver]:
+async def session(machine: RunningMachine, driver: type[TrioDriver] = FastDriver) -> AsyncIterator[Driver]:
     """Open a nursery with one task per actor slot of ``machine``; yield the driver that steps them.
 
     The tasks end with the block, whatever ends it: an actor left parked would hang the nursery.

@@ -20,7 +20,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from stress.catalogue import ROOT
+from stress.sources import ROOT
 
 SOURCES = (
     "sim/core/arena.py", "sim/core/ledger.py", "sim/core/pte.py", "stress/machine/lockstep.py", "stress/parallel/atomics.py", "stress/parallel/board.py",

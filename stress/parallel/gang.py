@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import SITE_SHIFT
 from sim.core.machine import Violation, site, site_info
-from stress.catalogue import ROOT
 from stress.errors import FAILED, SKIPPED, UsageError, ZapstressError
 from stress.parallel.board import (
     ABORT,
@@ -44,6 +43,7 @@ from stress.parallel.deadlock import explain_board
 from stress.parallel.recording import OVER, Recording
 from stress.parallel.settings import USUAL, Settings
 from stress.parallel.watch import LEAVE_SECONDS_MAX, Watch
+from stress.sources import child
 
 if TYPE_CHECKING:
     from stress.execution.runner import Runner
@@ -138,17 +138,9 @@ class Gang:
     def _start(self) -> None:
         """Start the process that forks the others. Raises Missing if numba cannot be imported."""
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "stress.parallel.zygote",
-            "--control",
-            str(theirs.fileno()),
-            "--catalogue",
-            self.catalogue,
-        ]
+        command, environment = child(
+            "stress.parallel.zygote", "--control", str(theirs.fileno()), "--catalogue", self.catalogue
+        )
         try:
             self.zygote = subprocess.Popen(
                 command,
@@ -156,7 +148,7 @@ class Gang:
                 stdin=subprocess.DEVNULL,
                 stdout=2,
                 start_new_session=True,
-                env=os.environ | {"PYTHONPATH": path},
+                env=environment,
             )
         except OSError as error:
             raise GangError(f"cannot start processes ({error.strerror}); give --processes a smaller number") from error

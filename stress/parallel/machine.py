@@ -21,9 +21,9 @@ from typing import Any
 
 from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, WAIT, Arena, Column
 from sim.core.machine import Abandon, Actor
-from stress.machine.base import Executing
+from stress.machine.base import RunningMachine
 from stress.machine.chance import RandomData
-from stress.machine.lockstep import ACCESS, not_owner
+from stress.machine.lockstep import LOAD_ACCESS, STORE_ACCESS, not_owner
 from stress.machine.protocols import Verdict
 from stress.machine.scheduler import hand_over
 from stress.parallel import native
@@ -65,7 +65,7 @@ then does.
 _WAIT = WAIT << KIND_SHIFT
 
 
-class Parallel(Executing):
+class Parallel(RunningMachine):
     """The machine of process number ``process`` of so many.
 
     One run after another: :meth:`begin`, then a driver until not :attr:`live`.
@@ -130,7 +130,7 @@ class Parallel(Executing):
         )
         self.seen, self.idle = -1, 0
         self.verdict, self.abandoning, self.live = Verdict(), False, True
-        self.run = 0
+        self.granted = 0
         self.pace.start(seed)
 
     def pick(self) -> int:
@@ -194,7 +194,7 @@ class Parallel(Executing):
         could have closed it.
         """
         self.idle = 0
-        self.run += not self.run
+        self.granted += not self.granted
 
     def finished(self, actor: Actor) -> None:
         if not actor.daemon:
@@ -216,8 +216,8 @@ class Parallel(Executing):
     # -- what every step does --------------------------------------------------------------------------------------
 
     async def _step(self, code: int, cell: int, op: int, operand: int = 0, extra: int = 0, holder: int = 0) -> int:
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         else:
             await self.pace.give_way()
         value = self.native_step(self.here, code, cell, op, operand, extra, holder)
@@ -263,8 +263,8 @@ class Parallel(Executing):
         return self._step(site + col.x + i, self.at[col.id] + (i << 3), native.ADD, delta, 0, holder)
 
     async def rmw(self, site: int, col: Column, i: int, change: Callable[[int], int], holder: int = 0) -> int:
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         else:
             await self.pace.give_way()
         code, cell, expected = site + col.x + i, self.at[col.id] + (i << 3), col.view[i]
@@ -280,11 +280,11 @@ class Parallel(Executing):
     async def access(
         self, site: int, tlb: Column, cell: int, need: int, offset: int, content: Column, store: bool
     ) -> int:
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         else:
             await self.pace.give_way()
-        code = ACCESS[store] + (content.id << FIELD_SHIFT)
+        code = (STORE_ACCESS if store else LOAD_ACCESS) + (content.id << FIELD_SHIFT)
         while True:
             version = self.native_access(
                 self.here, site, self.at[tlb.id] + (cell << 3), tlb.r + cell, need, offset, code, self.at[content.id]
@@ -295,8 +295,8 @@ class Parallel(Executing):
 
     async def wait(self, site: int, col: Column, i: int, ready: Callable[[], bool]) -> int:
         code, cell = site + _WAIT + (col.id << FIELD_SHIFT) + i, self.at[col.id] + (i << 3)
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         else:
             await self.pace.give_way()
         while True:
@@ -333,8 +333,8 @@ class Parallel(Executing):
 
     async def _take(self, code: int, col: Column, i: int, op: int, operand: int, ready: Callable[[], bool]) -> None:
         cell = self.at[col.id] + (i << 3)
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         else:
             await self.pace.give_way()
         while True:

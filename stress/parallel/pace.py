@@ -49,10 +49,10 @@ class Pace:
         """The actor has made the steps that it was granted: let others go first."""
         m = self.m
         if not self.span:
-            m.run = 1 << 10
+            m.granted = 1 << 10
             return
         word = self.word(WORD_BITS)
-        m.run = (word & 0xFFFF) % self.span
+        m.granted = (word & 0xFFFF) % self.span
         if word >> 16 & 1:
             await hand_over()
         else:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.machine import Violation, site_info
 from stress.errors import Divergence
-from stress.execution.outcome import Outcome, digest_of, rows_of
+from stress.execution.outcome import digest_of, rows_of
 from stress.machine.chance import TapeData
 from stress.machine.protocols import Verdict
-from stress.strategies.replay import Strategy as Replay
+from stress.strategies.replay import Replay
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from stress.execution.outcome import Outcome
     from stress.execution.runner import Runner
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -98,7 +99,7 @@ def _judged(recording: Recording, runner: Runner, seed: int) -> Outcome:
     try:
         outcome = runner.run(strategy, seed, TapeData(recording.tapes))
     except Divergence as error:
-        outcome = Outcome(runner, runner.machine.verdict, seed)
+        outcome = runner.outcome(seed)
         if recording.ended != OVER and not recording.symptom and not _difference(recording, outcome):
             outcome.verdict = Verdict(
                 "inconclusive", reason=f"the run was given up ({recording.ended}) after {outcome.steps} steps"
@@ -128,7 +129,7 @@ def _condemn(outcome: Outcome, what: str, recording: Recording) -> Outcome:
     at = min(outcome.steps, len(recording.codes)) - 1
     accused = int(recording.codes[at]) if at >= 0 else 0
     violation = Violation("parallel", "replay-differs", words, accused, 0, rule=RULE)
-    outcome.runner.machine.verdict = outcome.verdict = Verdict("violation", violation, str(violation))
+    outcome.finished.machine.verdict = outcome.verdict = Verdict("violation", violation, str(violation))
     return outcome
 
 
@@ -136,7 +137,7 @@ def _difference(recording: Recording, outcome: Outcome) -> str:
     """Return in words where the replay's steps first differ from the recorded ones, or ``""``."""
     import numpy
 
-    log = numpy.array(outcome.runner.machine.log, dtype="<i8").reshape(-1, 2)
+    log = numpy.array(outcome.finished.machine.log, dtype="<i8").reshape(-1, 2)
     n = min(len(log), len(recording.codes))
     differs = numpy.flatnonzero((log[:n, 0] != recording.codes[:n]) | (log[:n, 1] != recording.values[:n]))
     if len(differs):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PROCESSES = 2
+"""Processes of the parallel machine, unless --processes says otherwise."""
+
 PAUSE_STEPS = 256
 """Steps from one pause to the next."""
 

@@ -9,8 +9,7 @@ from stress.catalogue import spec_of
 from stress.errors import StorageError, UsageError
 from stress.parallel.gang import Gang
 from stress.parallel.recording import OVER, replayed
-from stress.parallel.settings import Settings
-from stress.workers.leases import PROCESSES
+from stress.parallel.settings import PROCESSES, Settings
 
 if TYPE_CHECKING:
     from stress.execution.outcome import Outcome

@@ -12,12 +12,12 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from stress.execution.steps import Step, actor_name, steps, words
+from stress.execution.steps import Step, steps, words
 from stress.machine.lockstep import TLB_SHIFT
 
 if TYPE_CHECKING:
     from sim.core.machine import Violation
-    from stress.trace.file import Trace
+    from stress.trace.record import Trace
     from stress.trace.replay import Replayed
 
 TAIL_STEPS_MAX = 24
@@ -73,15 +73,15 @@ def _summary(trace: Trace) -> Iterator[str]:
 
 def _columns(replayed: Replayed) -> Iterator[str]:
     """Yield the interleaving: one column per actor that appears, one line per step."""
-    runner = replayed.outcome.runner
-    shown = selection(list(steps(runner)), replayed.outcome.verdict.violation)
+    finished = replayed.outcome.finished
+    shown = selection(list(steps(finished)), replayed.outcome.verdict.violation)
     slots = sorted({step.slot for step in shown})
     if not slots:
         yield "      (no step was made)"
         return
     indent = min(INDENT_MAX, (PAGE_COLUMNS - _NUMBER_COLUMNS - TEXT_COLUMNS) // max(1, len(slots) - 1))
     yield (
-        " " * _NUMBER_COLUMNS + "".join(actor_name(runner, slot)[: indent - 1].ljust(indent) for slot in slots)
+        " " * _NUMBER_COLUMNS + "".join(finished.actor_name(slot)[: indent - 1].ljust(indent) for slot in slots)
     ).rstrip()
     last = 0
     for step in shown:
@@ -131,7 +131,7 @@ def _explanation(replayed: Replayed) -> Iterator[str]:
 
 def state_words(replayed: Replayed, violation: Violation) -> str:
     """Return what the violation's locations hold at its end."""
-    columns = replayed.outcome.runner.arena.columns
+    columns = replayed.outcome.finished.arena.columns
     return "; ".join(
         f"{name}[{index}] = {words(name, columns[name].view[index])}"
         for name, index, *_ in violation.locations
@@ -148,10 +148,10 @@ def listing(replayed: Replayed) -> Iterator[str]:
     """Yield every step on a line of its own: number, actor, kernel function, what it does there,
     location and value.
     """
-    runner = replayed.outcome.runner
-    names = [actor_name(runner, slot) for slot in runner.machine.actors]
+    finished = replayed.outcome.finished
+    names = [finished.actor_name(slot) for slot in finished.machine.actors]
     actors = max(map(len, names))
-    for step in steps(runner):
+    for step in steps(finished):
         yield f"{step.number:>6}  {step.actor:<{actors}}  {step.site.function + ': ' + step.site.label:<48}  {step.effect()}"
 
 
@@ -167,5 +167,5 @@ def step_data(replayed: Replayed) -> list[dict[str, Any]]:
             "value": step.value & ((1 << TLB_SHIFT) - 1) if step.tlb else step.value,
             "text": step.effect(),
         }
-        for step in steps(replayed.outcome.runner)
+        for step in steps(replayed.outcome.finished)
     ]

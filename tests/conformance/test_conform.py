@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from stress.catalogue import ROOT
 from stress.cli.main import main
 from stress.conform.draw import from_seed
 from stress.conform.linux import procfs
@@ -24,6 +23,7 @@ from stress.conform.listing import listing
 from stress.conform.session import nearest_kernel
 from stress.conform.worker import finding
 from stress.errors import CLEAN, INTERRUPTED, SKIPPED, USAGE, VIOLATED
+from stress.sources import ROOT
 from tests.conformance.alterations import ALTERATIONS
 from tests.conformance.machine import first_difference, needs_the_kernel, rig
 

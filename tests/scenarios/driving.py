@@ -16,7 +16,7 @@ from stress.machine.chance import PLAIN
 from stress.machine.driver import Driver
 from stress.machine.lockstep import Lockstep
 from stress.machine.trio_drivers import session
-from stress.strategies.sequential import Strategy as Sequential
+from stress.strategies.sequential import Sequential
 
 STEPS_MAX = 1_000_000
 

@@ -15,8 +15,8 @@ from stress.catalogue import CATALOGUE
 from stress.execution.outcome import Outcome
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData, TapeData
-from stress.machine.protocols import Strategy
-from stress.strategies.replay import Strategy as Replay
+from stress.strategies import Strategy
+from stress.strategies.replay import Replay
 
 EXECUTIONS_MAX = 2_000
 """Executions in which a fault must be found, round by round over its scenarios' parameter sets."""
@@ -78,7 +78,7 @@ async def find(fault: str, scenario: str, kernel: str) -> Outcome | None:
                 outcome = runner.run(next(strategies), seed, data)
                 assert outcome.verdict.kind in ("clean", "violation"), outcome.verdict.reason
                 if outcome.verdict.kind == "violation":
-                    if not outcome.setup:
+                    if not outcome.finished.setup:
                         await clean_without(runner.case, runner.machine.schedule(), data.tapes)
                     return outcome
     return None

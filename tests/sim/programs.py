@@ -12,8 +12,8 @@ from sim.core.profile import World
 from stress.case import Case
 from stress.catalogue import Catalogue
 from stress.execution.runner import Runner, open_runner
-from stress.machine.protocols import Strategy
 from stress.scenario import Body, Scenario
+from stress.strategies import Strategy
 
 NR = 8
 """Pages of each mapping."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from stress.campaign.store import DATABASE
+from stress.campaign.directory import DATABASE
 from stress.cli.campaign import RESULTS, duration, new_directory, seed
 from stress.cli.main import main
-from stress.workers.leases import SEED_MAX
+from stress.workers.settings import SEED_MAX
 from tests.stress.campaign_toys import TOYS
 
 SHORT = ("--scenario", "counters", "mailbox", "--executions", "30", "--workers", "2")

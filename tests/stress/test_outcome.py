@@ -14,7 +14,7 @@ from stress.execution.runner import Runner, open_runner
 from stress.execution.steps import steps
 from stress.machine.chance import RandomData, TapeData
 from stress.machine.lockstep import TLB_SHIFT
-from stress.strategies.replay import Strategy as Replay
+from stress.strategies.replay import Replay
 from tests.toy import ADD, NOTE, SPIN, TOYS, ToyCatalogue, ToyKernel, ToyScenario
 
 CASE = Case("mailbox", (), "toy", faults=("T01",))
@@ -78,8 +78,8 @@ async def test_an_access_touches_the_tlb_and_the_memory() -> None:
             (NOTE, SPIN),
             (ADD, NOTE),
         }
-        assert [step.touches("counter", 1) for step in steps(runner)] == [True] * 4
-        assert [step.touches("flag", 0) for step in steps(runner)] == [False, True, True, False]
+        assert [step.touches("counter", 1) for step in steps(runner.outcome(0).finished)] == [True] * 4
+        assert [step.touches("flag", 0) for step in steps(runner.outcome(0).finished)] == [False, True, True, False]
         digest = outcome.digest()
         again = runner.run(Replay([(1, 1), (0, 2), (1, 1)]), 0, TapeData({}))
         runner.machine.log[3] ^= 1 << TLB_SHIFT

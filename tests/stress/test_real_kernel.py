@@ -15,7 +15,8 @@ from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
-from stress.trace.file import Trace, capture, decode, encode, save
+from stress.trace.file import decode, encode, save
+from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, compare, replay
 from stress.trace.report import PAGE_COLUMNS, listing, page
 

@@ -22,7 +22,8 @@ from stress.execution.runner import open_runner
 from stress.execution.signature import signature_of
 from stress.machine.chance import RandomData
 from stress.trace import replay as replay_module
-from stress.trace.file import Trace, capture, decode, save
+from stress.trace.file import decode, save
+from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, case_of, compare, first_difference, replay
 from stress.trace.report import page
 from tests.toy import TOYS
@@ -74,7 +75,7 @@ async def test_without_faults_is_clean() -> None:
     trace = await find(BROKEN)
     async with replay(trace, Mode(without_faults=True), TOYS) as replayed:
         assert replayed.outcome.verdict.kind == "clean"
-        assert replayed.outcome.runner.case.faults == ()
+        assert replayed.outcome.finished.case.faults == ()
 
 
 async def test_tolerant_takes_an_edited_schedule() -> None:

@@ -24,7 +24,7 @@ from stress.machine.lockstep import Lockstep
 from stress.programs.operations import Operation
 from stress.programs.program import Program
 from stress.programs.space import PROCESSES_MAX, File, Space
-from stress.strategies.sequential import Strategy as Sequential
+from stress.strategies.sequential import Sequential
 
 STEPS_MAX = 1_000_000
 

@@ -38,6 +38,7 @@ from sim.core.arena import (
 )
 from stress.machine.driver import PlainDriver
 from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, Lockstep
+from stress.strategies import Strategy
 
 LOCATION_MASK = (1 << KIND_SHIFT) - 1
 KIND_MASK = (1 << SITE_SHIFT - KIND_SHIFT) - 1
@@ -72,7 +73,7 @@ class Touches:
         return bool(self.writers) and anybody & (anybody - 1) != 0
 
 
-class Search:
+class Search(Strategy):
     """The strategy: replays a prefix of choices, and notes where others could have been made."""
 
     name = "search"
@@ -168,7 +169,7 @@ class Search:
         elif kind == WRITE:
             held.discard(location)
 
-    def learned(self) -> bool:
+    def has_found_conflicts(self) -> bool:
         """Take cells into ``shared`` that turned out to matter; return whether there were any."""
         found = {location for location, touched in self.touches.items() if touched.conflict()}
         fresh = found - self.shared
@@ -209,7 +210,7 @@ def explore(
             search.prefix = search.waiting.pop()
             if execute(driver, begin):
                 found.ends.add(end())
-        fresh = search.learned()
+        fresh = search.has_found_conflicts()
     found.states, found.exhausted = len(search.seen), True
     return found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.catalogue import ROOT
+from stress.sources import ROOT
 
 LOCKSTEP = (
     "stress.cli.main",
@@ -46,7 +46,7 @@ def test_the_cache_knows_every_file_that_is_compiled(name: str) -> None:
         for node in nodes
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("sim.", "stress."))
     }
-    assert modules <= {path.removesuffix(".py").replace("/", ".") for path in SOURCES} | {"stress.catalogue"}
+    assert modules <= {path.removesuffix(".py").replace("/", ".") for path in SOURCES} | {"stress.sources"}
 
 
 def test_without_a_place_to_keep_it_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

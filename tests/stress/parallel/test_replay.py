@@ -112,7 +112,7 @@ def title(outcome: Outcome) -> str:
 async def test_the_recorded_order_is_the_schedule_of_a_trace(gang: Gang) -> None:
     """A run given up half-way leaves a prefix that lockstep follows; the rest may be anybody's."""
     from stress.machine.chance import TapeData
-    from stress.strategies.replay import Strategy as Replay
+    from stress.strategies.replay import Replay
 
     async with open_runner(STORM) as runner:
         recording = gang.run(runner, 2)
