@@ -2,8 +2,8 @@
 
 Where the kernel reclaims page tables (6.14, x86-64) the zap that finds a table empty unhooks it at
 once, before the TLB is flushed, or comes back to it if it had to break off or another thread has
-the lock: a fault may fill the table meanwhile, or install a new one, and whoever looks at the old
-one must find it allocated. Elsewhere the table stays, and its entries are filled again.
+the lock: a fault may fill the table meanwhile, or install a new one, and a walk that still has the
+old one must find it allocated. Elsewhere the table stays, and its entries are filled again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import orders, read_in, rotate
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 ANON, FILE, QUIET = range(3)
@@ -43,7 +44,7 @@ class EmptyTables(Scenario):
     async def prepare(self) -> None:
         """Map two tables' worth, and touch a few pages of each."""
         task, kind = self.task(0), self.params["kind"]
-        await task.start(0)
+        await start(task, 0)
         if kind == ANON:
             await task.mmap(0, self.nr, self.params["order"])
         else:
@@ -54,7 +55,7 @@ class EmptyTables(Scenario):
 
     async def join(self) -> None:
         """The other thread has used both tables."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).load(0)
         await self.task(1).load(self.nr - 1)
 

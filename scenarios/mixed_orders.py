@@ -1,7 +1,7 @@
 """Folios of all orders side by side, adjacent in the address space and in memory, zapped in one go.
 
 Two folios of one order lie so that the page after the last of the first is the first of the second,
-and so do their PTEs: only the folio's end stops a batch there. One that ran on would drop the
+and so do their PTEs: only the folio's end stops a batch there. A batch that ran on would drop the
 neighbour's mappings from the wrong folio's counters. Small folios, which never batch, follow
 directly. The zap may begin and end in the middle of folios, and another CPU writes to the
 neighbour.
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import fill, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import add_file_folio, start
 from stress.scenario import Body, Scenario
 
 FOLIO_PAGES_MAX = 16
@@ -30,7 +31,7 @@ class MixedOrders(Scenario):
 
     @property
     def layout(self) -> list[int]:
-        """The orders of the folios, one after the other: two of each, largest first, then singles."""
+        """The orders of the folios, in address order: two of each, largest first, then singles."""
         large = [order for order in self.g.orders if order and 1 << order <= FOLIO_PAGES_MAX]
         return sorted({large[0], large[-1]}, reverse=True)
 
@@ -56,9 +57,9 @@ class MixedOrders(Scenario):
         yield 1, self.join
 
     async def map_anonymous(self) -> None:
-        """Fill from the end, with the order allowed rising: each mmap of one more page raises it."""
+        """Fill from the end with rising orders: each mmap of one more page raises the order."""
         task, end = self.task(0), self.nr
-        await task.start(0)
+        await start(task, 0)
         await task.mmap(0, self.nr)
         await fill(task, end - SINGLES, SINGLES, 0)
         end -= SINGLES
@@ -70,9 +71,9 @@ class MixedOrders(Scenario):
     async def map_file(self) -> None:
         """The page cache takes any order; the pages are read, and one is written."""
         task, index = self.task(0), 0
-        await task.start(0)
+        await start(task, 0)
         for order in [*(o for o in self.layout for _ in range(2)), *(0 for _ in range(SINGLES))]:
-            await task.add_file_folio(0, index, order)
+            await add_file_folio(task, 0, index, order)
             index += 1 << order
         await task.mmap(0, self.nr, file=0, shared=True)
         for addr in range(self.nr):
@@ -81,7 +82,7 @@ class MixedOrders(Scenario):
 
     async def join(self) -> None:
         """The other thread has used the second folio."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).store((1 << self.layout[0]) + 1)
 
     def cut(self) -> tuple[int, int]:

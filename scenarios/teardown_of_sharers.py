@@ -3,7 +3,7 @@
 Each tears its own page tables down under its own locks; they meet on mapcounts, references, the
 deferred-split queue and the LRU alone. The last to drop a mapping must be the one that sees it, the
 last to put a reference the one that frees, and a whole-mm teardown may clear PTEs without atomics
-and (on arm64) without a flush only because nobody runs on the mm any more. The third process unmaps
+and (on arm64) without a flush only because no CPU runs on the mm any more. The third process unmaps
 instead of exiting.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import fill, orders, read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 
@@ -50,7 +51,7 @@ class TeardownOfSharers(Scenario):
     async def prepare(self) -> None:
         """Fill both mappings, fork twice."""
         task, order = self.task(0), self.params["order"]
-        await task.start(0)
+        await start(task, 0)
         await read_in(task, 0, self.nr, order)
         await task.mmap(0, self.nr, order)
         await task.mmap(self.nr, self.nr, file=0, shared=True)

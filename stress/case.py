@@ -11,8 +11,8 @@ DEFAULT_KERNEL = "6.9"
 
 @dataclass(frozen=True)
 class Case:
-    """A scenario with its parameters, on a profile, under a kernel: plain values, so that a case can
-    be sent and hashed.
+    """A scenario with its parameters, on a profile, under a kernel: plain values, so that a case
+    can be sent and hashed.
 
     ``params`` is pairs (name, value) in the order of names; ``geometry`` is ``small`` or ``real``;
     ``kernel`` is a version or ``FILE.py:CLASS``; ``faults`` are ids of planted faults.
@@ -27,7 +27,9 @@ class Case:
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Case:
-        """Return the case whose fields are ``plain`` data, as JSON has it: lists in place of tuples."""
+        """Return the case whose fields are ``plain`` data, as JSON has it: lists in place of
+        tuples.
+        """
         params = tuple((name, value) for name, value in plain["params"])
         return cls(
             plain["scenario"], params, plain["profile"], plain["geometry"], plain["kernel"], tuple(plain["faults"])

@@ -35,7 +35,9 @@ MACHINE_CHECKERS = {
     "deadlock": "deadlock, lost-wakeup: whoever waits is woken in the end",
     "livelock": "livelock: under fair turns every actor comes to its end",
     "lock": "unlock-not-owner: a lock is released by its owner",
-    "parallel": "replay-differs: a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)",
+    "parallel": (
+        "replay-differs: a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)"
+    ),
 }
 """What the machine itself judges."""
 
@@ -154,9 +156,9 @@ class Catalogue:
 
     def kernels(self) -> dict[str, str]:
         """Return the kernel versions that the model has."""
-        from sim.versions import ABOUT, VERSIONS
+        from sim.versions import VERSIONS
 
-        return {version: ABOUT[version] for version in VERSIONS}
+        return {name: version.about for name, version in VERSIONS.items()}
 
     def checkers(self) -> dict[str, str]:
         """Return the checkers: id -> title and rule."""
@@ -203,7 +205,7 @@ class Catalogue:
         """Return a composed kernel; ``kernel`` is a version or ``FILE.py:CLASS``, ``faults`` are
         ids.
         """
-        from sim.kernel import compose
+        from sim.compose import compose
 
         classes = tuple(self.fault_class(name) for name in faults)
         if is_file(kernel):

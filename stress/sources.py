@@ -8,6 +8,7 @@ can say whether the model has changed.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import inspect
 import os
@@ -20,6 +21,14 @@ from stress.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The folder that holds sim/, stress/ and scenarios/."""
+
+
+def version() -> str:
+    """Return the installed version, or ``source`` in a tree that is not installed."""
+    try:
+        return importlib.metadata.version("zapstress")
+    except importlib.metadata.PackageNotFoundError:
+        return "source"
 
 
 @cache

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sim.core.arena import Column
+from sim.core.component import index_of_ref
 from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
 from sim.core.profile import Geometry, Profile, kernel_geometry, small_geometry
@@ -42,7 +43,7 @@ class Arm64Pgtable(Pgtable):
     def mm_addr(self, ptep: int) -> tuple[int, int]:
         """Return the address space and the page that an entry belongs to."""
         table, offset = divmod(ptep, self.g.ptrs_per_pte)
-        return self.table_mm[table] - 1, self.table_base[table] + offset
+        return index_of_ref(self.table_mm[table]), self.table_base[table] + offset
 
     async def ptep_get(self, ptep: int, where: int = GET) -> int:
         pte = await self.m.load(where, self.pte, ptep)
@@ -60,7 +61,7 @@ class Arm64Pgtable(Pgtable):
     # -- folding ---------------------------------------------------------------------------------------------------
 
     async def unfold(self, cpu: int, ptep: int) -> None:
-        """Take the CONT bit from the block that ``ptep`` is in, if it has one (contpte_try_unfold)."""
+        """Take the CONT bit, if there is one, from the block of ``ptep`` (contpte_try_unfold)."""
         if await self.m.load(PEEK, self.pte, ptep) & (PRESENT | CONT) == PRESENT | CONT:
             await self.convert(cpu, ptep, lambda pte: pte & ~CONT)
 
@@ -145,8 +146,8 @@ class Arm64Pgtable(Pgtable):
             await self.m.rmw(WRPROTECT, self.pte, ptep + k, lambda pte: pte & ~WRITE)
 
     async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
-        """As everywhere; after a write fault the old entry is flushed, of the whole block if it is
-        contiguous.
+        """Widen the entry, or every entry of a contiguous block; after a write fault flush what was
+        widened.
         """
         current, size = await self.m.load(PEEK, self.pte, ptep), 1
         if current & CONT and not (current ^ new) & WRITE:
@@ -211,7 +212,9 @@ class Arm64TlbFlush(TlbFlush):
         return pages >= self.g.flush_ceiling
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """A dead mm's entries are never used: no thread runs it, and its ASID waits for a rollover."""
+        """Return whether ``mm`` lives: no thread runs a dead one, and its ASID waits for a
+        rollover.
+        """
         return self.mm_users.view[mm] > 0
 
 
@@ -220,11 +223,20 @@ V6_18: dict[str, Any] = {"uffd_wp": True, "components": {"pgtable": Arm64Pgtable
 
 def _profile(name: str, real: Geometry) -> Profile:
     return Profile(
-        name, real, small_geometry(real, flush_ceiling=8), hardware_young=True, hardware_dirty=True, merge_vmas=False, mm_cpumask=False,
-        dead_mm_keeps_entries=True, plain_fullmm_clear=False, batched_unmap_flush=True, components={"pgtable": Arm64Pgtable, "tlbflush": Arm64TlbFlush},
+        name,
+        real,
+        small_geometry(real, flush_ceiling=8),
+        hardware_young=True,
+        hardware_dirty=True,
+        merge_vmas=False,
+        mm_cpumask=False,
+        dead_mm_keeps_entries=True,
+        plain_fullmm_clear=False,
+        batched_unmap_flush=True,
+        components={"pgtable": Arm64Pgtable, "tlbflush": Arm64TlbFlush},
         versions={"6.18": V6_18},
         about=f"{real.page_size // 1024}K pages, contpte blocks of {real.contpte}; broadcast invalidation without IPIs",
-    )  # fmt: skip
+    )
 
 
 PROFILES = (

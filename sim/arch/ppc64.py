@@ -16,9 +16,11 @@ the model. Left out: coprocessors, H_PAGE_COMBO, mixed segment sizes, trimming o
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
-from sim.core.arena import PRIVATE, Cells, Field
+from sim.core.arena import PRIVATE, Cells, Field, bits_for
+from sim.core.component import index_of_ref
 from sim.core.machine import site
 from sim.core.profile import Profile, kernel_geometry, small_geometry
 from sim.core.pte import BUSY, DIRTY, HASHPTE, PRESENT, WRITE, YOUNG
@@ -43,8 +45,8 @@ class RadixTlbFlush(TlbFlush):
         return await super().targets(cpu, mm)
 
     async def tlb_flush(self, tlb: int) -> None:
-        """A whole mm goes with its walk caches (RIC 2); a range takes them along only if tables
-        were freed.
+        """Invalidate a whole mm with its walk caches (RIC 2), a range with walk caches only if
+        tables were freed.
         """
         if self.gather_fullmm[tlb]:
             await self.flush(tlb, self.gather_mm[tlb], 0, ALL, True)
@@ -56,7 +58,7 @@ class RadixTlbFlush(TlbFlush):
         return self.flush(cpu, mm, 0, ALL, False)
 
     async def flush_range(self, cpu: int, mm: int, start: int, end: int, tables: bool) -> None:
-        """By page, or by PID if there are too many; walk caches only if ``tables``."""
+        """Invalidate by page, or by PID if there are too many; walk caches only if ``tables``."""
         start, end = (0, ALL) if self.too_many(end - start) else (start, end)
         await self.flush(cpu, mm, start, end, tables)
 
@@ -74,16 +76,12 @@ class HashPgtable(Pgtable):
     def fields(self) -> list[Field]:
         cpus, batch = self.w.cpus, self.g.lazy_mmu_batch
         return [
-            *super().fields(),
-            Field("lazy_active", cpus, PRIVATE),
-            Field("lazy_nr", cpus, PRIVATE),
-            Field("lazy_mm", cpus * batch, PRIVATE),
-            Field("lazy_addr", cpus * batch, PRIVATE),
+            *(replace(field, waitable=True) if field.name == "pte" else field for field in super().fields()),
+            Field("lazy_active", cpus, PRIVATE, bits=1),
+            Field("lazy_nr", cpus, PRIVATE, bits=bits_for(batch)),
+            Field("lazy_mm", cpus * batch, PRIVATE, bits=bits_for(self.w.mms - 1)),
+            Field("lazy_addr", cpus * batch, PRIVATE, bits=bits_for(self.w.vpages)),
         ]
-
-    def bind(self) -> None:
-        super().bind()
-        self.m.waitable(self.pte)
 
     async def pte_update(
         self, cpu: int, mm: int, addr: int, ptep: int, where: int, change: Callable[[int], int]
@@ -131,7 +129,7 @@ class HashPgtable(Pgtable):
         return await self.pte_update(cpu, mm, addr, ptep, CLEAR, lambda pte: 0)
 
     async def ptep_get_and_clear_full(self, cpu: int, mm: int, addr: int, ptep: int, full: bool) -> int:
-        """Also a whole mm's entries are in the hash table: no plain clear (only radix has one)."""
+        """Clear atomically even if ``full``: a whole mm's entries are in the hash table too."""
         return await self.ptep_get_and_clear(cpu, mm, addr, ptep)
 
     async def wrprotect_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> None:
@@ -145,7 +143,7 @@ class HashPgtable(Pgtable):
             await self.m.wait(BUSY_WAIT, pte, ptep, lambda: not pte.view[ptep] & BUSY)
 
     async def ptep_clear_young(self, cpu: int, mm: int, addr: int, ptep: int) -> bool:
-        """As any update: the hash entry goes (__ptep_test_and_clear_young)."""
+        """Clear the young bit, and the hash entry with it (__ptep_test_and_clear_young)."""
         if not await self.m.load(READ_PTE, self.pte, ptep) & (YOUNG | HASHPTE):
             return False
         return bool(await self.pte_update(cpu, mm, addr, ptep, CLEAR_YOUNG, lambda pte: pte & ~YOUNG) & YOUNG)
@@ -165,10 +163,11 @@ class HashTlb(Tlb):
     hash_ptep: Cells
 
     def fields(self) -> list[Field]:
-        return [*super().fields(), Field("hash_ptep", self.w.cpus, PRIVATE)]
+        entries = self.k.pgtable.table_slots * self.g.ptrs_per_pte
+        return [*super().fields(), Field("hash_ptep", self.w.cpus, PRIVATE, bits=bits_for(entries))]
 
     async def walk(self, cpu: int, mm: int, addr: int, store: bool) -> int:
-        table = await self.m.load(HASH_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
+        table = index_of_ref(await self.m.load(HASH_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)))
         if table < 0:
             return FAULT
         ptep, want = self.k.pgtable.ptep(table, addr), PRESENT | (WRITE if store else 0)
@@ -199,10 +198,10 @@ class HashTlbFlush(TlbFlush):
         await pgtable.flush_lazy_batch(tlb)
 
     async def flush_tlb_mm(self, cpu: int, mm: int) -> None:
-        """Nothing (hash__flush_tlb_mm)."""
+        """Do nothing (hash__flush_tlb_mm)."""
 
     async def flush_range(self, cpu: int, mm: int, start: int, end: int, tables: bool) -> None:
-        """Nothing (hash__flush_tlb_range)."""
+        """Do nothing (hash__flush_tlb_range)."""
 
 
 RADIX = kernel_geometry(65536, 32, flush_ceiling=33)
@@ -210,12 +209,28 @@ HASH = kernel_geometry(65536, 256, flush_ceiling=0, lazy_mmu_batch=192)
 
 PROFILES = (
     Profile(
-        "ppc64-radix", RADIX, small_geometry(RADIX), hardware_young=True, hardware_dirty=True, merge_vmas=True, page_size_tracking=True,
-        components={"tlbflush": RadixTlbFlush}, about="tlbie by page or address space, on this CPU alone if only it runs the mm; tables through RCU",
+        "ppc64-radix",
+        RADIX,
+        small_geometry(RADIX),
+        hardware_young=True,
+        hardware_dirty=True,
+        merge_vmas=True,
+        page_size_tracking=True,
+        components={"tlbflush": RadixTlbFlush},
+        about="tlbie by page or address space, on this CPU alone if only it runs the mm; tables through RCU",
     ),
     Profile(
-        "ppc64-hash", HASH, small_geometry(HASH), hardware_young=False, hardware_dirty=False, merge_vmas=True, page_size_tracking=True,
-        flushes_ranges=False, walks_tables=False, components={"pgtable": HashPgtable, "tlb": HashTlb, "tlbflush": HashTlbFlush},
-        about="a hash table in place of the page-table walk; invalidations batched in lazy MMU mode, so the gather flushes nothing",
+        "ppc64-hash",
+        HASH,
+        small_geometry(HASH),
+        hardware_young=False,
+        hardware_dirty=False,
+        merge_vmas=True,
+        page_size_tracking=True,
+        flushes_ranges=False,
+        walks_tables=False,
+        components={"pgtable": HashPgtable, "tlb": HashTlb, "tlbflush": HashTlbFlush},
+        about="a hash table in place of the page-table walk; invalidations batched in lazy MMU mode, "
+        "so the gather flushes nothing",
     ),
-)  # fmt: skip
+)

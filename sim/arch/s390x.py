@@ -11,7 +11,8 @@ The stale entry of the one attached CPU, which is inside the kernel, is legal un
 
 from __future__ import annotations
 
-from sim.core.arena import Cells, Column, Field
+from sim.core.arena import SPIN, Cells, Column, Field, bits_for
+from sim.core.component import index_of_ref, ref_to
 from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
 from sim.core.profile import Profile, kernel_geometry, small_geometry
@@ -48,7 +49,7 @@ class S390Pgtable(Pgtable):
     mm_cpumask: Column
 
     async def ptep_get_and_clear(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
-        """ptep_xchg_lazy: an entry that is not young is invalid to the hardware, and in no TLB."""
+        """Clear one entry (ptep_xchg_lazy): no TLB has one that is not young."""
         if not await self.m.load(READ_OLD, self.pte, ptep) & YOUNG:
             return await self.m.xchg(CLEAR, self.pte, ptep, 0)
         await self.m.add(COUNT_UP, self.context_flush_count, mm, 1)
@@ -71,7 +72,7 @@ class S390Pgtable(Pgtable):
         return pte
 
     async def ptep_clear_flush(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
-        """ptep_xchg_direct: never lazy."""
+        """Clear one entry and invalidate it at once, never lazily (ptep_xchg_direct)."""
         if not await self.m.load(READ_OLD, self.pte, ptep) & YOUNG:
             return await self.m.xchg(CLEAR, self.pte, ptep, 0)
         await self.m.add(COUNT_UP, self.context_flush_count, mm, 1)
@@ -80,21 +81,19 @@ class S390Pgtable(Pgtable):
         return pte
 
     async def wrprotect_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> None:
-        """ptep_xchg_lazy for each entry that is writable: invalidate, then store the protected
-        value.
-        """
+        """Invalidate each writable entry (ptep_xchg_lazy), then store the protected value."""
         for k in range(nr):
             if await self.m.load(READ_PTE, self.pte, ptep + k) & WRITE:
                 pte = await self.ptep_get_and_clear(cpu, mm, addr + k, ptep + k)
                 await self.m.store(SET, self.pte, ptep + k, pte & ~WRITE, TRANSIENT)
 
     async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
-        """Flush the old entry, then store the wider one: of a machine without RDP."""
+        """Flush the old entry, then store the wider one, as on a machine without RDP."""
         pte = await self.ptep_clear_flush(cpu, mm, addr, ptep)
         await self.m.store(SET, self.pte, ptep, pte | new & (YOUNG | DIRTY | WRITE), TRANSIENT)
 
     async def ptep_clear_young(self, cpu: int, mm: int, addr: int, ptep: int) -> bool:
-        """Also ageing invalidates: the old entry is one that the hardware must not use."""
+        """Invalidate a young entry and store it old: the hardware must not use an old entry."""
         if not await self.m.load(READ_OLD, self.pte, ptep) & YOUNG:
             return False
         pte = await self.ptep_clear_flush(cpu, mm, addr, ptep)
@@ -108,14 +107,17 @@ class S390TlbFlush(TlbFlush):
     context_lock: Column
     context_flush_mm: Column
     context_flush_count: Column
+    mm_users: Column
     op: Cells
 
     def fields(self) -> list[Field]:
-        return [*super().fields(), *(Field(f"context_{n}", self.w.mms) for n in ("lock", "flush_mm", "flush_count"))]
-
-    def bind(self) -> None:
-        super().bind()
-        self.m.waitable(self.context_flush_count)
+        mms = self.w.mms
+        return [
+            *super().fields(),
+            Field("context_lock", mms, lock=SPIN, bits=bits_for(self.k.slots)),
+            Field("context_flush_mm", mms, bits=1),
+            Field("context_flush_count", mms, waitable=True),
+        ]
 
     async def tlb_flush(self, tlb: int) -> None:
         await self.flush_mm_lazy(tlb, self.gather_mm[tlb])
@@ -127,10 +129,10 @@ class S390TlbFlush(TlbFlush):
         await self.flush_mm_lazy(cpu, mm)
 
     async def flush_tlb_page(self, cpu: int, mm: int, addr: int) -> None:
-        """Nothing: whoever changed the entry has flushed it."""
+        """Do nothing: the change of the entry has flushed it."""
 
     async def flush_mm_lazy(self, cpu: int, mm: int) -> None:
-        """__tlb_flush_mm_lazy: flush everything (IDTE) if a flush has been noted."""
+        """Flush everything (IDTE) if a flush has been noted (__tlb_flush_mm_lazy)."""
         await self.m.lock(CONTEXT_LOCK, self.context_lock, mm)
         if await self.m.load(READ_NOTE, self.context_flush_mm, mm):
             await self.m.store(CLEAR_NOTE, self.context_flush_mm, mm, 0)
@@ -140,26 +142,27 @@ class S390TlbFlush(TlbFlush):
         await self.m.unlock(CONTEXT_UNLOCK, self.context_lock, mm)
 
     async def switch_mm(self, cpu: int, mm: int) -> None:
-        """Attach, detach from the last mm, wait until nobody is between its test and its note, then
-        make up for a noted flush.
+        """Attach to ``mm``, detach from the last mm, wait until no CPU is between its look at the
+        mask and its note, then make up for a flush that has been noted.
         """
-        prev, self.cpu_mm[cpu] = self.cpu_mm[cpu] - 1, 0
+        prev, self.cpu_mm[cpu] = index_of_ref(self.cpu_mm[cpu]), 0
         await self.m.rmw(ATTACH, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
         if prev not in (-1, mm):
             await self.m.rmw(DETACH, self.mm_cpumask, prev, lambda mask: mask & ~(1 << cpu))
         count = self.context_flush_count
         await self.m.wait(WAIT_COUNT, count, mm, lambda: count.view[mm] == 0)
         await self.flush_mm_lazy(cpu, mm)
-        self.cpu_mm[cpu] = mm + 1
+        self.cpu_mm[cpu] = ref_to(mm)
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """A CPU makes up for what has been noted before it runs the mm again, if need be by waiting
-        for the lock of whoever does so now.
+        """Return whether user code on ``cpu`` could hit an entry of ``mm``: not inside the kernel
+        while a flush is noted.
 
-        Inside the kernel it runs no user code. Nobody runs a dead mm.
+        A CPU makes up for a noted flush before it runs user code again; if another CPU is doing so,
+        it waits for that CPU's lock. No thread runs a dead mm.
         """
         noted = self.context_flush_mm.view[mm] or self.context_lock.view[mm]
-        return self.cpu_mm[cpu] == mm + 1 and self.mm_users.view[mm] > 0 and not (noted and self.op[cpu])
+        return self.cpu_mm[cpu] == ref_to(mm) and self.mm_users.view[mm] > 0 and not (noted and self.op[cpu])
 
 
 class S390MmuGather(MmuGather):
@@ -176,8 +179,17 @@ REAL = kernel_geometry(4096, 256, flush_ceiling=0)
 
 PROFILES = (
     Profile(
-        "s390x", REAL, small_geometry(REAL), hardware_young=False, hardware_dirty=False, merge_vmas=True, gathers=False, delays_rmap=False,
-        flushes_ranges=False, components={"pgtable": S390Pgtable, "tlbflush": S390TlbFlush, "mmu_gather": S390MmuGather},
-        about="clearing a PTE invalidates it; pages are freed at once, nothing is gathered; software young and dirty bits",
+        "s390x",
+        REAL,
+        small_geometry(REAL),
+        hardware_young=False,
+        hardware_dirty=False,
+        merge_vmas=True,
+        gathers=False,
+        delays_rmap=False,
+        flushes_ranges=False,
+        components={"pgtable": S390Pgtable, "tlbflush": S390TlbFlush, "mmu_gather": S390MmuGather},
+        about="clearing a PTE invalidates it; pages are freed at once, nothing is gathered; "
+        "software young and dirty bits",
     ),
-)  # fmt: skip
+)

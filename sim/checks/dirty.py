@@ -9,11 +9,12 @@ from __future__ import annotations
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
 from sim.core.arena import MACHINE, Cells, Column, Field
+from sim.core.component import index_of_ref
+from sim.core.operations import number_of
 from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, WRITE
 from sim.mm.mm_types import MAPPING_ANON
-from sim.task import OPERATIONS
 
-FORK = OPERATIONS.index("fork") + 1
+FORK = number_of("fork")
 SLOT_MASK = (1 << SLOT_BITS) - 1
 
 
@@ -63,14 +64,16 @@ class DirtyChecks(Checker):
     # -- dirty bits on the move -------------------------------------------------------------------------------------
 
     def taken(self, pfn: int, who: int) -> None:
-        """A dirty bit of a PTE went away: the actor has it in hand."""
+        """Note that an actor has cleared a dirty bit in a PTE: the bit is in its hand, to be passed
+        on.
+        """
         mapping = self.page_mapping[self.page_head[pfn]]
         if mapping and not mapping & MAPPING_ANON and not self.dirty_hand[pfn]:
             self.dirty_hand[pfn] = self.m.seq << SLOT_BITS | who + 1
             self.hands[who] += 1
 
     def given(self, pfn: int, who: int) -> None:
-        """A dirty PTE was stored: a bit in hand is back."""
+        """Note that a dirty PTE was stored: the bit in hand is in a PTE again."""
         if self.dirty_hand[pfn]:
             self._drop(pfn)
 
@@ -85,8 +88,9 @@ class DirtyChecks(Checker):
                 self._drop(pfn)
 
     def lock_released(self, who: int) -> None:
-        """The actor let go of its last PTL. mkclean, under the folio lock, owes the bits to the
-        write-out it begins.
+        """Judge an actor that has released its last PTL: it must have passed on every dirty bit in
+        its hand. Only folio_mkclean, which holds the folio lock, may keep them: the write-out that
+        it begins copies the page.
         """
         if not self.hands[who]:
             return
@@ -98,7 +102,7 @@ class DirtyChecks(Checker):
                     f"a dirty PTE of page {pfn} was cleared and the folio was not marked dirty",
                     self.m.code_at(hand >> SLOT_BITS),
                 )
-                self.object("I29", message, cleared, [("page_dirty", pfn, 0)])
+                self.violated("I29", message, cleared, [("page_dirty", pfn, 0)])
             self._drop(pfn)
             self.copy_due[pfn] = 1
 
@@ -119,7 +123,7 @@ class DirtyChecks(Checker):
                     if where >= 0
                     else ("tlb_span", self.k.tlb.span_cell(cpu, mm, -1 - where))
                 )
-                self.object(
+                self.violated(
                     "I27",
                     f"cpu{cpu} can still write to page {pfn} through mm {mm}",
                     cleared,
@@ -145,7 +149,7 @@ class DirtyChecks(Checker):
         mapping = self.page_mapping[folio]
         if mapping & MAPPING_ANON:
             if not self.page_anon_exclusive.view[pfn] and not self._forking(column, cell):
-                self.object(
+                self.violated(
                     "I31", f"a store to page {pfn}, which other processes may map", 0, [("page_content", pfn, 0)]
                 )
         elif mapping and not (
@@ -156,7 +160,7 @@ class DirtyChecks(Checker):
             or self._block_dirty(column, cell, pfn - offset)
         ):
             where = [("page_content", pfn, 0), ("page_dirty", folio, 0)]
-            self.object(
+            self.violated(
                 "I26", f"a store to page {pfn}, clean and not due for write-out", self.k.checks.freed_at(pfn), where
             )
 
@@ -172,15 +176,15 @@ class DirtyChecks(Checker):
         return 0 <= writer < self.w.cpus and self.op[writer] == FORK
 
     def _block_dirty(self, column: Column, cell: int, first: int) -> bool:
-        """Return whether the entry spans a contiguous block (of pages from ``first`` on) whose
-        dirtiness, the block's as a whole, is in a PTE or in somebody's hand.
+        """Return whether the TLB entry spans a contiguous block, of pages from ``first`` on, one of
+        whose dirty bits is in a PTE or in an actor's hand: a block is dirty as a whole.
         """
         if column is self.tlb:
             return False
         if any(self.dirty_hand[first : first + self.g.contpte].tolist()):
             return True
         mm, addr = self._row(column, cell)
-        table = self.pmd.view[self.k.pgtable.pmd_index(mm, addr)] - 1
+        table = index_of_ref(self.pmd.view[self.k.pgtable.pmd_index(mm, addr)])
         if table < 0:
             return False
         ptep = self.k.pgtable.ptep(table, addr)

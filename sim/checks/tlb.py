@@ -1,16 +1,18 @@
 """TLB safety: I21, I22, I23.
 
-Kept per page: TLB entries that reach it, and writable ones; per entry, when it was filled.
+Kept for each page: how many TLB entries reach it, and how many of them are writable. Kept for each
+entry: the step that filled it, and the page's generation at that step.
 
-An entry is *usable* if its CPU can execute an access with it before a catch-up that it cannot
-avoid; what may be left in a TLB unusable is said by each architecture's ``tlbflush.usable``.
+A stale entry is *usable* if user code on that CPU could hit it. It is not usable if the CPU must
+first flush or compare generations. Each architecture answers in ``tlbflush.usable``.
 """
 
 from __future__ import annotations
 
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
-from sim.core.arena import MACHINE, Cells, Column, Field, Watch
+from sim.core.arena import MACHINE, Cells, Column, Field, Watch, alike
+from sim.core.component import ref_to
 from sim.core.pte import PFN_SHIFT, PRESENT, SPECIAL, WRITE
 
 
@@ -37,7 +39,6 @@ class TlbChecks(Checker):
     table_mm: Cells
     table_base: Cells
     page_gen: Cells
-    page_ref: Column
     tlb_refs: Cells
     tlb_writable: Cells
     tlb_stamp: Cells
@@ -54,22 +55,18 @@ class TlbChecks(Checker):
     sections: Cells
 
     def fields(self) -> list[Field]:
-        rows, pages = self.w.cpus * self.w.mms, self.w.pages
+        rows, tables = self.w.cpus * self.w.mms, self.k.pgtable.table_slots
         spans = rows * (self.w.vpages // self.g.contpte if self.g.contpte > 1 else 0)
-        sizes = {
-            "tlb_refs": pages,
-            "tlb_writable": pages,
-            "tlb_stamp": rows * self.w.vpages,
-            "tlb_page_gen": rows * self.w.vpages,
-        }
-        sizes |= {
-            "tlb_span_stamp": spans,
-            "tlb_span_page_gen": spans,
-            "walk_gen": rows * self.k.pgtable.per_mm,
-            "table_gen": self.k.pgtable.table_slots,
-        }
-        sizes["rcu_readers"] = self.k.pgtable.table_slots * self.w.cpus if self.profile.table_free else 0
-        return [Field(name, count, MACHINE) for name, count in sizes.items()]
+        return [
+            *alike(("tlb_refs", "tlb_writable"), self.w.pages, MACHINE),
+            Field("tlb_stamp", rows * self.w.vpages, MACHINE, stamp=True),
+            Field("tlb_page_gen", rows * self.w.vpages, MACHINE, equality="page"),
+            Field("tlb_span_stamp", spans, MACHINE, stamp=True),
+            Field("tlb_span_page_gen", spans, MACHINE, equality="page"),
+            Field("walk_gen", rows * self.k.pgtable.per_mm, MACHINE, equality="table"),
+            Field("table_gen", tables, MACHINE, equality="table"),
+            Field("rcu_readers", tables * self.w.cpus if self.profile.table_free else 0, MACHINE),
+        ]
 
     def bind(self) -> None:
         super().bind()
@@ -104,13 +101,15 @@ class TlbChecks(Checker):
     # -- use --------------------------------------------------------------------------------------------------------
 
     def accessed(self, column: Column, cell: int, pfn: int, offset: int, store: bool) -> None:
-        """An access goes through a TLB entry: the page must be the one that was there at the fill."""
+        """An access goes through a TLB entry: its page must not have been freed since the fill."""
         if column.view[cell] & SPECIAL:
             return
         generation = self.tlb_page_gen if column is self.tlb else self.tlb_span_page_gen
         if generation[cell] != self.page_gen[pfn - offset]:
             where = [(column.name, cell, 0), ("page_ref", pfn, 0)]
-            self.object("I21", f"TLB hit -> page {pfn}, which has been freed since", self.k.checks.freed_at(pfn), where)
+            self.violated(
+                "I21", f"TLB hit -> page {pfn}, which has been freed since", self.k.checks.freed_at(pfn), where
+            )
         if store:
             self.k.checks.dirty.stored(column, cell, pfn, offset)
 
@@ -119,11 +118,11 @@ class TlbChecks(Checker):
         row = self.k.tlb.walk_cell(cpu, mm, addr)
         base = addr - addr % self.g.ptrs_per_pte
         if (
-            self.table_mm[table] != mm + 1
+            self.table_mm[table] != ref_to(mm)
             or self.table_base[table] != base
             or self.walk_gen[row] != self.table_gen[table]
         ):
-            self.object(
+            self.violated(
                 "I22",
                 f"cpu{cpu} walks table {table} for page {addr} of mm {mm}, which has been freed since",
                 0,
@@ -142,10 +141,10 @@ class TlbChecks(Checker):
             if pfn < folio + nr and pfn + reach > folio and not entry & SPECIAL and self.k.tlbflush.usable(cpu, mm):
                 at = -1 - addr if addr < 0 else addr
                 what = f"folio {folio} freed; cpu{cpu} still translates page {at} of mm {mm} to {pfn}"
-                self.object("I21", what, self.cleared_site(mm, at), [("page_ref", folio, 0)])
+                self.violated("I21", what, self.cleared_site(mm, at), [("page_ref", folio, 0)])
 
     def entries(self) -> list[tuple[int, int, int, int]]:
-        """Return (cpu, mm, addr, entry) of every TLB entry; a span's addr is -1 - its first page."""
+        """Return (cpu, mm, addr, entry) of each TLB entry; addr is -1 - first page for a span."""
         found = []
         for cell, entry in enumerate(self.tlb.view.tolist()):
             if entry:
@@ -178,8 +177,8 @@ class TlbChecks(Checker):
         return self.m.code_at(seq) if seq > filled else 0
 
     def rcu_queued(self, tables: list[int]) -> None:
-        """Tables wait for a grace period: for every CPU that is inside a reader's section now to
-        leave it.
+        """Note, for tables that are queued for a grace period, which CPUs are inside a reader's
+        section: each must leave it before the tables are freed.
         """
         for cpu in range(self.w.cpus):
             reading = self.rcu_nesting[cpu] or self.irq_off[cpu]
@@ -189,43 +188,42 @@ class TlbChecks(Checker):
     def _grace_period_over(self, table: int) -> None:
         for cpu in range(self.w.cpus):
             if self.rcu_readers[table * self.w.cpus + cpu] == self.sections[cpu] + 1:
-                self.object(
-                    "I22",
-                    f"table {table} is freed, and cpu{cpu} is still in the RCU reader's section that it was in when the table was queued",
-                )
+                section = "the RCU reader's section that it was in when the table was queued"
+                self.violated("I22", f"table {table} is freed, and cpu{cpu} is still in {section}")
 
     def table_freed(self, table: int) -> None:
         """A table's page has been put for the last time."""
         start = table * self.g.ptrs_per_pte
         live = [pte for pte in self.pte.view[start : start + self.g.ptrs_per_pte].tolist() if pte & PRESENT]
-        if live or table + 1 in self.pmd.view.tolist():
-            self.object(
+        if live or ref_to(table) in self.pmd.view.tolist():
+            self.violated(
                 "I22b",
                 f"table {table} is freed " + (f"with {len(live)} present entries" if live else "while a PMD names it"),
             )
         if self.m.current == 2 * self.w.cpus:
             self._grace_period_over(table)
-        self.table_gen[table] += 1
         for cell, cached in enumerate(self.walk_cache.view.tolist()):
-            if cached == table + 1 and self.walk_gen[cell] + 1 == self.table_gen[table]:
+            if cached == ref_to(table) and self.walk_gen[cell] == self.table_gen[table]:
                 cpu, mm = divmod(cell // self.k.pgtable.per_mm, self.w.mms)
                 if self.k.tlbflush.walks(cpu, mm):
-                    self.object(
+                    self.violated(
                         "I22",
                         f"table {table} is freed and cpu{cpu} has it in its walk cache for mm {mm}",
                         0,
                         [("walk_cache", cell, 0)],
                     )
+        self.table_gen[table] += 1
 
     # -- returning --------------------------------------------------------------------------------------------------
 
     def stale(
         self, mm: int, start: int, end: int, before: int, writable_only: bool, leaving: bool = False
     ) -> list[tuple[int, int, int]]:
-        """Return (cpu, addr, entry) of usable entries whose PTE the running actor, or anybody
-        before step ``before``, has cleared (or, with ``writable_only``, write-protected) since they
-        were filled. ``leaving``: its own CPU is about to run user code, whatever kept it from using
-        its entries so far.
+        """Return (cpu, addr, entry) of the usable entries for [start, end) whose PTE has been
+        cleared since they were filled, by the running actor or by any actor before step ``before``.
+
+        ``writable_only``: of the writable entries whose PTE has been write-protected since.
+        ``leaving``: the actor's own CPU is about to run user code, so its entries count as usable.
         """
         me, found = self.m.current, []
         stamps = self.narrowed_at if writable_only else self.cleared_at
@@ -263,14 +261,14 @@ class TlbChecks(Checker):
         return found
 
     def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
-        """A call that takes [start, end) of ``mm`` away (or makes it read-only) is about to return
-        to user space.
+        """Judge a call that takes [start, end) of ``mm`` away, or makes it read-only, and is about
+        to return to user space.
         """
         stale = self.stale(mm, start, end, began, writable_only, leaving=True)
         if stale:
             cpu, addr, entry = stale[0]
             what = "write to" if writable_only else "use"
-            self.object(
+            self.violated(
                 "I23",
                 f"cpu{cpu} can still {what} page {addr} of mm {mm} (pfn {entry >> PFN_SHIFT})",
                 self.cleared_site(mm, addr),

@@ -1,7 +1,8 @@
-"""TLB flushing, the part that is the same everywhere, and the generic broadcast.
+"""TLB flushing (include/asm-generic/tlb.h and the architectures' tlbflush.h, v6.9): the part that
+is the same everywhere, a generic broadcast, and a generic flush by IPI.
 
-A flush of other CPUs is never one step: the initiator posts requests, its own CPU invalidates, then
-it waits.
+A flush of other CPUs is never one step: the initiator posts a request to each target, invalidates
+on its own CPU, then waits until every target has acknowledged.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
-from sim.core.component import Component
+from sim.core.arena import PRIVATE, Cells, Column, Field, bits_for
+from sim.core.component import Component, ref_to
 from sim.core.machine import site
 from sim.hardware.tlb import ALL, BROADCAST, IPI
 
@@ -27,13 +28,13 @@ class TlbFlush(Component):
     name = "tlbflush"
 
     broadcasts = True
-    """Whether flushes go to whoever caches the mm; else to those whom the kernel has noted."""
+    """Whether flushes reach every CPU that caches the mm; else they go to the CPUs that the kernel
+    has noted in a mask.
+    """
 
     cpu_mm: Cells
     mm_cpumask: Column
     tlb_holders: Column
-    mm_users: Column
-    req_kind: Cells
     req_mm: Cells
     req_start: Cells
     req_end: Cells
@@ -45,7 +46,7 @@ class TlbFlush(Component):
     gather_freed_tables: Cells
 
     def fields(self) -> list[Field]:
-        return [Field("cpu_mm", self.w.cpus, PRIVATE)]
+        return [Field("cpu_mm", self.w.cpus, PRIVATE, bits=bits_for(self.w.mms))]
 
     # -- the interface ---------------------------------------------------------------------------------------------
 
@@ -115,7 +116,7 @@ class TlbFlush(Component):
         Entries are tagged with their address space, so nothing is flushed.
         """
         await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
-        self.cpu_mm[cpu] = mm + 1
+        self.cpu_mm[cpu] = ref_to(mm)
 
     async def enter_lazy_tlb(self, cpu: int) -> None:
         """A kernel thread borrows the mm that is loaded."""

@@ -53,11 +53,9 @@ class PageFault(Component):
     mm_rss: Column
     mm_order: Cells
     mm_tlb_flush_pending: Column
-    vma_mm: Cells
     vma_flags: Cells
     vma_start: Cells
     vma_end: Cells
-    vma_file: Cells
     vma_pgoff: Cells
     page_ref: Column
     page_order: Cells
@@ -182,7 +180,7 @@ class PageFault(Component):
             return True
         await self._pte_alloc_once(cpu, mm, addr)
         index = addr - self.vma_start[vma] + self.vma_pgoff[vma]
-        folio = await self.k.filemap.filemap_fault(cpu, self.vma_file[vma] - 1, index)
+        folio = await self.k.filemap.filemap_fault(cpu, self.k.mm_types.file_of(vma), index)
         page = folio + (index & (1 << self.page_order[folio]) - 1)
         if write and not self.vma_flags[vma] & VM_SHARED:
             await self.do_cow_fault(cpu, mm, vma, addr, page, pte)
@@ -213,7 +211,7 @@ class PageFault(Component):
     async def finish_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, write: bool, orig: int) -> bool:
         """Map one page; the fault's own reference becomes the mapping's.
 
-        False if somebody was faster.
+        Return False if another fault was faster.
         """
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table < 0:
@@ -243,7 +241,7 @@ class PageFault(Component):
         """
         bits = self._wp_bits(vma, orig, await self.range_bits(vma, page, write))
         await self.k.rmap.folio_add_file_rmap_ptes(self.k.page_head(page), page, nr, vma)
-        await self.k.pgtable.set_ptes(cpu, self.vma_mm[vma] - 1, addr, ptep, make_pte(page, bits), nr, holder)
+        await self.k.pgtable.set_ptes(cpu, self.k.mm_types.mm_of(vma), addr, ptep, make_pte(page, bits), nr, holder)
 
     async def range_bits(self, vma: int, page: int, write: bool) -> int:
         """Return the bits of a PTE that maps a file's page for the first time."""
@@ -256,7 +254,7 @@ class PageFault(Component):
         return bits & ~WRITE | UFFD_WP if orig and self.vma_flags[vma] & VM_UFFD_WP else bits
 
     async def copy_user_page(self, copy: int, page: int) -> None:
-        """Copy the content of ``page`` to ``copy``, which nobody else sees."""
+        """Copy the content of ``page`` to ``copy``, which is private to the fault."""
         await self.m.store(COPY_WRITE, self.page_content, copy, await self.m.load(COPY_READ, self.page_content, page))
 
     async def do_cow_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, orig: int) -> None:
@@ -328,7 +326,9 @@ class PageFault(Component):
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
 
     async def wp_can_reuse_anon_folio(self, cpu: int, folio: int) -> bool:
-        """Return whether nobody else has the small folio. Large folios are never reused (6.9)."""
+        """Return whether this mapping holds the small folio's only reference. Large folios are
+        never reused (6.9).
+        """
         if self.page_order[folio] or await self.m.load(WP_REFS, self.page_ref, folio) > 3:
             return False
         if not await self.m.load(WP_LRU, self.page_lru, folio):

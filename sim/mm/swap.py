@@ -1,8 +1,8 @@
 """Putting pages: LRU batches, swap.c and swap_state.c (mm/, v6.9).
 
 ``free_pages_and_swap_cache`` takes gather words; each folio's references are put in one step, and
-whoever reaches 0 frees. Per-CPU LRU batches hold a reference per folio and are drained by their own
-CPU only.
+the put that reaches 0 frees the folio. Per-CPU LRU batches hold a reference per folio and are
+drained by their own CPU only.
 
 Left out: LRU lists as such (a folio is on the LRU or not), mlock, ageing beyond PG_referenced and
 PG_active.
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.arena import PRIVATE, SPIN, Cells, Column, Field, alike, bits_for
 from sim.core.component import Component
 from sim.core.ledger import GATHER, LRU, TRANSIENT
 from sim.core.machine import site
@@ -55,9 +55,12 @@ class Swap(Component):
     act_nr: Cells
 
     def fields(self) -> list[Field]:
-        cpus = self.w.cpus
-        batches = [Field(n, cpus * self.g.pagevec, PRIVATE) for n in ("lru_batch", "act_batch")]
-        return [Field("lruvec_lock", 1), *batches, Field("lru_nr", cpus, PRIVATE), Field("act_nr", cpus, PRIVATE)]
+        cpus, pagevec = self.w.cpus, self.g.pagevec
+        return [
+            Field("lruvec_lock", 1, lock=SPIN, bits=bits_for(self.k.slots)),
+            *alike(("lru_batch", "act_batch"), cpus * pagevec, PRIVATE, bits=bits_for(self.w.pages - 1)),
+            *alike(("lru_nr", "act_nr"), cpus, PRIVATE, bits=bits_for(pagevec)),
+        ]
 
     # -- freeing gather words --------------------------------------------------------------------------------------
 
@@ -100,7 +103,7 @@ class Swap(Component):
         await self.k.page_alloc.free_unref_folios(dead)
 
     async def _release(self, folio: int) -> None:
-        """A folio's refcount is 0: off the deferred-split queue, off the LRU."""
+        """Take a folio whose refcount is 0 off the deferred-split queue and off the LRU."""
         await self.k.pgtable.release(folio)
         await self.k.huge_memory.folio_undo_large_rmappable(folio)
         if self.page_lru.view[folio]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Declare the options."""
     parser.add_argument("trace", metavar="TRACE", help="a trace, or the folder of a failure")
     parser.add_argument(
         "--kernel", default="", metavar="FILE.py:CLASS", help="run your file's class, if the trace was made with one"
@@ -45,6 +45,7 @@ async def _page(args: argparse.Namespace, trace: Trace) -> str:
         found = (replayed.outcome.verdict.kind, signature_of(replayed.outcome), replayed.outcome.steps)
         if found != (trace.ending.kind, trace.ending.signature, trace.steps):
             raise Divergence(
-                f"{args.trace}: its replay ends differently ({' '.join(map(str, found))}); zapstress replay says at which step"
+                f"{args.trace}: its replay ends differently ({' '.join(map(str, found))});"
+                " zapstress replay says at which step"
             )
         return report.page(replayed, args.trace)

@@ -1,22 +1,37 @@
 """What one execution did: its verdict, and lazily its digests and statistics.
 
 An outcome reads the machine's log and the arena as the execution left them, so it must be used
-before the next execution begins. Nothing is computed until it is asked for: a campaign asks most
-executions for nothing but their verdict.
+before the next execution begins. Each figure is computed when it is asked for: of most executions a
+campaign asks the verdict alone.
 
-Whatever leaves the process goes by the names of sites and columns, never by their numbers, which
-depend on the order of imports. Byte order and Python's hash seed do not enter.
+Digests name sites and columns by checksums of their names, never by their numbers, which depend on
+the order of imports. They do not depend on byte order or on Python's hash seed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import zlib
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WRITE, Layout
+from sim.core.arena import Layout
 from sim.core.machine import SITES
-from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS
+from sim.core.operations import OPERATIONS
+from sim.core.step import (
+    LOAD_THROUGH_TLB,
+    RMW,
+    STORE_THROUGH_TLB,
+    TLB_SHIFT,
+    WRITE,
+    column_of,
+    index_of,
+    kind_of,
+    place_of,
+    site_of,
+    tlb_column_of,
+    tlb_place_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,9 +44,7 @@ if TYPE_CHECKING:
 CHECK_BYTES = 2
 """Bytes of the rolling digest kept per step."""
 
-FIELD_MASK, KIND_MASK, INDEX_MASK, CELL_MASK = 0x3FF, 0xF, (1 << FIELD_SHIFT) - 1, (1 << TLB_SHIFT - VERSION_BITS) - 1
 _NAME_BITS = 32
-_LOCATION_MASK = (1 << KIND_SHIFT) - 1
 _GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 _site_sums: list[int] = []
@@ -57,7 +70,7 @@ class Outcome:
     def __init__(self, finished: Finished, verdict: Verdict) -> None:
         self.finished, self.verdict = finished, verdict
         self.symptom = ""
-        """What the parallel run that this one replays saw by itself."""
+        """What the parallel run, which this execution replays, showed to be wrong by itself."""
         self._rows: Array | None = None
         self._words: Array | None = None
 
@@ -105,8 +118,8 @@ class Outcome:
         return digest_of(self.rows())
 
     def step_checks(self) -> bytes:
-        """Return CHECK_BYTES per step of a rolling digest: the first that differ tell where two
-        executions part.
+        """Return CHECK_BYTES per step of a rolling digest: two executions part at the first step
+        whose bytes differ.
         """
         import numpy
 
@@ -127,15 +140,26 @@ class Outcome:
         """
         import numpy
 
-        visits: Array = numpy.bincount(self._log()[0] >> SITE_SHIFT, minlength=len(SITES))
+        visits: Array = numpy.bincount(site_of(self._log()[0]), minlength=len(SITES))
         return visits
 
-    def conflicts(self) -> Array:
-        """Return the distinct ordered pairs of sites of different actors that met, sorted (uint64:
-        checksum a << 32 | b).
+    def overlaps(self) -> dict[tuple[str, str], int]:
+        """Return how often an operation began on a CPU while another CPU was in one: (that one, the
+        one that began) -> times (:mod:`sim.core.operations`).
+        """
+        column = self.finished.arena.columns.get("overlaps")
+        counts = column.view.tolist() if column is not None else []
+        if not any(counts):
+            return {}
+        pairs = product(OPERATIONS, OPERATIONS)
+        return {pair: count for pair, count in zip(pairs, counts, strict=True) if count}
 
-        Two steps meet if they touch the same location with no other step on it between them, and
-        one of them writes.
+    def conflicts(self) -> Array:
+        """Return the distinct pairs of sites that met, sorted: each ``earlier << 32 | later``, of
+        the checksums of their names (uint64).
+
+        Two steps of different actors meet if they touch the same location, no other step touches it
+        between them, and one of the two writes.
         """
         import numpy
 
@@ -155,11 +179,11 @@ class Outcome:
         codes, values = self._log()
         rows = self.rows()
         order = numpy.arange(len(codes))
-        kind = codes >> KIND_SHIFT & KIND_MASK
+        kind = kind_of(codes)
         write = (kind == WRITE) | (kind == RMW) | (kind == STORE_THROUGH_TLB)
-        place, actor, site = codes & _LOCATION_MASK, rows[:, 2] >> 8, rows[:, 0]
+        place, actor, site = place_of(codes), rows[:, 2] >> 8, rows[:, 0]
         through = through_tlb(codes)
-        cells = (values[through] >> TLB_SHIFT << FIELD_SHIFT) + (values[through] >> VERSION_BITS & CELL_MASK)
+        cells = tlb_place_of(values[through])
         both = [(place, cells), (order, order[through]), (actor, actor[through]), (site, site[through])]
         joined = [numpy.concatenate(pair) for pair in both]
         return (
@@ -178,21 +202,21 @@ def rows_of(layout: Layout, codes: Array, values: Array, actors: Array) -> Array
     import numpy
 
     rows = numpy.empty((len(codes), 5), dtype="<i8")
-    rows[:, 0] = numpy.array(site_checksums(), dtype="<i8")[codes >> SITE_SHIFT]
+    rows[:, 0] = numpy.array(site_checksums(), dtype="<i8")[site_of(codes)]
     columns = numpy.array(column_checksums(layout), dtype="<i8")
-    rows[:, 1] = columns[codes >> FIELD_SHIFT & FIELD_MASK]
-    rows[:, 2] = actors << 8 | codes >> KIND_SHIFT & KIND_MASK
-    rows[:, 3] = codes & INDEX_MASK
+    rows[:, 1] = columns[column_of(codes)]
+    rows[:, 2] = actors << 8 | kind_of(codes)
+    rows[:, 3] = index_of(codes)
     rows[:, 4] = values
     through = through_tlb(codes)
-    rows[through, 1] |= columns[values[through] >> TLB_SHIFT] << _NAME_BITS - 1
+    rows[through, 1] |= columns[tlb_column_of(values[through])] << _NAME_BITS - 1
     rows[through, 4] &= (1 << TLB_SHIFT) - 1
     return rows
 
 
 def through_tlb(codes: Array) -> Array:
     """Return which steps go through a TLB."""
-    kind = codes >> KIND_SHIFT & KIND_MASK
+    kind = kind_of(codes)
     through: Array = (kind == LOAD_THROUGH_TLB) | (kind == STORE_THROUGH_TLB)
     return through
 

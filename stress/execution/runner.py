@@ -1,8 +1,7 @@
-"""One case, made ready once and executed as often as you like.
+"""Composes a case, runs its setup once, and executes it as often as you like.
 
-A :class:`~stress.case.Case` says what is to be run. :func:`open_runner` composes its kernel, runs
-the scenario's setup and takes a snapshot; from there on :meth:`Runner.run` costs one copy, one
-execution and, after a clean end, one audit.
+:func:`open_runner` composes the kernel, runs the scenario's setup and takes a snapshot. From there
+on :meth:`Runner.run` costs one copy, one execution and, after a clean end, one audit.
 
 The setup is a sequential prefix under the same kernel and faults, with all chance plain. It may
 itself violate: then every run of the case has that outcome, and its trace has no choices.
@@ -66,9 +65,7 @@ class Runner:
         return self._end(seed)
 
     def step(self, strategy: Strategy, seed: int, data: Tape) -> int:
-        """Execute once as :meth:`run` does, without the final audit: the steps and their checkers
-        alone. Return the steps made.
-        """
+        """Execute once as :meth:`run` does, but without the final audit; return the steps made."""
         assert isinstance(self.driver, DirectDriver)
         self._begin(strategy, seed, data)
         self.driver.execute_now()

@@ -1,9 +1,8 @@
-"""Decodes steps from the machine's log: who, where in the kernel, which location, and what it
-became.
+"""The log in words: for each step its actor, its place in the kernel, its location, and the value
+there.
 
-The log keeps one value per step, which is all that a digest needs. What a cell held before and
-after is known to a :class:`Recorder` that listens to a re-run; nothing is recorded while a campaign
-searches.
+The log keeps one value per step, which is all that a digest needs. A report also shows what the
+cell held before: a :class:`Recorder` notes that during a re-run. A campaign has none.
 """
 
 from __future__ import annotations
@@ -15,22 +14,23 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from sim.core import pte
-from sim.core.arena import (
-    FIELD_SHIFT,
-    KIND_SHIFT,
+from sim.core.arena import WORD, Arena
+from sim.core.machine import SiteInfo, site_info
+from sim.core.step import (
     LOAD_THROUGH_TLB,
     READ,
     RMW,
-    SITE_SHIFT,
     STORE_THROUGH_TLB,
+    VERSION_MASK,
     WAIT,
-    WORD,
     WRITE,
-    Arena,
+    column_of,
+    index_of,
+    kind_of,
+    place_of,
+    tlb_column_of,
+    tlb_index_of,
 )
-from sim.core.machine import SITES, SiteInfo
-from stress.execution.outcome import CELL_MASK, FIELD_MASK, INDEX_MASK, KIND_MASK
-from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, VERSION_MASK
 
 if TYPE_CHECKING:
     from stress.execution.finished import Finished
@@ -85,7 +85,7 @@ class Step:
     @property
     def cell(self) -> int:
         """The cell of the TLB that an access went through."""
-        return self.value >> VERSION_BITS & CELL_MASK
+        return tlb_index_of(self.value)
 
     def touches(self, column: str, index: int) -> bool:
         """Return whether the step is on that location."""
@@ -143,8 +143,7 @@ class Recorder:
         self.changes.append(self._change(code, value))
 
     def _change(self, code: int, value: int) -> tuple[int, int]:
-        kind, field, index = code >> KIND_SHIFT & KIND_MASK, code >> FIELD_SHIFT & FIELD_MASK, code & INDEX_MASK
-        key = field << FIELD_SHIFT | index
+        kind, field, index, key = kind_of(code), column_of(code), index_of(code), place_of(code)
         if kind in (READ, WAIT):
             self._last[key] = value
             return value, value
@@ -178,15 +177,17 @@ def step_at(finished: Finished, number: int) -> Step:
 def _decode(finished: Finished, number: int, slot: int) -> Step:
     code, value = finished.machine.log[2 * number : 2 * number + 2]
     old, new = finished.changes[number] if number < len(finished.changes) else (value, value)
-    name = finished.arena.layout.fields[code >> FIELD_SHIFT & FIELD_MASK].name
-    kind, index = code >> KIND_SHIFT & KIND_MASK, code & INDEX_MASK
-    tlb = finished.arena.layout.fields[value >> TLB_SHIFT].name if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else ""
+    name = finished.arena.layout.fields[column_of(code)].name
+    kind, index = kind_of(code), index_of(code)
+    tlb = (
+        finished.arena.layout.fields[tlb_column_of(value)].name if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else ""
+    )
     return Step(
         number + 1,
         code,
         slot,
         finished.actor_name(slot),
-        SITES[code >> SITE_SHIFT],
+        site_info(code),
         kind,
         name,
         index,

@@ -38,7 +38,9 @@ class RunningMachine(Machine):
         """The coroutine of each actor that is inside its body, or None."""
         self.verdict = Verdict()
         self.versions = 0
-        """Versions that stores of the setup may have given pages; those of an execution are greater."""
+        """Versions that stores of the setup may have given pages; those of an execution are
+        greater.
+        """
 
     @abstractmethod
     def starting(self, actor: Actor) -> None:
@@ -50,7 +52,7 @@ class RunningMachine(Machine):
 
     @abstractmethod
     def finish(self) -> None:
-        """Conclude the execution: the driver has stopped, and has unwound whoever was inside."""
+        """Conclude the execution: the driver has stopped, and has unwound the actors inside."""
 
     async def run_body(self, slot: int) -> None:
         """Run the actor's body once, and account for how it ended. Called by the actor's task."""

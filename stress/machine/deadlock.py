@@ -1,7 +1,8 @@
-"""Explains why nobody can run: the cycle of the wait-for graph, or the wait that nobody ends.
+"""Explains why no actor can move: a cycle of the wait-for graph, or a wait that nothing ends.
 
-Who holds a lock is read from the lock word (sim/core/machine.py says what it holds), who holds a
-rwsem for reading from the machine. A plain wait is on nobody in particular.
+The holder of a lock is read from the lock word (sim/core/machine.py says what it holds); the
+machine knows the holders of a rwsem for reading. A plain wait (``Machine.wait``) is for no actor in
+particular, so it has no edge in the graph.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, WAIT, Arena
+from sim.core.arena import Arena
 from sim.core.machine import Actor, Violation, site_info
+from sim.core.step import WAIT, column_of, index_of, kind_of
 
 RULE = "locks are taken in one order (mm/rmap.c), and whoever waits is woken"
-_FIELD_MASK, _KIND_MASK, _INDEX_MASK = 0x3FF, 0xF, (1 << FIELD_SHIFT) - 1
 
 
 class Stuck(Protocol):
-    """A machine in which nobody can run, as far as this module asks."""
+    """What this module asks of a machine in which no actor can move."""
 
     arena: Arena
     actors: dict[int, Actor]
@@ -32,14 +33,14 @@ class Stuck(Protocol):
 
     @property
     def readers(self) -> Mapping[int, list[int]]:
-        """Who holds each rwsem for reading, by the code of its load."""
+        """The slots that hold each rwsem for reading, by the code of its load."""
 
     def is_finished(self, slot: int) -> bool:
         """Return whether the actor has run its body to the end."""
 
 
 def explain(machine: Stuck) -> Violation:
-    """Return the violation: a deadlock, with its cycle named, or a lost wakeup."""
+    """Return the violation: a deadlock, whose message names the cycle, or a lost wakeup."""
     waiting = [
         slot
         for slot, actor in machine.actors.items()
@@ -64,13 +65,13 @@ def explain(machine: Stuck) -> Violation:
 def _place(machine: Stuck, slot: int) -> tuple[str, int, int]:
     """Return the cell that ``slot`` waits for, and what it holds."""
     code = machine.parked_at[slot]
-    name, index = machine.arena.layout.fields[code >> FIELD_SHIFT & _FIELD_MASK].name, code & _INDEX_MASK
+    name, index = machine.arena.layout.fields[column_of(code)].name, index_of(code)
     return name, index, machine.arena[name][index]
 
 
 def holders(machine: Stuck, slot: int) -> list[int]:
-    """Return the slots that hold the lock which ``slot`` waits for."""
-    if not machine.started[slot] or machine.parked_at[slot] >> KIND_SHIFT & _KIND_MASK == WAIT:
+    """Return the slots that hold the lock for which ``slot`` waits; none if it waits for no lock."""
+    if not machine.started[slot] or kind_of(machine.parked_at[slot]) == WAIT:
         return []
     name, index, value = _place(machine, slot)
     readers = machine.readers.get(machine.arena[name].r + index)

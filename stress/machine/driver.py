@@ -110,8 +110,8 @@ class Driver(ABC):
         machine.abandoning = False
 
     def conclude(self) -> None:
-        """Unwind the actors that are inside their bodies, let the machine finish, and raise the error
-        if there was one.
+        """Unwind the actors that are inside their bodies, let the machine finish, and raise the
+        error if there was one.
         """
         machine, current = self.machine, self.machine.current
         self.abandon()

@@ -25,8 +25,8 @@ from stress.machine.protocols import Listener, Tape, Verdict
 from stress.strategies import Strategy
 
 HANDOVER, PARKED = object(), object()
-"""What an actor's coroutine yields: HANDOVER at a step where another actor goes next, PARKED between
-executions.
+"""What an actor's coroutine yields: HANDOVER at a step where another actor goes next, PARKED
+between executions.
 """
 
 BLOCKED, FINISHED, ABSENT, SUSPENDED = 1, 2, 4, 8
@@ -51,8 +51,8 @@ def park() -> Generator[object, object, object]:
 
 
 class _Waiter:
-    """An actor that may go on only when ``ready()``, registered under the ``keys`` of the cells that
-    ``ready`` reads.
+    """An actor that may go on only when ``ready()``, registered under the ``keys`` of the cells
+    that ``ready`` reads.
     """
 
     __slots__ = ("keys", "ready", "slot")
@@ -77,8 +77,8 @@ class Scheduler(RunningMachine):
         self.emit = self.log.append if listener is None else self._emit_and_tell
         """Appends a word to the log."""
         self.tape: list[int] = []
-        """Two words for each change of actor: the slot that gave up its turn, and the steps that all
-        actors had made by then.
+        """Two words for each change of actor: the slot that gave up its turn, and the steps that
+        all actors had made by then.
         """
         self._waiters: dict[int, list[_Waiter]] = {}
         self._gates: dict[int, _Waiter] = {}
@@ -191,7 +191,8 @@ class Scheduler(RunningMachine):
     # -- turns ----------------------------------------------------------------------------------------------
 
     def ask(self, code: int) -> bool:
-        """Choose the actor that makes the next step; return whether the running actor must hand over.
+        """Choose the actor that makes the next step; return whether the running actor must hand
+        over.
 
         ``code`` is of the step that the running actor stands before; 0 if its body has ended.
         """
@@ -235,8 +236,8 @@ class Scheduler(RunningMachine):
         return runs
 
     def _budget_spent(self) -> None:
-        """Take fair turns from here on, with all chance plain, and look whether the state is one that
-        was there before.
+        """Take fair turns from here on, with all chance plain, and look whether the state is one
+        that was there before.
         """
         if self.livelock is None:
             self.livelock = Livelock(self.steps_max)

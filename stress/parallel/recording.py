@@ -1,8 +1,8 @@
-"""What a run of the parallel machine left behind, and its replay in lockstep.
+"""The recording of a run of the parallel machine, and its replay in lockstep.
 
 The recorded order is a schedule: the replay makes the same steps, with the same values, and leaves
-the same model region. It runs under every checker, which is where a failure gets its signature;
-what the parallel run itself saw is its symptom.
+the same model region. The replay runs under every checker and gives a failure its signature. What
+the parallel run itself showed to be wrong is its symptom.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 OVER = "over"
-"""How a run ends that came to its end; the others are the reasons for which one is given up."""
+"""How a run ends that came to its end. Any other ending is the reason why the run was given up."""
 
 RULE = "a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)"
 
 
 @dataclass
 class Recording:
-    """One run. ``codes``, ``values`` and ``slots`` are of the steps that were recorded without a
-    gap, in their order (int64).
+    """One run. ``codes``, ``values`` and ``slots`` are those of its steps, in their order, up to
+    the first that was not recorded whole (int64).
     """
 
     ended: str
@@ -45,15 +45,15 @@ class Recording:
     model: bytes
     """The model region as the run left it."""
     owners: list[int]
-    """The process that had each CPU."""
+    """The process of each CPU."""
     symptom: str = ""
-    """What the run itself saw that should not be: a count below zero, an audit that failed, a
-    deadlock, what a process raised.
+    """What the run itself showed to be wrong, or ``""``: a count below zero, an audit that failed,
+    a deadlock, what a process raised.
     """
     steps: int = 0
     """Steps made, recorded or not."""
     pauses: int = 0
-    """How often everybody stood still and the arena was audited, the end included."""
+    """How often all actors stood still and the arena was audited, the end included."""
     seconds: float = 0.0
     killed: list[tuple[int, int]] = field(default_factory=list)
     """(pid, exit status) of processes that died in it."""
@@ -114,8 +114,8 @@ def _judged(recording: Recording, runner: Runner, seed: int) -> Outcome:
 
 
 def stepless(recording: Recording, runner: Runner) -> list[tuple[int, int]]:
-    """Return runs of no steps for the threads that came to their end, or to a wait, without one:
-    they must be begun all the same.
+    """Return runs of no steps for the threads that came to their end, or to a wait, without making
+    a step: the replay must begin them all the same.
     """
     if recording.ended not in (OVER, "deadlock"):
         return []
@@ -143,7 +143,10 @@ def _difference(recording: Recording, outcome: Outcome) -> str:
     if len(differs):
         at = int(differs[0])
         here, there = log[at].tolist(), (int(recording.codes[at]), int(recording.values[at]))
-        return f"step {at + 1} was {site_info(there[0]).name}, value {there[1]}, and is {site_info(here[0]).name}, value {here[1]}, in the replay"
+        return (
+            f"step {at + 1} was {site_info(there[0]).name}, value {there[1]}, "
+            f"and is {site_info(here[0]).name}, value {here[1]}, in the replay"
+        )
     return (
         ""
         if len(log) == len(recording.codes)

@@ -23,6 +23,7 @@ class Replay(Strategy):
 
     def __init__(self, runs: list[tuple[int, int]], tolerant: bool = False, then: Strategy | None = None) -> None:
         self.runs, self.tolerant, self.then = runs, tolerant, then
+        self.diverged = -1
 
     def start(self, seed: int, slots: int) -> None:
         self.at = -1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Divergence
+from stress.sources import version
 from stress.trace.file import encode
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, compare, replay
@@ -65,11 +65,3 @@ def environment(trace: Trace) -> dict[str, Any]:
         "strategy": trace.strategy,
         "seed": trace.seed,
     }
-
-
-def version() -> str:
-    """Return the installed version, or ``source`` where it runs from a tree that is not installed."""
-    try:
-        return importlib.metadata.version("zapstress")
-    except importlib.metadata.PackageNotFoundError:
-        return "source"

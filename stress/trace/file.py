@@ -126,7 +126,8 @@ def _body(data: bytes, name: str) -> bytes:
     body = data[_HEAD:]
     if len(body) != size or version != VERSION or _checksum(data[: _HEAD - 16], body) != data[_HEAD - 16 : _HEAD]:
         raise TraceError(
-            f"{name}: edited or damaged (its checksum does not fit); get the original, or run its seed again with --save"
+            f"{name}: edited or damaged (its checksum does not fit); "
+            "get the original, or run its seed again with --save"
         )
     return body
 

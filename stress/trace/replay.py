@@ -1,8 +1,8 @@
 """Executes a trace again, from its tapes and never from a random generator.
 
-*strict* follows the tape to the letter and compares every step with the step checks; *tolerant*
-goes on where the tape cannot be followed, which is what a changed model, an edited schedule or a
-kernel without its faults needs; *continue-with* hands over to a strategy at the tape's end.
+*strict* follows the tape exactly and compares every step with the step checks. *tolerant* goes on
+where the tape cannot be followed: for a changed model, an edited schedule, or a kernel without its
+faults. *continue-with* hands over to a strategy at the tape's end.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ async def replay(trace: Trace, mode: Mode | None = None, catalogue: Catalogue = 
         except Divergence as error:
             _explain(trace, runner.outcome(trace.seed), error)
             raise
-        yield Replayed(trace, outcome, getattr(strategy, "diverged", -1))
+        yield Replayed(trace, outcome, strategy.diverged)
 
 
 def _explain(trace: Trace, outcome: Outcome, error: Divergence) -> None:
@@ -123,7 +123,8 @@ def compare(trace: Trace, outcome: Outcome) -> None:
     for name, ours, theirs in zip(names, found, recorded, strict=True):
         if ours != theirs:
             raise Divergence(
-                f"all {outcome.steps} steps are as recorded, but {name} is {ours or 'none'} and was {theirs or 'none'}{_cause(trace)}"
+                f"all {outcome.steps} steps are as recorded, but {name} is {ours or 'none'} "
+                f"and was {theirs or 'none'}{_cause(trace)}"
             )
 
 
@@ -137,7 +138,10 @@ def _words(trace: Trace, finished: Finished, at: int) -> str:
         return (
             f"step {at + 1} is one too many ({step.actor} in {step.site.name}): the trace ends before it{_cause(trace)}"
         )
-    return f"step {at + 1} differs from the trace: here {step.actor} made {step.site.name} on {step.place}, value {step.value}{_cause(trace)}"
+    return (
+        f"step {at + 1} differs from the trace: here {step.actor} made {step.site.name} on {step.place}, "
+        f"value {step.value}{_cause(trace)}"
+    )
 
 
 def _cause(trace: Trace) -> str:

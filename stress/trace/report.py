@@ -1,8 +1,8 @@
-"""The page that shows a failure: the interleaving in columns, the state, the rule, and how to see
-it again.
+"""The page that shows a failure: the interleaving in columns, the state, the rule, and the command
+that replays it.
 
-It is made from a re-run of the trace, so that the trace is all that anyone needs. It ends at the
-violation and fits a screen: of a long execution it keeps the last steps, and before them those that
+It is made from a re-run of the trace, so that nothing but the trace need be kept. It ends at the
+violation and fits a screen: of a long execution it shows the last steps, and before them those that
 touch the violation's locations.
 """
 
@@ -12,8 +12,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from sim.core.step import TLB_SHIFT
 from stress.execution.steps import Step, steps, words
-from stress.machine.lockstep import TLB_SHIFT
 
 if TYPE_CHECKING:
     from sim.core.machine import Violation
@@ -29,9 +29,8 @@ TOUCHING_STEPS_MAX = 8
 PAGE_COLUMNS = 118
 INDENT_MAX = 52
 TEXT_COLUMNS = 46
-"""Room for the text of a step in the last column.
-
-As a line holds one step, a text may run on below the columns to its right.
+"""Room for the text of a step in the last column. In any other column a text may run on below the
+columns to its right, as a line holds one step.
 """
 
 _NUMBER_COLUMNS = 7
@@ -68,7 +67,8 @@ def _summary(trace: Trace) -> Iterator[str]:
     if more:
         yield "  " + "   ".join(more)
     where = "in the setup; " if trace.setup else ""
-    yield f"  {where}seed {trace.seed:#x}, strategy {trace.strategy}; {_count(trace.steps, 'step')}, {_count(trace.switches, 'switch', 'switches')}"
+    made = f"{_count(trace.steps, 'step')}, {_count(trace.switches, 'switch', 'switches')}"
+    yield f"  {where}seed {trace.seed:#x}, strategy {trace.strategy}; {made}"
 
 
 def _columns(replayed: Replayed) -> Iterator[str]:
@@ -152,7 +152,7 @@ def listing(replayed: Replayed) -> Iterator[str]:
     names = [finished.actor_name(slot) for slot in finished.machine.actors]
     actors = max(map(len, names))
     for step in steps(finished):
-        yield f"{step.number:>6}  {step.actor:<{actors}}  {step.site.function + ': ' + step.site.label:<48}  {step.effect()}"
+        yield f"{step.number:>6}  {step.actor:<{actors}}  {step.site.name:<48}  {step.effect()}"
 
 
 def step_data(replayed: Replayed) -> list[dict[str, Any]]:

@@ -14,13 +14,13 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sim.core.arena import SITE_SHIFT
 from sim.core.machine import SITES
+from sim.core.step import site_of
 from stress.execution.outcome import site_checksums
 from stress.workers.distinct import HASH_BITS, DistinctCount
 from stress.workers.settings import PARALLEL
@@ -57,8 +57,6 @@ class Stretch:
     seconds: float
     codes: list[int]
     """The codes of all steps, those of setups too."""
-    overlaps: Mapping[tuple[str, str], int]
-    """How often the second operation began while the first was under way."""
 
 
 class Measured:
@@ -190,13 +188,13 @@ def visits(stretch: Stretch) -> dict[str, int]:
     """
     import numpy
 
-    counts = numpy.bincount(numpy.array(stretch.codes, dtype="<i8") >> SITE_SHIFT).tolist()
+    counts = numpy.bincount(site_of(numpy.array(stretch.codes, dtype="<i8"))).tolist()
     return {SITES[number].name: count for number, count in enumerate(counts) if count}
 
 
-def pairs(stretch: Stretch) -> dict[str, int]:
-    """Return how often operations overlapped."""
-    return {f"{first} / {second}": count for (first, second), count in stretch.overlaps.items()}
+def pairs(execution: Execution) -> dict[str, int]:
+    """Return how often operations overlapped in an execution."""
+    return {f"{first} / {second}": count for (first, second), count in execution.outcome.overlaps().items()}
 
 
 def recorded(measure: Callable[[Recording], int]) -> Callable[[Execution], int]:
@@ -257,7 +255,7 @@ DECLARED: tuple[Metric, ...] = (
     Counts(
         name="pairs",
         about="how often an operation, the second, began while another, the first, was under way",
-        stretch=pairs,
+        each=pairs,
         listed=True,
     ),
     Counts(

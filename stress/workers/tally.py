@@ -61,8 +61,6 @@ class Tally:
         self.measured = Measured()
         self.sampled = 0
         """Executions of this lease, by which a metric takes one in so many."""
-        self.overlaps: dict[tuple[str, str], int] = getattr(runner.kernel, "overlaps", {})
-        """Which operations overlapped: the kernel counts them."""
         self.begin(perf_counter())
         self.codes += runner.setup_steps
         runner.setup_steps.clear()
@@ -72,7 +70,6 @@ class Tally:
         self.began = now
         self.done = 0
         self.measured.begin()
-        self.overlaps.clear()
         self.codes: list[int] = []
         self.failures: dict[str, Failure] = {}
         self.twins: list[Twin] = []
@@ -131,7 +128,7 @@ class Tally:
 
     def batch(self, now: float, last: bool) -> Batch:
         """Return the answer and begin anew; ``last`` says that the lease is carried out."""
-        stretch = Stretch(now - self.began, self.codes, self.overlaps)
+        stretch = Stretch(now - self.began, self.codes)
         for metric, measure in self.stretch:
             metric.add(measure(stretch), self.measured)
         batch = Batch(

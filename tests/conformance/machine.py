@@ -8,13 +8,14 @@ from contextlib import contextmanager
 
 import pytest
 
+from sim.compose import compose
 from sim.core.profile import REAL, Profile, World
-from sim.kernel import Kernel, compose
+from sim.kernel import Kernel
 from stress.catalogue import CATALOGUE
 from stress.conform.comparison import Found, Rig
 from stress.conform.linux.agents import supported
 from stress.conform.linux.procfs import missing
-from stress.conform.session import machine_profile, nearest_kernel
+from stress.conform.model.spec import machine_profile, nearest_kernel
 from stress.errors import Skipped
 from stress.programs.program import Program
 

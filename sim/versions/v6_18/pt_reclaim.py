@@ -3,8 +3,8 @@ x86-64).
 
 The PMD may be cleared before the TLB is flushed, but for a flush that is owed under the PTL; the
 table stays allocated until after the flush and a grace period, and a fault may install a new one at
-once. So whoever looks at a table without its PTL is a RCU reader, and whoever takes a PTL reads the
-PMD again.
+once. So code that looks at a table without its PTL is an RCU reader, and code that takes a PTL
+reads the PMD again.
 
 Lock order: mmap_lock, PTL, then the PML by trylock; or PML, then PTL.
 """
@@ -12,7 +12,7 @@ Lock order: mmap_lock, PTL, then the PML by trylock; or PML, then PTL.
 from __future__ import annotations
 
 from sim.core.arena import Column
-from sim.core.component import Component
+from sim.core.component import Component, index_of_ref
 from sim.core.machine import site
 from sim.mm.memory import ZapDetails
 
@@ -31,7 +31,7 @@ COUNT_DOWN = site("free_pte", "uncount table")
 
 
 class PtReclaim(Component):
-    """What zap_pte_range calls once it has emptied a table."""
+    """Frees a table that zap_pte_range has emptied."""
 
     name = "pt_reclaim"
 
@@ -71,7 +71,7 @@ class PtReclaim(Component):
         index = self.k.pgtable.pmd_index(mm, addr)
         await self.m.lock(LOCK_PML, self.mm_pml, mm)
         self.k.tlb.rcu_read_lock(tlb)
-        table = await self.m.load(READ_PMD, self.pmd, index) - 1
+        table = index_of_ref(await self.m.load(READ_PMD, self.pmd, index))
         empty = table >= 0 and await self._clear_if_empty(table, index)
         self.k.tlb.rcu_read_unlock(tlb)
         await self.m.unlock(UNLOCK_PML, self.mm_pml, mm)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import numpy
+from collections import Counter
+from typing import Any
 
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, RMW, SITE_SHIFT, WRITE
-from sim.core.machine import SITES, site_checksum
+import numpy
+import pytest
+
+from sim.core.machine import SITES
 from sim.core.pte import PRESENT, make_pte
 from sim.core.pte import WRITE as WRITE_BIT
+from sim.core.step import FIELD_SHIFT, KIND_SHIFT, RMW, SITE_SHIFT, TLB_SHIFT, WRITE, kind_of, place_of, site_of
+from sim.task import Task
 from stress.case import Case
+from stress.catalogue import CATALOGUE
 from stress.execution.outcome import CHECK_BYTES, column_checksums, site_checksums
 from stress.execution.runner import Runner, open_runner
 from stress.execution.steps import steps
 from stress.machine.chance import RandomData, TapeData
-from stress.machine.lockstep import TLB_SHIFT
 from stress.strategies.replay import Replay
 from tests.toy import ADD, NOTE, SPIN, TOYS, ToyCatalogue, ToyKernel, ToyScenario
 
@@ -32,7 +37,7 @@ async def test_visits() -> None:
         visits = outcome.visits()
         assert visits.sum() == outcome.steps
         for number in range(len(SITES)):
-            assert visits[number] == sum(code >> SITE_SHIFT == number for code in runner.machine.log[::2])
+            assert visits[number] == sum(site_of(code) == number for code in runner.machine.log[::2])
 
 
 async def test_conflicts() -> None:
@@ -41,12 +46,12 @@ async def test_conflicts() -> None:
         for seed in range(10):
             outcome = runner.run(TOYS.strategy("random"), seed, RandomData(seed))
             last: dict[int, tuple[int, int, bool]] = {}
-            pairs = set()
+            pairs, sums = set(), site_checksums()
             for code, slot in zip(runner.machine.log[::2], slots_of(runner), strict=True):
-                place, writes = code & (1 << KIND_SHIFT) - 1, (code >> KIND_SHIFT & 0xF) in (WRITE, RMW)
+                place, writes = place_of(code), kind_of(code) in (WRITE, RMW)
                 before, who, wrote = last.get(place, (0, slot, False))
                 if who != slot and (writes or wrote):
-                    pairs.add(site_checksum(before) << 32 | site_checksum(code))
+                    pairs.add(sums[site_of(before)] << 32 | sums[site_of(code)])
                 last[place] = code, slot, writes
             assert outcome.conflicts().tolist() == sorted(pairs)
 
@@ -73,7 +78,7 @@ async def test_an_access_touches_the_tlb_and_the_memory() -> None:
     catalogue = ToyCatalogue({"through": Through})
     async with open_runner(Case("through", (), "toy"), catalogue=catalogue) as runner:
         outcome = runner.run(Replay([(1, 1), (0, 2), (1, 1)]), 0, TapeData({}))
-        names = {site_checksum(code): code for code in (SPIN, ADD, NOTE)}
+        names = {site_checksums()[site_of(code)]: code for code in (SPIN, ADD, NOTE)}
         assert {(names[pair >> 32], names[pair & 0xFFFFFFFF]) for pair in outcome.conflicts().tolist()} == {
             (NOTE, SPIN),
             (ADD, NOTE),
@@ -141,3 +146,33 @@ async def test_rows_are_little_endian_words() -> None:
         rows = runner.run(TOYS.strategy("random"), 3, RandomData(3)).rows()
     assert rows.dtype == numpy.dtype("<i8")
     assert rows.shape[1] == 5
+
+
+async def test_overlaps_are_those_of_the_execution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which operations began while another CPU was in one, against a plain count; the next
+    execution begins at none.
+    """
+    running: dict[int, str] = {}
+    counted: Counter[tuple[str, str]] = Counter()
+    plain = Task._operation
+
+    async def noted(self: Task, name: str, start: int, end: int, body: Any, keeps_markers: bool = False) -> Any:
+        counted.update((other, name) for cpu, other in running.items() if cpu != self.cpu)
+        running[self.cpu] = name
+        result = await plain(self, name, start, end, body, keeps_markers)
+        del running[self.cpu]
+        return result
+
+    monkeypatch.setattr(Task, "_operation", noted)
+    async with open_runner(Case("storm", (("length", 8), ("order", 0), ("phase", 0)), "x86-64")) as runner:
+        for seed in range(3):
+            running.clear()
+            counted.clear()
+            outcome = runner.run(CATALOGUE.strategy("random"), seed, RandomData(seed))
+            assert counted and outcome.overlaps() == dict(counted)
+
+
+async def test_a_kernel_without_operations_has_no_overlaps() -> None:
+    """The toy has no such column."""
+    async with open_runner(CASE, catalogue=TOYS) as runner:
+        assert runner.run(TOYS.strategy("random"), 3, RandomData(3)).overlaps() == {}

@@ -1,5 +1,5 @@
 """Records traces of the real kernel and replays strictly what other Pythons have recorded: ``python
--m tests.stress.replay_others FOLDER``.
+-m tests.stress.trace.replay_others FOLDER``.
 
 Traces of another tree than this one are left alone: a model that has changed owes them nothing.
 """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sim.core import pte
-from sim.core.arena import LOAD_THROUGH_TLB, READ, RMW, WRITE
 from sim.core.machine import SiteInfo
+from sim.core.step import LOAD_THROUGH_TLB, READ, RMW, WRITE
 from stress.case import Case
 from stress.execution.runner import open_runner
 from stress.execution.steps import Step, entry_words, steps
@@ -24,7 +24,7 @@ from stress.trace.report import (
     selection,
     step_data,
 )
-from tests.stress.test_replay import find
+from tests.stress.trace.test_replay import find
 from tests.toy import TOYS
 
 PAGE = """\
