@@ -91,8 +91,6 @@ class Campaign:
         """By the store's numbers."""
         self.leases: dict[int, Lease] = {}
         """Those that workers have in hand, by the store's numbers."""
-        self.sites: dict[str, None] = {}
-        """Names of the sites that workers have told; a dict, as it keeps their order."""
         self.twins: list[deque[TwinOrder]] = [deque() for _ in range(self.fleet.workers)]
         self.twins_out = self.turn = 0
         self.stopping = False
@@ -110,7 +108,7 @@ class Campaign:
             for plan in self.plans:
                 plan.add(ranks, numbers, progress)
             self.cases |= {number: case for case, number in numbers.items()}
-        self.session = self.store.begin_session()
+        self.store.begin_session()
 
     @property
     def elapsed_s(self) -> float:
@@ -169,7 +167,7 @@ class Campaign:
             case _, WorkerFailed():
                 raise WorkerError(answer)
             case _, Sites():
-                self.sites |= dict.fromkeys(answer.names)
+                self.store.know_sites(answer.names)
                 return False
             case TwinOrder(), TwinAnswer():
                 self._compare(order, answer)
@@ -231,7 +229,7 @@ class Campaign:
     def _compare(self, order: TwinOrder, answer: TwinAnswer) -> None:
         """Compare an execution's two digests."""
         self.twins_out -= 1
-        self.store.twin(order.number, order.seed, order.digest, answer.digest)
+        self.store.twin(order.number, order.digest == answer.digest)
         if order.digest != answer.digest:
             self.store.fail(order.number, nondeterminism(order, answer))
             self._found(1)
@@ -268,13 +266,14 @@ class Campaign:
         while True:
             left = NOTE_SECONDS if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
             await trio.sleep(min(NOTE_SECONDS, max(left, 0.01)))
-            self.store.note_session(self.session, self.elapsed_s, self.executions)
+            self.store.check_in_place()
+            self.store.note_session(self.elapsed_s, self.executions, self.steps)
             self.fleet.wake()
 
     def finish(self) -> dict[str, Any]:
         """Note the end of the run; return the summary."""
-        self.store.note_session(self.session, self.elapsed_s, self.executions, self.ended)
-        data = summary(self.store, list(self.sites))
+        self.store.note_session(self.elapsed_s, self.executions, self.steps, self.ended)
+        data = summary(self.store)
         data["ended"] = self.ended
         data["exit_status"] = exit_status(data)
         return data

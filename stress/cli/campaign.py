@@ -104,7 +104,7 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
 
     The directory's campaign, if it holds one, gives what the command line leaves open.
     """
-    from stress.campaign.store import peek
+    from stress.campaign.results import peek
     from stress.workers.settings import Settings
 
     given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) is not None}

@@ -96,7 +96,9 @@ def _poison(holder: Any, key: Any, random: Random, places: list[tuple[Any, Any]]
         del holder[key]
     elif what == 1:
         other, of = random.choice(places)
-        holder[key] = copy.deepcopy(other[of]) if of in (other if isinstance(other, dict) else range(len(other))) else None
+        holder[key] = (
+            copy.deepcopy(other[of]) if of in (other if isinstance(other, dict) else range(len(other))) else None
+        )
     elif what == 2 and isinstance(holder, list):
         holder += [copy.deepcopy(holder[key])] * random.choice((1, 10, 1000))
     elif what == 3 and isinstance(holder, dict):

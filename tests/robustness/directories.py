@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
-from stress.campaign.store import DATABASE, FAILURES, LOCK
+from stress.campaign.database import DATABASE, FAILURES
 from tests.robustness.damage import POISON, damaged
 from tests.robustness.subject import DOCUMENTED, Seen, run
 from tests.stress.campaign_toys import TOYS
@@ -28,7 +28,20 @@ Damage = Callable[[Path, Random], None]
 def good(folder: Path) -> Path:
     """Return the directory of a campaign that has found something."""
     found = folder / "good"
-    words = ("campaign", "--scenario", "abba", "counters", "--fault", "T01", "--executions", "60", "--workers", "2", "--seed", "5")
+    words = (
+        "campaign",
+        "--scenario",
+        "abba",
+        "counters",
+        "--fault",
+        "T01",
+        "--executions",
+        "60",
+        "--workers",
+        "2",
+        "--seed",
+        "5",
+    )
     seen = run((*words, "--dir", str(found)), TOYS, folder)
     assert any((found / FAILURES).iterdir()), seen
     return found
@@ -51,7 +64,7 @@ def length_of_the_database(path: Path, random: Random) -> None:
 def kind_of_a_file(path: Path, random: Random) -> None:
     """Put something that is no plain file in the place of one."""
     traces = sorted(path.glob(f"{FAILURES}/*/*"))
-    file = random.choice([path / DATABASE, path / LOCK, path / f"{DATABASE}-wal", path / FAILURES, *traces])
+    file = random.choice([path / DATABASE, path / f"{DATABASE}-wal", path / FAILURES, *traces])
     shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
     what = random.randrange(6)
     if what == 0:
@@ -94,7 +107,9 @@ def a_cell(path: Path, random: Random) -> None:
     with closing(sqlite3.connect(path / DATABASE)) as db:
         table = random.choice(_tables(db))
         columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
-        value = random.choice([value for value in POISON if isinstance(value, int | float | str | None)] + [b"\xff" * 9])
+        value = random.choice(
+            [value for value in POISON if isinstance(value, int | float | str | None)] + [b"\xff" * 9]
+        )
         try:
             value = value.encode("utf-16", "surrogatepass") if value == "\ud800" else value
             db.execute(f"UPDATE {table} SET {random.choice(columns)} = ?", (value,))
@@ -122,7 +137,9 @@ def the_schema(path: Path, random: Random) -> None:
 
 
 def _tables(db: sqlite3.Connection) -> list[str]:
-    return [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
+    return [
+        row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    ]
 
 
 def foreign_rules(path: Path, random: Random) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stress.campaign.store import DATABASE, FAILURES, LOCK
+from stress.campaign.database import DATABASE, FAILURES
 from stress.conform.draw import from_seed
 from tests.robustness import directories, traces
 from tests.robustness.damage import DEEP, ESCAPE
@@ -57,7 +57,18 @@ class Workshop:
             f"open({owned!r}, 'w').close()\n\n\nclass Evil:\n    component = 'counter'\n    id = 'T01'\n"
         )
         file = folder / "good.trace"
-        words = ("run", "munmap_vs_writeback", "--profile", "arm64-4k", "--fault", "C02", "--strategy", "pct", "--seed", "0x1a")
+        words = (
+            "run",
+            "munmap_vs_writeback",
+            "--profile",
+            "arm64-4k",
+            "--fault",
+            "C02",
+            "--strategy",
+            "pct",
+            "--seed",
+            "0x1a",
+        )
         run((*words, "--save", str(file)))
         return cls(folder, file.read_bytes(), directories.good(folder))
 
@@ -253,7 +264,9 @@ def sql(*statements: str) -> Make:
 
 def setting(**more: Any) -> Make:
     """Return what changes the settings that a directory remembers."""
-    return sql(*(f"UPDATE settings SET value = '{json.dumps(value)}' WHERE name = '{name}'" for name, value in more.items()))
+    return sql(
+        *(f"UPDATE settings SET value = '{json.dumps(value)}' WHERE name = '{name}'" for name, value in more.items())
+    )
 
 
 ENDLESS = "WITH RECURSIVE n(name) AS (SELECT 'a' UNION ALL SELECT name || 'a' FROM n) SELECT name, name AS value FROM n"
@@ -295,7 +308,7 @@ HOSTILE |= {
     "database_is_a_link": ("directory", instead(DATABASE, f"../../{OUTSIDE}/precious")),
     "database_is_zeros": ("directory", instead(DATABASE, "/dev/zero")),
     "failures_is_a_link": ("directory", instead(FAILURES, f"../../{OUTSIDE}")),
-    "lock_is_a_link": ("directory", instead(LOCK, f"../../{OUTSIDE}/new")),
+    "lock_is_a_link": ("directory", instead("lock", f"../../{OUTSIDE}/new")),
     "journal_is_a_link": ("directory", instead(f"{DATABASE}-wal", f"../../{OUTSIDE}/new")),
 }
 

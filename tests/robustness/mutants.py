@@ -67,11 +67,14 @@ def _hunt(kind: str, count: int, seed: int, folder: Path) -> int:
         worst = [max(pair) for pair in zip(worst, (seen.mib, seen.cpu_s), strict=True)]
         if wrong:
             found += 1
-            print(f"{kind} {number}: {', '.join(wrong)}: {' '.join(seen.words)!r}\n    {seen.err[-400:]!r}", flush=True)
+            print(f"{kind} {number}: {', '.join(wrong)}: {' '.join(seen.words)!r}", flush=True)
+            print(f"    {seen.err[-400:]!r}", flush=True)
         if not number % SHOWN_EVERY:
             print(f"{kind}: {number}", file=sys.stderr, flush=True)
     ended = ", ".join(f"{status}: {times}" for status, times in sorted(statuses.items()))
-    print(f"{kind}: {sum(statuses.values())} runs of seed {seed}; ended with {ended}; at most {worst[0]:.0f} MiB and {worst[1]:.2f} s")
+    print(
+        f"{kind}: {sum(statuses.values())} runs of seed {seed}; ended with {ended}; at most {worst[0]:.0f} MiB and {worst[1]:.2f} s"
+    )
     return found
 
 

@@ -95,9 +95,7 @@ def _be_the_tool(words: Sequence[str], catalogue: Catalogue | None, cwd: Path | 
             os.dup2(output, number)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
-        sys.stdin, sys.stdout, sys.stderr = (
-            open(number, mode, closefd=False) for number, mode in ((0, "r"), (1, "w"), (2, "w"))
-        )
+        sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
         os.environ["COLUMNS"] = "120"
         if cwd is not None:
             os.chdir(cwd)

@@ -55,5 +55,8 @@ def test_there_are_enough() -> None:
 def test_evil_is_evil(workshop: Workshop) -> None:
     """Named on the command line the file is imported, so that the other tests can see it."""
     kernel = str(workshop.folder / EVIL) + ":Evil"
-    assert run(("run", "counters", "--profile", "toy", "--kernel", kernel), TOYS, workshop.folder).status in (CLEAN, VIOLATED)
+    assert run(("run", "counters", "--profile", "toy", "--kernel", kernel), TOYS, workshop.folder).status in (
+        CLEAN,
+        VIOLATED,
+    )
     (workshop.folder / OWNED).unlink()
