@@ -6,8 +6,8 @@ import argparse
 from typing import Any
 
 from stress.cli.options import KERNEL, names_option
-from stress.cli.output import put, put_json
 from stress.errors import CLEAN, UsageError
+from stress.output import put, put_json
 
 SECONDS, SECONDS_MAX = 1.0, 3600
 

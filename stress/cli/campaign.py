@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from stress.cli.options import (
     selection_options,
     workers_option,
 )
-from stress.cli.output import put, put_json
+from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -83,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     budget = Budget(args.duration, args.executions, args.workers or workers(settings), args.stop_on_first)
     if budget.duration_s is None and budget.executions is None:
         budget.duration_s = 60.0
-    print(f"campaign of seed {settings.seed:#x} in {where}", file=sys.stderr)
+    tell(f"campaign of seed {settings.seed:#x} in {where}")
     data = run_campaign(where, settings, budget, spec_of(args.catalogue), show)
     put_json(data) if args.json else put(text(data))
     return int(data["exit_status"])

@@ -7,15 +7,14 @@ from __future__ import annotations
 import argparse
 import platform
 import signal
-import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stress.cli.options import KERNEL, cores, directory_option, names_option, positive, seed, workers_option
-from stress.cli.output import put, put_json
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED
+from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.conform.model.spec import ModelSpec
@@ -112,7 +111,7 @@ class ProgressLine:
         self.next = time.monotonic() + LINE_SECONDS
         done, counts = result.batches.executions, result.batches.counts
         line = f"executions={done}/{result.request.executions} pages={counts.pages} retried={counts.retried}"
-        print(line, f"differences={len(result.signatures)}", file=sys.stderr, flush=True)
+        tell(f"{line} differences={len(result.signatures)}")
 
 
 def run_races(args: argparse.Namespace, model: ModelSpec) -> int:
@@ -120,11 +119,11 @@ def run_races(args: argparse.Namespace, model: ModelSpec) -> int:
     from stress.conform.race_session import run as race
     from stress.conform.race_session import summary
 
-    def tell(so_far: Races) -> None:
+    def progress(so_far: Races) -> None:
         line = f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive}"
-        print(line, f"unexplained={len(so_far.unexplained)}", file=sys.stderr, flush=True)
+        tell(f"{line} unexplained={len(so_far.unexplained)}")
 
-    races = race(model, args.catalogue, args.racing, args.seed, args.dir, tell, args.configure_mthp)
+    races = race(model, args.catalogue, args.racing, args.seed, args.dir, progress, args.configure_mthp)
     return put_races(args, summary(races))
 
 

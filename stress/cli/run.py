@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -11,12 +10,12 @@ import trio
 from stress.case import Case
 from stress.catalogue import spec_of
 from stress.cli.options import GEOMETRIES, KERNEL, driver_option, number, positive
-from stress.cli.output import put, put_json
 from stress.cli.verdicts import STATUS, ending_line
 from stress.errors import VIOLATED, StorageError, UsageError
 from stress.execution.runner import open_runner
 from stress.execution.vetting import vet
 from stress.machine.chance import RandomData
+from stress.output import put, put_json, tell
 from stress.trace.file import save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, replay
@@ -129,7 +128,7 @@ def tell_silence(case: Case, catalogue: Catalogue) -> None:
     for fault in case.faults:
         reason = getattr(catalogue.fault_class(fault), "silent", {}).get(case.profile)
         if reason:
-            print(f"zapstress: {fault} is expected to be silent on {case.profile}: {reason}", file=sys.stderr)
+            tell(f"zapstress: {fault} is expected to be silent on {case.profile}: {reason}")
 
 
 async def _run_unrecorded(args: argparse.Namespace, case: Case) -> int:

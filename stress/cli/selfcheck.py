@@ -5,7 +5,6 @@ kernel.
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -20,8 +19,8 @@ from stress.cli.options import (
     selection_options,
     workers_option,
 )
-from stress.cli.output import put, put_json
 from stress.errors import UsageError
+from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.selfcheck import Selfcheck
@@ -72,9 +71,7 @@ async def lines(check: Selfcheck) -> None:
         left = len(check.waiting) + len(check.plans)
         found = sum(cell.found for cell in check.cells)
         executions = sum(cell.executions for cell in check.cells)
-        print(
-            f"cells={len(check.cells)} left={left} found={found} executions={executions}", file=sys.stderr, flush=True
-        )
+        tell(f"cells={len(check.cells)} left={left} found={found} executions={executions}")
 
 
 def text(data: dict[str, Any]) -> str:

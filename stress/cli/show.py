@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from stress.cli.output import put, put_json
 from stress.errors import CLEAN, Divergence
+from stress.output import put, put_json
 
 if TYPE_CHECKING:
     from stress.trace.record import Trace
