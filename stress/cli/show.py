@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from stress.errors import CLEAN, Divergence
-from stress.output import put, put_json
+from stress.output import columns, put, put_json
 
 if TYPE_CHECKING:
     from stress.trace.record import Trace
@@ -48,4 +48,4 @@ async def _page(args: argparse.Namespace, trace: Trace) -> str:
                 f"{args.trace}: its replay ends differently ({' '.join(map(str, found))});"
                 " zapstress replay says at which step"
             )
-        return report.page(replayed, args.trace)
+        return report.page(replayed, args.trace, None if args.json else columns())
