@@ -45,8 +45,9 @@ class Store(Results):
     context manager.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, Any]) -> None:
-        """Open ``directory``, or make it. ``settings`` must be those that it was made with.
+    def __init__(self, directory: Path, settings: Mapping[str, Any], anew: bool = False) -> None:
+        """Open ``directory``, or make it. ``settings`` must be those that it was made with; ``anew``
+        makes a database beside failures that are saved already.
 
         Raises UsageError if the directory is not a campaign's, is damaged, or is one of other
         settings or another version, and StorageError if it cannot be written or another campaign is
@@ -55,7 +56,7 @@ class Store(Results):
         self.directory, self.session = directory, 0
         self._lock = lock(directory)
         try:
-            self.db = connect(directory, self._lock)
+            self.db = connect(directory, self._lock, anew)
             try:
                 with self.writing():
                     make_tables(self.db)
@@ -271,10 +272,7 @@ class Store(Results):
         """
         known = self.db.execute("SELECT kept FROM failures WHERE signature = ?", (failure.signature,)).fetchone()
         if known is None:
-            scenario, profile = self.db.execute("SELECT scenario, profile FROM cases WHERE id = ?", (case,)).fetchone()
-            row = {name: getattr(failure, name) for name in ("signature", "kind", "checker", "title")}
-            row |= {"scenario": scenario, "profile": profile, "strategy": failure.strategy, "seed": failure.seed}
-            self._insert("failures", {**row, "kept": keep(self.directory, failure), "session": self.session})
+            self._enter(case, failure, kept=keep(self.directory, failure))
         elif failure.trace is not None and not known[0]:
             self.db.execute(
                 "UPDATE failures SET kept = ?, strategy = ?, seed = ? WHERE signature = ?",
@@ -282,6 +280,19 @@ class Store(Results):
             )
         found = (failure.signature, case, failure.count)
         self.db.execute("INSERT INTO failure_cases VALUES (?, ?, ?)" + ADD_COUNT, found)
+
+    def enter(self, case: int, failure: Failure) -> None:
+        """Record a failure whose folder is there already."""
+        with self.writing() as db:
+            self._enter(case, failure, kept=True)
+            db.execute("INSERT INTO failure_cases VALUES (?, ?, ?)", (failure.signature, case, failure.count))
+
+    def _enter(self, case: int, failure: Failure, kept: bool) -> None:
+        """Add the row of a signature."""
+        scenario, profile = self.db.execute("SELECT scenario, profile FROM cases WHERE id = ?", (case,)).fetchone()
+        row = {name: getattr(failure, name) for name in ("signature", "kind", "checker", "title", "strategy", "seed")}
+        row |= {"scenario": scenario, "profile": profile}
+        self._insert("failures", {**row, "kept": kept, "session": self.session})
 
     def died(self, worker: int, pid: int, held: tuple[int, int] | None, exit_status: int, unrecorded: int) -> None:
         """Record that a worker died; ``held`` is the (case, seed) that it was running, if any. Of

@@ -161,4 +161,6 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
             f" {found['scenario']} on {', '.join(found['profiles'])}{new}"
         )
         yield f"           zapstress show {found['trace']}" if found["trace"] else "           its trace was deleted"
+    if data.get("ended") == "full":
+        yield "ended because the directory is as large as --disk-mib-max allows; what was recorded is kept"
     yield "no violation" if not data["violations"] else f"{len(data['violations'])} signatures"

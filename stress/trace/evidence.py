@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Divergence
@@ -61,7 +61,7 @@ def environment(trace: Trace) -> dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
         "byteorder": sys.byteorder,
-        "case": {**vars(trace.case), "params": dict(trace.case.params), "faults": list(trace.case.faults)},
+        "case": {**asdict(trace.case), "params": dict(trace.case.params), "faults": list(trace.case.faults)},
         "strategy": trace.strategy,
         "seed": trace.seed,
     }

@@ -20,8 +20,8 @@ from stress.errors import StorageError, TraceError, ZapstressError
 from stress.trace.file import (
     BODY_MIB_MAX,
     CHOICES_MAX,
-    TRACE_STEPS_MAX,
     MAGIC,
+    TRACE_STEPS_MAX,
     VERSION,
     _checksum,
     decode,
@@ -155,7 +155,10 @@ DAMAGE = {
     ),
     "many runs": (encode(replace(TRACE, schedule=((0, 0),) * (TRACE_STEPS_MAX + 1))), "t: malformed .runs of steps: "),
     "many choices": (encode(replace(TRACE, tapes={0: (0,) * (CHOICES_MAX + 1)})), "t: malformed .choices: "),
-    "choices of many": (encode(replace(TRACE, tapes={n: (0,) * 300 for n in range(4000)})), "t: malformed .choices: "),
+    "choices of many": (
+        encode(replace(TRACE, tapes=dict.fromkeys(range(4000), (0,) * 300))),
+        "t: malformed .choices: ",
+    ),
     "long name": (encode(replace(TRACE, python="3" * 300_000)), "t: malformed .the header: "),
     "fewer checks": (
         encode(replace(TRACE, checks=b"")),
