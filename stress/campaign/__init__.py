@@ -4,6 +4,7 @@ database    its SQLite file: the schema; how it is locked, made, and vetted if i
 directory   the folders of failures beside it
 results     what it holds, for whoever asks
 store       what a campaign writes into it
+rebuild     a database that was damaged, made anew from the failures beside it
 summary     what has come of a campaign, as data and as text
 progress    how a campaign goes, while it goes
 supervisor  hands out leases, records the answers, and ends in good order

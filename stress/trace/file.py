@@ -145,8 +145,8 @@ def _body(data: bytes, name: str) -> bytes:
 class _Reader:
     """Takes the sections from a body.
 
-    Whatever does not fit raises ValueError, TypeError or MsgspecError. Every length is compared with
-    its limit before what it counts is taken.
+    Whatever does not fit raises ValueError, TypeError or MsgspecError. Every length is compared
+    with its limit before what it counts is taken.
     """
 
     def __init__(self, plain: bytes) -> None:

@@ -27,11 +27,12 @@ from tests.robustness.damage import DEEP, ESCAPE
 from tests.robustness.subject import run
 
 EVIL, OWNED, OUTSIDE = "evil.py", "owned", "outside"
-"""The file that must not be imported; what it makes if it is; a folder that is nobody's business."""
+"""The file that must not be imported; what it makes if it is; a folder that is nobody's business.
+"""
 
 PATCH = f"{EVIL}:Evil"
 
-PROGRAM_MIB = 300
+PROGRAM_MIB = 50
 
 Make = Callable[["Workshop", Path], None]
 HOSTILE: dict[str, tuple[str, Make]] = {}
@@ -54,7 +55,8 @@ class Workshop:
         (folder / OUTSIDE / "precious").write_text("not yours\n")
         owned = str(folder / OWNED)
         (folder / EVIL).write_text(
-            f"open({owned!r}, 'w').close()\n\n\nclass Evil:\n    component = 'counter'\n    id = 'T01'\n"
+            f"open({owned!r}, 'w').close()\n\n\nclass Evil:\n    component = 'counter'\n    id = 'T01'\n\n"
+            "    async def increment(self, i):\n        await super().increment(i)\n"
         )
         file = folder / "good.trace"
         words = (
@@ -214,7 +216,7 @@ HOSTILE |= {
         "operation_is_a_method": {"operations": [["__class__", 0]]},
         "format_escapes": {"conform": ESCAPE},
         "field_escapes": {"seed": ESCAPE},
-        "operations_are_many": {"operations": [["load", 0, 0]] * 1_000_000},
+        "operations_are_many": {"operations": [["load", 0, 0]] * 60_000},
         "window_is_huge": {"pages": 1 << 40},
         "file_is_huge": {"files": [{"memfd": True, "pages": 1 << 40, "order": 0, "clean": False}]},
     }.items()
@@ -252,10 +254,11 @@ def number_is_long(workshop: Workshop, path: Path) -> None:
 
 
 def sql(*statements: str) -> Make:
-    """Return what changes a directory's database."""
+    """Return what changes a directory's database, whatever its constraints say."""
 
     def make(workshop: Workshop, path: Path) -> None:
         with closing(sqlite3.connect(path / DATABASE)) as db:
+            db.execute("PRAGMA ignore_check_constraints = ON")
             for statement in statements:
                 db.execute(statement, (ESCAPE,) if "?" in statement else ())
             db.commit()
@@ -284,12 +287,14 @@ HOSTILE |= {
         "settings_without_end": setting(scenarios=["counters"] * 100_000),
         "setting_unknown": sql("INSERT INTO settings VALUES ('__class__', '1')"),
         "failure_escapes": sql("UPDATE failures SET title = ?", "UPDATE failures SET checker = ? || checker"),
-        "failure_is_a_path": sql("UPDATE failures SET trace = '../outside/precious'"),
-        "signature_is_a_path": sql("UPDATE failures SET signature = '../../outside'"),
+        "failure_is_a_path": sql("UPDATE failures SET scenario = '../outside/precious'"),
+        "signature_is_a_path": sql(
+            "UPDATE failures SET signature = '../../outside' WHERE signature = (SELECT MIN(signature) FROM failures)"
+        ),
         "profile_of_a_case_escapes": sql("UPDATE cases SET profile = ?"),
         "trigger": sql("CREATE TRIGGER t AFTER INSERT ON sessions BEGIN DELETE FROM failures; END"),
         "view_without_end": sql("DROP TABLE settings", f"CREATE VIEW settings AS {ENDLESS}"),
-        "text_is_long": sql("UPDATE cases SET params = hex(zeroblob(100000000))"),
+        "text_is_long": sql("UPDATE cases SET params = hex(zeroblob(5000000)) WHERE id = 1"),
         "lease_is_huge": sql("UPDATE cases SET id = 9223372036854775807 WHERE id = 1"),
     }.items()
 }
@@ -345,8 +350,8 @@ def database_is_a_fifo(workshop: Workshop, path: Path) -> None:
 
 @hostile("directory")
 def folders_escape(workshop: Workshop, path: Path) -> None:
-    for folder in list((path / FAILURES).iterdir()):
-        folder.rename(folder.with_name(ESCAPE))
+    for number, folder in enumerate(sorted((path / FAILURES).iterdir())):
+        folder.rename(folder.with_name(f"{ESCAPE}{number}"))
     (path / DATABASE).write_bytes(b"")
 
 

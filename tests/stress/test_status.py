@@ -1,4 +1,4 @@
-"""``status``, ``recheck`` and ``campaign --rebuild``: what is kept of a campaign, without running it."""
+"""``status``, ``recheck``, ``campaign --rebuild``: what is kept of a campaign, without running it."""
 
 from __future__ import annotations
 
