@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import Arena
@@ -23,6 +24,7 @@ from stress.execution.steps import Recorder
 from stress.machine.chance import PLAIN
 from stress.machine.driver import DirectDriver, Driver, plain_session
 from stress.machine.lockstep import Lockstep
+from stress.machine.pauses import NEVER, Pauses, at_rest
 from stress.machine.protocols import Tape, Verdict
 from stress.strategies import Strategy
 from stress.strategies.sequential import Sequential
@@ -55,12 +57,12 @@ class Runner:
         """The codes of the steps that the setup made: they are visits of sites too."""
         self.actors: list[Actor] = []
 
-    def run(self, strategy: Strategy, seed: int, data: Tape) -> Outcome:
+    def run(self, strategy: Strategy, seed: int, data: Tape, pauses: Pauses = NEVER) -> Outcome:
         """Execute once, at once. Only under the fast driver; see :meth:`execute`."""
         assert isinstance(self.driver, DirectDriver), "the reference driver awaits: use execute()"
         if self.failed is not None:
             return self.failed
-        self._begin(strategy, seed, data)
+        self._begin(strategy, seed, data, pauses)
         self.driver.execute_now()
         return self._end(seed)
 
@@ -71,17 +73,25 @@ class Runner:
         self.driver.execute_now()
         return self.machine.seq
 
-    async def execute(self, strategy: Strategy, seed: int, data: Tape) -> Outcome:
-        """Execute once, under either driver. The outcome is good until the next execution."""
+    async def execute(self, strategy: Strategy, seed: int, data: Tape, pauses: Pauses = NEVER) -> Outcome:
+        """Execute once, under either driver. The outcome is good until the next execution.
+
+        At each of ``pauses`` the arena is audited, as it is at the end.
+        """
         if self.failed is not None:
             return self.failed
-        self._begin(strategy, seed, data)
+        self._begin(strategy, seed, data, pauses)
         await self.driver.execute()
         return self._end(seed)
 
-    def _begin(self, strategy: Strategy, seed: int, data: Tape) -> None:
+    def _begin(self, strategy: Strategy, seed: int, data: Tape, pauses: Pauses = NEVER) -> None:
         self.arena.restore(self.snapshot)
-        self.machine.begin(self.actors, strategy, data, seed)
+        self.machine.begin(self.actors, strategy, data, seed, pauses.steps, partial(self._pause, pauses.tolerant))
+
+    def _pause(self, tolerant: bool) -> None:
+        """Audit the arena in the midst of an execution. Raises Violation."""
+        if not tolerant or at_rest(self.machine):
+            self.kernel.audit(drained=False)
 
     def _end(self, seed: int) -> Outcome:
         machine = self.machine

@@ -203,6 +203,9 @@ def _trace(
         name: _of(str, header[name]) for name in ("strategy", "sources", "python", "digest", "model_hash")
     }
     fields |= {name: _of(int, header[name]) for name in ("seed", "steps_max", "steps")}
+    pauses = tuple(_of(int, at) for at in header.get("pauses", ()))
+    if list(pauses) != sorted(set(pauses)) or any(at < 0 for at in pauses):
+        raise ValueError("its pauses are out of order")
     if not 0 < fields["steps_max"] <= TRACE_STEPS_MAX or len(checks) > 2 * TRACE_STEPS_MAX:
         raise ValueError("a step budget beyond all measure")
     made = Case(
@@ -220,6 +223,7 @@ def _trace(
         schedule=schedule,
         tapes=tapes,
         checks=checks,
+        pauses=pauses,
         **fields,
     )
 

@@ -65,6 +65,10 @@ class Trace:
     """The data tape of each slot: what its actor drew."""
     checks: bytes
     """Two bytes of a rolling digest for each step."""
+    pauses: tuple[int, ...] = ()
+    """Numbers of steps, ascending, after which the arena was audited: where the run of the parallel
+    machine stood still whose replay this is.
+    """
 
     @property
     def switches(self) -> int:
@@ -100,6 +104,7 @@ def capture(outcome: Outcome, strategy: str) -> Trace:
         schedule=tuple(outcome.schedule()),
         tapes={slot: tuple(tape) for slot, tape in outcome.tapes.items()},
         checks=outcome.step_checks(),
+        pauses=() if finished.setup else tuple(at for at in finished.machine.pauses if at <= outcome.steps),
     )
 
 
