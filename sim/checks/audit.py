@@ -84,6 +84,7 @@ class Audit(Checker):
     page_swapbacked: Column
     ledger: Column
     ledger_site: Column
+    ledger_since: Column
     mm_rss: Column
     mm_tlb_flush_pending: Column
     gather_open: Column
@@ -301,7 +302,9 @@ class Audit(Checker):
             holder, folio = (int(x) for x in np.argwhere(cells != expected)[0])
             held_by = f"{int(cells[holder, folio])} references held by the {HOLDERS[holder]}"
             message = f"folio {folio}: {held_by}, which accounts for {int(expected[holder, folio])}"
-            self.violated("I2", message, 0, [("page_ref", folio, 0)], accused=self.ledger_site[holder * pages + folio])
+            kept = cells[holder, folio] > expected[holder, folio] == 0
+            sites = self.ledger_since if kept else self.ledger_site
+            self.violated("I2", message, 0, [("page_ref", folio, 0)], accused=sites[holder * pages + folio])
         expected[NONE, ZERO_PFN] = 1
         held = expected.sum(axis=0)
         if held.tobytes() != self.page_ref.array.tobytes():
