@@ -201,6 +201,7 @@ class HashTlb(Tlb):
                 HASH_BUSY, column, ptep, lambda v: v | marks if v & want == want and not v & BUSY else v
             )
             if not old & BUSY:
+                self.k.checks.entry_read(cpu, old)
                 return old | marks if old & want == want else FAULT
             await self.m.wait(BUSY_WAIT, column, ptep, lambda: not column.view[ptep] & BUSY)
 

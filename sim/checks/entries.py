@@ -207,7 +207,7 @@ class EntryChecks(Checker):
             old = self.cleared_pte[at]
             self._replaced(at, addr, old, new)
             self.cleared_at[at] = 0
-        else:
+        if old >> PFN_SHIFT != new >> PFN_SHIFT:
             self.stored_at[at] = self.m.seq << SLOT_BITS | who
         if not self.op_start[who] <= addr < self.op_end[who]:
             self.strays[who] -= 1

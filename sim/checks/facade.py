@@ -114,6 +114,10 @@ class Checks(Checker):
         """Hardware has read a PTE."""
         self.tlb.walked(cpu, mm, addr, table)
 
+    def entry_read(self, cpu: int, pte: int) -> None:
+        """A hash fault has read a PTE."""
+        self.tlb.entry_read(cpu, pte)
+
     def vma_freed(self, vma: int) -> None:
         """A VMA is given up."""
         self.references.vma_freed(vma)

@@ -7,9 +7,10 @@ the VMA by which a walk last found its entry.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sim.checks.base import Checker
 from sim.core.arena import MACHINE, Cells, Field
-from sim.core.component import ref_to
 from sim.mm.mm_types import MAPPING_ANON
 from sim.mm.rmap import ANON_LINKED, FILE_LINKED
 
@@ -37,39 +38,56 @@ class RmapChecks(Checker):
     vma_linked: Cells
     vma_at: Cells
 
+    mapped: Callable[[int, int, int, int], None]
+    """``mapped(addr, at, folio, pfn)``: the entry in cell ``at``, of page ``addr`` of its mm, is
+    removed or stored; it maps page ``pfn`` of ``folio``.
+    """
+
     def fields(self) -> list[Field]:
         return [Field("vma_at", self.w.mms * self.w.vpages, MACHINE)]
 
-    def mapped(self, addr: int, at: int, folio: int, pfn: int) -> None:
-        """The entry in cell ``at``, of page ``addr`` of its mm, has been or is being removed, or is
-        stored: page ``pfn`` of ``folio``.
-        """
-        mm = at // self.w.vpages
-        vma = self.vma_at[at]
-        if self.finds(vma, mm, addr, folio, pfn):
-            return
-        for vma in range(self.w.vmas):
-            if self.finds(vma, mm, addr, folio, pfn):
-                self.vma_at[at] = vma
-                return
-        self.missed(mm, addr, pfn, self.k.checks.tlb.cleared_site(mm, addr))
+    def bind(self) -> None:
+        super().bind()
+        self.mapped = self._mapper()
 
-    def missed(self, mm: int, addr: int, pfn: int, victim: int) -> None:
-        """Object to an entry that no walk finds."""
-        what = f"page {pfn} is mapped at page {addr} of mm {mm}, and no rmap walk from its folio gets there"
-        self.violated("O18", what, victim, [("page_mapcount", pfn, 0)])
-
-    def finds(self, vma: int, mm: int, addr: int, folio: int, pfn: int) -> bool:
-        """Return whether a walk from ``folio`` goes by ``vma`` to the entry of ``addr`` in ``mm``
-        that maps page ``pfn`` of it.
+    def _mapper(self) -> Callable[[int, int, int, int], None]:
+        """Return :attr:`mapped`, with everything that it needs at hand: it runs in every tenth
+        step.
         """
-        start, mapping = self.vma_start[vma], self.page_mapping[folio]
-        if (
-            self.vma_mm[vma] != ref_to(mm)
-            or not start <= addr < self.vma_end[vma]
-            or self.page_index[folio] + pfn - folio - self.vma_pgoff[vma] != addr - start
-        ):
-            return False
-        if mapping & MAPPING_ANON:
-            return self.vma_anon_vma[vma] == mapping >> 1 and bool(self.vma_linked[vma] & ANON_LINKED)
-        return self.vma_file[vma] == mapping >> 1 and bool(self.vma_linked[vma] & FILE_LINKED)
+        vma_at, finds, sought, vpages = self.vma_at, self._finder(), self._sought, self.w.vpages
+
+        def mapped(addr: int, at: int, folio: int, pfn: int) -> None:
+            if not finds(vma_at[at], at // vpages, addr, folio, pfn):
+                vma_at[at] = sought(at // vpages, addr, folio, pfn)
+
+        return mapped
+
+    def _sought(self, mm: int, addr: int, folio: int, pfn: int) -> int:
+        """Return a VMA by which a walk from ``folio`` gets to the entry, or object."""
+        finds = self._finder()
+        found = next((vma for vma in range(self.w.vmas) if finds(vma, mm, addr, folio, pfn)), -1)
+        if found < 0:
+            what = f"page {pfn} is mapped at page {addr} of mm {mm}, and no rmap walk from its folio gets there"
+            self.violated("O18", what, 0, [("page_mapcount", pfn, 0)])
+        return max(0, found)
+
+    def _finder(self) -> Callable[[int, int, int, int, int], bool]:
+        """Return a function of (vma, mm, addr, folio, pfn): whether a walk from ``folio`` goes by
+        ``vma`` to the entry of ``addr`` in ``mm`` that maps page ``pfn`` of it.
+        """
+        mms, starts, ends, pgoffs, linked = self.vma_mm, self.vma_start, self.vma_end, self.vma_pgoff, self.vma_linked
+        mappings, indices, anon_vmas, files = self.page_mapping, self.page_index, self.vma_anon_vma, self.vma_file
+
+        def finds(vma: int, mm: int, addr: int, folio: int, pfn: int) -> bool:
+            start, mapping = starts[vma], mappings[folio]
+            if (
+                indices[folio] + pfn - folio - pgoffs[vma] != addr - start
+                or mms[vma] != mm + 1
+                or not start <= addr < ends[vma]
+            ):
+                return False
+            if mapping & MAPPING_ANON:
+                return anon_vmas[vma] == mapping >> 1 and bool(linked[vma] & ANON_LINKED)
+            return files[vma] == mapping >> 1 and bool(linked[vma] & FILE_LINKED)
+
+        return finds
