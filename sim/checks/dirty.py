@@ -17,7 +17,6 @@ from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE
 from sim.mm.mm_types import MAPPING_ANON
 
 
-
 class DirtyChecks(Checker):
     """Called when dirty bits move and when a store happens."""
 

@@ -76,9 +76,7 @@ async def never_put(self: Any, original: Any, cpu: int, folio: int) -> None:
     await self.k.rmap.folio_referenced(cpu, folio)
 
 
-async def read_after_put(
-    self: Any, original: Any, cpu: int, folios: list[tuple[int, int]], holder: int
-) -> None:
+async def read_after_put(self: Any, original: Any, cpu: int, folios: list[tuple[int, int]], holder: int) -> None:
     """O19: whoever has put its reference has no business with the folio any more."""
     await original(cpu, folios, holder)
     for folio, _ in folios:

@@ -288,7 +288,24 @@ class Random(Program):
 
 
 PROGRAMS: dict[str, type[Program]] = {
-    cls.__name__.lower(): cls for cls in (Zap, Used, Edges, Clean, Single, Written, Family, Stay, Copied, Replaced, Aged, Absent, Heir, Partly, Random)
+    cls.__name__.lower(): cls
+    for cls in (
+        Zap,
+        Used,
+        Edges,
+        Clean,
+        Single,
+        Written,
+        Family,
+        Stay,
+        Copied,
+        Replaced,
+        Aged,
+        Absent,
+        Heir,
+        Partly,
+        Random,
+    )
 }
 
 

@@ -47,7 +47,11 @@ class Interrupted(Strategy):
 
     def choose(self, enabled: list[int], current: int, step: int) -> int:
         wanted = self.first if step < self.steps else self.second
-        return wanted if wanted in enabled else next((slot for slot in reversed(enabled) if slot != self.first), self.first)
+        return (
+            wanted
+            if wanted in enabled
+            else next((slot for slot in reversed(enabled) if slot != self.first), self.first)
+        )
 
 
 async def interrupted(program: str, profile: str, first: int, second: int, *parts: type) -> set[str]:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from stress.catalogue import CATALOGUE
-from stress.execution.outcome import Outcome
 from stress.errors import FAILED
+from stress.execution.outcome import Outcome
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.machine.protocols import Verdict
@@ -107,7 +107,9 @@ async def test_what_a_pause_shows_is_what_the_replay_and_its_trace_show(gang: Ga
             if recording.ended == "symptom" and recording.paused_at:
                 found += 1
                 assert recording.paused_at[-1] == len(recording.codes) >= outcome.steps
-                assert "violation" == outcome.verdict.kind and "replay-differs" != title(outcome), outcome.verdict.reason
+                assert "violation" == outcome.verdict.kind and "replay-differs" != title(outcome), (
+                    outcome.verdict.reason
+                )
                 trace = decode(encode(capture(outcome, "parallel")), "the trace")
                 async with replay(trace) as again:
                     compare(trace, again.outcome)
