@@ -9,8 +9,9 @@ the PTE. Clearing or protecting a marked PTE queues an invalidation; in lazy MMU
 batched per CPU, and leaving the mode, still under the PTL, flushes the batch. So a gather's flush
 has nothing left to do.
 
-A hash fault is kernel code with interrupts off, not half an instruction: tlbie does not wait for it.
-What keeps it from filling a stale entry is the busy bit, for which every change of the PTE waits.
+A hash fault is kernel code with interrupts off, not half an instruction: tlbie does not wait for
+it. What keeps it from filling a stale entry is the busy bit, for which every change of the PTE
+waits.
 
 What a CPU has of a hash entry is its TLB cell here: the hash table and the TLBs are one thing to
 the model. Left out: coprocessors, H_PAGE_COMBO, mixed segment sizes, trimming of the CPU mask.

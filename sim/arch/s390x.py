@@ -9,8 +9,9 @@ bits are software's.
 The stale entry of the one attached CPU, which is inside the kernel, is legal until the noted flush.
 
 An entry under IPTE is invalid but present until its new value is stored. What the hardware sees of
-``_PAGE_INVALID`` is what it sees of an entry that is not young, so YOUNG is cleared here. The kernel
-keeps its software bit: nobody reads that without the PTL, but to find out whether to take it.
+``_PAGE_INVALID`` is what it sees of an entry that is not young, so YOUNG is cleared here. The
+kernel keeps its software bit: nobody reads that without the PTL, but to find out whether to take
+it.
 """
 
 from __future__ import annotations

@@ -131,14 +131,7 @@ class EntryChecks(Checker):
         """
         span, vpages, m = self.g.ptrs_per_pte, self.w.vpages, self.m
         table_mm, table_base, ptl = self.table_mm, self.table_base, self.ptl.view
-        bits_changed, removed, added, markers_due, keeps = (
-            self._bits_changed,
-            self._removed,
-            self._added,
-            self.markers_due,
-            self.op_keeps_markers,
-        )
-        absent_changed = self.k.checks.rss.absent_changed
+        bits_changed, removed, added, absent_changed = self._bits_changed, self._removed, self._added, self._absent
 
         def changed(ptep: int, old: int, new: int, holder: int) -> None:
             table, offset = divmod(ptep, span)
@@ -159,10 +152,14 @@ class EntryChecks(Checker):
                 added(addr, at, new, who, holder)
             elif new:
                 absent_changed(at, new, who, 1)
-                if new & KIND_MASK == KIND_MARKER and keeps[who]:
-                    markers_due[who] -= 1
 
         return changed
+
+    def _absent(self, at: int, entry: int, who: int, delta: int) -> None:
+        """An entry that is not present was stored (1) or removed (-1)."""
+        self.k.checks.rss.absent_changed(at, entry, who, delta)
+        if delta > 0 and entry & KIND_MASK == KIND_MARKER and self.op_keeps_markers[who]:
+            self.markers_due[who] -= 1
 
     def _unlocked(self, mm: int, addr: int, old: int, new: int) -> None:
         """An entry was changed by an actor that does not hold the PTL of its table."""
@@ -202,13 +199,7 @@ class EntryChecks(Checker):
             self.k.checks.dirty.taken(pfn, who)
 
     def _added(self, addr: int, at: int, new: int, who: int, holder: int) -> None:
-        cleared, old = self.cleared_at[at], 0
-        if cleared & SLOT_MASK == who and cleared >> SLOT_BITS > self.ptl_taken[who] and self.ptl_held[who]:
-            old = self.cleared_pte[at]
-            self._replaced(at, addr, old, new)
-            self.cleared_at[at] = 0
-        if old >> PFN_SHIFT != new >> PFN_SHIFT:
-            self.stored_at[at] = self.m.seq << SLOT_BITS | who
+        old = self._stored(addr, at, new, who)
         if not self.op_start[who] <= addr < self.op_end[who]:
             self.strays[who] -= 1
         if self.op_keeps_markers[who] and new & UFFD_WP:
@@ -234,6 +225,19 @@ class EntryChecks(Checker):
             self.k.checks.dirty.given(pfn, who)
         elif old & DIRTY and old >> PFN_SHIFT == pfn:
             self.k.checks.dirty.taken(pfn, who)
+
+    def _stored(self, addr: int, at: int, new: int, who: int) -> int:
+        """Stamp a cell where an entry is stored; return the entry that the actor has cleared there
+        under the same hold of the PTL, or 0.
+        """
+        cleared, old = self.cleared_at[at], 0
+        if cleared & SLOT_MASK == who and cleared >> SLOT_BITS > self.ptl_taken[who] and self.ptl_held[who]:
+            old = self.cleared_pte[at]
+            self._replaced(at, addr, old, new)
+            self.cleared_at[at] = 0
+        if old >> PFN_SHIFT != new >> PFN_SHIFT:
+            self.stored_at[at] = self.m.seq << SLOT_BITS | who
+        return old
 
     def _replaced(self, at: int, addr: int, old: int, new: int) -> None:
         """Judge an entry stored where the same actor has cleared one under the same hold of the
