@@ -37,6 +37,7 @@ class Task(Part):
     op_start: Cells
     op_end: Cells
     op_keeps_markers: Cells
+    op_began: Cells
     overlaps: Cells
 
     def __init__(self, kernel: Kernel, cpu: int) -> None:
@@ -63,6 +64,7 @@ class Task(Part):
             end,
             keeps_markers,
         )
+        self.op_began[cpu] = self.m.seq
         result = await body
         self.op[cpu], self.op_start[cpu], self.op_end[cpu], self.op_keeps_markers[cpu] = 0, 0, self.w.vpages, 0
         return result

@@ -9,6 +9,10 @@ the PTE. Clearing or protecting a marked PTE queues an invalidation; in lazy MMU
 batched per CPU, and leaving the mode, still under the PTL, flushes the batch. So a gather's flush
 has nothing left to do.
 
+A hash fault is kernel code with interrupts off, not half an instruction: tlbie does not wait for
+it. What keeps it from filling a stale entry is the busy bit, for which every change of the PTE
+waits.
+
 What a CPU has of a hash entry is its TLB cell here: the hash table and the TLBs are one thing to
 the model. Left out: coprocessors, H_PAGE_COMBO, mixed segment sizes, trimming of the CPU mask.
 """
@@ -24,7 +28,7 @@ from sim.core.component import index_of_ref
 from sim.core.machine import site
 from sim.core.profile import Profile, kernel_geometry, small_geometry
 from sim.core.pte import BUSY, DIRTY, HASHPTE, PRESENT, WRITE, YOUNG
-from sim.hardware.tlb import ALL, FAULT, Tlb
+from sim.hardware.tlb import ALL, BROADCAST, FAULT, Tlb
 from sim.hardware.tlbflush import MASK, TlbFlush
 from sim.mm.pgtable import ACCESS_FLAGS, CLEAR, CLEAR_YOUNG, WRPROTECT, Pgtable
 
@@ -162,6 +166,22 @@ class HashTlb(Tlb):
 
     hash_ptep: Cells
 
+    def _pending(self, cpu: int) -> Callable[[], bool]:
+        request = self.cpu_request
+        return lambda: self.answerable(cpu, request.view[cpu]) > 0
+
+    def answerable(self, cpu: int, requests: int) -> int:
+        """Return which of ``requests`` may be answered now: while interrupts are off, broadcasts
+        alone; inside a RCU reader's section, all but RCU's.
+        """
+        if not self.irq_off[cpu]:
+            return requests & ~self.rcu_request if self.rcu_nesting[cpu] else requests
+        found = 0
+        for initiator in range(self.w.cpus):
+            if requests >> initiator & 1 and self.req_kind[initiator] == BROADCAST:
+                found |= 1 << initiator
+        return found
+
     def fields(self) -> list[Field]:
         entries = self.k.pgtable.table_slots * self.g.ptrs_per_pte
         return [*super().fields(), Field("hash_ptep", self.w.cpus, PRIVATE, bits=bits_for(entries))]
@@ -182,6 +202,7 @@ class HashTlb(Tlb):
                 HASH_BUSY, column, ptep, lambda v: v | marks if v & want == want and not v & BUSY else v
             )
             if not old & BUSY:
+                self.k.checks.entry_read(cpu, old)
                 return old | marks if old & want == want else FAULT
             await self.m.wait(BUSY_WAIT, column, ptep, lambda: not column.view[ptep] & BUSY)
 

@@ -7,6 +7,11 @@ is gathered: pages are freed at once, under the PTL, and no rmap removal is dela
 bits are software's.
 
 The stale entry of the one attached CPU, which is inside the kernel, is legal until the noted flush.
+
+An entry under IPTE is invalid but present until its new value is stored. What the hardware sees of
+``_PAGE_INVALID`` is what it sees of an entry that is not young, so YOUNG is cleared here. The
+kernel keeps its software bit: nobody reads that without the PTL, but to find out whether to take
+it.
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ READ_PTE = site("ptep_set_wrprotect", "read pte")
 READ_OLD = site("ptep_flush_lazy", "read pte")
 IDTE_UP = site("__tlb_flush_mm", "flush_count +1")
 IDTE_DOWN = site("__tlb_flush_mm", "flush_count -1")
+INVALIDATE = site("ptep_flush_lazy", "invalidate pte")
 NOTE = site("ptep_flush_lazy", "note flush_mm")
 NOTE_TABLE = site("pte_free_tlb", "note flush_mm")
 IPTE = site("ptep_flush_lazy", "invalidate pte and all TLBs")
@@ -49,12 +55,21 @@ class S390Pgtable(Pgtable):
     mm_cpumask: Column
 
     async def ptep_get_and_clear(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
-        """Clear one entry (ptep_xchg_lazy): no TLB has one that is not young."""
-        if not await self.m.load(READ_OLD, self.pte, ptep) & YOUNG:
-            return await self.m.xchg(CLEAR, self.pte, ptep, 0)
+        """Clear one entry (ptep_xchg_lazy)."""
+        pte = await self.ptep_flush_lazy(cpu, mm, addr, ptep)
+        await self.m.store(CLEAR, self.pte, ptep, 0)
+        return pte
+
+    async def ptep_flush_lazy(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        """Invalidate one entry; if no other CPU has the mm attached, note the flush of this one.
+        Return the entry: no TLB has one that is not young.
+        """
+        pte = await self.m.load(READ_OLD, self.pte, ptep)
+        if not pte & YOUNG:
+            return pte
         await self.m.add(COUNT_UP, self.context_flush_count, mm, 1)
         if await self.only_attached(cpu, mm):
-            pte = await self.m.xchg(CLEAR, self.pte, ptep, 0)
+            pte = await self.m.rmw(INVALIDATE, self.pte, ptep, lambda pte: pte & ~YOUNG)
             await self.m.store(NOTE, self.context_flush_mm, mm, 1)
         else:
             pte = await self.ipte(cpu, mm, addr, ptep)
@@ -66,37 +81,46 @@ class S390Pgtable(Pgtable):
         return await self.m.load(READ_ATTACH, self.mm_cpumask, mm) == 1 << cpu
 
     async def ipte(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
-        """Invalidate the entry, and what every TLB has of it, before going on."""
-        pte = await self.m.xchg(IPTE, self.pte, ptep, 0)
+        """Invalidate the entry, and what every TLB has of it, before going on; return what it
+        held.
+        """
+        pte = await self.m.rmw(IPTE, self.pte, ptep, lambda pte: pte & ~YOUNG)
         await self.k.tlbflush.flush(cpu, mm, addr, addr + 1, False)
         return pte
 
-    async def ptep_clear_flush(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
-        """Clear one entry and invalidate it at once, never lazily (ptep_xchg_direct)."""
-        if not await self.m.load(READ_OLD, self.pte, ptep) & YOUNG:
-            return await self.m.xchg(CLEAR, self.pte, ptep, 0)
+    async def ptep_flush_direct(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        """Invalidate one entry in every TLB at once, never lazily; return it."""
+        pte = await self.m.load(READ_OLD, self.pte, ptep)
+        if not pte & YOUNG:
+            return pte
         await self.m.add(COUNT_UP, self.context_flush_count, mm, 1)
         pte = await self.ipte(cpu, mm, addr, ptep)
         await self.m.add(COUNT_DOWN, self.context_flush_count, mm, -1)
+        return pte
+
+    async def ptep_clear_flush(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
+        """Clear one entry that no TLB has any more (ptep_xchg_direct)."""
+        pte = await self.ptep_flush_direct(cpu, mm, addr, ptep)
+        await self.m.store(CLEAR, self.pte, ptep, 0)
         return pte
 
     async def wrprotect_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> None:
         """Invalidate each writable entry (ptep_xchg_lazy), then store the protected value."""
         for k in range(nr):
             if await self.m.load(READ_PTE, self.pte, ptep + k) & WRITE:
-                pte = await self.ptep_get_and_clear(cpu, mm, addr + k, ptep + k)
+                pte = await self.ptep_flush_lazy(cpu, mm, addr + k, ptep + k)
                 await self.m.store(SET, self.pte, ptep + k, pte & ~WRITE, TRANSIENT)
 
     async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
         """Flush the old entry, then store the wider one, as on a machine without RDP."""
-        pte = await self.ptep_clear_flush(cpu, mm, addr, ptep)
+        pte = await self.ptep_flush_direct(cpu, mm, addr, ptep)
         await self.m.store(SET, self.pte, ptep, pte | new & (YOUNG | DIRTY | WRITE), TRANSIENT)
 
     async def ptep_clear_young(self, cpu: int, mm: int, addr: int, ptep: int) -> bool:
         """Invalidate a young entry and store it old: the hardware must not use an old entry."""
         if not await self.m.load(READ_OLD, self.pte, ptep) & YOUNG:
             return False
-        pte = await self.ptep_clear_flush(cpu, mm, addr, ptep)
+        pte = await self.ptep_flush_direct(cpu, mm, addr, ptep)
         await self.m.store(SET, self.pte, ptep, pte & ~YOUNG, TRANSIENT)
         return True
 

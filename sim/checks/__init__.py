@@ -10,6 +10,9 @@ here whose ``name`` begins with ``checks_`` is a checker: it is found, not liste
 - ``facade``: what the model tells the checkers, one method per event;
 - ``entries``: page table entries, mapcounts, the PTL;
 - ``references``: refcounts, and what a freed folio must have lost;
+- ``freed``: what is done to a free page;
+- ``rmap``: whether rmap walks find every entry;
+- ``rss``: RSS by page-table section;
 - ``tlb``: stale TLB entries, walks of freed tables;
 - ``dirty``: dirty bits on their way, stores, exclusivity;
 - ``gather``: the gathers' batches and ranges;

@@ -84,6 +84,7 @@ class Audit(Checker):
     page_swapbacked: Column
     ledger: Column
     ledger_site: Column
+    ledger_since: Column
     mm_rss: Column
     mm_tlb_flush_pending: Column
     gather_open: Column
@@ -97,6 +98,8 @@ class Audit(Checker):
     act_batch: Column
     act_nr: Column
     table_page: Column
+    rss_due: Column
+    folded_at: Column
 
     def bind(self) -> None:
         """Take every column as such: an audit reads arrays."""
@@ -193,6 +196,7 @@ class Audit(Checker):
                 f"mm {mm}: {name} rss {int(actual[row])}, and {int(expected[row])} in its page tables",
                 0,
                 counters,
+                self._folder(size, row),
             )
         if self.swap_map.count:
             swaps = self.entries[others]
@@ -205,6 +209,13 @@ class Audit(Checker):
                     0,
                     [("swap_map", slot, 0)],
                 )
+
+    def _folder(self, size: int, row: int) -> int:
+        """Return the last fold of an actor that has folded into a counter what it changed no entry
+        for, as a site code, or 0.
+        """
+        due = self.rss_due.array.reshape(-1, size)[:, row]
+        return next((self.m.code_at(self.folded_at[who]) for who in due.nonzero()[0].tolist()), 0)
 
     def _absent_rss(self, np: Any, others: Array, size: int) -> Array:
         """Return what entries that are not present add to RSS: swap entries, and pages under
@@ -301,7 +312,9 @@ class Audit(Checker):
             holder, folio = (int(x) for x in np.argwhere(cells != expected)[0])
             held_by = f"{int(cells[holder, folio])} references held by the {HOLDERS[holder]}"
             message = f"folio {folio}: {held_by}, which accounts for {int(expected[holder, folio])}"
-            self.violated("I2", message, 0, [("page_ref", folio, 0)], accused=self.ledger_site[holder * pages + folio])
+            i = holder * pages + folio
+            parted = self.ledger_since[i] if cells[holder, folio] > expected[holder, folio] == 0 else 0
+            self.violated("I2", message, 0, [("page_ref", folio, 0)], accused=parted or self.ledger_site[i])
         expected[NONE, ZERO_PFN] = 1
         held = expected.sum(axis=0)
         if held.tobytes() != self.page_ref.array.tobytes():

@@ -2,20 +2,19 @@
 
 A store is *covered* when PG_dirty is set, a PTE that maps the page is dirty, a dirty bit has been
 taken out of a PTE and is still in the taker's hand, or write-out has yet to copy the page.
+
+Of a file's page every dirty bit that is taken out of a PTE must be passed on. Of an anonymous page
+only the last one, and only if the page stays mapped: with its last mapping the page goes.
 """
 
 from __future__ import annotations
 
 from sim.checks.base import Checker
-from sim.checks.entries import SLOT_BITS
+from sim.checks.entries import SLOT_BITS, SLOT_MASK
 from sim.core.arena import MACHINE, Cells, Column, Field
 from sim.core.component import index_of_ref
-from sim.core.operations import number_of
-from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, WRITE
+from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE
 from sim.mm.mm_types import MAPPING_ANON
-
-FORK = number_of("fork")
-SLOT_MASK = (1 << SLOT_BITS) - 1
 
 
 class DirtyChecks(Checker):
@@ -33,8 +32,17 @@ class DirtyChecks(Checker):
             "writable-after-clean",
             "after folio_clear_dirty_for_io no TLB can write to the folio (folio_clear_dirty_for_io)",
         ),
-        ("I29", "dirty-bit-lost", "a zap passes the dirty bits of file PTEs on (zap_present_folio_ptes)"),
-        ("I31", "store-to-shared-page", "only an exclusive anonymous page is written (PG_anon_exclusive)"),
+        (
+            "I29",
+            "dirty-bit-lost",
+            "a dirty bit is passed on: a file PTE's to PG_dirty, an anonymous one's while the page stays mapped "
+            "(zap_present_folio_ptes)",
+        ),
+        (
+            "I31",
+            "store-to-shared-page",
+            "an anonymous page that a process maps which can run is not written by another (PG_anon_exclusive)",
+        ),
     )
 
     page_head: Cells
@@ -43,8 +51,9 @@ class DirtyChecks(Checker):
     page_dirty: Column
     page_locked: Column
     page_anon_exclusive: Column
-    mmap_lock: Column
-    op: Cells
+    mm_users: Column
+    table_mm: Cells
+    pte_count: Cells
     dirty_ptes: Cells
     tlb_writable: Cells
     dirty_hand: Cells
@@ -68,7 +77,9 @@ class DirtyChecks(Checker):
         on.
         """
         mapping = self.page_mapping[self.page_head[pfn]]
-        if mapping and not mapping & MAPPING_ANON and not self.dirty_hand[pfn]:
+        if mapping & MAPPING_ANON and (self.dirty_ptes[pfn] or not self.pte_count[pfn]):
+            return
+        if mapping and not self.dirty_hand[pfn]:
             self.dirty_hand[pfn] = self.m.seq << SLOT_BITS | who + 1
             self.hands[who] += 1
 
@@ -97,14 +108,20 @@ class DirtyChecks(Checker):
         for pfn, hand in enumerate(self.dirty_hand.tolist()):
             if hand & SLOT_MASK != who + 1:
                 continue
-            if self.page_locked.view[self.page_head[pfn]] != who + 1:
+            folio = self.page_head[pfn]
+            anon = self.page_mapping[folio] & MAPPING_ANON
+            if self._still_needed(pfn, folio) if anon else self.page_locked.view[folio] != who + 1:
                 message, cleared = (
                     f"a dirty PTE of page {pfn} was cleared and the folio was not marked dirty",
                     self.m.code_at(hand >> SLOT_BITS),
                 )
                 self.violated("I29", message, cleared, [("page_dirty", pfn, 0)])
             self._drop(pfn)
-            self.copy_due[pfn] = 1
+            self.copy_due[pfn] = not anon
+
+    def _still_needed(self, pfn: int, folio: int) -> bool:
+        """Return whether an anonymous page is mapped and nothing says any more that it is dirty."""
+        return bool(self.pte_count[pfn]) and not self.dirty_ptes[pfn] and not self.page_dirty.view[folio]
 
     def cleaned(self, folio: int, dirty: bool) -> None:
         """folio_clear_dirty_for_io is done."""
@@ -148,10 +165,8 @@ class DirtyChecks(Checker):
         folio = self.page_head[pfn]
         mapping = self.page_mapping[folio]
         if mapping & MAPPING_ANON:
-            if not self.page_anon_exclusive.view[pfn] and not self._forking(column, cell):
-                self.violated(
-                    "I31", f"a store to page {pfn}, which other processes may map", 0, [("page_content", pfn, 0)]
-                )
+            if not self.page_anon_exclusive.view[pfn]:
+                self._shared_store(self._row(column, cell)[0], pfn)
         elif mapping and not (
             self.page_dirty.view[folio]
             or self.dirty_ptes[pfn]
@@ -170,10 +185,18 @@ class DirtyChecks(Checker):
         row, place = divmod(cell, per_row)
         return row % self.w.mms, place * (1 if column is self.tlb else self.g.contpte)
 
-    def _forking(self, column: Column, cell: int) -> bool:
-        """Return whether the mm is being forked: its flush is still to come."""
-        writer = -1 - self.mmap_lock.view[self._row(column, cell)[0]]
-        return 0 <= writer < self.w.cpus and self.op[writer] == FORK
+    def _shared_store(self, mm: int, pfn: int) -> None:
+        """Judge a store by ``mm`` to an anonymous page that is not exclusive: nobody else may see
+        it. A child that fork has not published yet sees nothing before its parent has been flushed.
+        """
+        for ptep, pte in enumerate(self.pte.view.tolist()):
+            if pte & (PRESENT | SPECIAL) != PRESENT or pte >> PFN_SHIFT != pfn:
+                continue
+            other = index_of_ref(self.table_mm[ptep // self.g.ptrs_per_pte])
+            if other not in (-1, mm) and self.mm_users.view[other] > 0:
+                self.violated(
+                    "I31", f"mm {mm} stores to page {pfn}, which mm {other} maps too", 0, [("page_content", pfn, 0)]
+                )
 
     def _block_dirty(self, column: Column, cell: int, first: int) -> bool:
         """Return whether the TLB entry spans a contiguous block, of pages from ``first`` on, one of

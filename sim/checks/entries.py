@@ -4,7 +4,8 @@ Each change of an entry is judged for what it means to references, mapcounts, th
 markers, dirty bits, and the lock that it needs. Kept for each page: how many present entries map
 it, and how many of them are dirty. Three counters per actor must be zero when it releases its last
 page-table lock: entries removed less mapcounts lowered (I7), entries that vanished outside the
-range that the actor was asked to touch (O16), protected entries that left no marker (O14).
+range that the actor was asked to touch (O16), protected entries that left no marker (O14). Whoever
+owes something there is accused of the step that made the debt, not of letting the lock go.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sim.core.component import index_of_ref
 from sim.core.ledger import MAPPING, NONE, TRANSIENT
 from sim.core.pte import (
     BUSY,
+    CONT,
     DIRTY,
     HASHPTE,
     KIND_MARKER,
@@ -33,7 +35,12 @@ from sim.mm.mm_types import MAPPING_ANON, VM_SHARED
 SLOT_BITS = 6
 """A stamp is a step number above this many bits of the slot that made the step."""
 
+SLOT_MASK = (1 << SLOT_BITS) - 1
+
 HARDWARE_BITS = YOUNG | DIRTY | HASHPTE | BUSY
+
+SIZE_BITS = CONT | SPECIAL
+"""Bits of an entry that say how much it maps and what; the others are rights and notes."""
 
 
 class EntryChecks(Checker):
@@ -83,7 +90,10 @@ class EntryChecks(Checker):
     pte_count: Cells
     dirty_ptes: Cells
     cleared_at: Cells
-    cleared_pfn: Cells
+    cleared_pte: Cells
+    stored_at: Cells
+    counted_at: Cells
+    op_began: Cells
     page_content: Column
     narrowed_at: Cells
     balance: Cells
@@ -100,11 +110,10 @@ class EntryChecks(Checker):
         cells, slots = self.w.mms * self.w.vpages, self.slots
         return [
             *alike(("pte_count", "dirty_ptes", "total_map"), self.w.pages, MACHINE),
-            Field("cleared_at", cells, MACHINE, stamp=True),
-            Field("cleared_pfn", cells, MACHINE),
-            Field("narrowed_at", cells, MACHINE, stamp=True),
+            *alike(("cleared_at", "stored_at", "narrowed_at"), cells, MACHINE, stamp=True),
+            Field("cleared_pte", cells, MACHINE),
             *alike(("balance", "strays", "markers_due", "ptl_held"), slots, MACHINE),
-            Field("ptl_taken", slots, MACHINE, stamp=True),
+            *alike(("ptl_taken", "counted_at", "op_began"), slots, MACHINE, stamp=True),
             *alike(("op_start", "op_end", "op_keeps_markers"), slots, MACHINE),
         ]
 
@@ -122,13 +131,7 @@ class EntryChecks(Checker):
         """
         span, vpages, m = self.g.ptrs_per_pte, self.w.vpages, self.m
         table_mm, table_base, ptl = self.table_mm, self.table_base, self.ptl.view
-        bits_changed, removed, added, markers_due, keeps = (
-            self._bits_changed,
-            self._removed,
-            self._added,
-            self.markers_due,
-            self.op_keeps_markers,
-        )
+        bits_changed, removed, added, absent_changed = self._bits_changed, self._removed, self._added, self._absent
 
         def changed(ptep: int, old: int, new: int, holder: int) -> None:
             table, offset = divmod(ptep, span)
@@ -143,12 +146,20 @@ class EntryChecks(Checker):
                 return
             if old & PRESENT:
                 removed(addr, at, old, who)
+            elif old:
+                absent_changed(at, old, who, -1)
             if new & PRESENT:
                 added(addr, at, new, who, holder)
-            elif new & KIND_MASK == KIND_MARKER and keeps[who]:
-                markers_due[who] -= 1
+            elif new:
+                absent_changed(at, new, who, 1)
 
         return changed
+
+    def _absent(self, at: int, entry: int, who: int, delta: int) -> None:
+        """An entry that is not present was stored (1) or removed (-1)."""
+        self.k.checks.rss.absent_changed(at, entry, who, delta)
+        if delta > 0 and entry & KIND_MASK == KIND_MARKER and self.op_keeps_markers[who]:
+            self.markers_due[who] -= 1
 
     def _unlocked(self, mm: int, addr: int, old: int, new: int) -> None:
         """An entry was changed by an actor that does not hold the PTL of its table."""
@@ -167,7 +178,7 @@ class EntryChecks(Checker):
 
     def _removed(self, addr: int, at: int, old: int, who: int) -> None:
         self.cleared_at[at] = self.m.seq << SLOT_BITS | who
-        self.cleared_pfn[at] = old >> PFN_SHIFT
+        self.cleared_pte[at] = old
         if not self.op_start[who] <= addr < self.op_end[who]:
             self.strays[who] += 1
         if who < self.w.cpus and self.gather_open[who]:
@@ -177,18 +188,18 @@ class EntryChecks(Checker):
         if old & SPECIAL:
             return
         pfn = old >> PFN_SHIFT
+        folio = self.page_head[pfn]
+        self.k.checks.rmap.mapped(addr, at, folio, pfn)
+        self.k.checks.rss.mapped(at, folio, who, -1)
         self.pte_count[pfn] -= 1
         self.balance[who] += 1
-        self.k.ledger.move(MAPPING, TRANSIENT, self.page_head[pfn], 1)
+        self.k.ledger.move(MAPPING, TRANSIENT, folio, 1)
         if old & DIRTY:
             self.dirty_ptes[pfn] -= 1
             self.k.checks.dirty.taken(pfn, who)
 
     def _added(self, addr: int, at: int, new: int, who: int, holder: int) -> None:
-        cleared = self.cleared_at[at]
-        if cleared & (1 << SLOT_BITS) - 1 == who and cleared >> SLOT_BITS > self.ptl_taken[who] and self.ptl_held[who]:
-            self._replaced(at // self.w.vpages, addr, self.cleared_pfn[at], new)
-            self.cleared_at[at] = 0
+        old = self._stored(addr, at, new, who)
         if not self.op_start[who] <= addr < self.op_end[who]:
             self.strays[who] -= 1
         if self.op_keeps_markers[who] and new & UFFD_WP:
@@ -196,9 +207,12 @@ class EntryChecks(Checker):
         if new & SPECIAL:
             return
         pfn = new >> PFN_SHIFT
+        folio = self.page_head[pfn]
+        self.k.checks.rmap.mapped(addr, at, folio, pfn)
+        self.k.checks.rss.mapped(at, folio, who, 1)
         count = self.pte_count[pfn] = self.pte_count[pfn] + 1
         self.balance[who] -= 1
-        self.k.ledger.move(TRANSIENT if holder == NONE else holder, MAPPING, self.page_head[pfn], 1)
+        self.k.ledger.move(TRANSIENT if holder == NONE else holder, MAPPING, folio, 1)
         if count > self.page_mapcount.view[pfn]:
             self.violated(
                 "I8",
@@ -209,16 +223,37 @@ class EntryChecks(Checker):
         if new & DIRTY:
             self.dirty_ptes[pfn] += 1
             self.k.checks.dirty.given(pfn, who)
+        elif old & DIRTY and old >> PFN_SHIFT == pfn:
+            self.k.checks.dirty.taken(pfn, who)
 
-    def _replaced(self, mm: int, addr: int, old: int, new: int) -> None:
-        """Judge an entry stored where the same actor has cleared one under the same hold of the
-        PTL: no TLB may still have the old entry, and a copied page must equal the old one.
+    def _stored(self, addr: int, at: int, new: int, who: int) -> int:
+        """Stamp a cell where an entry is stored; return the entry that the actor has cleared there
+        under the same hold of the PTL, or 0.
         """
-        pfn, anon = new >> PFN_SHIFT, self.page_mapping[self.page_head[old]] & MAPPING_ANON
-        if pfn != old and anon and not new & SPECIAL and self.page_content.view[pfn] != self.page_content.view[old]:
+        cleared, old = self.cleared_at[at], 0
+        if cleared & SLOT_MASK == who and cleared >> SLOT_BITS > self.ptl_taken[who] and self.ptl_held[who]:
+            old = self.cleared_pte[at]
+            self._replaced(at, addr, old, new)
+            self.cleared_at[at] = 0
+        if old >> PFN_SHIFT != new >> PFN_SHIFT:
+            self.stored_at[at] = self.m.seq << SLOT_BITS | who
+        return old
+
+    def _replaced(self, at: int, addr: int, old: int, new: int) -> None:
+        """Judge an entry stored where the same actor has cleared one under the same hold of the
+        PTL: no TLB may still have the old entry, unless the new one differs from it in rights
+        alone; and a copied page must equal the old one.
+        """
+        mm, pfn, was = at // self.w.vpages, new >> PFN_SHIFT, old >> PFN_SHIFT
+        if pfn == was and not (old ^ new) & SIZE_BITS:
+            if old & WRITE and not new & WRITE:
+                self.narrowed_at[at] = self.m.seq << SLOT_BITS | self.m.current
+            return
+        anon = self.page_mapping[self.page_head[was]] & MAPPING_ANON
+        if pfn != was and anon and not new & SPECIAL and self.page_content.view[pfn] != self.page_content.view[was]:
             self.violated(
                 "O15",
-                f"page {addr} of mm {mm} is copied from page {old} to {pfn}, which differs",
+                f"page {addr} of mm {mm} is copied from page {was} to {pfn}, which differs",
                 0,
                 [("page_content", pfn, 0)],
             )
@@ -228,18 +263,35 @@ class EntryChecks(Checker):
             self.violated("I24", f"cpu{cpu} still translates page {where} of mm {mm} to {entry >> PFN_SHIFT}", 0)
 
     def forked(self, vma: int, src: int, dst: int) -> None:
-        """Compare the private mapping ``vma`` of mm ``src`` with its copy in ``dst``; neither mm
-        can fault or zap meanwhile.
+        """Compare the private mapping ``vma`` of mm ``src`` with its copy in ``dst``, but for what
+        others have changed since the fork began: that is newer than the copy.
         """
         if self.vma_flags[vma] & VM_SHARED:
             return
         for addr in range(self.vma_start[vma], self.vma_end[vma]):
             parent, child = self._entry(src, addr), self._entry(dst, addr)
             wanted = parent & PRESENT or parent & KIND_MASK in (KIND_SWAP, KIND_MIGRATION)
-            if wanted and (
-                parent >> PFN_SHIFT != child >> PFN_SHIFT or (parent ^ child) & (PRESENT | SPECIAL | KIND_MASK)
-            ):
+            if not wanted or (not child and self._refillable(parent)):
+                continue
+            same = parent >> PFN_SHIFT == child >> PFN_SHIFT and not (parent ^ child) & (PRESENT | SPECIAL | KIND_MASK)
+            if not same and not self._changed_by_others(src, addr) and not self._changed_by_others(dst, addr):
                 self.violated("O7", f"page {addr} is {parent:#x} in mm {src} and {child:#x} in its child {dst}")
+
+    def _refillable(self, pte: int) -> bool:
+        """Return whether a fault in the child would find again what the parent's present entry
+        maps: the zero page, or a page of a file that userfaultfd does not protect.
+        """
+        if not pte & PRESENT or pte & UFFD_WP:
+            return False
+        return bool(pte & SPECIAL) or not self.page_mapping[self.page_head[pte >> PFN_SHIFT]] & MAPPING_ANON
+
+    def _changed_by_others(self, mm: int, addr: int) -> bool:
+        """Return whether another actor has cleared or stored the entry since the running actor's
+        operation began.
+        """
+        me, at = self.m.current, mm * self.w.vpages + addr
+        stamps = (self.cleared_at[at], self.stored_at[at])
+        return any(stamp >> SLOT_BITS > self.op_began[me] and stamp & SLOT_MASK != me for stamp in stamps)
 
     def _entry(self, mm: int, addr: int) -> int:
         table = index_of_ref(self.pmd.view[self.k.pgtable.pmd_index(mm, addr)])
@@ -260,32 +312,53 @@ class EntryChecks(Checker):
             return
         self.ptl_held[who] -= 1
         if not self.ptl_held[who]:
-            self._released(who)
+            self._released(who, index_of_ref(self.table_mm[table]))
 
-    def _released(self, who: int) -> None:
-        """An actor let go of its last PTL: what it owed must be paid."""
+    def _released(self, who: int, mm: int) -> None:
+        """An actor let go of its last PTL, of a table of ``mm``: what it owed must be paid."""
         if self.balance[who]:
+            counted = self.counted_at[who]
             self.violated(
                 "I7",
                 f"the PTL was released with {self.balance[who]} mappings removed but still counted",
                 self.k.checks.gather.delay_site(who),
+                accused=self.m.code_at(counted) if counted > self.ptl_taken[who] else self.last_change(who, mm),
             )
         if self.strays[who]:
             first, last = self.op_start[who], self.op_end[who]
-            self.violated("O16", f"{self.strays[who]} entries vanished outside the range {first} to {last}")
+            what = f"{self.strays[who]} entries vanished outside the range {first} to {last}"
+            self.violated("O16", what, accused=self.last_change(who, mm, outside=True))
         if self.markers_due[who]:
-            self.violated("O14", f"{self.markers_due[who]} protected entries were zapped without a marker")
+            what = f"{self.markers_due[who]} protected entries were zapped without a marker"
+            self.violated("O14", what, accused=self.last_change(who, mm))
+        if mm >= 0:
+            self.k.checks.rss.lock_released(who, mm)
         self.k.checks.dirty.lock_released(who)
         self.k.checks.gather.lock_released(who)
+
+    def last_change(self, who: int, mm: int, outside: bool = False) -> int:
+        """Return the last step by which ``who`` has cleared or stored an entry of ``mm`` since it
+        took the PTL, as a site code, or 0; ``outside``: outside the range it was asked to touch.
+        """
+        newest, vpages = 0, self.w.vpages
+        for addr in range(vpages):
+            if outside and self.op_start[who] <= addr < self.op_end[who]:
+                continue
+            for stamp in (self.cleared_at[mm * vpages + addr], self.stored_at[mm * vpages + addr]):
+                if stamp & SLOT_MASK == who and stamp >> SLOT_BITS > self.ptl_taken[who]:
+                    newest = max(newest, stamp >> SLOT_BITS)
+        return self.m.code_at(newest)
 
     # -- mapcounts --------------------------------------------------------------------------------------------------
 
     def _mapcount_watch(self) -> Watch:
-        m, balance, pte_count, heads = self.m, self.balance, self.pte_count, self.page_head
+        m, balance, pte_count, heads, counted = self.m, self.balance, self.pte_count, self.page_head, self.counted_at
         total_changed = self.k.checks.references.total_changed
 
         def changed(pfn: int, old: int, new: int, holder: int) -> None:
-            balance[m.current] += new - old
+            who = m.current
+            balance[who] += new - old
+            counted[who] = m.seq
             if new < pte_count[pfn] or new < 0:
                 what = f"page {pfn} is mapped by {pte_count[pfn]} PTEs and its mapcount fell to {new}"
                 self.violated("I9" if new < 0 else "I8", what, 0, [("page_mapcount", pfn, 0)])

@@ -11,10 +11,14 @@ import sim.checks
 from sim.checks.base import Checker
 from sim.checks.dirty import DirtyChecks
 from sim.checks.entries import EntryChecks
+from sim.checks.freed import FreedChecks
 from sim.checks.gather import GatherChecks
 from sim.checks.references import ReferenceChecks
+from sim.checks.rmap import RmapChecks
+from sim.checks.rss import RssChecks
 from sim.checks.tlb import TlbChecks
 from sim.core.arena import MACHINE, Cells, Column, Field
+from sim.mm.mm_types import ZERO_PFN
 
 
 def found() -> tuple[type[Checker], ...]:
@@ -50,6 +54,9 @@ class Checks(Checker):
     tlb: TlbChecks
     dirty: DirtyChecks
     gather: GatherChecks
+    rmap: RmapChecks
+    rss: RssChecks
+    freed: FreedChecks
 
     page_order: Cells
     page_mapcount: Column
@@ -69,12 +76,16 @@ class Checks(Checker):
             setattr(self, group.name.removeprefix("checks_"), group)
         for group in groups:
             group.bind()
+        self.freed.listen()
         self.m.accessed = self.tlb.accessed
 
     def boot(self) -> None:
-        """Outside operations, actors may touch the whole address space."""
+        """Outside operations, actors may touch the whole address space. All pages are free but the
+        zero page.
+        """
         for slot in range(self.slots):
             self.op_end[slot] = self.w.vpages
+        self.freed.freed(ZERO_PFN + 1, self.w.pages - ZERO_PFN - 1)
 
     def page_freed(self, folio: int) -> None:
         """A folio goes back to the allocator (free_pages_prepare)."""
@@ -85,6 +96,7 @@ class Checks(Checker):
         for page in range(folio, folio + nr):
             self.freed_step[page] = self.m.last_site
         self.dirty.freed(folio, nr)
+        self.freed.freed(folio, nr)
 
     def freed_at(self, pfn: int) -> int:
         """Return the step that last freed the page, as a site code."""
@@ -101,6 +113,10 @@ class Checks(Checker):
     def walked(self, cpu: int, mm: int, addr: int, table: int) -> None:
         """Hardware has read a PTE."""
         self.tlb.walked(cpu, mm, addr, table)
+
+    def entry_read(self, cpu: int, pte: int) -> None:
+        """A hash fault has read a PTE."""
+        self.tlb.entry_read(cpu, pte)
 
     def vma_freed(self, vma: int) -> None:
         """A VMA is given up."""

@@ -61,7 +61,14 @@ class ReferenceChecks(Checker):
                 self.k.checks.tlb.freeing(folio, 1 << self.page_order[folio])
             elif new < 0:
                 self.violated("I1", f"the refcount of folio {folio} fell to {new}", 0, [("page_ref", folio, 0)])
-        elif new > old == 0 and site_of(self.m.last_site) != site_of(SET_REFCOUNT):
+        elif new > old == 0:
+            self._first_reference(folio)
+
+    def _first_reference(self, folio: int) -> None:
+        """The refcount rises from 0: only the allocator may do that."""
+        if site_of(self.m.last_site) == site_of(SET_REFCOUNT):
+            self.k.checks.freed.allocated(folio, 1 << self.page_order[folio])
+        else:
             self.violated(
                 "I1",
                 f"a reference is taken on folio {folio}, which has none",

@@ -1,7 +1,7 @@
 """TLB safety: I21, I22, I23.
 
 Kept for each page: how many TLB entries reach it, and how many of them are writable. Kept for each
-entry: the step that filled it, and the page's generation at that step.
+entry: the step that read the PTE which it was filled from, and the page's generation at the fill.
 
 A stale entry is *usable* if user code on that CPU could hit it. It is not usable if the CPU must
 first flush or compare generations. Each architecture answers in ``tlbflush.usable``.
@@ -46,6 +46,9 @@ class TlbChecks(Checker):
     tlb_page_gen: Cells
     tlb_span_page_gen: Cells
     walk_gen: Cells
+    entry_read_at: Cells
+    entry_page: Cells
+    entry_gen: Cells
     table_gen: Cells
     cleared_at: Cells
     narrowed_at: Cells
@@ -63,6 +66,9 @@ class TlbChecks(Checker):
             Field("tlb_page_gen", rows * self.w.vpages, MACHINE, equality="page"),
             Field("tlb_span_stamp", spans, MACHINE, stamp=True),
             Field("tlb_span_page_gen", spans, MACHINE, equality="page"),
+            Field("entry_read_at", self.w.cpus, MACHINE, stamp=True),
+            Field("entry_page", self.w.cpus, MACHINE),
+            Field("entry_gen", self.w.cpus, MACHINE, equality="page"),
             Field("walk_gen", rows * self.k.pgtable.per_mm, MACHINE, equality="table"),
             Field("table_gen", tables, MACHINE, equality="table"),
             Field("rcu_readers", tables * self.w.cpus if self.profile.table_free else 0, MACHINE),
@@ -76,6 +82,7 @@ class TlbChecks(Checker):
 
     def _entry_changed(self, stamp: Cells, generation: Cells, reach: int) -> Watch:
         refs, writable, gens, m = self.tlb_refs, self.tlb_writable, self.page_gen, self.m
+        read_at, read_page, read_gen, outdated = self.entry_read_at, self.entry_page, self.entry_gen, self._outdated
 
         def count(entry: int, delta: int) -> None:
             pfn = entry >> PFN_SHIFT
@@ -87,7 +94,11 @@ class TlbChecks(Checker):
         def changed(cell: int, old: int, new: int, holder: int) -> None:
             if old and not old & SPECIAL:
                 count(old, -1)
-            stamp[cell] = m.seq
+            if new:
+                cpu = m.current
+                stamp[cell] = read_at[cpu]
+                if gens[read_page[cpu]] != read_gen[cpu]:
+                    outdated(cpu, read_page[cpu])
             if new and not new & SPECIAL:
                 generation[cell] = gens[new >> PFN_SHIFT]
                 count(new, 1)
@@ -113,8 +124,21 @@ class TlbChecks(Checker):
         if store:
             self.k.checks.dirty.stored(column, cell, pfn, offset)
 
+    def _outdated(self, cpu: int, page: int) -> None:
+        """Object to a translation that is filled although its page was freed after the PTE was
+        read.
+        """
+        what = f"cpu{cpu} fills its TLB with page {page}, which has been freed since it read the entry"
+        self.violated("I21", what, self.k.checks.freed_at(page), [("page_ref", page, 0)])
+
+    def entry_read(self, cpu: int, pte: int) -> None:
+        """Note that what serves the misses of ``cpu`` has read an entry, which it may fill next."""
+        page = pte >> PFN_SHIFT if pte & PRESENT else 0
+        self.entry_read_at[cpu], self.entry_page[cpu], self.entry_gen[cpu] = self.m.seq, page, self.page_gen[page]
+
     def walked(self, cpu: int, mm: int, addr: int, table: int) -> None:
         """The hardware walker has read an entry of ``table``."""
+        self.entry_read(cpu, self.pte.view[self.k.pgtable.ptep(table, addr)])
         row = self.k.tlb.walk_cell(cpu, mm, addr)
         base = addr - addr % self.g.ptrs_per_pte
         if (

@@ -76,6 +76,8 @@ class Field:
     """How many bits hold every value that the column has in an execution without a violation; no
     value is negative. 0: no bound is known, or values may be negative.
     """
+    of_page: bool = False
+    """A word of struct page, by page: nobody has to do with it while the page is free."""
 
 
 def alike(names: Iterable[str], count: int, klass: str = SHARED, **facts: Any) -> list[Field]:
@@ -119,7 +121,7 @@ class Column:
     change made by a step.
     """
 
-    __slots__ = ("_array", "array_of", "count", "field", "id", "klass", "name", "r", "view", "w", "watch", "x")
+    __slots__ = ("_array", "array_of", "count", "field", "id", "klass", "look", "name", "r", "view", "w", "watch", "x")
 
     def __init__(
         self, field: Field, number: int, view: memoryview, array_of: Callable[[], np.ndarray[Any, Any]]
@@ -131,6 +133,8 @@ class Column:
         base = number << FIELD_SHIFT
         self.r, self.w, self.x = (base | kind << KIND_SHIFT for kind in (READ, WRITE, RMW))
         self.watch: Watch | None = None
+        self.look: Callable[[int], None] | None = None
+        """Called with the index in the very step that reads a cell, by a load or a wait."""
 
     def __getitem__(self, index: int) -> int:
         return self.view[index]

@@ -1,6 +1,7 @@
 """The ledger: which holder has which references (law L7).
 
-The kernel has one refcount per folio; the ledger has a cell for each folio and kind of holder.
+The kernel has one refcount per folio; the ledger has a cell for each folio and kind of holder, and
+keeps the site that last changed the cell and the one at which it last rose from 0.
 Every step that takes or puts references names the holder. A PTE that is stored moves a reference
 from the holder that its step names to *mapping*; a PTE that is cleared moves one from *mapping* to
 *transient*; queueing a page to a gather moves it on to *gather*. So after every step the cells of a
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.core.arena import MACHINE, Cells, Field
+from sim.core.arena import MACHINE, Cells, Field, alike
 from sim.core.component import Component
 from sim.core.machine import Violation
 
@@ -38,10 +39,11 @@ class Ledger(Component):
 
     ledger: Cells
     ledger_site: Cells
+    ledger_since: Cells
 
     def fields(self) -> list[Field]:
         cells = len(HOLDERS) * self.w.pages
-        return [Field("ledger", cells, MACHINE), Field("ledger_site", cells, MACHINE, stamp=True)]
+        return [Field("ledger", cells, MACHINE), *alike(("ledger_site", "ledger_since"), cells, MACHINE, stamp=True)]
 
     def bind(self) -> None:
         super().bind()
@@ -55,7 +57,8 @@ class Ledger(Component):
         """Return :attr:`change`, with everything that it needs at hand: it runs in every second
         step.
         """
-        cells, sites, pages, m, overdrawn = self.ledger, self.ledger_site, self.w.pages, self.m, self._overdrawn
+        cells, sites, since = self.ledger, self.ledger_site, self.ledger_since
+        pages, m, overdrawn = self.w.pages, self.m, self._overdrawn
 
         def change(holder: int, folio: int, delta: int) -> None:
             i = holder * pages + folio
@@ -63,6 +66,8 @@ class Ledger(Component):
             here = m.last_site
             if value < 0:
                 overdrawn(holder, folio, delta, value, here, sites[i])
+            if value == delta:
+                since[i] = here
             sites[i] = here
 
         return change

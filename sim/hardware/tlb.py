@@ -309,6 +309,10 @@ class Tlb(Component):
         request, off, nesting, rcu = self.cpu_request, self.irq_off, self.rcu_nesting, self.rcu_request
         return lambda: not off[cpu] and request.view[cpu] > 0 and (request.view[cpu] != rcu or not nesting[cpu])
 
+    def answerable(self, cpu: int, requests: int) -> int:
+        """Return which of ``requests``, of which one at least may be answered now, may be."""
+        return requests
+
     def hardware(self, cpu: int) -> Actor:
         """Return the hardware actor of ``cpu``: it answers requests while interrupts are on; RCU's
         outside readers' sections.
@@ -324,7 +328,7 @@ class Tlb(Component):
         """Carry out one request and acknowledge it: a flush, or else RCU's, by reporting a
         quiescent state (rcu_report_qs_rdp).
         """
-        requests = await self.m.load(HANDLE, self.cpu_request, cpu)
+        requests = self.answerable(cpu, await self.m.load(HANDLE, self.cpu_request, cpu))
         initiator = (requests & -requests).bit_length() - 1
         if initiator == self.w.cpus:
             await self.m.rmw(REPORT, self.cpu_request, cpu, lambda mask: mask & ~self.rcu_request)

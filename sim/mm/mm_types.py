@@ -71,13 +71,13 @@ class MmTypes(Component):
     def _page_fields(self) -> list[Field]:
         pages, owners = self.w.pages, max(self.w.anon_vmas, self.w.files)
         return [
-            *alike(("page_ref", "page_mapcount", "page_nr_pages_mapped"), pages),
-            *alike(("page_anon_exclusive", "page_dirty"), pages, bits=1),
-            Field("page_writeback", pages, waitable=True, bits=1),
-            Field("page_locked", pages, lock=TRIED, bits=bits_for(self.k.slots)),
-            *alike(("page_referenced", "page_active", "page_lru"), pages, bits=1),
-            Field("page_content", pages, equality="content"),
-            Field("page_deferred", pages, bits=1),
+            *alike(("page_ref", "page_mapcount", "page_nr_pages_mapped"), pages, of_page=True),
+            *alike(("page_anon_exclusive", "page_dirty"), pages, bits=1, of_page=True),
+            Field("page_writeback", pages, waitable=True, bits=1, of_page=True),
+            Field("page_locked", pages, lock=TRIED, bits=bits_for(self.k.slots), of_page=True),
+            *alike(("page_referenced", "page_active", "page_lru"), pages, bits=1, of_page=True),
+            Field("page_content", pages, equality="content", of_page=True),
+            Field("page_deferred", pages, bits=1, of_page=True),
             Field("page_head", pages, PRIVATE, bits=bits_for(pages - 1)),
             Field("page_order", pages, PRIVATE, bits=bits_for(pages.bit_length())),
             Field("page_mapping", pages, PRIVATE, bits=1 + bits_for(owners)),

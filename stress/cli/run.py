@@ -136,10 +136,14 @@ def tell_silence(case: Case, catalogue: Catalogue) -> None:
 
 async def _run_unrecorded(args: argparse.Namespace, case: Case) -> int:
     """Run once without a record: there is no trace, and the verdict is what the run itself saw."""
+    from stress.parallel.recording import check_raised
+
     async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
         if runner.failed is not None:
             raise UsageError(f"the setup of {case.scenario} violates: run it with a record")
-        data = _unrecorded_data(args, case, _recording(args, runner))
+        recording = _recording(args, runner)
+        check_raised(recording)
+        data = _unrecorded_data(args, case, recording)
         if args.save:
             _dump(runner.arena, args.save)
     seen = f": {data['symptom']}" if data["symptom"] else ""
@@ -162,12 +166,20 @@ async def _judged(args: argparse.Namespace, runner: Runner) -> Outcome:
 
 
 async def _execute(args: argparse.Namespace, runner: Runner) -> Outcome:
-    """Execute once on the machine that is asked for."""
+    """Execute once on the machine that is asked for.
+
+    Raises ProcessRaised if a process of the parallel machine raised what no checker accounts for.
+    """
     if args.machine == "lockstep":
         return await runner.execute(args.catalogue.strategy(args.strategy), args.seed, RandomData(args.seed))
-    from stress.parallel.recording import replayed
+    from stress.parallel.recording import check_raised, replayed
 
-    return runner.failed or replayed(_recording(args, runner), runner, args.seed)
+    if runner.failed is not None:
+        return runner.failed
+    recording = _recording(args, runner)
+    outcome = replayed(recording, runner, args.seed)
+    check_raised(recording, outcome)
+    return outcome
 
 
 def _recording(args: argparse.Namespace, runner: Runner) -> Recording:

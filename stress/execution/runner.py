@@ -18,6 +18,7 @@ from contextlib import (
     contextmanager,
     suppress,
 )
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import Arena
@@ -31,6 +32,7 @@ from stress.execution.steps import Recorder
 from stress.machine.chance import PLAIN
 from stress.machine.driver import DirectDriver, Driver, plain_session
 from stress.machine.lockstep import Lockstep
+from stress.machine.pauses import NEVER, Pauses, at_rest
 from stress.machine.protocols import Tape, Verdict
 from stress.patch.counting import override_runs
 from stress.patch.dropped import EAR
@@ -72,13 +74,13 @@ class Runner:
         """The codes of the steps that the setup made: they are visits of sites too."""
         self.actors: list[Actor] = []
 
-    def run(self, strategy: Strategy, seed: int, data: Tape) -> Outcome:
+    def run(self, strategy: Strategy, seed: int, data: Tape, pauses: Pauses = NEVER) -> Outcome:
         """Execute once, at once. Only under the fast driver; see :meth:`execute`."""
         assert isinstance(self.driver, DirectDriver), "the reference driver awaits: use execute()"
         if self.failed is not None:
             return self._failed(self.failed)
         with told_of(self.scenario):
-            self._begin(strategy, seed, data)
+            self._begin(strategy, seed, data, pauses)
             self.driver.execute_now()
         return self._end(seed)
 
@@ -89,12 +91,15 @@ class Runner:
         self.driver.execute_now()
         return self.machine.seq
 
-    async def execute(self, strategy: Strategy, seed: int, data: Tape) -> Outcome:
-        """Execute once, under either driver. The outcome is good until the next execution."""
+    async def execute(self, strategy: Strategy, seed: int, data: Tape, pauses: Pauses = NEVER) -> Outcome:
+        """Execute once, under either driver. The outcome is good until the next execution.
+
+        At each of ``pauses`` the arena is audited, as it is at the end.
+        """
         if self.failed is not None:
             return self._failed(self.failed)
         with told_of(self.scenario):
-            self._begin(strategy, seed, data)
+            self._begin(strategy, seed, data, pauses)
             await self.driver.execute()
         return self._end(seed)
 
@@ -106,10 +111,15 @@ class Runner:
         """Return how often each override of the case's patch has run here, setup included."""
         return override_runs(self.kernel)
 
-    def _begin(self, strategy: Strategy, seed: int, data: Tape) -> None:
+    def _begin(self, strategy: Strategy, seed: int, data: Tape, pauses: Pauses = NEVER) -> None:
         self.arena.restore(self.snapshot)
         self._watch()
-        self.machine.begin(self.actors, strategy, data, seed)
+        self.machine.begin(self.actors, strategy, data, seed, pauses.steps, partial(self._pause, pauses.tolerant))
+
+    def _pause(self, tolerant: bool) -> None:
+        """Audit the arena in the midst of an execution. Raises Violation."""
+        if not tolerant or at_rest(self.machine):
+            self.kernel.audit(drained=False)
 
     def _watch(self) -> None:
         """Look after the execution that is about to begin, if a patch takes part in it."""

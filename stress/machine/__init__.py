@@ -6,6 +6,7 @@ Bottom to top; each file imports only those before it:
   verdict that it answers with;
 - :mod:`~stress.machine.chance`: data tapes: what the actors of an execution draw;
 - :mod:`~stress.machine.base`: what both machines share: running the bodies of actors;
+- :mod:`~stress.machine.pauses`: where the replay of a parallel run is audited;
 - :mod:`~stress.machine.deadlock`: explains why no actor can move;
 - :mod:`~stress.machine.livelock`: what happens once the step budget is spent;
 - :mod:`~stress.machine.scheduler`: whose turn it is;

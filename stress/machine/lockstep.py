@@ -57,6 +57,8 @@ class Lockstep(Scheduler):
         value = col.view[i]
         self.emit(code)
         self.emit(value)
+        if col.look is not None:
+            col.look(i)
         return value
 
     async def store(self, site: int, col: Column, i: int, value: int, holder: int = 0) -> None:
@@ -150,6 +152,8 @@ class Lockstep(Scheduler):
         value = col.view[i]
         self.emit(code)
         self.emit(value)
+        if col.look is not None:
+            col.look(i)
         return value
 
     def poke(self, col: Column, i: int, value: int) -> None:

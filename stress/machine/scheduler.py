@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import types
 from bisect import insort
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 
 from sim.core.arena import Arena, Column
@@ -84,6 +84,8 @@ class Scheduler(RunningMachine):
         self._gates: dict[int, _Waiter] = {}
         self.readers: dict[int, list[int]] = {}
         """The slots that hold each rwsem for reading, by the code of its load."""
+        self.pauses: tuple[int, ...] = ()
+        """Numbers of steps after which :attr:`at_pause` is called, ascending."""
 
     def _emit_and_tell(self, word: int) -> None:
         """Append a word to the log, and tell the listener of a step that is complete with it."""
@@ -94,10 +96,20 @@ class Scheduler(RunningMachine):
 
     # -- an execution ----------------------------------------------------------------------------------------
 
-    def begin(self, actors: list[Actor], strategy: Strategy, data: Tape, seed: int) -> None:
+    def begin(
+        self,
+        actors: list[Actor],
+        strategy: Strategy,
+        data: Tape,
+        seed: int,
+        pauses: Sequence[int] = (),
+        at_pause: Callable[[], None] | None = None,
+    ) -> None:
         """Set up an execution, and make its first choice. The arena holds its first state.
 
-        ``data`` is where the actors draw from; ``seed`` is for the strategy.
+        ``data`` is where the actors draw from; ``seed`` is for the strategy. ``at_pause`` is called
+        after each number of steps in ``pauses``, which ascend, before the next step is chosen; it
+        may raise Violation.
         """
         self.log.clear()
         self.tape.clear()
@@ -114,7 +126,8 @@ class Scheduler(RunningMachine):
         self.readers.clear()
         self.verdict = Verdict()
         self.abandoning = False
-        self.limit = self.steps_max
+        self.pauses, self.paused, self.at_pause = tuple(pauses), 0, at_pause
+        self.limit = self._next_limit()
         self.livelock: Livelock | None = None
         strategy.start(seed, self.slots)
         for actor in actors:
@@ -200,7 +213,7 @@ class Scheduler(RunningMachine):
         if self.abandoning:
             raise Abandon
         if step >= self.limit:
-            self._budget_spent()
+            self._limit_reached(step)
         if not self.enabled:
             self._stuck(code)
         me = self.current
@@ -218,9 +231,31 @@ class Scheduler(RunningMachine):
         return True
 
     def _cap(self, step: int) -> None:
-        """Cut the grant where the budget ends, so that the machine is asked there."""
-        if self.granted > self.limit - step:
-            self.granted = max(0, self.limit - step)
+        """Cut the grant, which comes after the step that is about to be made, where the next pause
+        is or the budget ends, so that the machine is asked there.
+        """
+        if self.granted >= self.limit - step:
+            self.granted = max(0, self.limit - step - 1)
+
+    def _next_limit(self) -> int:
+        """Return after how many steps the machine must be asked: at the next pause, or where the
+        budget ends.
+        """
+        pending = self.pauses[self.paused : self.paused + 1]
+        return min((self.steps_max, *pending))
+
+    def _limit_reached(self, step: int) -> None:
+        """Hold the pauses that are due after ``step`` steps; take fair turns if the budget is
+        spent.
+        """
+        while self.paused < len(self.pauses) and self.pauses[self.paused] <= step:
+            self.paused += 1
+            if self.at_pause is not None and self.pauses[self.paused - 1] == step:
+                self.at_pause()
+        if step >= self.steps_max:
+            self._budget_spent()
+        else:
+            self.limit = self._next_limit()
 
     def _end_segment(self, slot: int) -> None:
         self.tape.append(slot)

@@ -342,6 +342,8 @@ class Gang:
             owners=owners,
             steps=board.progress(self.processes),
             pauses=watch.pauses + (not reason),
+            paused_at=tuple(watch.paused_at),
+            raised=watch.raised,
         )
         recording.symptom = watch.symptom or watch.symptom_of(recording.ended, self._translated_one)
         if reason:

@@ -25,6 +25,7 @@ from sim.core.step import COLUMNS_MAX, FIELD_SHIFT, KIND_SHIFT, WAIT
 from stress.machine.base import RunningMachine
 from stress.machine.chance import RandomData
 from stress.machine.lockstep import LOAD_ACCESS, STORE_ACCESS, not_owner
+from stress.machine.pauses import INSIDE
 from stress.machine.protocols import Verdict
 from stress.machine.scheduler import hand_over
 from stress.parallel import native
@@ -52,11 +53,6 @@ from stress.parallel.settings import RunSettings
 
 ROLES = {"page_ref": native.REFERENCES, "pte": native.ENTRIES, "page_mapcount": native.COUNTS}
 """Columns that native steps watch over."""
-
-INSIDE = ("op", "irq_off")
-"""Columns, by CPU, that are not 0 while its thread is inside something: an operation, or an access
-that is not interrupted half-way.
-"""
 
 IDLE_LOOKS, IDLE_SECONDS = 50, 20e-6
 """How often a process that has nothing to do looks around before it sleeps, and for how long it

@@ -1,8 +1,13 @@
 """The recording of a run of the parallel machine, and its replay in lockstep.
 
 The recorded order is a schedule: the replay makes the same steps, with the same values, and leaves
-the same model region. The replay runs under every checker and gives a failure its signature. What
-the parallel run itself showed to be wrong is its symptom.
+the same model region. The replay runs under every checker, audits the arena wherever the run was
+audited, and gives a failure its signature. What the parallel run itself showed to be wrong is its
+symptom.
+
+An exception in a process of the run is no violation. The checkers do not watch a run, so it may go
+on from a state that they would have stopped it in, and stumble: then the replay tells what was
+violated before. If the replay finds nothing, the tool has failed (exit status 3).
 """
 
 from __future__ import annotations
@@ -11,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sim.core.machine import Violation, site_info
-from stress.errors import Divergence
+from stress.errors import FAILED, Divergence, ZapstressError
 from stress.execution.outcome import digest_of, rows_of
 from stress.machine.chance import TapeData
+from stress.machine.pauses import Pauses
 from stress.machine.protocols import Verdict
 from stress.strategies.replay import Replay
 
@@ -29,6 +35,12 @@ OVER = "over"
 """How a run ends that came to its end. Any other ending is the reason why the run was given up."""
 
 RULE = "a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)"
+
+
+class ProcessRaised(ZapstressError):
+    """A process of the parallel machine raised an exception that the replay cannot account for."""
+
+    exit_status = FAILED
 
 
 @dataclass
@@ -54,9 +66,15 @@ class Recording:
     """Steps made, recorded or not."""
     pauses: int = 0
     """How often all actors stood still and the arena was audited, the end included."""
+    paused_at: tuple[int, ...] = ()
+    """The numbers of recorded steps after which that was, the end apart."""
     seconds: float = 0.0
+    raised: tuple[int, str] = (0, "")
+    """The process that raised an exception, by its pid (0: none did), and the exception."""
     killed: list[tuple[int, int]] = field(default_factory=list)
-    """(pid, exit status) of processes that died in it."""
+    """(pid, exit status) of processes that died in it, and of one whose exception the replay does
+    not account for.
+    """
 
     def schedule(self) -> list[tuple[int, int]]:
         """Return the recorded order as runs: (slot, steps)."""
@@ -87,19 +105,31 @@ def replayed(recording: Recording, runner: Runner, seed: int) -> Outcome:
 
     A violation is the lockstep checkers'. A clean replay of a run that came to its end must have
     made the same steps and left the same state; one of a run that saw a symptom must not be clean.
-    Else the verdict is a violation of the machine's own.
+    Else the verdict is a violation of the machine's own; if a process raised an exception it is
+    inconclusive, and the process counts as dead.
     """
     outcome = _judged(recording, runner, seed)
     outcome.symptom = recording.symptom
     return outcome
 
 
+def check_raised(recording: Recording, outcome: Outcome | None = None) -> None:
+    """Raise ProcessRaised if a process raised an exception in the run, unless its replay ended with
+    a violation, which comes before the exception.
+    """
+    pid, what = recording.raised
+    if pid and (outcome is None or outcome.verdict.kind != "violation"):
+        raise ProcessRaised(f"process {pid} of the parallel machine raised {what}, and no checker objects before that")
+
+
 def _judged(recording: Recording, runner: Runner, seed: int) -> Outcome:
     strategy = Replay(recording.schedule() + stepless(recording, runner))
     try:
-        outcome = runner.run(strategy, seed, TapeData(recording.tapes))
+        outcome = runner.run(strategy, seed, TapeData(recording.tapes), Pauses(recording.paused_at))
     except Divergence as error:
         outcome = runner.outcome(seed)
+        if recording.raised[0]:
+            return _died(recording, outcome)
         if recording.ended != OVER and not recording.symptom and not _difference(recording, outcome):
             outcome.verdict = Verdict(
                 "inconclusive", reason=f"the run was given up ({recording.ended}) after {outcome.steps} steps"
@@ -107,6 +137,8 @@ def _judged(recording: Recording, runner: Runner, seed: int) -> Outcome:
             return outcome
         return _condemn(outcome, _difference(recording, outcome) or f"the replay could not follow: {error}", recording)
     if outcome.verdict.kind == "clean":
+        if recording.raised[0]:
+            return _died(recording, outcome)
         difference = _difference(recording, outcome) or _state(recording, runner)
         if difference or recording.symptom:
             return _condemn(outcome, difference or "the replay is clean", recording)
@@ -121,6 +153,17 @@ def stepless(recording: Recording, runner: Runner) -> list[tuple[int, int]]:
         return []
     made = set(recording.slots.tolist())
     return [(actor.slot, 0) for actor in runner.actors if not actor.daemon and actor.slot not in made]
+
+
+def _died(recording: Recording, outcome: Outcome) -> Outcome:
+    """Make the verdict that a process raised an exception for no reason that the replay shows: its
+    death is recorded, and nothing is violated.
+    """
+    pid, what = recording.raised
+    recording.killed.append((pid, FAILED))
+    outcome.verdict = Verdict("inconclusive", reason=f"process {pid} raised {what} after {outcome.steps} steps")
+    outcome.finished.machine.verdict = outcome.verdict
+    return outcome
 
 
 def _condemn(outcome: Outcome, what: str, recording: Recording) -> Outcome:

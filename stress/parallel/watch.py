@@ -30,6 +30,7 @@ from stress.parallel.board import (
     PAUSED,
     READERS_MAX,
     READS,
+    SEQ,
     SYMPTOM,
     WAITS,
     Board,
@@ -80,7 +81,9 @@ class Watch:
         self.words = gang.board.words
         self.waiting: set[int] = set()
         self.symptom = ""
+        self.raised = (0, "")
         self.pauses = 0
+        self.paused_at: list[int] = []
         self.next_pause = settings.pause_steps
         self.steps_max = min(gang.board.steps_max, runner.machine.steps_max)
         self.seen, self.since = -1, monotonic()
@@ -126,6 +129,8 @@ class Watch:
         self.waiting.discard(process)
         if answer["words"] and not self.symptom:
             self.symptom = answer["words"]
+        if answer["ended"] == "error" and mate is not None and not self.raised[0]:
+            self.raised = mate.pid, answer["words"]
 
     def _died(self, process: int) -> None:
         """Take note that a process is dead: the others leave the run, and the zygote tells its exit
@@ -163,6 +168,8 @@ class Watch:
         """Judge the arena: all actors stand still, and no thread is inside an operation."""
         self.next_pause = made + self.settings.pause_steps
         self.pauses += 1
+        if self.settings.record:
+            self.paused_at.append(self.words[SEQ])
         try:
             self.runner.kernel.audit(drained=False)
         except Violation as violation:

@@ -88,6 +88,10 @@ class Trace:
     """Two bytes of a rolling digest for each step."""
     patch: PatchRecord = PatchRecord()
     """The user's patch that it was made with, for reading."""
+    pauses: tuple[int, ...] = ()
+    """Numbers of steps, ascending, after which the arena was audited: where the run of the parallel
+    machine stood still whose replay this is.
+    """
 
     @property
     def switches(self) -> int:
@@ -127,6 +131,7 @@ def capture(outcome: Outcome, strategy: str) -> Trace:
         schedule=tuple(outcome.schedule()),
         tapes={slot: tuple(tape) for slot, tape in outcome.tapes.items()},
         checks=outcome.step_checks(),
+        pauses=() if finished.setup else tuple(at for at in finished.machine.pauses if at <= outcome.steps),
     )
 
 

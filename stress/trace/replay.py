@@ -20,6 +20,7 @@ from stress.execution.runner import open_runner
 from stress.execution.signature import signature_of
 from stress.execution.steps import step_at
 from stress.machine.chance import TapeData
+from stress.machine.pauses import Pauses
 from stress.patch.guard import PatchError
 from stress.patch.spec import options
 from stress.sources import sources_hash
@@ -102,7 +103,8 @@ async def replay(trace: Trace, mode: Mode | None = None, catalogue: Catalogue = 
     async with open_runner(case_of(trace, mode), mode.driver, trace.steps_max, catalogue, record=True) as runner:
         strategy = Replay(list(trace.schedule), tolerant, mode.then)
         try:
-            outcome = await runner.execute(strategy, trace.seed, TapeData(trace.tapes))
+            pauses = Pauses(trace.pauses, tolerant)
+            outcome = await runner.execute(strategy, trace.seed, TapeData(trace.tapes), pauses)
         except Divergence as error:
             _explain(trace, runner.outcome(trace.seed), error)
             raise

@@ -10,6 +10,7 @@ from typing import Any
 from sim.core.ledger import TRANSIENT
 from sim.core.machine import site, site_info
 from sim.mm.huge_memory import HugeMemory
+from sim.mm.mm_types import NR_MM_COUNTERS
 from tests.sim.programs import mutation
 
 MUTATED = site("mutation", "what the mutation does")
@@ -18,8 +19,9 @@ HERE = site_info(MUTATED).name
 NOWHERE = site_info(0).name
 """What a checker names that has no step to name."""
 
-CLEAR_PTE, UNLOCK_PTL, PUT = (
+CLEAR_PTE, FOLD, UNLOCK_PTL, PUT = (
     "ptep_get_and_clear: clear pte",
+    "add_mm_rss_vec: fold rss",
     "pte_unmap_unlock: unlock ptl",
     "folios_put_refs: put references",
 )
@@ -69,11 +71,16 @@ async def put_twice(self: Any, original: Any, cpu: int, folios: list[tuple[int, 
     await original(cpu, [(folio, 2 * refs) for folio, refs in folios], holder)
 
 
-async def never_put(self: Any, original: Any, file: int, index: int) -> int:
-    """I2: a look-up takes one reference, and the second is nobody's."""
-    folio: int = await original(file, index)
-    await self.m.add(MUTATED, self.k.arena["page_ref"], folio, 1, TRANSIENT)
-    return folio
+async def never_put(self: Any, original: Any, cpu: int, folio: int) -> None:
+    """I2: who takes a reference puts it."""
+    await self.k.rmap.folio_referenced(cpu, folio)
+
+
+async def read_after_put(self: Any, original: Any, cpu: int, folios: list[tuple[int, int]], holder: int) -> None:
+    """O19: whoever has put its reference has no business with the folio any more."""
+    await original(cpu, folios, holder)
+    for folio, _ in folios:
+        await self.m.load(MUTATED, self.k.arena["page_referenced"], folio)
 
 
 # -- mapcounts, entries ------------------------------------------------------------------------------------------------
@@ -105,6 +112,18 @@ async def mapped_kept(self: Any, original: Any, folio: int, page: int, nr: int, 
     """I11: _nr_pages_mapped falls with a page's last mapping."""
     await original(folio, page, nr, vma, *where)
     await self.m.add(MUTATED, self.k.arena["page_nr_pages_mapped"], folio, 1)
+
+
+async def rss_elsewhere(self: Any, original: Any, folio: int, file: int) -> None:
+    """I17: RSS counts entries, and nothing else raises it."""
+    await original(folio, file)
+    await self.m.add(MUTATED, self.k.arena["mm_rss"], 0, 1)
+
+
+async def rss_left(self: Any, original: Any, tlb: int, mm: int, *args: Any) -> None:
+    """I19: an address space ends with no RSS."""
+    await original(tlb, mm, *args)
+    await self.m.add(MUTATED, self.k.arena["mm_rss"], mm * NR_MM_COUNTERS, 1)
 
 
 async def no_lock(self: Any, original: Any, cpu: int, mm: int, addr: int) -> int:
@@ -236,13 +255,10 @@ def unshifted(self: Any, original: Any, page: int, nr: int, delay: bool) -> list
 MUTATIONS: dict[str, Mutation] = {
     "I1": Mutation("zap", mutation("huge_memory", folio_undo_large_rmappable=resurrect), HERE),
     "I2": Mutation(
-        "clean",
-        mutation("filemap", get_folio=never_put),
-        "folio_put: put reference",
-        besides=(
-            ("folio_remove_rmap_ptes: nr_pages_mapped -1", NOWHERE),
-            ("folio_mark_accessed: clear referenced", NOWHERE),
-        ),
+        "aged",
+        mutation("vmscan", _age=never_put),
+        "isolate_lru_folios: take a reference unless it is 0",
+        besides=(("ptep_get_and_clear_full: clear pte, fullmm", NOWHERE),),
     ),
     "I3": Mutation("zap", mutation("swap", folios_put_refs=put_twice), PUT, "deferred_split_folio: unlock split queue"),
     "I4": Mutation(
@@ -259,7 +275,7 @@ MUTATIONS: dict[str, Mutation] = {
     "I7": Mutation(
         "zap",
         mutation("rmap", folio_remove_rmap_ptes=one_less),
-        UNLOCK_PTL,
+        "folio_remove_rmap_ptes: mapcount -1",
         "deferred_split_folio: unlock split queue",
     ),
     "I7q": Mutation(
@@ -278,13 +294,14 @@ MUTATIONS: dict[str, Mutation] = {
         mutation("huge_memory", deferred_split_folio=queue_twice),
         "folio_undo_large_rmappable: unlock split queue",
     ),
-    "I17": Mutation("zap", omit("memory", "add_mm_rss_vec"), "do_vmi_align_munmap: unlock mmap"),
-    "I19": Mutation("family", omit("memory", "add_mm_rss_vec"), "exit_mmap: unlock mmap at the end"),
+    "I17": Mutation("clean", mutation("page_writeback", write_out=rss_elsewhere), HERE),
+    "I18": Mutation("zap", mutation("memory", rss_nr=lambda self, original, nr: 1), FOLD, CLEAR_PTE),
+    "I19": Mutation("family", mutation("mmap", free_pgtables=rss_left), "exit_mmap: unlock mmap at the end"),
     "I21": Mutation("zap", omit("tlbflush", "tlb_flush"), PUT, CLEAR_PTE),
     "I22": Mutation("zap", mutation("tlb", invalidate=leaves_only), PUT),
     "I22b": Mutation("zap", omit("memory", "unmap_vmas"), PUT),
     "I23": Mutation("clean", omit("tlbflush", "tlb_flush"), "do_vmi_align_munmap: unlock mmap", CLEAR_PTE),
-    "I24": Mutation("clean", mutation("pgtable", ptep_clear_flush=no_flush), "set_ptes: set pte"),
+    "I24": Mutation("replaced", mutation("pgtable", ptep_clear_flush=no_flush), "set_ptes: set pte"),
     "I26": Mutation(
         "clean",
         mutation("page_writeback", folio_clear_dirty_for_io=clean_first),
@@ -332,10 +349,12 @@ MUTATIONS: dict[str, Mutation] = {
     "O7": Mutation("heir", omit("fork", "copy_nonpresent_pte"), "copy_pte_range: unlock child ptl"),
     "O11": Mutation("aged", mutation("memory", unmap_vmas=exit_unlinked), "folio_mapped: read mapcount"),
     "O13": Mutation("zap", mutation("page_fault", handle_pte_fault=handled), "do_user_addr_fault: unlock mmap"),
-    "O14": Mutation("absent", mutation("memory", marker_nr=lambda self, original, nr: nr - 1), UNLOCK_PTL),
+    "O14": Mutation("absent", mutation("memory", marker_nr=lambda self, original, nr: nr - 1), CLEAR_PTE),
     "O14q": Mutation("absent", omit("swapfile", "free_swap_and_cache"), "do_madvise: unlock mmap"),
     "O15": Mutation("stay", omit("page_fault", "copy_user_page"), "set_ptes: set pte"),
-    "O16": Mutation("zap", mutation("memory", unmap_page_range=one_more), UNLOCK_PTL),
+    "O16": Mutation("zap", mutation("memory", unmap_page_range=one_more), CLEAR_PTE),
+    "O18": Mutation("family", omit("rmap", "anon_vma_clone"), "set_ptes: set pte"),
+    "O19": Mutation("zap", mutation("swap", folios_put_refs=read_after_put), HERE, "free_unref_folios: lock zone"),
     "PTL": Mutation("zap", mutation("pgtable", pte_offset_map_lock=no_lock), "set_ptes: set pte", "set_ptes: set pte"),
 }
 """Invariant -> the mutation that breaks it."""
@@ -382,15 +401,7 @@ MUTATIONS_618: dict[str, Mutation] = {
 """The same for what 6.18 keeps besides; I11 has more to speak of there."""
 
 ELSEWHERE_618: dict[str, Mutation] = {
-    "I2": replace(
-        MUTATIONS["I2"],
-        besides=(
-            ("folio_remove_rmap_ptes: read nr_pages_mapped", NOWHERE),
-            ("folio_mark_accessed: clear referenced", NOWHERE),
-        ),
-    ),
     "I3": replace(MUTATIONS["I3"], victim="folio_remove_rmap_ptes: read nr_pages_mapped"),
-    "I17": replace(MUTATIONS["I17"], besides=(("free_unref_folios: unlock zone", NOWHERE),)),
     "I22": replace(MUTATIONS["I22"], accused="pte_free: free table page"),
     "I22b": replace(MUTATIONS["I22b"], accused="pte_free: free table page"),
     "O11": replace(MUTATIONS["O11"], accused="folio_mapped: read large mapcount"),

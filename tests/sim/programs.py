@@ -79,6 +79,16 @@ class Zap(Program):
         await task.munmap(ANON, NR)
 
 
+class Used(Program):
+    """Drop anonymous pages while the second thread looks at them for the first time."""
+
+    async def zero(self) -> None:
+        await self.task(0).dontneed(ANON + 4, 4)
+
+    async def one(self) -> None:
+        await self.task(1).load(ANON + 6)
+
+
 class Edges(Program):
     """Unmap one page, a whole folio and part of a third: a single and pairs in one gather."""
 
@@ -118,6 +128,39 @@ class Stay(Program):
             await self.task(1).store(addr)
 
 
+class Copied(Program):
+    """Fork and write, while another thread of the parent uses the page that the child shares."""
+
+    async def zero(self) -> None:
+        await self.task(0).fork(1)
+        await self.task(0).store(ANON)
+
+    async def one(self) -> None:
+        await self.task(1).load(ANON)
+        await self.task(1).store(ANON)
+        await self.task(1).load(ANON)
+
+    async def two(self) -> None:
+        await self.task(2).born(1)
+        await self.task(2).load(ANON)
+
+
+class Replaced(Program):
+    """Store where two CPUs have the zero page in their TLBs."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        await self.task(0).mmap(2 * NR, 2)
+        await self.task(0).load(2 * NR)
+
+    async def join(self) -> None:
+        await super().join()
+        await self.task(1).load(2 * NR)
+
+    async def zero(self) -> None:
+        await self.task(0).store(2 * NR)
+
+
 class Partly(Program):
     """Drop part of a folio, and stay."""
 
@@ -137,6 +180,12 @@ class Clean(Program):
 
     async def two(self) -> None:
         await self.task(2).write_back(0, 2)
+
+
+class Single(Clean):
+    """The same with folios of one page."""
+
+    order = 0
 
 
 class Family(Program):
@@ -239,7 +288,24 @@ class Random(Program):
 
 
 PROGRAMS: dict[str, type[Program]] = {
-    cls.__name__.lower(): cls for cls in (Zap, Edges, Clean, Written, Family, Stay, Aged, Absent, Heir, Partly, Random)
+    cls.__name__.lower(): cls
+    for cls in (
+        Zap,
+        Used,
+        Edges,
+        Clean,
+        Single,
+        Written,
+        Family,
+        Stay,
+        Copied,
+        Replaced,
+        Aged,
+        Absent,
+        Heir,
+        Partly,
+        Random,
+    )
 }
 
 

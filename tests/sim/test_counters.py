@@ -116,9 +116,8 @@ class Deaf:
     def bind(self) -> None:
         super().bind()  # type: ignore[misc]
         arena = self.k.arena  # type: ignore[attr-defined]
-        for name in WATCHED:
-            if name in arena.columns:
-                arena[name].watch = None
+        for column in arena.columns.values():
+            column.watch = column.look = None
         self.m.accessed = None  # type: ignore[attr-defined]
 
 
@@ -137,18 +136,6 @@ class Forgetful:
 def _hear_nothing(name: str) -> Callable[..., int]:
     return lambda self, *args, **keywords: 0
 
-
-WATCHED = (
-    "pte",
-    "ptl",
-    "page_mapcount",
-    "page_ref",
-    "tlb",
-    "tlb_span",
-    "walk_cache",
-    "page_large_mapcount",
-    "page_mm_ids_lock",
-)
 
 EVENTS = [
     name

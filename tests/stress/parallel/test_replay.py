@@ -11,13 +11,17 @@ from collections.abc import Iterator
 import pytest
 
 from stress.catalogue import CATALOGUE
+from stress.errors import FAILED
 from stress.execution.outcome import Outcome
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.machine.protocols import Verdict
 from stress.parallel.gang import Gang
-from stress.parallel.recording import OVER, Recording, replayed
+from stress.parallel.recording import OVER, ProcessRaised, Recording, check_raised, replayed
 from stress.parallel.settings import RunSettings
+from stress.trace.file import decode, encode
+from stress.trace.record import capture
+from stress.trace.replay import Mode, compare, replay
 from tests.stress.parallel.gangs import SMALL, STORM, apart, first_case, pair
 
 PROFILES = list(CATALOGUE.profiles())
@@ -26,6 +30,10 @@ SWITCHES_FLOOR = 30
 """Switches between processes per 1,000 recorded steps, below which runs overlap too little to prove
 anything.
 """
+
+
+RUNS_MAX = 60
+"""Runs in which M18 must have been seen at a pause."""
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +93,47 @@ async def test_all_actors_in_one_process_is_a_run_too(gang: Gang) -> None:
         recording = gang.run(runner, 5, RunSettings(owners=(1, 1, 1, 1)))
         assert 0 == recording.switches()
         assert "clean" == replayed(recording, runner, 5).verdict.kind
+
+
+async def test_what_a_pause_shows_is_what_the_replay_and_its_trace_show(gang: Gang) -> None:
+    """M18 leaves RSS wrong from the first zap on, and the audit of a pause ends the run there: the
+    replay audits at the same step, and so does a replay of its trace.
+    """
+    found = 0
+    async with open_runner(first_case("empty_tables", "x86-64", 1, ("M18",))) as runner:
+        for seed in range(RUNS_MAX):
+            recording = gang.run(runner, seed)
+            outcome = replayed(recording, runner, seed)
+            if recording.ended == "symptom" and recording.paused_at:
+                found += 1
+                assert recording.paused_at[-1] == len(recording.codes) >= outcome.steps
+                assert "violation" == outcome.verdict.kind and "replay-differs" != title(outcome), (
+                    outcome.verdict.reason
+                )
+                trace = decode(encode(capture(outcome, "parallel")), "the trace")
+                async with replay(trace) as again:
+                    compare(trace, again.outcome)
+                async with replay(trace, Mode(without_faults=True)) as again:
+                    assert "clean" == again.outcome.verdict.kind
+            if found == 3:
+                break
+    assert found
+    gang.forget()
+
+
+async def test_an_exception_that_nothing_accounts_for_is_a_death(gang: Gang) -> None:
+    """It is no violation: the verdict is inconclusive, the process counts as dead, and a single run
+    ends with exit status 3.
+    """
+    async with open_runner(SMALL) as runner:
+        recording = gang.run(runner, 1)
+        recording.raised, recording.ended = (4711, "IndexError('torn')"), "error"
+        recording.symptom = "IndexError('torn')"
+        outcome = replayed(recording, runner, 1)
+        assert ("inconclusive", [(4711, FAILED)]) == (outcome.verdict.kind, recording.killed)
+        with pytest.raises(ProcessRaised, match="4711 .* IndexError"):
+            check_raised(recording, outcome)
+    assert FAILED == ProcessRaised.exit_status
 
 
 async def test_what_differs_from_the_recording_is_a_violation(gang: Gang) -> None:
