@@ -4,9 +4,9 @@ The rooms, top to bottom; each imports only what stands below it, and ``sim``:
 
 - :mod:`~stress.cli`: words in, exit status out; one file per command;
 - :mod:`~stress.bench`: how fast the machines and a campaign are;
-- :mod:`~stress.campaign`: a search with memory: its supervisor, the results directory, the summary;
 - :mod:`~stress.selfcheck`: every planted fault on every profile: are the faults found, and is the
   clean kernel clean?
+- :mod:`~stress.campaign`: a search with memory: its supervisor, the results directory, the summary;
 - :mod:`~stress.workers`: the processes that execute leases, for a campaign or a selfcheck; which
   case has the next lease; what workers and supervisor tell each other;
 - :mod:`~stress.conform`: the model against the Linux that runs on this computer;
@@ -14,18 +14,19 @@ The rooms, top to bottom; each imports only what stands below it, and ``sim``:
   replayed in lockstep;
 - :mod:`~stress.trace`: an execution on disk: its file, its replay, the page that shows a failure;
 - :mod:`~stress.execution`: one case, run once: set up, run, and what came of it;
-- :mod:`~stress.machine`: the first machine, lockstep: one actor at a time; which actor is next, and
-  what a step does;
+- :mod:`~stress.machine`: the first machine, lockstep: one actor at a time; it asks a strategy which
+  actor is next, and makes the step;
 - :mod:`~stress.catalogue`: finds scenarios, faults, profiles, strategies, kernels and checkers by
   the names of their files;
-- :mod:`~stress.strategies`: who goes next, one file per strategy;
+- :mod:`~stress.strategies`: the rules by which the next actor is chosen, one file each;
 - :mod:`~stress.programs`: what user space can do, each operation declared once;
 - :mod:`~stress.patch`: a user's patch: loaded, vetted, counted, judged;
 - :mod:`~stress.sources`: the model's source files, and their hash;
+- :mod:`~stress.scenario`: the base class of scenarios, in scenarios/;
+- :mod:`~stress.fault`: the base class of planted faults, in scenarios/faults/;
+- :mod:`~stress.case`: what is to be run, as plain values;
 - :mod:`~stress.files`: reads plain files of bounded size, writes a file whole or not at all;
 - :mod:`~stress.output`: standard output and error, and what is never shown on them;
-- :mod:`~stress.case`: what is to be run, as plain values;
-- :mod:`~stress.scenario` and :mod:`~stress.fault`: the base classes of what stands in scenarios/;
 - :mod:`~stress.errors`: the exceptions, each with its exit status;
 - :mod:`~stress.rng`: the one source of random words.
 

@@ -90,15 +90,11 @@ class NoClears(Checker):
 
     def bind(self) -> None:
         super().bind()
-        inner = self.pte.watch
-
         def changed(i: int, old: int, new: int, holder: int) -> None:
-            if inner is not None:
-                inner(i, old, new, holder)
             if old and not new:
                 self.violated("I99", f"pte {i} was cleared")
 
-        self.pte.watch = changed
+        self.pte.observe(changed)
 '''
 
 ADDITIONS: dict[str, tuple[str, str, str, str, tuple[str, ...], int]] = {

@@ -119,9 +119,9 @@ class EntryChecks(Checker):
 
     def bind(self) -> None:
         super().bind()
-        self.pte.watch = self._pte_watch()
-        self.ptl.watch = self._ptl_changed
-        self.page_mapcount.watch = self._mapcount_watch()
+        self.pte.observe(self._pte_watch())
+        self.ptl.observe(self._ptl_changed)
+        self.page_mapcount.observe(self._mapcount_watch())
 
     # -- a PTE ------------------------------------------------------------------------------------------------------
 

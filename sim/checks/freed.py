@@ -50,7 +50,7 @@ class FreedChecks(Checker):
             if column.name not in PEEKED:
                 column.look = self._look(column)
             if column.name not in JUDGED_ELSEWHERE:
-                column.watch = self._watch(column, column.watch)
+                column.observe(self._watch(column), first=True)
 
     def _look(self, column: Column) -> Callable[[int], None]:
         free, touched, name = self.page_free, self._touched, column.name
@@ -61,14 +61,12 @@ class FreedChecks(Checker):
 
         return looked
 
-    def _watch(self, column: Column, inner: Watch | None) -> Watch:
+    def _watch(self, column: Column) -> Watch:
         free, touched, name = self.page_free, self._touched, column.name
 
         def changed(page: int, old: int, new: int, holder: int) -> None:
             if free[page]:
                 touched(name, page, "changed")
-            if inner is not None:
-                inner(page, old, new, holder)
 
         return changed
 

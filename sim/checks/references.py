@@ -45,7 +45,7 @@ class ReferenceChecks(Checker):
 
     def bind(self) -> None:
         super().bind()
-        self.page_ref.watch = self._ref_changed
+        self.page_ref.observe(self._ref_changed)
 
     def _ref_changed(self, folio: int, old: int, new: int, holder: int) -> None:
         self.k.ledger.change(holder, folio, new - old)

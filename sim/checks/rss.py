@@ -55,7 +55,7 @@ class RssChecks(Checker):
 
     def bind(self) -> None:
         super().bind()
-        self.mm_rss.watch = self._folded
+        self.mm_rss.observe(self._folded)
         self.mapped = self._mapper()
 
     def _folded(self, cell: int, old: int, new: int, holder: int) -> None:

@@ -76,9 +76,9 @@ class TlbChecks(Checker):
 
     def bind(self) -> None:
         super().bind()
-        self.tlb.watch = self._entry_changed(self.tlb_stamp, self.tlb_page_gen, 1)
-        self.tlb_span.watch = self._entry_changed(self.tlb_span_stamp, self.tlb_span_page_gen, self.g.contpte)
-        self.walk_cache.watch = self._walk_cached
+        self.tlb.observe(self._entry_changed(self.tlb_stamp, self.tlb_page_gen, 1))
+        self.tlb_span.observe(self._entry_changed(self.tlb_span_stamp, self.tlb_span_page_gen, self.g.contpte))
+        self.walk_cache.observe(self._walk_cached)
 
     def _entry_changed(self, stamp: Cells, generation: Cells, reach: int) -> Watch:
         refs, writable, gens, m = self.tlb_refs, self.tlb_writable, self.page_gen, self.m

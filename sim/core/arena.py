@@ -113,6 +113,16 @@ class Layout:
         return [[f.name, f.count, f.klass] for f in self.fields]
 
 
+def _in_turn(first: Watch, second: Watch) -> Watch:
+    """Return the watch that tells two others."""
+
+    def told(i: int, old: int, new: int, holder: int) -> None:
+        first(i, old, new, holder)
+        second(i, old, new, holder)
+
+    return told
+
+
 class Column:
     """One field of one arena.
 
@@ -135,6 +145,13 @@ class Column:
         self.watch: Watch | None = None
         self.look: Callable[[int], None] | None = None
         """Called with the index in the very step that reads a cell, by a load or a wait."""
+
+    def observe(self, watch: Watch, first: bool = False) -> None:
+        """Have ``watch`` told of every change that a step makes: after whatever is told already, or
+        ``first``.
+        """
+        known = self.watch
+        self.watch = watch if known is None else _in_turn(watch, known) if first else _in_turn(known, watch)
 
     def __getitem__(self, index: int) -> int:
         return self.view[index]

@@ -332,15 +332,13 @@ class Scheduler(RunningMachine):
             self._set_enabled(slot)
 
     def waitable(self, col: Column) -> None:
-        inner = col.watch
+        """Reconsider the waiters of a cell of ``col`` whenever a step changes it."""
 
         def changed(i: int, old: int, new: int, holder: int) -> None:
-            if inner is not None:
-                inner(i, old, new, holder)
             if col.r + i in self._waiters:
                 self._reconsider(col.r + i)
 
-        col.watch = changed
+        col.observe(changed)
 
     def _reconsider(self, key: int) -> None:
         """Enable the waiters of a cell that has changed and are ready now, disable those that are

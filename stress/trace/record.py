@@ -81,7 +81,7 @@ class Trace:
     model_hash: str
     """The hash of the model region as the execution left it."""
     schedule: tuple[tuple[int, int], ...]
-    """Who made the steps: runs of (slot, steps)."""
+    """Which actors made the steps: runs of (slot, steps)."""
     tapes: dict[int, tuple[int, ...]]
     """The data tape of each slot: what its actor drew."""
     checks: bytes

@@ -12,13 +12,13 @@ no order to stop: a worker ends when its supervisor closes the pipe.
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, TypeVar
+from typing import Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
 
 from stress.case import Case
 from stress.errors import FAILED, ZapstressError
-from stress.workers.metrics import METRICS
+from stress.workers.metrics import METRICS, Counts, Distinct, Number
 
 LENGTH_BYTES = 4
 """Bytes of the length that stands before a message."""
@@ -143,7 +143,7 @@ class Sites(Message, frozen=True):
 class Batch(Message, frozen=True):
     """What a stretch of a lease has brought."""
 
-    done: int
+    done: Annotated[int, msgspec.Meta(ge=0)]
     """Executions since the last answer: so many seeds more are accounted for."""
     last: bool
     """The lease is carried out."""
@@ -158,9 +158,10 @@ class Batch(Message, frozen=True):
     deaths: list[Death] = []
 
     def __post_init__(self) -> None:
-        unknown = {*self.numbers, *self.counts, *self.hashes} - set(METRICS)
-        if unknown:
-            raise ValueError(f"no metric is called {', '.join(sorted(unknown))}")
+        for found, kind in ((self.numbers, Number), (self.counts, Counts), (self.hashes, Distinct)):
+            wrong = sorted(name for name in found if not isinstance(METRICS.get(name), kind))
+            if wrong:
+                raise ValueError(f"no {kind.__name__.lower()} is called {', '.join(wrong)}")
 
 
 class TwinAnswer(Message, frozen=True):

@@ -215,3 +215,26 @@ def test_the_drawing_shows_the_layers(package: str) -> None:
         name for names in re.findall(r"^[ |]*([a-z]+(?:, [a-z]+)*)  ", box, re.MULTILINE) for name in names.split(", ")
     ]
     assert shown == [name for name in reversed(LAYERS[package]) if name in shown] and len(shown) > 5
+
+
+SCENARIOS_MAY = ("stress.fault", "stress.programs", "stress.rng", "stress.scenario")
+"""What scenarios/ may import of stress/: the words that a workload is written in."""
+
+
+def test_scenarios_import_the_public_doors_only() -> None:
+    found(
+        [
+            f"{name_of(path)}:{line}: imports {module}; scenarios may import {', '.join(SCENARIOS_MAY)}"
+            for path in sources("scenarios")
+            for module, line in imports(path)
+            if module.split(".")[0] == "stress" and not module.startswith(SCENARIOS_MAY)
+        ]
+    )
+
+
+def test_the_map_is_in_the_order_of_the_layers() -> None:
+    """The docstring of stress/ names the rooms from top to bottom."""
+    text = ast.get_docstring(tree(ROOT / "stress" / "__init__.py")) or ""
+    named = list(dict.fromkeys(re.findall(r":mod:`~stress\.(\w+)`", text.partition("``scenarios`` imports")[0])))
+    assert named == [name for name in reversed(LAYERS["stress"]) if name in named]
+    assert set(named) == set(LAYERS["stress"]) - {"__main__"}

@@ -19,8 +19,8 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 CODE = (*PACKAGES, "tests")
 """Whose docstrings are read."""
 
-LAW = re.compile(r"\blaws? (L\d)(?:((?:, L\d)*),? and (L\d))?")
-INVARIANT = re.compile(r"(?<![\w.%/-])([IO]\d+[a-z]?)(?![\w.%/-])")
+LAW = re.compile(r"\b[Ll]aws? (L\d)(?:((?:, L\d)*),? and (L\d))?")
+INVARIANT = re.compile(r"(?<![\w.%/-])([IO]\d+[a-z]?)(?!\w|\.\d|[%/-])")
 PLACE = re.compile(r"(?<![\w/.~-])((?:sim|stress|scenarios|tests|docs)/[\w/.-]*\w/?)")
 
 RIDDLES = {
@@ -130,7 +130,9 @@ def test_invariants_that_docstrings_name_exist() -> None:
 
 
 def test_ids_of_invariants_are_read() -> None:
-    assert ["I1", "O14q", "I22b"] == INVARIANT.findall("I1, O14q and (I22b), not O_RDWR, I/O, O(1), MI6 or I2c-3")
+    assert ["I1", "O14q", "I22b", "I9"] == INVARIANT.findall(
+        "I1, O14q and (I22b), not O_RDWR, I/O, O(1), MI6, I2.5 or I2c-3, but I9."
+    )
 
 
 def test_paths_that_docstrings_name_exist() -> None:

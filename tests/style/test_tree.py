@@ -221,6 +221,13 @@ def test_sql_is_in_the_store() -> None:
             for line, text in strings(tree(path))
             if SQL.search(text)
         ]
+        + [
+            f"{name_of(path)}:{line}: imports sqlite3, which is the store's"
+            for path in sources("stress")
+            if not name_of(path).startswith(SQL_ALLOWED)
+            for module, line in imports(path)
+            if module == "sqlite3"
+        ]
     )
 
 

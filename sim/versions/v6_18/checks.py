@@ -27,7 +27,7 @@ class ReferenceChecks618(ReferenceChecks):
 
     def bind(self) -> None:
         super().bind()
-        self.page_large_mapcount.watch = self._large_changed
+        self.page_large_mapcount.observe(self._large_changed)
 
     def total_changed(self, folio: int, delta: int) -> None:
         super().total_changed(folio, delta)
@@ -68,7 +68,7 @@ class OwnerChecks(Checker):
 
     def bind(self) -> None:
         super().bind()
-        self.page_mm_ids_lock.watch = self._lock_changed
+        self.page_mm_ids_lock.observe(self._lock_changed)
 
     def _lock_changed(self, folio: int, old: int, new: int, holder: int) -> None:
         if new:

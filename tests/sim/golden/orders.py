@@ -150,12 +150,15 @@ async def sections(profile: str) -> str:
 
 
 async def texts() -> dict[str, str]:
-    """Return the text of each profile's file; of a profile that is like an earlier one, that it is."""
+    """Return the text of each profile's file.
+
+    Of a profile that is like an earlier one of its architecture the text says just that.
+    """
     found: dict[str, str] = {}
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str, str], str] = {}
     for profile in CATALOGUE.profiles():
         body = await sections(profile)
-        same = seen.setdefault(body, profile)
+        same = seen.setdefault((profile.partition("-")[0], body), profile)
         found[profile] = f"{HEAD.format(profile)}\n\n" + (body if same == profile else f"as on {same}\n")
     return found
 
