@@ -25,7 +25,7 @@ from stress.campaign.database import (
     storage_error,
     taken_away,
 )
-from stress.campaign.directory import is_kept, keep
+from stress.campaign.directory import is_kept, keep, sweep
 from stress.campaign.results import Results
 from stress.case import Case
 from stress.errors import StorageError, UsageError
@@ -61,6 +61,7 @@ class Store(Results):
                     make_tables(self.db)
                     self._settle(settings)
                 super().__init__(directory, self.db)
+                sweep(directory)
                 self.lost = self._miss_folders()
             except BaseException:
                 self.db.close()
