@@ -59,8 +59,8 @@ def is_kept(directory: Path, signature: str) -> bool:
 def keep(directory: Path, failure: Failure) -> bool:
     """Write a failure's folder; return whether it has a trace.
 
-    Raises UsageError if something else stands in its place, as a symbolic link, and StorageError if it cannot be
-    written.
+    Raises UsageError if something else stands in its place, as a symbolic link, and StorageError if
+    it cannot be written.
     """
     folder = trace_of(directory, failure.signature).parent
     for path in (folder.parent, folder):

@@ -48,7 +48,9 @@ class Store(Results):
     def __init__(self, directory: Path, settings: Mapping[str, Any], anew: bool = False) -> None:
         """Open ``directory``, or make it. ``settings`` must be those that it was made with.
 
-        ``anew`` makes a database beside failures that are saved already. Raises UsageError if the directory is not a campaign's, is damaged, or is one of other
+        ``anew`` makes a database beside failures that are saved already.
+
+        Raises UsageError if the directory is not a campaign's, is damaged, or is one of other
         settings or another version, and StorageError if it cannot be written or another campaign is
         at work in it.
         """

@@ -288,7 +288,10 @@ def test_a_worker_that_is_killed_before_it_is_ready_is_replaced(tmp_path: Path) 
 
 
 def test_an_interrupted_campaign_says_how_to_go_on(tmp_path: Path) -> None:
-    code = "import sys; from stress.cli.main import main; from tests.stress.campaign_toys import TOYS; sys.exit(main(sys.argv[1:], TOYS))"
+    code = (
+        "import sys; from stress.cli.main import main; from tests.stress.campaign_toys import TOYS; "
+        "sys.exit(main(sys.argv[1:], TOYS))"
+    )
     words = [
         "campaign",
         "--scenario",
