@@ -25,7 +25,7 @@ from stress.campaign.database import (
     storage_error,
     taken_away,
 )
-from stress.campaign.directory import is_kept, keep, sweep
+from stress.campaign.directory import is_kept, keep
 from stress.campaign.results import Results
 from stress.case import Case
 from stress.errors import StorageError, UsageError
@@ -48,11 +48,9 @@ class Store(Results):
     def __init__(self, directory: Path, settings: Mapping[str, Any], anew: bool = False) -> None:
         """Open ``directory``, or make it. ``settings`` must be those that it was made with.
 
-        ``anew`` makes a database beside failures that are saved already.
-
-        Raises UsageError if the directory is not a campaign's, is damaged, or is one of other
-        settings or another version, and StorageError if it cannot be written or another campaign is
-        at work in it.
+        ``anew`` makes a database beside failures that are saved already. Raises UsageError if the
+        directory is not a campaign's, is damaged, or is one of other settings or another version,
+        and StorageError if it cannot be written or another campaign is at work in it.
         """
         self.directory, self.session = directory, 0
         self._lock = lock(directory)
@@ -63,7 +61,6 @@ class Store(Results):
                     make_tables(self.db)
                     self._settle(settings)
                 super().__init__(directory, self.db)
-                sweep(directory)
                 self.lost = self._miss_folders()
             except BaseException:
                 self.db.close()
@@ -142,7 +139,7 @@ class Store(Results):
     def add_cases(self, cases: Iterable[Case]) -> dict[Case, int]:
         """Return the cases' numbers; those that have none yet get one.
 
-        Kernel and faults are not compared: the whole campaign has the same.
+        Kernel, patch and faults are not compared: the whole campaign has the same.
         """
         known = {
             tuple(key): number

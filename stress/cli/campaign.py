@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import secrets
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stress.cli.options import (
     GEOMETRIES,
-    KERNEL,
     RESULTS,
     cores,
     directory,
     duration,
+    kernel_options,
     names_option,
     positive,
     seed,
@@ -23,6 +24,7 @@ from stress.cli.options import (
 )
 from stress.errors import INTERRUPTED, UsageError
 from stress.output import put, put_json, tell
+from stress.patch.spec import options
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -34,7 +36,7 @@ SEED_DRAWN_BITS = 24
 DISK_MIB_MAX = 500
 """How large a results directory may become by default."""
 
-SELECTION = ("seed", "scenario", "profile", "geometry", "kernel", "fault", "strategy", "depth", "machine")
+SELECTION = ("seed", "scenario", "profile", "geometry", "kernel", "patch", "fault", "strategy", "depth", "machine")
 """Options that say what is searched: a directory that holds a campaign remembers them."""
 
 
@@ -60,7 +62,7 @@ def search_options(parser: argparse.ArgumentParser) -> None:
     """Declare how the cases are searched: kernel, faults, strategy, machine, seed."""
     add = parser.add_argument
     add("--geometry", choices=GEOMETRIES, help="sizes of tables and batches (default: small, with a share of real)")
-    add("--kernel", metavar=KERNEL, help="the kernel, or a component of your own in the default one (default: 6.9)")
+    kernel_options(parser, None, "the kernel version (default: 6.9)")
     names_option(parser, "--fault", "ID", "put these faults in")
     add("--strategy", metavar="NAME", help="default: portfolio, which takes random, pct and round-robin in turn")
     add("--depth", type=positive, metavar="N", help="of pct: bugs of depth N (default: drawn for each execution)")
@@ -120,12 +122,11 @@ def run(args: argparse.Namespace) -> int:
 def resume_words(args: argparse.Namespace, where: Path, settings: Settings) -> str:
     """Return the command that goes on with the campaign in ``where``, to be typed in this folder."""
     words = ["zapstress", "campaign", "--dir", str(where)]
-    words += ["--kernel", args.kernel] if args.kernel else []
     if args.duration is not None:
         words += ["--duration", f"{args.duration:g}s"]
     elif args.executions is not None:
         words += ["--executions", str(args.executions)]
-    return shlex.join(words)
+    return shlex.join(words) + options(settings.patch)
 
 
 def rebuild(where: Path, settings: Settings) -> None:
@@ -156,7 +157,7 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
     from stress.campaign.results import peek
     from stress.workers.settings import Settings
 
-    given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) not in (None, [])}
     if args.fault:
         given["fault"] = [name.upper() for name in args.fault]
     kept = peek(args.dir) if args.dir is not None and not args.rebuild else None
@@ -167,21 +168,17 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
         chosen = kept | renamed(given)
     settings = Settings.of(chosen)
     if kept is not None:
-        named_again(settings.kernel, given.get("kernel"), args.dir)
+        named_again(settings.patch, args.patch, args.dir)
     settings = settings.checked(args.catalogue)
     return settings, args.dir if args.dir is not None else new_directory(settings.seed)
 
 
-def named_again(kernel: str, given: str | None, where: Path) -> None:
-    """Raise UsageError if the campaign in ``where`` has a file of code that the command line does
+def named_again(patch: Sequence[str], given: Sequence[str], where: Path) -> None:
+    """Raise UsageError if the campaign in ``where`` has files of code that the command line does
     not name: the directory may be a stranger's.
     """
-    from stress.sources import is_file
-
-    if is_file(kernel) and given is None:
-        raise UsageError(
-            f"{where}: its campaign runs the file {kernel}; if that is to be run here, say so: --kernel {kernel}"
-        )
+    if patch and not given:
+        raise UsageError(f"{where}: its campaign runs a patch; if that is to be run here, say so:{options(patch)}")
 
 
 def defaults(catalogue: Catalogue) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from stress.cli.options import KERNEL, directory
+from stress.cli.options import directory, kernel_options
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, Divergence, UsageError, ZapstressError
 from stress.output import put, put_json
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from stress.catalogue import Catalogue
     from stress.trace.record import Trace
+    from stress.trace.replay import Mode
 
 SAME, OTHER, CLEAN_NOW, REFUSED = "same", "other", "clean", "refused"
 """What may come of a failure: it fails as it did, it ends otherwise or leaves its tape, it ends
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="follow the tapes as far as they can be followed, and compare signatures",
     )
-    add("--kernel", default="", metavar=KERNEL, help="another kernel in place of the traces'")
+    kernel_options(parser, "", "another version in place of the traces'")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,6 +54,7 @@ def judged(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from stress.execution.vetting import vet
     from stress.machine.driver import run_plain
     from stress.trace.file import load
+    from stress.trace.replay import Mode
 
     found: dict[str, Any] = {"signature": folder.name, "trace": str(folder / "trace"), "scenario": "", "profile": ""}
     try:
@@ -61,23 +63,24 @@ def judged(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         trace = load(folder / "trace")
         vet(trace.case, args.catalogue)
         found |= {"scenario": trace.case.scenario, "profile": trace.case.profile}
-        result, why = run_plain(_again(trace, args.tolerant, args.kernel, args.catalogue))
+        mode = Mode("plain", args.tolerant, kernel=args.kernel, patch=tuple(args.patch))
+        result, why = run_plain(_again(trace, mode, args.catalogue))
     except ZapstressError as error:
         result, why = REFUSED, str(error)
     return found | {"result": result, "why": why}
 
 
-async def _again(trace: Trace, tolerant: bool, kernel: str, catalogue: Catalogue) -> tuple[str, str]:
+async def _again(trace: Trace, mode: Mode, catalogue: Catalogue) -> tuple[str, str]:
     """Replay a trace; return what came of it, and why it is not the same."""
     from stress.execution.signature import signature_of
-    from stress.trace.replay import Mode, compare, replay
+    from stress.trace.replay import compare, replay
 
     try:
-        async with replay(trace, Mode("plain", tolerant=tolerant, kernel=kernel), catalogue) as replayed:
+        async with replay(trace, mode, catalogue) as replayed:
             outcome = replayed.outcome
             if outcome.verdict.kind == "clean" and trace.ending.kind != "clean":
                 return CLEAN_NOW, ""
-            if tolerant and signature_of(outcome) == trace.ending.signature:
+            if mode.tolerant and signature_of(outcome) == trace.ending.signature:
                 return SAME, ""
             compare(trace, outcome)
     except Divergence as error:

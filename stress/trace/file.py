@@ -29,9 +29,9 @@ from stress.machine.livelock import FAIR_STEPS_MAX
 from stress.trace.record import Trace
 
 MAGIC = b"ZAPTRACE"
-VERSION = 1
-FILE_MIB_MAX, BODY_MIB_MAX, HEADER_KIB_MAX = 4, 8, 256
-"""Of the file; of what its body unpacks to; and of the header in it."""
+VERSION = 2
+FILE_MIB_MAX, BODY_MIB_MAX, HEADER_KIB_MAX = 4, 8, 4096
+"""Of the file; of what its body unpacks to; and of the header in it, which has a patch's text."""
 
 TRACE_STEPS_MAX = BUDGET_STEPS_MAX + FAIR_STEPS_MAX + 64
 """Steps that a trace may have: the largest budget, and the fair turns after it."""
@@ -45,7 +45,7 @@ SLOTS_MAX = 1 << 12
 """Actors are numbered below this."""
 
 _HEAD = len(MAGIC) + 2 + 8 + 16
-_KINDS = ("clean", "violation", "inconclusive")
+_KINDS = ("clean", "violation", "inconclusive", "error")
 
 
 # -- writing -----------------------------------------------------------------------------------------------------
@@ -127,13 +127,14 @@ def _body(data: bytes, name: str) -> bytes:
     if not data.startswith(MAGIC[: len(data)]):
         raise TraceError(f"{name}: not a zapstress trace; name a file that a campaign or run --save wrote")
     version = int.from_bytes(data[len(MAGIC) : len(MAGIC) + 2], "little")
-    if len(data) >= _HEAD and version > VERSION:
-        raise TraceError(f"{name}: of format {version}, and this zapstress reads up to {VERSION}; upgrade zapstress")
+    if len(data) >= _HEAD and version != VERSION:
+        remedy = "upgrade zapstress" if version > VERSION else "replay it with the zapstress that wrote it"
+        raise TraceError(f"{name}: of format {version}, and this zapstress reads format {VERSION}; {remedy}")
     size = int.from_bytes(data[len(MAGIC) + 2 : _HEAD - 16], "little")
     if len(data) < _HEAD or len(data) - _HEAD < size:
         raise TraceError(f"{name}: truncated at {len(data)} bytes; copy it again, or run its seed again with --save")
     body = data[_HEAD:]
-    if len(body) != size or version != VERSION or _checksum(data[: _HEAD - 16], body) != data[_HEAD - 16 : _HEAD]:
+    if len(body) != size or _checksum(data[: _HEAD - 16], body) != data[_HEAD - 16 : _HEAD]:
         raise TraceError(
             f"{name}: edited or damaged (its checksum does not fit); "
             "get the original, or run its seed again with --save"

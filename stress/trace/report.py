@@ -8,6 +8,7 @@ touch the violation's locations.
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.step import TLB_SHIFT
 from stress.execution.steps import Step, steps, words
+from stress.patch.spec import options
 
 if TYPE_CHECKING:
     from sim.core.machine import Violation
@@ -37,14 +39,15 @@ columns to its right, as a line holds one step.
 _NUMBER_COLUMNS = 7
 
 
-def page(replayed: Replayed, path: str, columns: int | None = None) -> str:
+def page(replayed: Replayed, path: str, columns: int | None = None, note: str = "") -> str:
     """Return the failure page, at most ``columns`` wide.
 
-    ``path`` is the trace's file, for the command that replays it.
+    ``path`` is the trace's file, for the command that replays it, after which ``note`` stands.
     """
     trace, width = replayed.trace, max(PAGE_COLUMNS_MIN, min(PAGE_COLUMNS, columns or PAGE_COLUMNS))
     lines = [headline(trace), *_summary(trace), "", *_columns(replayed, width), "", *_explanation(replayed, width)]
-    lines.append(_item("replay", f"zapstress replay {path}", width))
+    patch = options(replayed.outcome.finished.case.patch)
+    lines.append(_item("replay", f"zapstress replay {shlex.quote(path)}{patch}{note}", width))
     return "\n".join(lines) + "\n"
 
 
@@ -67,6 +70,7 @@ def _summary(trace: Trace) -> Iterator[str]:
     more = [f"{name} {value}" for name, value in case.params] + (
         [f"faults {', '.join(case.faults)}"] if case.faults else []
     )
+    more += [f"patch {', '.join(case.patch)} ({trace.patch.digest})"] if case.patch else []
     more += [f"geometry {case.geometry}"] if case.geometry != "small" else []
     if more:
         yield "  " + "   ".join(more)
@@ -94,7 +98,7 @@ def _columns(replayed: Replayed, width: int) -> Iterator[str]:
             yield f"{'...':>{_NUMBER_COLUMNS - 2}}  ({_count(step.number - last - 1, 'step')})"
         yield from _lines(step, slots.index(step.slot) * indent, width)
         last = step.number
-    if replayed.outcome.verdict.violation is not None:
+    if replayed.outcome.verdict.kind in ("violation", "error"):
         yield " " * (_NUMBER_COLUMNS + indent * slots.index(shown[-1].slot)) + "^ here"
 
 

@@ -27,9 +27,10 @@ from tests.robustness.damage import DEEP, ESCAPE
 from tests.robustness.subject import run
 
 EVIL, OWNED, OUTSIDE = "evil.py", "owned", "outside"
-"""The file that must not be imported; what it makes if it is; a folder that is nobody's business."""
+"""The file that must not be imported; what it makes if it is; a folder that is nobody's business.
+"""
 
-KERNEL = f"{EVIL}:Evil"
+PATCH = f"{EVIL}:Evil"
 
 PROGRAM_MIB = 50
 
@@ -54,7 +55,8 @@ class Workshop:
         (folder / OUTSIDE / "precious").write_text("not yours\n")
         owned = str(folder / OWNED)
         (folder / EVIL).write_text(
-            f"open({owned!r}, 'w').close()\n\n\nclass Evil:\n    component = 'counter'\n    id = 'T01'\n"
+            f"open({owned!r}, 'w').close()\n\n\nclass Evil:\n    component = 'counter'\n    id = 'T01'\n\n"
+            "    async def increment(self, i):\n        await super().increment(i)\n"
         )
         file = folder / "good.trace"
         words = (
@@ -113,7 +115,8 @@ def header(**more: Any) -> Make:
 HOSTILE |= {
     name: ("trace", header(**more))
     for name, more in {
-        "kernel_is_a_file": {"case__kernel": KERNEL},
+        "kernel_is_a_file": {"case__kernel": PATCH},
+        "patch_is_a_file": {"case__patch": [PATCH]},
         "kernel_is_a_module": {"case__kernel": "evil"},
         "fault_is_a_path": {"case__faults": ["../evil"]},
         "scenario_is_a_path": {"case__scenario": "../evil"},
@@ -275,7 +278,8 @@ ENDLESS = "WITH RECURSIVE n(name) AS (SELECT 'a' UNION ALL SELECT name || 'a' FR
 HOSTILE |= {
     name: ("directory", make)
     for name, make in {
-        "settings_name_a_file": setting(kernel=KERNEL),
+        "settings_name_a_file": setting(patch=[PATCH]),
+        "kernel_of_settings_is_a_file": setting(kernel=PATCH),
         "settings_name_a_path": setting(scenarios=["../evil"]),
         "settings_name_a_module": setting(scenarios=["evil"], faults=["evil.py"]),
         "settings_escape": sql("UPDATE settings SET value = json_quote(?) WHERE name = 'kernel'"),
@@ -327,7 +331,7 @@ def failure_is_a_link(workshop: Workshop, path: Path) -> None:
 def traces_name_a_file(workshop: Workshop, path: Path) -> None:
     for file in path.glob(f"{FAILURES}/*/trace"):
         found, rest = traces.split(traces.opened(file.read_bytes()))
-        found["case"]["kernel"] = str(workshop.folder / KERNEL)
+        found["case"]["patch"] = [str(workshop.folder / PATCH)]
         file.write_bytes(traces.sealed(traces.joined(found, rest), file.read_bytes()))
 
 
