@@ -11,7 +11,7 @@ import os
 import stat
 from pathlib import Path
 
-from stress.campaign.database import FAILURES
+from stress.campaign.database import FAILURES, saved
 from stress.case import Case
 from stress.errors import UsageError
 from stress.files import write_atomically
@@ -38,6 +38,16 @@ def bytes_of(directory: Path) -> int:
     return sum(
         os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(directory) for name in names
     )
+
+
+def sweep(directory: Path) -> None:
+    """Remove what writes that were cut short have left in the folders of failures."""
+    for folder in saved(directory):
+        if folder.is_symlink() or not folder.is_dir():
+            continue
+        for file in folder.iterdir():
+            if file.name.startswith((f".{TRACE}.", f".{REPORT}.", f".{ENVIRONMENT}.")):
+                file.unlink()
 
 
 def is_kept(directory: Path, signature: str) -> bool:

@@ -37,7 +37,7 @@ def vet(case: Case, catalogue: Catalogue) -> None:
             )
     given = dict(case.params)
     missing = [name for name in names if name not in given]
-    if given and missing:
+    if missing:
         raise UsageError(
             f"scenario {case.scenario} now has a parameter '{missing[0]}' too, which the case does not give; "
             "it was made by another version"

@@ -13,15 +13,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stress.campaign import directory as directory_module
-from stress.campaign.database import DATABASE
+from stress.campaign.database import DATABASE, FAILURES
 from stress.campaign.progress import figures
 from stress.campaign.store import Store
+from stress.campaign.summary import text
 from stress.campaign.supervisor import Budget, Campaign, run_campaign
 from stress.errors import StorageError
 from stress.machine.chance import RandomData
@@ -274,3 +276,63 @@ def test_a_signal_ends_a_campaign_in_good_order(tmp_path: Path, signum: signal.S
     assert ("interrupted", executions(tmp_path)) == (data["ended"], data["executions"])
     assert [("interrupted",)] == rows(tmp_path, "SELECT ended FROM sessions")
     assert 0 == data["unrecorded"]
+
+
+def test_a_worker_that_is_killed_before_it_is_ready_is_replaced(tmp_path: Path) -> None:
+    with supervisor(tmp_path) as process:
+        first = until(lambda: workers_of(process.pid))[0]
+        os.kill(first, signal.SIGKILL)
+        until(lambda: executions(tmp_path) > 10)
+        assert process.poll() is None
+    assert [(-signal.SIGKILL, 0)] == rows(tmp_path, "SELECT exit_status, unrecorded FROM deaths")
+
+
+def test_an_interrupted_campaign_says_how_to_go_on(tmp_path: Path) -> None:
+    code = (
+        "import sys; from stress.cli.main import main; from tests.stress.campaign_toys import TOYS; "
+        "sys.exit(main(sys.argv[1:], TOYS))"
+    )
+    words = [
+        "campaign",
+        "--scenario",
+        "counters",
+        "--duration",
+        "100s",
+        "--workers",
+        "1",
+        "--dir",
+        str(tmp_path / "a dir"),
+    ]
+    with started(
+        [sys.executable, "-c", code, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        until(lambda: executions(tmp_path / "a dir") > 10)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=WAIT_SECONDS_MAX)
+    assert 130 == process.returncode
+    assert f"go on with: zapstress campaign --dir '{tmp_path / 'a dir'}' --duration 100s" in told.decode()
+
+
+def test_an_interrupt_that_is_ignored_does_not_end_a_campaign(tmp_path: Path) -> None:
+    """As under nohup, and in the background of a script; SIGTERM does."""
+    command = [sys.executable, "-m", "tests.stress.campaign_toys", str(tmp_path), "60"]
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=ignore
+    ) as process:
+        until(lambda: executions(tmp_path) > 10)
+        process.send_signal(signal.SIGINT)
+        before = executions(tmp_path)
+        until(lambda: executions(tmp_path) > before + 10)
+        process.send_signal(signal.SIGTERM)
+        assert 130 == process.wait(WAIT_SECONDS_MAX)
+
+
+def test_a_directory_that_is_too_large_ends_the_campaign(tmp_path: Path) -> None:
+    (tmp_path / FAILURES).mkdir()
+    campaign(tmp_path / "dir", "counters", executions=5)
+    (tmp_path / "dir" / FAILURES).mkdir()
+    (tmp_path / "dir" / FAILURES / "large").write_bytes(bytes(3 << 20))
+    data = campaign(tmp_path / "dir", "counters", executions=10_000_000, disk_mib_max=2)
+    assert ("full", 3) == (data["ended"], data["exit_status"])
+    assert "--disk-mib-max" in text(data)
