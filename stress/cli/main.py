@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "campaign": "search for violations, on all cores, and keep every failure",
     "run": "one execution: verdict and summary",
+    "check": "look a patch over: does it compose, does it run, does it keep the books",
     "replay": "execute a trace again, step for step",
     "show": "the interleaving of a trace as columns, ending at the violation",
     "list": "what there is: scenarios, profiles, faults, strategies, kernels, checkers",

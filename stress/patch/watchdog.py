@@ -92,6 +92,5 @@ def inside(frame: FrameType | None, files: frozenset[str]) -> bool:
     return False
 
 
-
 WATCHDOG = Watchdog()
 """The process's own."""
