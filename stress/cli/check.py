@@ -50,7 +50,7 @@ def text(data: dict[str, Any]) -> Iterator[str]:
     """Yield what was found, for people."""
     names = ", ".join(override["method"] for override in data["overrides"])
     yield f"{' '.join(data['patch'])} ({data['digest']}) overrides {names}"
-    yield f"composed on {', '.join(data['profiles'])}, kernel {data['kernel']}; {data['executions']} executions"
+    yield f"composed on {', '.join(data['profiles'])}, kernel {data['kernel']}; {counted(data['executions'], 'execution')}"
     for override in data["overrides"]:
         yield from _override(override, data["profiles"])
     for found in data["violations"]:
@@ -58,11 +58,16 @@ def text(data: dict[str, Any]) -> Iterator[str]:
     yield verdict(data)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of something, in words."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def _override(override: dict[str, Any], profiles: list[str]) -> Iterator[str]:
     """Yield where an override ran, and why it did not elsewhere."""
     if override["runs"]:
-        where = f"{len(override['scenarios'])} scenarios on {', '.join(override['profiles'])}"
-        yield f"  {override['method']} ran {override['runs']} times: {where}"
+        where = f"{counted(len(override['scenarios']), 'scenario')} on {', '.join(override['profiles'])}"
+        yield f"  {override['method']} ran {counted(override['runs'], 'time')}: {where}"
     elif len(override["absent"]) < len(profiles):
         yield f"  {override['method']} never ran"
     reasons: dict[str, list[str]] = {}
@@ -79,7 +84,7 @@ def _violation(found: dict[str, Any], data: dict[str, Any]) -> Iterator[str]:
         "bookkeeping": "a mistake of the patch's bookkeeping",
         "unpatched": "of the kernel without the patch too",
     }
-    yield f"{found['signature']}  {words[found['kind']]}, {found['count']} times: {found['what']}"
+    yield f"{found['signature']}  {words[found['kind']]}, {counted(found['count'], 'time')}: {found['what']}"
     if found["hint"]:
         yield " " * COMPLAINT_COLUMNS + found["hint"]
     params = "".join(f" --param {name}={value}" for name, value in found["params"].items())
@@ -94,7 +99,7 @@ def verdict(data: dict[str, Any]) -> str:
     kinds = [found["kind"] for found in data["violations"]]
     never = [override["method"] for override in data["overrides"] if not override["runs"]]
     if "finding" in kinds:
-        return f"{kinds.count('finding')} findings"
+        return counted(kinds.count("finding"), "finding")
     if "bookkeeping" in kinds:
         return "the patch does not keep the books; mend that first, as it hides what else there is"
     if never:

@@ -10,6 +10,7 @@ import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sim.core.bug import Bug
@@ -20,6 +21,7 @@ from stress.patch.counting import override_runs
 from stress.patch.dropped import EAR
 from stress.patch.load import Patch
 from stress.patch.vet import parts_of
+from stress.sources import ROOT
 
 CHECKER = "BUG"
 """The checker of a violation that the patch itself has found."""
@@ -88,10 +90,10 @@ class Judge:
 
     def _of_the_model(self, error: BaseException, frames: list[traceback.FrameSummary]) -> BaseException:
         """Return the error that the model ran into by itself: with what an override returned, if
-        any has run.
+        any has run. One that a scenario ran into is its own.
         """
         ran = [name for name, runs in override_runs(self.kernel).items() if runs]
-        if not ran or not frames:
+        if not ran or not frames or not Path(frames[-1].filename).is_relative_to(ROOT / "sim"):
             return error
         near = [name for name in ran if f".{name.partition('.')[2]}" in (frames[-1].line or "")]
         name = (near or ran)[0]
