@@ -10,7 +10,7 @@ mistake is one of bookkeeping.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +34,11 @@ if TYPE_CHECKING:
 STRATEGY = "random"
 """It learns nothing, so that ``zapstress run`` makes the same execution again."""
 
-EXECUTIONS_FIRST, EXECUTIONS = 2, 10
-"""Executions of every scenario on every profile, and of those that reach an override."""
+EXECUTIONS_FIRST, EXECUTIONS = 2, 8
+"""Executions of a case to see whether it reaches an override, and of one that does."""
+
+MORE_CASES_MAX = 2
+"""Further parameter sets that are executed of a scenario that reaches an override."""
 
 FINDING, BOOKKEEPING, UNPATCHED = "finding", "bookkeeping", "unpatched"
 """What a violation is: of the kernel as patched, of the patch's bookkeeping, or of the kernel
@@ -121,6 +124,11 @@ class Override:
     scenarios: dict[str, None] = field(default_factory=dict)
 
 
+def spread(cases: list[Case]) -> list[Case]:
+    """Return up to MORE_CASES_MAX cases, as far apart as there are; the last is one of them."""
+    return cases[:: -max(1, -(-len(cases) // MORE_CASES_MAX))]
+
+
 class Check:
     """Looks one patch over, on ``profiles`` of one kernel version."""
 
@@ -139,31 +147,38 @@ class Check:
         """Compose on every profile, and execute. Raises PatchError for what the patch raises."""
         for profile in self.profiles:
             self.absent[profile] = absent(self.patch, self.catalogue.model(), (profile, self.kernel))
-            if len(self.absent[profile]) < len(self.overrides):
-                for case in self._cases(profile):
-                    await self._execute(case)
+            wanted = [name for name in self.overrides if name not in self.absent[profile]]
+            if wanted:
+                await self._run_on(profile, wanted)
 
-    def _cases(self, profile: str) -> Iterator[Case]:
-        """Yield each scenario with its first parameters; then all others, as long as an override
-        that can run on the profile has not.
+    async def _run_on(self, profile: str, wanted: list[str]) -> None:
+        """Execute a few cases of every scenario that reaches an override; then the cases of others,
+        until each of ``wanted`` has run.
         """
-        shape, rest = self.catalogue.profile(profile).at(self.kernel), []
+        others: list[Case] = []
         for scenario in self.scenarios:
-            for number, params in enumerate(self.catalogue.scenario_class(scenario).parameters(shape, SMALL)):
-                case = Case(scenario, tuple(sorted(params.items())), profile, SMALL, self.kernel, (), self.patch.specs)
-                if number:
-                    rest.append(case)
-                else:
-                    yield case
-        wanted = [name for name in self.overrides if name not in self.absent[profile]]
-        for case in rest:
+            cases = self._cases(scenario, profile)
+            if not await self._execute(cases[0]):
+                others += cases[1:]
+                continue
+            for case in spread(cases[1:]):
+                await self._execute(case)
+        for case in others:
             if all(profile in self.overrides[name].profiles for name in wanted):
                 return
-            yield case
+            await self._execute(case)
 
-    async def _execute(self, case: Case) -> None:
-        """Execute a case a few times, and longer if it reaches an override."""
-        failed: list[tuple[Trace, Outcome]] = []
+    def _cases(self, scenario: str, profile: str) -> list[Case]:
+        """Return the scenario's cases."""
+        shape, specs = self.catalogue.profile(profile).at(self.kernel), self.patch.specs
+        return [
+            Case(scenario, tuple(sorted(params.items())), profile, SMALL, self.kernel, (), specs)
+            for params in self.catalogue.scenario_class(scenario).parameters(shape, SMALL)
+        ]
+
+    async def _execute(self, case: Case) -> bool:
+        """Execute a case, a few times more if it reaches an override; return whether it does."""
+        failed: list[Trace] = []
         async with open_runner(case, "plain", catalogue=self.catalogue) as runner:
             strategy = self.catalogue.strategy(STRATEGY)
             for seed in range(EXECUTIONS):
@@ -172,10 +187,12 @@ class Check:
                 outcome = runner.run(strategy, seed, RandomData(seed))
                 self.executions += 1
                 if outcome.verdict.kind == "violation" and self._is_new(outcome, case, seed):
-                    failed.append((capture(outcome, STRATEGY), outcome))
+                    failed.append(capture(outcome, STRATEGY))
             self._count(runner)
-        for trace, _ in failed:
+            reached = any(runner.override_runs().values())
+        for trace in failed:
             await self._tell_apart(trace)
+        return reached
 
     def _count(self, runner: Runner) -> None:
         """Add how often each override has run in a case."""

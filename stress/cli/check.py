@@ -1,5 +1,5 @@
-"""Look a patch over before a campaign: compose it on every profile, run what reaches it a few times,
-and tell a mistake of its bookkeeping from a finding.
+"""Look a patch over before a campaign: compose it on every profile, run what reaches it a few
+times, and tell a mistake of its bookkeeping from a finding.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def text(data: dict[str, Any]) -> Iterator[str]:
     """Yield what was found, for people."""
     names = ", ".join(override["method"] for override in data["overrides"])
     yield f"{' '.join(data['patch'])} ({data['digest']}) overrides {names}"
-    yield f"composed on {', '.join(data['profiles'])}, kernel {data['kernel']}; {counted(data['executions'], 'execution')}"
+    made = counted(data["executions"], "execution")
+    yield f"composed on {', '.join(data['profiles'])}, kernel {data['kernel']}; {made}"
     for override in data["overrides"]:
         yield from _override(override, data["profiles"])
     for found in data["violations"]:

@@ -196,8 +196,8 @@ async def open_runner(
 
     ``steps_max`` is the step budget; by default it grows with the world. ``record`` keeps what
     every step found and left (:class:`~stress.execution.steps.Recorder`): for reports, not for
-    campaigns. ``parts`` are classes in front of the kernel's components. Raises UsageError for an unknown name, and whatever the model raises if the setup
-    itself is wrong.
+    campaigns. ``parts`` are classes in front of the kernel's components. Raises UsageError for an
+    unknown name, and whatever the model raises if the setup itself is wrong.
     """
     patch = catalogue.patch(case.patch)
     with ExitStack() as stack:

@@ -239,7 +239,7 @@ def unfit(cls: type, model: Model, place: Place) -> str:
         return f"{component} is there only {_named(list(model.classes[component]), place)}"
     modelled = {base for classes in model.classes.values() for found in classes.values() for base in found.__mro__}
     strange = [base for base in cls.__mro__ if base in modelled and base not in below.__mro__]
-    return f"{cls.__name__} is a {strange[0].__name__}, and here stands a {below.__name__}" if strange else ""
+    return f"{cls.__name__} subclasses {strange[0].__name__}, and here stands {below.__name__}" if strange else ""
 
 
 def _named(places: list[Place], here: Place) -> str:

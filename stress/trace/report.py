@@ -38,14 +38,15 @@ columns to its right, as a line holds one step.
 _NUMBER_COLUMNS = 7
 
 
-def page(replayed: Replayed, path: str, note: str = "") -> str:
-    """Return the failure page; ``path`` is the trace's file, for the command that replays it, after
-    which ``note`` stands.
+def page(replayed: Replayed, path: str) -> str:
+    """Return the failure page; ``path`` is the trace's file, for the command that replays it, or
+    ``""`` if the trace is in none.
     """
     trace = replayed.trace
     lines = [headline(trace), *_summary(trace), "", *_columns(replayed), "", *_explanation(replayed)]
     patch = options(replayed.outcome.finished.case.patch)
-    lines.append(_item("replay", f"zapstress replay {shlex.quote(path)}{patch}{note}"))
+    again = "the same command again; --save FILE keeps a trace"
+    lines.append(_item("replay", f"zapstress replay {shlex.quote(path)}{patch}" if path else again))
     return "\n".join(lines) + "\n"
 
 
