@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stress.errors import UsageError
-from stress.patch.load import FILE_KIB_MAX, load
+from stress.patch.load import FILE_KIB_MAX, component_of, load
 from stress.patch.spec import Spec, names_a_file, options, parse
 from tests.stress.patch.patches import method, written
 
@@ -37,6 +37,13 @@ def test_a_file_gives_every_class_that_names_a_component(tmp_path: Path) -> None
     assert ["Mine", "Other"] == [cls.__name__ for cls in load([path]).classes]
     assert ["Other"] == [cls.__name__ for cls in load([f"{path}:Other"]).classes]
     assert ["Other", "Mine"] == [cls.__name__ for cls in load([f"{path}:Other", f"{path}:Mine"]).classes]
+
+
+def test_a_class_may_be_a_component_of_the_models(tmp_path: Path) -> None:
+    """Then it overrides that; a base comes with what is made of it."""
+    text = "from sim.mm.memory import Memory\n\nclass Base(Memory):\n    pass\n\nclass Mine(Base):\n    pass\n"
+    (cls,) = load([written(tmp_path, text)]).classes
+    assert ("Mine", "memory") == (cls.__name__, component_of(cls))
 
 
 def test_several_files_are_one_patch(tmp_path: Path) -> None:

@@ -110,10 +110,28 @@ async def test_an_assertion_of_the_patch_is_a_violation(tmp_path: Path) -> None:
 
 
 async def test_any_other_exception_is_the_patchs_mistake(tmp_path: Path) -> None:
-    path = written(tmp_path, method("def rss_nr(self, nr)", "return nr.count"))
-    assert f"{path}:6: in rss_nr: AttributeError: 'int' object has no attribute 'count'" == await error_of(path)
+    path = written(tmp_path, method("def rss_nr(self, nr)", "return self.gather_fulmm[nr]"))
+    told = (
+        f"{path}:6: in rss_nr: AttributeError: 'Mine' object has no attribute 'gather_fulmm'; did you mean gather_full"
+    )
+    assert (await error_of(path)).startswith(told)
     path = written(tmp_path, method("def rss_nr(self, nr)", "return nr[0]"), "other.py")
     assert f"{path}:6: in rss_nr: TypeError: 'int' object is not subscriptable" == await error_of(path)
+
+
+async def test_a_private_column_is_no_argument_of_a_primitive(tmp_path: Path) -> None:
+    body = "await self.m.load(0, self.gather_nr, 0)\nawait super().remove_rmaps(zap, batch)"
+    path = written(tmp_path, method("async def remove_rmaps(self, zap, batch)", body))
+    assert "; a private column is read and written with [], only a shared one by a primitive" in await error_of(path)
+
+
+@pytest.mark.parametrize("driver", ["fast", "reference"])
+async def test_a_trio_primitive_in_the_patch_is_the_patchs_mistake(tmp_path: Path, driver: str) -> None:
+    body = "await trio.sleep(0)\nawait super().remove_rmaps(zap, batch)"
+    path = written(tmp_path, method("async def remove_rmaps(self, zap, batch)", body, before="import trio\n"))
+    async with open_runner(case(path), driver) as runner:
+        with pytest.raises(PatchError, match=r"mine\.py:7: actor .* awaited a trio primitive"):
+            await runner.execute(CATALOGUE.strategy("random"), 0, RandomData(0))
 
 
 async def test_what_an_override_returned_may_be_the_cause(tmp_path: Path) -> None:
