@@ -38,9 +38,15 @@ class Skipped(ZapstressError):
 
 
 class ForeignYield(ZapstressError):
-    """A trio primitive was awaited inside a stepped region."""
+    """A trio primitive was awaited inside a stepped region; ``places`` are where the coroutines of
+    the actor stand, as (file, line), the innermost last.
+    """
 
     exit_status = FAILED
+
+    def __init__(self, words: str, places: tuple[tuple[str, int], ...] = ()) -> None:
+        super().__init__(words)
+        self.places = places
 
 
 class Divergence(ZapstressError):

@@ -161,7 +161,6 @@ class MmuGather(Component):
         """
         folio = self.k.page_head(page)
         self.k.ledger.move(TRANSIENT, GATHER, folio, nr)
-        self.k.checks.queued(tlb, nr)
         if not self.profile.gathers:
             await self.free_at_once(tlb, page, nr, delay_rmap)
             return False

@@ -159,7 +159,7 @@ async def _judged(args: argparse.Namespace, runner: Runner) -> Outcome:
         return await _execute(args, runner)
     except PatchError as error:
         if not args.save:
-            raise PatchError(f"{error}; the same run with --save TRACE keeps what led to it") from error
+            raise PatchError(f"{error}; the same command with --save FILE keeps a trace") from error
         save(capture(runner.error_outcome(args.seed), args.strategy), args.save)
         more = f"; zapstress show {shlex.quote(args.save)}{options(runner.case.patch)}"
         raise PatchError(f"{error}{more}") from error
@@ -228,8 +228,7 @@ def _dump(arena: Arena, file: str) -> None:
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:
     async with replay(trace, Mode(patch=trace.case.patch), args.catalogue) as replayed:
-        note = "" if args.save else "   (after the same run with --save TRACE)"
-        return page(replayed, args.save or "TRACE", columns(), note)
+        return page(replayed, args.save, columns())
 
 
 def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:

@@ -37,6 +37,15 @@ async def actor_loop(machine: RunningMachine, slot: int) -> None:
         await machine.run_body(slot)
 
 
+def places_of(coroutine: Any) -> tuple[tuple[str, int], ...]:
+    """Return where the coroutines of an actor stand, as (file, line), the innermost last."""
+    places = []
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        places.append((frame.f_code.co_filename, frame.f_lineno))
+        coroutine = coroutine.cr_await
+    return tuple(places)
+
+
 class Driver(ABC):
     """Runs the executions that a machine's ``begin`` has set up."""
 
@@ -73,9 +82,11 @@ class Driver(ABC):
         """Make the verdict that the tool was misused: a trio primitive in a stepped region."""
         error = ForeignYield(
             f"actor {self.machine.actors[slot].name} awaited a trio primitive inside a stepped region "
-            f"(it yielded {type(yielded).__name__}): model code and scenarios may await only the machine's primitives"
+            f"(it yielded {type(yielded).__name__}): model code and scenarios may await only the machine's primitives",
+            places_of(self.machine.bodies[slot]),
         )
-        self.machine.verdict = Verdict("error", error=error, reason=str(error))
+        judged = self.machine.judge(error)
+        self.machine.verdict = Verdict("error", error=judged, reason=str(judged))
         return error
 
     def unwind(self, slot: int) -> None:

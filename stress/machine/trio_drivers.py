@@ -133,7 +133,9 @@ class ReferenceDriver(TrioDriver):
                 while machine.live and machine.current == slot:
                     self.check(slot, loop.send(None))
             except BaseException as error:  # noqa: BLE001 - the controller raises it
-                machine.verdict, machine.live = Verdict("error", error=error, reason=repr(error)), False
+                if machine.verdict.kind != "error":
+                    machine.verdict = Verdict("error", error=error, reason=repr(error))
+                machine.live = False
                 await self.rescue()
             assert self.controller is not None
             reschedule(self.tasks[machine.current] if machine.live else self.controller)

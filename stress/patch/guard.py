@@ -10,16 +10,18 @@ import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sim.core.bug import Bug
 from sim.core.errors import SimError
 from sim.core.machine import Machine, Violation, site
-from stress.errors import USAGE, ZapstressError
+from stress.errors import USAGE, ForeignYield, ZapstressError
 from stress.patch.counting import override_runs
 from stress.patch.dropped import EAR
 from stress.patch.load import Patch
-from stress.patch.vet import parts_of
+from stress.patch.vet import meant, parts_of
+from stress.sources import ROOT
 
 CHECKER = "BUG"
 """The checker of a violation that the patch itself has found."""
@@ -71,6 +73,8 @@ class Judge:
         """Return the violation that a BUG_ON or an assertion of the patch is, the PatchError that
         any other exception of the patch is, or the error itself.
         """
+        if isinstance(error, ForeignYield):
+            return self._of_trio(error)
         if isinstance(error, Violation | SimError) or not isinstance(error, Exception | Spun):
             return error
         frames = traceback.extract_tb(error.__traceback__)
@@ -84,14 +88,21 @@ class Judge:
         if isinstance(error, Spun):
             return PatchError(f"{where}: {error}")
         through = "" if frames[-1] is at else f" (raised in {frames[-1].name}, {_short(frames[-1])})"
-        return PatchError(f"{where}: {type(error).__name__}: {error}{through}")
+        return PatchError(f"{where}: {type(error).__name__}: {error}{_hint(error)}{through}")
+
+    def _of_trio(self, error: ForeignYield) -> BaseException:
+        """Return the error that the patch awaits something of trio, if it is the patch that does."""
+        for path, line in reversed(error.places):
+            if mine := self.files.get(os.path.realpath(path)):
+                return PatchError(f"{mine}:{line}: {error}")
+        return error
 
     def _of_the_model(self, error: BaseException, frames: list[traceback.FrameSummary]) -> BaseException:
         """Return the error that the model ran into by itself: with what an override returned, if
-        any has run.
+        any has run. One that a scenario ran into is its own.
         """
         ran = [name for name, runs in override_runs(self.kernel).items() if runs]
-        if not ran or not frames:
+        if not ran or not frames or not Path(frames[-1].filename).is_relative_to(ROOT / "sim"):
             return error
         near = [name for name in ran if f".{name.partition('.')[2]}" in (frames[-1].line or "")]
         name = (near or ran)[0]
@@ -130,6 +141,16 @@ class Judge:
         return PatchError(
             f"{path}:{drop.line}: {drop.name}() is a coroutine that is never awaited: write 'await' before the call"
         )
+
+
+def _hint(error: BaseException) -> str:
+    """Return what may have been meant by an attribute that is not there, or ``""``."""
+    if not isinstance(error, AttributeError) or error.name is None:
+        return ""
+    if isinstance(error.obj, memoryview):
+        return "; a private column is read and written with [], only a shared one by a primitive"
+    near = meant(error.name, [name for name in dir(error.obj) if not name.startswith("__")])
+    return f"; {near}" if near else ""
 
 
 def _short(frame: traceback.FrameSummary) -> str:

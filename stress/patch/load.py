@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from sim.core.component import Component
 from stress.errors import UsageError
 from stress.patch.spec import Spec, parse
 from stress.sources import ROOT
@@ -131,24 +132,35 @@ def line_in(error: BaseException, path: str) -> int:
 
 
 def chosen(spec: Spec, module: ModuleType) -> list[type]:
-    """Return the classes that ``spec`` names, or every class of the file that names a component.
+    """Return the classes that ``spec`` names, or every class of the file that names a component,
+    itself or through a base; a base of another one comes with that.
 
     Raises UsageError.
     """
-    own = {
-        name: cls for name, cls in vars(module).items() if inspect.isclass(cls) and cls.__module__ == module.__name__
-    }
-    if not spec.classes:
-        found = [
-            cls for name, cls in own.items() if isinstance(vars(cls).get("component"), str) and name == cls.__name__
-        ]
-        if not found:
-            raise UsageError(
-                f"--patch {spec.path}: no class there names a component; "
-                "give one an attribute component = '...', the component that it overrides"
-            )
-        return found
-    return [_named(spec.path, name, getattr(module, name, None), list(own)) for name in spec.classes]
+    own = [cls for cls in vars(module).values() if inspect.isclass(cls) and cls.__module__ == module.__name__]
+    for cls in own:
+        if issubclass(cls, Component) and not hasattr(cls, "component"):
+            cls.component = cls.name  # type: ignore[attr-defined]
+    if spec.classes:
+        names = [cls.__name__ for cls in own]
+        return [_named(spec.path, name, getattr(module, name, None), names) for name in spec.classes]
+    found = [cls for cls in dict.fromkeys(own) if isinstance(getattr(cls, "component", None), str)]
+    if not found:
+        raise UsageError(
+            f"--patch {spec.path}: no class there names a component; "
+            "give one an attribute component = '...', the component that it overrides"
+        )
+    return [cls for cls in found if not any(_is_base(cls, other) for other in found)]
+
+
+def _is_base(cls: type, other: type) -> bool:
+    """Return whether ``other`` brings ``cls`` along: a subclass for the same component."""
+    return other is not cls and issubclass(other, cls) and component_of(other) == component_of(cls)
+
+
+def component_of(cls: type) -> str:
+    """Return the name of the component that a patch's class overrides."""
+    return str(getattr(cls, "component", ""))
 
 
 def _named(path: str, name: str, cls: object, own: list[str]) -> type:

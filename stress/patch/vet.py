@@ -13,7 +13,7 @@ from typing import Any
 
 from stress.errors import UsageError
 from stress.patch.awaits import check_awaits
-from stress.patch.load import Patch, SourceFile
+from stress.patch.load import Patch, SourceFile, component_of
 from stress.patch.model import Model, Place, returns_awaitable
 
 Method = ast.FunctionDef | ast.AsyncFunctionDef
@@ -84,7 +84,7 @@ def parts_of(patch: Patch) -> Iterator[Part]:
         members = {name: value for base in bases for name, value in vars(base).items() if _counts(name)}
         own = frozenset(name for base in bases if _is_the_users(base, patch) for name in vars(base))
         file, node = _definition(cls, patch)
-        yield Part(cls, cls.component, members, own, node, file)  # type: ignore[attr-defined]
+        yield Part(cls, component_of(cls), members, own, node, file)
 
 
 def _counts(name: str) -> bool:
@@ -233,13 +233,13 @@ def absent(patch: Patch, model: Model, place: Place) -> dict[str, str]:
 
 def unfit(cls: type, model: Model, place: Place) -> str:
     """Return why a class of a patch cannot stand in front of its component at ``place``, or ``""``."""
-    component: str = cls.component  # type: ignore[attr-defined]
+    component = component_of(cls)
     below = model.classes[component].get(place)
     if below is None:
         return f"{component} is there only {_named(list(model.classes[component]), place)}"
     modelled = {base for classes in model.classes.values() for found in classes.values() for base in found.__mro__}
     strange = [base for base in cls.__mro__ if base in modelled and base not in below.__mro__]
-    return f"{cls.__name__} is a {strange[0].__name__}, and here stands a {below.__name__}" if strange else ""
+    return f"{cls.__name__} subclasses {strange[0].__name__}, and here stands {below.__name__}" if strange else ""
 
 
 def _named(places: list[Place], here: Place) -> str:

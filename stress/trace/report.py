@@ -39,15 +39,17 @@ columns to its right, as a line holds one step.
 _NUMBER_COLUMNS = 7
 
 
-def page(replayed: Replayed, path: str, columns: int | None = None, note: str = "") -> str:
+def page(replayed: Replayed, path: str, columns: int | None = None) -> str:
     """Return the failure page, at most ``columns`` wide.
 
-    ``path`` is the trace's file, for the command that replays it, after which ``note`` stands.
+    ``path`` is the trace's file, for the command that replays it, or ``""`` if the trace is in
+    none.
     """
     trace, width = replayed.trace, max(PAGE_COLUMNS_MIN, min(PAGE_COLUMNS, columns or PAGE_COLUMNS))
     lines = [headline(trace), *_summary(trace), "", *_columns(replayed, width), "", *_explanation(replayed, width)]
     patch = options(replayed.outcome.finished.case.patch)
-    lines.append(_item("replay", f"zapstress replay {shlex.quote(path)}{patch}{note}", width))
+    again = "the same command again; --save FILE keeps a trace"
+    lines.append(_item("replay", f"zapstress replay {shlex.quote(path)}{patch}" if path else again, width))
     return "\n".join(lines) + "\n"
 
 
