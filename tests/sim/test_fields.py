@@ -35,7 +35,7 @@ TRIEDS = {"page_locked", "mm_pml"}
 WAITABLE = {"mm_users", "page_writeback", "rcu_pending", "irq_off", "rcu_nesting", "cpu_request"}
 EQUALITY = {
     "content": {"page_content", "disk"},
-    "page": {"page_gen", "tlb_page_gen", "tlb_span_page_gen"},
+    "page": {"page_gen", "tlb_page_gen", "tlb_span_page_gen", "entry_gen"},
     "table": {"table_gen", "walk_gen"},
 }
 
