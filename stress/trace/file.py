@@ -221,7 +221,7 @@ def _vet(trace: Trace) -> None:
     """Raise ValueError unless the parts of a trace fit together."""
     if trace.ending.kind not in _KINDS:
         raise ValueError("an ending of no known kind")
-    if list(trace.pauses) != sorted(set(trace.pauses)) or any(at < 0 for at in trace.pauses):
+    if list(trace.pauses) != sorted(set(trace.pauses)) or any(not 0 <= at <= trace.steps for at in trace.pauses):
         raise ValueError("its pauses are out of order")
     if not 0 < trace.steps_max <= BUDGET_STEPS_MAX:
         raise ValueError(f"a step budget of {trace.steps_max}, which is from 1 to {BUDGET_STEPS_MAX}")

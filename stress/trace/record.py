@@ -86,12 +86,12 @@ class Trace:
     """The data tape of each slot: what its actor drew."""
     checks: bytes
     """Two bytes of a rolling digest for each step."""
-    patch: PatchRecord = PatchRecord()
-    """The user's patch that it was made with, for reading."""
     pauses: tuple[int, ...] = ()
     """Numbers of steps, ascending, after which the arena was audited: where the run of the parallel
     machine stood still whose replay this is.
     """
+    patch: PatchRecord = PatchRecord()
+    """The user's patch that it was made with, for reading."""
 
     @property
     def switches(self) -> int:

@@ -27,7 +27,7 @@ WORLD = World(files=1, swap_slots=1)
 
 STAMPS = {
     "cleared_at", "stored_at", "narrowed_at", "counted_at", "folded_at", "op_began", "tlb_stamp", "tlb_span_stamp",
-    "ptl_taken", "ledger_site", "ledger_since", "freed_step", "gather_queued_at", "gather_since",
+    "ptl_taken", "ledger_site", "ledger_since", "freed_step", "gather_queued_at", "gather_since", "entry_read_at",
 }  # fmt: skip
 RWSEMS = {"mmap_lock", "i_mmap_lock", "anon_vma_lock"}
 SPINS = {"ptl", "zone_lock", "lruvec_lock", "split_queue_lock"}
@@ -35,7 +35,7 @@ TRIEDS = {"page_locked", "mm_pml"}
 WAITABLE = {"mm_users", "page_writeback", "rcu_pending", "irq_off", "rcu_nesting", "cpu_request"}
 EQUALITY = {
     "content": {"page_content", "disk"},
-    "page": {"page_gen", "tlb_page_gen", "tlb_span_page_gen"},
+    "page": {"page_gen", "tlb_page_gen", "tlb_span_page_gen", "entry_gen"},
     "table": {"table_gen", "walk_gen"},
 }
 
