@@ -24,6 +24,7 @@ class Case:
     geometry: str = "small"
     kernel: str = DEFAULT_KERNEL
     faults: tuple[str, ...] = ()
+    patch: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Case:

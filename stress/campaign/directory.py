@@ -15,12 +15,22 @@ from stress.errors import UsageError
 from stress.files import write_atomically
 from stress.workers.messages import Failure
 
+SIDES = "versus"
+"""The folder of the sides of a comparison."""
+
 TRACE, REPORT, ENVIRONMENT = "trace", "report.txt", "environment.json"
 
 
 def trace_of(directory: Path, signature: str) -> Path:
     """Return where the trace of a signature is kept."""
     return directory / FAILURES / signature / TRACE
+
+
+def side_folder(directory: Path, side: int) -> Path:
+    """Return where failures of a side of a comparison are kept, as the campaign's own are in its
+    directory.
+    """
+    return directory / SIDES / str(side)
 
 
 def is_kept(directory: Path, signature: str) -> bool:

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _replay(args: argparse.Namespace, trace: Trace) -> int:
     then = args.catalogue.strategy(args.continue_with) if args.continue_with else None
-    mode = Mode(args.driver, args.tolerant or then is not None, args.without_faults, args.kernel, then)
+    mode = Mode(args.driver, args.tolerant or then is not None, args.without_faults, args.kernel, then=then)
     exact = not (mode.tolerant or mode.without_faults)
     async with replay(trace, mode, args.catalogue) as replayed:
         if exact:

@@ -41,6 +41,7 @@ class Mode:
     tolerant: bool = False
     without_faults: bool = False
     kernel: str = ""
+    patch: tuple[str, ...] = ()
     then: Strategy | None = None
 
 

@@ -55,11 +55,19 @@ class Settings:
     """``small``, ``real``, or None: small with a share of real."""
     kernel: str = "6.9"
     faults: tuple[str, ...] = ()
+    patch: tuple[str, ...] = ()
+    """The user's files on top of the kernel."""
     strategy: str = PORTFOLIO_NAME
     options: dict[str, int] = field(default_factory=dict)
     """The strategy's own, as ``depth`` of pct."""
     machine: str = LOCKSTEP
     """``lockstep``, ``parallel``, or ``both``."""
+    versus: tuple[str, ...] = ()
+    """Patches that are executed beside ``patch`` on the same seeds."""
+
+    def sides(self) -> list[tuple[str, ...]]:
+        """Return the patches that stand beside ``patch``: each of ``versus``, and none at all."""
+        return [*((spec,) for spec in self.versus), ()] if self.versus else []
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as plain data: lists for tuples."""
@@ -75,7 +83,7 @@ class Settings:
 
     def case(self, scenario: str, params: dict[str, int], profile: str, geometry: str) -> Case:
         """Return a case of this search: its kernel and its faults are those of all cases."""
-        return Case(scenario, tuple(sorted(params.items())), profile, geometry, self.kernel, self.faults)
+        return Case(scenario, tuple(sorted(params.items())), profile, geometry, self.kernel, self.faults, self.patch)
 
     def ranks(self, geometry: str, catalogue: Catalogue) -> list[list[Case]]:
         """Return the cases of one geometry, in ranks: the first parameter set of every scenario on
@@ -138,6 +146,21 @@ class Settings:
     def _compose_one(self, catalogue: Catalogue) -> None:
         """Compose the kernel of the first case, which raises what is wrong with a component."""
         composed(self.ranks(self.geometry or SMALL, catalogue)[0][0], catalogue)
+
+
+def machine_of(strategy: str) -> str:
+    """Return the machine whose leases have ``strategy``."""
+    return PARALLEL if strategy == PARALLEL else LOCKSTEP
+
+
+def beginning(seed: int, machine: str) -> int:
+    """Return the seed that a case's first execution on ``machine`` has in the campaign ``seed``."""
+    return (seed << SEED_BITS) + (PARALLEL_SEEDS if machine == PARALLEL else 0)
+
+
+def nth(seed: int) -> int:
+    """Return which execution of its case on its machine has ``seed``, counted from 1."""
+    return seed % PARALLEL_SEEDS + 1
 
 
 def _check_names(kind: str, names: tuple[str, ...], known: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -32,6 +33,7 @@ from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
+from stress.trace.record import capture
 from stress.trace.replay import Mode, compare, replay
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import (
@@ -41,6 +43,8 @@ from stress.workers.messages import (
     Message,
     Order,
     Ready,
+    RetrialAnswer,
+    RetrialOrder,
     Sites,
     TwinAnswer,
     TwinOrder,
@@ -49,7 +53,7 @@ from stress.workers.messages import (
     read_order,
 )
 from stress.workers.settings import PARALLEL
-from stress.workers.tally import Tally, twin_digest, twinned
+from stress.workers.tally import Tally, failure_of, twin_digest, twinned
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -75,8 +79,8 @@ class Worker:
         self.strategy_classes: dict[str, type[Strategy]] = {}
         self.gang: Gang | None = None
         """The processes of the parallel machine, once they are wanted."""
-        self.traced: set[str] = set()
-        """Signatures of which a trace was sent: one is enough."""
+        self.traced: dict[tuple[str, ...], set[str]] = {}
+        """Signatures of which a trace was sent, by the patch that was run: one is enough."""
         self.sites_told: set[str] = set()
         self.kinds_told: set[tuple[str, str]] = set()
         """Scenarios and profiles whose sites were told."""
@@ -176,7 +180,7 @@ class Worker:
             await self.close()
             self.traced.clear()
         runner = await self.runner(order.case)
-        tally = Tally(order, runner, self.traced)
+        tally = Tally(order, runner, self.traced.setdefault(order.case.patch, set()) if order.evidence else None)
         execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
         began = now = perf_counter()
         for seed in range(order.first, order.first + order.count):
@@ -218,6 +222,19 @@ class Worker:
             without_faults = again.outcome.verdict.kind
         self.say(CheckAnswer(replays=not why, why=why, without_faults=without_faults))
 
+    async def retry(self, order: RetrialOrder) -> None:
+        """Replay an old failure's trace, tolerantly, and send how it has ended."""
+        old = decode(order.trace, "the trace")
+        self.recorder.hold(order.number, old.seed)
+        self.recorder.begin(old.seed)
+        mode = Mode(tolerant=True, patch=order.case.patch)
+        async with replay(replace(old, case=order.case), mode, self.catalogue) as again:
+            kind, failure = again.outcome.verdict.kind, None
+            if kind == "violation":
+                trace = capture(again.outcome, old.strategy)
+                failure = await failure_of(again.outcome, trace, order.directory, self.catalogue)
+        self.say(RetrialAnswer(kind=kind, failure=failure))
+
     async def serve(self) -> None:
         """Follow orders until the supervisor closes the pipe.
 
@@ -242,6 +259,8 @@ class Worker:
                 await self.twin(order)
             case CheckOrder():
                 await self.check(order)
+            case RetrialOrder():
+                await self.retry(order)
 
     def fail(self, order: Order, error: Exception) -> None:
         """Tell of what is no verdict: a mistake in the tool, in a scenario or in a user's
