@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stress.patch.vet import absent
 from stress.sources import sources_hash, version
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
+    from stress.patch.load import Patch
     from stress.workers.settings import Settings
 
 HASH_BYTES = 8
@@ -63,5 +65,30 @@ class Code:
 
 
 def code_of(settings: Settings, catalogue: Catalogue) -> Code:
-    """Return the code of a campaign."""
-    return Code(version(), sources_hash())
+    """Return the code of a campaign. Raises UsageError for a mistake in the user's."""
+    patch = catalogue.patch(settings.patch)
+    texts = [*texts_of("patch", patch)]
+    for spec in settings.versus:
+        texts += texts_of("versus", catalogue.patch((spec,)))
+    return Code(
+        version(),
+        sources_hash(),
+        patch.digest if patch is not None else "",
+        tuple(texts),
+        overrides_of(patch, settings, catalogue) if patch is not None else {},
+    )
+
+
+def texts_of(role: str, patch: Patch | None) -> list[Text]:
+    """Return the files of a patch, those too that it imports of the user's own."""
+    return [Text(role, file.path, file.text) for file in patch.files] if patch is not None else []
+
+
+def overrides_of(patch: Patch, settings: Settings, catalogue: Catalogue) -> dict[str, str]:
+    """Return each override: why it cannot run on any profile of the campaign, or ``""`` if it can."""
+    model = catalogue.model()
+    reasons = [absent(patch, model, (profile, settings.kernel)) for profile in settings.profiles]
+    return {
+        method: reasons[0][method] if all(method in missing for missing in reasons) else ""
+        for method in patch.overrides
+    }

@@ -20,6 +20,9 @@ SIDES = "versus"
 
 TRACE, REPORT, ENVIRONMENT = "trace", "report.txt", "environment.json"
 
+ERROR_TRACE = "error.trace"
+"""The trace of the execution that a mistake in the patch has ended last."""
+
 
 def trace_of(directory: Path, signature: str) -> Path:
     """Return where the trace of a signature is kept."""

@@ -2,7 +2,8 @@
 
 retrial     is an old failure still there under the new code? Its trace is replayed, tolerantly
 search      is a new failure the patch's own? It is looked for in the unpatched kernel: first its
-            trace is replayed there, then as many executions of its case are made as have found it
+            trace is replayed there, then as many executions of its case are made as have found it,
+            and SEARCH_COUNT_MIN at least
 follow      do other patches fail on the same seeds? What a lease has executed is executed again,
             with each of them (``--versus``)
 
@@ -25,6 +26,9 @@ from stress.parallel.settings import PROCESSES
 from stress.workers.leases import FOREVER_S
 from stress.workers.messages import Answer, Batch, LeaseOrder, Order, RetrialAnswer, RetrialOrder
 from stress.workers.settings import LOCKSTEP, PARALLEL, Settings, beginning, machine_of
+
+SEARCH_COUNT_MIN = 64
+"""Executions of a search at least: a failure may be found by luck in the first."""
 
 SEARCH_COUNT_MAX = 256
 """Executions of a search that are one order: a campaign's end waits for no more."""
@@ -69,7 +73,7 @@ class Retrial:
 
 
 @dataclass
-class Search:
+class UnpatchedSearch:
     """A new failure, in the unpatched kernel; ``row`` is of :meth:`Results.unsearched`."""
 
     store: Store
@@ -86,12 +90,13 @@ class Search:
     def __post_init__(self) -> None:
         self.machine = LOCKSTEP if self.traced else machine_of(self.row["strategy"])
         self.searched: int = self.row["searched"]
+        self.needed: int = max(self.row["needed"], SEARCH_COUNT_MIN)
 
     def order(self) -> Order:
         if self.traced:
             return retrial_order(self.store, self.row["signature"], self.row["case_id"], self.case)
         self.done = 0
-        left = self.row["needed"] - self.searched
+        left = self.needed - self.searched
         first = beginning(self.settings.seed, self.machine) + self.searched
         count = min(left, SEARCH_COUNT_MAX)
         return errand_lease(self.settings, self.row["case_id"], self.case, self.row["strategy"], first, count)
@@ -107,7 +112,7 @@ class Search:
         """Note what was seen in so many executions."""
         self.searched += done
         seen = self.row["signature"] in signatures
-        self.over = self.over or seen or self.searched >= self.row["needed"]
+        self.over = self.over or seen or self.searched >= self.needed
         unpatched = True if seen else False if self.over else None
         self.store.searched(self.row["signature"], done, unpatched)
         return True
@@ -198,7 +203,7 @@ class Errands:
             if row["signature"] not in self.known and case is not None:
                 self.known.add(row["signature"])
                 traced = not row["searched"] and trace_of(self.store.directory, row["signature"]).is_file()
-                self.searches.append(Search(self.store, self.settings, row, replace(case, patch=()), traced))
+                self.searches.append(UnpatchedSearch(self.store, self.settings, row, replace(case, patch=()), traced))
 
     def want(self) -> None:
         """See which cases old failures want executed: until enough executions were clean, or twice
@@ -206,9 +211,9 @@ class Errands:
         """
         self.wanted = {}
         for old in self.store.old_failures():
-            if old["retried"] == "clean" and old["clean"] < old["clean_needed"]:
-                if old["executions"] < 2 * old["clean_needed"]:
-                    self.wanted.setdefault(machine_of(old["strategy"]), set()).add(old["case_id"])
+            left = old["clean"] < old["clean_needed"] and old["executions"] < 2 * old["clean_needed"]
+            if left and old["retried"] == "clean":
+                self.wanted.setdefault(machine_of(old["strategy"]), set()).add(old["case_id"])
 
     def follow(self, order: LeaseOrder, done: int) -> None:
         """Have the first ``done`` seeds of a lease executed on the other sides, if there are any."""
@@ -216,7 +221,9 @@ class Errands:
             if done:
                 case = replace(order.case, patch=patch)
                 folder = str(side_folder(self.store.directory, number))
-                lease = msgspec.structs.replace(order, lease=0, case=case, count=done, slice_s=FOREVER_S, directory=folder)
+                lease = msgspec.structs.replace(
+                    order, lease=0, case=case, count=done, slice_s=FOREVER_S, directory=folder
+                )
                 self.follows.append(Follow(self.store, number, lease))
 
     # -- the boss's share ------------------------------------------------------------------------------------------
@@ -225,7 +232,7 @@ class Errands:
         """Return whether there is something in hand or to be handed out; ``late`` says that the
         campaign's time has passed.
         """
-        return bool(self.out or self.follows or not late and (self.first or self.searches))
+        return bool(self.out or self.follows or (not late and (self.first or self.searches)))
 
     def order(self, worker: int, late: bool, eager: bool) -> Order | None:
         """Return the worker's next errand, or None; ``eager`` wants searches too."""

@@ -16,7 +16,6 @@ from stress.workers.distinct import DistinctCount
 from stress.workers.metrics import Distinct, Number, declared
 from stress.workers.settings import machine_of
 
-
 CLEAN_TIMES = 10
 """An old failure is gone only after so many times the executions that first found it were clean."""
 
@@ -180,8 +179,7 @@ class Results:
 
     def sides(self) -> dict[int, int]:
         """Return the executions of each side of a comparison, by its number."""
-        rows = self.db.execute("SELECT side, SUM(executions) FROM sides GROUP BY side ORDER BY side")
-        return {side: executions for side, executions in rows}
+        return dict(self.db.execute("SELECT side, SUM(executions) FROM sides GROUP BY side ORDER BY side").fetchall())
 
     def side_failures(self) -> list[dict[str, Any]]:
         """Return the failures of the sides of a comparison: one object per side and signature."""

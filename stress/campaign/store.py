@@ -147,7 +147,7 @@ class Store(Results):
     def add_cases(self, cases: Iterable[Case]) -> dict[Case, int]:
         """Return the cases' numbers; those that have none yet get one.
 
-        Kernel and faults are not compared: the whole campaign has the same.
+        Kernel, patch and faults are not compared: the whole campaign has the same.
         """
         known = {
             tuple(key): number
@@ -297,10 +297,17 @@ class Store(Results):
         """Return what is written down of the first failure of a signature in this generation."""
         scenario, profile = self.db.execute("SELECT scenario, profile FROM cases WHERE id = ?", (case,)).fetchone()
         return {
-            **{"scenario": scenario, "profile": profile, "strategy": failure.strategy, "seed": failure.seed},
-            **{"session": self.session, "case_id": case, "generation": self.generation},
+            "scenario": scenario,
+            "profile": profile,
+            "strategy": failure.strategy,
+            "seed": failure.seed,
+            "session": self.session,
+            "case_id": case,
+            "generation": self.generation,
             "needed": nth(failure.seed),
-            **{"retried": "", "unpatched": None, "searched": 0},
+            "retried": "",
+            "unpatched": None,
+            "searched": 0,
         }
 
     def _change(self, signature: str, values: Mapping[str, Any]) -> None:

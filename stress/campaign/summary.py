@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stress.campaign.results import Results
 from stress.parallel.settings import PROCESSES
+from stress.patch.spec import options
 from stress.workers.metrics import CAMPAIGN, MACHINES, Counts, Distinct, Number, declared
 from stress.workers.settings import PARALLEL
 
@@ -16,7 +18,7 @@ UNREACHED_NAMED_MAX = 5
 SCENARIOS_NAMED_MAX, OVERRIDES_NAMED_MAX = 8, 4
 """Scenarios in which an override ran, and overrides that never ran, that are named."""
 
-SETTINGS_SHOWN = ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "faults")
+SETTINGS_SHOWN = ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "patch", "faults")
 
 Totals = Mapping[str, Mapping[str, float]]
 """Numbers by machine and metric."""
@@ -161,7 +163,8 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
         f"{all_runs}{data['executions']} executions, {data['steps']} steps in {data['elapsed_s']:.1f} s"
         f" ({data['executions_per_s']:.0f} executions/s, {data['steps_per_s']:.0f} steps/s), seed {data['seed']:#x}"
     )
-    faults = f", faults {', '.join(data['faults'])}" if data["faults"] else ""
+    faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
+    faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
     yield (
         f"{len(data['scenarios'])} scenarios on {len(data['profiles'])} profiles, kernel {data['kernel']},"
         f" strategy {data['strategy']}{faults}"
@@ -244,14 +247,16 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
         new = ", new in this run" if data["sessions"] > 1 and found["signature"] in data["this_run"]["found"] else ""
         not_ours = ", the unpatched kernel's too" if found["unpatched"] else ""
         yield f"{found['count']:>8} x {_named(found)} on {', '.join(found['profiles'])}{new}{not_ours}"
-        yield f"           zapstress show {found['trace']}" if found["trace"] else "           its trace was deleted"
+        show = f"zapstress show {shlex.quote(found['trace'] or '')}{options(data['patch'])}"
+        yield f"           {show if found['trace'] else 'its trace was deleted'}"
 
 
 def verdict(data: dict[str, Any]) -> str:
     """Return the last line: how many signatures, and how many are the patch's own."""
     found, idle = data["violations"], never_ran(data)
     words = f"{_count(len(found), 'signature')}{_whose(data)}" if found else "no violation"
-    words += f", {len(data['not_seen_again'])} old ones not seen again" if data["not_seen_again"] else ""
+    old = len(data["not_seen_again"])
+    words += f", {old} old {'ones' if old > 1 else 'one'} not seen again" if old else ""
     if idle:
         words += f"; inconclusive: {_some(idle, OVERRIDES_NAMED_MAX)} never ran"
     return words

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sim.core.profile import SMALL
-from stress.case import Case
+from stress.case import DEFAULT_KERNEL, Case
 from stress.catalogue import choose, once
 from stress.errors import UsageError
 from stress.execution.runner import composed
-from stress.sources import is_file
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -53,7 +52,7 @@ class Settings:
     profiles: tuple[str, ...]
     geometry: str | None = None
     """``small``, ``real``, or None: small with a share of real."""
-    kernel: str = "6.9"
+    kernel: str = DEFAULT_KERNEL
     faults: tuple[str, ...] = ()
     patch: tuple[str, ...] = ()
     """The user's files on top of the kernel."""
@@ -116,8 +115,8 @@ class Settings:
         _check_names("profile", self.profiles, catalogue.profiles())
         once("fault", self.faults)
         _check_names("fault", self.faults, catalogue.faults())
-        if not is_file(self.kernel):
-            _check_names("kernel", (self.kernel,), catalogue.kernels())
+        _check_names("kernel", (self.kernel,), catalogue.kernels())
+        catalogue.check_patch(self.patch, self.profiles, self.kernel)
         self._compose_one(catalogue)
         self._check_strategy(catalogue)
         return self

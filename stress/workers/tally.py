@@ -60,9 +60,7 @@ def bare(outcome: Outcome, strategy: str, seed: int) -> Failure:
     )
 
 
-async def with_evidence(
-    failure: Failure, trace: Trace, symptom: str, directory: str, catalogue: Catalogue
-) -> Failure:
+async def with_evidence(failure: Failure, trace: Trace, symptom: str, directory: str, catalogue: Catalogue) -> Failure:
     """Return a failure with its evidence; ``directory`` is the campaign's."""
     path = f"{directory}/failures/{failure.signature}/trace"
     found = await evidence(trace, path, catalogue)
@@ -147,7 +145,7 @@ class Tally:
 
     def batch(self, now: float, last: bool) -> Batch:
         """Return the answer and begin anew; ``last`` says that the lease is carried out."""
-        stretch = Stretch(now - self.began, self.codes)
+        stretch = Stretch(now - self.began, self.codes, self.order.case.scenario, self.runner.fresh_override_runs())
         for metric, measure in self.stretch:
             metric.add(measure(stretch), self.measured)
         batch = Batch(
