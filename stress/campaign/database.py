@@ -185,8 +185,11 @@ def taken_away(directory: Path, descriptor: int) -> bool:
 
 
 def _others(directory: Path) -> list[str]:
-    """Return what a directory holds besides saved failures, which may have lost their database."""
-    return [entry.name for entry in directory.iterdir() if entry.name != FAILURES]
+    """Return what a directory holds besides saved failures, which may have lost their database, and
+    databases that were put aside.
+    """
+    names = [entry.name for entry in directory.iterdir()]
+    return [name for name in names if name != FAILURES and not name.startswith(DATABASE)]
 
 
 def _plain(directory: Path, descriptor: int) -> None:
@@ -222,16 +225,16 @@ def _cannot_open(directory: Path, error: OSError) -> Exception:
 # -- the database --------------------------------------------------------------------------------------------------
 
 
-def connect(directory: Path, descriptor: int) -> sqlite3.Connection:
+def connect(directory: Path, descriptor: int, anew: bool = False) -> sqlite3.Connection:
     """Open the database whose file is locked by ``descriptor``, for writing; make its tables if it
-    is new.
+    is new. ``anew`` is for a directory that has lost its database.
 
     Raises UsageError, StorageError, and Damaged, which says how to go on.
     """
     path = directory / DATABASE
     size = os.fstat(descriptor).st_size
     fresh = not size
-    if size < HEADER_BYTES and not is_new(directory):
+    if size < HEADER_BYTES and not (is_new(directory) or anew):
         raise damaged(directory, "empty" if fresh else "torn")
     db = None
     try:

@@ -5,12 +5,14 @@ A folder is complete before the database names it (docs/file-formats.md).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
 from pathlib import Path
 
 from stress.campaign.database import FAILURES
+from stress.case import Case
 from stress.errors import UsageError
 from stress.files import write_atomically
 from stress.workers.messages import Failure
@@ -34,6 +36,18 @@ def side_folder(directory: Path, side: int) -> Path:
     directory.
     """
     return directory / SIDES / str(side)
+
+
+def nondeterminism_name(case: Case) -> str:
+    """Return the signature of executions of a case that had two digests."""
+    return hashlib.blake2b(f"nondeterminism {case.scenario} {case.profile}".encode(), digest_size=4).hexdigest()
+
+
+def bytes_of(directory: Path) -> int:
+    """Return how many bytes the files of a results directory take."""
+    return sum(
+        os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(directory) for name in names
+    )
 
 
 def is_kept(directory: Path, signature: str) -> bool:

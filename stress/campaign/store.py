@@ -51,9 +51,12 @@ class Store(Results):
     context manager.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, Any], code: Code = NO_CODE) -> None:
+    def __init__(
+        self, directory: Path, settings: Mapping[str, Any], code: Code = NO_CODE, anew: bool = False
+    ) -> None:
         """Open ``directory``, or make it. ``settings`` must be those that it was made with; another
-        ``code`` begins a new generation.
+        ``code`` begins a new generation; ``anew`` makes a database beside failures that are saved
+        already.
 
         Raises UsageError if the directory is not a campaign's, is damaged, or is one of other
         settings or another version, and StorageError if it cannot be written or another campaign is
@@ -62,7 +65,7 @@ class Store(Results):
         self.directory, self.session = directory, 0
         self._lock = lock(directory)
         try:
-            self.db = connect(directory, self._lock)
+            self.db = connect(directory, self._lock, anew)
             try:
                 with self.writing():
                     make_tables(self.db)
@@ -281,8 +284,7 @@ class Store(Results):
             "SELECT kept, generation FROM failures WHERE signature = ?", (failure.signature,)
         ).fetchone()
         if known is None:
-            row = {name: getattr(failure, name) for name in ("signature", "kind", "checker", "title")}
-            self._insert("failures", {**row, **self._first(case, failure), "kept": keep(self.directory, failure)})
+            self._enter(case, failure, kept=keep(self.directory, failure))
         elif known[1] != self.generation:
             kept = keep(self.directory, failure) if failure.trace is not None else known[0]
             self.db.execute("DELETE FROM failure_cases WHERE signature = ?", (failure.signature,))
@@ -292,6 +294,17 @@ class Store(Results):
             self._change(failure.signature, {"kept": kept, "strategy": failure.strategy, "seed": failure.seed})
         found = (failure.signature, case, failure.count)
         self.db.execute("INSERT INTO failure_cases VALUES (?, ?, ?)" + ADD_COUNT, found)
+
+    def enter(self, case: int, failure: Failure) -> None:
+        """Record a failure whose folder is there already."""
+        with self.writing() as db:
+            self._enter(case, failure, kept=True)
+            db.execute("INSERT INTO failure_cases VALUES (?, ?, ?)", (failure.signature, case, failure.count))
+
+    def _enter(self, case: int, failure: Failure, kept: bool) -> None:
+        """Add the row of a signature."""
+        row = {name: getattr(failure, name) for name in ("signature", "kind", "checker", "title")}
+        self._insert("failures", {**row, **self._first(case, failure), "kept": kept})
 
     def _first(self, case: int, failure: Failure) -> dict[str, Any]:
         """Return what is written down of the first failure of a signature in this generation."""

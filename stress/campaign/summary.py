@@ -249,6 +249,8 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
         yield f"{found['count']:>8} x {_named(found)} on {', '.join(found['profiles'])}{new}{not_ours}"
         show = f"zapstress show {shlex.quote(found['trace'] or '')}{options(data['patch'])}"
         yield f"           {show if found['trace'] else 'its trace was deleted'}"
+    if data.get("ended") == "full":
+        yield "ended because the directory is as large as --disk-mib-max allows; what was recorded is kept"
 
 
 def verdict(data: dict[str, Any]) -> str:

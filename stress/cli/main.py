@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "campaign": "search for violations, on all cores, and keep every failure",
+    "status": "what a campaign has come to, without running it: also one that is at work",
+    "recheck": "every saved failure of a campaign, run again",
     "run": "one execution: verdict and summary",
     "replay": "execute a trace again, step for step",
     "show": "the interleaving of a trace as columns, ending at the violation",

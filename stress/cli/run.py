@@ -13,13 +13,13 @@ from stress.catalogue import spec_of
 from stress.cli.options import GEOMETRIES, driver_option, kernel_options, number, positive
 from stress.cli.verdicts import STATUS, ending_line
 from stress.errors import VIOLATED, StorageError, UsageError
-from stress.execution.runner import open_runner
+from stress.execution.runner import BUDGET_STEPS_MAX, open_runner
 from stress.execution.vetting import vet
 from stress.machine.chance import RandomData
-from stress.output import put, put_json, tell
+from stress.output import columns, put, put_json, tell
 from stress.patch.guard import PatchError
 from stress.patch.spec import options
-from stress.trace.file import save
+from stress.trace.file import SEED_MAX, save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, replay
 from stress.trace.report import page
@@ -215,14 +215,15 @@ def _dump(arena: Arena, file: str) -> None:
 
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:
+    note = "" if args.save else "   (after the same run with --save TRACE)"
     async with replay(trace, Mode(patch=trace.case.patch), args.catalogue) as replayed:
-        return page(replayed, args.save or "TRACE", "" if args.save else "   (after the same run with --save TRACE)")
+        return page(replayed, args.save or "TRACE", note, columns())
 
 
 def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
     """Return the case that the options name. Raises UsageError."""
-    if args.seed < 0:
-        raise UsageError("--seed is a number from 0")
+    if not 0 <= args.seed <= SEED_MAX:
+        raise UsageError(f"--seed is a number from 0 to {SEED_MAX}")
     profile = catalogue.profile(args.profile).at(args.kernel)
     known = catalogue.scenario_class(args.scenario).parameters(profile, args.geometry)
     params = dict(known[0] if known else {})
@@ -232,8 +233,8 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
             params[name] = int(value, 0)
         except ValueError:
             raise UsageError(f"--param {word}: write NAME=NUMBER") from None
-    if args.steps_max is not None and args.steps_max < 1:
-        raise UsageError("--steps-max must be at least 1")
+    if args.steps_max is not None and not 1 <= args.steps_max <= BUDGET_STEPS_MAX:
+        raise UsageError(f"--steps-max is a number from 1 to {BUDGET_STEPS_MAX}")
     case = Case(
         args.scenario,
         tuple(sorted(params.items())),

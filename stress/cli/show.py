@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stress.cli.options import kernel_options
 from stress.errors import CLEAN, Divergence, UsageError
-from stress.output import put, put_json, tell
+from stress.output import columns, put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.trace.record import Trace
@@ -67,4 +67,4 @@ async def _page(args: argparse.Namespace, trace: Trace) -> str:
                 f"{args.trace}: its replay ends differently ({' '.join(map(str, found))});"
                 " zapstress replay says at which step"
             )
-        return report.page(replayed, args.trace)
+        return report.page(replayed, args.trace, columns=None if args.json else columns())

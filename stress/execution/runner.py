@@ -50,8 +50,8 @@ STEPS_PER_PAGE = 16
 steps to zap one.
 """
 
-SETUP_STEPS_MAX = 1_000_000
-"""The step budget of each phase of a setup."""
+BUDGET_STEPS_MAX = 300_000
+"""The largest step budget, and that of each phase of a setup. The largest world's is 282,144."""
 
 
 class Runner:
@@ -152,7 +152,7 @@ class Runner:
     async def prepare(self) -> None:
         """Run the setup, phase by phase, and take the snapshot that every execution starts from."""
         services = list(self.kernel.services())
-        budget, self.machine.steps_max = self.machine.steps_max, SETUP_STEPS_MAX
+        budget, self.machine.steps_max = self.machine.steps_max, BUDGET_STEPS_MAX
         for cpu, body in self.scenario.setup():
             self._watch()
             self.machine.begin([Actor(cpu, "setup", body), *services], Sequential(), PLAIN, 0)
