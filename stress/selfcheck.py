@@ -52,9 +52,6 @@ LEASE_COUNT_MAX = 64
 machine.
 """
 
-WORST_FIRST = (INTERRUPTED, VIOLATED, FAILED, INCONCLUSIVE)
-"""What the status of a matrix is, by those of its cells."""
-
 CLEAN_KERNEL = "none"
 """What the row of the clean kernel is called."""
 
@@ -94,8 +91,9 @@ class Cell:
 
     @property
     def over(self) -> bool:
-        """Whether the cell has its result."""
-        return self.found or bool(self.error) or self.executions >= self.budget
+        """Whether the cell has its result: also what became of the find in another process."""
+        done = self.replays is not None if self.found else self.executions >= self.budget
+        return bool(self.error) or done
 
     @property
     def status(self) -> int:
@@ -281,6 +279,11 @@ def matrix(
     return cells
 
 
+def worst(statuses: set[int]) -> int:
+    """Return the status of a matrix whose cells have ``statuses``."""
+    return next((status for status in (VIOLATED, FAILED, INCONCLUSIVE) if status in statuses), CLEAN)
+
+
 def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Awaitable[None]] | None = None) -> dict[str, Any]:
     """Fill the matrix; return it as plain data. ``progress`` is an async function that shows how it
     goes.
@@ -299,7 +302,7 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Awaitable[No
     return {
         "ok": statuses == {CLEAN},
         "interrupted": check.interrupted,
-        "exit_status": next((status for status in WORST_FIRST if status in statuses), CLEAN),
+        "exit_status": INTERRUPTED if check.interrupted else worst(statuses),
         "executions": executions,
         "elapsed_s": round(elapsed, 3),
         "seed": check.seed,

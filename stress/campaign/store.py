@@ -51,9 +51,7 @@ class Store(Results):
     context manager.
     """
 
-    def __init__(
-        self, directory: Path, settings: Mapping[str, Any], code: Code = NO_CODE, anew: bool = False
-    ) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, Any], code: Code = NO_CODE, anew: bool = False) -> None:
         """Open ``directory``, or make it. ``settings`` must be those that it was made with; another
         ``code`` begins a new generation; ``anew`` makes a database beside failures that are saved
         already.

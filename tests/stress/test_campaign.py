@@ -30,6 +30,7 @@ from stress.workers import fleet as fleet_module
 from stress.workers.fleet import FleetError, WorkerError
 from stress.workers.messages import Batch
 from stress.workers.settings import SEED_BITS
+from tests.children import started
 from tests.stress.campaign_toys import SPEC, settings
 
 WAIT_SECONDS_MAX = 120.0
@@ -200,7 +201,7 @@ def test_what_is_shown_meanwhile_is_plain_words(tmp_path: Path) -> None:
 def supervisor(path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a campaign of a minute in a process of its own; it is gone afterwards."""
     command = [sys.executable, "-m", "tests.stress.campaign_toys", str(path), "60"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = started(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         yield process
     finally:
