@@ -285,18 +285,7 @@ class Audit(Checker):
         so no reference is transient.
         """
         pages = self.w.pages
-        cells = self.ledger.array.reshape(len(HOLDERS), pages)
-        expected = np.zeros((len(HOLDERS), pages), dtype=np.int64)
-        expected[MAPPING] = np.bincount(self.heads, minlength=pages)
-        if self.i_pages.count:
-            expected[PAGECACHE] = np.bincount(
-                self.page_head.array[self.i_pages.array[self.i_pages.array > 0] - 1], minlength=pages
-            )
-        for batch, nr in ((self.lru_batch, self.lru_nr), (self.act_batch, self.act_nr)):
-            for cpu in range(self.w.cpus):
-                for folio in batch.view[cpu * self.g.pagevec : cpu * self.g.pagevec + nr[cpu]].tolist():
-                    expected[LRU, folio] += 1
-        expected[TABLE] = np.bincount(self.table_page.array[self.table_mm.array > 0], minlength=pages)
+        cells, expected = self.ledger.array.reshape(len(HOLDERS), pages), self.held(np)
         if cells.tobytes() != expected.tobytes():
             holder, folio = (int(x) for x in np.argwhere(cells != expected)[0])
             held_by = f"{int(cells[holder, folio])} references held by the {HOLDERS[holder]}"
@@ -309,3 +298,19 @@ class Audit(Checker):
             self.violated(
                 "I2", f"folio {p}: refcount {self.page_ref[p]}, holders {int(held[p])}", 0, [("page_ref", p, 0)]
             )
+
+    def held(self, np: Any) -> Array:
+        """Return how many references each holder has of each folio, recounted."""
+        pages = self.w.pages
+        expected: Array = np.zeros((len(HOLDERS), pages), dtype=np.int64)
+        expected[MAPPING] = np.bincount(self.heads, minlength=pages)
+        if self.i_pages.count:
+            expected[PAGECACHE] = np.bincount(
+                self.page_head.array[self.i_pages.array[self.i_pages.array > 0] - 1], minlength=pages
+            )
+        for batch, nr in ((self.lru_batch, self.lru_nr), (self.act_batch, self.act_nr)):
+            for cpu in range(self.w.cpus):
+                for folio in batch.view[cpu * self.g.pagevec : cpu * self.g.pagevec + nr[cpu]].tolist():
+                    expected[LRU, folio] += 1
+        expected[TABLE] = np.bincount(self.table_page.array[self.table_mm.array > 0], minlength=pages)
+        return expected

@@ -122,13 +122,9 @@ class Checks(Checker):
         """A batch is read, to be freed or for its delayed rmaps."""
         self.gather.words(tlb, batch, words)
 
-    def queued(self, tlb: int, nr: int) -> None:
-        """References go to a gather."""
-        self.gather.queued(tlb, nr)
-
-    def gather_put(self, tlb: int, refs: int) -> None:
-        """References of a gather were put."""
-        self.gather.put(tlb, refs)
+    def queued(self, nr: int) -> None:
+        """References go to the gather of the CPU whose thread runs (:meth:`Ledger.move`)."""
+        self.gather.queued(self.m.current, nr)
 
     def appending(self, tlb: int, batch: int, nr: int, words: int) -> None:
         """Words go into a batch."""

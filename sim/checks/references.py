@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sim.checks.base import Checker
 from sim.core.arena import Cells, Column
+from sim.core.ledger import GATHER
 from sim.core.step import site_of
 from sim.mm.page_alloc import SET_REFCOUNT
 
@@ -50,6 +51,8 @@ class ReferenceChecks(Checker):
     def _ref_changed(self, folio: int, old: int, new: int, holder: int) -> None:
         self.k.ledger.change(holder, folio, new - old)
         if new < old:
+            if holder == GATHER:
+                self.k.checks.gather.put(self.m.current, old - new)
             if new < self.total_map[folio]:
                 self.violated(
                     "I4",

@@ -68,9 +68,13 @@ class Ledger(Component):
         return change
 
     def move(self, giver: int, taker: int, folio: int, nr: int) -> None:
-        """Move ``nr`` references of ``folio`` from one holder to another."""
+        """Move ``nr`` references of ``folio`` from one holder to another; the gather is that of the
+        CPU whose thread runs.
+        """
         self.change(giver, folio, -nr)
         self.change(taker, folio, nr)
+        if taker == GATHER:
+            self.k.checks.queued(nr)
 
     def _overdrawn(self, holder: int, folio: int, delta: int, value: int, here: int, victim: int) -> None:
         name = HOLDERS[holder]

@@ -84,7 +84,6 @@ class Swap(Component):
     async def free_page_and_swap_cache(self, cpu: int, page: int) -> None:
         """Put the one reference that a gather holds on ``page``."""
         await self.folio_put(cpu, self.k.page_head(page), GATHER)
-        self.k.checks.gather_put(cpu, 1)
 
     def refs_to_put(self, page: int, nr: int) -> int:
         """Return how many references a gather entry of ``nr`` pages holds."""
@@ -95,8 +94,6 @@ class Swap(Component):
         dead = []
         for folio, refs in folios:
             left = await self.m.add(PUT, self.page_ref, folio, -refs, holder)
-            if holder == GATHER:
-                self.k.checks.gather_put(cpu, refs)
             if left == 0:
                 await self._release(folio)
                 dead.append(folio)

@@ -29,6 +29,7 @@ COMMANDS = {
     "status": "what a campaign has come to, without running it: also one that is at work",
     "recheck": "every saved failure of a campaign, run again",
     "run": "one execution: verdict and summary",
+    "check": "look a patch over: does it compose, does it run, does it keep the books",
     "replay": "execute a trace again, step for step",
     "show": "the interleaving of a trace as columns, ending at the violation",
     "list": "what there is: scenarios, profiles, faults, strategies, kernels, checkers",

@@ -112,6 +112,11 @@ class _Kernel(argparse.Action):
             args.kernel = values
 
 
+def version_option(parser: argparse.ArgumentParser, default: str, about: str) -> None:
+    """Declare the kernel of a command that is given its patch otherwise: a version."""
+    parser.add_argument("--kernel", default=default, metavar="VERSION", help=about)
+
+
 def kernel_options(parser: argparse.ArgumentParser, default: str | None, about: str = "the kernel version") -> None:
     """Declare the kernel: a version, and the user's patches on top of it."""
     parser.add_argument("--kernel", action=_Kernel, default=default, metavar=KERNEL, help=about)

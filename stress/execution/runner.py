@@ -195,19 +195,21 @@ async def open_runner(
     steps_max: int | None = None,
     catalogue: Catalogue = CATALOGUE,
     record: bool = False,
+    parts: tuple[type, ...] = (),
 ) -> AsyncIterator[Runner]:
     """Compose the case, run its setup, and yield a Runner; ``driver`` is ``fast`` or ``reference``,
     or ``plain``, which needs no trio.
 
     ``steps_max`` is the step budget; by default it grows with the world. ``record`` keeps what
     every step found and left (:class:`~stress.execution.steps.Recorder`): for reports, not for
-    campaigns. Raises UsageError for an unknown name, and whatever the model raises if the setup
+    campaigns. ``parts`` are classes in front of the kernel's components. Raises UsageError for an unknown name, and whatever the model raises if the setup
     itself is wrong.
     """
     patch = catalogue.patch(case.patch)
     with ExitStack() as stack:
         with blaming(patch):
             scenario, kernel = composed(case, catalogue)
+            kernel = kernel.wrapped(parts) if parts else kernel
             arena = stack.enter_context(closing(Arena.create(kernel.layout)))
             budget = steps_max or SMALL_STEPS_MAX + STEPS_PER_PAGE * scenario.world().vpages
             machine = Lockstep(arena, kernel.slots, budget, Recorder(arena) if record else None)

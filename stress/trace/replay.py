@@ -46,6 +46,8 @@ class Mode:
     kernel: str = ""
     patch: tuple[str, ...] = ()
     then: Strategy | None = None
+    parts: tuple[type, ...] = ()
+    """Classes in front of the kernel's components (:func:`sim.kernel.wrapped`)."""
 
 
 @dataclass
@@ -99,7 +101,8 @@ async def replay(trace: Trace, mode: Mode | None = None, catalogue: Catalogue = 
     """
     mode = mode or Mode()
     tolerant = mode.tolerant or mode.without_faults
-    async with open_runner(case_of(trace, mode), mode.driver, trace.steps_max, catalogue, record=True) as runner:
+    case = case_of(trace, mode)
+    async with open_runner(case, mode.driver, trace.steps_max, catalogue, True, mode.parts) as runner:
         strategy = Replay(list(trace.schedule), tolerant, mode.then)
         try:
             outcome = await runner.execute(strategy, trace.seed, TapeData(trace.tapes))

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sim.core.ledger import GATHER
 from sim.core.machine import site
 from stress.case import Case
 from stress.catalogue import CATALOGUE, DEFAULT_CATALOGUE, Catalogue
@@ -70,8 +69,6 @@ class TornPut:
         for folio, nr in folios:
             left = await machine.load(TORN_READ, refs, folio) - nr
             await machine.store(TORN_WRITE, refs, folio, left, holder)
-            if holder == GATHER:
-                self.k.checks.gather_put(cpu, nr)  # type: ignore[attr-defined]
             if left == 0:
                 await self._release(folio)  # type: ignore[attr-defined]
                 dead.append(folio)
