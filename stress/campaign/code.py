@@ -48,8 +48,8 @@ class Code:
     patch: str = ""
     """The hash of the patch, or ``""`` if there is none."""
     texts: tuple[Text, ...] = ()
-    overrides: Mapping[str, str] = field(default_factory=dict)
-    """What the patch overrides, as ``memory.batch_limit``: why it cannot run in this campaign, or
+    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What the patch overrides, as ``memory.batch_limit``: per profile why it cannot run there, or
     ``""`` if it can.
     """
 
@@ -84,11 +84,10 @@ def texts_of(role: str, patch: Patch | None) -> list[Text]:
     return [Text(role, file.path, file.text) for file in patch.files] if patch is not None else []
 
 
-def overrides_of(patch: Patch, settings: Settings, catalogue: Catalogue) -> dict[str, str]:
-    """Return each override: why it cannot run on any profile of the campaign, or ``""`` if it can."""
+def overrides_of(patch: Patch, settings: Settings, catalogue: Catalogue) -> dict[str, dict[str, str]]:
+    """Return each override: per profile why it cannot run there, or ``""`` if it can."""
     model = catalogue.model()
-    reasons = [absent(patch, model, (profile, settings.kernel)) for profile in settings.profiles]
+    missing = {profile: absent(patch, model, (profile, settings.kernel)) for profile in settings.profiles}
     return {
-        method: reasons[0][method] if all(method in missing for missing in reasons) else ""
-        for method in patch.overrides
+        method: {profile: reasons.get(method, "") for profile, reasons in missing.items()} for method in patch.overrides
     }

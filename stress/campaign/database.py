@@ -50,7 +50,7 @@ CREATE TABLE generations (id INTEGER PRIMARY KEY, zapstress TEXT, model TEXT, co
     steps INTEGER, elapsed_s REAL);
 CREATE TABLE texts (generation INTEGER REFERENCES generations, role TEXT, path TEXT, hash TEXT, text VALUE,
     PRIMARY KEY (generation, role, path)) WITHOUT ROWID;
-CREATE TABLE overrides (method TEXT PRIMARY KEY, why_not TEXT) WITHOUT ROWID;
+CREATE TABLE overrides (method TEXT, profile TEXT, absent TEXT, PRIMARY KEY (method, profile)) WITHOUT ROWID;
 CREATE TABLE cases (id INTEGER PRIMARY KEY, scenario TEXT, profile TEXT, geometry TEXT, params TEXT,
     UNIQUE (scenario, profile, geometry, params));
 CREATE TABLE leases (id INTEGER PRIMARY KEY, case_id INTEGER REFERENCES cases, machine TEXT, strategy TEXT,

@@ -70,5 +70,6 @@ def _begin(db: sqlite3.Connection, code: Code) -> int:
     db.execute("DELETE FROM texts WHERE generation <= ?", (number - TEXTS_KEPT_MAX,))
     db.execute("UPDATE failures SET retried = ''")
     db.execute("DELETE FROM overrides")
-    db.executemany("INSERT INTO overrides VALUES (?, ?)", code.overrides.items())
+    absent = [(method, *place) for method, places in code.overrides.items() for place in places.items()]
+    db.executemany("INSERT INTO overrides VALUES (?, ?, ?)", absent)
     return number

@@ -11,7 +11,7 @@ from typing import Any, Self
 import msgspec
 
 from stress.campaign.database import connect_to_read, damaged, is_new
-from stress.campaign.directory import trace_of
+from stress.campaign.directory import side_folder, trace_of
 from stress.workers.distinct import DistinctCount
 from stress.workers.metrics import Distinct, Number, declared
 from stress.workers.settings import machine_of
@@ -22,7 +22,7 @@ CLEAN_TIMES = 10
 FAILURE = (
     "signature, checker, scenario, profile, seed,"
     " (SELECT SUM(count) FROM failure_cases c WHERE c.signature = f.signature) AS count,"
-    " kept, kind, title, strategy, session, unpatched"
+    " kept, kind, title, strategy, session, unpatched, needed AS first"
 )
 """What is told of a failure."""
 
@@ -118,10 +118,10 @@ class Results:
         many of the ``executions`` of its case were clean, and ``clean_needed`` how many make it
         gone.
         """
-        found = self._failures("generation < ?", f"{FAILURE}, case_id, generation, retried, needed")
+        found = self._failures("generation < ?", f"{FAILURE}, case_id, generation, retried")
         for failure in found:
             failure["executions"], failure["clean"] = self._tried(failure["case_id"], machine_of(failure["strategy"]))
-            failure["clean_needed"] = CLEAN_TIMES * failure.pop("needed")
+            failure["clean_needed"] = CLEAN_TIMES * failure["first"]
         return found
 
     def _failures(self, where: str, columns: str) -> list[dict[str, Any]]:
@@ -181,28 +181,36 @@ class Results:
         """Return the executions of each side of a comparison, by its number."""
         return dict(self.db.execute("SELECT side, SUM(executions) FROM sides GROUP BY side ORDER BY side").fetchall())
 
-    def side_failures(self) -> list[dict[str, Any]]:
-        """Return the failures of the sides of a comparison: one object per side and signature."""
-        return _objects(
+    def side_failures(self, side: int) -> list[dict[str, Any]]:
+        """Return one object per signature that a side of a comparison has shown, as
+        :meth:`failures` does.
+        """
+        found = _objects(
             self.db.execute(
-                "SELECT side, signature, checker, title, count, first FROM side_failures"
-                " ORDER BY side, count DESC, signature"
+                "SELECT signature, checker, title, count, first FROM side_failures WHERE side = ? " + ORDER, (side,)
             )
         )
+        for failure in found:
+            failure["trace"] = str(trace_of(side_folder(self.directory, side), failure["signature"]))
+        return found
 
     def overrides(self) -> list[dict[str, Any]]:
         """Return what the patch overrides: how often each ran, on which profiles and in which
-        scenarios; ``why_not`` is why it cannot run in this campaign, or None.
+        scenarios; ``absent`` has the profiles on which it cannot run, with the reasons.
         """
-        found: dict[str, dict[str, Any]] = {
-            method: {"method": method, "runs": 0, "profiles": [], "scenarios": [], "why_not": why_not or None}
-            for method, why_not in self.db.execute("SELECT method, why_not FROM overrides ORDER BY method")
-        }
+        found: dict[str, dict[str, Any]] = {}
+        for method, profile, why in self.db.execute("SELECT method, profile, absent FROM overrides ORDER BY method"):
+            row = found.setdefault(
+                method, {"method": method, "runs": 0, "profiles": [], "scenarios": [], "absent": {}, "here": False}
+            )
+            row["here"] |= not why
+            row["absent"] |= {profile: why} if why else {}
         for profile, key, count in self.db.execute(
             "SELECT profile, key, count FROM counts WHERE metric = 'overrides' ORDER BY profile, key"
         ):
             method, _, scenario = key.partition(" / ")
-            if (row := found.get(method)) is not None and count:
+            if method in found and count:
+                row = found[method]
                 row["runs"] += count
                 row["profiles"] += [profile] if profile not in row["profiles"] else []
                 row["scenarios"] += [scenario] if scenario not in row["scenarios"] else []

@@ -18,7 +18,21 @@ UNREACHED_NAMED_MAX = 5
 SCENARIOS_NAMED_MAX, OVERRIDES_NAMED_MAX = 8, 4
 """Scenarios in which an override ran, and overrides that never ran, that are named."""
 
-SETTINGS_SHOWN = ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "patch", "faults")
+SETTINGS_SHOWN = (
+    "seed",
+    "scenarios",
+    "profiles",
+    "geometry",
+    "strategy",
+    "machine",
+    "kernel",
+    "patch",
+    "versus",
+    "faults",
+)
+
+SIDE_FAILURE = ("signature", "checker", "title", "count", "first", "trace")
+"""What is told of a failure of a side of a comparison."""
 
 Totals = Mapping[str, Mapping[str, float]]
 """Numbers by machine and metric."""
@@ -37,6 +51,7 @@ def summary(results: Results) -> dict[str, Any]:
         "violations": results.failures(),
         **old_failures(results),
         "overrides": results.overrides(),
+        "versus": versus(results, settings),
         "generation": results.generation,
         "generations": results.generations(),
         "cells": results.cells(),
@@ -76,9 +91,23 @@ def old_failures(results: Results) -> dict[str, list[dict[str, Any]]]:
     return {"gone": gone, "not_seen_again": not_seen_again}
 
 
+def versus(results: Results, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the sides of a comparison, the campaign's own patch first; none if there is none."""
+    if not settings["versus"]:
+        return []
+    own = [{name: failure[name] for name in SIDE_FAILURE} for failure in results.failures()]
+    made = int(sum(row["executions"] for row in results.totals().values()))
+    found: list[dict[str, Any]] = [{"patch": settings["patch"], "executions": made, "violations": own}]
+    executions = results.sides()
+    for number, specs in enumerate([*([spec] for spec in settings["versus"]), []], 1):
+        made, failures = executions.get(number, 0), results.side_failures(number)
+        found.append({"patch": specs, "executions": made, "violations": failures})
+    return found
+
+
 def never_ran(data: dict[str, Any]) -> list[str]:
     """Return the overrides that could have run and did not: of them nothing is said."""
-    return [row["method"] for row in data["overrides"] if not row["runs"] and row["why_not"] is None]
+    return [row["method"] for row in data["overrides"] if not row["runs"] and row["here"]]
 
 
 def total(metric: Number, totals: Totals) -> float:
@@ -139,6 +168,7 @@ def text(data: dict[str, Any]) -> str:
             *_what_ran(data),
             *_what_was_before(data),
             *_what_was_found(data),
+            *table(data["versus"]),
             verdict(data),
         ]
     )
@@ -200,8 +230,8 @@ def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
 def _what_ran(data: dict[str, Any]) -> Iterator[str]:
     """Yield how often each override of the patch ran, and where."""
     for row in data["overrides"]:
-        if row["why_not"] is not None:
-            yield f"override {row['method']} cannot run here: {row['why_not']}"
+        if not row["here"]:
+            yield f"override {row['method']} cannot run here: {'; '.join(dict.fromkeys(row['absent'].values()))}"
         elif not row["runs"]:
             yield f"override {row['method']} never ran"
         else:
@@ -251,6 +281,32 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
         yield f"           {show if found['trace'] else 'its trace was deleted'}"
     if data.get("ended") == "full":
         yield "ended because the directory is as large as --disk-mib-max allows; what was recorded is kept"
+
+
+def table(sides: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield the table of a comparison: a column per side, a row per signature."""
+    if not sides:
+        return
+    names = {row["signature"]: f"{row['signature']}  {row['checker']} {row['title']}" for row in _rows(sides)}
+    seen = [
+        {row["signature"]: f"{row['count']}, first in {row['first']}" for row in side["violations"]} for side in sides
+    ]
+    rows = [["the same seeds", *map(side_name, sides)], ["executions", *(str(side["executions"]) for side in sides)]]
+    rows += [[name, *(cells.get(signature, "-") for cells in seen)] for signature, name in names.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _rows(sides: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the failures of all sides."""
+    for side in sides:
+        yield from side["violations"]
+
+
+def side_name(side: dict[str, Any]) -> str:
+    """Return what a side is called in the table."""
+    return " ".join(side["patch"]) or "unpatched"
 
 
 def verdict(data: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stress.cli.options import (
     GEOMETRIES,
+    PATCH,
     RESULTS,
     cores,
     directory,
@@ -35,7 +36,19 @@ SEED_DRAWN_BITS = 24
 DISK_MIB_MAX = 500
 """How large a results directory may become by default."""
 
-SELECTION = ("seed", "scenario", "profile", "geometry", "kernel", "patch", "fault", "strategy", "depth", "machine")
+SELECTION = (
+    "seed",
+    "scenario",
+    "profile",
+    "geometry",
+    "kernel",
+    "patch",
+    "versus",
+    "fault",
+    "strategy",
+    "depth",
+    "machine",
+)
 """Options that say what is searched: a directory that holds a campaign remembers them."""
 
 
@@ -62,6 +75,8 @@ def search_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--geometry", choices=GEOMETRIES, help="sizes of tables and batches (default: small, with a share of real)")
     kernel_options(parser, None, "the kernel version (default: 6.9)")
+    about = "execute this patch, and the unpatched kernel, on the same seeds as --patch; may be repeated"
+    add("--versus", action="append", metavar=PATCH, default=[], help=about)
     names_option(parser, "--fault", "ID", "put these faults in")
     add("--strategy", metavar="NAME", help="default: portfolio, which takes random, pct and round-robin in turn")
     add("--depth", type=positive, metavar="N", help="of pct: bugs of depth N (default: drawn for each execution)")
@@ -177,10 +192,10 @@ def named_again(settings: Settings, given: dict[str, Any], where: Path) -> None:
     """Raise UsageError if the campaign in ``where`` has a file of code that the command line does
     not name: the directory may be a stranger's.
     """
-    if settings.patch and "patch" not in given:
-        raise UsageError(
-            f"{where}: its campaign runs files of code; if they are to be run here, say so:{options(settings.patch)}"
-        )
+    more = "" if "patch" in given else options(settings.patch)
+    more += "" if "versus" in given else options(settings.versus, "--versus")
+    if more:
+        raise UsageError(f"{where}: its campaign runs files of code; if they are to be run here, say so:{more}")
 
 
 def defaults(catalogue: Catalogue) -> dict[str, Any]:

@@ -23,6 +23,9 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 KERNEL = "VERSION|FILE.py:CLASS"
 """What ``--kernel`` takes: a version, or short for ``--patch`` on the default one."""
 
+PATCH = "FILE.py[:CLASS,...]"
+"""What ``--patch`` takes: a file, and which of its classes."""
+
 DRIVERS = ("fast", "reference")
 GEOMETRIES = ("small", "real")
 
@@ -124,7 +127,7 @@ def kernel_options(parser: argparse.ArgumentParser, default: str | None, about: 
         "--patch",
         action="append",
         default=[],
-        metavar="FILE.py[:CLASS,...]",
+        metavar=PATCH,
         help="put your file's classes on top of the kernel; may be repeated",
     )
 

@@ -130,10 +130,18 @@ class Settings:
         _check_names("profile", self.profiles, catalogue.profiles())
         _check_names("fault", self.faults, catalogue.faults())
         _check_names("kernel", (self.kernel,), catalogue.kernels())
-        catalogue.check_patch(self.patch, self.profiles, self.kernel)
+        self._check_patches(catalogue)
         self._compose_one(catalogue)
         self._check_strategy(catalogue)
         return self
+
+    def _check_patches(self, catalogue: Catalogue) -> None:
+        """Raise UsageError for a patch that is wrong, or that nothing can be compared with."""
+        once("patch", (*self.patch, *self.versus))
+        if self.versus and not self.patch:
+            raise UsageError(f"--versus {self.versus[0]} is compared with --patch; name that too")
+        for specs in (self.patch, *((spec,) for spec in self.versus)):
+            catalogue.check_patch(specs, self.profiles, self.kernel)
 
     def _check_machine(self) -> None:
         """Raise what keeps the parallel machine from being used, if it is wanted."""
