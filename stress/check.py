@@ -149,7 +149,7 @@ class Check:
         """
         shape, rest = self.catalogue.profile(profile).at(self.kernel), []
         for scenario in self.scenarios:
-            for number, params in enumerate(self.catalogue.scenario_class(scenario).parameters(shape, SMALL)):
+            for number, params in enumerate(self.catalogue.parameters(scenario, shape, SMALL)):
                 case = Case(scenario, tuple(sorted(params.items())), profile, SMALL, self.kernel, (), self.patch.specs)
                 if number:
                     rest.append(case)

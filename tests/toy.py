@@ -285,6 +285,8 @@ class ToyCatalogue(Catalogue):
         return PROFILE
 
     def scenario_class(self, name: str) -> type[Scenario]:
+        if self.scenario_file(name) is not None:
+            return super().scenario_class(name)
         return self._all()[choose("scenario", name, self._all())]
 
     def fault_class(self, name: str) -> type:

@@ -68,6 +68,8 @@ def code_of(settings: Settings, catalogue: Catalogue) -> Code:
     """Return the code of a campaign. Raises UsageError for a mistake in the user's."""
     patch = catalogue.patch(settings.patch)
     texts = [*texts_of("patch", patch)]
+    for scenario in settings.scenarios:
+        texts += texts_of("scenario", catalogue.scenario_file(scenario))
     for spec in settings.versus:
         texts += texts_of("versus", catalogue.patch((spec,)))
     return Code(

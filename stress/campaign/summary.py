@@ -8,6 +8,7 @@ from typing import Any
 
 from stress.campaign.results import Results
 from stress.parallel.settings import PROCESSES
+from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
 from stress.workers.metrics import CAMPAIGN, MACHINES, Counts, Distinct, Number, declared
 from stress.workers.settings import PARALLEL
@@ -277,7 +278,8 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
         new = ", new in this run" if data["sessions"] > 1 and found["signature"] in data["this_run"]["found"] else ""
         not_ours = ", the unpatched kernel's too" if found["unpatched"] else ""
         yield f"{found['count']:>8} x {_named(found)} on {', '.join(found['profiles'])}{new}{not_ours}"
-        show = f"zapstress show {shlex.quote(found['trace'] or '')}{options(data['patch'])}"
+        own = options([found["scenario"]] if is_file(found["scenario"]) else [], "--scenario")
+        show = f"zapstress show {shlex.quote(found['trace'] or '')}{options(data['patch'])}{own}"
         yield f"           {show if found['trace'] else 'its trace was deleted'}"
     if data.get("ended") == "full":
         yield "ended because the directory is as large as --disk-mib-max allows; what was recorded is kept"

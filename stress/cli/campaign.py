@@ -24,6 +24,7 @@ from stress.cli.options import (
 )
 from stress.errors import INTERRUPTED, UsageError
 from stress.output import put, put_json, tell
+from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
 
 if TYPE_CHECKING:
@@ -194,6 +195,8 @@ def named_again(settings: Settings, given: dict[str, Any], where: Path) -> None:
     """
     more = "" if "patch" in given else options(settings.patch)
     more += "" if "versus" in given else options(settings.versus, "--versus")
+    own = [name for name in settings.scenarios if is_file(name)]
+    more += "" if "scenario" in given else options(own, "--scenario")
     if more:
         raise UsageError(f"{where}: its campaign runs files of code; if they are to be run here, say so:{more}")
 

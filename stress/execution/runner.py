@@ -39,7 +39,6 @@ from stress.strategies import Strategy
 from stress.strategies.sequential import Sequential
 
 if TYPE_CHECKING:
-    from stress.patch.load import Patch
     from stress.scenario import Scenario
 
 SMALL_STEPS_MAX = 20_000
@@ -202,12 +201,12 @@ async def open_runner(
 
     ``steps_max`` is the step budget; by default it grows with the world. ``record`` keeps what
     every step found and left (:class:`~stress.execution.steps.Recorder`): for reports, not for
-    campaigns. ``parts`` are classes in front of the kernel's components. Raises UsageError for an unknown name, and whatever the model raises if the setup
-    itself is wrong.
+    campaigns. ``parts`` are classes in front of the kernel's components. Raises UsageError for an
+    unknown name, and whatever the model raises if the setup itself is wrong.
     """
-    patch = catalogue.patch(case.patch)
+    patch, own = catalogue.patch(case.patch), catalogue.scenario_file(case.scenario)
     with ExitStack() as stack:
-        with blaming(patch):
+        with blaming(patch, own):
             scenario, kernel = composed(case, catalogue)
             kernel = kernel.wrapped(parts) if parts else kernel
             arena = stack.enter_context(closing(Arena.create(kernel.layout)))
@@ -216,7 +215,8 @@ async def open_runner(
             kernel.bind(arena, machine)
             kernel.boot()
         scenario.kernel = kernel
-        judge = stack.enter_context(judging(patch, kernel, machine)) if patch is not None else None
+        users = patch is not None or own is not None
+        judge = stack.enter_context(judging(Judge(patch, kernel, machine, own), machine)) if users else None
         async with _session(machine, driver) as stepper:
             runner = Runner(case, scenario, kernel, machine, stepper, judge)
             await runner.prepare()
@@ -224,11 +224,11 @@ async def open_runner(
 
 
 @contextmanager
-def judging(patch: Patch, kernel: Any, machine: Lockstep) -> Iterator[Judge]:
-    """Yield the judge of what ``patch`` raises in ``kernel``; meanwhile bodies that spin are
-    stopped, and coroutines that nobody awaits are noted.
+def judging(judge: Judge, machine: Lockstep) -> Iterator[Judge]:
+    """Have ``judge`` say what the user's code raises; meanwhile bodies that spin are stopped, and
+    coroutines that nobody awaits are noted.
     """
-    judge = machine.judge = Judge(patch, kernel, machine)
+    machine.judge = judge
     with EAR.listening(), WATCHDOG.on_duty():
         yield judge
 

@@ -33,6 +33,10 @@ class PatchError(ZapstressError):
     exit_status = USAGE
 
 
+class ScenarioError(PatchError):
+    """A scenario of the user's raised what is no finding: a mistake in it, with its file and line."""
+
+
 class Spun(BaseException):
     """A body of the patch makes no step (:mod:`stress.patch.watchdog`): nothing of the patch may
     catch it.
@@ -40,17 +44,20 @@ class Spun(BaseException):
 
 
 @contextmanager
-def blaming(patch: Patch | None) -> Iterator[None]:
-    """Raise as PatchError what the patch's own code raises meanwhile."""
+def blaming(patch: Patch | None, scenario: Patch | None = None) -> Iterator[None]:
+    """Raise as PatchError what the patch's own code raises meanwhile, and as ScenarioError what the
+    user's own scenario does.
+    """
     try:
         yield
     except SimError:
         raise
     except Exception as error:
-        at = innermost(patch, error)
-        if at is None:
-            raise
-        raise PatchError(f"{at.filename}:{at.lineno}: in {at.name}: {type(error).__name__}: {error}") from error
+        for own, kind in ((patch, PatchError), (scenario, ScenarioError)):
+            if (at := innermost(own, error)) is not None:
+                words = f"{at.filename}:{at.lineno}: in {at.name}: {type(error).__name__}: {error}"
+                raise kind(words) from error
+        raise
 
 
 def innermost(patch: Patch | None, error: BaseException) -> traceback.FrameSummary | None:
@@ -60,38 +67,54 @@ def innermost(patch: Patch | None, error: BaseException) -> traceback.FrameSumma
     return next((frame for frame in reversed(frames) if os.path.realpath(frame.filename) in paths), None)
 
 
-class Judge:
-    """Says what an exception is, which ended the body of an actor that runs ``patch``."""
+def paths_of(own: Patch | None) -> dict[str, str]:
+    """Return the files of a patch or a scenario: real path to the path that the user has typed."""
+    return {os.path.realpath(file.path): file.path for file in own.files} if own is not None else {}
 
-    def __init__(self, patch: Patch, kernel: Any, machine: Machine) -> None:
+
+class Judge:
+    """Says what an exception is, which ended the body of an actor: a body that runs ``patch``, or
+    one of ``scenario``, the user's own.
+    """
+
+    def __init__(self, patch: Patch | None, kernel: Any, machine: Machine, scenario: Patch | None = None) -> None:
         self.patch, self.kernel, self.machine = patch, kernel, machine
-        self.files = {os.path.realpath(file.path): file.path for file in patch.files}
+        self.patched, self.staged = paths_of(patch), paths_of(scenario)
+        self.files = self.staged | self.patched
 
     def __call__(self, error: BaseException) -> BaseException:
-        """Return the violation that a BUG_ON or an assertion of the patch is, the PatchError that
-        any other exception of the patch is, or the error itself.
+        """Return the violation that a BUG_ON, or an assertion of the patch, is; the PatchError that
+        any other exception of the patch is; the ScenarioError that one of the scenario is; or the
+        error itself.
         """
         if isinstance(error, Violation | SimError) or not isinstance(error, Exception | Spun):
             return error
         frames = traceback.extract_tb(error.__traceback__)
         mine = [frame for frame in frames if self._path(frame)]
-        if not mine:
+        patched = [frame for frame in mine if os.path.realpath(frame.filename) in self.patched]
+        by_itself = not isinstance(error, Bug) and not (mine and frames[-1] is mine[-1])
+        if not patched and (not mine or (by_itself and self._ran())):
             return self._of_the_model(error, frames)
-        at = mine[-1]
-        if isinstance(error, Bug) or (isinstance(error, AssertionError) and frames[-1] is at):
+        at = (patched or mine)[-1]
+        if isinstance(error, Bug) or (patched and isinstance(error, AssertionError) and frames[-1] is at):
             return self._violation(error, at)
+        kind = PatchError if patched else ScenarioError
         where = f"{self._path(at)}:{at.lineno}: in {at.name}"
         if isinstance(error, Spun):
-            return PatchError(f"{where}: {error}")
+            return kind(f"{where}: {error}")
         through = "" if frames[-1] is at else f" (raised in {frames[-1].name}, {_short(frames[-1])})"
-        return PatchError(f"{where}: {type(error).__name__}: {error}{through}")
+        return kind(f"{where}: {type(error).__name__}: {error}{through}")
+
+    def _ran(self) -> list[str]:
+        """Return the overrides that have run."""
+        return [name for name, runs in override_runs(self.kernel).items() if runs]
 
     def _of_the_model(self, error: BaseException, frames: list[traceback.FrameSummary]) -> BaseException:
         """Return the error that the model ran into by itself: with what an override returned, if
         any has run.
         """
-        ran = [name for name, runs in override_runs(self.kernel).items() if runs]
-        if not ran or not frames:
+        ran = self._ran()
+        if self.patch is None or not ran or not frames:
             return error
         near = [name for name in ran if f".{name.partition('.')[2]}" in (frames[-1].line or "")]
         name = (near or ran)[0]

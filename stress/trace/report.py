@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.step import TLB_SHIFT
 from stress.execution.steps import Step, steps, words
+from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def page(replayed: Replayed, path: str, note: str = "", columns: int | None = No
     trace, width = replayed.trace, max(PAGE_COLUMNS_MIN, min(PAGE_COLUMNS, columns or PAGE_COLUMNS))
     lines = [headline(trace), *_summary(trace), "", *_columns(replayed, width), "", *_explanation(replayed, width)]
     patch = options(replayed.outcome.finished.case.patch)
-    lines.append(_item("replay", f"zapstress replay {shlex.quote(path)}{patch}{note}", width))
+    own = options([scenario] if is_file(scenario := replayed.outcome.finished.case.scenario) else [], "--scenario")
+    lines.append(f"  {'replay':<8}zapstress replay {shlex.quote(path)}{patch}{own}{note}")
     return "\n".join(lines) + "\n"
 
 

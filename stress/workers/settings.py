@@ -100,9 +100,9 @@ class Settings:
         """
         ranks: list[list[Case]] = []
         for scenario in self.scenarios:
-            parameters = catalogue.scenario_class(scenario).parameters
             for profile in self.profiles:
-                for rank, params in enumerate(parameters(catalogue.profile(profile).at(self.kernel), geometry)):
+                shape = catalogue.profile(profile).at(self.kernel)
+                for rank, params in enumerate(catalogue.parameters(scenario, shape, geometry)):
                     while rank >= len(ranks):
                         ranks.append([])
                     ranks[rank].append(self.case(scenario, params, profile, geometry))
@@ -126,7 +126,8 @@ class Settings:
         for kind, names in (("scenario", self.scenarios), ("profile", self.profiles), ("fault", self.faults)):
             once(kind, names)
         self._check_machine()
-        _check_names("scenario", self.scenarios, catalogue.scenarios())
+        for name in self.scenarios:
+            catalogue.choose_scenario(name)
         _check_names("profile", self.profiles, catalogue.profiles())
         _check_names("fault", self.faults, catalogue.faults())
         _check_names("kernel", (self.kernel,), catalogue.kernels())

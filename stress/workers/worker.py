@@ -35,7 +35,7 @@ from stress.patch.guard import PatchError
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
 from stress.trace.record import capture
-from stress.trace.replay import Mode, compare, replay
+from stress.trace.replay import compare, replay, trusted
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import (
     CheckAnswer,
@@ -215,11 +215,11 @@ class Worker:
         """Replay a trace that another worker has sent, with its faults and without them."""
         trace, why = decode(order.trace, "the trace"), ""
         try:
-            async with replay(trace, Mode(patch=order.case.patch), self.catalogue) as again:
+            async with replay(trace, trusted(order.case), self.catalogue) as again:
                 compare(trace, again.outcome)
         except Divergence as error:
             why = str(error)
-        async with replay(trace, Mode(without_faults=True, patch=order.case.patch), self.catalogue) as again:
+        async with replay(trace, trusted(order.case, without_faults=True), self.catalogue) as again:
             without_faults = again.outcome.verdict.kind
         self.say(CheckAnswer(replays=not why, why=why, without_faults=without_faults))
 
@@ -228,7 +228,7 @@ class Worker:
         old = decode(order.trace, "the trace")
         self.recorder.hold(order.number, old.seed)
         self.recorder.begin(old.seed)
-        mode = Mode(tolerant=True, patch=order.case.patch)
+        mode = trusted(order.case, tolerant=True)
         async with replay(replace(old, case=order.case), mode, self.catalogue) as again:
             kind, failure = again.outcome.verdict.kind, None
             if kind == "violation":
