@@ -149,7 +149,7 @@ class Selfcheck:
     # -- the boss of the fleet -------------------------------------------------------------------------------------
 
     def over(self) -> bool:
-        """Return whether the matrix is full and every find checked, or, of a run that was interrupted,
+        """Return whether the matrix is full and every find checked; of a run that was interrupted,
         whether nothing is in hand.
         """
         if self.interrupted:

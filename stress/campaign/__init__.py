@@ -7,6 +7,7 @@ store        what a campaign writes into it
 code         what code it runs, by hash and text
 generations  what was counted under one and the same code
 errands      what it does beside its search: old failures, the unpatched kernel, patches side by side
+rebuild      a database that was damaged, made anew from the failures beside it
 summary      what has come of a campaign, as data and as text
 progress     how a campaign goes, while it goes
 supervisor   hands out leases, records the answers, and ends in good order

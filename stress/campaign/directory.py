@@ -62,14 +62,17 @@ def is_kept(directory: Path, signature: str) -> bool:
 def keep(directory: Path, failure: Failure) -> bool:
     """Write a failure's folder; return whether it has a trace.
 
-    Raises UsageError if a symbolic link stands in its place, and StorageError if it cannot be
-    written.
+    Raises UsageError if something else stands in its place, as a symbolic link, and StorageError if
+    it cannot be written.
     """
     folder = trace_of(directory, failure.signature).parent
     for path in (folder.parent, folder):
+        if os.path.lexists(path) and not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise UsageError(f"{path}: no folder, and a campaign has not made it so; give --dir another directory")
         path.mkdir(parents=True, exist_ok=True)
-        if path.is_symlink():
-            raise UsageError(f"{path}: a symbolic link, which a campaign has not made; give --dir another directory")
+    for path in (folder / TRACE, folder / REPORT, folder / ENVIRONMENT):
+        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+            raise UsageError(f"{path}: no plain file, and a campaign has not made it so; give --dir another directory")
     environment = json.dumps(failure.environment, indent=1, sort_keys=True)
     write_atomically(folder / ENVIRONMENT, environment.encode() + b"\n")
     write_atomically(folder / REPORT, failure.report.encode())

@@ -137,12 +137,11 @@ def run(args: argparse.Namespace) -> int:
 def resume_words(args: argparse.Namespace, where: Path, settings: Settings) -> str:
     """Return the command that goes on with the campaign in ``where``, to be typed in this folder."""
     words = ["zapstress", "campaign", "--dir", str(where)]
-    words += ["--kernel", args.kernel] if args.kernel else []
     if args.duration is not None:
         words += ["--duration", f"{args.duration:g}s"]
     elif args.executions is not None:
         words += ["--executions", str(args.executions)]
-    return shlex.join(words)
+    return shlex.join(words) + options(settings.patch)
 
 
 def rebuild(where: Path, settings: Settings) -> None:
@@ -198,7 +197,7 @@ def named_again(settings: Settings, given: dict[str, Any], where: Path) -> None:
     own = [name for name in settings.scenarios if is_file(name)]
     more += "" if "scenario" in given else options(own, "--scenario")
     if more:
-        raise UsageError(f"{where}: its campaign runs files of code; if they are to be run here, say so:{more}")
+        raise UsageError(f"{where}: its campaign runs code from files; if that is to be run here, say so:{more}")
 
 
 def defaults(catalogue: Catalogue) -> dict[str, Any]:

@@ -217,7 +217,7 @@ def _dump(arena: Arena, file: str) -> None:
 async def _page(args: argparse.Namespace, trace: Trace) -> str:
     note = "" if args.save else "   (after the same run with --save TRACE)"
     async with replay(trace, trusted(trace.case), args.catalogue) as replayed:
-        return page(replayed, args.save or "TRACE", note, columns())
+        return page(replayed, args.save or "TRACE", columns(), note)
 
 
 def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:

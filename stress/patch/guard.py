@@ -15,7 +15,7 @@ from typing import Any
 from sim.core.bug import Bug
 from sim.core.errors import SimError
 from sim.core.machine import Machine, Violation, site
-from stress.errors import USAGE, ZapstressError
+from stress.errors import USAGE, ScenarioError, ZapstressError
 from stress.patch.counting import override_runs
 from stress.patch.dropped import EAR
 from stress.patch.load import Patch
@@ -31,10 +31,6 @@ class PatchError(ZapstressError):
     """A patch raised what is no finding: a mistake in it, with its file and line."""
 
     exit_status = USAGE
-
-
-class ScenarioError(PatchError):
-    """A scenario of the user's raised what is no finding: a mistake in it, with its file and line."""
 
 
 class Spun(BaseException):
@@ -84,26 +80,29 @@ class Judge:
 
     def __call__(self, error: BaseException) -> BaseException:
         """Return the violation that a BUG_ON, or an assertion of the patch, is; the PatchError that
-        any other exception of the patch is; the ScenarioError that one of the scenario is; or the
-        error itself.
+        any other exception of the patch is; or the error itself.
         """
         if isinstance(error, Violation | SimError) or not isinstance(error, Exception | Spun):
             return error
         frames = traceback.extract_tb(error.__traceback__)
-        mine = [frame for frame in frames if self._path(frame)]
-        patched = [frame for frame in mine if os.path.realpath(frame.filename) in self.patched]
-        by_itself = not isinstance(error, Bug) and not (mine and frames[-1] is mine[-1])
-        if not patched and (not mine or (by_itself and self._ran())):
+        patched = [frame for frame in frames if os.path.realpath(frame.filename) in self.patched]
+        staged = [frame for frame in frames if os.path.realpath(frame.filename) in self.staged]
+        if isinstance(error, Bug) and (patched or staged):
+            return self._violation(error, (patched or staged)[-1])
+        if staged and not patched and (frames[-1] is staged[-1] or not self._ran()):
+            at = staged[-1]
+            spun = f"{self._path(at)}:{at.lineno}: in {at.name}: {error}"
+            return ScenarioError(spun) if isinstance(error, Spun) else error
+        if not patched:
             return self._of_the_model(error, frames)
-        at = (patched or mine)[-1]
-        if isinstance(error, Bug) or (patched and isinstance(error, AssertionError) and frames[-1] is at):
+        at = patched[-1]
+        if isinstance(error, AssertionError) and frames[-1] is at:
             return self._violation(error, at)
-        kind = PatchError if patched else ScenarioError
         where = f"{self._path(at)}:{at.lineno}: in {at.name}"
         if isinstance(error, Spun):
-            return kind(f"{where}: {error}")
+            return PatchError(f"{where}: {error}")
         through = "" if frames[-1] is at else f" (raised in {frames[-1].name}, {_short(frames[-1])})"
-        return kind(f"{where}: {type(error).__name__}: {error}{through}")
+        return PatchError(f"{where}: {type(error).__name__}: {error}{through}")
 
     def _ran(self) -> list[str]:
         """Return the overrides that have run."""

@@ -30,8 +30,8 @@ from stress.trace.record import Trace
 
 MAGIC = b"ZAPTRACE"
 VERSION = 2
-FILE_MIB_MAX, BODY_MIB_MAX, HEADER_KIB_MAX = 4, 8, 2048
-"""Of the file; of what its body unpacks to; and of the header in it, which has the patch's text."""
+FILE_MIB_MAX, BODY_MIB_MAX, HEADER_KIB_MAX = 4, 8, 4096
+"""Of the file; of what its body unpacks to; and of the header in it, which has a patch's text."""
 
 TRACE_STEPS_MAX = BUDGET_STEPS_MAX + FAIR_STEPS_MAX + 64
 """Steps that a trace may have: the largest budget, and the fair turns after it."""
@@ -145,8 +145,8 @@ def _body(data: bytes, name: str) -> bytes:
 class _Reader:
     """Takes the sections from a body.
 
-    Whatever does not fit raises ValueError, TypeError or MsgspecError. Every length is compared with
-    its limit before what it counts is taken.
+    Whatever does not fit raises ValueError, TypeError or MsgspecError. Every length is compared
+    with its limit before what it counts is taken.
     """
 
     def __init__(self, plain: bytes) -> None:

@@ -40,7 +40,7 @@ columns to its right, as a line holds one step.
 _NUMBER_COLUMNS = 7
 
 
-def page(replayed: Replayed, path: str, note: str = "", columns: int | None = None) -> str:
+def page(replayed: Replayed, path: str, columns: int | None = None, note: str = "") -> str:
     """Return the failure page, at most ``columns`` wide.
 
     ``path`` is the trace's file, for the command that replays it, after which ``note`` stands.

@@ -18,7 +18,7 @@ from tests.stress.campaign_toys import TOYS
 ALLOWED = DOCUMENTED
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("campaign", "--executions", "2", "--workers", "1", "--dir"),
+    ("status",), ("recheck", "--json"), ("campaign", "--executions", "2", "--workers", "1", "--dir"), ("status", "--json"),
 )  # fmt: skip
 """What reads a results directory; its name is added."""
 

@@ -27,11 +27,12 @@ from tests.robustness.damage import DEEP, ESCAPE
 from tests.robustness.subject import run
 
 EVIL, OWNED, OUTSIDE = "evil.py", "owned", "outside"
-"""The file that must not be imported; what it makes if it is; a folder that is nobody's business."""
+"""The file that must not be imported; what it makes if it is; a folder that is nobody's business.
+"""
 
-KERNEL = f"{EVIL}:Evil"
+PATCH = f"{EVIL}:Evil"
 
-PROGRAM_MIB = 300
+PROGRAM_MIB = 50
 
 Make = Callable[["Workshop", Path], None]
 HOSTILE: dict[str, tuple[str, Make]] = {}
@@ -54,7 +55,8 @@ class Workshop:
         (folder / OUTSIDE / "precious").write_text("not yours\n")
         owned = str(folder / OWNED)
         (folder / EVIL).write_text(
-            f"open({owned!r}, 'w').close()\n\n\nclass Evil:\n    component = 'counter'\n    id = 'T01'\n"
+            f"open({owned!r}, 'w').close()\n\n\nclass Evil:\n    component = 'counter'\n    id = 'T01'\n\n"
+            "    async def increment(self, i):\n        await super().increment(i)\n"
         )
         file = folder / "good.trace"
         words = (
@@ -113,7 +115,8 @@ def header(**more: Any) -> Make:
 HOSTILE |= {
     name: ("trace", header(**more))
     for name, more in {
-        "kernel_is_a_file": {"case__kernel": KERNEL},
+        "kernel_is_a_file": {"case__kernel": PATCH},
+        "patch_is_a_file": {"case__patch": [PATCH]},
         "kernel_is_a_module": {"case__kernel": "evil"},
         "fault_is_a_path": {"case__faults": ["../evil"]},
         "scenario_is_a_path": {"case__scenario": "../evil"},
@@ -213,7 +216,7 @@ HOSTILE |= {
         "operation_is_a_method": {"operations": [["__class__", 0]]},
         "format_escapes": {"conform": ESCAPE},
         "field_escapes": {"seed": ESCAPE},
-        "operations_are_many": {"operations": [["load", 0, 0]] * 1_000_000},
+        "operations_are_many": {"operations": [["load", 0, 0]] * 60_000},
         "window_is_huge": {"pages": 1 << 40},
         "file_is_huge": {"files": [{"memfd": True, "pages": 1 << 40, "order": 0, "clean": False}]},
     }.items()
@@ -251,10 +254,11 @@ def number_is_long(workshop: Workshop, path: Path) -> None:
 
 
 def sql(*statements: str) -> Make:
-    """Return what changes a directory's database."""
+    """Return what changes a directory's database, whatever its constraints say."""
 
     def make(workshop: Workshop, path: Path) -> None:
         with closing(sqlite3.connect(path / DATABASE)) as db:
+            db.execute("PRAGMA ignore_check_constraints = ON")
             for statement in statements:
                 db.execute(statement, (ESCAPE,) if "?" in statement else ())
             db.commit()
@@ -274,7 +278,8 @@ ENDLESS = "WITH RECURSIVE n(name) AS (SELECT 'a' UNION ALL SELECT name || 'a' FR
 HOSTILE |= {
     name: ("directory", make)
     for name, make in {
-        "settings_name_a_file": setting(kernel=KERNEL),
+        "settings_name_a_file": setting(patch=[PATCH]),
+        "kernel_of_settings_is_a_file": setting(kernel=PATCH),
         "settings_name_a_path": setting(scenarios=["../evil"]),
         "settings_name_a_module": setting(scenarios=["evil"], faults=["evil.py"]),
         "settings_escape": sql("UPDATE settings SET value = json_quote(?) WHERE name = 'kernel'"),
@@ -282,12 +287,14 @@ HOSTILE |= {
         "settings_without_end": setting(scenarios=["counters"] * 100_000),
         "setting_unknown": sql("INSERT INTO settings VALUES ('__class__', '1')"),
         "failure_escapes": sql("UPDATE failures SET title = ?", "UPDATE failures SET checker = ? || checker"),
-        "failure_is_a_path": sql("UPDATE failures SET trace = '../outside/precious'"),
-        "signature_is_a_path": sql("UPDATE failures SET signature = '../../outside'"),
+        "failure_is_a_path": sql("UPDATE failures SET scenario = '../outside/precious'"),
+        "signature_is_a_path": sql(
+            "UPDATE failures SET signature = '../../outside' WHERE signature = (SELECT MIN(signature) FROM failures)"
+        ),
         "profile_of_a_case_escapes": sql("UPDATE cases SET profile = ?"),
         "trigger": sql("CREATE TRIGGER t AFTER INSERT ON sessions BEGIN DELETE FROM failures; END"),
         "view_without_end": sql("DROP TABLE settings", f"CREATE VIEW settings AS {ENDLESS}"),
-        "text_is_long": sql("UPDATE cases SET params = hex(zeroblob(100000000))"),
+        "text_is_long": sql("UPDATE cases SET params = hex(zeroblob(5000000)) WHERE id = 1"),
         "lease_is_huge": sql("UPDATE cases SET id = 9223372036854775807 WHERE id = 1"),
     }.items()
 }
@@ -324,7 +331,7 @@ def failure_is_a_link(workshop: Workshop, path: Path) -> None:
 def traces_name_a_file(workshop: Workshop, path: Path) -> None:
     for file in path.glob(f"{FAILURES}/*/trace"):
         found, rest = traces.split(traces.opened(file.read_bytes()))
-        found["case"]["kernel"] = str(workshop.folder / KERNEL)
+        found["case"]["patch"] = [str(workshop.folder / PATCH)]
         file.write_bytes(traces.sealed(traces.joined(found, rest), file.read_bytes()))
 
 
@@ -343,8 +350,8 @@ def database_is_a_fifo(workshop: Workshop, path: Path) -> None:
 
 @hostile("directory")
 def folders_escape(workshop: Workshop, path: Path) -> None:
-    for folder in list((path / FAILURES).iterdir()):
-        folder.rename(folder.with_name(ESCAPE))
+    for number, folder in enumerate(sorted((path / FAILURES).iterdir())):
+        folder.rename(folder.with_name(f"{ESCAPE}{number}"))
     (path / DATABASE).write_bytes(b"")
 
 

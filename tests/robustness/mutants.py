@@ -72,9 +72,8 @@ def _hunt(kind: str, count: int, seed: int, folder: Path) -> int:
         if not number % SHOWN_EVERY:
             print(f"{kind}: {number}", file=sys.stderr, flush=True)
     ended = ", ".join(f"{status}: {times}" for status, times in sorted(statuses.items()))
-    print(
-        f"{kind}: {sum(statuses.values())} runs of seed {seed}; ended with {ended}; at most {worst[0]:.0f} MiB and {worst[1]:.2f} s"
-    )
+    most = f"at most {worst[0]:.0f} MiB and {worst[1]:.2f} s"
+    print(f"{kind}: {sum(statuses.values())} runs of seed {seed}; ended with {ended}; {most}")
     return found
 
 

@@ -15,7 +15,7 @@ from tests.stress.campaign_toys import TOYS
 COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "trace": (("show",), ("replay", "--tolerant"), ("show", "--json")),
     "program": (("conform", "--program"),),
-    "directory": (("campaign", "--executions", "2", "--workers", "1", "--dir"),),
+    "directory": (("campaign", "--executions", "2", "--workers", "1", "--dir"), ("status",), ("recheck",)),
 }
 """What reads each kind; the path comes last."""
 

@@ -158,7 +158,7 @@ def test_a_worker_that_hangs_is_killed_and_recorded(tmp_path: Path, monkeypatch:
 def test_a_mistake_in_a_scenario_ends_the_campaign(tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match=r"mistaken on toy \(small\), seed \d+: .*a mistake in a scenario") as caught:
         campaign(tmp_path, "mistaken", executions=5)
-    assert 3 == caught.value.exit_status
+    assert 2 == caught.value.exit_status
 
 
 def test_a_full_disk_ends_the_campaign_and_keeps_what_was_recorded(

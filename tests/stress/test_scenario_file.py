@@ -87,9 +87,9 @@ def test_the_page_says_how_to_replay_it(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ("raise LookupError('no page')", "in thread: LookupError: no page"),
-        ("assert self.kernel.counter[0] == 0", "in thread: AssertionError"),
-        ("self.kernel.counter[7]", "in thread: IndexError"),
+        ("raise LookupError('no page')", "LookupError: no page"),
+        ("assert self.kernel.counter[0] == 0", "AssertionError"),
+        ("self.kernel.counter[7]", "IndexError"),
     ],
 )
 def test_a_mistake_in_a_scenario_is_its_own(

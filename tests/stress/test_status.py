@@ -1,4 +1,4 @@
-"""``status``, ``recheck`` and ``campaign --rebuild``: what is kept of a campaign, without running it."""
+"""``status``, ``recheck``, ``campaign --rebuild``: what is kept of a campaign, without running it."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ def test_recheck_runs_no_file_of_a_stranger(directory: Path, capsys: pytest.Capt
     file.write_text("raise SystemExit('imported')\n")
     for folder in (directory / FAILURES).iterdir():
         trace = load(folder)
-        object.__setattr__(trace.case, "kernel", f"{file}:Evil")
+        object.__setattr__(trace.case, "patch", (f"{file}:Evil",))
         save(trace, folder / "trace")
     status, data = said(capsys, "recheck", directory)
     assert (5, {"refused"}) == (status, {found["result"] for found in data["failures"]})
-    assert all("say so: --kernel" in found["why"] for found in data["failures"])
+    assert all("only if you name its file" in found["why"] for found in data["failures"])
 
 
 def test_recheck_without_failures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,17 +152,18 @@ def test_nothing_to_rebuild_from(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_a_strangers_directory_names_a_file(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The file is not imported unless the command line names it too."""
-    patch, kernel = directory.parent / "patch.py", f"{directory.parent / 'patch.py'}:Mine"
+    patch = directory.parent / "patch.py"
+    named = ("--patch", f"{patch}:Mine")
     patch.write_text("from tests.toy import NoLock\n\nclass Mine(NoLock):\n    pass\n")
     path, short = directory.parent / "theirs", ["--executions", "4", "--workers", "1"]
-    main(["campaign", "--scenario", "counters", "--kernel", kernel, *short, "--dir", str(path)], TOYS)
+    main(["campaign", "--scenario", "counters", *named, *short, "--dir", str(path)], TOYS)
     patch.write_text("raise SystemExit('imported')\n")
     capsys.readouterr()
     assert 2 == main(["campaign", *short, "--dir", str(path)], TOYS)
-    assert f"if that is to be run here, say so: --kernel {kernel}" in capsys.readouterr().err
+    assert f"if that is to be run here, say so: --patch {patch}:Mine" in capsys.readouterr().err
     assert main(["status", str(path)], TOYS) in (0, 1)
     patch.write_text("from tests.toy import NoLock\n\nclass Mine(NoLock):\n    pass\n")
-    assert main(["campaign", *short, "--kernel", kernel, "--dir", str(path)], TOYS) in (0, 1)
+    assert main(["campaign", *short, *named, "--dir", str(path)], TOYS) in (0, 1)
 
 
 @pytest.mark.parametrize(

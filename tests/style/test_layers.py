@@ -44,7 +44,8 @@ things.
 
 
 FOUND = ("sim/arch", "sim/checks", "stress/strategies")
-"""Packages whose files are found by walking: a new one is one file, so their docstrings list none."""
+"""Packages whose files are found by walking: a new one is one file, so their docstrings list none.
+"""
 
 
 def room(path: Path) -> tuple[str, str]:

@@ -162,7 +162,7 @@ DAMAGE = {
         encode(replace(TRACE, tapes=dict.fromkeys(range(4000), (0,) * 300))),
         "t: malformed .choices: ",
     ),
-    "long name": (encode(replace(TRACE, python="3" * 300_000)), "t: malformed .the header: "),
+    "long name": (encode(replace(TRACE, python="3" * (5 << 20))), "t: malformed .the header: "),
     "fewer checks": (
         encode(replace(TRACE, checks=b"")),
         "t: malformed .6 steps in its header, 6 on its schedule, 0 bytes",
