@@ -216,7 +216,7 @@ class Catalogue:
             return self.scenario_class(scenario).parameters(profile, geometry)
 
     def choose_scenario(self, name: str) -> str:
-        """Return ``name`` if it is a scenario's, or a user's file that holds one. Raises UsageError."""
+        """Return ``name`` if it is a scenario's, or a user's file with one. Raises UsageError."""
         return name if self.scenario_file(name) is not None else choose("scenario", name, self.scenarios())
 
     def fault_class(self, name: str) -> type:
@@ -252,7 +252,9 @@ class Catalogue:
         return _PATCHES[key] if specs else None
 
     def read_patches_anew(self) -> None:
-        """Forget the patches and scenarios that were read: a command runs what the files hold when it begins."""
+        """Forget the patches and scenarios that were read: a command runs what the files hold when
+        it begins.
+        """
         _PATCHES.clear()
         _SCENARIOS.clear()
 

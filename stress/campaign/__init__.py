@@ -6,7 +6,7 @@ results      what it holds, for whoever asks
 store        what a campaign writes into it
 code         what code it runs, by hash and text
 generations  what was counted under one and the same code
-errands      what it does beside its search: old failures, the unpatched kernel, patches side by side
+errands      what it does beside its search: old failures, the unpatched kernel, comparisons
 rebuild      a database that was damaged, made anew from the failures beside it
 summary      what has come of a campaign, as data and as text
 progress     how a campaign goes, while it goes

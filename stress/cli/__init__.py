@@ -3,6 +3,6 @@
 - ``main``: finds the command, and turns its end into an exit status;
 - ``options``: types, defaults and declarations of options that several commands take;
 - ``verdicts``: the verdict of an execution as an exit status and as a line;
-- ``campaign``, ``status``, ``recheck``, ``run``, ``check``, ``replay``, ``show``, ``list``, ``selfcheck``,
-  ``conform``, ``bench``: the commands, a file each.
+- ``campaign``, ``status``, ``recheck``, ``run``, ``check``, ``replay``, ``show``, ``list``,
+  ``selfcheck``, ``conform``, ``bench``: the commands, a file each.
 """

@@ -1,5 +1,5 @@
-"""Look a patch over before a campaign: compose it on every profile, run what reaches it a few times,
-and tell a mistake of its bookkeeping from a finding.
+"""Look a patch over before a campaign: compose it on every profile, run what reaches it a few
+times, and tell a mistake of its bookkeeping from a finding.
 """
 
 from __future__ import annotations

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 class Mode:
     """How to replay.
 
-    ``kernel``, ``patch`` and ``scenario``, a file, take the place of the trace's unless empty; ``then`` is the strategy
-    that continues after the tape's end. Without faults there is no patch either, but for one that
-    is named here.
+    ``kernel``, ``patch`` and ``scenario``, a file, take the place of the trace's unless empty;
+    ``then`` is the strategy that continues after the tape's end. Without faults there is no patch
+    either, but for one that is named here.
     """
 
     driver: str = "fast"
@@ -82,7 +82,9 @@ def case_of(trace: Trace, mode: Mode) -> Case:
 
 
 def scenario_of(trace: Trace, mode: Mode) -> str:
-    """Return the scenario to compose. Raises UsageError if it is a file that ``mode`` does not name."""
+    """Return the scenario to compose. Raises UsageError if it is a file that ``mode`` does not
+    name.
+    """
     made_with = trace.case.scenario
     if mode.scenario and not is_file(made_with):
         raise UsageError(f"--scenario {mode.scenario}: the trace is of {made_with}, which is no file of yours")
