@@ -12,7 +12,7 @@ import difflib
 import importlib
 import inspect
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from stress.errors import UsageError
 from stress.patch.counting import counting
+from stress.patch.guard import blaming
 from stress.patch.load import Patch, load
 from stress.patch.model import Model, Place
+from stress.patch.scenario_file import is_file, load_scenario
 from stress.patch.vet import absent, unfit, vetted
 from stress.sources import ROOT
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 KINDS = ("scenarios", "profiles", "faults", "strategies", "kernels", "checkers", "components")
 _PATCHES: dict[tuple[type, tuple[str, ...]], Patch] = {}
 """What :meth:`Catalogue.patch` has read, by its specs."""
+
+_SCENARIOS: dict[str, Patch] = {}
+"""What :meth:`Catalogue.scenario_file` has read, by its path."""
 
 DEFAULT_CATALOGUE = "stress.catalogue:CATALOGUE"
 KNOWN_MAX = 12
@@ -187,12 +192,32 @@ class Catalogue:
         return found[choose("profile", name, found)]
 
     def scenario_class(self, name: str) -> type[Scenario]:
-        """Return the class of the scenario of that name. Raises UsageError."""
+        """Return the class of the scenario of that name, or of the user's file. Raises UsageError."""
         from stress.scenario import Scenario
 
+        if (own := self.scenario_file(name)) is not None:
+            found: type[Scenario] = own.classes[0]
+            return found
         files = {file.stem: (module, file) for module, file in modules("scenarios")}
         module, file = files[choose("scenario", name, files)]
         return only_class(importlib.import_module(module), file, Scenario)
+
+    def scenario_file(self, name: str) -> Patch | None:
+        """Return the user's file that ``name`` is, read once per process; None if it is the name of
+        a scenario that is built in. Raises UsageError for a mistake in it.
+        """
+        if is_file(name) and name not in _SCENARIOS:
+            _SCENARIOS[name] = load_scenario(name)
+        return _SCENARIOS[name] if is_file(name) else None
+
+    def parameters(self, scenario: str, profile: Profile, geometry: str) -> Sequence[dict[str, int]]:
+        """Return the parameter sets of a scenario. Raises UsageError, and ScenarioError."""
+        with blaming(None, self.scenario_file(scenario)):
+            return self.scenario_class(scenario).parameters(profile, geometry)
+
+    def choose_scenario(self, name: str) -> str:
+        """Return ``name`` if it is a scenario's, or a user's file with one. Raises UsageError."""
+        return name if self.scenario_file(name) is not None else choose("scenario", name, self.scenarios())
 
     def fault_class(self, name: str) -> type:
         """Return the class of the fault of that id. Raises UsageError."""
@@ -227,8 +252,11 @@ class Catalogue:
         return _PATCHES[key] if specs else None
 
     def read_patches_anew(self) -> None:
-        """Forget the patches that were read: a command runs what the files hold when it begins."""
+        """Forget the patches and scenarios that were read: a command runs what the files hold when
+        it begins.
+        """
         _PATCHES.clear()
+        _SCENARIOS.clear()
 
     def check_patch(self, specs: tuple[str, ...], profiles: Iterable[str], kernel: str) -> None:
         """Raise UsageError if the patch of ``specs`` is wrong, or if nothing of it can run on any

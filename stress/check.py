@@ -173,7 +173,7 @@ class Check:
         shape, specs = self.catalogue.profile(profile).at(self.kernel), self.patch.specs
         return [
             Case(scenario, tuple(sorted(params.items())), profile, SMALL, self.kernel, (), specs)
-            for params in self.catalogue.scenario_class(scenario).parameters(shape, SMALL)
+            for params in self.catalogue.parameters(scenario, shape, SMALL)
         ]
 
     async def _execute(self, case: Case) -> bool:

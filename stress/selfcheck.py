@@ -24,7 +24,7 @@ from stress.catalogue import find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
 from stress.files import write_atomically
 from stress.workers.fleet import Fleet, WorkerProcess
-from stress.workers.leases import Lease, Plan
+from stress.workers.leases import FOREVER_S, Lease, Plan
 from stress.workers.messages import (
     Answer,
     Batch,
@@ -51,9 +51,6 @@ LEASE_COUNT_MAX = 64
 """Leases end by count and never by the clock, so that executions-to-find are the same on every
 machine.
 """
-
-FOREVER_S = 1e9
-"""The bound on a lease's time: none."""
 
 CLEAN_KERNEL = "none"
 """What the row of the clean kernel is called."""

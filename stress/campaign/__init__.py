@@ -1,11 +1,14 @@
 """A long search with a memory: what was found and which seeds were used is in a results directory.
 
-database    its SQLite file: the schema; how it is locked, made, and vetted if it is a stranger's
-directory   the folders of failures beside it
-results     what it holds, for whoever asks
-store       what a campaign writes into it
-rebuild     a database that was damaged, made anew from the failures beside it
-summary     what has come of a campaign, as data and as text
-progress    how a campaign goes, while it goes
-supervisor  hands out leases, records the answers, and ends in good order
+database     its SQLite file: the schema; how it is locked, made, and vetted if it is a stranger's
+directory    the folders of failures beside it
+results      what it holds, for whoever asks
+store        what a campaign writes into it
+code         what code it runs, by hash and text
+generations  what was counted under one and the same code
+errands      what it does beside its search: old failures, the unpatched kernel, comparisons
+rebuild      a database that was damaged, made anew from the failures beside it
+summary      what has come of a campaign, as data and as text
+progress     how a campaign goes, while it goes
+supervisor   hands out leases, records the answers, and ends in good order
 """

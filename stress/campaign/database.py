@@ -46,6 +46,11 @@ DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG)
 
 TABLES = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value VALUE);
+CREATE TABLE generations (id INTEGER PRIMARY KEY, zapstress TEXT, model TEXT, code TEXT, executions INTEGER,
+    steps INTEGER, elapsed_s REAL);
+CREATE TABLE texts (generation INTEGER REFERENCES generations, role TEXT, path TEXT, hash TEXT, text VALUE,
+    PRIMARY KEY (generation, role, path)) WITHOUT ROWID;
+CREATE TABLE overrides (method TEXT, profile TEXT, absent TEXT, PRIMARY KEY (method, profile)) WITHOUT ROWID;
 CREATE TABLE cases (id INTEGER PRIMARY KEY, scenario TEXT, profile TEXT, geometry TEXT, params TEXT,
     UNIQUE (scenario, profile, geometry, params));
 CREATE TABLE leases (id INTEGER PRIMARY KEY, case_id INTEGER REFERENCES cases, machine TEXT, strategy TEXT,
@@ -58,13 +63,20 @@ CREATE TABLE counts (metric TEXT, profile TEXT, key TEXT, count INTEGER,
     PRIMARY KEY (metric, profile, key)) WITHOUT ROWID;
 CREATE TABLE hashes (metric TEXT, hash INTEGER, PRIMARY KEY (metric, hash)) WITHOUT ROWID;
 CREATE TABLE failures (signature SIGNATURE PRIMARY KEY, kind TEXT, checker TEXT, title TEXT, scenario TEXT,
-    profile TEXT, strategy TEXT, seed INTEGER, kept INTEGER, session INTEGER) WITHOUT ROWID;
+    profile TEXT, strategy TEXT, seed INTEGER, kept INTEGER, session INTEGER, case_id INTEGER REFERENCES cases,
+    generation INTEGER REFERENCES generations, needed INTEGER, retried TEXT, unpatched INTEGER_OR_NULL,
+    searched INTEGER) WITHOUT ROWID;
 CREATE TABLE failure_cases (signature SIGNATURE REFERENCES failures, case_id INTEGER REFERENCES cases, count INTEGER,
     PRIMARY KEY (signature, case_id)) WITHOUT ROWID;
 CREATE TABLE deaths (id INTEGER PRIMARY KEY, worker INTEGER, pid INTEGER, case_id INTEGER_OR_NULL,
     seed INTEGER_OR_NULL, exit_status INTEGER, unrecorded INTEGER);
 CREATE TABLE twins (case_id INTEGER PRIMARY KEY REFERENCES cases, run INTEGER, differing INTEGER);
-CREATE TABLE sessions (id INTEGER PRIMARY KEY, elapsed_s REAL, executions INTEGER, steps INTEGER, ended TEXT);
+CREATE TABLE sides (side INTEGER, case_id INTEGER REFERENCES cases, executions INTEGER,
+    PRIMARY KEY (side, case_id)) WITHOUT ROWID;
+CREATE TABLE side_failures (side INTEGER, signature SIGNATURE, checker TEXT, title TEXT, count INTEGER,
+    first INTEGER, PRIMARY KEY (side, signature)) WITHOUT ROWID;
+CREATE TABLE sessions (id INTEGER PRIMARY KEY, elapsed_s REAL, executions INTEGER, steps INTEGER, ended TEXT,
+    generation INTEGER REFERENCES generations);
 """
 """The schema in short: a word for each column's type (:data:`TYPES`)."""
 

@@ -17,6 +17,9 @@ from stress.errors import UsageError
 from stress.files import write_atomically
 from stress.workers.messages import Failure
 
+SIDES = "versus"
+"""The folder of the sides of a comparison."""
+
 TRACE, REPORT, ENVIRONMENT = "trace", "report.txt", "environment.json"
 
 ERROR_TRACE = "error.trace"
@@ -26,6 +29,13 @@ ERROR_TRACE = "error.trace"
 def trace_of(directory: Path, signature: str) -> Path:
     """Return where the trace of a signature is kept."""
     return directory / FAILURES / signature / TRACE
+
+
+def side_folder(directory: Path, side: int) -> Path:
+    """Return where failures of a side of a comparison are kept, as the campaign's own are in its
+    directory.
+    """
+    return directory / SIDES / str(side)
 
 
 def nondeterminism_name(case: Case) -> str:

@@ -11,9 +11,22 @@ from typing import Any, Self
 import msgspec
 
 from stress.campaign.database import connect_to_read, damaged, is_new
-from stress.campaign.directory import trace_of
+from stress.campaign.directory import side_folder, trace_of
 from stress.workers.distinct import DistinctCount
 from stress.workers.metrics import Distinct, Number, declared
+from stress.workers.settings import machine_of
+
+CLEAN_TIMES = 10
+"""An old failure is gone only after so many times the executions that first found it were clean."""
+
+FAILURE = (
+    "signature, checker, scenario, profile, seed,"
+    " (SELECT SUM(count) FROM failure_cases c WHERE c.signature = f.signature) AS count,"
+    " kept, kind, title, strategy, session, unpatched, needed AS first"
+)
+"""What is told of a failure."""
+
+ORDER = "ORDER BY count DESC, signature"
 
 
 class Results:
@@ -30,6 +43,11 @@ class Results:
         Raises UsageError if it is not a campaign's, or is damaged.
         """
         return cls(directory, connect_to_read(directory))
+
+    @property
+    def generation(self) -> int:
+        """The number of the newest generation; 0 before there is one."""
+        return int(self.db.execute("SELECT TOTAL(id) FROM (SELECT MAX(id) AS id FROM generations)").fetchone()[0])
 
     def __enter__(self) -> Self:
         return self
@@ -88,17 +106,31 @@ class Results:
         return found
 
     def failures(self) -> list[dict[str, Any]]:
-        """Return one object per signature, the most frequent first; ``trace`` is a path, or None if
-        none is kept, and ``session`` the run that found it first.
+        """Return one object per signature that the newest generation shows, the most frequent
+        first; ``trace`` is a path, or None if none is kept, and ``session`` the run that found it
+        first.
         """
-        rows = self.db.execute(
-            "SELECT signature, checker, scenario, profile, seed,"
-            " (SELECT SUM(count) FROM failure_cases c WHERE c.signature = f.signature) AS count,"
-            " kept, kind, title, strategy, session FROM failures f ORDER BY count DESC, signature"
-        )
+        return self._failures("generation = ?", FAILURE)
+
+    def old_failures(self) -> list[dict[str, Any]]:
+        """Return one object per signature that earlier generations have shown and the newest has
+        not. ``retried`` is how its trace has ended now, ``""`` if it was not run; ``clean`` is how
+        many of the ``executions`` of its case were clean, and ``clean_needed`` how many make it
+        gone.
+        """
+        found = self._failures("generation < ?", f"{FAILURE}, case_id, generation, retried")
+        for failure in found:
+            failure["executions"], failure["clean"] = self._tried(failure["case_id"], machine_of(failure["strategy"]))
+            failure["clean_needed"] = CLEAN_TIMES * failure["first"]
+        return found
+
+    def _failures(self, where: str, columns: str) -> list[dict[str, Any]]:
+        rows = self.db.execute(f"SELECT {columns} FROM failures f WHERE {where} {ORDER}", (self.generation,))
         found = _objects(rows)
         for failure in found:
             failure["trace"] = str(trace_of(self.directory, failure["signature"])) if failure.pop("kept") else None
+            unpatched = failure["unpatched"]
+            failure["unpatched"] = None if unpatched is None else bool(unpatched)
             failure["profiles"] = dict(
                 self.db.execute(
                     "SELECT profile, SUM(count) FROM failure_cases JOIN cases ON id = case_id WHERE signature = ?"
@@ -107,6 +139,82 @@ class Results:
                 )
             )
         return found
+
+    def _tried(self, case: int, machine: str) -> tuple[int, int]:
+        """Return how many executions of a case the newest generation has made on a machine, and how
+        many of them had a clean end.
+        """
+        executions, inconclusive = self.db.execute(
+            "SELECT TOTAL(value) FILTER (WHERE metric = 'executions'), TOTAL(value) FILTER (WHERE metric ="
+            " 'inconclusive') FROM numbers WHERE case_id = ? AND machine = ?",
+            (case, machine),
+        ).fetchone()
+        (violating,) = self.db.execute(
+            "SELECT TOTAL(count) FROM failure_cases c JOIN failures f ON f.signature = c.signature"
+            " WHERE c.case_id = ? AND f.generation = ?",
+            (case, self.generation),
+        ).fetchone()
+        return int(executions), max(0, int(executions - inconclusive - violating))
+
+    def unsearched(self) -> list[dict[str, Any]]:
+        """Return the signatures of the newest generation of which it is not known yet whether the
+        unpatched kernel has them: how many executions have ``needed`` and ``searched`` them.
+        """
+        return _objects(
+            self.db.execute(
+                "SELECT signature, case_id, strategy, needed, searched FROM failures"
+                " WHERE generation = ? AND unpatched IS NULL AND kind = 'violation' ORDER BY signature",
+                (self.generation,),
+            )
+        )
+
+    def generations(self) -> list[dict[str, Any]]:
+        """Return the earlier generations with their totals, and the newest with 0 in their place."""
+        return _objects(
+            self.db.execute(
+                "SELECT id AS generation, zapstress, model, code, executions, steps, elapsed_s FROM generations"
+                " ORDER BY id"
+            )
+        )
+
+    def sides(self) -> dict[int, int]:
+        """Return the executions of each side of a comparison, by its number."""
+        return dict(self.db.execute("SELECT side, SUM(executions) FROM sides GROUP BY side ORDER BY side").fetchall())
+
+    def side_failures(self, side: int) -> list[dict[str, Any]]:
+        """Return one object per signature that a side of a comparison has shown, as
+        :meth:`failures` does.
+        """
+        found = _objects(
+            self.db.execute(
+                "SELECT signature, checker, title, count, first FROM side_failures WHERE side = ? " + ORDER, (side,)
+            )
+        )
+        for failure in found:
+            failure["trace"] = str(trace_of(side_folder(self.directory, side), failure["signature"]))
+        return found
+
+    def overrides(self) -> list[dict[str, Any]]:
+        """Return what the patch overrides: how often each ran, on which profiles and in which
+        scenarios; ``absent`` has the profiles on which it cannot run, with the reasons.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for method, profile, why in self.db.execute("SELECT method, profile, absent FROM overrides ORDER BY method"):
+            row = found.setdefault(
+                method, {"method": method, "runs": 0, "profiles": [], "scenarios": [], "absent": {}, "here": False}
+            )
+            row["here"] |= not why
+            row["absent"] |= {profile: why} if why else {}
+        for profile, key, count in self.db.execute(
+            "SELECT profile, key, count FROM counts WHERE metric = 'overrides' ORDER BY profile, key"
+        ):
+            method, _, scenario = key.partition(" / ")
+            if method in found and count:
+                row = found[method]
+                row["runs"] += count
+                row["profiles"] += [profile] if profile not in row["profiles"] else []
+                row["scenarios"] += [scenario] if scenario not in row["scenarios"] else []
+        return list(found.values())
 
     def deaths(self) -> list[dict[str, Any]]:
         """Return the workers that died, with what each was running."""
@@ -132,8 +240,10 @@ class Results:
         return int(self.db.execute("SELECT TOTAL(unrecorded) FROM progress").fetchone()[0])
 
     def sessions(self) -> tuple[int, float]:
-        """Return how many runs there were, and their seconds."""
-        runs, seconds = self.db.execute("SELECT COUNT(*), TOTAL(elapsed_s) FROM sessions").fetchone()
+        """Return how many runs the newest generation had, and their seconds."""
+        runs, seconds = self.db.execute(
+            "SELECT COUNT(*), TOTAL(elapsed_s) FROM sessions WHERE generation = ?", (self.generation,)
+        ).fetchone()
         return int(runs), float(seconds)
 
     def latest(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from stress.campaign.code import Code
 from stress.campaign.database import (
     DATABASE,
     connect,
@@ -25,16 +26,21 @@ from stress.campaign.database import (
     storage_error,
     taken_away,
 )
-from stress.campaign.directory import is_kept, keep
+from stress.campaign.directory import is_kept, keep, side_folder
+from stress.campaign.generations import settle
 from stress.campaign.results import Results
 from stress.case import Case
 from stress.errors import StorageError, UsageError
 from stress.workers.distinct import KEPT_MAX
 from stress.workers.messages import Batch, Failure
 from stress.workers.metrics import MAX, METRICS, Counts
+from stress.workers.settings import nth
 
 DEATHS_KEPT_MAX = 256
 """Deaths of workers that are remembered one by one."""
+
+NO_CODE = Code()
+"""Of a store whose code nobody has told of."""
 
 ADD_COUNT = " ON CONFLICT DO UPDATE SET count = count + excluded.count"
 """How rows that count merge."""
@@ -45,8 +51,10 @@ class Store(Results):
     context manager.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, Any], anew: bool = False) -> None:
-        """Open ``directory``, or make it. ``settings`` must be those that it was made with.
+    def __init__(self, directory: Path, settings: Mapping[str, Any], code: Code = NO_CODE, anew: bool = False) -> None:
+        """Open ``directory``, or make it. ``settings`` must be those that it was made with; another
+        ``code`` begins a new generation; ``anew`` makes a database beside failures that are saved
+        already.
 
         ``anew`` makes a database beside failures that are saved already. Raises UsageError if the
         directory is not a campaign's, is damaged, or is one of other settings or another version,
@@ -60,6 +68,7 @@ class Store(Results):
                 with self.writing():
                     make_tables(self.db)
                     self._settle(settings)
+                    self.begun = settle(self.db, code)
                 super().__init__(directory, self.db)
                 self.lost = self._miss_folders()
             except BaseException:
@@ -266,17 +275,21 @@ class Store(Results):
             self._fail(case, failure)
 
     def _fail(self, case: int, failure: Failure) -> None:
-        """Count a failure; keep the evidence of the first of its signature, and of the next one if
-        that was deleted.
+        """Count a failure; keep the evidence of the first of its signature in this generation, and
+        of the next one if that was deleted.
         """
-        known = self.db.execute("SELECT kept FROM failures WHERE signature = ?", (failure.signature,)).fetchone()
+        known = self.db.execute(
+            "SELECT kept, generation FROM failures WHERE signature = ?", (failure.signature,)
+        ).fetchone()
         if known is None:
             self._enter(case, failure, kept=keep(self.directory, failure))
+        elif known[1] != self.generation:
+            kept = keep(self.directory, failure) if failure.trace is not None else known[0]
+            self.db.execute("DELETE FROM failure_cases WHERE signature = ?", (failure.signature,))
+            self._change(failure.signature, {**self._first(case, failure), "kept": kept})
         elif failure.trace is not None and not known[0]:
-            self.db.execute(
-                "UPDATE failures SET kept = ?, strategy = ?, seed = ? WHERE signature = ?",
-                (keep(self.directory, failure), failure.strategy, failure.seed, failure.signature),
-            )
+            kept = keep(self.directory, failure)
+            self._change(failure.signature, {"kept": kept, "strategy": failure.strategy, "seed": failure.seed})
         found = (failure.signature, case, failure.count)
         self.db.execute("INSERT INTO failure_cases VALUES (?, ?, ?)" + ADD_COUNT, found)
 
@@ -288,10 +301,73 @@ class Store(Results):
 
     def _enter(self, case: int, failure: Failure, kept: bool) -> None:
         """Add the row of a signature."""
+        row = {name: getattr(failure, name) for name in ("signature", "kind", "checker", "title")}
+        self._insert("failures", {**row, **self._first(case, failure), "kept": kept})
+
+    def _first(self, case: int, failure: Failure) -> dict[str, Any]:
+        """Return what is written down of the first failure of a signature in this generation."""
         scenario, profile = self.db.execute("SELECT scenario, profile FROM cases WHERE id = ?", (case,)).fetchone()
-        row = {name: getattr(failure, name) for name in ("signature", "kind", "checker", "title", "strategy", "seed")}
-        row |= {"scenario": scenario, "profile": profile}
-        self._insert("failures", {**row, "kept": kept, "session": self.session})
+        return {
+            "scenario": scenario,
+            "profile": profile,
+            "strategy": failure.strategy,
+            "seed": failure.seed,
+            "session": self.session,
+            "case_id": case,
+            "generation": self.generation,
+            "needed": nth(failure.seed),
+            "retried": "",
+            "unpatched": None,
+            "searched": 0,
+        }
+
+    def _change(self, signature: str, values: Mapping[str, Any]) -> None:
+        """Change columns of a signature's row, within a transaction."""
+        names = ", ".join(f"{name} = ?" for name in values)
+        self.db.execute(f"UPDATE failures SET {names} WHERE signature = ?", (*values.values(), signature))
+
+    def retried(self, signature: str, kind: str, failure: Failure | None) -> None:
+        """Record how an old failure's trace has ended under this generation's code: the kind of its
+        verdict, and the failure that it has shown, if it did.
+
+        The number of executions that have found it first stays: its trace has found it now.
+        """
+        with self.writing() as db:
+            case, needed = db.execute(
+                "SELECT case_id, needed FROM failures WHERE signature = ?", (signature,)
+            ).fetchone()
+            if failure is not None:
+                self._fail(case, failure)
+            same = failure is not None and failure.signature == signature
+            self._change(signature, {"needed": needed} if same else {"retried": kind})
+
+    def searched(self, signature: str, executions: int, unpatched: bool | None) -> None:
+        """Record that a signature was looked for in so many more executions without the patch, and
+        whether it is the unpatched kernel's too; None while that is open.
+        """
+        with self.writing() as db:
+            db.execute(
+                "UPDATE failures SET searched = searched + ?, unpatched = ? WHERE signature = ?",
+                (executions, unpatched, signature),
+            )
+
+    def record_side(self, side: int, case: int, batch: Batch) -> None:
+        """Add what a batch has brought on a side of a comparison."""
+        folder = side_folder(self.directory, side)
+        with self.writing() as db:
+            db.execute(
+                "INSERT INTO sides VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET executions = executions"
+                " + excluded.executions",
+                (side, case, batch.done),
+            )
+            for failure in batch.failures:
+                known = db.execute(
+                    "SELECT 1 FROM side_failures WHERE side = ? AND signature = ?", (side, failure.signature)
+                ).fetchone()
+                if known is None:
+                    keep(folder, failure)
+                row = (side, failure.signature, failure.checker, failure.title, failure.count, nth(failure.seed))
+                db.execute("INSERT INTO side_failures VALUES (?, ?, ?, ?, ?, ?)" + ADD_COUNT, row)
 
     def died(self, worker: int, pid: int, held: tuple[int, int] | None, exit_status: int, unrecorded: int) -> None:
         """Record that a worker died; ``held`` is the (case, seed) that it was running, if any. Of
@@ -318,7 +394,7 @@ class Store(Results):
         A run that is killed stays ``killed``.
         """
         with self.writing():
-            row = {"elapsed_s": 0.0, "executions": 0, "steps": 0, "ended": "killed"}
+            row = {"elapsed_s": 0.0, "executions": 0, "steps": 0, "ended": "killed", "generation": self.generation}
             self.session = self._insert("sessions", row)
 
     def note_session(self, elapsed_s: float, executions: int, steps: int, ended: str = "killed") -> None:

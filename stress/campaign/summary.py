@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stress.campaign.results import Results
 from stress.parallel.settings import PROCESSES
+from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
 from stress.workers.metrics import CAMPAIGN, MACHINES, Counts, Distinct, Number, declared
 from stress.workers.settings import PARALLEL
@@ -15,7 +16,24 @@ from stress.workers.settings import PARALLEL
 UNREACHED_NAMED_MAX = 5
 """Unreached sites that the summary for people names; of more it gives the number."""
 
-SETTINGS_SHOWN = ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "patch", "faults")
+SCENARIOS_NAMED_MAX, OVERRIDES_NAMED_MAX = 8, 4
+"""Scenarios in which an override ran, and overrides that never ran, that are named."""
+
+SETTINGS_SHOWN = (
+    "seed",
+    "scenarios",
+    "profiles",
+    "geometry",
+    "strategy",
+    "machine",
+    "kernel",
+    "patch",
+    "versus",
+    "faults",
+)
+
+SIDE_FAILURE = ("signature", "checker", "title", "count", "first", "trace")
+"""What is told of a failure of a side of a comparison."""
 
 Totals = Mapping[str, Mapping[str, float]]
 """Numbers by machine and metric."""
@@ -32,6 +50,11 @@ def summary(results: Results) -> dict[str, Any]:
         **{name: settings[name] for name in SETTINGS_SHOWN},
         "machines": machines(totals),
         "violations": results.failures(),
+        **old_failures(results),
+        "overrides": results.overrides(),
+        "versus": versus(results, settings),
+        "generation": results.generation,
+        "generations": results.generations(),
         "cells": results.cells(),
         **counted(results),
         "sites_reached": len(reached),
@@ -51,6 +74,41 @@ def this_run(results: Results) -> dict[str, Any]:
     number = latest.pop("id")
     found = [failure["signature"] for failure in results.failures() if failure["session"] == number]
     return {**latest, "elapsed_s": round(latest["elapsed_s"], 3), "found": found}
+
+
+def old_failures(results: Results) -> dict[str, list[dict[str, Any]]]:
+    """Return the failures of earlier generations that the newest does not show: those that are
+    gone, and those that were not seen again so far.
+
+    One is gone once its trace, replayed tolerantly, has ended clean, and enough executions of its
+    case were clean too.
+    """
+    gone: list[dict[str, Any]] = []
+    not_seen_again: list[dict[str, Any]] = []
+    for failure in results.old_failures():
+        del failure["case_id"]
+        enough = failure["retried"] == "clean" and failure["clean"] >= failure["clean_needed"]
+        (gone if enough else not_seen_again).append(failure)
+    return {"gone": gone, "not_seen_again": not_seen_again}
+
+
+def versus(results: Results, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the sides of a comparison, the campaign's own patch first; none if there is none."""
+    if not settings["versus"]:
+        return []
+    own = [{name: failure[name] for name in SIDE_FAILURE} for failure in results.failures()]
+    made = int(sum(row["executions"] for row in results.totals().values()))
+    found: list[dict[str, Any]] = [{"patch": settings["patch"], "executions": made, "violations": own}]
+    executions = results.sides()
+    for number, specs in enumerate([*([spec] for spec in settings["versus"]), []], 1):
+        made, failures = executions.get(number, 0), results.side_failures(number)
+        found.append({"patch": specs, "executions": made, "violations": failures})
+    return found
+
+
+def never_ran(data: dict[str, Any]) -> list[str]:
+    """Return the overrides that could have run and did not: of them nothing is said."""
+    return [row["method"] for row in data["overrides"] if not row["runs"] and row["here"]]
 
 
 def total(metric: Number, totals: Totals) -> float:
@@ -103,13 +161,31 @@ def machines(totals: Totals) -> dict[str, dict[str, float]]:
 
 
 def text(data: dict[str, Any]) -> str:
-    """Return the summary for people."""
-    return "\n".join([*_what_was_run(data), *_what_was_reached(data), *_what_was_found(data)])
+    """Return the summary for people. The verdict is the last line."""
+    return "\n".join(
+        [
+            *_what_was_run(data),
+            *_what_was_reached(data),
+            *_what_ran(data),
+            *_what_was_before(data),
+            *_what_was_found(data),
+            *table(data["versus"]),
+            verdict(data),
+        ]
+    )
 
 
 def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
-    """Yield how much was executed, and of what; after a resume, also what of it in this run."""
+    """Yield how much was executed, and of what; after a resume, also what of it in this run, and
+    after a change of the code that counts began anew.
+    """
     run, all_runs = data["this_run"], ""
+    if data["generation"] > 1:
+        before = sum(row["executions"] for row in data["generations"][:-1])
+        yield (
+            f"generation {data['generation']}: the code has changed and counts began anew;"
+            f" {before} executions of earlier generations do not count"
+        )
     if data["sessions"] > 1:
         new = f"{len(run['found'])} new signatures" if run["found"] else "no new signature"
         yield f"this run: {run['executions']} executions, {run['steps']} steps in {run['elapsed_s']:.1f} s, {new}"
@@ -152,19 +228,110 @@ def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
         yield f"{data['inconclusive']} executions ran out of steps before a verdict"
 
 
+def _what_ran(data: dict[str, Any]) -> Iterator[str]:
+    """Yield how often each override of the patch ran, and where."""
+    for row in data["overrides"]:
+        if not row["here"]:
+            yield f"override {row['method']} cannot run here: {'; '.join(dict.fromkeys(row['absent'].values()))}"
+        elif not row["runs"]:
+            yield f"override {row['method']} never ran"
+        else:
+            yield (
+                f"override {row['method']} ran {row['runs']} times: on {', '.join(row['profiles'])};"
+                f" in {_some(row['scenarios'], SCENARIOS_NAMED_MAX)}"
+            )
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    """Return names in words; of too many, the first, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more} more"
+
+
+def _what_was_before(data: dict[str, Any]) -> Iterator[str]:
+    """Yield what has become of the failures of earlier generations."""
+    for failure in data["gone"]:
+        yield (
+            f"gone: {_named(failure)} of generation {failure['generation']}; its trace ends clean now, and"
+            f" {failure['clean']} executions of its case were clean"
+        )
+    for failure in data["not_seen_again"]:
+        trace = {"": "was not run again", "clean": "ends clean now"}.get(
+            failure["retried"], f"ends {failure['retried']} now"
+        )
+        yield (
+            f"not seen again: {_named(failure)} of generation {failure['generation']}; its trace {trace}, and"
+            f" {failure['clean']} of the {failure['clean_needed']} clean executions of its case were made"
+        )
+
+
+def _named(failure: dict[str, Any]) -> str:
+    return f"{failure['signature']}  {failure['checker']} {failure['title']}: {failure['scenario']}"
+
+
 def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
     """Yield what died and what was violated."""
     for death in data["worker_deaths"]:
         held = f"{death['scenario']} on {death['profile']}, seed {death['seed']}" if death["scenario"] else "nothing"
         yield f"worker {death['worker']} died with status {death['exit_status']}; it held {held}"
     for found in data["violations"]:
-        new = ", new in this run" if data["sessions"] > 1 and found["session"] == data["sessions"] else ""
-        yield (
-            f"{found['count']:>8} x {found['signature']}  {found['checker']} {found['title']}:"
-            f" {found['scenario']} on {', '.join(found['profiles'])}{new}"
-        )
-        shown = f"zapstress show {shlex.quote(found['trace'])}{options(data['patch'])}" if found["trace"] else ""
-        yield f"           {shown or 'its trace was deleted'}"
+        new = ", new in this run" if data["sessions"] > 1 and found["signature"] in data["this_run"]["found"] else ""
+        not_ours = ", the unpatched kernel's too" if found["unpatched"] else ""
+        yield f"{found['count']:>8} x {_named(found)} on {', '.join(found['profiles'])}{new}{not_ours}"
+        own = options([found["scenario"]] if is_file(found["scenario"]) else [], "--scenario")
+        show = f"zapstress show {shlex.quote(found['trace'] or '')}{options(data['patch'])}{own}"
+        yield f"           {show if found['trace'] else 'its trace was deleted'}"
     if data.get("ended") == "full":
         yield "ended because the directory is as large as --disk-mib-max allows; what was recorded is kept"
-    yield "no violation" if not data["violations"] else f"{len(data['violations'])} signatures"
+
+
+def table(sides: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield the table of a comparison: a column per side, a row per signature."""
+    if not sides:
+        return
+    names = {row["signature"]: f"{row['signature']}  {row['checker']} {row['title']}" for row in _rows(sides)}
+    seen = [
+        {row["signature"]: f"{row['count']}, first in {row['first']}" for row in side["violations"]} for side in sides
+    ]
+    rows = [["the same seeds", *map(side_name, sides)], ["executions", *(str(side["executions"]) for side in sides)]]
+    rows += [[name, *(cells.get(signature, "-") for cells in seen)] for signature, name in names.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _rows(sides: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the failures of all sides."""
+    for side in sides:
+        yield from side["violations"]
+
+
+def side_name(side: dict[str, Any]) -> str:
+    """Return what a side is called in the table."""
+    return " ".join(side["patch"]) or "unpatched"
+
+
+def verdict(data: dict[str, Any]) -> str:
+    """Return the last line: how many signatures, and how many are the patch's own."""
+    found, idle = data["violations"], never_ran(data)
+    words = f"{_count(len(found), 'signature')}{_whose(data)}" if found else "no violation"
+    old = len(data["not_seen_again"])
+    words += f", {old} old {'ones' if old > 1 else 'one'} not seen again" if old else ""
+    if idle:
+        words += f"; inconclusive: {_some(idle, OVERRIDES_NAMED_MAX)} never ran"
+    return words
+
+
+def _whose(data: dict[str, Any]) -> str:
+    """Return how many of the signatures are the patch's own; nothing where there is no patch."""
+    if not data["overrides"]:
+        return ""
+    kinds = [found["unpatched"] for found in data["violations"]]
+    words = [f"{kinds.count(False)} the patch's own"]
+    words += [f"{kinds.count(True)} the unpatched kernel's too"] if True in kinds else []
+    words += [f"{kinds.count(None)} not yet searched for without the patch"] if None in kinds else []
+    return f": {', '.join(words)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"

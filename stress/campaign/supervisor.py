@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.core.profile import REAL, SMALL
+from stress.campaign.code import code_of
 from stress.campaign.directory import ERROR_TRACE, bytes_of, nondeterminism_name
+from stress.campaign.errands import Errands
 from stress.campaign.store import Store
-from stress.campaign.summary import summary
+from stress.campaign.summary import never_ran, summary
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
@@ -66,6 +68,9 @@ PARALLEL_SHARE = 4
 machine's.
 """
 
+ERRANDS_EVERY = 2
+"""One order in so many is an errand, or a lease of a case that an old failure wants executed."""
+
 AT_ONCE = ("interrupted", "found", "full")
 """Ends for which second runs are not waited for."""
 
@@ -105,7 +110,7 @@ class Campaign:
         self.leases: dict[int, Lease] = {}
         """Those that workers have in hand, by the store's numbers."""
         self.twins: list[deque[TwinOrder]] = [deque() for _ in range(self.fleet.workers)]
-        self.twins_out = self.turn = 0
+        self.twins_out = self.turn = self.orders = 0
         self.stopping = False
         self.ended = "done"
         self.executions = self.steps = self.failures = 0
@@ -122,6 +127,7 @@ class Campaign:
                 plan.add(ranks, numbers, progress)
             self.cases |= {number: case for case, number in numbers.items()}
         self.store.begin_session()
+        self.errands = Errands(self.store, self.settings, self.cases)
 
     @property
     def elapsed_s(self) -> float:
@@ -136,25 +142,39 @@ class Campaign:
 
     def over(self) -> bool:
         """Return whether nothing is left to be done, in hand or to be handed out."""
-        if self.ended in AT_ONCE:
+        if self.ended in ("interrupted", "full"):
             return not self.leases
-        return self._exhausted() and not self.leases and not self.twins_out and not any(self.twins)
+        if not self._exhausted() or self.leases or self.errands.left(self._late()):
+            return False
+        return self.ended == "found" or (not self.twins_out and not any(self.twins))
+
+    def _late(self) -> bool:
+        """Return whether the campaign's time has passed."""
+        return self.budget.duration_s is not None and self.elapsed_s >= self.budget.duration_s
 
     def _exhausted(self) -> bool:
         """Return whether no lease will be handed out any more."""
-        if self.budget.duration_s is not None and self.elapsed_s >= self.budget.duration_s:
-            self.stopping = True
+        self.stopping = self.stopping or self._late()
         return self.stopping or all(plan.exhausted for plan in self.plans)
 
     def order(self, worker: int) -> Order | None:
-        """Return a second run if one waits for this worker, else a lease."""
+        """Return a second run if one waits for this worker, else an errand, else a lease."""
         if self.ended not in AT_ONCE and self.twins[worker]:
             self.twins_out += 1
             return self.twins[worker].popleft()
-        if self._exhausted() or worker >= self.budget.workers:
+        if worker >= self.budget.workers or self.ended == "interrupted":
+            return None
+        self.orders += 1
+        eager = self._exhausted() or self.orders % ERRANDS_EVERY == 0
+        return self.errands.order(worker, self._late(), eager) or self._lease(worker, eager)
+
+    def _lease(self, worker: int, eager: bool) -> Order | None:
+        """Return a lease; if ``eager``, of a case that an old failure wants executed."""
+        if self._exhausted():
             return None
         for plan in self._turns(worker):
-            if (lease := plan.lease(worker)) is not None:
+            among = self.errands.wanted.get(plan.machine, ()) if eager else ()
+            if (lease := plan.lease(worker, among)) is not None:
                 return self._hand_out(lease)
         return None
 
@@ -182,6 +202,8 @@ class Campaign:
             case _, Sites():
                 self.store.know_sites(answer.names)
                 return False
+            case _ if worker in self.errands.out:
+                return self.errands.answer(worker, answer)
             case TwinOrder(), TwinAnswer():
                 self._compare(order, answer)
                 return True
@@ -209,20 +231,33 @@ class Campaign:
         for death in batch.deaths:
             self.store.died(worker, death.pid, (order.number, death.seed), death.exit_status, 0)
         self.twins[(worker + 1) % len(self.twins)] += [twin_order(order, twin) for twin in batch.twins]
+        if batch.failures:
+            self.errands.look()
         if batch.last:
             self.leases.pop(order.lease).close()
+            self._closed(order, lease.done)
         self._found(sum(failure.count for failure in batch.failures))
+
+    def _closed(self, order: LeaseOrder, done: int) -> None:
+        """See what follows from a lease of which so many seeds were executed."""
+        self.errands.follow(order, done)
+        if order.number in self.errands.wanted.get(order.machine, ()):
+            self.errands.want()
 
     def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
         """Record the death with the seed that the worker held; nothing is run again."""
         status = process.process.returncode
         held = process.recorder.held if order is not None else None
         self.store.died(worker, process.process.pid, held, status if status is not None else 0, process.unrecorded)
-        if isinstance(order, TwinOrder):
+        if worker in self.errands.out:
+            self.errands.died(worker)
+        elif isinstance(order, TwinOrder):
             self.twins_out -= 1
         elif isinstance(order, LeaseOrder):
             self.store.tear(order.lease)
-            self.leases.pop(order.lease).close(torn=True)
+            lease = self.leases.pop(order.lease)
+            lease.close(torn=True)
+            self._closed(order, lease.done)
 
     def _turns(self, worker: int) -> list[Plan]:
         """Return the plans that the worker may serve, the one whose turn it is first.
@@ -328,7 +363,7 @@ def exit_status(data: dict[str, Any]) -> int:
         return VIOLATED
     if data["worker_deaths"] or data["ended"] in ("failed", "full"):
         return FAILED
-    return CLEAN if data["executions"] > data["inconclusive"] else INCONCLUSIVE
+    return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
 
 
 def twin_order(order: LeaseOrder, twin: Twin) -> TwinOrder:
@@ -377,7 +412,7 @@ def run_campaign(
 
     Raises ZapstressError where there is none.
     """
-    with Store(directory, settings.plain()) as store:
+    with Store(directory, settings.plain(), code_of(settings, find_catalogue(catalogue))) as store:
         campaign = Campaign(store, settings, budget, catalogue)
         try:
             trio.run(campaign.run, progress)

@@ -28,10 +28,10 @@ def run(args: argparse.Namespace) -> int:
     if not 0 < args.seconds <= SECONDS_MAX:
         raise UsageError(f"--seconds is a number of seconds from 0 to {SECONDS_MAX}")
     from stress.bench.steps import Selection, bench_steps
-    from stress.catalogue import choose, spec_of
+    from stress.catalogue import spec_of
 
     known = args.catalogue.scenarios()
-    scenarios = tuple(choose("scenario", name, known) for name in args.scenario or known)
+    scenarios = tuple(args.catalogue.choose_scenario(name) for name in args.scenario or known)
     selection = Selection(scenarios, args.profile, args.kernel, tuple(args.patch), args.seconds)
     data = bench_steps(selection, args.catalogue, spec_of(args.catalogue))
     put_json(data) if args.json else put(text(data))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import secrets
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stress.cli.options import (
     GEOMETRIES,
+    PATCH,
     RESULTS,
     cores,
     directory,
@@ -24,6 +24,7 @@ from stress.cli.options import (
 )
 from stress.errors import INTERRUPTED, UsageError
 from stress.output import put, put_json, tell
+from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
 
 if TYPE_CHECKING:
@@ -36,7 +37,19 @@ SEED_DRAWN_BITS = 24
 DISK_MIB_MAX = 500
 """How large a results directory may become by default."""
 
-SELECTION = ("seed", "scenario", "profile", "geometry", "kernel", "patch", "fault", "strategy", "depth", "machine")
+SELECTION = (
+    "seed",
+    "scenario",
+    "profile",
+    "geometry",
+    "kernel",
+    "patch",
+    "versus",
+    "fault",
+    "strategy",
+    "depth",
+    "machine",
+)
 """Options that say what is searched: a directory that holds a campaign remembers them."""
 
 
@@ -63,6 +76,8 @@ def search_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--geometry", choices=GEOMETRIES, help="sizes of tables and batches (default: small, with a share of real)")
     kernel_options(parser, None, "the kernel version (default: 6.9)")
+    about = "execute this patch, and the unpatched kernel, on the same seeds as --patch; may be repeated"
+    add("--versus", action="append", metavar=PATCH, default=[], help=about)
     names_option(parser, "--fault", "ID", "put these faults in")
     add("--strategy", metavar="NAME", help="default: portfolio, which takes random, pct and round-robin in turn")
     add("--depth", type=positive, metavar="N", help="of pct: bugs of depth N (default: drawn for each execution)")
@@ -168,17 +183,21 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
         chosen = kept | renamed(given)
     settings = Settings.of(chosen)
     if kept is not None:
-        named_again(settings.patch, args.patch, args.dir)
+        named_again(settings, given, args.dir)
     settings = settings.checked(args.catalogue)
     return settings, args.dir if args.dir is not None else new_directory(settings.seed)
 
 
-def named_again(patch: Sequence[str], given: Sequence[str], where: Path) -> None:
-    """Raise UsageError if the campaign in ``where`` has files of code that the command line does
+def named_again(settings: Settings, given: dict[str, Any], where: Path) -> None:
+    """Raise UsageError if the campaign in ``where`` has a file of code that the command line does
     not name: the directory may be a stranger's.
     """
-    if patch and not given:
-        raise UsageError(f"{where}: its campaign runs a patch; if that is to be run here, say so:{options(patch)}")
+    more = "" if "patch" in given else options(settings.patch)
+    more += "" if "versus" in given else options(settings.versus, "--versus")
+    own = [name for name in settings.scenarios if is_file(name)]
+    more += "" if "scenario" in given else options(own, "--scenario")
+    if more:
+        raise UsageError(f"{where}: its campaign runs code from files; if that is to be run here, say so:{more}")
 
 
 def defaults(catalogue: Catalogue) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     once("patch", args.patch)
     choose("kernel", args.kernel, known.kernels())
     profiles = [choose("profile", name, known.profiles()) for name in args.profile or known.profiles()]
-    scenarios = [choose("scenario", name, known.scenarios()) for name in args.scenario or known.scenarios()]
+    scenarios = [known.choose_scenario(name) for name in args.scenario or known.scenarios()]
     known.check_patch(tuple(args.patch), profiles, args.kernel)
     check: Check = Check(known.patch(tuple(args.patch)), args.kernel, profiles, scenarios, known)
     run_plain(check.run())

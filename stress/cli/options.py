@@ -23,6 +23,9 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 KERNEL = "VERSION|FILE.py:CLASS"
 """What ``--kernel`` takes: a version, or short for ``--patch`` on the default one."""
 
+PATCH = "FILE.py[:CLASS,...]"
+"""What ``--patch`` takes: a file, and which of its classes."""
+
 DRIVERS = ("fast", "reference")
 GEOMETRIES = ("small", "real")
 
@@ -87,7 +90,7 @@ def names_option(parser: argparse.ArgumentParser, option: str, metavar: str, abo
 
 def selection_options(parser: argparse.ArgumentParser) -> None:
     """Declare the scenarios and profiles of a command that takes all of them by default."""
-    names_option(parser, "--scenario", "NAME", "only these scenarios (default: all)")
+    names_option(parser, "--scenario", "NAME", "only these scenarios, or files of your own, FILE.py (default: all)")
     names_option(parser, "--profile", "NAME", "only these architecture profiles (default: all)")
 
 
@@ -124,9 +127,15 @@ def kernel_options(parser: argparse.ArgumentParser, default: str | None, about: 
         "--patch",
         action="append",
         default=[],
-        metavar="FILE.py[:CLASS,...]",
+        metavar=PATCH,
         help="put your file's classes on top of the kernel; may be repeated",
     )
+
+
+def scenario_file_option(parser: argparse.ArgumentParser) -> None:
+    """Declare the file that a trace's scenario is in, if it is one of the user's."""
+    about = "the file of your own scenario, if the trace was made with one: it is run only if you name it"
+    parser.add_argument("--scenario", default="", metavar="FILE.py", help=about)
 
 
 def driver_option(parser: argparse.ArgumentParser) -> None:

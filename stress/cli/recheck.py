@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from stress.cli.options import directory, kernel_options
+from stress.cli.options import directory, kernel_options, scenario_file_option
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, Divergence, UsageError, ZapstressError
 from stress.output import put, put_json
 
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="follow the tapes as far as they can be followed, and compare signatures",
     )
     kernel_options(parser, "", "another version in place of the traces'")
+    scenario_file_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,16 +55,17 @@ def judged(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from stress.execution.vetting import vet
     from stress.machine.driver import run_plain
     from stress.trace.file import load
-    from stress.trace.replay import Mode
+    from stress.trace.replay import Mode, case_of
 
     found: dict[str, Any] = {"signature": folder.name, "trace": str(folder / "trace"), "scenario": "", "profile": ""}
     try:
         if folder.is_symlink():
             raise UsageError("a symbolic link, which a campaign has not made")
         trace = load(folder / "trace")
-        vet(trace.case, args.catalogue)
+        scenario = args.scenario if trace.case.scenario.endswith(".py") else ""
+        mode = Mode("plain", tolerant=args.tolerant, kernel=args.kernel, patch=tuple(args.patch), scenario=scenario)
+        vet(case_of(trace, mode), args.catalogue)
         found |= {"scenario": trace.case.scenario, "profile": trace.case.profile}
-        mode = Mode("plain", args.tolerant, kernel=args.kernel, patch=tuple(args.patch))
         result, why = run_plain(_again(trace, mode, args.catalogue))
     except ZapstressError as error:
         result, why = REFUSED, str(error)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from stress.cli.options import driver_option, kernel_options
+from stress.cli.options import driver_option, kernel_options, scenario_file_option
 from stress.cli.verdicts import STATUS, ending_line
 from stress.execution.signature import signature_of
 from stress.execution.vetting import vet
-from stress.output import put, put_json
+from stress.output import put, put_json, tell
 from stress.trace import report
 from stress.trace.file import load
 from stress.trace.record import ending_of
-from stress.trace.replay import Mode, Replayed, compare, patch_note, replay
+from stress.trace.replay import Mode, Replayed, case_of, compare, patch_note, replay
 
 if TYPE_CHECKING:
     from stress.trace.record import Trace
@@ -45,23 +44,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     driver_option(parser)
     kernel_options(parser, "", "another version in place of the trace's")
+    scenario_file_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Replay; the exit status is that of the execution, or 5 if it diverged."""
     trace = load(args.trace)
-    vet(trace.case, args.catalogue)
     return trio.run(_replay, args, trace, restrict_keyboard_interrupt_to_checkpoints=True)
 
 
 async def _replay(args: argparse.Namespace, trace: Trace) -> int:
     then = args.catalogue.strategy(args.continue_with) if args.continue_with else None
     mode = Mode(
-        args.driver, args.tolerant or then is not None, args.without_faults, args.kernel, tuple(args.patch), then
+        args.driver,
+        args.tolerant or then is not None,
+        args.without_faults,
+        args.kernel,
+        tuple(args.patch),
+        args.scenario,
+        then,
     )
+    vet(case_of(trace, mode), args.catalogue)
     exact = not (mode.tolerant or mode.without_faults)
     if note := patch_note(trace, mode, args.catalogue):
-        print(f"zapstress: {note}", file=sys.stderr)
+        tell(f"zapstress: {note}")
     async with replay(trace, mode, args.catalogue) as replayed:
         if exact:
             compare(trace, replayed.outcome)

@@ -21,7 +21,7 @@ from stress.patch.guard import PatchError
 from stress.patch.spec import options
 from stress.trace.file import SEED_MAX, save
 from stress.trace.record import Trace, capture
-from stress.trace.replay import Mode, replay
+from stress.trace.replay import replay, trusted
 from stress.trace.report import page
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def case_options(parser: argparse.ArgumentParser) -> None:
     """Declare what is executed: scenario, parameters, profile, geometry, kernel, faults."""
     add = parser.add_argument
-    add("scenario", metavar="SCENARIO", help="see zapstress list scenarios")
+    add("scenario", metavar="SCENARIO", help="see zapstress list scenarios; or a file of your own, FILE.py")
     add("--profile", default="x86-64", help="architecture profile (default: %(default)s)")
     add(
         "--geometry",
@@ -227,7 +227,7 @@ def _dump(arena: Arena, file: str) -> None:
 
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:
-    async with replay(trace, Mode(patch=trace.case.patch), args.catalogue) as replayed:
+    async with replay(trace, trusted(trace.case), args.catalogue) as replayed:
         return page(replayed, args.save, columns())
 
 
@@ -236,7 +236,7 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
     if not 0 <= args.seed <= SEED_MAX:
         raise UsageError(f"--seed is a number from 0 to {SEED_MAX}")
     profile = catalogue.profile(args.profile).at(args.kernel)
-    known = catalogue.scenario_class(args.scenario).parameters(profile, args.geometry)
+    known = catalogue.parameters(args.scenario, profile, args.geometry)
     params = dict(known[0] if known else {})
     for word in args.param:
         name, _, value = word.partition("=")

@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
 
     known = args.catalogue
     chosen = {}
-    for kind, given in (("faults", args.fault), ("profiles", args.profile), ("scenarios", args.scenario)):
+    chosen["scenarios"] = tuple(map(known.choose_scenario, args.scenario or known.scenarios()))
+    for kind, given in (("faults", args.fault), ("profiles", args.profile)):
         names = known.list(kind)
         chosen[kind] = tuple(choose(kind.removesuffix("s"), name, names) for name in given) if given else tuple(names)
     if not chosen["faults"]:

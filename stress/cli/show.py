@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
-from stress.cli.options import kernel_options
+from stress.cli.options import kernel_options, scenario_file_option
 from stress.errors import CLEAN, Divergence, UsageError
-from stress.output import columns, put, put_json
+from stress.output import columns, put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.trace.record import Trace
@@ -18,33 +17,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("trace", metavar="TRACE", help="a trace, or the folder of a failure")
     kernel_options(parser, "", "another version in place of the trace's")
-
+    scenario_file_option(parser)
     parser.add_argument(
-        "--patch-text", action="store_true", help="print the patch that the trace keeps for reading, and run nothing"
+        "--patch-text",
+        action="store_true",
+        help="print the patch, and the scenario of yours, that the trace keeps for reading, and run nothing",
     )
 
 
 def put_patch(trace: Trace, json: bool) -> int:
     """Print the text of the patch that a trace was made with. Raises UsageError if there was none."""
-    if not trace.patch.files:
+    files = (*trace.patch.files, *trace.scenario_file.files)
+    if not files:
         raise UsageError("the trace was made without a patch")
     if json:
-        put_json({"patch": trace.header()["patch"]})
+        put_json({name: trace.header()[name] for name in ("patch", "scenario_file")})
     else:
-        put("\n".join(f"# {name}\n{text}" for name, text in trace.patch.files).rstrip())
+        put("\n".join(f"# {name}\n{text}" for name, text in files).rstrip())
     return CLEAN
 
 
 def run(args: argparse.Namespace) -> int:
     """Execute the trace again, and print the page."""
-    from stress.execution.vetting import vet
     from stress.machine.driver import run_plain
     from stress.trace.file import load
 
     trace = load(args.trace)
     if args.patch_text:
         return put_patch(trace, args.json)
-    vet(trace.case, args.catalogue)
     page: str = run_plain(_page(args, trace))
     if args.json:
         put_json({**trace.header(), "page": page})
@@ -55,12 +55,14 @@ def run(args: argparse.Namespace) -> int:
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:
     from stress.execution.signature import signature_of
+    from stress.execution.vetting import vet
     from stress.trace import report
-    from stress.trace.replay import Mode, patch_note, replay
+    from stress.trace.replay import Mode, case_of, patch_note, replay
 
-    mode = Mode("plain", kernel=args.kernel, patch=tuple(args.patch))
+    mode = Mode("plain", kernel=args.kernel, patch=tuple(args.patch), scenario=args.scenario)
+    vet(case_of(trace, mode), args.catalogue)
     if note := patch_note(trace, mode, args.catalogue):
-        print(f"zapstress: {note}", file=sys.stderr)
+        tell(f"zapstress: {note}")
     async with replay(trace, mode, args.catalogue) as replayed:
         found = (replayed.outcome.verdict.kind, signature_of(replayed.outcome), replayed.outcome.steps)
         if found != (trace.ending.kind, trace.ending.signature, trace.steps):
@@ -68,4 +70,4 @@ async def _page(args: argparse.Namespace, trace: Trace) -> str:
                 f"{args.trace}: its replay ends differently ({' '.join(map(str, found))});"
                 " zapstress replay says at which step"
             )
-        return report.page(replayed, args.trace, None if args.json else columns())
+        return report.page(replayed, args.trace, columns=None if args.json else columns())

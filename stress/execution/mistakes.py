@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from sim.core.errors import SimError
 from sim.core.machine import Violation
 from stress.errors import ScenarioError, ZapstressError
+from stress.sources import ROOT
 
 if TYPE_CHECKING:
     from stress.scenario import Scenario
@@ -55,7 +56,12 @@ def _line_of(scenario: Scenario, error: Exception) -> str | None:
         inspect.getfile(cls) for cls in type(scenario).__mro__ if cls.__module__.partition(".")[0] not in NOT_ITS_OWN
     }
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else None
+    return f"{_shown(frames[-1].filename)}:{frames[-1].lineno}" if frames else None
+
+
+def _shown(file: str) -> str:
+    """Return a file of the tool's own by its name, and the user's as the user has typed it."""
+    return Path(file).name if Path(file).is_relative_to(ROOT) else file
 
 
 NOT_ITS_OWN = ("builtins", "stress", "sim")

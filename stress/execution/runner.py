@@ -42,7 +42,6 @@ from stress.strategies import Strategy
 from stress.strategies.sequential import Sequential
 
 if TYPE_CHECKING:
-    from stress.patch.load import Patch
     from stress.scenario import Scenario
 
 SMALL_STEPS_MAX = 20_000
@@ -73,6 +72,7 @@ class Runner:
         self.setup_steps: list[int] = []
         """The codes of the steps that the setup made: they are visits of sites too."""
         self.actors: list[Actor] = []
+        self._runs_told: dict[str, int] = {}
 
     def run(self, strategy: Strategy, seed: int, data: Tape, pauses: Pauses = NEVER) -> Outcome:
         """Execute once, at once. Only under the fast driver; see :meth:`execute`."""
@@ -110,6 +110,11 @@ class Runner:
     def override_runs(self) -> dict[str, int]:
         """Return how often each override of the case's patch has run here, setup included."""
         return override_runs(self.kernel)
+
+    def fresh_override_runs(self) -> dict[str, int]:
+        """Return how often each override has run since this was last asked."""
+        before, self._runs_told = self._runs_told, self.override_runs()
+        return {name: runs - before.get(name, 0) for name, runs in self._runs_told.items()}
 
     def _begin(self, strategy: Strategy, seed: int, data: Tape, pauses: Pauses = NEVER) -> None:
         self.arena.restore(self.snapshot)
@@ -214,9 +219,9 @@ async def open_runner(
     campaigns. ``parts`` are classes in front of the kernel's components. Raises UsageError for an
     unknown name, and whatever the model raises if the setup itself is wrong.
     """
-    patch = catalogue.patch(case.patch)
+    patch, own = catalogue.patch(case.patch), catalogue.scenario_file(case.scenario)
     with ExitStack() as stack:
-        with blaming(patch):
+        with blaming(patch, own):
             scenario, kernel = composed(case, catalogue)
             kernel = kernel.wrapped(parts) if parts else kernel
             arena = stack.enter_context(closing(Arena.create(kernel.layout)))
@@ -225,7 +230,8 @@ async def open_runner(
             kernel.bind(arena, machine)
             kernel.boot()
         scenario.kernel = kernel
-        judge = stack.enter_context(judging(patch, kernel, machine)) if patch is not None else None
+        users = patch is not None or own is not None
+        judge = stack.enter_context(judging(Judge(patch, kernel, machine, own), machine)) if users else None
         async with _session(machine, driver) as stepper:
             runner = Runner(case, scenario, kernel, machine, stepper, judge)
             with told_of(scenario):
@@ -234,11 +240,11 @@ async def open_runner(
 
 
 @contextmanager
-def judging(patch: Patch, kernel: Any, machine: Lockstep) -> Iterator[Judge]:
-    """Yield the judge of what ``patch`` raises in ``kernel``; meanwhile bodies that spin are
-    stopped, and coroutines that nobody awaits are noted.
+def judging(judge: Judge, machine: Lockstep) -> Iterator[Judge]:
+    """Have ``judge`` say what the user's code raises; meanwhile bodies that spin are stopped, and
+    coroutines that nobody awaits are noted.
     """
-    judge = machine.judge = Judge(patch, kernel, machine)
+    machine.judge = judge
     with EAR.listening(), WATCHDOG.on_duty():
         yield judge
 

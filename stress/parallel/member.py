@@ -132,8 +132,9 @@ class Member:
         machine = Parallel(arena, self.board, kernel.slots, self.process, self.processes)
         kernel.bind(arena, machine)
         scenario.kernel = kernel
-        if (patch := self.catalogue.patch(case.patch)) is not None:
-            machine.judge = Judge(patch, kernel, machine)
+        patch, own = self.catalogue.patch(case.patch), self.catalogue.scenario_file(case.scenario)
+        if patch is not None or own is not None:
+            machine.judge = Judge(patch, kernel, machine, own)
             self.stack.enter_context(EAR.listening())
             self.stack.enter_context(WATCHDOG.on_duty())
         crew = await self.stack.enter_async_context(session(machine, Crew))

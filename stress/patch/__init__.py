@@ -2,6 +2,7 @@
 
 - ``spec``: what ``--patch`` takes;
 - ``load``: the files, their classes, and the hash of all that;
+- ``scenario_file``: a scenario of the user's own, read and hashed like a patch;
 - ``model``: what there is to be overridden;
 - ``vet``: is what a class overrides there, and is it overridden as it is?
 - ``awaits``: is every coroutine awaited?

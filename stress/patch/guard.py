@@ -16,7 +16,7 @@ from typing import Any
 from sim.core.bug import Bug
 from sim.core.errors import SimError
 from sim.core.machine import Machine, Violation, site
-from stress.errors import USAGE, ForeignYield, ZapstressError
+from stress.errors import USAGE, ForeignYield, ScenarioError, ZapstressError
 from stress.patch.counting import override_runs
 from stress.patch.dropped import EAR
 from stress.patch.load import Patch
@@ -42,17 +42,20 @@ class Spun(BaseException):
 
 
 @contextmanager
-def blaming(patch: Patch | None) -> Iterator[None]:
-    """Raise as PatchError what the patch's own code raises meanwhile."""
+def blaming(patch: Patch | None, scenario: Patch | None = None) -> Iterator[None]:
+    """Raise as PatchError what the patch's own code raises meanwhile, and as ScenarioError what the
+    user's own scenario does.
+    """
     try:
         yield
     except SimError:
         raise
     except Exception as error:
-        at = innermost(patch, error)
-        if at is None:
-            raise
-        raise PatchError(f"{at.filename}:{at.lineno}: in {at.name}: {type(error).__name__}: {error}") from error
+        for own, kind in ((patch, PatchError), (scenario, ScenarioError)):
+            if (at := innermost(own, error)) is not None:
+                words = f"{at.filename}:{at.lineno}: in {at.name}: {type(error).__name__}: {error}"
+                raise kind(words) from error
+        raise
 
 
 def innermost(patch: Patch | None, error: BaseException) -> traceback.FrameSummary | None:
@@ -62,27 +65,42 @@ def innermost(patch: Patch | None, error: BaseException) -> traceback.FrameSumma
     return next((frame for frame in reversed(frames) if os.path.realpath(frame.filename) in paths), None)
 
 
-class Judge:
-    """Says what an exception is, which ended the body of an actor that runs ``patch``."""
+def paths_of(own: Patch | None) -> dict[str, str]:
+    """Return the files of a patch or a scenario: real path to the path that the user has typed."""
+    return {os.path.realpath(file.path): file.path for file in own.files} if own is not None else {}
 
-    def __init__(self, patch: Patch, kernel: Any, machine: Machine) -> None:
+
+class Judge:
+    """Says what an exception is, which ended the body of an actor: a body that runs ``patch``, or
+    one of ``scenario``, the user's own.
+    """
+
+    def __init__(self, patch: Patch | None, kernel: Any, machine: Machine, scenario: Patch | None = None) -> None:
         self.patch, self.kernel, self.machine = patch, kernel, machine
-        self.files = {os.path.realpath(file.path): file.path for file in patch.files}
+        self.patched, self.staged = paths_of(patch), paths_of(scenario)
+        self.files = self.staged | self.patched
 
     def __call__(self, error: BaseException) -> BaseException:
-        """Return the violation that a BUG_ON or an assertion of the patch is, the PatchError that
-        any other exception of the patch is, or the error itself.
+        """Return the violation that a BUG_ON, or an assertion of the patch, is; the PatchError that
+        any other exception of the patch is; or the error itself.
         """
         if isinstance(error, ForeignYield):
             return self._of_trio(error)
         if isinstance(error, Violation | SimError) or not isinstance(error, Exception | Spun):
             return error
         frames = traceback.extract_tb(error.__traceback__)
-        mine = [frame for frame in frames if self._path(frame)]
-        if not mine:
+        patched = [frame for frame in frames if os.path.realpath(frame.filename) in self.patched]
+        staged = [frame for frame in frames if os.path.realpath(frame.filename) in self.staged]
+        if isinstance(error, Bug) and (patched or staged):
+            return self._violation(error, (patched or staged)[-1])
+        if staged and not patched and (frames[-1] is staged[-1] or not self._ran()):
+            at = staged[-1]
+            spun = f"{self._path(at)}:{at.lineno}: in {at.name}: {error}"
+            return ScenarioError(spun) if isinstance(error, Spun) else error
+        if not patched:
             return self._of_the_model(error, frames)
-        at = mine[-1]
-        if isinstance(error, Bug) or (isinstance(error, AssertionError) and frames[-1] is at):
+        at = patched[-1]
+        if isinstance(error, AssertionError) and frames[-1] is at:
             return self._violation(error, at)
         where = f"{self._path(at)}:{at.lineno}: in {at.name}"
         if isinstance(error, Spun):
@@ -97,12 +115,16 @@ class Judge:
                 return PatchError(f"{mine}:{line}: {error}")
         return error
 
+    def _ran(self) -> list[str]:
+        """Return the overrides that have run."""
+        return [name for name, runs in override_runs(self.kernel).items() if runs]
+
     def _of_the_model(self, error: BaseException, frames: list[traceback.FrameSummary]) -> BaseException:
         """Return the error that the model ran into by itself: with what an override returned, if
         any has run. One that a scenario ran into is its own.
         """
-        ran = [name for name, runs in override_runs(self.kernel).items() if runs]
-        if not ran or not frames or not Path(frames[-1].filename).is_relative_to(ROOT / "sim"):
+        ran = self._ran()
+        if self.patch is None or not ran or not frames or not Path(frames[-1].filename).is_relative_to(ROOT / "sim"):
             return error
         near = [name for name in ran if f".{name.partition('.')[2]}" in (frames[-1].line or "")]
         name = (near or ran)[0]

@@ -88,19 +88,19 @@ def digest(files: Sequence[SourceFile], classes: Sequence[type]) -> str:
     return total.hexdigest()
 
 
-def read(path: str) -> SourceFile:
-    """Return a file and its text. Raises UsageError."""
+def read(path: str, option: str = "--patch") -> SourceFile:
+    """Return a file, which ``option`` has named, and its text. Raises UsageError."""
     file = Path(path)
     try:
         if file.is_file() and file.stat().st_size > FILE_KIB_MAX << 10:
-            raise UsageError(f"--patch {path}: larger than {FILE_KIB_MAX} KiB, so not a patch")
+            raise UsageError(f"{option} {path}: larger than {FILE_KIB_MAX} KiB, so not a file of yours")
         return SourceFile(path, file.read_text("utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"--patch {path}: there is no file {path}") from None
+        raise UsageError(f"{option} {path}: there is no file {path}") from None
     except UnicodeDecodeError:
-        raise UsageError(f"--patch {path}: not a text in UTF-8") from None
+        raise UsageError(f"{option} {path}: not a text in UTF-8") from None
     except OSError as error:
-        raise UsageError(f"--patch {path}: cannot be read ({error.strerror})") from None
+        raise UsageError(f"{option} {path}: cannot be read ({error.strerror})") from None
 
 
 def run(file: SourceFile) -> ModuleType:

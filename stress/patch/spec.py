@@ -35,6 +35,6 @@ def parse(text: str) -> Spec:
     return Spec(path, classes)
 
 
-def options(specs: Iterable[str]) -> str:
+def options(specs: Iterable[str], option: str = "--patch") -> str:
     """Return ``specs`` as options that a shell takes, with a space before each; ``""`` for none."""
-    return "".join(f" --patch {shlex.quote(text)}" for text in specs)
+    return "".join(f" {option} {shlex.quote(text)}" for text in specs)

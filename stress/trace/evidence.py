@@ -11,7 +11,7 @@ from stress.errors import Divergence
 from stress.sources import version
 from stress.trace.file import encode
 from stress.trace.record import Trace, capture
-from stress.trace.replay import Mode, compare, replay
+from stress.trace.replay import compare, replay, trusted
 from stress.trace.report import headline, page
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Evidence:
 async def evidence(trace: Trace, path: str, catalogue: Catalogue) -> Evidence:
     """Return the evidence of a failure; ``path`` is where its trace will be."""
     try:
-        async with replay(trace, Mode(patch=trace.case.patch), catalogue) as again:
+        async with replay(trace, trusted(trace.case), catalogue) as again:
             report, replays = page(again, path), "as recorded"
             compare(trace, again.outcome)
     except Divergence as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sim.core.machine import site_info
 from stress.case import Case
+from stress.catalogue import CATALOGUE
 from stress.execution.outcome import Outcome
 from stress.execution.signature import signature
 from stress.patch.load import Patch
@@ -91,6 +92,8 @@ class Trace:
     machine stood still whose replay this is.
     """
     patch: PatchRecord = PatchRecord()
+    scenario_file: PatchRecord = PatchRecord()
+    """The same of the scenario, if it is a file of the user's."""
     """The user's patch that it was made with, for reading."""
 
     @property
@@ -122,6 +125,7 @@ def capture(outcome: Outcome, strategy: str) -> Trace:
         steps_max=finished.machine.steps_max,
         sources=sources_hash(),
         patch=PatchRecord.of(finished.patch),
+        scenario_file=PatchRecord.of(CATALOGUE.scenario_file(finished.case.scenario)),
         python=platform.python_version(),
         ending=ending_of(outcome),
         setup=finished.setup,

@@ -7,10 +7,11 @@ faults. *continue-with* hands over to a strategy at the tape's end.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE, Catalogue
@@ -22,6 +23,7 @@ from stress.execution.steps import step_at
 from stress.machine.chance import TapeData
 from stress.machine.pauses import Pauses
 from stress.patch.guard import PatchError
+from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
 from stress.sources import sources_hash
 from stress.strategies.replay import Replay
@@ -36,9 +38,9 @@ if TYPE_CHECKING:
 class Mode:
     """How to replay.
 
-    ``kernel`` and ``patch``, unless empty, take the place of the trace's; ``then`` is the strategy
-    that continues after the tape's end. Without faults there is no patch either, but for one that
-    is named here.
+    ``kernel``, ``patch`` and ``scenario``, a file, take the place of the trace's unless empty;
+    ``then`` is the strategy that continues after the tape's end. Without faults there is no patch
+    either, but for one that is named here.
     """
 
     driver: str = "fast"
@@ -46,6 +48,7 @@ class Mode:
     without_faults: bool = False
     kernel: str = ""
     patch: tuple[str, ...] = ()
+    scenario: str = ""
     then: Strategy | None = None
     parts: tuple[type, ...] = ()
     """Classes in front of the kernel's components (:func:`sim.kernel.wrapped`)."""
@@ -64,9 +67,10 @@ class Replayed:
 def case_of(trace: Trace, mode: Mode) -> Case:
     """Return the case to compose.
 
-    Raises UsageError if the trace was made with a patch and ``mode`` names none.
+    Raises UsageError if the trace was made with a patch, or a scenario of the user's, and ``mode``
+    names none.
     """
-    case = replace(trace.case, kernel=mode.kernel or trace.case.kernel)
+    case = replace(trace.case, kernel=mode.kernel or trace.case.kernel, scenario=scenario_of(trace, mode))
     if mode.without_faults:
         return replace(case, faults=(), patch=mode.patch)
     if mode.patch:
@@ -78,18 +82,42 @@ def case_of(trace: Trace, mode: Mode) -> Case:
     return case
 
 
+def scenario_of(trace: Trace, mode: Mode) -> str:
+    """Return the scenario to compose. Raises UsageError if it is a file that ``mode`` does not
+    name.
+    """
+    made_with = trace.case.scenario
+    if mode.scenario and not is_file(made_with):
+        raise UsageError(f"--scenario {mode.scenario}: the trace is of {made_with}, which is no file of yours")
+    if is_file(made_with) and not mode.scenario:
+        raise UsageError(
+            "the trace was made with a scenario of yours, which is run only if you name its file: "
+            f"--scenario {shlex.quote(made_with)}"
+        )
+    return mode.scenario or made_with
+
+
+def trusted(case: Case, **more: Any) -> Mode:
+    """Return how to replay what this process, or another that obeys the same user, has executed:
+    with the user's files of ``case``.
+    """
+    return Mode(patch=case.patch, scenario=case.scenario if is_file(case.scenario) else "", **more)
+
+
 def patch_note(trace: Trace, mode: Mode, catalogue: Catalogue) -> str:
-    """Return what is to be said if the patch is not the one that the trace was made with, or
+    """Return what is to be said if the user's files are not those that the trace was made with, or
     ``""``.
     """
-    patch = catalogue.patch(mode.patch)
-    if patch is None or patch.digest == trace.patch.digest:
-        return ""
-    if not trace.patch.digest:
-        return f"the trace was made without{options(mode.patch)}"
-    return (
-        f"the text of{options(mode.patch)} is not what it was when the trace was made "
-        f"(hash {patch.digest}, then {trace.patch.digest}); zapstress show --patch-text prints the old one"
+    return "; ".join(
+        f"the trace was made without{named}"
+        if not before.digest
+        else f"the text of{named} is not what it was when the trace was made "
+        f"(hash {now.digest}, then {before.digest}); zapstress show --patch-text prints the old one"
+        for named, now, before in (
+            (options(mode.patch), catalogue.patch(mode.patch), trace.patch),
+            (options([mode.scenario], "--scenario"), catalogue.scenario_file(mode.scenario), trace.scenario_file),
+        )
+        if now is not None and now.digest != before.digest
     )
 
 
@@ -177,6 +205,9 @@ def _words(trace: Trace, finished: Finished, at: int) -> str:
 def _cause(trace: Trace, finished: Finished) -> str:
     if trace.sources != sources_hash():
         return "; the model has changed since the trace was made, so try --tolerant"
+    own = CATALOGUE.scenario_file(finished.case.scenario)
+    if trace.scenario_file.digest != (own.digest if own is not None else ""):
+        return "; the scenario's file is not what it was when the trace was made, so try --tolerant"
     if trace.patch.digest != (finished.patch.digest if finished.patch is not None else ""):
         return "; the patch is not the one that the trace was made with, so try --tolerant"
     return "; the model has not changed since, so something in it is not deterministic: please report this"

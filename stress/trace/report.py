@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.step import TLB_SHIFT
 from stress.execution.steps import Step, steps, words
+from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def page(replayed: Replayed, path: str, columns: int | None = None) -> str:
     lines = [headline(trace), *_summary(trace), "", *_columns(replayed, width), "", *_explanation(replayed, width)]
     patch = options(replayed.outcome.finished.case.patch)
     again = "the same command again; --save FILE keeps a trace"
-    lines.append(_item("replay", f"zapstress replay {shlex.quote(path)}{patch}" if path else again, width))
+    own = options([scenario] if is_file(scenario := replayed.outcome.finished.case.scenario) else [], "--scenario")
+    lines.append(f"  {'replay':<8}" + (f"zapstress replay {shlex.quote(path)}{patch}{own}" if path else again))
     return "\n".join(lines) + "\n"
 
 

@@ -12,7 +12,7 @@ executions. A worker takes a case of another one when its own have had more leas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -20,13 +20,16 @@ from sim.core.profile import REAL, SMALL
 from stress.case import Case
 from stress.parallel.settings import PROCESSES
 from stress.workers.messages import LeaseOrder
-from stress.workers.settings import LOCKSTEP, PARALLEL, PARALLEL_SEEDS, PORTFOLIO, PORTFOLIO_NAME, SEED_BITS, Settings
+from stress.workers.settings import LOCKSTEP, PARALLEL, PORTFOLIO, PORTFOLIO_NAME, Settings, beginning
 
 LEASE_SECONDS_FIRST, LEASE_SECONDS_MAX = 0.02, 0.5
 LEASE_COUNT_FIRST, LEASE_COUNT_MAX = 8, 4096
 
 DOUBLINGS_MAX = 16
 """Leases of a case after which its bounds no longer double: they are at their maxima by then."""
+
+FOREVER_S = 1e9
+"""The bound on a lease's time: none."""
 
 REAL_EVERY = 16
 """One lease in so many is of the real geometry, unless --geometry says otherwise."""
@@ -151,18 +154,21 @@ class Plan:
     @property
     def base(self) -> int:
         """The seed that a case's first execution on this machine has."""
-        return (self.settings.seed << SEED_BITS) + (PARALLEL_SEEDS if self.machine == PARALLEL else 0)
+        return beginning(self.settings.seed, self.machine)
 
     @property
     def exhausted(self) -> bool:
         """Whether the budget is handed out."""
         return self.left is not None and self.left <= 0
 
-    def lease(self, worker: int) -> Lease | None:
-        """Return the worker's next lease, or None if the budget is handed out."""
+    def lease(self, worker: int, among: Collection[int] = ()) -> Lease | None:
+        """Return the worker's next lease, or None if the budget is handed out; of a case whose
+        number is in ``among``, if any is.
+        """
         if self.exhausted:
             return None
-        entry = self._pick(self._turn(), worker)
+        entries = [entry for entries in self.lists.values() for entry in entries if entry.number in among]
+        entry = self._pick(entries or self._turn(), worker)
         if entry.owner is None:
             entry.owner = worker
         count = self._count(entry)

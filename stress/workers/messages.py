@@ -6,8 +6,9 @@ declared types, or a MessageError. Both sides run the same sources, so the form 
 
 An order is answered by any number of interim answers and one last one: ``LeaseOrder`` by
 ``Batch`` es, the last of which says so, ``TwinOrder`` by ``TwinAnswer``, ``CheckOrder`` by
-``CheckAnswer``, and any of them by ``WorkerFailed``. ``Ready`` and ``Sites`` come unasked. There is
-no order to stop: a worker ends when its supervisor closes the pipe.
+``CheckAnswer``, ``RetrialOrder`` by ``RetrialAnswer``, and any of them by ``WorkerFailed``.
+``Ready`` and ``Sites`` come unasked. There is no order to stop: a worker ends when its supervisor
+closes the pipe.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ class LeaseOrder(Message, frozen=True):
     """Where reports of failures say that their traces are."""
     afresh: bool
     """Forget first what other cases have left: open runners, and which signatures were traced."""
+    evidence: bool = True
+    """Send the evidence of the first failure of each signature."""
 
 
 class TwinOrder(Message, frozen=True):
@@ -87,7 +90,19 @@ class CheckOrder(Message, frozen=True):
     trace: bytes
 
 
-Order = LeaseOrder | TwinOrder | CheckOrder
+class RetrialOrder(Message, frozen=True):
+    """Replay an old failure's trace, tolerantly, under another code than it was made with."""
+
+    number: int
+    """The store's number of the case."""
+    case: Case
+    """The kernel, patch and faults to replay it under."""
+    trace: bytes
+    directory: str
+    """Where the report of a failure says that its trace is."""
+
+
+Order = LeaseOrder | TwinOrder | CheckOrder | RetrialOrder
 
 
 # -- answers ---------------------------------------------------------------------------------------
@@ -183,6 +198,15 @@ class CheckAnswer(Message, frozen=True):
     """How the trace ends without the faults: a verdict's kind."""
 
 
+class RetrialAnswer(Message, frozen=True):
+    """What came of a retrial."""
+
+    kind: str
+    """The verdict's: ``clean``, ``violation`` or ``inconclusive``."""
+    failure: Failure | None = None
+    """Of a violation, with its evidence."""
+
+
 class WorkerFailed(Message, frozen=True):
     """What ended an order without a verdict: a mistake of the tool, of a scenario or of a user's
     component.
@@ -195,14 +219,14 @@ class WorkerFailed(Message, frozen=True):
     """Of the execution that the user's patch has ended."""
 
 
-Answer = Ready | Sites | Batch | TwinAnswer | CheckAnswer | WorkerFailed
+Answer = Ready | Sites | Batch | TwinAnswer | CheckAnswer | RetrialAnswer | WorkerFailed
 
 
 def executed(answer: Answer) -> int:
     """Return how many executions an answer tells of."""
     if isinstance(answer, Batch):
         return answer.done
-    return 1 if isinstance(answer, TwinAnswer) else 0
+    return 1 if isinstance(answer, TwinAnswer | RetrialAnswer) else 0
 
 
 # -- on the wire -----------------------------------------------------------------------------------

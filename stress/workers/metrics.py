@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,6 +57,9 @@ class Stretch:
     seconds: float
     codes: list[int]
     """The codes of all steps, those of setups too."""
+    scenario: str
+    override_runs: Mapping[str, int]
+    """How often each override of the patch has run, in setups too."""
 
 
 class Measured:
@@ -192,6 +195,11 @@ def visits(stretch: Stretch) -> dict[str, int]:
     return {SITES[number].name: count for number, count in enumerate(counts) if count}
 
 
+def overrides(stretch: Stretch) -> dict[str, int]:
+    """Return how often each override of the patch ran, by its name and the scenario."""
+    return {f"{name} / {stretch.scenario}": runs for name, runs in stretch.override_runs.items() if runs}
+
+
 def pairs(execution: Execution) -> dict[str, int]:
     """Return how often operations overlapped in an execution."""
     return {f"{first} / {second}": count for (first, second), count in execution.outcome.overlaps().items()}
@@ -249,6 +257,13 @@ DECLARED: tuple[Metric, ...] = (
         name="visits",
         about="how often a step site was visited, in setups too",
         stretch=visits,
+        by_profile=True,
+        shown=False,
+    ),
+    Counts(
+        name="overrides",
+        about="how often an override of the patch ran, the first name, in a scenario, the second; in setups too",
+        stretch=overrides,
         by_profile=True,
         shown=False,
     ),

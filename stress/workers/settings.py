@@ -63,6 +63,12 @@ class Settings:
     """The strategy's own, as ``depth`` of pct."""
     machine: str = LOCKSTEP
     """``lockstep``, ``parallel``, or ``both``."""
+    versus: tuple[str, ...] = ()
+    """Patches that are executed beside ``patch`` on the same seeds."""
+
+    def sides(self) -> list[tuple[str, ...]]:
+        """Return the patches that stand beside ``patch``: each of ``versus``, and none at all."""
+        return [*((spec,) for spec in self.versus), ()] if self.versus else []
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as plain data: lists for tuples."""
@@ -94,9 +100,9 @@ class Settings:
         """
         ranks: list[list[Case]] = []
         for scenario in self.scenarios:
-            parameters = catalogue.scenario_class(scenario).parameters
             for profile in self.profiles:
-                for rank, params in enumerate(parameters(catalogue.profile(profile).at(self.kernel), geometry)):
+                shape = catalogue.profile(profile).at(self.kernel)
+                for rank, params in enumerate(catalogue.parameters(scenario, shape, geometry)):
                     while rank >= len(ranks):
                         ranks.append([])
                     ranks[rank].append(self.case(scenario, params, profile, geometry))
@@ -120,14 +126,23 @@ class Settings:
         for kind, names in (("scenario", self.scenarios), ("profile", self.profiles), ("fault", self.faults)):
             once(kind, names)
         self._check_machine()
-        _check_names("scenario", self.scenarios, catalogue.scenarios())
+        for name in self.scenarios:
+            catalogue.choose_scenario(name)
         _check_names("profile", self.profiles, catalogue.profiles())
         _check_names("fault", self.faults, catalogue.faults())
         _check_names("kernel", (self.kernel,), catalogue.kernels())
-        catalogue.check_patch(self.patch, self.profiles, self.kernel)
+        self._check_patches(catalogue)
         self._compose_one(catalogue)
         self._check_strategy(catalogue)
         return self
+
+    def _check_patches(self, catalogue: Catalogue) -> None:
+        """Raise UsageError for a patch that is wrong, or that nothing can be compared with."""
+        once("patch", (*self.patch, *self.versus))
+        if self.versus and not self.patch:
+            raise UsageError(f"--versus {self.versus[0]} is compared with --patch; name that too")
+        for specs in (self.patch, *((spec,) for spec in self.versus)):
+            catalogue.check_patch(specs, self.profiles, self.kernel)
 
     def _check_machine(self) -> None:
         """Raise what keeps the parallel machine from being used, if it is wanted."""
@@ -153,6 +168,21 @@ class Settings:
     def _compose_one(self, catalogue: Catalogue) -> None:
         """Compose the kernel of the first case, which raises what is wrong with a component."""
         composed(self.ranks(self.geometry or SMALL, catalogue)[0][0], catalogue)
+
+
+def machine_of(strategy: str) -> str:
+    """Return the machine whose leases have ``strategy``."""
+    return PARALLEL if strategy == PARALLEL else LOCKSTEP
+
+
+def beginning(seed: int, machine: str) -> int:
+    """Return the seed that a case's first execution on ``machine`` has in the campaign ``seed``."""
+    return (seed << SEED_BITS) + (PARALLEL_SEEDS if machine == PARALLEL else 0)
+
+
+def nth(seed: int) -> int:
+    """Return which execution of its case on its machine has ``seed``, counted from 1."""
+    return seed % PARALLEL_SEEDS + 1
 
 
 def _check_names(kind: str, names: tuple[str, ...], known: Iterable[str]) -> None:

@@ -47,13 +47,40 @@ def twin_digest(outcome: Outcome) -> str:
     return f"{outcome.verdict.kind} {outcome.digest()} {outcome.model_hash()}"
 
 
+def bare(outcome: Outcome, strategy: str, seed: int) -> Failure:
+    """Return the failure that an outcome shows, without evidence."""
+    violation = outcome.verdict.violation
+    assert violation is not None
+    return Failure(
+        signature=signature_of(outcome),
+        checker=violation.checker,
+        title=violation.title,
+        strategy=strategy,
+        seed=seed,
+    )
+
+
+async def with_evidence(failure: Failure, trace: Trace, symptom: str, directory: str, catalogue: Catalogue) -> Failure:
+    """Return a failure with its evidence; ``directory`` is the campaign's."""
+    path = f"{directory}/failures/{failure.signature}/trace"
+    found = await evidence(trace, path, catalogue)
+    environment = found.environment | ({"symptom": symptom} if symptom else {})
+    return replace(failure, trace=found.trace, report=found.report, environment=environment)
+
+
+async def failure_of(outcome: Outcome, trace: Trace, directory: str, catalogue: Catalogue) -> Failure:
+    """Return the failure that an outcome shows, with its evidence; ``trace`` is the outcome's."""
+    failure = bare(outcome, trace.strategy, trace.seed)
+    return await with_evidence(failure, trace, outcome.symptom, directory, catalogue)
+
+
 class Tally:
     """What came of one lease since the last answer.
 
-    ``traced`` are the signatures of which a trace has been sent: one is enough.
+    ``traced`` are the signatures of which a trace has been sent: one is enough. None sends none.
     """
 
-    def __init__(self, order: LeaseOrder, runner: Runner, traced: set[str]) -> None:
+    def __init__(self, order: LeaseOrder, runner: Runner, traced: set[str] | None) -> None:
         self.order, self.runner, self.traced = order, runner, traced
         mine = [metric for metric in METRICS.values() if metric.machine in (None, order.machine)]
         self.each = [(metric, metric.each, metric.every) for metric in mine if metric.each is not None]
@@ -99,36 +126,26 @@ class Tally:
 
     def _fail(self, outcome: Outcome, seed: int) -> None:
         """Count a failure; the first of each signature is traced, to be sent whole."""
-        name, violation = signature_of(outcome), outcome.verdict.violation
-        assert violation is not None
+        name = signature_of(outcome)
         failure = self.failures.get(name)
         if failure is not None:
             self.failures[name] = replace(failure, count=failure.count + 1)
             return
-        self.failures[name] = Failure(
-            signature=name,
-            checker=violation.checker,
-            title=violation.title,
-            strategy=self.order.strategy,
-            seed=seed,
-        )
-        if name not in self.traced:
+        self.failures[name] = bare(outcome, self.order.strategy, seed)
+        if self.traced is not None and name not in self.traced:
             self.traced.add(name)
             self.fresh[name] = capture(outcome, self.order.strategy), outcome.symptom
 
     async def complete(self, catalogue: Catalogue) -> None:
         """Add the evidence of the signatures that are new."""
         for name, (trace, symptom) in self.fresh.items():
-            path = f"{self.order.directory}/failures/{name}/trace"
-            found = await evidence(trace, path, catalogue)
-            environment = found.environment | ({"symptom": symptom} if symptom else {})
-            self.failures[name] = replace(
-                self.failures[name], trace=found.trace, report=found.report, environment=environment
+            self.failures[name] = await with_evidence(
+                self.failures[name], trace, symptom, self.order.directory, catalogue
             )
 
     def batch(self, now: float, last: bool) -> Batch:
         """Return the answer and begin anew; ``last`` says that the lease is carried out."""
-        stretch = Stretch(now - self.began, self.codes)
+        stretch = Stretch(now - self.began, self.codes, self.order.case.scenario, self.runner.fresh_override_runs())
         for metric, measure in self.stretch:
             metric.add(measure(stretch), self.measured)
         batch = Batch(

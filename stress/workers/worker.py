@@ -18,6 +18,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -33,7 +34,8 @@ from stress.machine.chance import RandomData
 from stress.patch.guard import PatchError
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
-from stress.trace.replay import Mode, compare, replay
+from stress.trace.record import capture
+from stress.trace.replay import compare, replay, trusted
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import (
     CheckAnswer,
@@ -42,6 +44,8 @@ from stress.workers.messages import (
     Message,
     Order,
     Ready,
+    RetrialAnswer,
+    RetrialOrder,
     Sites,
     TwinAnswer,
     TwinOrder,
@@ -50,7 +54,7 @@ from stress.workers.messages import (
     read_order,
 )
 from stress.workers.settings import PARALLEL
-from stress.workers.tally import Tally, twin_digest, twinned
+from stress.workers.tally import Tally, failure_of, twin_digest, twinned
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -76,8 +80,8 @@ class Worker:
         self.strategy_classes: dict[str, type[Strategy]] = {}
         self.gang: Gang | None = None
         """The processes of the parallel machine, once they are wanted."""
-        self.traced: set[str] = set()
-        """Signatures of which a trace was sent: one is enough."""
+        self.traced: dict[tuple[str, ...], set[str]] = {}
+        """Signatures of which a trace was sent, by the patch that was run: one is enough."""
         self.sites_told: set[str] = set()
         self.kinds_told: set[tuple[str, str]] = set()
         """Scenarios and profiles whose sites were told."""
@@ -177,7 +181,7 @@ class Worker:
             await self.close()
             self.traced.clear()
         runner = await self.runner(order.case)
-        tally = Tally(order, runner, self.traced)
+        tally = Tally(order, runner, self.traced.setdefault(order.case.patch, set()) if order.evidence else None)
         execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
         began = now = perf_counter()
         for seed in range(order.first, order.first + order.count):
@@ -211,13 +215,26 @@ class Worker:
         """Replay a trace that another worker has sent, with its faults and without them."""
         trace, why = decode(order.trace, "the trace"), ""
         try:
-            async with replay(trace, Mode(patch=order.case.patch), self.catalogue) as again:
+            async with replay(trace, trusted(order.case), self.catalogue) as again:
                 compare(trace, again.outcome)
         except Divergence as error:
             why = str(error)
-        async with replay(trace, Mode(without_faults=True, patch=order.case.patch), self.catalogue) as again:
+        async with replay(trace, trusted(order.case, without_faults=True), self.catalogue) as again:
             without_faults = again.outcome.verdict.kind
         self.say(CheckAnswer(replays=not why, why=why, without_faults=without_faults))
+
+    async def retry(self, order: RetrialOrder) -> None:
+        """Replay an old failure's trace, tolerantly, and send how it has ended."""
+        old = decode(order.trace, "the trace")
+        self.recorder.hold(order.number, old.seed)
+        self.recorder.begin(old.seed)
+        mode = trusted(order.case, tolerant=True)
+        async with replay(replace(old, case=order.case), mode, self.catalogue) as again:
+            kind, failure = again.outcome.verdict.kind, None
+            if kind == "violation":
+                trace = capture(again.outcome, old.strategy)
+                failure = await failure_of(again.outcome, trace, order.directory, self.catalogue)
+        self.say(RetrialAnswer(kind=kind, failure=failure))
 
     async def serve(self) -> None:
         """Follow orders until the supervisor closes the pipe.
@@ -243,6 +260,8 @@ class Worker:
                 await self.twin(order)
             case CheckOrder():
                 await self.check(order)
+            case RetrialOrder():
+                await self.retry(order)
 
     def fail(self, order: Order, error: Exception) -> None:
         """Tell of what is no verdict: a mistake in the tool, in a scenario or in a user's
@@ -261,7 +280,7 @@ class Worker:
         begun.
         """
         runner = self.runners.get(order.case)
-        if runner is None or isinstance(order, CheckOrder):
+        if runner is None or isinstance(order, CheckOrder | RetrialOrder):
             return None
         return encoded_trace(runner.error_outcome(self.recorder.seed), order.strategy)
 

@@ -30,6 +30,7 @@ SETTINGS: dict[str, Any] = {
     "kernel": "6.9",
     "patch": [],
     "faults": [],
+    "versus": [],
     "strategy": "random",
     "machine": "lockstep",
 }
