@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from stress.execution.signature import signature_of
 from stress.trace.evidence import evidence
 from stress.trace.record import Trace, capture
+from stress.workers.clock import Clock
 from stress.workers.messages import Batch, Death, Failure, LeaseOrder, Twin
 from stress.workers.metrics import METRICS, Execution, Measured, Stretch
 
@@ -50,24 +51,25 @@ def twin_digest(outcome: Outcome) -> str:
 class Tally:
     """What came of one lease since the last answer.
 
-    ``traced`` are the signatures of which a trace has been sent: one is enough.
+    ``traced`` are the signatures of which a trace has been sent: one is enough. ``clock`` has the
+    worker's time.
     """
 
-    def __init__(self, order: LeaseOrder, runner: Runner, traced: set[str]) -> None:
-        self.order, self.runner, self.traced = order, runner, traced
+    def __init__(self, order: LeaseOrder, runner: Runner, traced: set[str], clock: Clock) -> None:
+        self.order, self.runner, self.traced, self.clock = order, runner, traced, clock
         mine = [metric for metric in METRICS.values() if metric.machine in (None, order.machine)]
         self.each = [(metric, metric.each, metric.every) for metric in mine if metric.each is not None]
         self.stretch = [(metric, metric.stretch) for metric in mine if metric.stretch is not None]
         self.measured = Measured()
         self.sampled = 0
         """Executions of this lease, by which a metric takes one in so many."""
-        self.begin(perf_counter())
+        self.begin()
         self.codes += runner.setup_steps
         runner.setup_steps.clear()
 
-    def begin(self, now: float) -> None:
-        """Begin to count anew at ``now``, in seconds of perf_counter."""
-        self.began = now
+    def begin(self) -> None:
+        """Begin to count anew."""
+        self.began = perf_counter()
         self.done = 0
         self.measured.begin()
         self.codes: list[int] = []
@@ -126,9 +128,9 @@ class Tally:
                 self.failures[name], trace=found.trace, report=found.report, environment=environment
             )
 
-    def batch(self, now: float, last: bool) -> Batch:
+    def batch(self, last: bool) -> Batch:
         """Return the answer and begin anew; ``last`` says that the lease is carried out."""
-        stretch = Stretch(now - self.began, self.codes)
+        stretch = Stretch(self.clock.take(), self.codes)
         for metric, measure in self.stretch:
             metric.add(measure(stretch), self.measured)
         batch = Batch(
@@ -141,5 +143,5 @@ class Tally:
             twins=self.twins,
             deaths=self.deaths,
         )
-        self.begin(now)
+        self.begin()
         return batch

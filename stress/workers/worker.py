@@ -18,7 +18,6 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from time import perf_counter
 from typing import TYPE_CHECKING, BinaryIO
 
 import trio
@@ -33,6 +32,7 @@ from stress.machine.chance import RandomData
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
 from stress.trace.replay import Mode, compare, replay
+from stress.workers.clock import EXECUTING, IDLE, OPENING, REPORTING, STARTING, TWINS, Clock
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import (
     CheckAnswer,
@@ -66,8 +66,8 @@ FLUSH_SECONDS_MAX = 0.5
 class Worker:
     """The state of one worker: its open runners, its strategies, and what it has told already."""
 
-    def __init__(self, answers: BinaryIO, recorder: FlightRecorder, catalogue: Catalogue) -> None:
-        self.answers, self.recorder, self.catalogue = answers, recorder, catalogue
+    def __init__(self, answers: BinaryIO, recorder: FlightRecorder, catalogue: Catalogue, clock: Clock) -> None:
+        self.answers, self.recorder, self.catalogue, self.clock = answers, recorder, catalogue, clock
         self.runners: dict[Case, Runner] = {}
         self.stack = AsyncExitStack()
         self.strategies: dict[tuple[Case, str, str], Strategy] = {}
@@ -105,7 +105,9 @@ class Worker:
 
         def execute(seed: int) -> None:
             learned = strategy.learned() if twinned(seed, order.number, order.twin_every) else None
+            self.clock.to(EXECUTING)
             outcome = runner.run(strategy, seed, RandomData(seed))
+            self.clock.to(REPORTING)
             tally.add(outcome, seed)
             if learned is not None:
                 tally.twin(outcome, seed, learned)
@@ -119,14 +121,22 @@ class Worker:
         from stress.parallel.gang import Gang
         from stress.parallel.recording import replayed
 
-        gang = self.gang = self.gang or Gang(order.processes, spec_of(self.catalogue))
+        if self.gang is None:
+            self.clock.to(STARTING)
+            self.gang = Gang(order.processes, spec_of(self.catalogue))
+        gang = self.gang
 
         def execute(seed: int) -> None:
             if runner.failed is not None:
                 tally.add(runner.failed, seed)
                 return
+            self.clock.to(OPENING)
+            gang.open(runner)
+            self.clock.to(EXECUTING)
             recording = gang.run(runner, seed)
-            tally.add(replayed(recording, runner, seed), seed, recording)
+            outcome = replayed(recording, runner, seed)
+            self.clock.to(REPORTING)
+            tally.add(outcome, seed, recording)
 
         return execute
 
@@ -162,31 +172,33 @@ class Worker:
 
     async def lease(self, order: LeaseOrder) -> None:
         """Execute the seeds of a lease, and tell what came of them now and then."""
+        self.clock.to(OPENING)
         self.recorder.hold(order.number, order.first)
         if order.afresh:
             await self.close()
             self.traced.clear()
         runner = await self.runner(order.case)
-        tally = Tally(order, runner, self.traced)
+        tally = Tally(order, runner, self.traced, self.clock)
         execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
-        began = now = perf_counter()
+        began = self.clock.to(REPORTING)
         for seed in range(order.first, order.first + order.count):
             self.recorder.begin(seed)
             execute(seed)
-            now = perf_counter()
+            now = self.clock.to(REPORTING)
             if now - began >= order.slice_s or (order.stop_on_first and tally.failures):
                 break
             if tally.fresh or now - tally.began > FLUSH_SECONDS_MAX:
-                await self.flush(tally, now, last=False)
-        await self.flush(tally, now, last=True)
+                await self.flush(tally, last=False)
+        await self.flush(tally, last=True)
 
-    async def flush(self, tally: Tally, now: float, last: bool) -> None:
+    async def flush(self, tally: Tally, last: bool) -> None:
         """Send what has been counted since the last flush."""
         await tally.complete(self.catalogue)
-        self.say(tally.batch(now, last))
+        self.say(tally.batch(last))
 
     async def twin(self, order: TwinOrder) -> None:
         """Execute again what another worker has executed, and send the digest that it has here."""
+        self.clock.to(TWINS)
         runner = await self.runner(order.case)
         strategy = self.new_strategy(order.strategy, order.options)
         strategy.recall(order.learned)
@@ -199,6 +211,7 @@ class Worker:
 
     async def check(self, order: CheckOrder) -> None:
         """Replay a trace that another worker has sent, with its faults and without them."""
+        self.clock.to(TWINS)
         trace, why = decode(order.trace, "the trace"), ""
         try:
             async with replay(trace, Mode(kernel=trace.case.kernel), self.catalogue) as again:
@@ -215,11 +228,13 @@ class Worker:
         Waiting for an order blocks the process, which has nothing else to do.
         """
         self.say(Ready())
+        self.clock.to(IDLE)
         while (order := read_order(sys.stdin.buffer)) is not None:
             try:
                 await self.carry_out(order)
             except Exception as error:  # noqa: BLE001 - the supervisor decides; see its exit status
                 self.fail(order, error)
+            self.clock.to(IDLE)
         await self.close()
         if self.gang is not None:
             self.gang.close()
@@ -263,13 +278,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--recorder", type=int, required=True)
     parser.add_argument("--life", type=int, required=True)
     parser.add_argument("--catalogue", required=True)
+    parser.add_argument("--began", type=float, required=True)
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     watch(args.life)
     try:
-        trio.run(Worker(answers, FlightRecorder(args.recorder), find_catalogue(args.catalogue)).serve)
+        recorder, catalogue = FlightRecorder(args.recorder), find_catalogue(args.catalogue)
+        trio.run(Worker(answers, recorder, catalogue, Clock(args.began)).serve)
     except BrokenPipeError:  # the supervisor is gone
         return FAILED
     return 0

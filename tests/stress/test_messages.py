@@ -58,7 +58,7 @@ ANSWERS: tuple[Answer, ...] = (
     Batch(
         done=20,
         last=True,
-        numbers={"steps": 400, "busy_s": 0.5},
+        numbers={"steps": 400, "executing_s": 0.5},
         counts={"pairs": {"fork / munmap": 2}},
         hashes={"distinct_schedules": [(1 << 63) - 1]},
         failures=[FAILURE],

@@ -46,7 +46,9 @@ def lease(store: Store, case: int, first: int, count: int, machine: str = "locks
 
 def batch(executions: int, steps: int = 0, last: bool = True, **more: Any) -> Batch:
     """Return a batch of so many executions, as a worker's answer has it."""
-    numbers = {"executions": executions, "steps": steps, "inconclusive": 0, "busy_s": 0.25} | more.pop("numbers", {})
+    numbers = {"executions": executions, "steps": steps, "inconclusive": 0, "executing_s": 0.25} | more.pop(
+        "numbers", {}
+    )
     return Batch(done=executions, last=last, numbers=numbers, **more)
 
 
