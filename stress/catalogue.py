@@ -177,11 +177,7 @@ class Catalogue:
 
     def scenario_class(self, name: str) -> type[Scenario]:
         """Return the class of the scenario of that name. Raises UsageError."""
-        from stress.scenario import Scenario
-
-        files = {file.stem: (module, file) for module, file in modules("scenarios")}
-        module, file = files[choose("scenario", name, files)]
-        return only_class(importlib.import_module(module), file, Scenario)
+        return _scenario_class(name)
 
     def fault_class(self, name: str) -> type:
         """Return the class of the fault of that id. Raises UsageError."""
@@ -222,6 +218,16 @@ def _all_profiles() -> dict[str, Profile]:
         for module, _ in modules("sim.arch")
         for profile in getattr(importlib.import_module(module), "PROFILES", ())
     }
+
+
+@cache
+def _scenario_class(name: str) -> type[Scenario]:
+    """Return the class of a scenario of this tree, which is looked for once in a process."""
+    from stress.scenario import Scenario
+
+    files = {file.stem: (module, file) for module, file in modules("scenarios")}
+    module, file = files[choose("scenario", name, files)]
+    return only_class(importlib.import_module(module), file, Scenario)
 
 
 def spec_of(catalogue: Catalogue) -> str:

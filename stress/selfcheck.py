@@ -23,8 +23,8 @@ from stress.case import DEFAULT_KERNEL
 from stress.catalogue import find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED, StorageError
 from stress.files import write_atomically
+from stress.plan.leases import FOREVER_S, Lease, Plan
 from stress.workers.fleet import Fleet, WorkerProcess
-from stress.workers.leases import Lease, Plan
 from stress.workers.messages import (
     Answer,
     Batch,
@@ -50,9 +50,6 @@ LEASE_COUNT_MAX = 64
 """Leases end by count and never by the clock, so that executions-to-find are the same on every
 machine.
 """
-
-FOREVER_S = 1e9
-"""The bound on a lease's time: none."""
 
 CLEAN_KERNEL = "none"
 """What the row of the clean kernel is called."""
@@ -157,6 +154,7 @@ class Selfcheck:
             number=0,
             directory=str(self.directory),
             slice_s=FOREVER_S,
+            left_s=FOREVER_S,
             stop_on_first=True,
             afresh=plan.issued == 1,
         )
@@ -193,7 +191,7 @@ class Selfcheck:
         """Count what a lease has brought; a cell ends with its find, or with its budget."""
         cell, _ = self.plans[worker]
         cell.executions += batch.done
-        self.leases[worker].done += batch.done
+        self.leases[worker].took(batch)
         if batch.failures and not cell.found:
             self._find(worker, cell, order, batch.failures[0])
         if batch.last:

@@ -20,6 +20,7 @@ from typing import Any
 from stress.campaign.directory import DATABASE, keep, lock, storage_error
 from stress.case import Case
 from stress.errors import UsageError
+from stress.plan.leases import LEASED, Progress
 from stress.workers.distinct import KEPT_MAX, DistinctCount
 from stress.workers.messages import Batch, Failure
 from stress.workers.metrics import MAX, METRICS, Counts, Distinct, Number, declared
@@ -182,15 +183,23 @@ class Store:
                 numbers[case] = found if found is not None else self._insert("cases", key)
         return numbers
 
-    def resume(self) -> dict[tuple[int, str], tuple[int, int]]:
-        """Mark leases that nobody holds any more as torn; return per case and machine the next
-        unused seed and the leases so far.
+    def resume(self) -> dict[tuple[int, str], Progress]:
+        """Mark leases that nobody holds any more as torn; return how far each case is on each
+        machine.
         """
         after = "MAX(CASE state WHEN 'done' THEN first + done ELSE first + count END)"
         with self.writing() as db:
             db.execute("UPDATE leases SET state = 'torn' WHERE state = 'open'")
             rows = db.execute(f"SELECT case_id, machine, {after}, COUNT(*) FROM leases GROUP BY case_id, machine")
-            return {(case, machine): (seed, leases) for case, machine, seed, leases in rows}
+            found = {(case, machine): Progress(seed, leases) for case, machine, seed, leases in rows}
+            sums = db.execute("SELECT case_id, machine, metric, SUM(value) FROM numbers GROUP BY 1, 2, 3")
+            for case, machine, metric, value in sums:
+                place = case, machine
+                if place in found and metric == "executions":
+                    found[place] = found[place]._replace(executions=int(value))
+                elif place in found and metric in LEASED:
+                    found[place] = found[place]._replace(spent_s=found[place].spent_s + value)
+            return found
 
     def open_lease(self, case: int, machine: str, strategy: str, first: int, count: int) -> int:
         """Record that seeds ``first`` to ``first + count - 1`` are handed out; return the lease's

@@ -26,8 +26,8 @@ from stress.campaign.summary import summary
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
+from stress.plan.leases import FOREVER_S, Lease, Plan
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
-from stress.workers.leases import Lease, Plan
 from stress.workers.messages import (
     Answer,
     Batch,
@@ -51,9 +51,12 @@ TWIN_EVERY = 64
 TWINS_MAX = 256
 """Executions that may wait for their second run; beyond that no more are chosen."""
 
-PARALLEL_EVERY = 2
-"""With both machines, one lease in so many of the first worker is the parallel machine's: a quarter
-of two workers' leases.
+PARALLEL_TIME = 0.1
+"""With both machines, the parallel machine's share of the time that leases take."""
+
+PARALLEL_SECONDS_MIN = 1.0
+"""The parallel machine is started when its share has come to this: starting its processes takes a
+second or two, which a short campaign has better uses for.
 """
 
 PARALLEL_SHARE = 4
@@ -94,7 +97,7 @@ class Campaign:
         self.sites: dict[str, None] = {}
         """Names of the sites that workers have told; a dict, as it keeps their order."""
         self.twins: list[deque[TwinOrder]] = [deque() for _ in range(self.fleet.workers)]
-        self.twins_out = self.turn = 0
+        self.twins_out = 0
         self.stopping = False
         self.ended = "done"
         self.executions = self.steps = self.failures = 0
@@ -153,12 +156,13 @@ class Campaign:
         first = plan.base + lease.first
         number = self.store.open_lease(lease.entry.number, plan.machine, lease.strategy, first, lease.count)
         self.leases[number] = lease
-        left_s = lease.slice_s if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
+        left_s = FOREVER_S if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
         room = sum(map(len, self.twins)) < TWINS_MAX
         return lease.order(
             number=number,
             directory=str(self.store.directory),
-            slice_s=min(lease.slice_s, left_s),
+            slice_s=lease.slice_s,
+            left_s=left_s,
             twin_every=self.budget.twin_every if room and plan.machine == LOCKSTEP else 0,
             stop_on_first=self.budget.stop_on_first,
         )
@@ -184,7 +188,7 @@ class Campaign:
         """Record what a batch has brought; have another worker repeat what is to be repeated."""
         self.store.record(order.lease, batch)
         lease = self.leases[order.lease]
-        lease.done += batch.done
+        lease.took(batch)
         self.executions += batch.done
         self.steps += int(batch.numbers.get("steps", 0))
         for death in batch.deaths:
@@ -208,16 +212,20 @@ class Campaign:
     def _turns(self, worker: int) -> list[Plan]:
         """Return the plans that the worker may serve, the one whose turn it is first.
 
-        With both machines only the first worker serves the parallel one, with every
-        PARALLEL_EVERY-th lease: its processes need the cores, and a second worker's would only
-        contend with them.
+        With both machines only the first worker serves the parallel one: its processes need the
+        cores, and a second worker's would only contend with them.
         """
         if len(self.plans) < 2:
             return self.plans
         if worker:
             return self.plans[:1]
-        self.turn += 1
-        return self.plans if self.turn % PARALLEL_EVERY else self.plans[::-1]
+        lockstep, parallel = self.plans
+        if parallel.counts:
+            due = parallel.issued <= lockstep.issued
+        else:
+            share_s = PARALLEL_TIME * (lockstep.spent + parallel.spent)
+            due = not lockstep.first_round and parallel.spent + PARALLEL_SECONDS_MIN <= share_s
+        return [parallel, lockstep] if due else [lockstep, parallel]
 
     # -- findings --------------------------------------------------------------------------------------------------
 
@@ -284,7 +292,7 @@ def plans_of(settings: Settings, budget: Budget) -> list[Plan]:
     """Return a plan per machine, lockstep's first.
 
     Of a budget of executions the parallel machine has one in PARALLEL_SHARE; of a duration it has
-    the leases that :meth:`Campaign._turns` gives it.
+    the time that :meth:`Campaign._turns` gives it.
     """
     left, workers = budget.executions, budget.workers
     if settings.machine != BOTH:

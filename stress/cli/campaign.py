@@ -53,7 +53,7 @@ def search_options(parser: argparse.ArgumentParser) -> None:
     add("--geometry", choices=GEOMETRIES, help="sizes of tables and batches (default: small, with a share of real)")
     add("--kernel", metavar=KERNEL, help="the kernel, or a component of your own in the default one (default: 6.9)")
     names_option(parser, "--fault", "ID", "put these faults in")
-    add("--strategy", metavar="NAME", help="default: portfolio, which takes random, pct and round-robin in turn")
+    add("--strategy", metavar="NAME", help="default: portfolio, pct most of the time, random and round-robin by turns")
     add("--depth", type=positive, metavar="N", help="of pct: bugs of depth N (default: drawn for each execution)")
     add(
         "--machine",

@@ -38,6 +38,10 @@ class Clock:
         self._account, self._since = account, now
         return now
 
+    def spent(self, account: str) -> float:
+        """Return the seconds of an account since they were last taken; it is not the present one."""
+        return self._seconds[account]
+
     def take(self) -> dict[str, float]:
         """Return the seconds of each account since they were last taken."""
         self.to(self._account)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -67,15 +67,15 @@ class Measured:
     """What has been measured since the last answer. Lives as long as a lease."""
 
     def __init__(self) -> None:
-        self.seen: dict[str, DistinctCount] = {}
+        self.seen: dict[str, DistinctCount] = defaultdict(DistinctCount)
         """Per distinct metric; kept from answer to answer, so that a hash is sent once."""
         self.begin()
 
     def begin(self) -> None:
         """Forget what has been sent."""
         self.numbers: dict[str, float] = {}
-        self.counts: dict[str, Counter[str]] = {}
-        self.hashes: dict[str, list[int]] = {}
+        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
+        self.hashes: dict[str, list[int]] = defaultdict(list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +138,8 @@ class Counts(Metric):
     shown: bool = True
 
     def add(self, found: Any, to: Measured) -> None:
-        to.counts.setdefault(self.name, Counter()).update(found)
+        if found:
+            to.counts[self.name].update(found)
 
     def appears(self) -> str:
         return "-" if not self.shown else "each key" if self.listed else "how many keys"
@@ -155,8 +156,8 @@ class Distinct(Metric):
     shown: bool = True
 
     def add(self, found: Any, to: Measured) -> None:
-        if to.seen.setdefault(self.name, DistinctCount()).add(found):
-            to.hashes.setdefault(self.name, []).append(found)
+        if to.seen[self.name].add(found):
+            to.hashes[self.name].append(found)
 
     def appears(self) -> str:
         return "how many" if self.shown else "-"

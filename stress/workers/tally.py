@@ -29,18 +29,32 @@ _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 _SHARE_BITS = 24
 
+BLOCK_BITS, NEAR = 5, 8
+"""Executions are chosen to be run twice in blocks of 2**BLOCK_BITS seeds: one in NEAR of the
+executions of some blocks, so that another worker opens a case for several of them.
+"""
+
 
 def twinned(seed: int, case: int, every: int) -> bool:
     """Return whether an execution is one of the share, 1 / ``every``, that is run twice; 0 is none.
 
-    Whether it is depends on its case and its seed alone, so that a campaign can be repeated. Taking
-    every ``every``-th seed would do that too. But leases are powers of two long, and all cases
-    count their seeds from the same base: the first execution of each lease would be chosen again
-    and again. Multiplied by 2**64 / phi, successive numbers are spread evenly over the range, and
-    an execution is chosen if the upper bits of its product are below the share.
+    Whether it is depends on its case and its seed alone, so that a campaign can be repeated. Some
+    blocks of seeds are chosen, and some seeds of those, as opening a case in another worker costs
+    more than an execution.
     """
-    spread = ((seed + case) * _GOLDEN & _MASK) >> (64 - _SHARE_BITS)
-    return every > 0 and spread < (1 << _SHARE_BITS) // every
+    near = min(NEAR, every)
+    return every > 0 and _one_in(every / near, (seed >> BLOCK_BITS) + case) and _one_in(near, seed + case)
+
+
+def _one_in(every: float, number: int) -> bool:
+    """Return whether ``number`` is one of the share 1 / ``every``, evenly spread over all numbers.
+
+    Taking every ``every``-th number would do that too. But all cases count their seeds from the
+    same base, so the first execution of each lease would be chosen again and again. Multiplied by
+    2**64 / phi, successive numbers are spread evenly over the range, and a number is chosen if the
+    upper bits of its product are below the share.
+    """
+    return (number * _GOLDEN & _MASK) >> (64 - _SHARE_BITS) < (1 << _SHARE_BITS) / every
 
 
 def twin_digest(outcome: Outcome) -> str:
@@ -138,7 +152,7 @@ class Tally:
             last=last,
             numbers=self.measured.numbers,
             counts={name: dict(found) for name, found in self.measured.counts.items()},
-            hashes=self.measured.hashes,
+            hashes=dict(self.measured.hashes),
             failures=list(self.failures.values()),
             twins=self.twins,
             deaths=self.deaths,

@@ -17,7 +17,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, BinaryIO
 
 import trio
@@ -27,7 +26,6 @@ from sim.core.machine import SITES
 from stress.case import Case
 from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
-from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
@@ -48,16 +46,18 @@ from stress.workers.messages import (
     encode,
     read_order,
 )
+from stress.workers.open_cases import OpenCases
 from stress.workers.settings import PARALLEL
 from stress.workers.tally import Tally, twin_digest, twinned
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
+    from stress.execution.runner import Runner
     from stress.parallel.gang import Gang
     from stress.strategies import Strategy
 
-RUNNERS_MAX = 256
-"""Cases that a worker keeps open: each holds an arena, a descriptor and a nursery."""
+OPENINGS_MIN = 10
+"""A lease lasts at least so many times as long as opening its case took."""
 
 FLUSH_SECONDS_MAX = 0.5
 """How long results may stay unsent within a lease."""
@@ -66,10 +66,16 @@ FLUSH_SECONDS_MAX = 0.5
 class Worker:
     """The state of one worker: its open runners, its strategies, and what it has told already."""
 
-    def __init__(self, answers: BinaryIO, recorder: FlightRecorder, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(
+        self,
+        answers: BinaryIO,
+        recorder: FlightRecorder,
+        catalogue: Catalogue,
+        clock: Clock,
+        nursery: trio.Nursery,
+    ) -> None:
         self.answers, self.recorder, self.catalogue, self.clock = answers, recorder, catalogue, clock
-        self.runners: dict[Case, Runner] = {}
-        self.stack = AsyncExitStack()
+        self.cases = OpenCases(nursery, catalogue, self.closing)
         self.strategies: dict[tuple[Case, str, str], Strategy] = {}
         """By case, name and options: a strategy learns from lease to lease of a case."""
         self.strategy_classes: dict[str, type[Strategy]] = {}
@@ -85,19 +91,15 @@ class Worker:
         self.answers.flush()
 
     async def runner(self, case: Case) -> Runner:
-        """Return the open runner of ``case``.
-
-        Nurseries close in the order opposite to their opening, so all go at once.
-        """
-        found = self.runners.get(case)
-        if found is None:
-            if len(self.runners) >= RUNNERS_MAX:
-                await self.close()
-            found = self.runners[case] = await self.stack.enter_async_context(
-                open_runner(case, catalogue=self.catalogue)
-            )
-            self.tell_sites()
+        """Return the open runner of ``case``, and tell what sites its opening has declared."""
+        found = await self.cases.runner(case)
+        self.tell_sites()
         return found
+
+    def closing(self, runner: Runner) -> None:
+        """A runner is about to be closed: the processes that have its arena open let go of it."""
+        if self.gang is not None and runner in self.gang.numbers:
+            self.gang.forget()
 
     def lockstep(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int], None]:
         """Return what executes a seed under the order's strategy and counts it."""
@@ -124,14 +126,14 @@ class Worker:
         if self.gang is None:
             self.clock.to(STARTING)
             self.gang = Gang(order.processes, spec_of(self.catalogue))
+            self.clock.to(OPENING)
         gang = self.gang
+        gang.open(runner)
 
         def execute(seed: int) -> None:
             if runner.failed is not None:
                 tally.add(runner.failed, seed)
                 return
-            self.clock.to(OPENING)
-            gang.open(runner)
             self.clock.to(EXECUTING)
             recording = gang.run(runner, seed)
             outcome = replayed(recording, runner, seed)
@@ -139,14 +141,6 @@ class Worker:
             tally.add(outcome, seed, recording)
 
         return execute
-
-    async def close(self) -> None:
-        """Close every runner, and what processes have of them."""
-        if self.gang is not None:
-            self.gang.forget()
-        await self.stack.aclose()
-        self.stack = AsyncExitStack()
-        self.runners.clear()
 
     def tell_sites(self) -> None:
         """Tell the sites that modules have declared since the last time."""
@@ -175,17 +169,18 @@ class Worker:
         self.clock.to(OPENING)
         self.recorder.hold(order.number, order.first)
         if order.afresh:
-            await self.close()
+            await self.cases.close()
             self.traced.clear()
         runner = await self.runner(order.case)
         tally = Tally(order, runner, self.traced, self.clock)
         execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
         began = self.clock.to(REPORTING)
+        ends = began + min(order.left_s, max(order.slice_s, OPENINGS_MIN * self.clock.spent(OPENING)))
         for seed in range(order.first, order.first + order.count):
             self.recorder.begin(seed)
             execute(seed)
             now = self.clock.to(REPORTING)
-            if now - began >= order.slice_s or (order.stop_on_first and tally.failures):
+            if now >= ends or (order.stop_on_first and tally.failures):
                 break
             if tally.fresh or now - tally.began > FLUSH_SECONDS_MAX:
                 await self.flush(tally, last=False)
@@ -235,7 +230,7 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - the supervisor decides; see its exit status
                 self.fail(order, error)
             self.clock.to(IDLE)
-        await self.close()
+        await self.cases.close()
         if self.gang is not None:
             self.gang.close()
 
@@ -259,6 +254,12 @@ class Worker:
         where = f"{case.scenario} on {case.profile} ({case.geometry}), seed {self.recorder.seed}"
         what = str(error) if isinstance(error, SimError) else repr(error)
         self.say(WorkerFailed(message=f"{where}: {what}", status=getattr(error, "exit_status", FAILED)))
+
+
+async def run(worker: Callable[[trio.Nursery], Worker]) -> None:
+    """Be the worker that is made with a nursery, for the tasks that hold its cases open."""
+    async with trio.open_nursery() as nursery:
+        await worker(nursery).serve()
 
 
 def watch(life: int) -> None:
@@ -286,7 +287,7 @@ def main(argv: list[str] | None = None) -> int:
     watch(args.life)
     try:
         recorder, catalogue = FlightRecorder(args.recorder), find_catalogue(args.catalogue)
-        trio.run(Worker(answers, recorder, catalogue, Clock(args.began)).serve)
+        trio.run(run, lambda nursery: Worker(answers, recorder, catalogue, Clock(args.began), nursery))
     except BrokenPipeError:  # the supervisor is gone
         return FAILED
     return 0
