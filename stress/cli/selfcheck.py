@@ -14,6 +14,7 @@ from stress.case import DEFAULT_KERNEL
 from stress.cli.options import (
     cores,
     directory_option,
+    kernel_options,
     names_option,
     positive,
     seed,
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     names_option(parser, "--fault", "ID", "only these faults (default: all)")
     selection_options(parser)
-    add("--kernel", default=DEFAULT_KERNEL, metavar="VERSION", help="default: %(default)s")
+    kernel_options(parser, DEFAULT_KERNEL, "default: %(default)s")
     add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
     add("--seed", type=seed, default=SEED, metavar="N", help="default: %(default)s")
     workers_option(parser)
@@ -56,9 +57,17 @@ def run(args: argparse.Namespace) -> int:
     if not chosen["faults"]:
         raise UsageError("there are no faults to plant")
     choose("kernel", args.kernel, known.kernels())
+    known.check_patch(tuple(args.patch), chosen["profiles"], args.kernel)
     cells = matrix(chosen["faults"], chosen["profiles"], args.executions, known)
     check = Selfcheck(
-        cells, chosen["scenarios"], args.workers or cores(), args.seed, args.dir, spec_of(known), args.kernel
+        cells,
+        chosen["scenarios"],
+        args.workers or cores(),
+        args.seed,
+        args.dir,
+        spec_of(known),
+        args.kernel,
+        tuple(args.patch),
     )
     data = run_selfcheck(check, lines)
     put_json(data) if args.json else put(text(data))

@@ -187,8 +187,8 @@ class Plan:
 
     @property
     def first_round(self) -> bool:
-        """Whether a scenario waits to be opened for the first time on a profile."""
-        return any(pool.first_round for pool in self.pools.values())
+        """Whether the survey goes on: it is of the small geometry, unless there is only the real."""
+        return self._pools()[0].first_round
 
     @property
     def exhausted(self) -> bool:
@@ -265,10 +265,14 @@ class Plan:
 
         The real geometry waits until every small scenario has been opened on every profile.
         """
-        pools = [pool for pool in self.pools.values() if not pool.empty]
-        if pools[0].first_round:
+        pools = self._pools()
+        if self.first_round:
             return pools[0]
         return min(pools, key=lambda pool: pool.spent / pool.weight)
+
+    def _pools(self) -> list[Pool]:
+        """Return the pools that have cases."""
+        return [pool for pool in self.pools.values() if not pool.empty]
 
     def _strategy(self, entry: Entry) -> str:
         """Return the strategy of the case's next lease."""
