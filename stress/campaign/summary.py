@@ -9,7 +9,7 @@ from typing import Any
 from stress.campaign.store import Store
 from stress.parallel.settings import PROCESSES
 from stress.patch.spec import options
-from stress.workers.clock import ACCOUNTS, IDLE, TWINS
+from stress.plan.leases import LEASED
 from stress.workers.metrics import (
     CAMPAIGN,
     MACHINES,
@@ -17,7 +17,6 @@ from stress.workers.metrics import (
     Counts,
     Distinct,
     Number,
-    account_metric,
     declared,
 )
 from stress.workers.settings import PARALLEL
@@ -98,8 +97,8 @@ def time_share(totals: Totals) -> dict[str, float]:
 
 
 def leased(row: Mapping[str, float]) -> float:
-    """Return the seconds that a machine's leases took: all but waiting and second runs."""
-    return sum(row[account_metric(account)] for account in ACCOUNTS if account not in (IDLE, TWINS))
+    """Return the seconds that a machine's leases took."""
+    return sum(row[name] for name in LEASED)
 
 
 def machines(totals: Totals) -> dict[str, dict[str, float]]:

@@ -26,10 +26,11 @@ from stress.campaign.directory import ERROR_TRACE
 from stress.campaign.store import Store
 from stress.campaign.summary import summary
 from stress.case import Case
-from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue
+from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.files import write_atomically
 from stress.patch.spec import options
+from stress.plan.aim import Change, aim_of
 from stress.plan.leases import FOREVER_S, Lease, Plan
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
 from stress.workers.messages import (
@@ -38,6 +39,8 @@ from stress.workers.messages import (
     Failure,
     LeaseOrder,
     Order,
+    ReachAnswer,
+    ReachOrder,
     Sites,
     Twin,
     TwinAnswer,
@@ -58,9 +61,9 @@ TWINS_MAX = 256
 PARALLEL_TIME = 0.1
 """With both machines, the parallel machine's share of the time that leases take."""
 
-PARALLEL_SECONDS_MIN = 1.0
-"""The parallel machine is started when its share has come to this: starting its processes takes a
-second or two, which a short campaign has better uses for.
+PARALLEL_SECONDS_MIN = 5.0
+"""The parallel machine is started when its share has come to this: starting its processes takes
+seconds, which a short campaign has better uses for.
 """
 
 PARALLEL_SHARE = 4
@@ -111,12 +114,15 @@ class Campaign:
     def _prepare(self, catalogue: Catalogue) -> None:
         """Expand the cases, and take up what the directory has of them."""
         progress = self.store.resume()
-        for geometry in (self.settings.geometry,) if self.settings.geometry else (SMALL, REAL):
-            ranks = self.settings.ranks(geometry, catalogue)
-            numbers = self.store.add_cases(case for cases in ranks for case in cases)
-            for plan in self.plans:
-                plan.add(ranks, numbers, progress)
-            self.cases |= {number: case for case, number in numbers.items()}
+        geometries = (self.settings.geometry,) if self.settings.geometry else (SMALL, REAL)
+        sets = [self.settings.ranks(geometry, catalogue) for geometry in geometries]
+        numbers = self.store.add_cases(case for ranks in sets for cases in ranks for case in cases)
+        self.cases = {number: case for case, number in numbers.items()}
+        self.aim = aim_of(self.settings, sets[0], numbers, catalogue, spec_of(catalogue) == DEFAULT_CATALOGUE)
+        aimed = self.aim.aimed if self.aim is not None else lambda case: False
+        for plan in self.plans:
+            for ranks in sets:
+                plan.add(ranks, numbers, progress, aimed)
         self.session = self.store.begin_session()
 
     @property
@@ -149,10 +155,22 @@ class Campaign:
             return self.twins[worker].popleft()
         if self._exhausted() or worker >= self.budget.workers:
             return None
+        if self.aim is not None and (look := self.aim.order(sum(plan.spent for plan in self.plans))) is not None:
+            return look
         for plan in self._turns(worker):
             if (lease := plan.lease(worker)) is not None:
                 return self._hand_out(lease)
         return None
+
+    def _surveyed(self, order: ReachOrder, answer: ReachAnswer) -> None:
+        """Take up what was found out of a case."""
+        assert self.aim is not None
+        change = self.aim.took(order, answer)
+        if change is not Change.NONE:
+            for plan in self.plans:
+                plan.aim(self.aim.aimed, order.case if change is Change.CELL else None)
+        if answer.violates:
+            self.plans[0].hurry(order.number)
 
     def _hand_out(self, lease: Lease) -> LeaseOrder:
         """Record a lease, and return the order that has it executed."""
@@ -181,6 +199,9 @@ class Campaign:
                 return False
             case TwinOrder(), TwinAnswer():
                 self._compare(order, answer)
+                return True
+            case ReachOrder(), ReachAnswer():
+                self._surveyed(order, answer)
                 return True
             case LeaseOrder(), Batch():
                 self._record(worker, order, answer)
@@ -293,6 +314,8 @@ class Campaign:
 
     def finish(self) -> dict[str, Any]:
         """Note the end of the run; return the summary."""
+        if self.aim is not None:
+            self.aim.table.save()
         self.store.note_session(self.session, self.elapsed_s, self.executions, self.ended)
         data = summary(self.store, list(self.sites))
         data["ended"] = self.ended

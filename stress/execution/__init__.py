@@ -7,5 +7,6 @@ Bottom to top; each file imports only those before it:
 - :mod:`~stress.execution.outcome`: its verdict, digests and conflicts;
 - :mod:`~stress.execution.signature`: what makes two failures the same;
 - :mod:`~stress.execution.steps`: the log in words, and what each step changed;
-- :mod:`~stress.execution.runner`: composes a case, runs its setup, and executes it.
+- :mod:`~stress.execution.runner`: composes a case, runs its setup, and executes it;
+- :mod:`~stress.execution.calls`: which methods and sites a case reaches.
 """

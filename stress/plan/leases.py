@@ -1,6 +1,7 @@
 """The leases of one machine: ranges of one case's seeds for one worker, bounded by time.
 
-The plan has a pool of cases (:mod:`stress.plan.pools`) per geometry. The pool that has had the
+The plan has pools of cases (:mod:`stress.plan.pools`): per geometry, those that the search is aimed
+at (:mod:`stress.plan.aim`) and the others. The pool that has had the
 least time for its weight is next, then a case of it, then a strategy
 (:mod:`stress.plan.portfolio`).
 
@@ -13,7 +14,7 @@ are the same on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from stress.case import Case
 from stress.parallel.settings import PROCESSES
 from stress.plan.pools import Entry, Pool
 from stress.plan.portfolio import Portfolio
-from stress.workers.clock import ACCOUNTS, IDLE, TWINS
+from stress.workers.clock import ACCOUNTS, IDLE, SURVEYING, TWINS
 from stress.workers.messages import Batch, LeaseOrder
 from stress.workers.metrics import account_metric
 from stress.workers.settings import LOCKSTEP, PARALLEL, PARALLEL_SEEDS, PORTFOLIO_NAME, SEED_BITS, Settings
@@ -47,6 +48,9 @@ DOUBLINGS_MAX = 16
 WEIGHTS: Mapping[str, float] = {SMALL: 15, REAL: 1}
 """The geometries' shares of the time, unless --geometry says otherwise."""
 
+AIMED_WEIGHT, OTHER_WEIGHT = 0.8, 0.2
+"""The shares of the cases that the search is aimed at, and of the others."""
+
 AHEAD_LEASES_MAX = 2
 """Leases, of the longest, by which a worker may be ahead with its own cases before it serves
 others'.
@@ -57,7 +61,7 @@ NEWS = ("visits", "pairs", "conflicts")
 are not, as nearly every schedule of a random walk is new.
 """
 
-LEASED = [account_metric(account) for account in ACCOUNTS if account not in (IDLE, TWINS)]
+LEASED = [account_metric(account) for account in ACCOUNTS if account not in (IDLE, SURVEYING, TWINS)]
 """The metrics of the time that a lease takes."""
 
 
@@ -155,7 +159,16 @@ class Plan:
         self.machine = machine
         self.counts = executions is not None
         """Executions take the place of time."""
-        self.pools = {geometry: Pool(weight) for geometry, weight in WEIGHTS.items()}
+        self.pools = {
+            (aimed, geometry): Pool(weight * (AIMED_WEIGHT if aimed else OTHER_WEIGHT))
+            for aimed in (True, False)
+            for geometry, weight in WEIGHTS.items()
+        }
+        """By whether the search is aimed at their cases, and by geometry; in the order in which
+        they are surveyed.
+        """
+        self.entries: dict[int, Entry] = {}
+        """By the store's numbers of their cases."""
         self.issued = 0
         self.spent = 0.0
         """The time of all leases, of earlier runs too."""
@@ -166,8 +179,11 @@ class Plan:
         ranks: list[list[Case]],
         numbers: Mapping[Case, int],
         progress: Mapping[tuple[int, str], Progress],
+        aimed: Callable[[Case], bool] = lambda case: False,
     ) -> None:
-        """Add cases; ``progress`` is what :meth:`Store.resume` returned."""
+        """Add cases; ``progress`` is what :meth:`Store.resume` returned, ``aimed`` says which cases
+        the search is aimed at.
+        """
         fresh = Progress(self.base)
         for rank, cases in enumerate(ranks):
             for case in cases:
@@ -176,9 +192,33 @@ class Plan:
                 entry = Entry(case, number, rank, known.after - self.base, known.leases)
                 if self.machine == LOCKSTEP and self.settings.strategy == PORTFOLIO_NAME:
                     entry.portfolio = Portfolio(number)
-                pool = self.pools[case.geometry]
-                pool.add([entry])
+                self.entries[number] = entry
+                pool = self.pools[aimed(case), case.geometry]
+                pool.add(entry)
+                entry.passed = 0.0
                 self._charge(pool, entry, known.executions if self.counts else known.spent_s, bool(rank))
+
+    def aim(self, aimed: Callable[[Case], bool], of: Case | None = None) -> None:
+        """Take up what is aimed at now: among all cases, or among those that have the scenario and
+        the profile of one. Time that was spent stays with the pool that spent it.
+        """
+        moved: list[tuple[Entry, Pool]] = []
+        for (which, geometry), pool in self.pools.items():
+
+            def strays(entry: Entry, which: bool = which) -> bool:
+                case = entry.case
+                mine = of is None or (case.scenario, case.profile) == (of.scenario, of.profile)
+                return mine and aimed(case) != which
+
+            moved += [(entry, self.pools[not which, geometry]) for entry in pool.take_out(strays)]
+        for entry, pool in moved:
+            pool.add(entry)
+
+    def hurry(self, number: int) -> None:
+        """Open a case next, if it was never opened: it is known to break a rule."""
+        entry = self.entries[number]
+        for pool in self.pools.values():
+            pool.hurry(entry)
 
     @property
     def base(self) -> int:
@@ -187,7 +227,7 @@ class Plan:
 
     @property
     def first_round(self) -> bool:
-        """Whether the survey goes on: it is of the small geometry, unless there is only the real."""
+        """Whether the first round goes on: it is of the first pool that has cases."""
         return self._pools()[0].first_round
 
     @property

@@ -10,8 +10,9 @@ PROMISE_MIN.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stress.case import Case
@@ -72,10 +73,36 @@ class Pool:
         """Whether a scenario waits to be opened for the first time on a profile."""
         return bool(self.unopened) and not self.unopened[0].rank
 
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Add cases, in the order of ranks; those that had leases before are open already."""
-        for entry in entries:
-            (self.opened if entry.leases else self.unopened).append(entry)
+    def entries(self) -> list[Entry]:
+        """Return the cases that are in it."""
+        return [*self.unopened, *self.opened]
+
+    def add(self, entry: Entry) -> None:
+        """Add a case. Those that were never opened come in the order of ranks; one that was begins
+        where the neediest of the others is.
+        """
+        if entry.leases:
+            entry.passed = self._least()
+            self.opened.append(entry)
+        elif self.unopened and self.unopened[-1].rank > entry.rank:
+            insort(self.unopened, entry, key=lambda other: (other.rank, other.number))
+        else:
+            self.unopened.append(entry)
+
+    def hurry(self, entry: Entry) -> None:
+        """Have a case opened next, if it is here and was never opened."""
+        if entry in self.unopened:
+            self.unopened.remove(entry)
+            entry.rank = 0
+            self.unopened.appendleft(entry)
+
+    def take_out(self, wanted: Callable[[Entry], bool]) -> list[Entry]:
+        """Return the cases that are ``wanted``, and have them no more."""
+        taken = [entry for entry in self.entries() if wanted(entry)]
+        if taken:
+            self.unopened = deque(entry for entry in self.unopened if not wanted(entry))
+            self.opened = [entry for entry in self.opened if not wanted(entry)]
+        return taken
 
     def next(self, worker: int, ahead: float) -> Entry:
         """Return the case of the worker's next lease: one of its own if they are not ahead of
@@ -92,9 +119,12 @@ class Pool:
     def _open(self) -> Entry:
         """Take up a case that was never opened: it begins where the neediest of the others is."""
         entry = self.unopened.popleft()
-        entry.passed = min((other.passed for other in self.opened), default=0.0)
+        entry.passed = self._least()
         self.opened.append(entry)
         return entry
+
+    def _least(self) -> float:
+        return min((entry.passed for entry in self.opened), default=0.0)
 
     def charge(self, entry: Entry, time: float, widening: bool) -> None:
         """Count time of a lease, or take back some that it was charged too much."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 from time import perf_counter
 
 STARTING, OPENING, EXECUTING = "starting", "opening", "executing"
-REPORTING, TWINS, IDLE = "reporting", "twins", "idle"
+REPORTING, TWINS, SURVEYING, IDLE = "reporting", "twins", "surveying", "idle"
 
 ACCOUNTS: dict[str, str] = {
     EXECUTING: "executing leases, each execution from the restore to the end of its audit",
     OPENING: "opening the cases of leases: composing the kernel, running the setup",
     TWINS: "running a second time what another worker has run, with the opening of its case",
     REPORTING: "counting what came of leases, making the evidence of failures, sending answers",
+    SURVEYING: "finding out which methods of the model cases reach, to aim at those that are overridden",
     STARTING: "starting: importing the model, and starting the processes of the parallel machine",
     IDLE: "waiting for orders",
 }

@@ -6,8 +6,9 @@ declared types, or a MessageError. Both sides run the same sources, so the form 
 
 An order is answered by any number of interim answers and one last one: ``LeaseOrder`` by
 ``Batch`` es, the last of which says so, ``TwinOrder`` by ``TwinAnswer``, ``CheckOrder`` by
-``CheckAnswer``, and any of them by ``WorkerFailed``. ``Ready`` and ``Sites`` come unasked. There is
-no order to stop: a worker ends when its supervisor closes the pipe.
+``CheckAnswer``, ``ReachOrder`` by ``ReachAnswer``, and any of them by ``WorkerFailed``. ``Ready``
+and ``Sites`` come unasked. There is no order to stop: a worker ends when its supervisor closes the
+pipe.
 """
 
 from __future__ import annotations
@@ -89,7 +90,19 @@ class CheckOrder(Message, frozen=True):
     trace: bytes
 
 
-Order = LeaseOrder | TwinOrder | CheckOrder
+class ReachOrder(Message, frozen=True):
+    """Find out what a case reaches, and whether what is put on top of its kernel changes what it
+    does.
+    """
+
+    number: int
+    """The store's number of the case."""
+    case: Case
+    reach: bool
+    """What it reaches is wanted too, and not known yet."""
+
+
+Order = LeaseOrder | TwinOrder | CheckOrder | ReachOrder
 
 
 # -- answers ---------------------------------------------------------------------------------------
@@ -184,6 +197,20 @@ class CheckAnswer(Message, frozen=True):
     """How the trace ends without the faults: a verdict's kind."""
 
 
+class ReachAnswer(Message, frozen=True):
+    """What a case reaches (:class:`stress.execution.calls.Reach`), if that was wanted."""
+
+    differs: bool
+    """With what is put on top of its kernel it does something else."""
+    violates: bool
+    """And breaks a rule at once, so that it is to be leased next."""
+    seconds: float
+    """How long it took to find out."""
+    methods: list[str] = []
+    setup: list[str] = []
+    sites: list[str] = []
+
+
 class WorkerFailed(Message, frozen=True):
     """What ended an order without a verdict: a mistake of the tool, of a scenario or of a user's
     component.
@@ -196,7 +223,7 @@ class WorkerFailed(Message, frozen=True):
     """Of the execution that the user's patch has ended."""
 
 
-Answer = Ready | Sites | Batch | TwinAnswer | CheckAnswer | WorkerFailed
+Answer = Ready | Sites | Batch | TwinAnswer | CheckAnswer | ReachAnswer | WorkerFailed
 
 
 def executed(answer: Answer) -> int:

@@ -23,15 +23,17 @@ import trio
 
 from sim.core.errors import SimError
 from sim.core.machine import SITES
-from stress.case import Case
+from stress.case import Case, without_additions
 from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
+from stress.execution.calls import NOTHING, measure, probes
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.patch.guard import PatchError
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
 from stress.trace.replay import Mode, compare, replay
-from stress.workers.clock import EXECUTING, IDLE, OPENING, REPORTING, STARTING, TWINS, Clock
+from stress.workers.clock import EXECUTING, IDLE, OPENING, REPORTING, STARTING, SURVEYING, TWINS, Clock
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import (
     CheckAnswer,
@@ -39,6 +41,8 @@ from stress.workers.messages import (
     LeaseOrder,
     Message,
     Order,
+    ReachAnswer,
+    ReachOrder,
     Ready,
     Sites,
     TwinAnswer,
@@ -218,6 +222,24 @@ class Worker:
             without_faults = again.outcome.verdict.kind
         self.say(CheckAnswer(replays=not why, why=why, without_faults=without_faults))
 
+    async def survey(self, order: ReachOrder) -> None:
+        """Find out what a case reaches, and whether it does anything else than without its faults
+        and its patch.
+        """
+        began, bare, reach = self.clock.to(SURVEYING), without_additions(order.case), NOTHING
+        self.recorder.hold(order.number, 0)
+        if order.reach:
+            reach, plain = await measure(bare, self.catalogue)
+        else:
+            async with open_runner(bare, catalogue=self.catalogue) as runner:
+                plain = probes(runner)
+        found = probes(await self.runner(order.case))
+        violates = "violation" in {kind for kind, _ in found}
+        sets = {name: sorted(names) for name, names in reach._asdict().items()}
+        self.say(
+            ReachAnswer(**sets, differs=found != plain, violates=violates, seconds=self.clock.to(SURVEYING) - began)
+        )
+
     async def serve(self) -> None:
         """Follow orders until the supervisor closes the pipe.
 
@@ -244,6 +266,8 @@ class Worker:
                 await self.twin(order)
             case CheckOrder():
                 await self.check(order)
+            case ReachOrder():
+                await self.survey(order)
 
     def fail(self, order: Order, error: Exception) -> None:
         """Tell of what is no verdict: a mistake in the tool, in a scenario or in a user's
@@ -262,7 +286,7 @@ class Worker:
         begun.
         """
         held = self.cases.held.get(order.case)
-        if held is None or isinstance(order, CheckOrder):
+        if held is None or isinstance(order, CheckOrder | ReachOrder):
             return None
         return encoded_trace(held.runner.error_outcome(self.recorder.seed), order.strategy)
 

@@ -19,6 +19,8 @@ from stress.workers.messages import (
     Message,
     MessageError,
     Order,
+    ReachAnswer,
+    ReachOrder,
     Ready,
     Sites,
     Twin,
@@ -38,6 +40,7 @@ ORDERS: tuple[Order, ...] = (
     LEASE,
     TwinOrder(number=2, case=CASE, strategy="pct", options={}, seed=9, learned={"length": 80}, digest="clean 0"),
     CheckOrder(case=CASE, trace=bytes(range(256))),
+    ReachOrder(number=2, case=CASE, reach=True),
 )
 
 FAILURE = Failure(
@@ -67,6 +70,7 @@ ANSWERS: tuple[Answer, ...] = (
     ),
     TwinAnswer(digest="clean 1", trace=b"trace"),
     CheckAnswer(replays=False, why="step 3 differs", without_faults="clean"),
+    ReachAnswer(differs=True, violates=False, seconds=0.25, methods=["swap.folio_put"], sites=["f: load"]),
     WorkerFailed(message="counters on toy: a mistake", status=3),
 )
 
@@ -102,7 +106,7 @@ def test_a_worker_that_is_killed_while_it_is_spoken_to_takes_no_half_order() -> 
 
 
 def test_executions_are_told_by_batches_and_second_runs() -> None:
-    assert [0, 0, 20, 1, 0, 0] == [executed(answer) for answer in ANSWERS]
+    assert [0, 0, 20, 1, 0, 0, 0] == [executed(answer) for answer in ANSWERS]
 
 
 REALS = ("slice_s", "left_s")
