@@ -25,6 +25,9 @@ from stress.strategies.sequential import Sequential
 PCT_SEEDS = (1, 2)
 """Seeds of the probes under PCT, beside the sequential one of seed 0."""
 
+PROBE_STEPS_MAX = 4096
+"""Steps of a case's probes: a large world has one probe, and a small one has all."""
+
 Probe = tuple[str, list[int]]
 """What an execution did: its verdict's kind, and the log of its steps."""
 
@@ -66,12 +69,17 @@ class Calls:
 
 
 def probes(runner: Runner) -> list[Probe]:
-    """Execute a case once sequentially and then under PCT; return what each execution did."""
+    """Execute a case once sequentially and then under PCT; return what each execution did. After
+    PROBE_STEPS_MAX steps no other is begun.
+    """
     found: list[Probe] = []
-    for strategy, seeds in ((Sequential(), (0,)), (Pct(), PCT_SEEDS)):
-        for seed in seeds:
-            outcome = runner.run(strategy, seed, RandomData(seed))
-            found.append((outcome.verdict.kind, list(runner.machine.log)))
+    pct, steps = Pct(), 0
+    for strategy, seed in ((Sequential(), 0), *((pct, seed) for seed in PCT_SEEDS)):
+        outcome = runner.run(strategy, seed, RandomData(seed))
+        found.append((outcome.verdict.kind, list(runner.machine.log)))
+        steps += outcome.steps
+        if steps > PROBE_STEPS_MAX:
+            break
     return found
 
 

@@ -11,6 +11,7 @@ flight_recorder  which execution a worker had begun when it died
 tally            what came of executions between two answers
 open_cases       the cases that a worker keeps open, bounded by bytes
 worker           the process: follows orders, executes, answers
+signals          how a long run hears that it is to end
 fleet            keeps worker processes alive and at work for a boss
 
 A boss (:class:`stress.workers.fleet.Boss`) decides what is done: ``stress.campaign`` and

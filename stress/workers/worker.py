@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, BinaryIO
 import trio
 
 from sim.core.errors import SimError
-from sim.core.machine import SITES
 from stress.case import Case, without_additions
 from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
 from stress.execution.calls import NOTHING, measure, probes
+from stress.execution.reach import sites_of
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.patch.guard import PatchError
@@ -64,6 +64,9 @@ if TYPE_CHECKING:
 OPENINGS_MIN = 10
 """A lease lasts at least so many times as long as opening its case took."""
 
+LEASE_SECONDS_MAX = 15.0
+"""But no lease lasts longer than that: a world of thousands of pages takes seconds to open."""
+
 FLUSH_SECONDS_MAX = 0.5
 """How long results may stay unsent within a lease."""
 
@@ -88,7 +91,9 @@ class Worker:
         """The processes of the parallel machine, once they are wanted."""
         self.traced: set[str] = set()
         """Signatures of which a trace was sent: one is enough."""
-        self.sites_told = 0
+        self.sites_told: set[str] = set()
+        self.kinds_told: set[tuple[str, str]] = set()
+        """Scenarios and profiles whose sites were told."""
 
     def say(self, answer: Message) -> None:
         """Send one answer."""
@@ -96,9 +101,9 @@ class Worker:
         self.answers.flush()
 
     async def runner(self, case: Case) -> Runner:
-        """Return the open runner of ``case``, and tell what sites its opening has declared."""
+        """Return the open runner of ``case``, and tell what sites it can visit."""
         found = await self.cases.runner(case)
-        self.tell_sites()
+        self.tell_sites(found)
         return found
 
     def closing(self, runner: Runner) -> None:
@@ -147,11 +152,18 @@ class Worker:
 
         return execute
 
-    def tell_sites(self) -> None:
-        """Tell the sites that modules have declared since the last time."""
-        if len(SITES) > self.sites_told:
-            self.say(Sites(names=[info.name for info in SITES[max(1, self.sites_told) :] if info.step]))
-            self.sites_told = len(SITES)
+    def tell_sites(self, runner: Runner) -> None:
+        """Tell the sites that this kernel and scenario can visit, if they were not told yet.
+
+        The parameters of a case change none.
+        """
+        kind = (runner.case.scenario, runner.case.profile)
+        if kind in self.kinds_told:
+            return
+        self.kinds_told.add(kind)
+        names = sites_of(runner.scenario, runner.kernel) - self.sites_told
+        self.sites_told |= names
+        self.say(Sites(names=sorted(names)))
 
     def strategy(self, order: LeaseOrder) -> Strategy:
         """Return the strategy of an order, with what it has learned of the case."""
@@ -180,7 +192,7 @@ class Worker:
         tally = Tally(order, runner, self.traced, self.clock)
         execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
         began = self.clock.to(REPORTING)
-        ends = began + min(order.left_s, max(order.slice_s, OPENINGS_MIN * self.clock.spent(OPENING)))
+        ends = began + min(order.left_s, LEASE_SECONDS_MAX, max(order.slice_s, OPENINGS_MIN * self.clock.spent(OPENING)))
         for seed in range(order.first, order.first + order.count):
             self.recorder.begin(seed)
             execute(seed)
