@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sim.core.arena import WORD, Arena, Layout
+from sim.core.arena import WORD, Arena, Cells, Column, Layout
 from sim.core.component import Component
 from sim.core.errors import ComposeError
 from sim.core.machine import Actor, Machine
@@ -78,6 +78,8 @@ class Kernel:
     page_head: Callable[[int], int]
     """``page_head(pfn)``: return the folio of a page (page_folio)."""
     arena: Arena
+    columns: dict[str, Column | Cells]
+    """The arena's columns, as the parts have them as attributes."""
     machine: Machine
 
     def __init__(self, profile: Profile, geometry: Geometry, world: World, classes: dict[str, type[Component]]) -> None:
@@ -100,7 +102,7 @@ class Kernel:
         """Join kernel, arena and machine; let the machine be told of the columns that actors wait
         on.
         """
-        self.arena, self.machine = arena, machine
+        self.arena, self.machine, self.columns = arena, machine, arena.attributes()
         self.page_head = arena["page_head"].view.__getitem__
         for name in ("checks", *(n for n in self.components if n != "checks")):
             self.components[name].bind()

@@ -8,8 +8,9 @@ The rooms, top to bottom; each imports only what stands below it, and ``sim``:
 - :mod:`~stress.selfcheck`: every planted fault on every profile: are the faults found, and is the
   clean kernel clean?
 - :mod:`~stress.campaign`: a search with memory: its supervisor, the results directory, the summary;
-- :mod:`~stress.workers`: the processes that execute leases, for a campaign or a selfcheck; which
-  case has the next lease; what workers and supervisor tell each other;
+- :mod:`~stress.plan`: what is searched next: which case has the next lease, under which strategy;
+- :mod:`~stress.workers`: the processes that execute leases, for a campaign or a selfcheck; what
+  workers and supervisor tell each other;
 - :mod:`~stress.conform`: the model against the Linux that runs on this computer;
 - :mod:`~stress.parallel`: the second machine: several processes at once on one arena, recorded, and
   replayed in lockstep;

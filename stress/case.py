@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 DEFAULT_KERNEL = "6.9"
@@ -42,3 +42,8 @@ class Case:
             tuple(plain["faults"]),
             tuple(plain["patch"]),
         )
+
+
+def without_additions(case: Case) -> Case:
+    """Return a case without the faults and the patch that are put on top of its kernel."""
+    return replace(case, faults=(), patch=())

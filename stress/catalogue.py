@@ -193,14 +193,10 @@ class Catalogue:
 
     def scenario_class(self, name: str) -> type[Scenario]:
         """Return the class of the scenario of that name, or of the user's file. Raises UsageError."""
-        from stress.scenario import Scenario
-
         if (own := self.scenario_file(name)) is not None:
             found: type[Scenario] = own.classes[0]
             return found
-        files = {file.stem: (module, file) for module, file in modules("scenarios")}
-        module, file = files[choose("scenario", name, files)]
-        return only_class(importlib.import_module(module), file, Scenario)
+        return _scenario_class(name)
 
     def scenario_file(self, name: str) -> Patch | None:
         """Return the user's file that ``name`` is, read once per process; None if it is the name of
@@ -324,6 +320,16 @@ def _all_profiles() -> dict[str, Profile]:
         for module, _ in modules("sim.arch")
         for profile in getattr(importlib.import_module(module), "PROFILES", ())
     }
+
+
+@cache
+def _scenario_class(name: str) -> type[Scenario]:
+    """Return the class of a scenario of this tree, which is looked for once in a process."""
+    from stress.scenario import Scenario
+
+    files = {file.stem: (module, file) for module, file in modules("scenarios")}
+    module, file = files[choose("scenario", name, files)]
+    return only_class(importlib.import_module(module), file, Scenario)
 
 
 def spec_of(catalogue: Catalogue) -> str:

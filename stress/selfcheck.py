@@ -23,9 +23,10 @@ from stress.case import DEFAULT_KERNEL
 from stress.catalogue import find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
 from stress.files import write_atomically
+from stress.plan.leases import Lease, Plan
 from stress.workers.fleet import Fleet, WorkerProcess
-from stress.workers.leases import FOREVER_S, Lease, Plan
 from stress.workers.messages import (
+    FOREVER_S,
     Answer,
     Batch,
     CheckAnswer,
@@ -173,6 +174,7 @@ class Selfcheck:
             number=0,
             directory=str(self.directory),
             slice_s=FOREVER_S,
+            left_s=FOREVER_S,
             stop_on_first=True,
             afresh=plan.issued == 1,
         )
@@ -229,7 +231,7 @@ class Selfcheck:
         """Count what a lease has brought; a cell ends with its find, or with its budget."""
         cell, _ = self.plans[worker]
         cell.executions += batch.done
-        self.leases[worker].done += batch.done
+        self.leases[worker].took(batch)
         if batch.failures and not cell.found:
             self._find(worker, cell, order, batch.failures[0])
         if batch.last:

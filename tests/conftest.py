@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 import pytest
+
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="zapstress-tests-")
+"""No test touches the user's cache directory, nor does what it starts."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

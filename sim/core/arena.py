@@ -35,6 +35,8 @@ MAGIC = b"ZAPARENA1\n"
 
 SHARED, PRIVATE, MACHINE = "shared", "private", "machine"
 
+_READ, _WRITE, _RMW = READ << KIND_SHIFT, WRITE << KIND_SHIFT, RMW << KIND_SHIFT
+
 Cells = memoryview
 """The words of a column, as steps use them."""
 
@@ -141,7 +143,7 @@ class Column:
         self.array_of = array_of
         self._array: np.ndarray[Any, Any] | None = None
         base = number << FIELD_SHIFT
-        self.r, self.w, self.x = (base | kind << KIND_SHIFT for kind in (READ, WRITE, RMW))
+        self.r, self.w, self.x = base | _READ, base | _WRITE, base | _RMW
         self.watch: Watch | None = None
         self.look: Callable[[int], None] | None = None
         """Called with the index in the very step that reads a cell, by a load or a wait."""
@@ -219,6 +221,12 @@ class Arena:
 
     def __getitem__(self, name: str) -> Column:
         return self.columns[name]
+
+    def attributes(self) -> dict[str, Column | Cells]:
+        """Return what the parts of a kernel call the columns: a shared one by the Column, any other
+        by its bare cells.
+        """
+        return {name: column if column.klass == SHARED else column.view for name, column in self.columns.items()}
 
     def snapshot(self) -> bytes:
         """Return the whole block, model and machine regions."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from sim.core.arena import SHARED, Field
+from sim.core.arena import Field
 
 if TYPE_CHECKING:
     from sim.kernel import Kernel as Kernel
@@ -53,8 +53,7 @@ class Part:
     def bind(self) -> None:
         """Take the machine and the columns. Called once, when the arena exists."""
         self.m = self.k.machine
-        for name, column in self.k.arena.columns.items():
-            setattr(self, name, column if column.klass == SHARED else column.view)
+        vars(self).update(self.k.columns)
 
 
 class Component(Part):

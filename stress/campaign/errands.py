@@ -23,8 +23,7 @@ from stress.campaign.directory import side_folder, trace_of
 from stress.campaign.store import Store
 from stress.case import Case
 from stress.parallel.settings import PROCESSES
-from stress.workers.leases import FOREVER_S
-from stress.workers.messages import Answer, Batch, LeaseOrder, Order, RetrialAnswer, RetrialOrder
+from stress.workers.messages import FOREVER_S, Answer, Batch, LeaseOrder, Order, RetrialAnswer, RetrialOrder
 from stress.workers.settings import LOCKSTEP, PARALLEL, Settings, beginning, machine_of
 
 SEARCH_COUNT_MIN = 64
@@ -161,6 +160,7 @@ def errand_lease(settings: Settings, number: int, case: Case, strategy: str, fir
         first=first,
         count=count,
         slice_s=FOREVER_S,
+        left_s=FOREVER_S,
         twin_every=0,
         stop_on_first=False,
         directory="",
@@ -222,7 +222,7 @@ class Errands:
                 case = replace(order.case, patch=patch)
                 folder = str(side_folder(self.store.directory, number))
                 lease = msgspec.structs.replace(
-                    order, lease=0, case=case, count=done, slice_s=FOREVER_S, directory=folder
+                    order, lease=0, case=case, count=done, slice_s=FOREVER_S, left_s=FOREVER_S, directory=folder
                 )
                 self.follows.append(Follow(self.store, number, lease))
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from statistics import median_low
 from typing import Any, Self
 
 import msgspec
@@ -93,6 +94,23 @@ class Results:
                 "SELECT key, SUM(count) AS n FROM counts WHERE metric = ? GROUP BY key ORDER BY n DESC, key", (metric,)
             )
         )
+
+    def cases(self) -> dict[str, int]:
+        """Return how many cases there are and were opened, and with how many executions these were
+        left.
+        """
+        opened = sorted(
+            int(row[0])
+            for row in self.db.execute("SELECT SUM(value) FROM numbers WHERE metric = 'executions' GROUP BY case_id")
+        )
+        (known,) = self.db.execute("SELECT COUNT(*) FROM cases").fetchone()
+        return {
+            "known": known,
+            "opened": len(opened),
+            "never_opened": known - len(opened),
+            "executions_min": min(opened, default=0),
+            "executions_median": median_low(opened) if opened else 0,
+        }
 
     def cells(self) -> dict[str, dict[str, int]]:
         """Return the executions per scenario and profile, also those that are none."""

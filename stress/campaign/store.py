@@ -31,6 +31,7 @@ from stress.campaign.generations import settle
 from stress.campaign.results import Results
 from stress.case import Case
 from stress.errors import StorageError, UsageError
+from stress.plan.leases import LEASED, Progress
 from stress.workers.distinct import KEPT_MAX
 from stress.workers.messages import Batch, Failure
 from stress.workers.metrics import MAX, METRICS, Counts
@@ -163,15 +164,21 @@ class Store(Results):
                 numbers[case] = found if found is not None else self._insert("cases", key)
         return numbers
 
-    def resume(self) -> dict[tuple[int, str], tuple[int, int]]:
-        """Tear the leases that nobody holds any more; return per case and machine the next unused
-        seed and the leases so far.
-        """
+    def resume(self) -> dict[tuple[int, str], Progress]:
+        """Tear the leases that nobody holds any more; return how far each case is on each machine."""
         with self.writing() as db:
             for (number,) in db.execute("SELECT id FROM leases").fetchall():
                 self._tear(number)
             rows = db.execute("SELECT case_id, machine, next, leases FROM progress")
-            return {(case, machine): (seed, leases) for case, machine, seed, leases in rows}
+            found = {(case, machine): Progress(seed, leases) for case, machine, seed, leases in rows}
+            sums = db.execute("SELECT case_id, machine, metric, SUM(value) FROM numbers GROUP BY 1, 2, 3")
+            for case, machine, metric, value in sums:
+                place = case, machine
+                if place in found and metric == "executions":
+                    found[place] = found[place]._replace(executions=int(value))
+                elif place in found and metric in LEASED:
+                    found[place] = found[place]._replace(spent_s=found[place].spent_s + value)
+            return found
 
     def open_lease(self, case: int, machine: str, strategy: str, first: int, count: int) -> int:
         """Record that seeds ``first`` to ``first + count - 1`` are handed out; return the lease's

@@ -10,7 +10,16 @@ from stress.campaign.results import Results
 from stress.parallel.settings import PROCESSES
 from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
-from stress.workers.metrics import CAMPAIGN, MACHINES, Counts, Distinct, Number, declared
+from stress.plan.leases import LEASED
+from stress.workers.metrics import (
+    CAMPAIGN,
+    MACHINES,
+    TIME_SHARE,
+    Counts,
+    Distinct,
+    Number,
+    declared,
+)
 from stress.workers.settings import PARALLEL
 
 UNREACHED_NAMED_MAX = 5
@@ -49,12 +58,14 @@ def summary(results: Results) -> dict[str, Any]:
         **rates(totals, elapsed),
         **{name: settings[name] for name in SETTINGS_SHOWN},
         "machines": machines(totals),
+        "time_share": time_share(totals),
         "violations": results.failures(),
         **old_failures(results),
         "overrides": results.overrides(),
         "versus": versus(results, settings),
         "generation": results.generation,
         "generations": results.generations(),
+        "cases": results.cases(),
         "cells": results.cells(),
         **counted(results),
         "sites_reached": len(reached),
@@ -142,14 +153,30 @@ def rates(totals: Totals, elapsed_s: float) -> dict[str, float]:
     return found
 
 
+def time_share(totals: Totals) -> dict[str, float]:
+    """Return each account's share of the workers' time; the shares sum to 1 unless there is none."""
+    seconds = {
+        metric.name.removesuffix("_s"): total(metric, totals)
+        for metric in declared(Number)
+        if TIME_SHARE in metric.shown
+    }
+    spent = sum(seconds.values())
+    return {account: passed / spent if spent else 0.0 for account, passed in seconds.items()}
+
+
+def leased(row: Mapping[str, float]) -> float:
+    """Return the seconds that a machine's leases took."""
+    return sum(row[name] for name in LEASED)
+
+
 def machines(totals: Totals) -> dict[str, dict[str, float]]:
-    """Return what each machine has done. ``share`` is of the workers' time."""
+    """Return what each machine has done. ``share`` is of the time that leases took."""
     found: dict[str, dict[str, float]] = {}
-    busy_s = sum(row["busy_s"] for row in totals.values())
+    busy_s = sum(map(leased, totals.values()))
     for machine, row in totals.items():
         metrics = [metric.name for metric in declared(Number) if MACHINES in metric.shown]
         shown = {name: row[name] for name in metrics if name in row}
-        found[machine] = {**shown, "share": round(row["busy_s"] / busy_s, 3) if busy_s else 0.0}
+        found[machine] = {**shown, "share": round(leased(row) / busy_s, 3) if busy_s else 0.0}
         if machine == PARALLEL:
             steps = row["recorded_steps"]
             found[machine]["processes"] = PROCESSES
@@ -202,6 +229,12 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
     )
     if data["machines"]:
         yield "; ".join(machine_words(name, row) for name, row in data["machines"].items())
+        yield f"time: {', '.join(f'{share:.0%} {account}' for account, share in data['time_share'].items())}"
+    cases = data["cases"]
+    yield (
+        f"{cases['opened']} of {cases['known']} cases opened, with {cases['executions_min']} executions or more each"
+        f" and {cases['executions_median']} in the median; {cases['never_opened']} never opened"
+    )
 
 
 def machine_words(name: str, row: dict[str, float]) -> str:

@@ -28,18 +28,22 @@ from stress.campaign.errands import Errands
 from stress.campaign.store import Store
 from stress.campaign.summary import never_ran, summary
 from stress.case import Case
-from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue
+from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
 from stress.files import MIB, write_atomically
 from stress.patch.spec import options
+from stress.plan.aim import Change, aim_of
+from stress.plan.leases import Lease, Plan
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
-from stress.workers.leases import Lease, Plan
 from stress.workers.messages import (
+    FOREVER_S,
     Answer,
     Batch,
     Failure,
     LeaseOrder,
     Order,
+    ReachAnswer,
+    ReachOrder,
     Sites,
     Twin,
     TwinAnswer,
@@ -58,9 +62,12 @@ TWIN_EVERY = 64
 TWINS_MAX = 256
 """Executions that may wait for their second run; beyond that no more are chosen."""
 
-PARALLEL_EVERY = 2
-"""With both machines, one lease in so many of the first worker is the parallel machine's: a quarter
-of two workers' leases.
+PARALLEL_TIME = 0.1
+"""With both machines, the parallel machine's share of the time that leases take."""
+
+PARALLEL_SECONDS_MIN = 5.0
+"""The parallel machine is started when its share has come to this: starting its processes takes
+seconds, which a short campaign has better uses for.
 """
 
 PARALLEL_SHARE = 4
@@ -110,7 +117,7 @@ class Campaign:
         self.leases: dict[int, Lease] = {}
         """Those that workers have in hand, by the store's numbers."""
         self.twins: list[deque[TwinOrder]] = [deque() for _ in range(self.fleet.workers)]
-        self.twins_out = self.turn = self.orders = 0
+        self.twins_out = self.orders = 0
         self.stopping = False
         self.ended = "done"
         self.executions = self.steps = self.failures = 0
@@ -120,12 +127,15 @@ class Campaign:
     def _prepare(self, catalogue: Catalogue) -> None:
         """Expand the cases, and take up what the directory has of them."""
         progress = self.store.resume()
-        for geometry in (self.settings.geometry,) if self.settings.geometry else (SMALL, REAL):
-            ranks = self.settings.ranks(geometry, catalogue)
-            numbers = self.store.add_cases(case for cases in ranks for case in cases)
-            for plan in self.plans:
-                plan.add(ranks, numbers, progress)
-            self.cases |= {number: case for case, number in numbers.items()}
+        geometries = (self.settings.geometry,) if self.settings.geometry else (SMALL, REAL)
+        sets = [self.settings.ranks(geometry, catalogue) for geometry in geometries]
+        numbers = self.store.add_cases(case for ranks in sets for cases in ranks for case in cases)
+        self.cases = {number: case for case, number in numbers.items()}
+        self.aim = aim_of(self.settings, sets[0], numbers, catalogue, spec_of(catalogue) == DEFAULT_CATALOGUE)
+        aimed = self.aim.aimed if self.aim is not None else lambda case: False
+        for plan in self.plans:
+            for ranks in sets:
+                plan.add(ranks, numbers, progress, aimed)
         self.store.begin_session()
         self.errands = Errands(self.store, self.settings, self.cases)
 
@@ -172,11 +182,23 @@ class Campaign:
         """Return a lease; if ``eager``, of a case that an old failure wants executed."""
         if self._exhausted():
             return None
+        if self.aim is not None and (look := self.aim.order(sum(plan.spent for plan in self.plans))) is not None:
+            return look
         for plan in self._turns(worker):
             among = self.errands.wanted.get(plan.machine, ()) if eager else ()
             if (lease := plan.lease(worker, among)) is not None:
                 return self._hand_out(lease)
         return None
+
+    def _surveyed(self, order: ReachOrder, answer: ReachAnswer) -> None:
+        """Take up what was found out of a case."""
+        assert self.aim is not None
+        change = self.aim.took(order, answer)
+        if change is not Change.NONE:
+            for plan in self.plans:
+                plan.aim(self.aim.aimed, order.case if change is Change.CELL else None)
+        if answer.violates:
+            self.plans[0].hurry(order.number)
 
     def _hand_out(self, lease: Lease) -> LeaseOrder:
         """Record a lease, and return the order that has it executed."""
@@ -184,12 +206,13 @@ class Campaign:
         first = plan.base + lease.first
         number = self.store.open_lease(lease.entry.number, plan.machine, lease.strategy, first, lease.count)
         self.leases[number] = lease
-        left_s = lease.slice_s if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
+        left_s = FOREVER_S if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
         room = sum(map(len, self.twins)) < TWINS_MAX
         return lease.order(
             number=number,
             directory=str(self.store.directory),
-            slice_s=min(lease.slice_s, left_s),
+            slice_s=lease.slice_s,
+            left_s=left_s,
             twin_every=self.budget.twin_every if room and plan.machine == LOCKSTEP else 0,
             stop_on_first=self.budget.stop_on_first,
         )
@@ -206,6 +229,9 @@ class Campaign:
                 return self.errands.answer(worker, answer)
             case TwinOrder(), TwinAnswer():
                 self._compare(order, answer)
+                return True
+            case ReachOrder(), ReachAnswer():
+                self._surveyed(order, answer)
                 return True
             case LeaseOrder(), Batch():
                 self._record(worker, order, answer)
@@ -225,7 +251,7 @@ class Campaign:
         """Record what a batch has brought; have another worker repeat what is to be repeated."""
         self.store.record(order.lease, batch)
         lease = self.leases[order.lease]
-        lease.done += batch.done
+        lease.took(batch)
         self.executions += batch.done
         self.steps += int(batch.numbers.get("steps", 0))
         for death in batch.deaths:
@@ -262,16 +288,20 @@ class Campaign:
     def _turns(self, worker: int) -> list[Plan]:
         """Return the plans that the worker may serve, the one whose turn it is first.
 
-        With both machines only the first worker serves the parallel one, with every
-        PARALLEL_EVERY-th lease: its processes need the cores, and a second worker's would only
-        contend with them.
+        With both machines only the first worker serves the parallel one: its processes need the
+        cores, and a second worker's would only contend with them.
         """
         if len(self.plans) < 2:
             return self.plans
         if worker:
             return self.plans[:1]
-        self.turn += 1
-        return self.plans if self.turn % PARALLEL_EVERY else self.plans[::-1]
+        lockstep, parallel = self.plans
+        if parallel.counts:
+            due = parallel.issued <= lockstep.issued
+        else:
+            share_s = PARALLEL_TIME * (lockstep.spent + parallel.spent)
+            due = not lockstep.first_round and parallel.spent + PARALLEL_SECONDS_MIN <= share_s
+        return [parallel, lockstep] if due else [lockstep, parallel]
 
     # -- findings --------------------------------------------------------------------------------------------------
 
@@ -334,6 +364,8 @@ class Campaign:
 
     def finish(self) -> dict[str, Any]:
         """Return the summary."""
+        if self.aim is not None:
+            self.aim.table.save()
         data = summary(self.store)
         data["ended"] = self.ended
         data["exit_status"] = exit_status(data)
@@ -344,7 +376,7 @@ def plans_of(settings: Settings, budget: Budget) -> list[Plan]:
     """Return a plan per machine, lockstep's first.
 
     Of a budget of executions the parallel machine has one in PARALLEL_SHARE; of a duration it has
-    the leases that :meth:`Campaign._turns` gives it.
+    the time that :meth:`Campaign._turns` gives it.
     """
     left, workers = budget.executions, budget.workers
     if settings.machine != BOTH:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,9 @@ CHECK_BYTES = 2
 _NAME_BITS = 32
 _GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
+OVERLAPS = list(product(OPERATIONS, OPERATIONS))
+"""The pairs of operations that the cells of the column ``overlaps`` count."""
+
 _site_sums: list[int] = []
 
 
@@ -57,6 +61,7 @@ def site_checksums() -> list[int]:
     return _site_sums
 
 
+@lru_cache(maxsize=256)
 def column_checksums(layout: Layout) -> list[int]:
     """Return the checksum of every column's name, by number."""
     return [zlib.crc32(field.name.encode()) for field in layout.fields]
@@ -149,10 +154,7 @@ class Outcome:
         """
         column = self.finished.arena.columns.get("overlaps")
         counts = column.view.tolist() if column is not None else []
-        if not any(counts):
-            return {}
-        pairs = product(OPERATIONS, OPERATIONS)
-        return {pair: count for pair, count in zip(pairs, counts, strict=True) if count}
+        return {OVERLAPS[at]: count for at, count in enumerate(counts) if count}
 
     def conflicts(self) -> Array:
         """Return the distinct pairs of sites that met, sorted: each ``earlier << 32 | later``, of

@@ -226,8 +226,8 @@ class Gang:
 
     # -- cases -----------------------------------------------------------------------------------------------------
 
-    def _open(self, runner: Runner) -> int:
-        """Have the case open in every process; return its number."""
+    def open(self, runner: Runner) -> int:
+        """Have the case open in every process; return its number. What is open stays so."""
         number = self.numbers.setdefault(runner, len(self.numbers))
         case = runner.case
         order = json.dumps({"do": "open", "number": number, "case": vars(case)}).encode()
@@ -296,7 +296,7 @@ class Gang:
         """Run the runner's case once, truly at once, and return what was recorded; nothing has been
         judged but what the run itself saw.
         """
-        number = self._open(runner)
+        number = self.open(runner)
         self.sites = [mate.sites if mate is not None else [] for mate in self.mates]
         cpus = runner.kernel.slots // 2
         owners = list(settings.owners) or [(cpu + seed) % self.processes for cpu in range(cpus)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -244,6 +245,7 @@ class Fleet:
         command, environment = child(
             "stress.workers.worker",
             *("--recorder", str(recorder.fd), "--life", str(self._life), "--catalogue", self.catalogue),
+            *("--began", repr(time.perf_counter())),
             PYTHONHASHSEED=str(index + 1),
         )
         try:

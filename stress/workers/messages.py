@@ -6,9 +6,9 @@ declared types, or a MessageError. Both sides run the same sources, so the form 
 
 An order is answered by any number of interim answers and one last one: ``LeaseOrder`` by
 ``Batch`` es, the last of which says so, ``TwinOrder`` by ``TwinAnswer``, ``CheckOrder`` by
-``CheckAnswer``, ``RetrialOrder`` by ``RetrialAnswer``, and any of them by ``WorkerFailed``.
-``Ready`` and ``Sites`` come unasked. There is no order to stop: a worker ends when its supervisor
-closes the pipe.
+``CheckAnswer``, ``RetrialOrder`` by ``RetrialAnswer``, ``ReachOrder`` by ``ReachAnswer``, and any of
+them by ``WorkerFailed``. ``Ready`` and ``Sites`` come unasked. There is no order to stop: a worker
+ends when its supervisor closes the pipe.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ import msgspec
 from stress.case import Case
 from stress.errors import FAILED, ZapstressError
 from stress.workers.metrics import METRICS, Counts, Distinct, Number
+
+FOREVER_S = 1e9
+"""Seconds where there is no bound on time."""
 
 LENGTH_BYTES = 4
 """Bytes of the length that stands before a message."""
@@ -57,6 +60,9 @@ class LeaseOrder(Message, frozen=True):
     first: int
     count: int
     slice_s: float
+    """FOREVER_S: the lease ends by count, and never by the clock."""
+    left_s: float
+    """Seconds to the end of the run, which the lease may use where its case was slow to open."""
     twin_every: int
     """One execution in so many is to be run again by another worker; 0 is none."""
     stop_on_first: bool
@@ -94,7 +100,6 @@ class RetrialOrder(Message, frozen=True):
     """Replay an old failure's trace, tolerantly, under another code than it was made with."""
 
     number: int
-    """The store's number of the case."""
     case: Case
     """The kernel, patch and faults to replay it under."""
     trace: bytes
@@ -102,7 +107,19 @@ class RetrialOrder(Message, frozen=True):
     """Where the report of a failure says that its trace is."""
 
 
-Order = LeaseOrder | TwinOrder | CheckOrder | RetrialOrder
+class ReachOrder(Message, frozen=True):
+    """Find out what a case reaches, and whether what is put on top of its kernel changes what it
+    does.
+    """
+
+    number: int
+    """The store's number of the case."""
+    case: Case
+    reach: bool
+    """What it reaches is wanted too, and not known yet."""
+
+
+Order = LeaseOrder | TwinOrder | CheckOrder | RetrialOrder | ReachOrder
 
 
 # -- answers ---------------------------------------------------------------------------------------
@@ -207,6 +224,20 @@ class RetrialAnswer(Message, frozen=True):
     """Of a violation, with its evidence."""
 
 
+class ReachAnswer(Message, frozen=True):
+    """What a case reaches (:class:`stress.execution.calls.Reach`), if that was wanted."""
+
+    differs: bool
+    """With what is put on top of its kernel it does something else."""
+    violates: bool
+    """And breaks a rule at once, so that it is to be leased next."""
+    seconds: float
+    """How long it took to find out."""
+    methods: list[str] = []
+    setup: list[str] = []
+    sites: list[str] = []
+
+
 class WorkerFailed(Message, frozen=True):
     """What ended an order without a verdict: a mistake of the tool, of a scenario or of a user's
     component.
@@ -219,7 +250,7 @@ class WorkerFailed(Message, frozen=True):
     """Of the execution that the user's patch has ended."""
 
 
-Answer = Ready | Sites | Batch | TwinAnswer | CheckAnswer | RetrialAnswer | WorkerFailed
+Answer = Ready | Sites | Batch | TwinAnswer | CheckAnswer | RetrialAnswer | ReachAnswer | WorkerFailed
 
 
 def executed(answer: Answer) -> int:

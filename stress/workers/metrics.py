@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sim.core.machine import SITES
 from sim.core.step import site_of
 from stress.execution.outcome import site_checksums
+from stress.workers.clock import ACCOUNTS
 from stress.workers.distinct import HASH_BITS, DistinctCount
 from stress.workers.settings import PARALLEL
 
@@ -35,8 +36,10 @@ CONFLICTS_EVERY = 32
 SUM, MAX = "sum", "max"
 """How two numbers merge."""
 
-CAMPAIGN, MACHINES = "campaign", "machines"
-"""Where ``--json`` shows a number: of the whole campaign, and of each machine."""
+CAMPAIGN, MACHINES, TIME_SHARE = "campaign", "machines", "time_share"
+"""Where ``--json`` shows a number: of the whole campaign, of each machine, and as a share of the
+workers' time.
+"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class Execution:
 class Stretch:
     """What a worker has done since its last answer, as a metric sees it."""
 
-    seconds: float
+    seconds: Mapping[str, float]
+    """The worker's time, by account (:mod:`stress.workers.clock`)."""
     codes: list[int]
     """The codes of all steps, those of setups too."""
     scenario: str
@@ -66,15 +70,15 @@ class Measured:
     """What has been measured since the last answer. Lives as long as a lease."""
 
     def __init__(self) -> None:
-        self.seen: dict[str, DistinctCount] = {}
+        self.seen: dict[str, DistinctCount] = defaultdict(DistinctCount)
         """Per distinct metric; kept from answer to answer, so that a hash is sent once."""
         self.begin()
 
     def begin(self) -> None:
         """Forget what has been sent."""
         self.numbers: dict[str, float] = {}
-        self.counts: dict[str, Counter[str]] = {}
-        self.hashes: dict[str, list[int]] = {}
+        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
+        self.hashes: dict[str, list[int]] = defaultdict(list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +141,8 @@ class Counts(Metric):
     shown: bool = True
 
     def add(self, found: Any, to: Measured) -> None:
-        to.counts.setdefault(self.name, Counter()).update(found)
+        if found:
+            to.counts[self.name].update(found)
 
     def appears(self) -> str:
         return "-" if not self.shown else "each key" if self.listed else "how many keys"
@@ -154,8 +159,8 @@ class Distinct(Metric):
     shown: bool = True
 
     def add(self, found: Any, to: Measured) -> None:
-        if to.seen.setdefault(self.name, DistinctCount()).add(found):
-            to.hashes.setdefault(self.name, []).append(found)
+        if to.seen[self.name].add(found):
+            to.hashes[self.name].append(found)
 
     def appears(self) -> str:
         return "how many" if self.shown else "-"
@@ -205,6 +210,22 @@ def pairs(execution: Execution) -> dict[str, int]:
     return {f"{first} / {second}": count for (first, second), count in execution.outcome.overlaps().items()}
 
 
+def seconds_of(account: str) -> Number:
+    """Return the metric of the time that workers spend on ``account``."""
+    return Number(
+        name=account_metric(account),
+        about=f"seconds that workers spent {ACCOUNTS[account]}",
+        stretch=lambda stretch: stretch.seconds.get(account, 0.0),
+        kind=float,
+        shown=(TIME_SHARE,),
+    )
+
+
+def account_metric(account: str) -> str:
+    """Return the name of the metric of the seconds on ``account``."""
+    return f"{account}_s"
+
+
 def recorded(measure: Callable[[Recording], int]) -> Callable[[Execution], int]:
     """Return ``measure`` as a function of an execution, which is 0 where nothing was recorded."""
     return lambda execution: measure(execution.recording) if execution.recording is not None else 0
@@ -225,13 +246,7 @@ DECLARED: tuple[Metric, ...] = (
         about="executions that ran out of steps before a verdict, or were given up",
         each=lambda execution: execution.outcome.verdict.kind == "inconclusive",
     ),
-    Number(
-        name="busy_s",
-        about="seconds of a worker's time",
-        stretch=lambda stretch: stretch.seconds,
-        kind=float,
-        shown=(),
-    ),
+    *map(seconds_of, ACCOUNTS),
     Number(
         name="recorded_steps",
         about="steps that the processes made and recorded, before the replay",

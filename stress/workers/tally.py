@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from stress.execution.signature import signature_of
 from stress.trace.evidence import evidence
 from stress.trace.record import Trace, capture
+from stress.workers.clock import Clock
 from stress.workers.messages import Batch, Death, Failure, LeaseOrder, Twin
 from stress.workers.metrics import METRICS, Execution, Measured, Stretch
 
@@ -28,18 +29,32 @@ _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 _SHARE_BITS = 24
 
+BLOCK_BITS, NEAR = 5, 8
+"""Executions are chosen to be run twice in blocks of 2**BLOCK_BITS seeds: one in NEAR of the
+executions of some blocks, so that another worker opens a case for several of them.
+"""
+
 
 def twinned(seed: int, case: int, every: int) -> bool:
     """Return whether an execution is one of the share, 1 / ``every``, that is run twice; 0 is none.
 
-    Whether it is depends on its case and its seed alone, so that a campaign can be repeated. Taking
-    every ``every``-th seed would do that too. But leases are powers of two long, and all cases
-    count their seeds from the same base: the first execution of each lease would be chosen again
-    and again. Multiplied by 2**64 / phi, successive numbers are spread evenly over the range, and
-    an execution is chosen if the upper bits of its product are below the share.
+    Whether it is depends on its case and its seed alone, so that a campaign can be repeated. Some
+    blocks of seeds are chosen, and some seeds of those, as opening a case in another worker costs
+    more than an execution.
     """
-    spread = ((seed + case) * _GOLDEN & _MASK) >> (64 - _SHARE_BITS)
-    return every > 0 and spread < (1 << _SHARE_BITS) // every
+    near = min(NEAR, every)
+    return every > 0 and _one_in(every / near, (seed >> BLOCK_BITS) + case) and _one_in(near, seed + case)
+
+
+def _one_in(every: float, number: int) -> bool:
+    """Return whether ``number`` is one of the share 1 / ``every``, evenly spread over all numbers.
+
+    Taking every ``every``-th number would do that too. But all cases count their seeds from the
+    same base, so the first execution of each lease would be chosen again and again. Multiplied by
+    2**64 / phi, successive numbers are spread evenly over the range, and a number is chosen if the
+    upper bits of its product are below the share.
+    """
+    return (number * _GOLDEN & _MASK) >> (64 - _SHARE_BITS) < (1 << _SHARE_BITS) / every
 
 
 def twin_digest(outcome: Outcome) -> str:
@@ -78,23 +93,24 @@ class Tally:
     """What came of one lease since the last answer.
 
     ``traced`` are the signatures of which a trace has been sent: one is enough. None sends none.
+    ``clock`` has the worker's time.
     """
 
-    def __init__(self, order: LeaseOrder, runner: Runner, traced: set[str] | None) -> None:
-        self.order, self.runner, self.traced = order, runner, traced
+    def __init__(self, order: LeaseOrder, runner: Runner, traced: set[str] | None, clock: Clock) -> None:
+        self.order, self.runner, self.traced, self.clock = order, runner, traced, clock
         mine = [metric for metric in METRICS.values() if metric.machine in (None, order.machine)]
         self.each = [(metric, metric.each, metric.every) for metric in mine if metric.each is not None]
         self.stretch = [(metric, metric.stretch) for metric in mine if metric.stretch is not None]
         self.measured = Measured()
         self.sampled = 0
         """Executions of this lease, by which a metric takes one in so many."""
-        self.begin(perf_counter())
+        self.begin()
         self.codes += runner.setup_steps
         runner.setup_steps.clear()
 
-    def begin(self, now: float) -> None:
-        """Begin to count anew at ``now``, in seconds of perf_counter."""
-        self.began = now
+    def begin(self) -> None:
+        """Begin to count anew."""
+        self.began = perf_counter()
         self.done = 0
         self.measured.begin()
         self.codes: list[int] = []
@@ -143,9 +159,10 @@ class Tally:
                 self.failures[name], trace, symptom, self.order.directory, catalogue
             )
 
-    def batch(self, now: float, last: bool) -> Batch:
+    def batch(self, last: bool) -> Batch:
         """Return the answer and begin anew; ``last`` says that the lease is carried out."""
-        stretch = Stretch(now - self.began, self.codes, self.order.case.scenario, self.runner.fresh_override_runs())
+        runs = self.runner.fresh_override_runs()
+        stretch = Stretch(self.clock.take(), self.codes, self.order.case.scenario, runs)
         for metric, measure in self.stretch:
             metric.add(measure(stretch), self.measured)
         batch = Batch(
@@ -153,10 +170,10 @@ class Tally:
             last=last,
             numbers=self.measured.numbers,
             counts={name: dict(found) for name, found in self.measured.counts.items()},
-            hashes=self.measured.hashes,
+            hashes=dict(self.measured.hashes),
             failures=list(self.failures.values()),
             twins=self.twins,
             deaths=self.deaths,
         )
-        self.begin(now)
+        self.begin()
         return batch

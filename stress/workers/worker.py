@@ -17,32 +17,35 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import replace
-from time import perf_counter
 from typing import TYPE_CHECKING, BinaryIO
 
 import trio
 
 from sim.core.errors import SimError
-from stress.case import Case
+from stress.case import Case, without_additions
 from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
+from stress.execution.calls import NOTHING, measure, probes
 from stress.execution.reach import sites_of
-from stress.execution.runner import Runner, open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.patch.guard import PatchError
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
 from stress.trace.record import capture
 from stress.trace.replay import compare, replay, trusted
+from stress.workers.clock import EXECUTING, IDLE, OPENING, REPORTING, STARTING, SURVEYING, TWINS, Clock
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import (
+    FOREVER_S,
     CheckAnswer,
     CheckOrder,
     LeaseOrder,
     Message,
     Order,
+    ReachAnswer,
+    ReachOrder,
     Ready,
     RetrialAnswer,
     RetrialOrder,
@@ -53,16 +56,21 @@ from stress.workers.messages import (
     encode,
     read_order,
 )
+from stress.workers.open_cases import OpenCases
 from stress.workers.settings import PARALLEL
 from stress.workers.tally import Tally, failure_of, twin_digest, twinned
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
+    from stress.execution.runner import Runner
     from stress.parallel.gang import Gang
     from stress.strategies import Strategy
 
-RUNNERS_MAX = 256
-"""Cases that a worker keeps open: each holds an arena, a descriptor and a nursery."""
+OPENINGS_MIN = 10
+"""A lease lasts at least so many times as long as opening its case took."""
+
+LEASE_SECONDS_MAX = 15.0
+"""But no lease lasts longer than that: a world of thousands of pages takes seconds to open."""
 
 FLUSH_SECONDS_MAX = 0.5
 """How long results may stay unsent within a lease."""
@@ -71,10 +79,16 @@ FLUSH_SECONDS_MAX = 0.5
 class Worker:
     """The state of one worker: its open runners, its strategies, and what it has told already."""
 
-    def __init__(self, answers: BinaryIO, recorder: FlightRecorder, catalogue: Catalogue) -> None:
-        self.answers, self.recorder, self.catalogue = answers, recorder, catalogue
-        self.runners: dict[Case, Runner] = {}
-        self.stack = AsyncExitStack()
+    def __init__(
+        self,
+        answers: BinaryIO,
+        recorder: FlightRecorder,
+        catalogue: Catalogue,
+        clock: Clock,
+        nursery: trio.Nursery,
+    ) -> None:
+        self.answers, self.recorder, self.catalogue, self.clock = answers, recorder, catalogue, clock
+        self.cases = OpenCases(nursery, catalogue, self.closing)
         self.strategies: dict[tuple[Case, str, str], Strategy] = {}
         """By case, name and options: a strategy learns from lease to lease of a case."""
         self.strategy_classes: dict[str, type[Strategy]] = {}
@@ -92,19 +106,15 @@ class Worker:
         self.answers.flush()
 
     async def runner(self, case: Case) -> Runner:
-        """Return the open runner of ``case``.
-
-        Nurseries close in the order opposite to their opening, so all go at once.
-        """
-        found = self.runners.get(case)
-        if found is None:
-            if len(self.runners) >= RUNNERS_MAX:
-                await self.close()
-            found = self.runners[case] = await self.stack.enter_async_context(
-                open_runner(case, catalogue=self.catalogue)
-            )
-            self.tell_sites(found)
+        """Return the open runner of ``case``, and tell what sites it can visit."""
+        found = await self.cases.runner(case)
+        self.tell_sites(found)
         return found
+
+    def closing(self, runner: Runner) -> None:
+        """A runner is about to be closed: the processes that have its arena open let go of it."""
+        if self.gang is not None and runner in self.gang.numbers:
+            self.gang.forget()
 
     def lockstep(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int], None]:
         """Return what executes a seed under the order's strategy and counts it."""
@@ -112,7 +122,9 @@ class Worker:
 
         def execute(seed: int) -> None:
             learned = strategy.learned() if twinned(seed, order.number, order.twin_every) else None
+            self.clock.to(EXECUTING)
             outcome = runner.run(strategy, seed, RandomData(seed))
+            self.clock.to(REPORTING)
             tally.add(outcome, seed)
             if learned is not None:
                 tally.twin(outcome, seed, learned)
@@ -126,24 +138,24 @@ class Worker:
         from stress.parallel.gang import Gang
         from stress.parallel.recording import replayed
 
-        gang = self.gang = self.gang or Gang(order.processes, spec_of(self.catalogue))
+        if self.gang is None:
+            self.clock.to(STARTING)
+            self.gang = Gang(order.processes, spec_of(self.catalogue))
+            self.clock.to(OPENING)
+        gang = self.gang
+        gang.open(runner)
 
         def execute(seed: int) -> None:
             if runner.failed is not None:
                 tally.add(runner.failed, seed)
                 return
+            self.clock.to(EXECUTING)
             recording = gang.run(runner, seed)
-            tally.add(replayed(recording, runner, seed), seed, recording)
+            outcome = replayed(recording, runner, seed)
+            self.clock.to(REPORTING)
+            tally.add(outcome, seed, recording)
 
         return execute
-
-    async def close(self) -> None:
-        """Close every runner, and what processes have of them."""
-        if self.gang is not None:
-            self.gang.forget()
-        await self.stack.aclose()
-        self.stack = AsyncExitStack()
-        self.runners.clear()
 
     def tell_sites(self, runner: Runner) -> None:
         """Tell the sites that this kernel and scenario can visit, if they were not told yet.
@@ -176,31 +188,43 @@ class Worker:
 
     async def lease(self, order: LeaseOrder) -> None:
         """Execute the seeds of a lease, and tell what came of them now and then."""
+        self.clock.to(OPENING)
         self.recorder.hold(order.number, order.first)
         if order.afresh:
-            await self.close()
+            await self.cases.close()
             self.traced.clear()
         runner = await self.runner(order.case)
-        tally = Tally(order, runner, self.traced.setdefault(order.case.patch, set()) if order.evidence else None)
+        traced = self.traced.setdefault(order.case.patch, set()) if order.evidence else None
+        tally = Tally(order, runner, traced, self.clock)
         execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
-        began = now = perf_counter()
+        began = self.clock.to(REPORTING)
+        ends = began + min(order.left_s, self.slice_of(order))
         for seed in range(order.first, order.first + order.count):
             self.recorder.begin(seed)
             execute(seed)
-            now = perf_counter()
-            if now - began >= order.slice_s or (order.stop_on_first and tally.failures):
+            now = self.clock.to(REPORTING)
+            if now >= ends or (order.stop_on_first and tally.failures):
                 break
             if tally.fresh or now - tally.began > FLUSH_SECONDS_MAX:
-                await self.flush(tally, now, last=False)
-        await self.flush(tally, now, last=True)
+                await self.flush(tally, last=False)
+        await self.flush(tally, last=True)
 
-    async def flush(self, tally: Tally, now: float, last: bool) -> None:
+    def slice_of(self, order: LeaseOrder) -> float:
+        """Return how many seconds a lease has: more than it was given, if its case was slow to
+        open.
+        """
+        if order.slice_s >= FOREVER_S:
+            return order.slice_s
+        return min(LEASE_SECONDS_MAX, max(order.slice_s, OPENINGS_MIN * self.clock.spent(OPENING)))
+
+    async def flush(self, tally: Tally, last: bool) -> None:
         """Send what has been counted since the last flush."""
         await tally.complete(self.catalogue)
-        self.say(tally.batch(now, last))
+        self.say(tally.batch(last))
 
     async def twin(self, order: TwinOrder) -> None:
         """Execute again what another worker has executed, and send the digest that it has here."""
+        self.clock.to(TWINS)
         runner = await self.runner(order.case)
         strategy = self.new_strategy(order.strategy, order.options)
         strategy.recall(order.learned)
@@ -213,6 +237,7 @@ class Worker:
 
     async def check(self, order: CheckOrder) -> None:
         """Replay a trace that another worker has sent, with its faults and without them."""
+        self.clock.to(TWINS)
         trace, why = decode(order.trace, "the trace"), ""
         try:
             async with replay(trace, trusted(order.case), self.catalogue) as again:
@@ -236,18 +261,38 @@ class Worker:
                 failure = await failure_of(again.outcome, trace, order.directory, self.catalogue)
         self.say(RetrialAnswer(kind=kind, failure=failure))
 
+    async def survey(self, order: ReachOrder) -> None:
+        """Find out what a case reaches, and whether it does anything else than without its faults
+        and its patch.
+        """
+        began, bare, reach = self.clock.to(SURVEYING), without_additions(order.case), NOTHING
+        self.recorder.hold(order.number, 0)
+        if order.reach:
+            reach, plain = await measure(bare, self.catalogue)
+        else:
+            async with open_runner(bare, catalogue=self.catalogue) as runner:
+                plain = probes(runner)
+        found = probes(await self.runner(order.case))
+        violates = "violation" in {kind for kind, _ in found}
+        sets = {name: sorted(names) for name, names in reach._asdict().items()}
+        self.say(
+            ReachAnswer(**sets, differs=found != plain, violates=violates, seconds=self.clock.to(SURVEYING) - began)
+        )
+
     async def serve(self) -> None:
         """Follow orders until the supervisor closes the pipe.
 
         Waiting for an order blocks the process, which has nothing else to do.
         """
         self.say(Ready())
+        self.clock.to(IDLE)
         while (order := read_order(sys.stdin.buffer)) is not None:
             try:
                 await self.carry_out(order)
             except Exception as error:  # noqa: BLE001 - the supervisor decides; see its exit status
                 self.fail(order, error)
-        await self.close()
+            self.clock.to(IDLE)
+        await self.cases.close()
         if self.gang is not None:
             self.gang.close()
 
@@ -262,6 +307,8 @@ class Worker:
                 await self.check(order)
             case RetrialOrder():
                 await self.retry(order)
+            case ReachOrder():
+                await self.survey(order)
 
     def fail(self, order: Order, error: Exception) -> None:
         """Tell of what is no verdict: a mistake in the tool, in a scenario or in a user's
@@ -279,10 +326,16 @@ class Worker:
         """Return the trace of the execution that the patch has ended with an error, if one had
         begun.
         """
-        runner = self.runners.get(order.case)
-        if runner is None or isinstance(order, CheckOrder | RetrialOrder):
+        held = self.cases.held.get(order.case)
+        if held is None or isinstance(order, CheckOrder | RetrialOrder | ReachOrder):
             return None
-        return encoded_trace(runner.error_outcome(self.recorder.seed), order.strategy)
+        return encoded_trace(held.runner.error_outcome(self.recorder.seed), order.strategy)
+
+
+async def run(worker: Callable[[trio.Nursery], Worker]) -> None:
+    """Be the worker that is made with a nursery, for the tasks that hold its cases open."""
+    async with trio.open_nursery() as nursery:
+        await worker(nursery).serve()
 
 
 def watch(life: int) -> None:
@@ -302,13 +355,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--recorder", type=int, required=True)
     parser.add_argument("--life", type=int, required=True)
     parser.add_argument("--catalogue", required=True)
+    parser.add_argument("--began", type=float, required=True)
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     watch(args.life)
     try:
-        trio.run(Worker(answers, FlightRecorder(args.recorder), find_catalogue(args.catalogue)).serve)
+        recorder, catalogue = FlightRecorder(args.recorder), find_catalogue(args.catalogue)
+        trio.run(run, lambda nursery: Worker(answers, recorder, catalogue, Clock(args.began), nursery))
     except BrokenPipeError:  # the supervisor is gone
         return FAILED
     return 0

@@ -68,6 +68,7 @@ LEASE = LeaseOrder(
     first=(1 << 63) - 5,
     count=4,
     slice_s=0.5,
+    left_s=60.0,
     twin_every=64,
     stop_on_first=False,
     directory="results",

@@ -103,7 +103,7 @@ def test_no_seed_of_a_case_is_run_twice_also_after_a_resume(tmp_path: Path, monk
 
 
 def test_each_signature_is_kept_once_with_its_evidence(tmp_path: Path) -> None:
-    data = campaign(tmp_path, "abba", "counters", executions=80)
+    data = campaign(tmp_path, "abba", "counters", executions=400)
     (found,) = data["violations"]
     assert (1, "deadlock", "abba") == (data["exit_status"], found["checker"], found["scenario"])
     assert found["count"] > 1
@@ -140,7 +140,7 @@ def test_a_worker_that_dies_is_recorded_with_its_seed_and_not_retried(tmp_path: 
     data = campaign(tmp_path, "deadly", executions=100)
     assert 3 == data["exit_status"]
     deaths = data["worker_deaths"]
-    assert deaths and len({death["seed"] for death in deaths}) == len(deaths)
+    assert deaths and len({(death["geometry"], death["seed"]) for death in deaths}) == len(deaths)
     for death in deaths:
         tape = RandomData(death["seed"])
         draws = [tape.draw(0, "kill", 2) for _ in range(6)]
@@ -158,7 +158,8 @@ def test_a_worker_that_hangs_is_killed_and_recorded(tmp_path: Path, monkeypatch:
 
 
 def test_a_mistake_in_a_scenario_ends_the_campaign(tmp_path: Path) -> None:
-    with pytest.raises(WorkerError, match=r"mistaken on toy \(small\), seed \d+: .*a mistake in a scenario") as caught:
+    words = r"mistaken on toy \((small|real)\), seed \d+: .*a mistake in a scenario"
+    with pytest.raises(WorkerError, match=words) as caught:
         campaign(tmp_path, "mistaken", executions=5)
     assert 2 == caught.value.exit_status
 
@@ -173,7 +174,7 @@ def test_a_full_disk_ends_the_campaign_and_keeps_what_was_recorded(
         lambda path, data: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")),
     )
     with pytest.raises(StorageError, match="No space left on device"):
-        campaign(tmp_path, "counters", "abba", executions=200)
+        campaign(tmp_path, "counters", "abba", executions=500)
     assert rows(tmp_path, "SELECT SUM(value) FROM numbers WHERE metric = 'executions'")[0][0] >= before
 
 

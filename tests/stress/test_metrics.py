@@ -13,6 +13,7 @@ import trio
 from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
 from stress.sources import ROOT
+from stress.workers.clock import Clock
 from stress.workers.messages import Batch
 from stress.workers.metrics import CONFLICTS_EVERY, METRICS, table
 from stress.workers.tally import Tally
@@ -53,13 +54,13 @@ def batches(executions: int, every: int) -> list[Batch]:
             return list(answers(runner))
 
     def answers(runner: Runner) -> list[Batch]:
-        tally = Tally(LEASE, runner, set())
+        tally = Tally(LEASE, runner, set(), Clock())
         strategy = TOYS.strategy("random")
         found = []
         for seed in range(executions):
             tally.add(runner.run(strategy, seed, RandomData(seed)), seed)
             if (seed + 1) % every == 0:
-                found.append(tally.batch(tally.began + 0.5, last=seed + 1 == executions))
+                found.append(tally.batch(last=seed + 1 == executions))
         return found
 
     return trio.run(run)

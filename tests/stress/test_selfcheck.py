@@ -63,7 +63,7 @@ def test_a_fault_that_is_not_found_is_inconclusive(tmp_path: Path) -> None:
 
 
 def test_a_violation_of_the_clean_kernel_is_a_violation(tmp_path: Path) -> None:
-    data = selfcheck(tmp_path, ("abba",), 50)
+    data = selfcheck(tmp_path, ("abba",), 200)
     assert (False, 1) == (data["ok"], data["exit_status"])
     assert cells_of(data)[0]["found"]
     assert cells_of(data)[1]["clean_without"] is False

@@ -17,6 +17,7 @@ from stress.campaign.store import Store
 from stress.campaign.summary import UNREACHED_NAMED_MAX, summary, text
 from stress.case import Case
 from stress.errors import StorageError, UsageError
+from stress.plan.leases import Progress
 from stress.workers.distinct import HASH_BITS, KEPT_MAX, DistinctCount
 from stress.workers.messages import Batch, Failure
 from stress.workers.metrics import MAX, METRICS, Number
@@ -49,7 +50,9 @@ def lease(store: Store, case: int, first: int, count: int, machine: str = "locks
 
 def batch(executions: int, steps: int = 0, last: bool = True, **more: Any) -> Batch:
     """Return a batch of so many executions, as a worker's answer has it."""
-    numbers = {"executions": executions, "steps": steps, "inconclusive": 0, "busy_s": 0.25} | more.pop("numbers", {})
+    numbers = {"executions": executions, "steps": steps, "inconclusive": 0, "executing_s": 0.25} | more.pop(
+        "numbers", {}
+    )
     return Batch(done=executions, last=last, numbers=numbers, **more)
 
 
@@ -108,11 +111,11 @@ def test_seeds_are_not_handed_out_twice(tmp_path: Path) -> None:
     store.record(lease(store, case, 0, 100), batch(40))
     store.close()
     store, _ = opened(tmp_path)
-    assert {(case, "lockstep"): (40, 1)} == store.resume()
+    assert {(case, "lockstep"): Progress(40, 1, 0.25, 40)} == store.resume()
     store.record(lease(store, case, 40, 100), batch(10, last=False))
     store.close()
     store, _ = opened(tmp_path)
-    assert {(case, "lockstep"): (140, 2)} == store.resume()
+    assert {(case, "lockstep"): Progress(140, 2, 0.5, 50)} == store.resume()
     assert 90 == summary(store)["unrecorded"]
     store.close()
 
@@ -149,7 +152,10 @@ def test_machines_are_counted_apart(tmp_path: Path) -> None:
     assert (4, 3, 100.0) == tuple(
         machines["parallel"][name] for name in ("executions", "pauses", "switches_per_1000_steps")
     )
-    assert {(case, "lockstep"): (10, 1), (case, "parallel"): ((1 << 27) + 4, 1)} == store.resume()
+    assert {
+        (case, "lockstep"): Progress(10, 1, 0.25, 10),
+        (case, "parallel"): Progress((1 << 27) + 4, 1, 0.25, 4),
+    } == store.resume()
     store.close()
 
 

@@ -1,0 +1,160 @@
+"""What a search is aimed at: the cases that do something else because of a patch or planted faults.
+
+Two facts are found out by a few executions (:mod:`stress.execution.calls`). *Difference*: whether a
+case makes other steps with the patch than without it. That is what the search aims at, as most
+methods are reached nearly everywhere: M21 overrides a decision that every zap of a file page makes,
+and changes it for batches of dirty pages alone. *Reach*: which methods a case reaches. It is of the
+unpatched kernel, so the table serves every patch, and tells where to look for a difference first.
+
+The sweep looks at one parameter set of every scenario on every profile, before there is any lease.
+Once there is a table, it leaves out what reaches no override. These cases reach 319 of the 321
+methods that executions of 6.9 reach. As soon as a case is known to differ, leases begin, and
+looking has half of the time. The other parameter sets are looked at after the sweep, those that are
+expected to reach an override first; a table that lacks rows is filled by turns with that. As long
+as no difference is known, the search aims at the cases that are expected to reach an override.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+
+from stress.case import Case
+from stress.catalogue import Catalogue
+from stress.execution.calls import Reach
+from stress.plan.reach import ReachTable, kept_table
+from stress.workers.messages import ReachAnswer, ReachOrder
+from stress.workers.settings import Settings
+
+SURVEY_SHARE = 0.5
+"""The share of the time that looking at cases has, once one is known to differ. A look is a search
+too: of the cases that M21 changes, one in eight breaks a rule under a look.
+"""
+
+
+class Change(Enum):
+    """For which cases the aim may have changed."""
+
+    NONE = "none"
+    CELL = "those of one scenario and profile"
+    ALL = "all"
+
+
+class Aim:
+    """The overridden ``methods``, what is known of the cases, and what is to be looked at.
+
+    ``ranks`` is the cases of one geometry, as :meth:`Settings.ranks` has them; ``numbers`` are the
+    store's.
+    """
+
+    def __init__(
+        self,
+        methods: Sequence[str],
+        ranks: Iterable[Sequence[Case]],
+        numbers: Mapping[Case, int],
+        table: ReachTable,
+    ) -> None:
+        self.methods, self.numbers, self.table = methods, numbers, table
+        first, *others = ranks
+        self.geometry = first[0].geometry
+        self.unknown = deque(case for case in first if table.reach(case) is None)
+        """Of which it is not known what they reach."""
+        self.sweep = deque(spread([[case for case in first if table.reach(case) is None or self.reaches(case)]]))
+        self.swept = frozenset(self.sweep)
+        self.others = deque(spread(others))
+        """Those of other ranks; when the sweep is through, those that reach an override come first."""
+        self.ordered = False
+        self.differs: dict[Case, bool] = {}
+        self.cells: set[tuple[str, str]] = set()
+        """The scenarios and profiles of cases that differ."""
+        self.spent_s = 0.0
+
+    def reaches(self, case: Case) -> bool:
+        """Return whether a case is expected to reach one of the overridden methods."""
+        return self.table.reaches(case, self.methods)
+
+    def aimed(self, case: Case) -> bool:
+        """Return whether the search aims at a case. Of the other geometry nothing is looked at: a
+        case is aimed at if one of its scenario and profile is known to differ.
+        """
+        if not self.cells:
+            return self.reaches(case)
+        if case.geometry == self.geometry:
+            return self.differs.get(case, False)
+        return (case.scenario, case.profile) in self.cells
+
+    def order(self, spent_s: float) -> ReachOrder | None:
+        """Return the order to look at a case, if one is due; all else has taken ``spent_s``
+        seconds.
+        """
+        if (self.cells or not self.sweep) and self.spent_s > SURVEY_SHARE * (spent_s + self.spent_s):
+            return None
+        if self.sweep:
+            return self._order(self.sweep.popleft())
+        if not self.ordered:
+            self.ordered = True
+            self.others = deque(sorted(self.others, key=lambda case: not self.reaches(case)))
+        if self.unknown and (len(self.unknown) + len(self.others)) % 2:
+            return self._order(self.unknown.popleft(), reach=True)
+        return self._order(self.others.popleft()) if self.others else None
+
+    def _order(self, case: Case, reach: bool = False) -> ReachOrder:
+        return ReachOrder(number=self.numbers[case], case=case, reach=reach)
+
+    def took(self, order: ReachOrder, answer: ReachAnswer) -> Change:
+        """Take what was found out of a case; return for which cases it may change the aim."""
+        if order.reach:
+            sets = (frozenset(names) for names in (answer.methods, answer.setup, answer.sites))
+            self.table.add(order.case, Reach(*sets))
+        self.spent_s += answer.seconds
+        self.differs[order.case] = answer.differs
+        first = answer.differs and not self.cells
+        if answer.differs:
+            self.cells.add((order.case.scenario, order.case.profile))
+        if self.sweep:
+            return Change.NONE
+        if first or order.case in self.swept:
+            return Change.ALL
+        return Change.CELL if answer.differs else Change.NONE
+
+
+def spread(ranks: Iterable[Sequence[Case]]) -> list[Case]:
+    """Return the cases of ``ranks`` in laps: every parameter set of every scenario on one profile,
+    then each on its next one. On which profile a parameter set begins changes from one to the next.
+    """
+    rows: dict[str, int] = {}
+    columns: dict[str, int] = {}
+    placed = [
+        (columns.setdefault(case.profile, len(columns)), rank, rows.setdefault(case.scenario, len(rows)), case)
+        for rank, cases in enumerate(ranks)
+        for case in cases
+    ]
+    placed.sort(key=lambda place: ((place[0] - place[1] - place[2]) % len(columns), place[1], place[2]))
+    return [case for *_, case in placed]
+
+
+def overridden(settings: Settings, catalogue: Catalogue) -> list[str]:
+    """Return what a patch and planted faults override, as ``memory.batch_limit``."""
+    patch = catalogue.patch(settings.patch)
+    found = dict.fromkeys(patch.overrides if patch is not None else ())
+    for fault in map(catalogue.fault_class, settings.faults):
+        component: str = vars(fault)["component"]
+        found |= dict.fromkeys(f"{component}.{name}" for name, value in vars(fault).items() if callable(value))
+    return list(found)
+
+
+def aim_of(
+    settings: Settings,
+    ranks: Iterable[Sequence[Case]],
+    numbers: Mapping[Case, int],
+    catalogue: Catalogue,
+    kept: bool,
+) -> Aim | None:
+    """Return the aim of a search, or None if nothing is overridden; ``kept`` says that the cache
+    directory has the table.
+    """
+    methods = overridden(settings, catalogue)
+    if not methods:
+        return None
+    return Aim(methods, ranks, numbers, kept_table(settings.kernel) if kept else ReachTable())

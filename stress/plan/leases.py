@@ -1,0 +1,331 @@
+"""The leases of one machine: ranges of one case's seeds for one worker, bounded by time.
+
+The plan has pools of cases (:mod:`stress.plan.pools`): per geometry, those that the search is aimed
+at (:mod:`stress.plan.aim`) and the others. The pool that has had the
+least time for its weight is next, then a case of it, then a strategy
+(:mod:`stress.plan.portfolio`).
+
+A case belongs to the worker that had it first, because opening a case costs as much as dozens of
+executions. A worker takes a case of another one when it is far ahead with its own.
+
+Under a budget of executions, executions take the place of time, so that with one worker the leases
+are the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sim.core.profile import REAL, SMALL
+from stress.case import Case
+from stress.parallel.settings import PROCESSES
+from stress.plan.pools import Entry, Pool
+from stress.plan.portfolio import Portfolio
+from stress.workers.clock import ACCOUNTS, IDLE, SURVEYING, TWINS
+from stress.workers.messages import Batch, LeaseOrder
+from stress.workers.metrics import account_metric
+from stress.workers.settings import LOCKSTEP, PARALLEL, PORTFOLIO_NAME, Settings, beginning
+
+LEASE_SECONDS_SURVEY = 0.05
+"""A lease of the first round. A worker makes a lease longer that would be short beside the opening
+of its case.
+"""
+
+LEASE_SECONDS_MIN, LEASE_SECONDS_MAX = 0.2, 1.0
+"""Any other lease; they double from the shortest to the longest."""
+
+LEASE_COUNT_FIRST, LEASE_COUNT_MAX = 8, 4096
+"""The same in executions, under a budget of them; a scenario's first lease on a profile is one."""
+
+DOUBLINGS_MAX = 16
+"""Leases of a case after which its bounds no longer double: they are at their maxima by then."""
+
+WEIGHTS: Mapping[str, float] = {SMALL: 15, REAL: 1}
+"""The geometries' shares of the time, unless --geometry says otherwise."""
+
+AIMED_WEIGHT, OTHER_WEIGHT = 0.8, 0.2
+"""The shares of the cases that the search is aimed at, and of the others."""
+
+AHEAD_LEASES_MAX = 2
+"""Leases, of the longest, by which a worker may be ahead with its own cases before it serves
+others'.
+"""
+
+NEWS = ("visits", "pairs", "conflicts")
+"""The metrics whose new keys are news: sites, pairs of operations, conflicts of sites. Schedules
+are not, as nearly every schedule of a random walk is new.
+"""
+
+LEASED = [account_metric(account) for account in ACCOUNTS if account not in (IDLE, SURVEYING, TWINS)]
+"""The metrics of the time that a lease takes."""
+
+
+class Progress(NamedTuple):
+    """What a results directory holds of a case on one machine."""
+
+    after: int
+    """The next unused seed."""
+    leases: int = 0
+    spent_s: float = 0.0
+    executions: int = 0
+
+
+@dataclass
+class Lease:
+    """A range of one case's seeds that a worker has in hand. ``first`` is counted from 0.
+
+    What follows ``charged`` is the supervisor's own account of the answers.
+    """
+
+    plan: Plan
+    pool: Pool
+    entry: Entry
+    strategy: str
+    first: int
+    count: int
+    slice_s: float
+    widening: bool
+    """It opens a case after the first round."""
+    charged: float = 0.0
+    """The time that it was taken to need."""
+    done: int = 0
+    """So many of the ``count`` executions an answer has told of."""
+    spent_s: float = 0.0
+    news: bool = False
+
+    def took(self, batch: Batch) -> None:
+        """Take note of what an answer brings."""
+        self.done += batch.done
+        self.spent_s += sum(batch.numbers.get(name, 0.0) for name in LEASED)
+        self.news |= self.plan.news(self.entry, batch)
+
+    def close(self, torn: bool = False) -> None:
+        """Give the lease back. Of a torn one, whose worker died, no seed is handed out again."""
+        self.plan.close(self, torn)
+
+    def order(
+        self,
+        *,
+        number: int,
+        directory: str,
+        slice_s: float,
+        left_s: float,
+        twin_every: int = 0,
+        stop_on_first: bool = False,
+        afresh: bool = False,
+    ) -> LeaseOrder:
+        """Return the order that has a worker execute the lease; ``number`` is the store's number of
+        the lease. The other arguments are the fields of that name.
+        """
+        return LeaseOrder(
+            lease=number,
+            number=self.entry.number,
+            case=self.entry.case,
+            strategy=self.strategy,
+            options=self.plan.settings.options,
+            machine=self.plan.machine,
+            processes=PROCESSES if self.plan.machine == PARALLEL else 0,
+            first=self.plan.base + self.first,
+            count=self.count,
+            slice_s=slice_s,
+            left_s=left_s,
+            twin_every=twin_every,
+            stop_on_first=stop_on_first,
+            directory=directory,
+            afresh=afresh,
+        )
+
+
+class Plan:
+    """Hands out the leases of one machine.
+
+    ``executions`` is the budget of this run, or None; ``count_max`` bounds a lease.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        executions: int | None,
+        workers: int,
+        count_max: int = LEASE_COUNT_MAX,
+        machine: str = LOCKSTEP,
+    ) -> None:
+        self.settings, self.left, self.workers, self.count_max = settings, executions, workers, count_max
+        self.machine = machine
+        self.counts = executions is not None
+        """Executions take the place of time."""
+        self.pools = {
+            (aimed, geometry): Pool(weight * (AIMED_WEIGHT if aimed else OTHER_WEIGHT))
+            for aimed in (True, False)
+            for geometry, weight in WEIGHTS.items()
+        }
+        """By whether the search is aimed at their cases, and by geometry; in the order in which
+        they are surveyed.
+        """
+        self.entries: dict[int, Entry] = {}
+        """By the store's numbers of their cases."""
+        self.issued = 0
+        self.spent = 0.0
+        """The time of all leases, of earlier runs too."""
+        self._seen: set[tuple[str, str, str]] = set()
+
+    def add(
+        self,
+        ranks: list[list[Case]],
+        numbers: Mapping[Case, int],
+        progress: Mapping[tuple[int, str], Progress],
+        aimed: Callable[[Case], bool] = lambda case: False,
+    ) -> None:
+        """Add cases; ``progress`` is what :meth:`Store.resume` returned, ``aimed`` says which cases
+        the search is aimed at.
+        """
+        fresh = Progress(self.base)
+        for rank, cases in enumerate(ranks):
+            for case in cases:
+                number = numbers[case]
+                known = progress.get((number, self.machine), fresh)
+                entry = Entry(case, number, rank, known.after - self.base, known.leases)
+                if self.machine == LOCKSTEP and self.settings.strategy == PORTFOLIO_NAME:
+                    entry.portfolio = Portfolio(number)
+                self.entries[number] = entry
+                pool = self.pools[aimed(case), case.geometry]
+                pool.add(entry)
+                entry.passed = 0.0
+                self._charge(pool, entry, known.executions if self.counts else known.spent_s, bool(rank))
+
+    def aim(self, aimed: Callable[[Case], bool], of: Case | None = None) -> None:
+        """Take up what is aimed at now: among all cases, or among those that have the scenario and
+        the profile of one. Time that was spent stays with the pool that spent it.
+        """
+        moved: list[tuple[Entry, Pool]] = []
+        for (which, geometry), pool in self.pools.items():
+
+            def strays(entry: Entry, which: bool = which) -> bool:
+                case = entry.case
+                mine = of is None or (case.scenario, case.profile) == (of.scenario, of.profile)
+                return mine and aimed(case) != which
+
+            moved += [(entry, self.pools[not which, geometry]) for entry in pool.take_out(strays)]
+        for entry, pool in moved:
+            pool.add(entry)
+
+    def hurry(self, number: int) -> None:
+        """Open a case next, if it was never opened: it is known to break a rule."""
+        entry = self.entries[number]
+        for pool in self.pools.values():
+            pool.hurry(entry)
+
+    @property
+    def base(self) -> int:
+        """The seed that a case's first execution on this machine has."""
+        return beginning(self.settings.seed, self.machine)
+
+    @property
+    def first_round(self) -> bool:
+        """Whether the first round goes on: it is of the first pool that has cases."""
+        return self._pools()[0].first_round
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the budget is handed out."""
+        return self.left is not None and self.left <= 0
+
+    def lease(self, worker: int, among: Collection[int] = ()) -> Lease | None:
+        """Return the worker's next lease, or None if the budget is handed out; of a case whose
+        number is in ``among``, if any is.
+        """
+        if self.exhausted:
+            return None
+        pool, entry = self._claimed(among) or self._next(worker)
+        if entry.owner is None:
+            entry.owner = worker
+        count = self._count(entry)
+        if self.left is not None:
+            self.left -= count
+        slice_s = self._slice_s(entry)
+        widening = not entry.leases and bool(entry.rank)
+        lease = Lease(self, pool, entry, self._strategy(entry), entry.after, count, slice_s, widening)
+        lease.charged = count if self.counts else slice_s
+        self._charge(pool, entry, lease.charged, widening)
+        entry.after += count
+        entry.leases += 1
+        entry.out += 1
+        self.issued += 1
+        return lease
+
+    def _next(self, worker: int) -> tuple[Pool, Entry]:
+        """Return the case that is to have the next lease, and its pool."""
+        pool = self._pool()
+        longest = self.count_max if self.counts else LEASE_SECONDS_MAX
+        return pool, pool.next(worker, AHEAD_LEASES_MAX * longest)
+
+    def _claimed(self, numbers: Collection[int]) -> tuple[Pool, Entry] | None:
+        """Return one of the cases that have these numbers, and its pool; None if none is planned."""
+        for pool in self._pools() if numbers else ():
+            if (entry := pool.claim(numbers)) is not None:
+                return pool, entry
+        return None
+
+    def _slice_s(self, entry: Entry) -> float:
+        """Return how many seconds the next lease of a case has."""
+        if not entry.leases and not entry.rank:
+            return LEASE_SECONDS_SURVEY
+        return min(LEASE_SECONDS_MAX, LEASE_SECONDS_MIN * 2.0 ** min(entry.leases, DOUBLINGS_MAX))
+
+    def _count(self, entry: Entry) -> int:
+        """Return how many executions the next lease of a case has at most.
+
+        Of a budget no worker gets more than its share of what is left.
+        """
+        if self.left is None:
+            return self.count_max
+        first = not entry.leases and not entry.rank
+        count = 1 if first else min(self.count_max, LEASE_COUNT_FIRST << min(entry.leases, DOUBLINGS_MAX))
+        return min(count, -(-self.left // self.workers))
+
+    def close(self, lease: Lease, torn: bool = False) -> None:
+        """Take a lease back; see :meth:`Lease.close`."""
+        entry = lease.entry
+        entry.out -= 1
+        if not torn and entry.after == lease.first + lease.count:
+            entry.after = lease.first + lease.done
+        if self.left is not None:
+            self.left += lease.count - lease.done
+        used = float(lease.done) if self.counts else lease.spent_s
+        self._charge(lease.pool, entry, used - lease.charged, lease.widening)
+        lease.pool.shown(entry, lease.news)
+        if entry.portfolio is not None:
+            entry.portfolio.shown(lease.strategy, lease.news)
+
+    def news(self, entry: Entry, batch: Batch) -> bool:
+        """Return whether a batch shows what no batch before it has shown on the case's profile."""
+        shown = {(name, entry.case.profile, key) for name in NEWS for key in batch.counts.get(name, ())}
+        known = len(self._seen)
+        self._seen |= shown
+        return len(self._seen) > known
+
+    def _charge(self, pool: Pool, entry: Entry, time: float, widening: bool) -> None:
+        self.spent += time
+        pool.charge(entry, time, widening)
+
+    def _pool(self) -> Pool:
+        """Return the pool that is to have the next lease.
+
+        The real geometry waits until every small scenario has been opened on every profile.
+        """
+        pools = self._pools()
+        if self.first_round:
+            return pools[0]
+        return min(pools, key=lambda pool: pool.spent / pool.weight)
+
+    def _pools(self) -> list[Pool]:
+        """Return the pools that have cases."""
+        return [pool for pool in self.pools.values() if not pool.empty]
+
+    def _strategy(self, entry: Entry) -> str:
+        """Return the strategy of the case's next lease."""
+        if self.machine == PARALLEL:
+            return PARALLEL
+        return entry.portfolio.next() if entry.portfolio is not None else self.settings.strategy

@@ -1,0 +1,151 @@
+"""Which case is next: the one that has had the least time for its weight.
+
+This is stride scheduling (Waldspurger and Weihl, MIT TM-528, 1995). A pool is cases that have a
+share of the time together. The first round opens its cases of rank 0: one parameter set of every
+scenario on every profile. From then on cases that were never opened have WIDENING of the pool's
+time, in the order of ranks, and those that were opened have the rest. A case's weight is its
+*promise*: 1 if its last lease showed anything new, and half of what it was if not, down to
+PROMISE_MIN.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from stress.case import Case
+from stress.plan.portfolio import Portfolio
+
+WIDENING = 0.5
+"""The share of a pool's time that cases have which were never opened, as long as there are any."""
+
+PROMISE_MIN = 1 / 8
+"""The weight of a case that shows nothing new, beside 1 of one that does."""
+
+
+@dataclass
+class Entry:
+    """A case in the plan.
+
+    ``number`` is the store's number of the case, ``rank`` which parameter set of its scenario it
+    has, ``after`` the next unused seed of the case, counted from 0.
+    """
+
+    case: Case
+    number: int
+    rank: int
+    after: int = 0
+    leases: int = 0
+    owner: int | None = None
+    out: int = 0
+    """Leases that are handed out now."""
+    promise: float = 1.0
+    passed: float = 0.0
+    """Its time, each lease's divided by the weight that the case had then."""
+    portfolio: Portfolio | None = None
+    """Which strategy is next, if that is asked."""
+
+    @property
+    def need(self) -> tuple[bool, float, int]:
+        """What open cases are compared by: the least comes first."""
+        return bool(self.out), self.passed, self.number
+
+
+class Pool:
+    """Cases that have one share of a plan's time; ``weight`` is the share, beside other pools'."""
+
+    def __init__(self, weight: float) -> None:
+        self.weight = weight
+        self.unopened: deque[Entry] = deque()
+        self.opened: list[Entry] = []
+        self.spent = self.widened = 0.0
+        """The time of all leases, and that of leases that opened a case after the first round."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no case in it."""
+        return not self.unopened and not self.opened
+
+    @property
+    def first_round(self) -> bool:
+        """Whether a scenario waits to be opened for the first time on a profile."""
+        return bool(self.unopened) and not self.unopened[0].rank
+
+    def entries(self) -> list[Entry]:
+        """Return the cases that are in it."""
+        return [*self.unopened, *self.opened]
+
+    def add(self, entry: Entry) -> None:
+        """Add a case. Those that were never opened come in the order of ranks; one that was begins
+        where the neediest of the others is.
+        """
+        if entry.leases:
+            entry.passed = self._least()
+            self.opened.append(entry)
+        elif self.unopened and self.unopened[-1].rank > entry.rank:
+            insort(self.unopened, entry, key=lambda other: (other.rank, other.number))
+        else:
+            self.unopened.append(entry)
+
+    def hurry(self, entry: Entry) -> None:
+        """Have a case opened next, if it is here and was never opened."""
+        if entry in self.unopened:
+            self.unopened.remove(entry)
+            entry.rank = 0
+            self.unopened.appendleft(entry)
+
+    def take_out(self, wanted: Callable[[Entry], bool]) -> list[Entry]:
+        """Return the cases that are ``wanted``, and have them no more."""
+        taken = [entry for entry in self.entries() if wanted(entry)]
+        if taken:
+            self.unopened = deque(entry for entry in self.unopened if not wanted(entry))
+            self.opened = [entry for entry in self.opened if not wanted(entry)]
+        return taken
+
+    def next(self, worker: int, ahead: float) -> Entry:
+        """Return the case of the worker's next lease: one of its own if they are not ahead of
+        others by more than ``ahead``, of time for weight. Opening another case belongs to whoever
+        asks.
+        """
+        if self.unopened and (self.first_round or not self.opened or self.widened <= WIDENING * self.spent):
+            return self._open()
+        needy = min(self.opened, key=_need)
+        mine = [entry for entry in self.opened if entry.owner in (None, worker) and not entry.out]
+        found = min(mine, key=_need, default=needy)
+        return found if found.passed <= needy.passed + ahead else needy
+
+    def claim(self, numbers: Collection[int]) -> Entry | None:
+        """Return the neediest of the cases that have these numbers, or None if none is here."""
+        for entry in [entry for entry in self.unopened if entry.number in numbers]:
+            self.unopened.remove(entry)
+            self._take_up(entry)
+        return min((entry for entry in self.opened if entry.number in numbers), key=_need, default=None)
+
+    def _open(self) -> Entry:
+        """Take up the first case that was never opened."""
+        return self._take_up(self.unopened.popleft())
+
+    def _take_up(self, entry: Entry) -> Entry:
+        """Open a case: it begins where the neediest of the others is."""
+        entry.passed = self._least()
+        self.opened.append(entry)
+        return entry
+
+    def _least(self) -> float:
+        return min((entry.passed for entry in self.opened), default=0.0)
+
+    def charge(self, entry: Entry, time: float, widening: bool) -> None:
+        """Count time of a lease, or take back some that it was charged too much."""
+        self.spent += time
+        self.widened += time if widening else 0.0
+        entry.passed += time / entry.promise
+
+    def shown(self, entry: Entry, news: bool) -> None:
+        """Take note that a lease of the case has shown something new, or nothing."""
+        entry.promise = 1.0 if news else max(PROMISE_MIN, entry.promise / 2)
+
+
+def _need(entry: Entry) -> tuple[bool, float, int]:
+    return entry.need

@@ -1,0 +1,50 @@
+"""What a worker's time goes into: a clock that always runs, on one account at a time.
+
+A worker's time is what passes from the moment at which the supervisor starts its process. Every
+second of it is on one account, so the shares of the accounts sum to 1. Seconds are those of the
+wall: a worker that waits for a core is at whatever it would be doing.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+STARTING, OPENING, EXECUTING = "starting", "opening", "executing"
+REPORTING, TWINS, SURVEYING, IDLE = "reporting", "twins", "surveying", "idle"
+
+ACCOUNTS: dict[str, str] = {
+    EXECUTING: "executing leases, each execution from the restore to the end of its audit",
+    OPENING: "opening the cases of leases: composing the kernel, running the setup",
+    TWINS: "running a second time what another worker has run, with the opening of its case",
+    REPORTING: "counting what came of leases, making the evidence of failures, sending answers",
+    SURVEYING: "finding out which methods of the model cases reach, to aim at those that are overridden",
+    STARTING: "starting: importing the model, and starting the processes of the parallel machine",
+    IDLE: "waiting for orders",
+}
+"""The accounts, each with what the seconds on it are spent on."""
+
+
+class Clock:
+    """The accounts of one worker; ``began`` is when its time began, in seconds of perf_counter."""
+
+    def __init__(self, began: float | None = None) -> None:
+        self._account = STARTING
+        self._since = perf_counter() if began is None else began
+        self._seconds = dict.fromkeys(ACCOUNTS, 0.0)
+
+    def to(self, account: str) -> float:
+        """Go on with ``account``; return the present moment."""
+        now = perf_counter()
+        self._seconds[self._account] += now - self._since
+        self._account, self._since = account, now
+        return now
+
+    def spent(self, account: str) -> float:
+        """Return the seconds of an account since they were last taken; it is not the present one."""
+        return self._seconds[account]
+
+    def take(self) -> dict[str, float]:
+        """Return the seconds of each account since they were last taken."""
+        self.to(self._account)
+        taken, self._seconds = self._seconds, dict.fromkeys(ACCOUNTS, 0.0)
+        return taken

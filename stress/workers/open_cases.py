@@ -1,0 +1,109 @@
+"""The cases that a worker keeps open, bounded by the bytes that they take.
+
+Opening a case costs as much as dozens of executions, so a case stays open until its bytes are
+wanted: the least recently used one is closed first. A nursery must be closed before the one that
+was opened before it, in the same task. So each case is held open by a task of its own, and any of
+them can be closed at any time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from stress.case import Case
+from stress.catalogue import Catalogue
+from stress.execution.runner import Runner, open_runner
+
+BYTES_MAX = 128 << 20
+"""Bytes that the open cases of a worker take together."""
+
+RUNNER_BYTES = 320 << 10
+"""What an open case takes besides its arena and the snapshot of it: the composed kernel's objects.
+Measured over 176 cases; the smallest arenas have a tenth of it.
+"""
+
+
+@dataclass
+class Held:
+    """An open case, and the task that holds it."""
+
+    runner: Runner
+    leave: trio.Event = field(default_factory=trio.Event)
+    """Tells the task to close it."""
+    gone: trio.Event = field(default_factory=trio.Event)
+    """It is closed."""
+    error: Exception | None = None
+    """What closing it raised."""
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes it takes, about."""
+        return RUNNER_BYTES + 2 * self.runner.arena.layout.bytes
+
+    async def close(self) -> None:
+        """Close it, and wait until it is closed. Raises what that raises."""
+        self.leave.set()
+        await self.gone.wait()
+        if self.error is not None:
+            raise self.error
+
+
+class OpenCases:
+    """Opens cases and closes them again. ``nursery`` is where the tasks that hold them live;
+    ``closing`` is told of each runner before it is closed.
+    """
+
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        catalogue: Catalogue,
+        closing: Callable[[Runner], None] = lambda runner: None,
+        bytes_max: int = BYTES_MAX,
+    ) -> None:
+        self.nursery, self.catalogue, self.closing, self.bytes_max = nursery, catalogue, closing, bytes_max
+        self.held: OrderedDict[Case, Held] = OrderedDict()
+        """The least recently used one first."""
+        self.bytes = 0
+
+    async def runner(self, case: Case) -> Runner:
+        """Return the runner of ``case``, opened now or before. Raises what opening it raises."""
+        held = self.held.get(case)
+        if held is None:
+            held = await self.nursery.start(self._hold, case)
+            self.held[case] = held
+            self.bytes += held.bytes
+            while self.bytes > self.bytes_max and len(self.held) > 1:
+                await self._close(next(iter(self.held)))
+        self.held.move_to_end(case)
+        return held.runner
+
+    async def close(self) -> None:
+        """Close every case, the last one first."""
+        while self.held:
+            await self._close(next(reversed(self.held)))
+
+    async def _close(self, case: Case) -> None:
+        held = self.held.pop(case)
+        self.bytes -= held.bytes
+        self.closing(held.runner)
+        await held.close()
+
+    async def _hold(self, case: Case, *, task_status: trio.TaskStatus[Held]) -> None:
+        """Hold a case open until its time has come."""
+        held: Held | None = None
+        try:
+            async with open_runner(case, catalogue=self.catalogue) as runner:
+                held = Held(runner)
+                task_status.started(held)
+                await held.leave.wait()
+        except Exception as error:
+            if held is None:
+                raise
+            held.error = error
+        finally:
+            if held is not None:
+                held.gone.set()

@@ -1,0 +1,226 @@
+"""Leases: the first round, shares of time, budgets kept, seeds used once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sim.core.profile import REAL, SMALL
+from stress.case import Case
+from stress.plan.leases import LEASE_SECONDS_MAX, LEASE_SECONDS_SURVEY, Lease, Plan, Progress
+from stress.plan.pools import PROMISE_MIN
+from stress.workers.messages import Batch
+from stress.workers.settings import LOCKSTEP, PARALLEL, PARALLEL_SEEDS, SEED_BITS, Settings
+
+SETTINGS = Settings(seed=1, scenarios=("a", "b", "c"), profiles=("p", "q"))
+
+
+def ranks(geometry: str, settings: Settings = SETTINGS, parameters: int = 2) -> list[list[Case]]:
+    """Return so many parameter sets of the scenarios on the profiles."""
+    return [
+        [settings.case(s, {"order": order}, p, geometry) for s in settings.scenarios for p in settings.profiles]
+        for order in range(parameters)
+    ]
+
+
+def plan(
+    executions: int | None = None,
+    workers: int = 1,
+    geometries: tuple[str, ...] = (SMALL, REAL),
+    parameters: int = 2,
+    **settings: Any,
+) -> Plan:
+    """Return a plan; ``settings`` take the place of those in SETTINGS."""
+    what = replace(SETTINGS, **settings)
+    made = Plan(what, executions, workers)
+    sets = {geometry: ranks(geometry, what, parameters) for geometry in geometries}
+    numbers = {case: number for number, case in enumerate(case for each in sets.values() for r in each for case in r)}
+    for each in sets.values():
+        made.add(each, numbers, {})
+    return made
+
+
+def done(lease: Lease, executions: int, seconds: float = 0.0, counts: dict[str, dict[str, int]] | None = None) -> None:
+    """Close a lease whose only answer tells of so many executions, of the time they took, and of
+    what they showed.
+    """
+    lease.took(Batch(done=executions, last=True, numbers={"executing_s": seconds}, counts=counts or {}))
+    lease.close()
+
+
+def take(made: Plan, count: int, worker: int = 0, seconds: float | None = None) -> list[Lease]:
+    """Take and close so many leases, each of which took its time, or ``seconds``."""
+    leases = []
+    for _ in range(count):
+        lease = made.lease(worker)
+        assert lease is not None
+        done(lease, lease.count, lease.slice_s if seconds is None else seconds)
+        leases.append(lease)
+    return leases
+
+
+def names(leases: list[Lease]) -> list[tuple[str, str]]:
+    """Return the scenario and the profile of each lease."""
+    return [(lease.entry.case.scenario, lease.entry.case.profile) for lease in leases]
+
+
+def test_every_scenario_on_every_profile_comes_first_and_once() -> None:
+    leases = take(plan(), 6)
+    assert 6 == len(set(names(leases)))
+    assert {(SMALL, 0)} == {(lease.entry.case.geometry, lease.entry.rank) for lease in leases}
+
+
+def test_under_a_budget_a_scenario_is_executed_once_first() -> None:
+    assert [1] * 6 == [lease.count for lease in take(plan(executions=100), 6)]
+
+
+def test_cases_that_were_never_opened_have_half_of_the_time() -> None:
+    """Three cases of the first round, and nine more; as long as these last, every other lease opens
+    one, the leases being equally long.
+    """
+    leases = take(plan(geometries=(SMALL,), parameters=4), 6 + 30, seconds=0.1)
+    opening = [lease for lease in leases[6:] if lease.entry.leases == 1 or lease.widening]
+    assert 15 <= len(opening) <= 18
+    assert sorted(lease.entry.rank for lease in opening) == [lease.entry.rank for lease in opening]
+
+
+def test_one_second_in_sixteen_is_of_real_geometry() -> None:
+    leases = take(plan(), 6 + 320, seconds=0.1)[6:]
+    assert 18 <= sum(lease.entry.case.geometry == REAL for lease in leases) <= 22
+
+
+def test_a_chosen_geometry_is_the_only_one() -> None:
+    assert {REAL} == {lease.entry.case.geometry for lease in take(plan(geometries=(REAL,)), 40)}
+
+
+def test_a_case_that_shows_nothing_new_has_an_eighth_of_the_time_of_one_that_does() -> None:
+    """Of two cases one shows a new site in each lease. Neither starves."""
+    made = plan(geometries=(SMALL,), scenarios=("a", "b"), profiles=("p",), parameters=1)
+    time: Counter[str] = Counter()
+    for round_ in range(2000):
+        lease = made.lease(0)
+        assert lease is not None
+        scenario = lease.entry.case.scenario
+        shown = {"visits": {f"site {round_}": 1}} if scenario == "a" else {}
+        time[scenario] += 1
+        done(lease, 1, seconds=0.1, counts=shown)
+    assert 1 / (PROMISE_MIN + 1) == pytest.approx(time["a"] / 2000, abs=0.01)
+
+
+def test_what_is_new_is_new_once_on_each_profile() -> None:
+    made = plan(geometries=(SMALL,), scenarios=("a",), parameters=1)
+    found = []
+    for _ in range(4):
+        lease = made.lease(0)
+        assert lease is not None
+        done(lease, 1, seconds=0.1, counts={"conflicts": {"f: load / g: store": 3}})
+        found.append((lease.entry.case.profile, lease.news))
+    assert [("p", True), ("q", True)] == found[:2] and {False} == {news for _, news in found[2:]}
+
+
+def test_time_that_a_lease_took_beyond_its_bound_is_charged() -> None:
+    """A slow case has fewer leases: shares are of time."""
+    made = plan(geometries=(SMALL,), scenarios=("a", "b"), profiles=("p",), parameters=1)
+    leases: Counter[str] = Counter()
+    for _ in range(400):
+        lease = made.lease(0)
+        assert lease is not None
+        leases[lease.entry.case.scenario] += 1
+        done(lease, 1, seconds=0.4 if lease.entry.case.scenario == "a" else 0.1)
+    assert 4 == pytest.approx(leases["b"] / leases["a"], rel=0.05)
+
+
+def test_leases_grow_to_their_bound() -> None:
+    leases = take(plan(geometries=(SMALL,)), 12 * 20)
+    assert LEASE_SECONDS_SURVEY == leases[0].slice_s and LEASE_SECONDS_MAX == leases[-1].slice_s
+    first = [lease.slice_s for lease in leases if lease.entry.number == 0]
+    assert first == sorted(first)
+
+
+def test_a_resumed_plan_goes_on_where_the_time_is_lacking() -> None:
+    """Of two cases one had ten seconds and the other one: the second is next until it has as much.
+    The one that was never opened comes before both, and begins where the needier of them is.
+    """
+    made = Plan(SETTINGS, None, 1)
+    cases = [SETTINGS.case(name, {}, "p", SMALL) for name in ("a", "b", "c")]
+    had = {0: (10.0, 5), 1: (1.0, 2)}
+    made.add(
+        [cases],
+        {case: number for number, case in enumerate(cases)},
+        {
+            (number, LOCKSTEP): Progress(made.base + 50, leases, seconds, 50)
+            for number, (seconds, leases) in had.items()
+        },
+    )
+    leases = take(made, 6, seconds=1.0)
+    assert ["c", "b", "b", "c", "b", "c"] == [name for name, _ in names(leases)]
+    assert 50 == leases[1].first
+
+
+def test_the_budget_is_handed_out_exactly() -> None:
+    made = plan(executions=100, workers=2)
+    total = 0
+    while (lease := made.lease(total % 2)) is not None:
+        total += lease.count
+        done(lease, lease.count)
+    assert 100 == total
+
+
+def test_what_a_lease_did_not_use_is_handed_out_again() -> None:
+    made = plan(executions=1, geometries=(SMALL,))
+    lease = made.lease(0)
+    assert lease is not None and made.lease(0) is None
+    done(lease, 0)
+    again = made.lease(0)
+    assert again is not None and again.count == 1
+
+
+def test_seeds_of_a_torn_lease_are_not_used_again() -> None:
+    made = Plan(SETTINGS, None, 1)
+    (case, *_), _ = ranks(SMALL)
+    made.add([[case]], {case: 0}, {})
+    first = made.lease(0)
+    assert first is not None
+    first.close(torn=True)
+    second = made.lease(0)
+    assert second is not None and second.first == first.first + first.count
+
+
+def test_workers_keep_their_own_cases() -> None:
+    made = plan(geometries=(SMALL,))
+    owners: dict[int, set[int]] = {}
+    for round_ in range(60):
+        (lease,) = take(made, 1, worker=round_ % 2)
+        owners.setdefault(lease.entry.number, set()).add(round_ % 2)
+    assert {1} == {len(workers) for workers in owners.values()}
+
+
+def test_a_worker_without_cases_of_its_own_helps() -> None:
+    made = Plan(SETTINGS, None, 2)
+    (case, *_), _ = ranks(SMALL)
+    made.add([[case]], {case: 0}, {})
+    first, second = made.lease(0), made.lease(1)
+    assert first is not None and second is not None
+    assert second.first == first.first + first.count
+
+
+def test_an_order_says_what_the_lease_is() -> None:
+    """Seeds are the campaign's, shifted, plus the case's own; the parallel machine's lie above."""
+    for machine, processes, above in (("lockstep", 0, 0), (PARALLEL, 2, PARALLEL_SEEDS)):
+        made = Plan(SETTINGS, None, 1, machine=machine)
+        (case, *_), _ = ranks(SMALL)
+        made.add([[case]], {case: 4}, {(4, machine): Progress((1 << SEED_BITS) + above + 10, 1)})
+        lease = made.lease(0)
+        assert lease is not None
+        order = lease.order(number=3, directory="results", slice_s=0.5, left_s=9.0)
+        assert (3, 4, case, machine, processes) == (
+            order.lease,
+            order.number,
+            order.case,
+            order.machine,
+            order.processes,
+        )
+        assert ((1 << SEED_BITS) + above + 10, lease.count) == (order.first, order.count)
