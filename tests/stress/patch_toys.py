@@ -51,15 +51,18 @@ def written(path: Path, text: str) -> str:
     return str(path)
 
 
-def campaign(directory: Path, patch: str, executions: int, *words: str, scenario: str = "counters") -> dict[str, Any]:
-    """Run ``zapstress campaign`` over toys in a process of its own, which has read no patch yet;
+def campaign(
+    directory: Path, patch: str, executions: int, *words: str, scenario: str = "counters", toys: bool = True
+) -> dict[str, Any]:
+    """Run ``zapstress campaign``, over toys or the real kernel, in a process of its own, which has read no patch yet;
     return what it has printed.
     """
     options = ["--dir", str(directory), "--scenario", scenario, "--executions", str(executions), "--json"]
     options += ["--workers", "1", "--machine", "lockstep", "--seed", "5", *(["--patch", patch] if patch else [])]
     program = "import sys; from stress.cli.main import main; from tests.stress.campaign_toys import TOYS; "
+    program += f"sys.exit(main(['campaign', *sys.argv[1:]], {'TOYS' if toys else None}))"
     done = subprocess.run(
-        [sys.executable, "-c", program + "sys.exit(main(['campaign', *sys.argv[1:]], TOYS))", *options, *words],
+        [sys.executable, "-c", program, *options, *words],
         cwd=ROOT, capture_output=True, check=False,
     )  # fmt: skip
     found: dict[str, Any] = msgspec.json.decode(done.stdout)

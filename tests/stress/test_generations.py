@@ -147,3 +147,26 @@ def test_what_a_patch_imports_is_a_part_of_it(tmp_path: Path) -> None:
     data = campaign(where, patch, 10)
     assert (1, 2, "T1") == (data["exit_status"], data["generation"], data["violations"][0]["checker"])
     assert "STEP = 2\n" in texts(where)
+
+
+FLUSHES = """
+class Flush:
+    component = "mmu_gather"
+
+    async def tlb_flush_mmu_tlbonly(self, tlb):
+        await super().tlb_flush_mmu_tlbonly(tlb)
+"""
+
+
+def test_a_real_patch_that_forgets_a_flush_is_mended(tmp_path: Path) -> None:
+    patch, where = tmp_path / "flush.py", tmp_path / "results"
+    words = ("--profile", "arm64-4k")
+    patch.write_text(FLUSHES.replace("await super().tlb_flush_mmu_tlbonly(tlb)", "return None"))
+    broken = campaign(where, str(patch), 60, *words, scenario="munmap_vs_access", toys=False)
+    stale = next(row for row in broken["violations"] if row["title"] == "tlb-stale-after-free")
+    assert (1, False, ["arm64-4k"]) == (broken["exit_status"], stale["unpatched"], broken["overrides"][0]["profiles"])
+    patch.write_text(FLUSHES)
+    mended = campaign(where, str(patch), 60, *words, scenario="munmap_vs_access", toys=False)
+    assert (0, []) == (mended["exit_status"], mended["violations"])
+    old = {row["signature"]: row["retried"] for row in (*mended["gone"], *mended["not_seen_again"])}
+    assert {row["signature"]: "clean" for row in broken["violations"]} == old
