@@ -11,6 +11,7 @@ from typing import Any
 
 from sim.core.arena import PRIVATE, Cells, Column, Field, bits_for
 from sim.core.component import Component, index_of_ref, ref_to
+from sim.core.errors import WorldError
 from sim.core.ledger import PAGECACHE, TRANSIENT
 from sim.core.machine import site
 from sim.mm.mm_types import MM_FILEPAGES, MM_SHMEMPAGES, file_mapping
@@ -84,8 +85,13 @@ class Filemap(Component):
         await self.k.swap.folio_put(cpu, folio)
 
     async def get_folio(self, file: int, index: int) -> int:
-        """Look a folio up and take a reference on it."""
+        """Look a folio up and take a reference on it.
+
+        Raises WorldError if it was never read in: the model has no disk to read from.
+        """
         page = index_of_ref(await self.m.load(LOOKUP, self.i_pages, self.slot(file, index)))
+        if page < 0:
+            raise WorldError(f"page {index} of file {file} is not in the page cache: read it in first, in the setup")
         folio = self.k.page_head(page)
         await self.m.add(TRY_GET, self.page_ref, folio, 1, TRANSIENT)
         return folio

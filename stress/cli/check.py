@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stress.case import DEFAULT_KERNEL
 from stress.cli.options import selection_options, version_option
-from stress.cli.output import put, put_json
+from stress.output import put, put_json
 from stress.patch.spec import options
 
 if TYPE_CHECKING:
