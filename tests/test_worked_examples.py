@@ -19,10 +19,9 @@ COMMANDS = COMMAND.findall(PAGE.read_text())
 def test_a_command_prints_what_the_page_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, output: str
 ) -> None:
-    """Each finds a violation, in the folder that holds the page's files, in no terminal."""
+    """Each finds a violation, in the folder that holds the page's files."""
     write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("COLUMNS", raising=False)
     assert (VIOLATED, output) == printed(words)
 
 
