@@ -25,6 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let output be as wide as it is: xdist tells its workers that they have 80 columns."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def _profile_of(item: pytest.Item) -> str | None:
     callspec = getattr(item, "callspec", None)
     value = callspec.params.get("profile") if callspec else None
