@@ -1,5 +1,5 @@
 """Plant every fault on every profile: the checkers must find it, and find nothing in the clean
-kernel.
+kernel. With ``--patches``: search for each patch that has a mistake in it.
 """
 
 from __future__ import annotations
@@ -14,55 +14,110 @@ from stress.case import DEFAULT_KERNEL
 from stress.cli.options import (
     cores,
     directory_option,
+    duration,
     names_option,
     positive,
     seed,
     selection_options,
-    workers_option,
 )
 from stress.cli.output import put, put_json
 from stress.errors import UsageError
 
 if TYPE_CHECKING:
-    from stress.selfcheck import Selfcheck
+    from stress.catalogue import Catalogue
+    from stress.selfcheck.faults import Selfcheck
+    from stress.selfcheck.patches import Trial
 
 LINE_SECONDS = 10.0
 
 SEED = 1
+
+TRIAL_SECONDS = 60.0
+"""How long a patch is searched for."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
     names_option(parser, "--fault", "ID", "only these faults (default: all)")
+    add("--patches", nargs="*", metavar="NAME", help="search for the patches of scenarios/patches, or for these")
     selection_options(parser)
-    add("--kernel", default=DEFAULT_KERNEL, metavar="VERSION", help="default: %(default)s")
+    add("--kernel", metavar="VERSION", help=f"of the faults (default: {DEFAULT_KERNEL}); a patch names its own")
     add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
+    add("--duration", type=duration, metavar="TIME", help="for each patch, unless --executions is given (default: 60s)")
     add("--seed", type=seed, default=SEED, metavar="N", help="default: %(default)s")
-    workers_option(parser)
+    add(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="worker processes (default: the cores; for patches 1, as what is measured is one worker's search)",
+    )
     directory_option(parser, "selfcheck", "where the traces go")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fill the matrix and print it."""
+    """Fill the matrix and print it, or try the patches."""
+    known, chosen = args.catalogue, {}
+    for kind in ("faults", "profiles", "scenarios"):
+        chosen[kind] = choices(known, kind, getattr(args, kind.removesuffix("s")))
+    if args.patches is not None:
+        return run_patches(args, chosen)
     from stress.catalogue import choose, spec_of
-    from stress.selfcheck import Selfcheck, matrix, run_selfcheck
+    from stress.selfcheck.faults import Selfcheck, matrix, run_selfcheck
 
-    known = args.catalogue
-    chosen = {}
-    for kind, given in (("faults", args.fault), ("profiles", args.profile), ("scenarios", args.scenario)):
-        names = known.list(kind)
-        chosen[kind] = tuple(choose(kind.removesuffix("s"), name, names) for name in given) if given else tuple(names)
+    if args.duration is not None:
+        raise UsageError("--duration is for --patches: a cell of a fault ends by its executions")
     if not chosen["faults"]:
         raise UsageError("there are no faults to plant")
-    choose("kernel", args.kernel, known.kernels())
+    kernel = choose("kernel", args.kernel or DEFAULT_KERNEL, known.kernels())
     cells = matrix(chosen["faults"], chosen["profiles"], args.executions, known)
-    check = Selfcheck(
-        cells, chosen["scenarios"], args.workers or cores(), args.seed, args.dir, spec_of(known), args.kernel
-    )
+    check = Selfcheck(cells, chosen["scenarios"], args.workers or cores(), args.seed, args.dir, spec_of(known), kernel)
     data = run_selfcheck(check, lines)
     put_json(data) if args.json else put(text(data))
     return int(data["exit_status"])
+
+
+def choices(known: Catalogue, kind: str, given: list[str] | None) -> tuple[str, ...]:
+    """Return the names given, each of which must exist, or all there are."""
+    from stress.catalogue import choose
+
+    names = known.list(kind)
+    return tuple(choose(kind.removesuffix("s"), name, names) for name in given) if given else tuple(names)
+
+
+def run_patches(args: argparse.Namespace, chosen: dict[str, tuple[str, ...]]) -> int:
+    """Try the patches, one after the other, and print the table."""
+    from stress.campaign.supervisor import Budget
+    from stress.catalogue import spec_of
+    from stress.cli.campaign import machine_here
+    from stress.selfcheck.patches import Trials, planted
+    from stress.workers.settings import Settings
+
+    if args.fault or args.kernel:
+        raise UsageError(
+            "--fault and --kernel are for faults: a patch names its own kernel; leave them or --patches out"
+        )
+    known = args.catalogue
+    files = known.patch_files()
+    patches = [planted(name, files[name]) for name in choices(known, "patches", args.patches)]
+    if not patches:
+        raise UsageError("there are no patches to try")
+    settings = Settings(args.seed, chosen["scenarios"], chosen["profiles"], machine=machine_here())
+    seconds = None if args.executions else args.duration or TRIAL_SECONDS
+    budget = Budget(seconds, args.executions, args.workers or 1, stop_on_first=True)
+    data = Trials(settings, budget, args.dir / "patches", spec_of(known)).run(patches, told)
+    put_json(data) if args.json else put(table(data))
+    return int(data["exit_status"])
+
+
+def told(trial: Trial) -> None:
+    """Print what came of one patch."""
+    word = trial.error or (f"{trial.checker} {trial.title}" if trial.found else "not found")
+    print(
+        f"patch={trial.patch.name} seconds={trial.seconds:.1f} executions={trial.executions} {word}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 async def lines(check: Selfcheck) -> None:
@@ -83,7 +138,7 @@ def text(data: dict[str, Any]) -> str:
     A cell has the executions that it took to find the fault, or "silent". A cell that is not as
     expected is in capitals, and explained below the matrix.
     """
-    from stress.selfcheck import CLEAN_KERNEL
+    from stress.selfcheck.faults import CLEAN_KERNEL
 
     cells = {(cell["fault"], cell["profile"]): cell for cell in data["cells"]}
     width = max(map(len, data["profiles"])) + 2
@@ -117,4 +172,30 @@ def complaint(cell: dict[str, Any]) -> str:
         return f"found by {what} after {cell['executions']} executions, though it is to be silent: {cell['reason']}"
     return f"found by {what}, but " + (
         "it does not replay" if not cell["replays"] else "the trace does not end clean without the fault"
+    )
+
+
+def table(data: dict[str, Any]) -> str:
+    """Return the patches as the table of docs/patches.md, with a line below that sums up."""
+    out = ["| patch | kind | component | kernel | profiles | found by | executions | seconds |"]
+    out.append("|---|---|---|---|---|---|---|---|")
+    out += [f"| {' | '.join(columns(trial))} |" for trial in data["patches"]]
+    median = f"; median {data['median_s']:.1f} s, {data['median_executions']:g} executions" if data["found"] else ""
+    out += ["", f"{data['found']} of {len(data['patches'])} found{median}; results in {data['dir']}"]
+    out += [f"{trial['name']}: {trial['error']}" for trial in data["patches"] if trial["error"]]
+    return "\n".join(out)
+
+
+def columns(trial: dict[str, Any]) -> tuple[str, ...]:
+    """Return the cells of one patch's line."""
+    found = f"{trial['checker']} in {trial['scenario']} on {trial['profile']}" if trial["found"] else "**not found**"
+    return (
+        trial["name"],
+        trial["kind"],
+        trial["component"],
+        trial["kernel"],
+        ", ".join(trial["profiles"]) or "all",
+        "**error**" if trial["error"] else found,
+        str(trial["executions"]),
+        f"{trial['seconds']:.1f}",
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stress.cli.main import main
-from stress.selfcheck import Selfcheck, matrix, run_selfcheck
+from stress.selfcheck.faults import Selfcheck, matrix, run_selfcheck
 from stress.trace.file import load
 from tests.stress.campaign_toys import SPEC, TOYS
 
