@@ -18,6 +18,9 @@ from stress.workers.messages import Failure
 
 DATABASE, FAILURES, LOCK = "campaign.sqlite", "failures", "lock"
 
+ERROR_TRACE = "error.trace"
+"""The trace of the execution that a mistake in the patch has ended last."""
+
 OS_ERRORS = ((errno.ENOSPC, errno.EDQUOT), (errno.EACCES, errno.EPERM, errno.EROFS))
 """What the system says of a disk that is full, and of one that we may not write."""
 

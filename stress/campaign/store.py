@@ -26,7 +26,7 @@ from stress.workers.metrics import MAX, METRICS, Counts, Distinct, Number, decla
 APPLICATION_ID = 0x5A415053
 """``ZAPS``, in the header of the SQLite file."""
 
-VERSION = 3
+VERSION = 4
 """Of the schema. A directory of another version is refused. A new metric needs no new version."""
 
 SCHEMA = """
@@ -166,7 +166,7 @@ class Store:
     def add_cases(self, cases: Iterable[Case]) -> dict[Case, int]:
         """Return the cases' numbers; those that have none yet get one.
 
-        Kernel and faults are not compared: the whole campaign has the same.
+        Kernel, patch and faults are not compared: the whole campaign has the same.
         """
         known = {
             tuple(key): number

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stress.campaign.store import Store
 from stress.parallel.settings import PROCESSES
+from stress.patch.spec import options
 from stress.workers.metrics import CAMPAIGN, MACHINES, Counts, Distinct, Number, declared
 from stress.workers.settings import PARALLEL
 
 UNREACHED_NAMED_MAX = 5
 """Unreached sites that the summary for people names; of more it gives the number."""
 
-SETTINGS_SHOWN = ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "faults")
+SETTINGS_SHOWN = ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "patch", "faults")
 
 Totals = Mapping[str, Mapping[str, float]]
 """Numbers by machine and metric."""
@@ -109,7 +111,8 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
         f"{data['executions']} executions, {data['steps']} steps in {data['elapsed_s']:.1f} s"
         f" ({data['executions_per_s']:.0f} executions/s, {data['steps_per_s']:.0f} steps/s), seed {data['seed']:#x}"
     )
-    faults = f", faults {', '.join(data['faults'])}" if data["faults"] else ""
+    faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
+    faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
     yield (
         f"{len(data['scenarios'])} scenarios on {len(data['profiles'])} profiles, kernel {data['kernel']},"
         f" strategy {data['strategy']}{faults}"
@@ -152,5 +155,5 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
             f" {found['scenario']} on {', '.join(found['profiles'])}"
         )
         if found["trace"]:
-            yield f"           zapstress show {found['trace']}"
+            yield f"           zapstress show {shlex.quote(found['trace'])}{options(data['patch'])}"
     yield "no violation" if not data["violations"] else f"{len(data['violations'])} signatures"

@@ -9,6 +9,7 @@ differ, something other than the tapes decides, and that is a verdict of its own
 from __future__ import annotations
 
 import hashlib
+import shlex
 import signal
 import time
 from collections import deque
@@ -21,11 +22,14 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.core.profile import REAL, SMALL
+from stress.campaign.directory import ERROR_TRACE
 from stress.campaign.store import Store
 from stress.campaign.summary import summary
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
+from stress.files import write_atomically
+from stress.patch.spec import options
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
 from stress.workers.leases import Lease, Plan
 from stress.workers.messages import (
@@ -167,7 +171,7 @@ class Campaign:
         """Record an answer; return whether the order is carried out. Raises WorkerError."""
         match order, answer:
             case _, WorkerFailed():
-                raise WorkerError(answer)
+                raise WorkerError(answer, self._keep(answer))
             case _, Sites():
                 self.sites |= dict.fromkeys(answer.names)
                 return False
@@ -179,6 +183,14 @@ class Campaign:
                 return answer.last
             case _:
                 raise AssertionError(f"{type(answer).__name__} is no answer to {type(order).__name__}")
+
+    def _keep(self, answer: WorkerFailed) -> str:
+        """Keep the trace of what the patch has ended; return how to see it, or ``""``."""
+        if answer.trace is None:
+            return ""
+        path = self.store.directory / ERROR_TRACE
+        write_atomically(path, answer.trace)
+        return f"; zapstress show {shlex.quote(str(path))}{options(self.settings.patch)}"
 
     def _record(self, worker: int, order: LeaseOrder, batch: Batch) -> None:
         """Record what a batch has brought; have another worker repeat what is to be repeated."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from stress.cli.options import (
     GEOMETRIES,
-    KERNEL,
     RESULTS,
     cores,
     directory,
     duration,
+    kernel_options,
     names_option,
     positive,
     seed,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SEED_DRAWN_BITS = 24
 """Bits of a campaign's seed when none is given."""
 
-SELECTION = ("seed", "scenario", "profile", "geometry", "kernel", "fault", "strategy", "depth", "machine")
+SELECTION = ("seed", "scenario", "profile", "geometry", "kernel", "patch", "fault", "strategy", "depth", "machine")
 """Options that say what is searched: a directory that holds a campaign remembers them."""
 
 
@@ -51,7 +51,7 @@ def search_options(parser: argparse.ArgumentParser) -> None:
     """Declare how the cases are searched: kernel, faults, strategy, machine, seed."""
     add = parser.add_argument
     add("--geometry", choices=GEOMETRIES, help="sizes of tables and batches (default: small, with a share of real)")
-    add("--kernel", metavar=KERNEL, help="the kernel, or a component of your own in the default one (default: 6.9)")
+    kernel_options(parser, None, "the kernel version (default: 6.9)")
     names_option(parser, "--fault", "ID", "put these faults in")
     add("--strategy", metavar="NAME", help="default: portfolio, which takes random, pct and round-robin in turn")
     add("--depth", type=positive, metavar="N", help="of pct: bugs of depth N (default: drawn for each execution)")
@@ -107,7 +107,7 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
     from stress.campaign.store import peek
     from stress.workers.settings import Settings
 
-    given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) not in (None, [])}
     if args.fault:
         given["fault"] = [name.upper() for name in args.fault]
     kept = peek(args.dir) if args.dir is not None else None

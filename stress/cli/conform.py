@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stress.cli.options import KERNEL, cores, directory_option, names_option, positive, seed, workers_option
+from stress.cli.options import cores, directory_option, kernel_options, names_option, positive, seed, workers_option
 from stress.cli.output import put, put_json
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--executions", type=positive, default=EXECUTIONS, metavar="N", help="programs to run (default: %(default)s)")
     add("--seed", type=seed, default=SEED, metavar="N", help="of the first program (default: %(default)s)")
-    add("--kernel", metavar=KERNEL, help="default: the model's nearest to the running kernel")
+    kernel_options(parser, None, "default: the model's nearest to the running kernel")
     names_option(
         parser,
         "--fault",
@@ -86,7 +86,7 @@ def chosen(args: argparse.Namespace) -> int:
     known = args.catalogue
     kernel = args.kernel or nearest_kernel(platform.release(), list(known.kernels()))
     faults = tuple(choose("fault", name, known.faults()) for name in args.fault or ())
-    model = ModelSpec(machine_profile(), kernel, faults)
+    model = ModelSpec(machine_profile(), kernel, faults, tuple(args.patch))
     if args.program:
         return run_program(args, model)
     if args.racing:

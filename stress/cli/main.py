@@ -129,6 +129,7 @@ def _dispatch(words: list[str], catalogue: Catalogue | None) -> int:
     command.add_arguments(parser)
     args = parser.parse_args(words[1:])
     args.catalogue = catalogue or _catalogue()
+    args.catalogue.read_patches_anew()
     status: int = command.run(args)
     return status
 

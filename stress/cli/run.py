@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from stress.case import Case
+from stress.case import DEFAULT_KERNEL, Case
 from stress.catalogue import spec_of
-from stress.cli.options import GEOMETRIES, KERNEL, driver_option, number, positive
+from stress.cli.options import GEOMETRIES, driver_option, kernel_options, number, positive
 from stress.cli.output import put, put_json
 from stress.cli.verdicts import STATUS, ending_line
 from stress.errors import VIOLATED, StorageError, UsageError
 from stress.execution.runner import open_runner
 from stress.execution.vetting import vet
 from stress.machine.chance import RandomData
+from stress.patch.guard import PatchError
+from stress.patch.spec import options
 from stress.trace.file import save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, replay
@@ -48,7 +51,7 @@ def case_options(parser: argparse.ArgumentParser) -> None:
         default=GEOMETRIES[0],
         help="scaled-down sizes, or the kernel's own (default: small)",
     )
-    add("--kernel", default="6.9", metavar=KERNEL, help="kernel version, or your component (default: %(default)s)")
+    kernel_options(parser, DEFAULT_KERNEL, "kernel version (default: %(default)s)")
     add("--fault", action="append", default=[], metavar="ID", help="plant a fault; may be repeated")
     add("--param", action="append", default=[], metavar="K=V", help="a parameter of the scenario; may be repeated")
 
@@ -105,7 +108,7 @@ async def _run(args: argparse.Namespace) -> int:
         return await _run_unrecorded(args, case)
     strategy = "parallel" if args.machine == "parallel" else args.strategy
     async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
-        outcome = await _execute(args, runner)
+        outcome = await _judged(args, runner)
         trace = capture(outcome, strategy)
         data = _data(outcome, trace) | ({"symptom": outcome.symptom or None} if args.machine == "parallel" else {})
         line = ending_line(outcome, case)
@@ -147,6 +150,18 @@ async def _run_unrecorded(args: argparse.Namespace, case: Case) -> int:
     return STATUS[data["verdict"]]
 
 
+async def _judged(args: argparse.Namespace, runner: Runner) -> Outcome:
+    """Execute once. Raises PatchError after the trace of what raised it is saved, if it is to be."""
+    try:
+        return await _execute(args, runner)
+    except PatchError as error:
+        if not args.save:
+            raise PatchError(f"{error}; the same run with --save TRACE keeps what led to it") from error
+        save(capture(runner.error_outcome(args.seed), args.strategy), args.save)
+        more = f"; zapstress show {shlex.quote(args.save)}{options(runner.case.patch)}"
+        raise PatchError(f"{error}{more}") from error
+
+
 async def _execute(args: argparse.Namespace, runner: Runner) -> Outcome:
     """Execute once on the machine that is asked for."""
     if args.machine == "lockstep":
@@ -180,6 +195,7 @@ def _unrecorded_data(args: argparse.Namespace, case: Case, recording: Recording)
         "profile": case.profile,
         "geometry": case.geometry,
         "kernel": case.kernel,
+        "patch": list(case.patch),
         "faults": list(case.faults),
         "seed": args.seed,
         "verdict": "violation" if recording.symptom else ended,
@@ -200,8 +216,8 @@ def _dump(arena: Arena, file: str) -> None:
 
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:
-    async with replay(trace, Mode(kernel=args.kernel), args.catalogue) as replayed:
-        return page(replayed, args.save or "TRACE   (after the same run with --save TRACE)")
+    async with replay(trace, Mode(patch=trace.case.patch), args.catalogue) as replayed:
+        return page(replayed, args.save or "TRACE", "" if args.save else "   (after the same run with --save TRACE)")
 
 
 def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
@@ -226,7 +242,9 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
         args.geometry,
         args.kernel,
         tuple(fault.upper() for fault in args.fault),
+        tuple(args.patch),
     )
+    catalogue.check_patch(case.patch, (case.profile,), case.kernel)
     vet(case, catalogue)
     return case
 
@@ -239,6 +257,7 @@ def _data(outcome: Outcome, trace: Trace) -> dict[str, Any]:
         "profile": case.profile,
         "geometry": case.geometry,
         "kernel": case.kernel,
+        "patch": list(case.patch),
         "faults": list(case.faults),
         "seed": trace.seed,
         "strategy": trace.strategy,

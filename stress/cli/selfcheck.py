@@ -15,6 +15,7 @@ from stress.cli.options import (
     cores,
     directory_option,
     duration,
+    kernel_options,
     names_option,
     positive,
     seed,
@@ -26,14 +27,10 @@ from stress.errors import UsageError
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
     from stress.selfcheck.faults import Selfcheck
-    from stress.selfcheck.patches import Trial
 
 LINE_SECONDS = 10.0
 
 SEED = 1
-
-TRIAL_SECONDS = 60.0
-"""How long a patch is searched for."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names_option(parser, "--fault", "ID", "only these faults (default: all)")
     add("--patches", nargs="*", metavar="NAME", help="search for the patches of scenarios/patches, or for these")
     selection_options(parser)
-    add("--kernel", metavar="VERSION", help=f"of the faults (default: {DEFAULT_KERNEL}); a patch names its own")
+    kernel_options(parser, DEFAULT_KERNEL, "default: %(default)s")
     add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
     add("--duration", type=duration, metavar="TIME", help="for each patch, unless --executions is given (default: 60s)")
     add("--seed", type=seed, default=SEED, metavar="N", help="default: %(default)s")
@@ -61,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
     for kind in ("faults", "profiles", "scenarios"):
         chosen[kind] = choices(known, kind, getattr(args, kind.removesuffix("s")))
     if args.patches is not None:
-        return run_patches(args, chosen)
+        from stress.cli.trials import run_patches
+
+        return run_patches(args, choices(known, "patches", args.patches), chosen["scenarios"], chosen["profiles"])
     from stress.catalogue import choose, spec_of
     from stress.selfcheck.faults import Selfcheck, matrix, run_selfcheck
 
@@ -69,9 +68,19 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--duration is for --patches: a cell of a fault ends by its executions")
     if not chosen["faults"]:
         raise UsageError("there are no faults to plant")
-    kernel = choose("kernel", args.kernel or DEFAULT_KERNEL, known.kernels())
+    choose("kernel", args.kernel, known.kernels())
+    known.check_patch(tuple(args.patch), chosen["profiles"], args.kernel)
     cells = matrix(chosen["faults"], chosen["profiles"], args.executions, known)
-    check = Selfcheck(cells, chosen["scenarios"], args.workers or cores(), args.seed, args.dir, spec_of(known), kernel)
+    check = Selfcheck(
+        cells,
+        chosen["scenarios"],
+        args.workers or cores(),
+        args.seed,
+        args.dir,
+        spec_of(known),
+        args.kernel,
+        tuple(args.patch),
+    )
     data = run_selfcheck(check, lines)
     put_json(data) if args.json else put(text(data))
     return int(data["exit_status"])
@@ -83,41 +92,6 @@ def choices(known: Catalogue, kind: str, given: list[str] | None) -> tuple[str, 
 
     names = known.list(kind)
     return tuple(choose(kind.removesuffix("s"), name, names) for name in given) if given else tuple(names)
-
-
-def run_patches(args: argparse.Namespace, chosen: dict[str, tuple[str, ...]]) -> int:
-    """Try the patches, one after the other, and print the table."""
-    from stress.campaign.supervisor import Budget
-    from stress.catalogue import spec_of
-    from stress.cli.campaign import machine_here
-    from stress.selfcheck.patches import Trials, planted
-    from stress.workers.settings import Settings
-
-    if args.fault or args.kernel:
-        raise UsageError(
-            "--fault and --kernel are for faults: a patch names its own kernel; leave them or --patches out"
-        )
-    known = args.catalogue
-    files = known.patch_files()
-    patches = [planted(name, files[name]) for name in choices(known, "patches", args.patches)]
-    if not patches:
-        raise UsageError("there are no patches to try")
-    settings = Settings(args.seed, chosen["scenarios"], chosen["profiles"], machine=machine_here())
-    seconds = None if args.executions else args.duration or TRIAL_SECONDS
-    budget = Budget(seconds, args.executions, args.workers or 1, stop_on_first=True)
-    data = Trials(settings, budget, args.dir / "patches", spec_of(known)).run(patches, told)
-    put_json(data) if args.json else put(table(data))
-    return int(data["exit_status"])
-
-
-def told(trial: Trial) -> None:
-    """Print what came of one patch."""
-    word = trial.error or (f"{trial.checker} {trial.title}" if trial.found else "not found")
-    print(
-        f"patch={trial.patch.name} seconds={trial.seconds:.1f} executions={trial.executions} {word}",
-        file=sys.stderr,
-        flush=True,
-    )
 
 
 async def lines(check: Selfcheck) -> None:
@@ -172,30 +146,4 @@ def complaint(cell: dict[str, Any]) -> str:
         return f"found by {what} after {cell['executions']} executions, though it is to be silent: {cell['reason']}"
     return f"found by {what}, but " + (
         "it does not replay" if not cell["replays"] else "the trace does not end clean without the fault"
-    )
-
-
-def table(data: dict[str, Any]) -> str:
-    """Return the patches as the table of docs/patches.md, with a line below that sums up."""
-    out = ["| patch | kind | component | kernel | profiles | found by | executions | seconds |"]
-    out.append("|---|---|---|---|---|---|---|---|")
-    out += [f"| {' | '.join(columns(trial))} |" for trial in data["patches"]]
-    median = f"; median {data['median_s']:.1f} s, {data['median_executions']:g} executions" if data["found"] else ""
-    out += ["", f"{data['found']} of {len(data['patches'])} found{median}; results in {data['dir']}"]
-    out += [f"{trial['name']}: {trial['error']}" for trial in data["patches"] if trial["error"]]
-    return "\n".join(out)
-
-
-def columns(trial: dict[str, Any]) -> tuple[str, ...]:
-    """Return the cells of one patch's line."""
-    found = f"{trial['checker']} in {trial['scenario']} on {trial['profile']}" if trial["found"] else "**not found**"
-    return (
-        trial["name"],
-        trial["kind"],
-        trial["component"],
-        trial["kernel"],
-        ", ".join(trial["profiles"]) or "all",
-        "**error**" if trial["error"] else found,
-        str(trial["executions"]),
-        f"{trial['seconds']:.1f}",
     )

@@ -123,8 +123,10 @@ class Selfcheck:
         directory: Path,
         catalogue: str,
         kernel: str = DEFAULT_KERNEL,
+        patch: tuple[str, ...] = (),
     ) -> None:
-        self.cells, self.scenarios, self.seed, self.directory, self.kernel = cells, scenarios, seed, directory, kernel
+        self.cells, self.scenarios, self.seed, self.directory = cells, scenarios, seed, directory
+        self.kernel, self.patch = kernel, patch
         self.catalogue: Catalogue = find_catalogue(catalogue)
         self.fleet = Fleet(workers, catalogue)
         self.waiting = deque(cells)
@@ -167,7 +169,7 @@ class Selfcheck:
             return False
         cell = self.waiting.popleft()
         faults = () if cell.fault == CLEAN_KERNEL else (cell.fault,)
-        settings = Settings(self.seed, self.scenarios, (cell.profile,), SMALL, kernel=self.kernel, faults=faults)
+        settings = Settings(self.seed, self.scenarios, (cell.profile,), SMALL, self.kernel, faults, self.patch)
         plan = Plan(settings, cell.budget, 1, LEASE_COUNT_MAX)
         ranks = settings.ranks(SMALL, self.catalogue)
         plan.add(ranks, {case: number for number, case in enumerate(case for cases in ranks for case in cases)}, {})
@@ -265,6 +267,7 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Awaitable[No
         "elapsed_s": round(elapsed, 3),
         "seed": check.seed,
         "kernel": check.kernel,
+        "patch": list(check.patch),
         "faults": list(dict.fromkeys(cell.fault for cell in check.cells if cell.fault != CLEAN_KERNEL)),
         "profiles": list(dict.fromkeys(cell.profile for cell in check.cells)),
         "scenarios": list(check.scenarios),

@@ -23,10 +23,10 @@ from typing import Any, TypeVar
 from stress.case import Case
 from stress.errors import TraceError
 from stress.files import write_atomically
-from stress.trace.record import Ending, Trace
+from stress.trace.record import Ending, PatchRecord, Trace
 
 MAGIC = b"ZAPTRACE"
-VERSION = 1
+VERSION = 2
 FILE_MIB_MAX = 16
 BODY_MIB_MAX = 64
 TRACE_STEPS_MAX = 16_000_000
@@ -35,7 +35,7 @@ TRACE_STEPS_MAX = 16_000_000
 _HEAD = len(MAGIC) + 2 + 8 + 16
 _MIB = 1 << 20
 T = TypeVar("T")
-_KINDS = ("clean", "violation", "inconclusive")
+_KINDS = ("clean", "violation", "inconclusive", "error")
 
 
 # -- writing -----------------------------------------------------------------------------------------------------
@@ -118,13 +118,14 @@ def _body(data: bytes, name: str) -> bytes:
     if not data.startswith(MAGIC[: len(data)]):
         raise TraceError(f"{name}: not a zapstress trace; name a file that a campaign or run --save wrote")
     version = int.from_bytes(data[len(MAGIC) : len(MAGIC) + 2], "little")
-    if len(data) >= _HEAD and version > VERSION:
-        raise TraceError(f"{name}: of format {version}, and this zapstress reads up to {VERSION}; upgrade zapstress")
+    if len(data) >= _HEAD and version != VERSION:
+        remedy = "upgrade zapstress" if version > VERSION else "replay it with the zapstress that wrote it"
+        raise TraceError(f"{name}: of format {version}, and this zapstress reads format {VERSION}; {remedy}")
     size = int.from_bytes(data[len(MAGIC) + 2 : _HEAD - 16], "little")
     if len(data) < _HEAD or len(data) - _HEAD < size:
         raise TraceError(f"{name}: truncated at {len(data)} bytes; copy it again, or run its seed again with --save")
     body = data[_HEAD:]
-    if len(body) != size or version != VERSION or _checksum(data[: _HEAD - 16], body) != data[_HEAD - 16 : _HEAD]:
+    if len(body) != size or _checksum(data[: _HEAD - 16], body) != data[_HEAD - 16 : _HEAD]:
         raise TraceError(
             f"{name}: edited or damaged (its checksum does not fit); "
             "get the original, or run its seed again with --save"
@@ -212,10 +213,14 @@ def _trace(
         geometry=_of(str, case["geometry"]),
         kernel=_of(str, case["kernel"]),
         faults=tuple(_of(str, fault) for fault in case["faults"]),
+        patch=tuple(_of(str, spec) for spec in case["patch"]),
     )
+    patch = header["patch"]
+    files = tuple((_of(str, name), _of(str, text)) for name, text in patch["files"])
     return Trace(
         case=made,
         ending=Ending(**ending),
+        patch=PatchRecord(_of(str, patch["digest"]), files),
         setup=_of(bool, header["setup"]),
         schedule=schedule,
         tapes=tapes,

@@ -8,12 +8,14 @@ touch the violation's locations.
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sim.core.step import TLB_SHIFT
 from stress.execution.steps import Step, steps, words
+from stress.patch.spec import options
 
 if TYPE_CHECKING:
     from sim.core.machine import Violation
@@ -36,11 +38,14 @@ columns to its right, as a line holds one step.
 _NUMBER_COLUMNS = 7
 
 
-def page(replayed: Replayed, path: str) -> str:
-    """Return the failure page; ``path`` is the trace's file, for the command that replays it."""
+def page(replayed: Replayed, path: str, note: str = "") -> str:
+    """Return the failure page; ``path`` is the trace's file, for the command that replays it, after
+    which ``note`` stands.
+    """
     trace = replayed.trace
     lines = [headline(trace), *_summary(trace), "", *_columns(replayed), "", *_explanation(replayed)]
-    lines.append(_item("replay", f"zapstress replay {path}"))
+    patch = options(replayed.outcome.finished.case.patch)
+    lines.append(_item("replay", f"zapstress replay {shlex.quote(path)}{patch}{note}"))
     return "\n".join(lines) + "\n"
 
 
@@ -63,6 +68,7 @@ def _summary(trace: Trace) -> Iterator[str]:
     more = [f"{name} {value}" for name, value in case.params] + (
         [f"faults {', '.join(case.faults)}"] if case.faults else []
     )
+    more += [f"patch {', '.join(case.patch)} ({trace.patch.digest})"] if case.patch else []
     more += [f"geometry {case.geometry}"] if case.geometry != "small" else []
     if more:
         yield "  " + "   ".join(more)
@@ -89,7 +95,7 @@ def _columns(replayed: Replayed) -> Iterator[str]:
             yield f"{'...':>{_NUMBER_COLUMNS - 2}}  ({_count(step.number - last - 1, 'step')})"
         yield from _lines(step, slots.index(step.slot) * indent)
         last = step.number
-    if replayed.outcome.verdict.violation is not None:
+    if replayed.outcome.verdict.kind in ("violation", "error"):
         yield " " * (_NUMBER_COLUMNS + indent * slots.index(shown[-1].slot)) + "^ here"
 
 

@@ -50,8 +50,8 @@ class FleetError(ZapstressError):
 class WorkerError(ZapstressError):
     """What a worker met is a mistake of the tool, of a scenario or of a user's component."""
 
-    def __init__(self, answer: WorkerFailed) -> None:
-        super().__init__(answer.message)
+    def __init__(self, answer: WorkerFailed, more: str = "") -> None:
+        super().__init__(answer.message + more)
         self.exit_status = answer.status
 
 

@@ -190,6 +190,8 @@ class WorkerFailed(Message, frozen=True):
     message: str
     status: int
     """The exit status that it stands for."""
+    trace: bytes | None = None
+    """Of the execution that the user's patch has ended."""
 
 
 Answer = Ready | Sites | Batch | TwinAnswer | CheckAnswer | WorkerFailed

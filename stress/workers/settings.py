@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sim.core.profile import SMALL
-from stress.case import Case
+from stress.case import DEFAULT_KERNEL, Case
 from stress.catalogue import choose, once
 from stress.errors import UsageError
 from stress.execution.runner import composed
-from stress.sources import is_file
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -53,8 +52,10 @@ class Settings:
     profiles: tuple[str, ...]
     geometry: str | None = None
     """``small``, ``real``, or None: small with a share of real."""
-    kernel: str = "6.9"
+    kernel: str = DEFAULT_KERNEL
     faults: tuple[str, ...] = ()
+    patch: tuple[str, ...] = ()
+    """The user's files on top of the kernel."""
     strategy: str = PORTFOLIO_NAME
     options: dict[str, int] = field(default_factory=dict)
     """The strategy's own, as ``depth`` of pct."""
@@ -75,7 +76,7 @@ class Settings:
 
     def case(self, scenario: str, params: dict[str, int], profile: str, geometry: str) -> Case:
         """Return a case of this search: its kernel and its faults are those of all cases."""
-        return Case(scenario, tuple(sorted(params.items())), profile, geometry, self.kernel, self.faults)
+        return Case(scenario, tuple(sorted(params.items())), profile, geometry, self.kernel, self.faults, self.patch)
 
     def ranks(self, geometry: str, catalogue: Catalogue) -> list[list[Case]]:
         """Return the cases of one geometry, in ranks: the first parameter set of every scenario on
@@ -108,8 +109,8 @@ class Settings:
         _check_names("profile", self.profiles, catalogue.profiles())
         once("fault", self.faults)
         _check_names("fault", self.faults, catalogue.faults())
-        if not is_file(self.kernel):
-            _check_names("kernel", (self.kernel,), catalogue.kernels())
+        _check_names("kernel", (self.kernel,), catalogue.kernels())
+        catalogue.check_patch(self.patch, self.profiles, self.kernel)
         self._compose_one(catalogue)
         self._check_strategy(catalogue)
         return self

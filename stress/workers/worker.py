@@ -30,6 +30,7 @@ from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
 from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
+from stress.patch.guard import PatchError
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
 from stress.trace.replay import Mode, compare, replay
@@ -201,11 +202,11 @@ class Worker:
         """Replay a trace that another worker has sent, with its faults and without them."""
         trace, why = decode(order.trace, "the trace"), ""
         try:
-            async with replay(trace, Mode(kernel=trace.case.kernel), self.catalogue) as again:
+            async with replay(trace, Mode(patch=order.case.patch), self.catalogue) as again:
                 compare(trace, again.outcome)
         except Divergence as error:
             why = str(error)
-        async with replay(trace, Mode(without_faults=True), self.catalogue) as again:
+        async with replay(trace, Mode(without_faults=True, patch=order.case.patch), self.catalogue) as again:
             without_faults = again.outcome.verdict.kind
         self.say(CheckAnswer(replays=not why, why=why, without_faults=without_faults))
 
@@ -243,7 +244,17 @@ class Worker:
         case = order.case
         where = f"{case.scenario} on {case.profile} ({case.geometry}), seed {self.recorder.seed}"
         what = str(error) if isinstance(error, SimError) else repr(error)
-        self.say(WorkerFailed(message=f"{where}: {what}", status=getattr(error, "exit_status", FAILED)))
+        trace = self.error_trace(order) if isinstance(error, PatchError) else None
+        self.say(WorkerFailed(message=f"{where}: {what}", status=getattr(error, "exit_status", FAILED), trace=trace))
+
+    def error_trace(self, order: Order) -> bytes | None:
+        """Return the trace of the execution that the patch has ended with an error, if one had
+        begun.
+        """
+        runner = self.runners.get(order.case)
+        if runner is None or isinstance(order, CheckOrder):
+            return None
+        return encoded_trace(runner.error_outcome(self.recorder.seed), order.strategy)
 
 
 def watch(life: int) -> None:

@@ -76,7 +76,7 @@ class Counting(Catalogue):
     def __init__(self, methods: set[Method]) -> None:
         self.reached: set[Method] = set()
         names = sorted({component for component, _ in methods})
-        self.parts = [self._part(name, sorted(m for c, m in methods if c == name)) for name in names]
+        self.counted = [self._part(name, sorted(m for c, m in methods if c == name)) for name in names]
 
     def _part(self, component: str, methods: list[str]) -> type:
         part = type("Counted", (), {"component": component})
@@ -93,7 +93,7 @@ class Counting(Catalogue):
         return counted
 
     def compose(self, *, profile: Any, geometry: str, kernel: str, world: Any, faults: Any, **more: Any) -> Any:
-        return compose(profile, geometry, kernel, world, self.parts)
+        return compose(profile, geometry, kernel, world, self.counted)
 
 
 def places() -> dict[tuple[str, str], set[Method]]:

@@ -164,7 +164,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "budget": ([*RUN, "--steps-max", "0"], "--steps-max must be at least 1"),
     "missing trace": (["replay", "nowhere"], "nowhere: cannot be read (No such file or directory)"),
     "foreign trace": (["show", __file__], "not a zapstress trace"),
-    "missing file": ([*RUN, "--kernel", "no.py:Mine"], "--kernel no.py:Mine: there is no file no.py"),
+    "missing file": ([*RUN, "--kernel", "no.py:Mine"], "--patch no.py: there is no file no.py"),
 }
 
 
@@ -256,13 +256,13 @@ def test_user_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     """FILE.py:CLASS overrides a component; its trace is replayed only when the file is named again."""
     file = tmp_path / "mine.py"
     file.write_text(
-        "from tests.toy import NoLock\nclass Mine(NoLock):\n   "
-        " component = 'counter'\nclass Bare:\n    pass\nOTHER = 3\n"
+        "from tests.toy import NoLock\nclass Mine(NoLock):\n    component = 'counter'\n"
+        "class Bare:\n    pass\nOTHER = 3\n"
     )
     kernel, saved = f"{file}:Mine", str(tmp_path / "trace")
     assert zapstress(*RUN, "--kernel", kernel, "--strategy", "round-robin", "--save", saved) == 1
     assert zapstress("replay", saved) == 2
-    assert f"say so: --kernel {kernel}" in capsys.readouterr().err
+    assert "only if you name its file: --patch mine.py:Mine" in capsys.readouterr().err
     assert zapstress("replay", saved, "--kernel", kernel) == 1
     assert zapstress("show", saved, "--kernel", kernel) == 0
     assert zapstress("replay", saved, "--without-faults") == 0
@@ -297,8 +297,8 @@ def child(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
 def test_quick_commands_import_little(words: list[str]) -> None:
     """Help and lists load neither numpy nor trio, and no scenario."""
     code = (
-        f"import sys; from stress.cli.main import main; main({words!r});"
-        f" print(sorted(set(sys.modules) & {{'numpy', 'trio'}}), file=sys.stderr)"
+        f"import sys; from stress.cli.main import main; main({words!r}); "
+        "print(sorted(set(sys.modules) & {'numpy', 'trio'}), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"

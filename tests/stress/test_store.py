@@ -27,6 +27,7 @@ SETTINGS: dict[str, Any] = {
     "profiles": ["toy"],
     "geometry": None,
     "kernel": "6.9",
+    "patch": [],
     "faults": [],
     "strategy": "random",
     "machine": "lockstep",
@@ -165,13 +166,13 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
     assert peek(tmp_path / "none") is None
 
 
-@pytest.mark.parametrize("version", [1, 2, 99])
+@pytest.mark.parametrize("version", [1, 2, 3, 99])
 def test_another_version_is_refused(tmp_path: Path, version: int) -> None:
     Store(tmp_path, SETTINGS).close()
     with sqlite3.connect(tmp_path / DATABASE) as db:
         db.execute(f"PRAGMA user_version = {version}")
     db.close()
-    with pytest.raises(UsageError, match=f"format {version}, this zapstress has 3; give --dir a new directory"):
+    with pytest.raises(UsageError, match=f"format {version}, this zapstress has 4; give --dir a new directory"):
         Store(tmp_path, SETTINGS)
 
 

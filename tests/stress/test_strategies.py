@@ -58,7 +58,7 @@ def test_round_robin_goes_round() -> None:
 
 
 def test_sequential_stays() -> None:
-    """No preemption: only who blocks or ends gives up the turn."""
+    """No preemption: only an actor that blocks or ends gives up the turn."""
     strategy = CATALOGUE.strategy("sequential")
     strategy.start(0, 3)
     assert [strategy.choose(enabled, 1, 0) for enabled in ([0, 1, 2], [0, 2], [2])] == [1, 0, 2]

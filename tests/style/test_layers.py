@@ -14,7 +14,7 @@ from tests.style.source import ROOT, arrows, found, imports, name_of, sources, t
 LAYERS: dict[str, tuple[str, ...]] = {
     "sim": ("core", "hardware", "mm", "arch", "checks", "task", "setup", "versions", "kernel", "compose"),
     "stress": (
-        "rng", "errors", "files", "case", "fault", "scenario", "sources",
+        "rng", "errors", "files", "case", "fault", "scenario", "sources", "patch",
         "programs", "strategies", "catalogue", "machine", "execution", "trace", "parallel", "conform",
         "workers", "campaign", "selfcheck", "bench", "cli", "__main__",
     ),

@@ -13,7 +13,6 @@ from sim.core.machine import Actor, Violation
 from stress.case import Case
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData, TapeData
-from stress.machine.deadlock import cycle
 from stress.machine.lockstep import Lockstep
 from stress.machine.trio_drivers import session
 from stress.strategies.replay import Replay
@@ -56,7 +55,7 @@ async def test_replay_of_every_schedule(scenario: str, driver: str) -> None:
 
 
 async def test_deadlock_names_the_cycle() -> None:
-    """A deadlock is a violation that says who waits for whom."""
+    """A deadlock is a violation that says which actor waits for which."""
     found, _ = await verdict("abba")
     assert found.kind == "violation"
     assert found.violation.title == "deadlock"
@@ -226,15 +225,6 @@ async def test_random_reaches_every_order() -> None:
             runner.run(TOYS.strategy("random"), seed, RandomData(seed))
             orders.add(runner.arena["counter"][1])
     assert len(orders) == 6
-
-
-def test_cycle_of_a_wait_for_graph() -> None:
-    """A cycle is found behind readers that wait for nobody, and where it does not begin at the
-    first.
-    """
-    assert cycle({0: [1, 2], 1: [], 2: [0]}) == [0, 2]
-    assert cycle({0: [1], 1: [2], 2: [1]}) == [1, 2]
-    assert cycle({0: [7], 1: []}) == []
 
 
 class Readers(ToyScenario):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from stress.case import Case
 from stress.errors import StorageError, TraceError, ZapstressError
 from stress.trace.file import BODY_MIB_MAX, MAGIC, VERSION, _checksum, decode, encode, load, save, varint
-from stress.trace.record import Ending, Trace
+from stress.trace.record import Ending, PatchRecord, Trace
 
 ENDING = Ending("violation", "T1 lost", "T1", "lost-update", "counter 0 is 2", "inc: write", "inc: read", "28c6e1ac")
 TRACE = Trace(
@@ -49,13 +49,14 @@ traces = st.builds(
         text,
         text,
         st.lists(text, max_size=3).map(tuple),
+        st.lists(st.sampled_from(["p.py", "p.py:A,B"]), max_size=2).map(tuple),
     ),
     seed=st.integers(0, 1 << 64),
     strategy=text,
     steps_max=st.integers(1, 99_999),
     sources=text,
     python=text,
-    ending=st.builds(Ending, st.sampled_from(["clean", "violation", "inconclusive"]), *[text] * 7),
+    ending=st.builds(Ending, st.sampled_from(["clean", "violation", "inconclusive", "error"]), *[text] * 7),
     setup=st.booleans(),
     steps=numbers,
     digest=text,
@@ -63,6 +64,7 @@ traces = st.builds(
     schedule=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 5_000)), max_size=30).map(tuple),
     tapes=st.dictionaries(st.integers(0, 99), st.lists(numbers, max_size=9).map(tuple), max_size=4),
     checks=st.binary(max_size=40),
+    patch=st.builds(PatchRecord, text, st.lists(st.tuples(text, text), max_size=2).map(tuple)),
 )
 
 
@@ -99,10 +101,11 @@ DAMAGE = {
     "longer": (BYTES + b"\0", "t: edited or damaged"),
     "edited in the body": (BYTES[:60] + bytes([BYTES[60] ^ 1]) + BYTES[61:], "t: edited or damaged"),
     "edited checksum": (BYTES[:20] + bytes([BYTES[20] ^ 1]) + BYTES[21:], "t: edited or damaged"),
-    "version 0": (sealed(BYTES[34:], 0), "t: edited or damaged"),
+    "version 0": (sealed(BYTES[34:], 0), "t: of format 0, and this zapstress reads format 2; replay it with"),
     "foreign": (b"\x7fELF" + BYTES, "t: not a zapstress trace"),
     "text": (b"cpu0 munmap\n" * 9, "t: not a zapstress trace"),
-    "future": (sealed(b"whatever", 2), "t: of format 2, and this zapstress reads up to 1; upgrade"),
+    "past": (sealed(b"whatever", 1), "t: of format 1, and this zapstress reads format 2; replay it with"),
+    "future": (sealed(b"whatever", 3), "t: of format 3, and this zapstress reads format 2; upgrade"),
     "no zlib": (sealed(b"garbage"), "t: malformed"),
     "two streams": (sealed(BYTES[34:] + zlib.compress(b"more")), "t: malformed"),
     "bomb": (
