@@ -55,12 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fill the matrix and print it, or try the patches."""
     known, chosen = args.catalogue, {}
-    for kind in ("faults", "profiles", "scenarios"):
-        chosen[kind] = choices(known, kind, getattr(args, kind.removesuffix("s")))
+    for kind in ("fault", "profile", "scenario"):
+        chosen[f"{kind}s"] = choices(known, f"{kind}s", kind, getattr(args, kind))
     if args.patches is not None:
         from stress.cli.trials import run_patches
 
-        return run_patches(args, choices(known, "patches", args.patches), chosen["scenarios"], chosen["profiles"])
+        return run_patches(
+            args, choices(known, "patches", "patch", args.patches), chosen["scenarios"], chosen["profiles"]
+        )
     from stress.catalogue import choose, spec_of
     from stress.selfcheck.faults import Selfcheck, matrix, run_selfcheck
 
@@ -86,12 +88,14 @@ def run(args: argparse.Namespace) -> int:
     return int(data["exit_status"])
 
 
-def choices(known: Catalogue, kind: str, given: list[str] | None) -> tuple[str, ...]:
-    """Return the names given, each of which must exist, or all there are."""
+def choices(known: Catalogue, kind: str, one: str, given: list[str] | None) -> tuple[str, ...]:
+    """Return the names given of a kind, each of which must exist, or all there are; ``one`` is what
+    a single thing of the kind is called.
+    """
     from stress.catalogue import choose
 
     names = known.list(kind)
-    return tuple(choose(kind.removesuffix("s"), name, names) for name in given) if given else tuple(names)
+    return tuple(choose(one, name, names) for name in given) if given else tuple(names)
 
 
 async def lines(check: Selfcheck) -> None:
