@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import statistics
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -126,11 +127,11 @@ class Trials:
 
     def attempt(self, patch: PlantedPatch) -> Trial:
         """Run the campaign of one patch; what a patch does wrong by itself ends its own only."""
-        trial = Trial(patch, dir=str(unused(self.directory / patch.name)))
+        trial, began = Trial(patch, dir=str(unused(self.directory / patch.name))), time.monotonic()
         try:
             found = run_campaign(Path(trial.dir), self.settings_of(patch), self.budget, self.catalogue)
         except ZapstressError as error:
-            trial.error = str(error)
+            trial.error, trial.seconds = str(error), round(time.monotonic() - began, 3)
             return trial
         trial.seconds, trial.executions = found["elapsed_s"], found["executions"]
         trial.interrupted = found["ended"] == "interrupted"

@@ -27,11 +27,6 @@ BOOT = ("boot", "bind", "settle")
 PEEKS = {
     ("sim/mm/pgtable.py", "_claim", "pte"): "the table is the taker's: nobody else can reach its entries",
     ("sim/mm/mmap.py", "_fill", "vma_anon_prepared"): "the VMA is the taker's: nobody else can reach it",
-    (
-        "scenarios/patches/dirty_survives_free.py",
-        "_free_pages_prepare",
-        "page_dirty",
-    ): "the refcount is 0: nobody else has the folio",
     ("sim/mm/swap.py", "_release", "page_lru"): "the refcount is 0: nobody else has the folio",
     ("sim/mm/vmscan.py", "first_anon_folio", "page_lru"): "the lruvec lock is held, under which PG_lru changes",
     (
