@@ -7,8 +7,8 @@ from typing import Any
 
 from stress.case import DEFAULT_KERNEL
 from stress.cli.options import kernel_options, names_option
-from stress.cli.output import put, put_json
 from stress.errors import CLEAN, UsageError
+from stress.output import put, put_json
 
 SECONDS, SECONDS_MAX = 1.0, 3600
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from stress.cli.options import driver_option, kernel_options
-from stress.cli.output import put, put_json
 from stress.cli.verdicts import STATUS, ending_line
 from stress.execution.signature import signature_of
 from stress.execution.vetting import vet
+from stress.output import put, put_json
 from stress.trace import report
 from stress.trace.file import load
 from stress.trace.record import ending_of

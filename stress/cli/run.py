@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -12,15 +11,15 @@ import trio
 from stress.case import DEFAULT_KERNEL, Case
 from stress.catalogue import spec_of
 from stress.cli.options import GEOMETRIES, driver_option, kernel_options, number, positive
-from stress.cli.output import put, put_json
 from stress.cli.verdicts import STATUS, ending_line
 from stress.errors import VIOLATED, StorageError, UsageError
-from stress.execution.runner import open_runner
+from stress.execution.runner import BUDGET_STEPS_MAX, open_runner
 from stress.execution.vetting import vet
 from stress.machine.chance import RandomData
+from stress.output import columns, put, put_json, tell
 from stress.patch.guard import PatchError
 from stress.patch.spec import options
-from stress.trace.file import save
+from stress.trace.file import SEED_MAX, save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, replay
 from stress.trace.report import page
@@ -132,7 +131,7 @@ def tell_silence(case: Case, catalogue: Catalogue) -> None:
     for fault in case.faults:
         reason = getattr(catalogue.fault_class(fault), "silent", {}).get(case.profile)
         if reason:
-            print(f"zapstress: {fault} is expected to be silent on {case.profile}: {reason}", file=sys.stderr)
+            tell(f"zapstress: {fault} is expected to be silent on {case.profile}: {reason}")
 
 
 async def _run_unrecorded(args: argparse.Namespace, case: Case) -> int:
@@ -217,13 +216,14 @@ def _dump(arena: Arena, file: str) -> None:
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:
     async with replay(trace, Mode(patch=trace.case.patch), args.catalogue) as replayed:
-        return page(replayed, args.save or "TRACE", "" if args.save else "   (after the same run with --save TRACE)")
+        note = "" if args.save else "   (after the same run with --save TRACE)"
+        return page(replayed, args.save or "TRACE", columns(), note)
 
 
 def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
     """Return the case that the options name. Raises UsageError."""
-    if args.seed < 0:
-        raise UsageError("--seed is a number from 0")
+    if not 0 <= args.seed <= SEED_MAX:
+        raise UsageError(f"--seed is a number from 0 to {SEED_MAX}")
     profile = catalogue.profile(args.profile).at(args.kernel)
     known = catalogue.scenario_class(args.scenario).parameters(profile, args.geometry)
     params = dict(known[0] if known else {})
@@ -233,8 +233,8 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
             params[name] = int(value, 0)
         except ValueError:
             raise UsageError(f"--param {word}: write NAME=NUMBER") from None
-    if args.steps_max is not None and args.steps_max < 1:
-        raise UsageError("--steps-max must be at least 1")
+    if args.steps_max is not None and not 1 <= args.steps_max <= BUDGET_STEPS_MAX:
+        raise UsageError(f"--steps-max is a number from 1 to {BUDGET_STEPS_MAX}")
     case = Case(
         args.scenario,
         tuple(sorted(params.items())),

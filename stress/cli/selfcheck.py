@@ -5,7 +5,6 @@ kernel. With ``--patches``: search for each patch that has a mistake in it.
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -21,8 +20,8 @@ from stress.cli.options import (
     seed,
     selection_options,
 )
-from stress.cli.output import put, put_json
 from stress.errors import UsageError
+from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -83,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         args.kernel,
         tuple(args.patch),
     )
+    most = sum(cell.budget for cell in cells)
+    tell(f"selfcheck of {len(cells)} cells, {most} executions at most; how long it takes is told as it goes")
     data = run_selfcheck(check, lines)
     put_json(data) if args.json else put(text(data))
     return int(data["exit_status"])
@@ -102,12 +103,12 @@ async def lines(check: Selfcheck) -> None:
     """Print every LINE_SECONDS how far the run is."""
     while True:
         await trio.sleep(LINE_SECONDS)
-        left = len(check.waiting) + len(check.plans)
+        left = sum(not cell.over for cell in check.cells)
         found = sum(cell.found for cell in check.cells)
         executions = sum(cell.executions for cell in check.cells)
-        print(
-            f"cells={len(check.cells)} left={left} found={found} executions={executions}", file=sys.stderr, flush=True
-        )
+        seconds = check.left_s()
+        about = "-" if seconds is None else f"{seconds:.0f}"
+        tell(f"cells={len(check.cells)} left={left} found={found} executions={executions} left_s={about}")
 
 
 def text(data: dict[str, Any]) -> str:
@@ -124,8 +125,9 @@ def text(data: dict[str, Any]) -> str:
     for fault in (CLEAN_KERNEL, *data["faults"]):
         out.append(fault.ljust(6) + "".join(word(cells[fault, profile]).rjust(width) for profile in data["profiles"]))
     out.append("")
-    out += [f"{cell['fault']} on {cell['profile']}: {complaint(cell)}" for cell in data["cells"] if not cell["ok"]]
-    judged = "as expected" if data["ok"] else "NOT as expected"
+    wrong = [cell for cell in data["cells"] if not cell["ok"] and not cell["interrupted"]]
+    out += [f"{cell['fault']} on {cell['profile']}: {complaint(cell)}" for cell in wrong]
+    judged = "interrupted" if data["interrupted"] else "as expected" if data["ok"] else "NOT as expected"
     out.append(f"{data['executions']} executions in {data['elapsed_s']:.1f} s; {judged}; traces in {data['dir']}")
     return "\n".join(out)
 
@@ -134,6 +136,8 @@ def word(cell: dict[str, Any]) -> str:
     """Return a cell of the matrix."""
     if cell["error"]:
         return "ERROR"
+    if cell["interrupted"]:
+        return "-"
     if cell["found"]:
         return str(cell["executions"]) if cell["ok"] else "FOUND"
     return "silent" if cell["ok"] else "MISSED"

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from stress.cli.options import kernel_options
-from stress.cli.output import put, put_json
 from stress.errors import CLEAN, Divergence, UsageError
+from stress.output import columns, put, put_json
 
 if TYPE_CHECKING:
     from stress.trace.record import Trace
@@ -68,4 +68,4 @@ async def _page(args: argparse.Namespace, trace: Trace) -> str:
                 f"{args.trace}: its replay ends differently ({' '.join(map(str, found))});"
                 " zapstress replay says at which step"
             )
-        return report.page(replayed, args.trace)
+        return report.page(replayed, args.trace, None if args.json else columns())

@@ -22,8 +22,8 @@ class Finished:
     """The execution ended in the setup: the log is that of the setup's failing phase, and there are
     no choices.
     """
-    changes: Sequence[tuple[int, int]] = ()
-    """What the cell of each step held before and after it, if that was recorded."""
+    changes: Sequence[int] = ()
+    """Two words a step: what its cell held before and after it, if that was recorded."""
     patch: Patch | None = None
     """The user's patch that took part."""
 

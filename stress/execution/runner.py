@@ -25,6 +25,7 @@ from sim.core.machine import Actor, Violation
 from stress.case import Case
 from stress.catalogue import CATALOGUE, Catalogue
 from stress.execution.finished import Finished
+from stress.execution.mistakes import told_of, vet_threads
 from stress.execution.outcome import Outcome
 from stress.execution.steps import Recorder
 from stress.machine.chance import PLAIN
@@ -50,8 +51,8 @@ STEPS_PER_PAGE = 16
 steps to zap one.
 """
 
-SETUP_STEPS_MAX = 1_000_000
-"""The step budget of each phase of a setup."""
+BUDGET_STEPS_MAX = 300_000
+"""The largest step budget, and that of each phase of a setup. The largest world's is 282,144."""
 
 
 class Runner:
@@ -76,8 +77,9 @@ class Runner:
         assert isinstance(self.driver, DirectDriver), "the reference driver awaits: use execute()"
         if self.failed is not None:
             return self._failed(self.failed)
-        self._begin(strategy, seed, data)
-        self.driver.execute_now()
+        with told_of(self.scenario):
+            self._begin(strategy, seed, data)
+            self.driver.execute_now()
         return self._end(seed)
 
     def step(self, strategy: Strategy, seed: int, data: Tape) -> int:
@@ -91,8 +93,9 @@ class Runner:
         """Execute once, under either driver. The outcome is good until the next execution."""
         if self.failed is not None:
             return self._failed(self.failed)
-        self._begin(strategy, seed, data)
-        await self.driver.execute()
+        with told_of(self.scenario):
+            self._begin(strategy, seed, data)
+            await self.driver.execute()
         return self._end(seed)
 
     def error_outcome(self, seed: int) -> Outcome:
@@ -146,7 +149,7 @@ class Runner:
     async def prepare(self) -> None:
         """Run the setup, phase by phase, and take the snapshot that every execution starts from."""
         services = list(self.kernel.services())
-        budget, self.machine.steps_max = self.machine.steps_max, SETUP_STEPS_MAX
+        budget, self.machine.steps_max = self.machine.steps_max, BUDGET_STEPS_MAX
         for cpu, body in self.scenario.setup():
             self._watch()
             self.machine.begin([Actor(cpu, "setup", body), *services], Sequential(), PLAIN, 0)
@@ -160,7 +163,9 @@ class Runner:
                 return
             self.kernel.settle()
         self.machine.steps_max = budget
-        self.actors = [Actor(cpu, name, body) for name, cpu, body in self.scenario.actors()] + services
+        threads = self.scenario.actors()
+        vet_threads(self.scenario, [(name, cpu) for name, cpu, _ in threads])
+        self.actors = [Actor(cpu, name, body) for name, cpu, body in threads] + services
         self.snapshot = self.arena.snapshot()
 
 
@@ -211,7 +216,8 @@ async def open_runner(
         judge = stack.enter_context(judging(patch, kernel, machine)) if patch is not None else None
         async with _session(machine, driver) as stepper:
             runner = Runner(case, scenario, kernel, machine, stepper, judge)
-            await runner.prepare()
+            with told_of(scenario):
+                await runner.prepare()
             yield runner
 
 

@@ -68,7 +68,8 @@ class _Reader:
     def is_awaited(self, function: ast.expr) -> bool | None:
         """Return whether callers await ``function``, or None if it is none that is known."""
         if isinstance(function, ast.Name):
-            return self.outer.get(function.id)
+            alias = self.aliases.get(function.id)
+            return self.is_awaited(alias) if isinstance(alias, ast.Attribute) else self.outer.get(function.id)
         if not isinstance(function, ast.Attribute):
             return None
         owner = self._owner(function.value)

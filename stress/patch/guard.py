@@ -19,6 +19,7 @@ from stress.errors import USAGE, ZapstressError
 from stress.patch.counting import override_runs
 from stress.patch.dropped import EAR
 from stress.patch.load import Patch
+from stress.patch.vet import parts_of
 
 CHECKER = "BUG"
 """The checker of a violation that the patch itself has found."""
@@ -92,10 +93,13 @@ class Judge:
         ran = [name for name, runs in override_runs(self.kernel).items() if runs]
         if not ran or not frames:
             return error
+        near = [name for name in ran if f".{name.partition('.')[2]}" in (frames[-1].line or "")]
+        name = (near or ran)[0]
+        part = next(part for part in parts_of(self.patch) if name.partition(".")[2] in part.members)
         what = str(error) if isinstance(error, Spun) else f"{type(error).__name__}: {error}"
         return PatchError(
-            f"{self.patch.files[0].path}: the model went wrong over it, in {frames[-1].name} ({_short(frames[-1])}): "
-            f"{what}; look at what {' and '.join(ran)} returned"
+            f"{part.place(name.partition('.')[2])}: the model went wrong, perhaps over what this returned: "
+            f"{what} (in {frames[-1].name}, {_short(frames[-1])})"
         )
 
     def _path(self, frame: traceback.FrameSummary) -> str:

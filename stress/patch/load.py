@@ -52,7 +52,8 @@ class Patch:
     digest: str
     """Over the text of all files and the names of the classes: 16 hex digits."""
     overrides: tuple[str, ...] = ()
-    """What the classes override, as ``memory.batch_limit``; set by :func:`stress.patch.vet.vetted`."""
+    """What the classes override, as ``memory.batch_limit``; set by :func:`stress.patch.vet.vetted`.
+    """
 
 
 def load(specs: Sequence[str]) -> Patch:

@@ -227,7 +227,7 @@ def absent(patch: Patch, model: Model, place: Place) -> dict[str, str]:
         for name in part.members:
             places = model.places(part.component, name)
             if places and (why or place not in places):
-                found[f"{part.component}.{name}"] = why or f"only {_named(places, place)} has it"
+                found[f"{part.component}.{name}"] = why or f"it is there only {_named(places, place)}"
     return found
 
 
@@ -236,7 +236,7 @@ def unfit(cls: type, model: Model, place: Place) -> str:
     component: str = cls.component  # type: ignore[attr-defined]
     below = model.classes[component].get(place)
     if below is None:
-        return f"only {_named(list(model.classes[component]), place)} has {component}"
+        return f"{component} is there only {_named(list(model.classes[component]), place)}"
     modelled = {base for classes in model.classes.values() for found in classes.values() for base in found.__mro__}
     strange = [base for base in cls.__mro__ if base in modelled and base not in below.__mro__]
     return f"{cls.__name__} is a {strange[0].__name__}, and here stands a {below.__name__}" if strange else ""
@@ -246,5 +246,5 @@ def _named(places: list[Place], here: Place) -> str:
     """Return places in words, as seen from another: profiles of the same version, else versions."""
     profiles = [profile for profile, version in places if version == here[1]]
     if profiles:
-        return ", ".join(dict.fromkeys(profiles))
-    return "kernel " + ", ".join(dict.fromkeys(version for _, version in places))
+        return f"on {', '.join(dict.fromkeys(profiles))}"
+    return "in kernel " + ", ".join(dict.fromkeys(version for _, version in places))

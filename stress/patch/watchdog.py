@@ -21,6 +21,9 @@ TICK_SECONDS = 1.0
 TICKS_MAX = 5
 """Ticks without a step after which an execution is ended."""
 
+TICKS_INSIDE_MAX = 3
+"""The same for ticks that all find the process inside a patch's file."""
+
 
 class Watched(Protocol):
     """What is watched: a machine."""
@@ -38,6 +41,7 @@ class Watchdog:
 
     def __init__(self) -> None:
         self.machine: Watched | None = None
+        self.files: frozenset[str] = frozenset()
         self.made = self.ticks = self.watchers = 0
 
     @contextmanager
@@ -58,9 +62,13 @@ class Watchdog:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, self.before)
 
-    def watch(self, machine: Watched) -> None:
-        """Watch the execution of ``machine`` that is about to begin, as long as it is live."""
-        self.machine, self.made, self.ticks = machine, -1, 0
+    def watch(self, machine: Watched, files: frozenset[str] = frozenset()) -> None:
+        """Watch the execution of ``machine`` that is about to begin, as long as it is live.
+
+        With ``files``, only ticks count that find the process inside one of them: a process of the
+        parallel machine also makes no step while it waits for another.
+        """
+        self.machine, self.files, self.made, self.ticks = machine, files, -1, 0
 
     def tick(self, number: int = 0, frame: FrameType | None = None) -> None:
         """Look whether a step was made since the last tick. Raises Spun after TICKS_MAX without."""
@@ -68,12 +76,20 @@ class Watchdog:
         if machine is None or not machine.live:
             return
         made, self.made = self.made, machine.seq
-        self.ticks = self.ticks + 1 if made == machine.seq else 0
-        if self.ticks >= TICKS_MAX:
+        stands = made == machine.seq and (not self.files or inside(frame, self.files))
+        self.ticks = self.ticks + 1 if stands else 0
+        if self.ticks >= (TICKS_INSIDE_MAX if self.files else TICKS_MAX):
             self.machine = None
-            raise Spun(
-                f"it has made no step for {TICKS_MAX * TICK_SECONDS:.0f} seconds: is this a loop without an end?"
-            )
+            raise Spun(f"no step for {self.ticks * TICK_SECONDS:.0f} seconds: is this a loop without an end?")
+
+
+def inside(frame: FrameType | None, files: frozenset[str]) -> bool:
+    """Return whether ``frame`` or one that called it runs code of one of ``files``."""
+    while frame is not None:
+        if frame.f_code.co_filename in files:
+            return True
+        frame = frame.f_back
+    return False
 
 
 WATCHDOG = Watchdog()

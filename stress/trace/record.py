@@ -43,7 +43,8 @@ class PatchRecord:
     """What a trace keeps of the patch that it was made with. It is for reading, and never run."""
 
     digest: str = ""
-    """The patch's hash (:class:`stress.patch.load.Patch`), 16 hex digits; empty if there was none."""
+    """The patch's hash (:class:`stress.patch.load.Patch`), 16 hex digits; empty if there was none.
+    """
     files: tuple[tuple[str, str], ...] = ()
     """Name and text of each file."""
 

@@ -10,6 +10,7 @@ flight_recorder  which execution a worker had begun when it died
 tally            what came of executions between two answers
 worker           the process: follows orders, executes, answers
 leases           which case gets the next lease
+signals          how a long run hears that it is to end
 fleet            keeps worker processes alive and at work for a boss
 
 A boss (:class:`stress.workers.fleet.Boss`) decides what is done: ``stress.campaign`` and

@@ -135,7 +135,7 @@ class Ready(Message, frozen=True):
 
 
 class Sites(Message, frozen=True):
-    """Names of step sites that modules have declared since the last time."""
+    """Names of step sites that the kernels of this worker can visit, and that it has not told yet."""
 
     names: list[str]
 

@@ -9,10 +9,12 @@ depend on how many executions the parallel machine makes of the same case.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from sim.core.profile import SMALL
+import msgspec
+
+from sim.core.profile import REAL, SMALL
 from stress.case import DEFAULT_KERNEL, Case
 from stress.catalogue import choose, once
 from stress.errors import UsageError
@@ -64,15 +66,21 @@ class Settings:
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as plain data: lists for tuples."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Settings:
-        """Return the settings that :meth:`plain` made ``plain`` of."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
-        }
-        return cls(**values)
+        """Return the settings that :meth:`plain` made ``plain`` of.
+
+        Raises UsageError if it did not: ``plain`` may come from a stranger.
+        """
+        try:
+            if unknown := plain.keys() - {field.name for field in fields(cls)}:
+                raise ValueError(f"there is no setting {min(unknown)}")
+            return msgspec.convert(plain, cls)
+        except (ValueError, TypeError, msgspec.MsgspecError) as error:
+            raise UsageError(f"settings that are no campaign's ({error}); give --dir a new directory") from error
 
     def case(self, scenario: str, params: dict[str, int], profile: str, geometry: str) -> Case:
         """Return a case of this search: its kernel and its faults are those of all cases."""
@@ -104,10 +112,16 @@ class Settings:
         component that overrides nothing, and Missing if the parallel machine is wanted and cannot
         be had.
         """
+        if not 0 <= self.seed < SEED_MAX:
+            raise UsageError(f"the seed {self.seed}: a seed is from 0 to {SEED_MAX - 1}")
+        if self.geometry is not None:
+            choose("geometry", self.geometry, (SMALL, REAL))
+        choose("machine", self.machine, (LOCKSTEP, PARALLEL, BOTH))
+        for kind, names in (("scenario", self.scenarios), ("profile", self.profiles), ("fault", self.faults)):
+            once(kind, names)
         self._check_machine()
         _check_names("scenario", self.scenarios, catalogue.scenarios())
         _check_names("profile", self.profiles, catalogue.profiles())
-        once("fault", self.faults)
         _check_names("fault", self.faults, catalogue.faults())
         _check_names("kernel", (self.kernel,), catalogue.kernels())
         catalogue.check_patch(self.patch, self.profiles, self.kernel)

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import trio
 
 from sim.core.errors import SimError
-from sim.core.machine import SITES
 from stress.case import Case
 from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
+from stress.execution.reach import sites_of
 from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
 from stress.patch.guard import PatchError
@@ -78,7 +78,9 @@ class Worker:
         """The processes of the parallel machine, once they are wanted."""
         self.traced: set[str] = set()
         """Signatures of which a trace was sent: one is enough."""
-        self.sites_told = 0
+        self.sites_told: set[str] = set()
+        self.kinds_told: set[tuple[str, str]] = set()
+        """Scenarios and profiles whose sites were told."""
 
     def say(self, answer: Message) -> None:
         """Send one answer."""
@@ -97,7 +99,7 @@ class Worker:
             found = self.runners[case] = await self.stack.enter_async_context(
                 open_runner(case, catalogue=self.catalogue)
             )
-            self.tell_sites()
+            self.tell_sites(found)
         return found
 
     def lockstep(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int], None]:
@@ -139,11 +141,18 @@ class Worker:
         self.stack = AsyncExitStack()
         self.runners.clear()
 
-    def tell_sites(self) -> None:
-        """Tell the sites that modules have declared since the last time."""
-        if len(SITES) > self.sites_told:
-            self.say(Sites(names=[info.name for info in SITES[max(1, self.sites_told) :] if info.step]))
-            self.sites_told = len(SITES)
+    def tell_sites(self, runner: Runner) -> None:
+        """Tell the sites that this kernel and scenario can visit, if they were not told yet.
+
+        The parameters of a case change none.
+        """
+        kind = (runner.case.scenario, runner.case.profile)
+        if kind in self.kinds_told:
+            return
+        self.kinds_told.add(kind)
+        names = sites_of(runner.scenario, runner.kernel) - self.sites_told
+        self.sites_told |= names
+        self.say(Sites(names=sorted(names)))
 
     def strategy(self, order: LeaseOrder) -> Strategy:
         """Return the strategy of an order, with what it has learned of the case."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stress.campaign.directory import DATABASE
+from stress.campaign.database import DATABASE
 from stress.cli.campaign import new_directory
 from stress.cli.main import main
 from stress.cli.options import RESULTS, duration, seed

@@ -161,7 +161,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no scenario": (["run"], "the following arguments are required: SCENARIO"),
     "no such option": (["list", "--nope"], "unrecognized arguments: --nope"),
     "value": ([*RUN, "--param", "rounds=many"], "--param rounds=many: write NAME=NUMBER"),
-    "budget": ([*RUN, "--steps-max", "0"], "--steps-max must be at least 1"),
+    "budget": ([*RUN, "--steps-max", "0"], "--steps-max is a number from 1 to 300000"),
     "missing trace": (["replay", "nowhere"], "nowhere: cannot be read (No such file or directory)"),
     "foreign trace": (["show", __file__], "not a zapstress trace"),
     "missing file": ([*RUN, "--kernel", "no.py:Mine"], "--patch no.py: there is no file no.py"),
