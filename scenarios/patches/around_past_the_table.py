@@ -16,7 +16,6 @@ KIND = "sequence"
 class AroundPastTheTable(Filemap):
     component = "filemap"
 
-    def window(self, vma: int, addr: int) -> tuple[int, int]:
+    def window_end(self, vma: int, addr: int, first: int) -> int:
         """The VMA's end is the only one."""
-        first, _ = super().window(vma, addr)
-        return first, min(first + self.fault_around(), self.vma_end[vma])
+        return min(first + self.fault_around(), self.vma_end[vma])

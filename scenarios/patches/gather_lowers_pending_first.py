@@ -19,9 +19,7 @@ class GatherLowersPendingFirst(MmuGather):
         """The count is lowered as soon as it has been looked at."""
         mm = self.gather_mm[tlb]
         if await self.mm_tlb_flush_nested(mm):
-            self.gather_fullmm[tlb] = 1
-            self.tlb_reset_range(tlb)
-            self.gather_freed_tables[tlb] = 1
+            self.flush_everything(tlb)
         await self.m.add(PENDING_DEC, self.mm_tlb_flush_pending, mm, -1)
         await self.tlb_flush_mmu(tlb)
         self.k.checks.gather_finished(tlb)

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from stress.case import DEFAULT_KERNEL
-from stress.cli.output import put, put_json
 from stress.errors import UsageError
+from stress.output import put, put_json
 
 if TYPE_CHECKING:
     from stress.selfcheck.patches import Trial

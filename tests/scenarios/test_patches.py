@@ -127,3 +127,37 @@ async def test_scenarios_reach_what_is_overridden(place: tuple[str, str]) -> Non
             for seed in range(EXECUTIONS):
                 runner.run(CATALOGUE.strategy("pct"), seed, RandomData(seed))
     assert set() == wanted - catalogue.reached
+
+
+FOUND_AT_ONCE = {
+    "age_keeps_reference": ("age_vs_exit", "x86-64"),
+    "around_reference_of_lookup_kept": ("age_vs_exit", "x86-64"),
+    "contpte_converts_without_flush": ("contiguous", "arm64-4k"),
+    "cow_unmaps_before_flush": ("cow_vs_dontneed", "x86-64"),
+    "dontneed_to_vma_end": ("dontneed_vs_dontneed", "x86-64"),
+    "radix_local_if_running": ("batch_edges", "ppc64-radix"),
+    "riscv_tables_by_range": ("age_vs_exit", "riscv64"),
+    "s390_table_not_noted": ("batch_edges", "s390x"),
+    "x86_lazy_return_unchecked": ("lazy_cpu", "x86-64"),
+}
+"""Some patches, of either kind and on every architecture, and where a few executions show them."""
+
+SOON = 200
+"""Executions of each case that are a few."""
+
+
+@pytest.mark.parametrize("name", FOUND_AT_ONCE)
+async def test_a_violation_is_found_with_the_patch_and_not_without_it(name: str) -> None:
+    patch, (scenario, profile) = PATCHES[name], FOUND_AT_ONCE[name]
+    params = CATALOGUE.scenario_class(scenario).parameters(CATALOGUE.profile(profile).at(patch.kernel), "small")[0]
+    kinds = {}
+    for specs in ((patch.path,), ()):
+        case = Case(scenario, tuple(sorted(params.items())), profile, kernel=patch.kernel, patch=specs)
+        async with open_runner(case) as runner:
+            if runner.failed is not None:
+                kinds[specs] = {runner.failed.verdict.kind}
+                continue
+            strategy = CATALOGUE.strategy("pct")
+            kinds[specs] = {runner.run(strategy, seed, RandomData(seed)).verdict.kind for seed in range(SOON)}
+    assert "violation" in kinds[patch.path,]
+    assert {"clean"} == kinds[()]
