@@ -4,13 +4,11 @@ The rooms, top to bottom; each imports only what stands below it, and ``sim``:
 
 - :mod:`~stress.cli`: words in, exit status out; one file per command;
 - :mod:`~stress.bench`: how fast the machines and a campaign are;
-- :mod:`~stress.check`: a first look at a user's patch, before a campaign;
-- :mod:`~stress.selfcheck`: every planted fault on every profile: are the faults found, and is the
-  clean kernel clean?
+- :mod:`~stress.selfcheck`: every planted fault on every profile, every patch with a mistake in it:
+  are they found, and is the clean kernel clean? And a first look at a user's patch;
 - :mod:`~stress.campaign`: a search with memory: its supervisor, the results directory, the summary;
-- :mod:`~stress.plan`: what is searched next: which case has the next lease, under which strategy;
-- :mod:`~stress.workers`: the processes that execute leases, for a campaign or a selfcheck; what
-  workers and supervisor tell each other;
+- :mod:`~stress.workers`: the processes that execute leases, for a campaign or a selfcheck; which
+  case has the next lease; what workers and supervisor tell each other;
 - :mod:`~stress.conform`: the model against the Linux that runs on this computer;
 - :mod:`~stress.parallel`: the second machine: several processes at once on one arena, recorded, and
   replayed in lockstep;

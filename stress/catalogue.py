@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from stress.scenario import Scenario
     from stress.strategies import Strategy
 
-KINDS = ("scenarios", "profiles", "faults", "strategies", "kernels", "checkers", "components")
+KINDS = ("scenarios", "profiles", "faults", "patches", "strategies", "kernels", "checkers", "components")
 _PATCHES: dict[tuple[type, tuple[str, ...]], Patch] = {}
 """What :meth:`Catalogue.patch` has read, by its specs."""
 
@@ -152,6 +152,14 @@ class Catalogue:
             fault_id(file): first_sentence(file).removeprefix(f"{fault_id(file)}: ")
             for _, file in modules("scenarios.faults")
         }
+
+    def patches(self) -> dict[str, str]:
+        """Return the patches with a mistake in them: name -> first sentence."""
+        return {name: first_sentence(file) for name, file in self.patch_files().items()}
+
+    def patch_files(self) -> dict[str, Path]:
+        """Return the same: name -> file, which is given with ``--patch``."""
+        return {file.stem: file for _, file in modules("scenarios.patches")}
 
     def strategies(self) -> dict[str, str]:
         """Return the strategies that can search (replay follows a tape, and is none)."""

@@ -1,5 +1,5 @@
 """Plant every fault on every profile: the checkers must find it, and find nothing in the clean
-kernel.
+kernel. With ``--patches``: search for each patch that has a mistake in it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from stress.case import DEFAULT_KERNEL
 from stress.cli.options import (
     cores,
     directory_option,
+    duration,
     kernel_options,
     names_option,
     positive,
     seed,
     selection_options,
-    workers_option,
 )
 from stress.errors import UsageError
 from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
-    from stress.selfcheck import Selfcheck
+    from stress.catalogue import Catalogue
+    from stress.selfcheck.faults import Selfcheck
 
 LINE_SECONDS = 10.0
 
@@ -35,25 +36,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
     names_option(parser, "--fault", "ID", "only these faults (default: all)")
+    add("--patches", nargs="*", metavar="NAME", help="search for the patches of scenarios/patches, or for these")
     selection_options(parser)
     kernel_options(parser, DEFAULT_KERNEL, "default: %(default)s")
     add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
+    add("--duration", type=duration, metavar="TIME", help="for each patch, unless --executions is given (default: 60s)")
     add("--seed", type=seed, default=SEED, metavar="N", help="default: %(default)s")
-    workers_option(parser)
+    add(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="worker processes (default: the cores; for patches 1, as what is measured is one worker's search)",
+    )
     directory_option(parser, "selfcheck", "where the traces go")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fill the matrix and print it."""
-    from stress.catalogue import choose, spec_of
-    from stress.selfcheck import Selfcheck, matrix, run_selfcheck
-
-    known = args.catalogue
-    chosen = {}
+    """Fill the matrix and print it, or try the patches."""
+    known, chosen = args.catalogue, {}
     chosen["scenarios"] = tuple(map(known.choose_scenario, args.scenario or known.scenarios()))
-    for kind, given in (("faults", args.fault), ("profiles", args.profile)):
-        names = known.list(kind)
-        chosen[kind] = tuple(choose(kind.removesuffix("s"), name, names) for name in given) if given else tuple(names)
+    for kind in ("fault", "profile"):
+        chosen[f"{kind}s"] = choices(known, f"{kind}s", kind, getattr(args, kind))
+    if args.patches is not None:
+        from stress.cli.trials import run_patches
+
+        return run_patches(
+            args, choices(known, "patches", "patch", args.patches), chosen["scenarios"], chosen["profiles"]
+        )
+    from stress.catalogue import choose, spec_of
+    from stress.selfcheck.faults import Selfcheck, matrix, run_selfcheck
+
+    if args.duration is not None:
+        raise UsageError("--duration is for --patches: a cell of a fault ends by its executions")
     if not chosen["faults"]:
         raise UsageError("there are no faults to plant")
     choose("kernel", args.kernel, known.kernels())
@@ -76,6 +90,16 @@ def run(args: argparse.Namespace) -> int:
     return int(data["exit_status"])
 
 
+def choices(known: Catalogue, kind: str, one: str, given: list[str] | None) -> tuple[str, ...]:
+    """Return the names given of a kind, each of which must exist, or all there are; ``one`` is what
+    a single thing of the kind is called.
+    """
+    from stress.catalogue import choose
+
+    names = known.list(kind)
+    return tuple(choose(one, name, names) for name in given) if given else tuple(names)
+
+
 async def lines(check: Selfcheck) -> None:
     """Print every LINE_SECONDS how far the run is."""
     while True:
@@ -94,7 +118,7 @@ def text(data: dict[str, Any]) -> str:
     A cell has the executions that it took to find the fault, or "silent". A cell that is not as
     expected is in capitals, and explained below the matrix.
     """
-    from stress.selfcheck import CLEAN_KERNEL
+    from stress.selfcheck.faults import CLEAN_KERNEL
 
     cells = {(cell["fault"], cell["profile"]): cell for cell in data["cells"]}
     width = max(map(len, data["profiles"])) + 2

@@ -133,7 +133,7 @@ def test_show(trace: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["ending"]["signature"] == load(trace).ending.signature
 
 
-@pytest.mark.parametrize("kind", ["scenarios", "faults", "kernels", "profiles", "strategies", "checkers"])
+@pytest.mark.parametrize("kind", ["scenarios", "faults", "patches", "kernels", "profiles", "strategies", "checkers"])
 def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Names with a line about each."""
     assert zapstress("list", kind) == 0

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stress.cli.main import main
-from stress.selfcheck import Cell, Selfcheck, matrix, run_selfcheck
+from stress.selfcheck.faults import Cell, Selfcheck, matrix, run_selfcheck
 from stress.sources import ROOT
 from stress.trace.file import load
 from tests.children import started

@@ -16,7 +16,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "stress": (
         "rng", "errors", "output", "files", "case", "fault", "scenario", "sources", "patch",
         "programs", "strategies", "catalogue", "machine", "execution", "trace", "parallel", "conform",
-        "workers", "plan", "campaign", "selfcheck", "check", "bench", "cli", "__main__",
+        "workers", "campaign", "selfcheck", "bench", "cli", "__main__",
     ),
 }  # fmt: skip
 """The rooms of a package (folders, and modules beside them), from bottom to top. A file imports
