@@ -10,5 +10,6 @@ errands      what it does beside its search: old failures, the unpatched kernel,
 rebuild      a database that was damaged, made anew from the failures beside it
 summary      what has come of a campaign, as data and as text
 progress     how a campaign goes, while it goes
+twins        executions that are run twice, and what it means if they differ
 supervisor   hands out leases, records the answers, and ends in good order
 """

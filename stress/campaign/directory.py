@@ -5,14 +5,12 @@ A folder is complete before the database names it (docs/file-formats.md).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
 from pathlib import Path
 
 from stress.campaign.database import FAILURES, saved
-from stress.case import Case
 from stress.errors import UsageError
 from stress.files import write_atomically
 from stress.workers.messages import Failure
@@ -36,11 +34,6 @@ def side_folder(directory: Path, side: int) -> Path:
     directory.
     """
     return directory / SIDES / str(side)
-
-
-def nondeterminism_name(case: Case) -> str:
-    """Return the signature of executions of a case that had two digests."""
-    return hashlib.blake2b(f"nondeterminism {case.scenario} {case.profile}".encode(), digest_size=4).hexdigest()
 
 
 def bytes_of(directory: Path) -> int:

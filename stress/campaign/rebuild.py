@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stress.campaign.database import DATABASE, Damaged, is_new, lock, saved
-from stress.campaign.directory import TRACE, nondeterminism_name
+from stress.campaign.directory import TRACE
 from stress.campaign.results import Results
 from stress.campaign.store import Store
+from stress.campaign.twins import nondeterminism_name
 from stress.errors import TraceError, UsageError
 from stress.trace.file import load
 from stress.trace.record import Trace

@@ -31,10 +31,10 @@ from stress.campaign.generations import settle
 from stress.campaign.results import Results
 from stress.case import Case
 from stress.errors import StorageError, UsageError
-from stress.plan.leases import LEASED, Progress
 from stress.workers.distinct import KEPT_MAX
 from stress.workers.messages import Batch, Failure
 from stress.workers.metrics import MAX, METRICS, Counts
+from stress.workers.plan.leases import LEASED, Progress
 from stress.workers.settings import nth
 
 DEATHS_KEPT_MAX = 256

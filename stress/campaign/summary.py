@@ -10,7 +10,6 @@ from stress.campaign.results import Results
 from stress.parallel.settings import PROCESSES
 from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
-from stress.plan.leases import LEASED
 from stress.workers.metrics import (
     CAMPAIGN,
     MACHINES,
@@ -20,6 +19,7 @@ from stress.workers.metrics import (
     Number,
     declared,
 )
+from stress.workers.plan.leases import LEASED
 from stress.workers.settings import PARALLEL
 
 UNREACHED_NAMED_MAX = 5

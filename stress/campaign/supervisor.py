@@ -23,33 +23,32 @@ import trio
 
 from sim.core.profile import REAL, SMALL
 from stress.campaign.code import code_of
-from stress.campaign.directory import ERROR_TRACE, bytes_of, nondeterminism_name
+from stress.campaign.directory import ERROR_TRACE, bytes_of
 from stress.campaign.errands import Errands
 from stress.campaign.store import Store
 from stress.campaign.summary import never_ran, summary
+from stress.campaign.twins import nondeterminism, twin_order
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
 from stress.files import MIB, write_atomically
 from stress.patch.spec import options
-from stress.plan.aim import Change, aim_of
-from stress.plan.leases import Lease, Plan
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
 from stress.workers.messages import (
     FOREVER_S,
     Answer,
     Batch,
-    Failure,
     LeaseOrder,
     Order,
     ReachAnswer,
     ReachOrder,
     Sites,
-    Twin,
     TwinAnswer,
     TwinOrder,
     WorkerFailed,
 )
+from stress.workers.plan.aim import Change, aim_of
+from stress.workers.plan.leases import Lease, Plan
 from stress.workers.settings import BOTH, LOCKSTEP, PARALLEL, Settings
 from stress.workers.signals import end_when_signalled
 
@@ -396,41 +395,6 @@ def exit_status(data: dict[str, Any]) -> int:
     if data["worker_deaths"] or data["ended"] in ("failed", "full"):
         return FAILED
     return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
-
-
-def twin_order(order: LeaseOrder, twin: Twin) -> TwinOrder:
-    """Return the order that has an execution of a lease repeated."""
-    return TwinOrder(
-        number=order.number,
-        case=order.case,
-        strategy=order.strategy,
-        options=order.options,
-        seed=twin.seed,
-        learned=twin.learned,
-        digest=twin.digest,
-    )
-
-
-def nondeterminism(order: TwinOrder, answer: TwinAnswer) -> Failure:
-    """Return the failure that two differing digests are; its trace is of the second run."""
-    case = order.case
-    report = (
-        f"BUG: nondeterminism in {case.scenario} on {case.profile}\n"
-        f"  seed {order.seed}, strategy {order.strategy};"
-        f" in one worker {order.digest}, in another {answer.digest}\n"
-        "  Something besides the tapes decides:"
-        " iteration over a set, a hash, a clock, an id, or state outside the arena.\n"
-    )
-    return Failure(
-        signature=nondeterminism_name(case),
-        checker="nondeterminism",
-        title="nondeterminism",
-        strategy=order.strategy,
-        seed=order.seed,
-        kind="nondeterminism",
-        trace=answer.trace,
-        report=report,
-    )
 
 
 def run_campaign(

@@ -15,7 +15,7 @@ from stress.output import put, put_json
 from stress.patch.spec import options
 
 if TYPE_CHECKING:
-    from stress.check import Check
+    from stress.selfcheck.check import Check
 
 COMPLAINT_COLUMNS = 10
 
@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look the patch over, and print what was found."""
     from stress.catalogue import choose, once
-    from stress.check import Check
     from stress.machine.driver import run_plain
+    from stress.selfcheck.check import Check
 
     known = args.catalogue
     once("patch", args.patch)

@@ -63,9 +63,15 @@ def run(args: argparse.Namespace) -> int:
         return run_patches(
             args, choices(known, "patches", "patch", args.patches), chosen["scenarios"], chosen["profiles"]
         )
+    return run_faults(args, chosen)
+
+
+def run_faults(args: argparse.Namespace, chosen: dict[str, tuple[str, ...]]) -> int:
+    """Fill the matrix of the faults and profiles that are chosen, and print it."""
     from stress.catalogue import choose, spec_of
     from stress.selfcheck.faults import Selfcheck, matrix, run_selfcheck
 
+    known = args.catalogue
     if args.duration is not None:
         raise UsageError("--duration is for --patches: a cell of a fault ends by its executions")
     if not chosen["faults"]:

@@ -23,7 +23,6 @@ from stress.case import DEFAULT_KERNEL
 from stress.catalogue import find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
 from stress.files import write_atomically
-from stress.plan.leases import Lease, Plan
 from stress.workers.fleet import Fleet, WorkerProcess
 from stress.workers.messages import (
     FOREVER_S,
@@ -36,6 +35,7 @@ from stress.workers.messages import (
     Order,
     WorkerFailed,
 )
+from stress.workers.plan.leases import Lease, Plan
 from stress.workers.settings import Settings
 from stress.workers.signals import end_when_signalled
 

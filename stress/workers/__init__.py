@@ -13,6 +13,7 @@ open_cases       the cases that a worker keeps open, bounded by bytes
 worker           the process: follows orders, executes, answers
 signals          how a long run hears that it is to end
 fleet            keeps worker processes alive and at work for a boss
+plan/            which case has the next lease
 
 A boss (:class:`stress.workers.fleet.Boss`) decides what is done: ``stress.campaign`` and
 ``stress.selfcheck`` are the two.

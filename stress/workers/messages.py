@@ -4,11 +4,11 @@ A message is MessagePack, with its length before it (4 bytes, little-endian). Th
 where messages are encoded, decoded and checked: what arrives is an object whose fields have the
 declared types, or a MessageError. Both sides run the same sources, so the form has no version.
 
-An order is answered by any number of interim answers and one last one: ``LeaseOrder`` by
-``Batch`` es, the last of which says so, ``TwinOrder`` by ``TwinAnswer``, ``CheckOrder`` by
-``CheckAnswer``, ``RetrialOrder`` by ``RetrialAnswer``, ``ReachOrder`` by ``ReachAnswer``, and any of
-them by ``WorkerFailed``. ``Ready`` and ``Sites`` come unasked. There is no order to stop: a worker
-ends when its supervisor closes the pipe.
+An order is answered by any number of interim answers and one last one: ``LeaseOrder`` by ``Batch``
+es, the last of which says so, ``TwinOrder`` by ``TwinAnswer``, ``CheckOrder`` by ``CheckAnswer``,
+``RetrialOrder`` by ``RetrialAnswer``, ``ReachOrder`` by ``ReachAnswer``, and any of them by
+``WorkerFailed``. ``Ready`` and ``Sites`` come unasked. There is no order to stop: a worker ends
+when its supervisor closes the pipe.
 """
 
 from __future__ import annotations

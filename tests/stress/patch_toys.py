@@ -54,8 +54,8 @@ def written(path: Path, text: str) -> str:
 def campaign(
     directory: Path, patch: str, executions: int, *words: str, scenario: str = "counters", toys: bool = True
 ) -> dict[str, Any]:
-    """Run ``zapstress campaign``, over toys or the real kernel, in a process of its own, which has read no patch yet;
-    return what it has printed.
+    """Run ``zapstress campaign``, over toys or the real kernel, in a process of its own, which has
+    read no patch yet; return what it has printed.
     """
     options = ["--dir", str(directory), "--scenario", scenario, "--executions", str(executions), "--json"]
     options += ["--workers", "1", "--machine", "lockstep", "--seed", "5", *(["--patch", patch] if patch else [])]

@@ -17,10 +17,10 @@ from stress.campaign.store import Store
 from stress.campaign.summary import UNREACHED_NAMED_MAX, summary, text
 from stress.case import Case
 from stress.errors import StorageError, UsageError
-from stress.plan.leases import Progress
 from stress.workers.distinct import HASH_BITS, KEPT_MAX, DistinctCount
 from stress.workers.messages import Batch, Failure
 from stress.workers.metrics import MAX, METRICS, Number
+from stress.workers.plan.leases import Progress
 
 CASE = Case("counters", (("rounds", 2),), "toy")
 SETTINGS: dict[str, Any] = {

@@ -8,10 +8,10 @@ from collections.abc import Collection
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.calls import Reach
-from stress.plan.aim import SURVEY_SHARE, Aim, Change, overridden, spread
-from stress.plan.leases import Plan
-from stress.plan.reach import ReachTable
 from stress.workers.messages import Batch, ReachAnswer, ReachOrder
+from stress.workers.plan.aim import SURVEY_SHARE, Aim, Change, overridden, spread
+from stress.workers.plan.leases import Plan
+from stress.workers.plan.reach import ReachTable
 from stress.workers.settings import Settings
 
 SETTINGS = Settings(seed=1, scenarios=("a", "b", "c"), profiles=("p", "q"))

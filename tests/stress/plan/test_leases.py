@@ -10,9 +10,9 @@ import pytest
 
 from sim.core.profile import REAL, SMALL
 from stress.case import Case
-from stress.plan.leases import LEASE_SECONDS_MAX, LEASE_SECONDS_SURVEY, Lease, Plan, Progress
-from stress.plan.pools import PROMISE_MIN
 from stress.workers.messages import Batch
+from stress.workers.plan.leases import LEASE_SECONDS_MAX, LEASE_SECONDS_SURVEY, Lease, Plan, Progress
+from stress.workers.plan.pools import PROMISE_MIN
 from stress.workers.settings import LOCKSTEP, PARALLEL, PARALLEL_SEEDS, SEED_BITS, Settings
 
 SETTINGS = Settings(seed=1, scenarios=("a", "b", "c"), profiles=("p", "q"))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stress.plan.portfolio import Portfolio
+from stress.workers.plan.portfolio import Portfolio
 from stress.workers.settings import PORTFOLIO
 
 

@@ -10,8 +10,8 @@ import trio
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.calls import Reach, measure
-from stress.plan import reach as reach_module
-from stress.plan.reach import FILES_MAX, ReachTable, sources_hash
+from stress.workers.plan import reach as reach_module
+from stress.workers.plan.reach import FILES_MAX, ReachTable, sources_hash
 from stress.workers.settings import Settings
 
 CASE = Case("munmap_vs_access", (), "x86-64")

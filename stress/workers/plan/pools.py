@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from stress.case import Case
-from stress.plan.portfolio import Portfolio
+from stress.workers.plan.portfolio import Portfolio
 
 WIDENING = 0.5
 """The share of a pool's time that cases have which were never opened, as long as there are any."""

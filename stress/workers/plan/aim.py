@@ -23,8 +23,8 @@ from enum import Enum
 from stress.case import Case
 from stress.catalogue import Catalogue
 from stress.execution.calls import Reach
-from stress.plan.reach import ReachTable, kept_table
 from stress.workers.messages import ReachAnswer, ReachOrder
+from stress.workers.plan.reach import ReachTable, kept_table
 from stress.workers.settings import Settings
 
 SURVEY_SHARE = 0.5
@@ -63,7 +63,8 @@ class Aim:
         self.sweep = deque(spread([[case for case in first if table.reach(case) is None or self.reaches(case)]]))
         self.swept = frozenset(self.sweep)
         self.others = deque(spread(others))
-        """Those of other ranks; when the sweep is through, those that reach an override come first."""
+        """Those of other ranks; when the sweep is through, those that reach an override come first.
+        """
         self.ordered = False
         self.differs: dict[Case, bool] = {}
         self.cells: set[tuple[str, str]] = set()

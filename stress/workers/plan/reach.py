@@ -24,7 +24,8 @@ SOURCES = ("sim", "scenarios", "stress/programs", "stress/execution", "stress/st
 """The folders whose sources decide what a case reaches."""
 
 FILES_MAX = 8
-"""Tables that the directory keeps, the newest ones: one per kernel version and state of the model."""
+"""Tables that the directory keeps, the newest ones: one per kernel version and state of the model.
+"""
 
 ROWS_MAX = 8192
 """Rows of a table that are kept on disk; two hundred bytes each."""

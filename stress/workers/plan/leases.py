@@ -1,9 +1,8 @@
 """The leases of one machine: ranges of one case's seeds for one worker, bounded by time.
 
-The plan has pools of cases (:mod:`stress.plan.pools`): per geometry, those that the search is aimed
-at (:mod:`stress.plan.aim`) and the others. The pool that has had the
-least time for its weight is next, then a case of it, then a strategy
-(:mod:`stress.plan.portfolio`).
+The plan has pools of cases (:mod:`stress.workers.plan.pools`): per geometry, those that the search
+is aimed at (:mod:`stress.workers.plan.aim`) and the others. The pool that has had the least time
+for its weight is next, then a case of it, then a strategy (:mod:`stress.workers.plan.portfolio`).
 
 A case belongs to the worker that had it first, because opening a case costs as much as dozens of
 executions. A worker takes a case of another one when it is far ahead with its own.
@@ -21,11 +20,11 @@ from typing import NamedTuple
 from sim.core.profile import REAL, SMALL
 from stress.case import Case
 from stress.parallel.settings import PROCESSES
-from stress.plan.pools import Entry, Pool
-from stress.plan.portfolio import Portfolio
 from stress.workers.clock import ACCOUNTS, IDLE, SURVEYING, TWINS
 from stress.workers.messages import Batch, LeaseOrder
 from stress.workers.metrics import account_metric
+from stress.workers.plan.pools import Entry, Pool
+from stress.workers.plan.portfolio import Portfolio
 from stress.workers.settings import LOCKSTEP, PARALLEL, PORTFOLIO_NAME, Settings, beginning
 
 LEASE_SECONDS_SURVEY = 0.05
