@@ -51,11 +51,17 @@ def vet_threads(scenario: Scenario, threads: list[tuple[str, int]]) -> None:
 
 
 def _line_of(scenario: Scenario, error: Exception) -> str | None:
-    """Return the last line of the scenario's own files that led to the error, as ``FILE:LINE``."""
+    """Return the last line of the scenario's own files that led to the error, as ``FILE:LINE``; None
+    if it was raised neither there nor in the model.
+    """
     files = {
         inspect.getfile(cls) for cls in type(scenario).__mro__ if cls.__module__.partition(".")[0] not in NOT_ITS_OWN
     }
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
+    every = traceback.extract_tb(error.__traceback__)
+    raised = every[-1].filename
+    if raised not in files and not Path(raised).is_relative_to(ROOT / "sim"):
+        return None
+    frames = [frame for frame in every if frame.filename in files]
     return f"{_shown(frames[-1].filename)}:{frames[-1].lineno}" if frames else None
 
 

@@ -11,7 +11,7 @@ import trio
 
 from sim.core.arena import Column
 from stress.case import Case
-from stress.errors import ForeignYield
+from stress.errors import ForeignYield, ScenarioError
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.machine.lockstep import Lockstep
@@ -62,10 +62,10 @@ class Wrong(ToyScenario):
 
 @pytest.mark.parametrize("driver", DRIVERS)
 async def test_error_in_the_model_is_raised(driver: str) -> None:
-    """What is neither a violation nor an abandonment is raised as it is, out of the session too,
-    and the actors stand at their start.
+    """What is neither a violation nor an abandonment is raised out of the session too, as a mistake
+    of the scenario that made it, and the actors stand at their start.
     """
-    with pytest.raises(KeyError, match="nonsense"):
+    with pytest.raises(ScenarioError, match="KeyError: 'nonsense'"):
         await verdict("wrong", catalogue=toys(wrong=Wrong), driver=driver)
 
 
