@@ -51,8 +51,8 @@ def vet_threads(scenario: Scenario, threads: list[tuple[str, int]]) -> None:
 
 
 def _line_of(scenario: Scenario, error: Exception) -> str | None:
-    """Return the last line of the scenario's own files that led to the error, as ``FILE:LINE``; None
-    if it was raised neither there nor in the model.
+    """Return the last line of the scenario's own files that led to the error, as ``FILE:LINE``;
+    None if it was raised neither there nor in the model.
     """
     files = {
         inspect.getfile(cls) for cls in type(scenario).__mro__ if cls.__module__.partition(".")[0] not in NOT_ITS_OWN
