@@ -25,6 +25,10 @@ UNORDERED = {
         for column in ("vma_mm", "vma_attached", "vma_linked", "vma_anon_vma", "vma_file")
         for function in LOOK_UPS
     },
+    **{
+        (column, "answerable"): "asked by the CPU's own hardware, whose gate opens by the same cells"
+        for column in ("irq_off", "rcu_nesting")
+    },
     ("cpu_request", "_nest"): "only whether this CPU's own hardware is told at once that it may go",
 }
 """Accesses that no step orders, by column and the function that reads, and why it does not matter.
