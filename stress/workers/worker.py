@@ -65,7 +65,7 @@ OPENINGS_MIN = 10
 """A lease lasts at least so many times as long as opening its case took."""
 
 LEASE_SECONDS_MAX = 15.0
-"""But no lease lasts longer than that: a world of thousands of pages takes seconds to open."""
+"""But that makes no lease longer than this: a world of thousands of pages takes seconds to open."""
 
 FLUSH_SECONDS_MAX = 0.5
 """How long results may stay unsent within a lease."""
@@ -192,7 +192,8 @@ class Worker:
         tally = Tally(order, runner, self.traced, self.clock)
         execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
         began = self.clock.to(REPORTING)
-        ends = began + min(order.left_s, LEASE_SECONDS_MAX, max(order.slice_s, OPENINGS_MIN * self.clock.spent(OPENING)))
+        lasting = max(order.slice_s, min(LEASE_SECONDS_MAX, OPENINGS_MIN * self.clock.spent(OPENING)))
+        ends = began + min(order.left_s, lasting)
         for seed in range(order.first, order.first + order.count):
             self.recorder.begin(seed)
             execute(seed)
