@@ -55,7 +55,7 @@ from stress.workers.signals import end_when_signalled
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
 
-TWIN_EVERY = 64
+TWIN_EVERY = 128
 """One execution in so many is run twice."""
 
 TWINS_MAX = 256

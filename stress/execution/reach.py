@@ -9,21 +9,33 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any
 
 from sim.core.machine import SITES
 from sim.core.step import SITE_SHIFT
 
+CLASSES_MAX = 1024
+"""Classes of which it is kept what sites they visit: those of a few dozen kernels."""
+
 
 def sites_of(*objects: Any) -> set[str]:
     """Return the names of the sites that methods of ``objects``, and of what they hold, can visit."""
     found: set[int] = set()
-    seen: set[CodeType] = set()
     for cls in _classes(objects):
-        for function in _methods(cls):
-            _scan(function, found, seen)
+        found |= _sites_of_class(cls)
     return {SITES[number].name for number in found}
+
+
+@lru_cache(maxsize=CLASSES_MAX)
+def _sites_of_class(cls: type) -> frozenset[int]:
+    """Return the numbers of the sites that a class's methods can visit."""
+    found: set[int] = set()
+    seen: set[CodeType] = set()
+    for function in _methods(cls):
+        _scan(function, found, seen)
+    return frozenset(found)
 
 
 def _classes(objects: tuple[Any, ...]) -> set[type]:

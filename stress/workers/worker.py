@@ -38,7 +38,6 @@ from stress.trace.replay import compare, replay, trusted
 from stress.workers.clock import EXECUTING, IDLE, OPENING, REPORTING, STARTING, SURVEYING, TWINS, Clock
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import (
-    FOREVER_S,
     CheckAnswer,
     CheckOrder,
     LeaseOrder,
@@ -70,7 +69,7 @@ OPENINGS_MIN = 10
 """A lease lasts at least so many times as long as opening its case took."""
 
 LEASE_SECONDS_MAX = 15.0
-"""But no lease lasts longer than that: a world of thousands of pages takes seconds to open."""
+"""But that makes no lease longer than this: a world of thousands of pages takes seconds to open."""
 
 FLUSH_SECONDS_MAX = 0.5
 """How long results may stay unsent within a lease."""
@@ -213,9 +212,7 @@ class Worker:
         """Return how many seconds a lease has: more than it was given, if its case was slow to
         open.
         """
-        if order.slice_s >= FOREVER_S:
-            return order.slice_s
-        return min(LEASE_SECONDS_MAX, max(order.slice_s, OPENINGS_MIN * self.clock.spent(OPENING)))
+        return max(order.slice_s, min(LEASE_SECONDS_MAX, OPENINGS_MIN * self.clock.spent(OPENING)))
 
     async def flush(self, tally: Tally, last: bool) -> None:
         """Send what has been counted since the last flush."""
@@ -327,9 +324,10 @@ class Worker:
         begun.
         """
         held = self.cases.held.get(order.case)
-        if held is None or isinstance(order, CheckOrder | RetrialOrder | ReachOrder):
+        if held is None or isinstance(order, CheckOrder | RetrialOrder):
             return None
-        return encoded_trace(held.runner.error_outcome(self.recorder.seed), order.strategy)
+        strategy = held.runner.machine.strategy.name
+        return encoded_trace(held.runner.error_outcome(self.recorder.seed), strategy)
 
 
 async def run(worker: Callable[[trio.Nursery], Worker]) -> None:

@@ -13,7 +13,7 @@ from tests.robustness.kills import Watched, fill, kill, small_disk
 from tests.robustness.mutants import KINDS, findings
 from tests.robustness.subject import USAGE, run
 
-COUNTS = {"traces": 60, "programs": 15, "directories": 8}
+COUNTS = {"traces": 60, "programs": 15, "directories": 16}
 
 
 @pytest.mark.parametrize("kind", KINDS)

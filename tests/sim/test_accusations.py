@@ -16,7 +16,7 @@ from tests.sim.programs import mutation, open_program, strategies
 
 EXECUTIONS = 90
 
-PATCHED = site("patch", "what the patch does")
+PATCHED = site("patch", "what the patch does", step=False)
 
 
 async def findings(program: str, profile: str, *parts: type, kernel: str = "6.9") -> set[str]:

@@ -137,7 +137,7 @@ def test_a_field_of_a_wrong_type_is_refused(order: Order, wrong: object) -> None
         ({"done": "20"}, "Expected `int`, got `str` - at `$.done`"),
         ({"failures": [{"signature": "0"}]}, "missing required field `checker`"),
         ({"more": 1}, "unknown field `more`"),
-        ({"numbers": {"step": 1}}, "no metric is called step"),
+        ({"numbers": {"step": 1}}, "no number is called step"),
     ],
 )
 def test_an_answer_that_is_none_is_refused(change: dict[str, object], what: str) -> None:

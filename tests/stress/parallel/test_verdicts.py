@@ -15,7 +15,7 @@ import pytest
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE
-from stress.errors import UsageError
+from stress.errors import ScenarioError, UsageError
 from stress.execution.runner import open_runner
 from stress.parallel.gang import Gang, Missing
 from stress.parallel.recording import OVER, replayed
@@ -113,7 +113,7 @@ async def test_a_mistake_in_a_scenario_is_raised_by_the_replay(toys: Gang) -> No
     async with open_runner(toy("mistaken"), catalogue=TOYS) as runner:
         recording = toys.run(runner, 0)
         assert "error" == recording.ended and "a mistake in a scenario" in recording.symptom
-        with pytest.raises(LookupError):
+        with pytest.raises(ScenarioError, match="LookupError: a mistake in a scenario"):
             replayed(recording, runner, 0)
 
 

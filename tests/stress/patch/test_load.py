@@ -91,7 +91,7 @@ def test_the_hash_is_that_of_the_texts(tmp_path: Path) -> None:
         ("class Mine:\n    pass\n", ":Mine", "give Mine an attribute component = '...'"),
         (FOUR, ":Nine", "defines no class Nine; it has Mine"),
         (FOUR, ":Mine,Mine", "Mine is named twice"),
-        ("#" * (FILE_KIB_MAX << 10) + "\n", "", "larger than 256 KiB, so not a patch"),
+        ("#" * (FILE_KIB_MAX << 10) + "\n", "", "larger than 256 KiB, so not a file of yours"),
     ],
 )
 def test_what_is_wrong_with_a_file(tmp_path: Path, text: str, spec: str, what: str) -> None:
