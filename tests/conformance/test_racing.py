@@ -154,7 +154,7 @@ def test_a_round_that_is_always_set_aside_explains_nothing(tmp_path: Path, monke
     ],
 )  # fmt: skip
 def test_what_cannot_be_raced_is_refused(operations: tuple[Operation, ...], race: tuple[Operation, ...]) -> None:
-    with pytest.raises(UsageError, match="a race begins with|is no racer|cannot race"):
+    with pytest.raises(UsageError, match="a race begins with|is no racer|cannot race|a race forks at most once"):
         loads(Program(0, 0, 16, (), (), operations, race).dumps())
 
 
