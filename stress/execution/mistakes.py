@@ -59,7 +59,7 @@ def _line_of(scenario: Scenario, error: Exception) -> str | None:
     }
     every = traceback.extract_tb(error.__traceback__)
     raised = every[-1].filename
-    if raised not in files and not Path(raised).is_relative_to(ROOT / "sim"):
+    if raised not in files and not any(Path(raised).is_relative_to(ROOT / place) for place in MODEL):
         return None
     frames = [frame for frame in every if frame.filename in files]
     return f"{_shown(frames[-1].filename)}:{frames[-1].lineno}" if frames else None
@@ -69,6 +69,9 @@ def _shown(file: str) -> str:
     """Return a file of the tool's own by its name, and the user's as the user has typed it."""
     return Path(file).name if Path(file).is_relative_to(ROOT) else file
 
+
+MODEL = ("sim", "stress/machine/lockstep.py")
+"""The model, and the steps that it makes."""
 
 NOT_ITS_OWN = ("builtins", "stress", "sim")
 """Packages whose classes a scenario inherits from."""

@@ -31,11 +31,12 @@ from tests.toy import TOYS
 ROOT = Path(__file__).resolve().parents[3]
 CHILD = "import sys; from tests.toy import TOYS; from stress.cli.main import main; sys.exit(main(catalogue=TOYS))"
 RECORDED = (
-    "WkFQVFJBQ0UCAIABAAAAAAAAr8WC7fonIfIaOVcSsMVg0XjaRVE9bxNBEHVwpNRISHQITZHKOPfl+6Kko6aLEms8N3teZffudLuHYlkRFRJN/gAV"
-    "f4kIKCj4LczGVrLVe2/2zb6Z/TffA6FjqPegcDLeQX0Jn6IYrhbQcm/ZjzuowVk0BhZww2PHRoR8WQkdcEQbLFcBe9oe4dgrbaQp+H4n1xxxh6Pu"
-    "RbCozaa/hbsFNLpl50UrsjTd5BWR2lCikqigbBVxnmMRp1nDhXTgrtFdG1Ii0eS4EZvItGWSSAdyo7sgk2HshFp2Dls+1EZG13cH7HTboZ/GY8lr"
-    "b47wsyavbcASz/YNm/UWnQwFZdQoztKySRSvViVmlKuEqkSlKResYniaf/88l4hhDY/7kYbDzm8fM6TLOFkGi+MwSFUG5KcBaoXGsbB+Gin4oGiw"
-    "auKKNpTLa6s0mDwPUorzI1xbvIU6ieQEZUTPbfiygTzcnZ6czV7M57PT2duHlz9+JT9PbPzn/u/i4+s35YeLb1+uz7++e3/9/WL96vd/V9efMw=="
+    "WkFQVFJBQ0UCAIwBAAAAAAAA0IAdUVxBvspkMSzdFErwj3jadVE9bxNBEHWIJWqkSOlQNEUq49yX74uSjpoOJdZ4dva8yt6ddbuHYlkWFRINFR0V"
+    "fwkEKfg1zMYm0LDVmzczT2/efp7ugNAx1DvQOFrvoH4Lb6IYrmfQcN+yH7ZQg2vRWpjBLQ8dWyHyeSXlBgdsw8p1wJ7WRzj02lgRBd9vZcwRdziY"
+    "XogWjV31d7CfgTINOy9ckaXpKq+I9IoSnUQFZYuI8xyLOM0UF6LAnTJdE1wi0ehYyZrQtGYSS4fi1nSBJsvYSdmyc9jwoTcwur47YGeaDv04HFve"
+    "eHuE7wx50wYs9tpesV2u0clRUEZKc5aWKtG8WJSYUa4TqhKdplywjuHx/t3fu4QMMTzksw8DYvxPWFu/fvCTzuNkHv+T0fKQ3P9lHIfrqzIgP26g"
+    "1mgdS9WPA4UpKBRWKq5oRblYXKRB3fNGWnF+hMsW76BOInmBGdBzE/55Qx7205Onkyenp5Pp5OL7s68/km8nbXz/6dfs9fnz8tXVx/c3lx9evLz5"
+    "crU8+/kbZbGwiA=="
 )
 """A trace of the toy as it was once recorded."""
 
