@@ -114,7 +114,7 @@ class Chance:
     """What one actor draws: plain words, one after the other, to which the actor's data tape adds."""
 
     def __init__(self, storm: Storm, cpu: int) -> None:
-        self.machine, self.word = storm.kernel.machine, words(storm.params["phase"], f"storm {cpu}")
+        self.machine, self.word = storm.kernel.machine, words(storm.params["phase"], "storm", cpu)
 
     def choose(self, n: int) -> int:
         """Return a number in 0..n-1."""

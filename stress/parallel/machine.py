@@ -121,7 +121,7 @@ class Parallel(Executing):
         self.suspended, self.held = [0] * self.slots, [0] * self.slots
         self.blocked: list[Callable[[], bool] | None] = [None] * self.slots
         self.reading: dict[int, list[int]] = {slot: [] for slot in self.local}
-        self.data = {slot: RandomData(seed, f"data {slot}") for slot in self.local}
+        self.data = {slot: RandomData(seed) for slot in self.local}
         self.context[native.ROWS] = rows
         self.context[native.RECORDS], self.context[native.VERSIONS], self.context[native.PLAIN_ADD] = (
             record,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from stress.machine.scheduler import hand_over
 from stress.parallel import native
 from stress.parallel.board import ABORT, DEADLOCK, MADE, OVER, PAUSE, PAUSED, READY, REST, UNFINISHED, WORD
-from stress.rng import WORD_BITS, raw_words
+from stress.rng import WORD_BITS, words
 
 if TYPE_CHECKING:
     from stress.parallel.machine import Parallel
@@ -41,9 +41,9 @@ class Pace:
 
     def start(self, seed: int) -> None:
         """Draw how restless the run is; a negative seed is no yields at all."""
-        self.word = raw_words(seed, f"pace {self.m.process}")
-        spans = raw_words(seed, "pace")
-        self.span = SPANS[spans(WORD_BITS) * len(SPANS) >> WORD_BITS] if seed >= 0 else 0
+        self.word = words(seed, "pace", 1 + self.m.process)
+        spans = words(seed, "pace")
+        self.span = SPANS[spans() * len(SPANS) >> WORD_BITS] if seed >= 0 else 0
 
     async def give_way(self) -> None:
         """The actor has made the steps that it was granted: let others go first."""
@@ -51,7 +51,7 @@ class Pace:
         if not self.span:
             m.run = 1 << 10
             return
-        word = self.word(WORD_BITS)
+        word = self.word()
         m.run = (word & 0xFFFF) % self.span
         if word >> 16 & 1:
             await hand_over()
@@ -62,14 +62,14 @@ class Pace:
         """Wait, for a bounded time, until another process has made some steps, unless it is at
         rest.
         """
-        m, words = self.m, self.m.words
+        m, board = self.m, self.m.words
         others = m.processes - 1
         if not others:
             return
         other = (m.process + 1 + word % others) % m.processes
         made = m.board.process(other, MADE)
-        if not words[m.board.process(other, REST)] and not self.meet(
-            m.here, m.board_at + made * WORD, words[made] + 1 + (word >> 4) % AHEAD_MAX
+        if not board[m.board.process(other, REST)] and not self.meet(
+            m.here, m.board_at + made * WORD, board[made] + 1 + (word >> 4) % AHEAD_MAX
         ):
             os.sched_yield()
 

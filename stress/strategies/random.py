@@ -10,7 +10,7 @@ asks anew, and a walk has no memory.
 
 from __future__ import annotations
 
-from stress.rng import WORD_BITS, raw_words
+from stress.rng import WORD_BITS, words
 
 ALONE = 1 << 30
 """Steps granted to an actor that nobody competes with."""
@@ -23,7 +23,7 @@ class Strategy:
     free = 0
 
     def start(self, seed: int, slots: int) -> None:
-        self.word = raw_words(seed, "schedule")
+        self.word = words(seed, "schedule")
         self.among: list[int] = []
         self.until = self.then = 0
 
@@ -36,10 +36,10 @@ class Strategy:
         if step == self.until and enabled == self.among:
             chosen = self.then
         else:
-            chosen = word(WORD_BITS) * n >> WORD_BITS
+            chosen = word() * n >> WORD_BITS
             self.among = enabled.copy()
         free = 0
-        while (then := word(WORD_BITS) * n >> WORD_BITS) == chosen:
+        while (then := word() * n >> WORD_BITS) == chosen:
             free += 1
         self.free, self.then, self.until = free, then, step + free + 1
         return enabled[chosen]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stress.execution.outcome import Outcome
 
 MAGIC = b"ZAPTRACE"
-VERSION = 1
+VERSION = 2
 FILE_MIB_MAX = 16
 BODY_MIB_MAX = 64
 STEPS_MAX = 16_000_000
@@ -247,6 +247,11 @@ def _body(data: bytes, name: str) -> bytes:
     version = int.from_bytes(data[len(MAGIC) : len(MAGIC) + 2], "little")
     if len(data) >= _HEAD and version > VERSION:
         raise TraceError(f"{name}: of format {version}, and this zapstress reads up to {VERSION}; upgrade zapstress")
+    if len(data) >= _HEAD and version < VERSION:
+        raise TraceError(
+            f"{name}: of format {version}, whose random words were drawn otherwise: the storm it recorded cannot be"
+            f" made again; this zapstress reads format {VERSION}, so search anew"
+        )
     size = int.from_bytes(data[len(MAGIC) + 2 : _HEAD - 16], "little")
     if len(data) < _HEAD or len(data) - _HEAD < size:
         raise TraceError(f"{name}: truncated at {len(data)} bytes; copy it again, or run its seed again with --save")

@@ -30,7 +30,7 @@ from tests.toy import TOYS
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = "import sys; from tests.toy import TOYS; from stress.cli.main import main; sys.exit(main(catalogue=TOYS))"
 RECORDED = (
-    "WkFQVFJBQ0UBAHABAAAAAAAAWonnP49zlGReRkqu5DmkFHjaLZE9bhsxEIVly0BqAwbcGQaLVLK8f9q/lOlcpzNiYTQcrgiTuwuSG1gwjFQB0vgCqXKG3MRB4iKnydASq/"
+    "WkFQVFJBQ0UCAHABAAAAAAAAD6rpOPEVp8c8ur4RPDrhb3jaLZE9bhsxEIVly0BqAwbcGQaLVLK8f9q/lOlcpzNiYTQcrgiTuwuSG1gwjFQB0vgCqXKG3MRB4iKnydASq/"
     "e+xxkOyV/zR4HgSbSPQsFkghftrfiUpOLzQnQ0WApuJ1rhLRgjFuKeXE+GQbls2I7gwMYS3j26QWnDnUQYdpx5pB6cHhhY0GYzPIinhZC6Ix+YVUWeb8oGUW0wU1lSYbFK"
     "qCyhSvNCUsUdqJe67+JogDh5klzGGLeEPMfe3Os+YjQEPVtL3kNH+8wR+KHfa6+7HsLkDlHQwRzkF41B26h5PDtIMust+C2DOpGKiryWmaLVqoYCS5Vhk6k8p4pUGh9gF7"
     "ZvR+TLNFtG4inO2dRRhWkUrQLjid0wOSQfby6hkWmDGyy52SqPRYFGjtLyINcWHkSbJbwicRCoi98wYhBPJ0fvZsfz+exkdvn79Oef7OXIpq/P/xY35xf1x+vvX+/ef7v6"

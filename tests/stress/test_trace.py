@@ -98,10 +98,10 @@ DAMAGE = {
     "longer": (BYTES + b"\0", "t: edited or damaged"),
     "edited in the body": (BYTES[:60] + bytes([BYTES[60] ^ 1]) + BYTES[61:], "t: edited or damaged"),
     "edited checksum": (BYTES[:20] + bytes([BYTES[20] ^ 1]) + BYTES[21:], "t: edited or damaged"),
-    "version 0": (sealed(BYTES[34:], 0), "t: edited or damaged"),
+    "version 0": (sealed(BYTES[34:], 0), "t: of format 0, whose random words were drawn otherwise"),
     "foreign": (b"\x7fELF" + BYTES, "t: not a zapstress trace"),
     "text": (b"cpu0 munmap\n" * 9, "t: not a zapstress trace"),
-    "future": (sealed(b"whatever", 2), "t: of format 2, and this zapstress reads up to 1; upgrade"),
+    "future": (sealed(b"whatever", VERSION + 1), f"t: of format {VERSION + 1}, and this zapstress reads up to {VERSION}; upgrade"),
     "no zlib": (sealed(b"garbage"), "t: malformed"),
     "two streams": (sealed(BYTES[34:] + zlib.compress(b"more")), "t: malformed"),
     "bomb": (
