@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from itertools import product
 
 from sim.core.profile import SMALL, Geometry, Profile
+from sim.setup import add_file_folio
 from sim.task import Task
 
 FOLIO_PAGES_MAX = 256
@@ -46,4 +47,4 @@ async def fill(task: Task, addr: int, nr: int, order: int) -> None:
 async def read_in(task: Task, file: int, nr: int, order: int) -> None:
     """Read the first ``nr`` pages of ``file`` into the page cache, in folios of ``order``."""
     for index in range(0, nr, 1 << order):
-        await task.add_file_folio(file, index, order)
+        await add_file_folio(task, file, index, order)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import fill, orders, read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 
@@ -47,7 +48,7 @@ class AgeVsExit(Scenario):
     async def prepare(self) -> None:
         """A file mapping and an anonymous one; then fork."""
         task, order = self.task(0), self.params["order"]
-        await task.start(0)
+        await start(task, 0)
         await read_in(task, 0, self.nr, order)
         await task.mmap(0, self.nr, file=0, shared=True)
         await task.mmap(self.nr, self.nr, order)

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import fill, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import add_file_folio, start
 from stress.scenario import Body, Scenario
 
 SINGLES, PAIRS, PAIR_LAST, DELAYED, CHUNK_END = range(5)
@@ -76,14 +77,14 @@ class BatchEdges(Scenario):
         orders wanted.
         """
         task, layout, first = self.task(0), self.params["layout"], self.first
-        await task.start(0)
+        await start(task, 0)
         if layout in (SINGLES, PAIRS):
             await task.mmap(first, self.nr, self.layout[0])
             await fill(task, first, self.nr, self.layout[0])
             return
         index = first
         for order in self.layout:
-            await task.add_file_folio(0, index, order)
+            await add_file_folio(task, 0, index, order)
             index += 1 << order
         await task.mmap(first, self.nr, file=0, pgoff=first, shared=True)
         for addr in range(first, first + self.nr):
@@ -91,7 +92,7 @@ class BatchEdges(Scenario):
 
     async def join(self) -> None:
         """The other thread has read the last page; before an exit it leaves."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).load(self.first + self.nr - 1)
 
     def actors(self) -> list[tuple[str, int, Body]]:

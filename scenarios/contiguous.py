@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 
@@ -49,12 +50,12 @@ class Contiguous(Scenario):
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare
         yield 1, self.join
-        yield 2, lambda: self.task(2).start(0)
+        yield 2, lambda: start(self.task(2), 0)
 
     async def prepare(self) -> None:
         """Map the file and read it all."""
         task = self.task(0)
-        await task.start(0)
+        await start(task, 0)
         await read_in(task, 0, self.nr, self.nr.bit_length() - 1)
         await task.mmap(0, self.nr, file=0, shared=True)
         for addr in range(self.nr):
@@ -62,7 +63,7 @@ class Contiguous(Scenario):
 
     async def join(self) -> None:
         """The other thread has made the first block dirty at its second page."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).store(1)
 
     def actors(self) -> list[tuple[str, int, Body]]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import fill, orders, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 
@@ -33,12 +34,12 @@ class CowVsDontneed(Scenario):
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare
-        yield 1, lambda: self.task(1).start(0)
+        yield 1, lambda: start(self.task(1), 0)
         yield 2, self.child_join
 
     async def prepare(self) -> None:
         """Map, fill, fork."""
-        await self.task(0).start(0)
+        await start(self.task(0), 0)
         await self.task(0).mmap(0, self.nr, self.params["order"])
         await fill(self.task(0), 0, self.nr, self.params["order"])
         await self.task(0).fork(1)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import fill, orders, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 
@@ -39,13 +40,13 @@ class DontneedVsDontneed(Scenario):
 
     async def prepare(self) -> None:
         """Map and fill."""
-        await self.task(0).start(0)
+        await start(self.task(0), 0)
         await self.task(0).mmap(0, self.nr, self.params["order"])
         await fill(self.task(0), 0, self.nr, self.params["order"])
 
     async def join(self) -> None:
         """The other thread has used the middle."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).load(self.nr // 2)
 
     def actors(self) -> list[tuple[str, int, Body]]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import fill, orders, read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 
@@ -47,7 +48,7 @@ class DontneedVsFault(Scenario):
     async def prepare(self) -> None:
         """Map and fill."""
         task, order, file = self.task(0), self.params["order"], self.params["file"]
-        await task.start(0)
+        await start(task, 0)
         if file:
             await read_in(task, 0, self.nr, order)
             await task.mmap(0, self.nr, file=0, shared=file == 1)
@@ -58,7 +59,7 @@ class DontneedVsFault(Scenario):
 
     async def join(self) -> None:
         """The other thread has read the last page."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).load(self.nr - 1)
 
     def actors(self) -> list[tuple[str, int, Body]]:

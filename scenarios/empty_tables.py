@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import orders, read_in, rotate
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 ANON, FILE, QUIET = range(3)
@@ -43,7 +44,7 @@ class EmptyTables(Scenario):
     async def prepare(self) -> None:
         """Map two tables' worth, and touch a few pages of each."""
         task, kind = self.task(0), self.params["kind"]
-        await task.start(0)
+        await start(task, 0)
         if kind == ANON:
             await task.mmap(0, self.nr, self.params["order"])
         else:
@@ -54,7 +55,7 @@ class EmptyTables(Scenario):
 
     async def join(self) -> None:
         """The other thread has used both tables."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).load(0)
         await self.task(1).load(self.nr - 1)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import orders, read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 
@@ -49,7 +50,7 @@ class ForkVsWriteback(Scenario):
     async def prepare(self) -> None:
         """Map the file twice: shared and dirty, private and partly copied."""
         task, nr = self.task(0), self.nr
-        await task.start(0)
+        await start(task, 0)
         await read_in(task, 0, nr, self.params["order"])
         await task.mmap(0, nr, file=0, shared=True, uffd_wp=bool(self.params["uffd"]))
         await task.mmap(nr, nr, file=0)
@@ -60,7 +61,7 @@ class ForkVsWriteback(Scenario):
 
     async def join(self) -> None:
         """The other thread can write to the shared page."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).store(0)
 
     def actors(self) -> list[tuple[str, int, Body]]:

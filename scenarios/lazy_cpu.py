@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import fill, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import add_file_folio, start
 from stress.scenario import Body, Scenario
 
 NR = 4
@@ -36,18 +37,18 @@ class LazyCpu(Scenario):
 
     async def prepare(self) -> None:
         """Map and fill with single pages."""
-        await self.task(0).start(0)
+        await start(self.task(0), 0)
         await self.task(0).mmap(0, NR)
-        await self.task(0).add_file_folio(0, 0, 0)
+        await add_file_folio(self.task(0), 0, 0, 0)
         await fill(self.task(0), 0, NR, 0)
 
     async def join(self) -> None:
         """The other CPU has run a second process, and then a thread of the first: its TLB is warm."""
         task = self.task(1)
-        await task.start(1)
+        await start(task, 1)
         await task.mmap(0, 1)
         await task.store(0)
-        await task.start(0)
+        await start(task, 0)
         await task.store(0)
         await task.load(NR - 1)
 

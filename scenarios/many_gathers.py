@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import fill, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 EACH = 2
@@ -31,12 +32,12 @@ class ManyGathers(Scenario):
 
     def setup(self) -> Iterable[tuple[int, Body]]:
         yield 0, self.prepare
-        yield 1, lambda: self.task(1).start(0)
-        yield 2, lambda: self.task(2).start(0)
+        yield 1, lambda: start(self.task(1), 0)
+        yield 2, lambda: start(self.task(2), 0)
 
     async def prepare(self) -> None:
         """Map and fill with single pages."""
-        await self.task(0).start(0)
+        await start(self.task(0), 0)
         await self.task(0).mmap(0, 3 * EACH)
         await fill(self.task(0), 0, 3 * EACH, 0)
 

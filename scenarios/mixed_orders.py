@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import fill, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import add_file_folio, start
 from stress.scenario import Body, Scenario
 
 FOLIO_PAGES_MAX = 16
@@ -58,7 +59,7 @@ class MixedOrders(Scenario):
     async def map_anonymous(self) -> None:
         """Fill from the end, with the order allowed rising: each mmap of one more page raises it."""
         task, end = self.task(0), self.nr
-        await task.start(0)
+        await start(task, 0)
         await task.mmap(0, self.nr)
         await fill(task, end - SINGLES, SINGLES, 0)
         end -= SINGLES
@@ -70,9 +71,9 @@ class MixedOrders(Scenario):
     async def map_file(self) -> None:
         """The page cache takes any order; the pages are read, and one is written."""
         task, index = self.task(0), 0
-        await task.start(0)
+        await start(task, 0)
         for order in [*(o for o in self.layout for _ in range(2)), *(0 for _ in range(SINGLES))]:
-            await task.add_file_folio(0, index, order)
+            await add_file_folio(task, 0, index, order)
             index += 1 << order
         await task.mmap(0, self.nr, file=0, shared=True)
         for addr in range(self.nr):
@@ -81,7 +82,7 @@ class MixedOrders(Scenario):
 
     async def join(self) -> None:
         """The other thread has used the second folio."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).store((1 << self.layout[0]) + 1)
 
     def cut(self) -> tuple[int, int]:

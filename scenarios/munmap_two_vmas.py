@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import fill, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 EACH = 2
@@ -35,19 +36,19 @@ class MunmapTwoVmas(Scenario):
 
     async def prepare(self) -> None:
         """Map side by side, and fill with single pages."""
-        await self.task(0).start(0)
+        await start(self.task(0), 0)
         for vma in range(2 + self.params["third"]):
             await self.task(0).mmap(vma * EACH, EACH)
             await fill(self.task(0), vma * EACH, EACH, 0)
 
     async def join(self) -> None:
         """The second thread has used the first VMA."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).store(0)
 
     async def last_join(self) -> None:
         """The third has used the second."""
-        await self.task(2).start(0)
+        await start(self.task(2), 0)
         await self.task(2).load(EACH)
 
     def actors(self) -> list[tuple[str, int, Body]]:

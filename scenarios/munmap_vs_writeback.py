@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import orders, read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 
@@ -48,7 +49,7 @@ class MunmapVsWriteback(Scenario):
     async def prepare(self) -> None:
         """Map the file and read it all."""
         task = self.task(0)
-        await task.start(0)
+        await start(task, 0)
         await read_in(task, 0, self.nr, self.params["order"])
         await task.mmap(0, self.nr, file=0, shared=True, quiet=bool(self.params["quiet"]))
         for addr in range(self.nr):
@@ -56,7 +57,7 @@ class MunmapVsWriteback(Scenario):
 
     async def join(self) -> None:
         """The storing thread has made pages dirty."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         for addr in range((self.nr, self.nr - 1, 0)[self.params["dirty"]], self.nr):
             await self.task(1).store(addr)
 

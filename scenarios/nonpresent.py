@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import plant_migration_entry, plant_swap_entry, plant_zero_page, start, uffd_protect
 from stress.scenario import Body, Scenario
 
 ZERO, SWAPPED, PLAIN, MIGRATING, FILE = 0, 1, 2, 4, 8
@@ -50,24 +51,24 @@ class Nonpresent(Scenario):
     async def prepare(self) -> None:
         """Anonymous memory with one entry of each kind, and a file mapping, protected if possible."""
         task = self.task(0)
-        await task.start(0)
+        await start(task, 0)
         await task.mmap(0, FILE, ORDER)
-        await task.plant_zero_page(ZERO)
-        await task.plant_swap_entry(SWAPPED, 1)
+        await plant_zero_page(task, ZERO)
+        await plant_swap_entry(task, SWAPPED, 1)
         await task.store(PLAIN)
         await task.store(MIGRATING)
-        await task.plant_migration_entry(MIGRATING)
+        await plant_migration_entry(task, MIGRATING)
         await read_in(task, 0, 4, ORDER)
         await task.mmap(FILE, 4, file=0, shared=True, uffd_wp=self.profile.uffd_wp)
         for addr in range(FILE, TOP):
             await task.load(addr)
         if self.profile.uffd_wp:
-            await task.uffd_protect(FILE + 1)
-            await task.uffd_protect(FILE + 2)
+            await uffd_protect(task, FILE + 1)
+            await uffd_protect(task, FILE + 2)
 
     async def join(self) -> None:
         """The other thread has read a page of each VMA."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).load(ZERO)
         await self.task(1).load(FILE + 1)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import orders, read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 HEAD, MIDDLE, TAIL, SINGLE, WHOLE, TWO_VMAS, TWO_TABLES = range(7)
@@ -60,7 +61,7 @@ class PartialZap(Scenario):
     async def prepare(self) -> None:
         """Make the two VMAs."""
         task, order, file = self.task(0), self.params["order"], self.params["file"] - 1
-        await task.start(0)
+        await start(task, 0)
         if file == 0:
             await read_in(task, 0, 3 * self.size, order)
         await task.mmap(self.edge - self.size, 2 * self.size, order, file, shared=file == 0)
@@ -74,7 +75,7 @@ class PartialZap(Scenario):
 
     async def join(self) -> None:
         """The other thread has used a page that the cut takes and one that it leaves."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.access()
 
     def cut(self) -> tuple[int, int]:
@@ -84,7 +85,8 @@ class PartialZap(Scenario):
         edge, size = self.edge, self.size
         half, quarter = min(size // 2, CUT_PAGES_MAX), min(size // 4, CUT_PAGES_MAX)
         return {
-            HEAD: (edge, half), MIDDLE: (edge + quarter, half), TAIL: (edge + size - half, half), SINGLE: (edge + quarter, 1), WHOLE: (edge, size),
+            HEAD: (edge, half), MIDDLE: (edge + quarter, half), TAIL: (edge + size - half, half),
+            SINGLE: (edge + quarter, 1), WHOLE: (edge, size),
             TWO_VMAS: (edge + size - half, 2 * half), TWO_TABLES: (edge - half, 2 * half),
         }[self.params["shape"]]  # fmt: skip
 

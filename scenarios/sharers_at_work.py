@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import orders, read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from stress.scenario import Body, Scenario
 
 PAGES = 16
@@ -47,7 +48,7 @@ class SharersAtWork(Scenario):
     async def map(self, cpu: int) -> None:
         """Each CPU has a process of its own."""
         task = self.task(cpu)
-        await task.start(cpu)
+        await start(task, cpu)
         await task.mmap(0, PAGES, file=0, shared=True)
         await task.mmap(PAGES, OWN)
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import fill, orders, read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
+from sim.setup import start
 from sim.task import Task
 from stress.programs.generator import draw_operation, draw_weights
 from stress.programs.operations import Fork
@@ -66,7 +67,7 @@ class Storm(Scenario):
         worker needs none.
         """
         task, order = self.task(PARENT), self.params["order"]
-        await task.start(0)
+        await start(task, 0)
         await read_in(task, 0, EACH, order)
         await task.mmap(ANON, EACH, order)
         await task.mmap(SHARED, EACH, file=0, shared=True)
@@ -78,7 +79,7 @@ class Storm(Scenario):
 
     async def join(self) -> None:
         """The second thread has used three of them."""
-        await self.task(SIBLING).start(0)
+        await start(self.task(SIBLING), 0)
         for addr in (ANON, SHARED, PRIVATE + 1):
             await self.task(SIBLING).store(addr)
 

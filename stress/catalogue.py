@@ -158,9 +158,9 @@ class Catalogue:
 
     def kernels(self) -> dict[str, str]:
         """Return the kernel versions that the model has."""
-        from sim.versions import ABOUT, VERSIONS
+        from sim.versions import VERSIONS
 
-        return {version: ABOUT[version] for version in VERSIONS}
+        return {name: version.about for name, version in VERSIONS.items()}
 
     def checkers(self) -> dict[str, str]:
         """Return the checkers: id -> title and rule."""
@@ -231,7 +231,7 @@ class Catalogue:
         """Return a composed kernel; ``kernel`` is a version or ``FILE.py:CLASS``, ``faults`` are
         ids.
         """
-        from sim.kernel import compose
+        from sim.compose import compose
 
         classes = tuple(self.fault_class(name) for name in faults)
         if is_file(kernel):

@@ -34,6 +34,7 @@ PEEKS = {
     ("sim/mm/pgtable.py", "_claim", "pte"): "the table is the taker's: nobody else can reach its entries",
     ("sim/mm/mmap.py", "_fill", "vma_anon_prepared"): "the VMA is the taker's: nobody else can reach it",
     ("sim/mm/swap.py", "_release", "page_lru"): "the refcount is 0: nobody else has the folio",
+    ("sim/mm/vmscan.py", "first_anon_folio", "page_lru"): "the lruvec lock is held, under which PG_lru changes",
     (
         "sim/hardware/tlb.py",
         "_hit",
@@ -175,9 +176,10 @@ def test_the_model_iterates_over_no_set() -> None:
 @cache
 def shared_columns() -> frozenset[str]:
     """Return the columns that any composed kernel declares as shared."""
+    from sim.compose import compose
     from sim.core.arena import SHARED
     from sim.core.profile import SMALL, World
-    from sim.kernel import VERSIONS, compose
+    from sim.versions import VERSIONS
     from stress.catalogue import CATALOGUE
 
     names = set()
@@ -374,3 +376,33 @@ def test_public_things_have_docstrings() -> None:
             ):
                 problems.append(f"{name_of(path)}:{node.lineno}: {node.name} has no docstring")
     found(problems)
+
+
+# -- columns -----------------------------------------------------------------------------------------------------
+
+
+def unused_columns(module: ast.Module) -> Iterator[tuple[str, str, int]]:
+    """Yield (class, column, line) for each column that a class annotates and never reads as an
+    attribute.
+    """
+    for cls in (node for node in module.body if isinstance(node, ast.ClassDef)):
+        used = {node.attr for node in ast.walk(cls) if isinstance(node, ast.Attribute)}
+        for node in cls.body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id not in used:
+                if ast.unparse(node.annotation) in ("Cells", "Column"):
+                    yield cls.name, node.target.id, node.lineno
+
+
+def test_annotated_columns_are_used() -> None:
+    found(
+        [
+            f"{name_of(path)}:{line}: {cls} annotates {column}, which it does not use"
+            for path in sources("sim")
+            for cls, column, line in unused_columns(tree(path))
+        ]
+    )
+
+
+def test_the_lint_sees_an_unused_column() -> None:
+    module = ast.parse("class A:\n  pte: Column\n  pmd: Cells\n  name: str\n  def f(self):\n    return self.pte")
+    assert [("A", "pmd", 3)] == list(unused_columns(module))

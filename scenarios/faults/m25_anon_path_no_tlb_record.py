@@ -12,7 +12,8 @@ class AnonPathNoTlbRecord(Fault, Memory):
     id = "M25"
     component = "memory"
     silent = {
-        "ppc64-hash": "ppc64 hash invalidates each hash entry by a hook of the PTE update: what the gather records is not used"
+        "ppc64-hash": "ppc64 hash invalidates each hash entry by a hook of the PTE update: "
+        "what the gather records is not used"
     }
 
     def record_tlb_entries(self, zap: Zap, folio: int, addr: int, nr: int) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sim.core.arena import Column
+from sim.core.component import index_of_ref
 from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
 from sim.core.profile import Geometry, Profile, kernel_geometry, small_geometry
@@ -42,7 +43,7 @@ class Arm64Pgtable(Pgtable):
     def mm_addr(self, ptep: int) -> tuple[int, int]:
         """Return the address space and the page that an entry belongs to."""
         table, offset = divmod(ptep, self.g.ptrs_per_pte)
-        return self.table_mm[table] - 1, self.table_base[table] + offset
+        return index_of_ref(self.table_mm[table]), self.table_base[table] + offset
 
     async def ptep_get(self, ptep: int, where: int = GET) -> int:
         pte = await self.m.load(where, self.pte, ptep)
@@ -220,11 +221,20 @@ V6_18: dict[str, Any] = {"uffd_wp": True, "components": {"pgtable": Arm64Pgtable
 
 def _profile(name: str, real: Geometry) -> Profile:
     return Profile(
-        name, real, small_geometry(real, flush_ceiling=8), hardware_young=True, hardware_dirty=True, merge_vmas=False, mm_cpumask=False,
-        dead_mm_keeps_entries=True, plain_fullmm_clear=False, batched_unmap_flush=True, components={"pgtable": Arm64Pgtable, "tlbflush": Arm64TlbFlush},
+        name,
+        real,
+        small_geometry(real, flush_ceiling=8),
+        hardware_young=True,
+        hardware_dirty=True,
+        merge_vmas=False,
+        mm_cpumask=False,
+        dead_mm_keeps_entries=True,
+        plain_fullmm_clear=False,
+        batched_unmap_flush=True,
+        components={"pgtable": Arm64Pgtable, "tlbflush": Arm64TlbFlush},
         versions={"6.18": V6_18},
         about=f"{real.page_size // 1024}K pages, contpte blocks of {real.contpte}; broadcast invalidation without IPIs",
-    )  # fmt: skip
+    )
 
 
 PROFILES = (

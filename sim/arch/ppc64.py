@@ -16,9 +16,11 @@ the model. Left out: coprocessors, H_PAGE_COMBO, mixed segment sizes, trimming o
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
-from sim.core.arena import PRIVATE, Cells, Field
+from sim.core.arena import PRIVATE, Cells, Field, bits_for
+from sim.core.component import index_of_ref
 from sim.core.machine import site
 from sim.core.profile import Profile, kernel_geometry, small_geometry
 from sim.core.pte import BUSY, DIRTY, HASHPTE, PRESENT, WRITE, YOUNG
@@ -74,16 +76,12 @@ class HashPgtable(Pgtable):
     def fields(self) -> list[Field]:
         cpus, batch = self.w.cpus, self.g.lazy_mmu_batch
         return [
-            *super().fields(),
-            Field("lazy_active", cpus, PRIVATE),
-            Field("lazy_nr", cpus, PRIVATE),
-            Field("lazy_mm", cpus * batch, PRIVATE),
-            Field("lazy_addr", cpus * batch, PRIVATE),
+            *(replace(field, waitable=True) if field.name == "pte" else field for field in super().fields()),
+            Field("lazy_active", cpus, PRIVATE, bits=1),
+            Field("lazy_nr", cpus, PRIVATE, bits=bits_for(batch)),
+            Field("lazy_mm", cpus * batch, PRIVATE, bits=bits_for(self.w.mms - 1)),
+            Field("lazy_addr", cpus * batch, PRIVATE, bits=bits_for(self.w.vpages)),
         ]
-
-    def bind(self) -> None:
-        super().bind()
-        self.m.waitable(self.pte)
 
     async def pte_update(
         self, cpu: int, mm: int, addr: int, ptep: int, where: int, change: Callable[[int], int]
@@ -165,10 +163,11 @@ class HashTlb(Tlb):
     hash_ptep: Cells
 
     def fields(self) -> list[Field]:
-        return [*super().fields(), Field("hash_ptep", self.w.cpus, PRIVATE)]
+        entries = self.k.pgtable.table_slots * self.g.ptrs_per_pte
+        return [*super().fields(), Field("hash_ptep", self.w.cpus, PRIVATE, bits=bits_for(entries))]
 
     async def walk(self, cpu: int, mm: int, addr: int, store: bool) -> int:
-        table = await self.m.load(HASH_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
+        table = index_of_ref(await self.m.load(HASH_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)))
         if table < 0:
             return FAULT
         ptep, want = self.k.pgtable.ptep(table, addr), PRESENT | (WRITE if store else 0)
@@ -210,12 +209,27 @@ HASH = kernel_geometry(65536, 256, flush_ceiling=0, lazy_mmu_batch=192)
 
 PROFILES = (
     Profile(
-        "ppc64-radix", RADIX, small_geometry(RADIX), hardware_young=True, hardware_dirty=True, merge_vmas=True, page_size_tracking=True,
-        components={"tlbflush": RadixTlbFlush}, about="tlbie by page or address space, on this CPU alone if only it runs the mm; tables through RCU",
+        "ppc64-radix",
+        RADIX,
+        small_geometry(RADIX),
+        hardware_young=True,
+        hardware_dirty=True,
+        merge_vmas=True,
+        page_size_tracking=True,
+        components={"tlbflush": RadixTlbFlush},
+        about="tlbie by page or address space, on this CPU alone if only it runs the mm; tables through RCU",
     ),
     Profile(
-        "ppc64-hash", HASH, small_geometry(HASH), hardware_young=False, hardware_dirty=False, merge_vmas=True, page_size_tracking=True,
-        flushes_ranges=False, walks_tables=False, components={"pgtable": HashPgtable, "tlb": HashTlb, "tlbflush": HashTlbFlush},
+        "ppc64-hash",
+        HASH,
+        small_geometry(HASH),
+        hardware_young=False,
+        hardware_dirty=False,
+        merge_vmas=True,
+        page_size_tracking=True,
+        flushes_ranges=False,
+        walks_tables=False,
+        components={"pgtable": HashPgtable, "tlb": HashTlb, "tlbflush": HashTlbFlush},
         about="a hash table in place of the page-table walk; invalidations batched in lazy MMU mode, so the gather flushes nothing",
     ),
-)  # fmt: skip
+)

@@ -28,8 +28,17 @@ REAL = kernel_geometry(4096, 512, flush_ceiling=64)
 
 PROFILES = (
     Profile(
-        "riscv64", REAL, small_geometry(REAL), hardware_young=False, hardware_dirty=False, merge_vmas=False, table_free=False, plain_fullmm_clear=False,
-        batched_unmap_flush=True, components={"tlbflush": RiscvTlbFlush}, versions={"6.18": {"table_free": True}},
+        "riscv64",
+        REAL,
+        small_geometry(REAL),
+        hardware_young=False,
+        hardware_dirty=False,
+        merge_vmas=False,
+        table_free=False,
+        plain_fullmm_clear=False,
+        batched_unmap_flush=True,
+        components={"tlbflush": RiscvTlbFlush},
+        versions={"6.18": {"table_free": True}},
         about="IPIs to mm_cpumask, software young and dirty bits; tables go through the gather",
     ),
-)  # fmt: skip
+)

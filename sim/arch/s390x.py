@@ -11,7 +11,8 @@ The stale entry of the one attached CPU, which is inside the kernel, is legal un
 
 from __future__ import annotations
 
-from sim.core.arena import Cells, Column, Field
+from sim.core.arena import SPIN, Cells, Column, Field, bits_for
+from sim.core.component import index_of_ref, ref_to
 from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
 from sim.core.profile import Profile, kernel_geometry, small_geometry
@@ -108,14 +109,17 @@ class S390TlbFlush(TlbFlush):
     context_lock: Column
     context_flush_mm: Column
     context_flush_count: Column
+    mm_users: Column
     op: Cells
 
     def fields(self) -> list[Field]:
-        return [*super().fields(), *(Field(f"context_{n}", self.w.mms) for n in ("lock", "flush_mm", "flush_count"))]
-
-    def bind(self) -> None:
-        super().bind()
-        self.m.waitable(self.context_flush_count)
+        mms = self.w.mms
+        return [
+            *super().fields(),
+            Field("context_lock", mms, lock=SPIN, bits=bits_for(self.k.slots)),
+            Field("context_flush_mm", mms, bits=1),
+            Field("context_flush_count", mms, waitable=True),
+        ]
 
     async def tlb_flush(self, tlb: int) -> None:
         await self.flush_mm_lazy(tlb, self.gather_mm[tlb])
@@ -143,14 +147,14 @@ class S390TlbFlush(TlbFlush):
         """Attach, detach from the last mm, wait until nobody is between its test and its note, then
         make up for a noted flush.
         """
-        prev, self.cpu_mm[cpu] = self.cpu_mm[cpu] - 1, 0
+        prev, self.cpu_mm[cpu] = index_of_ref(self.cpu_mm[cpu]), 0
         await self.m.rmw(ATTACH, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
         if prev not in (-1, mm):
             await self.m.rmw(DETACH, self.mm_cpumask, prev, lambda mask: mask & ~(1 << cpu))
         count = self.context_flush_count
         await self.m.wait(WAIT_COUNT, count, mm, lambda: count.view[mm] == 0)
         await self.flush_mm_lazy(cpu, mm)
-        self.cpu_mm[cpu] = mm + 1
+        self.cpu_mm[cpu] = ref_to(mm)
 
     def usable(self, cpu: int, mm: int) -> bool:
         """A CPU makes up for what has been noted before it runs the mm again, if need be by waiting
@@ -159,7 +163,7 @@ class S390TlbFlush(TlbFlush):
         Inside the kernel it runs no user code. Nobody runs a dead mm.
         """
         noted = self.context_flush_mm.view[mm] or self.context_lock.view[mm]
-        return self.cpu_mm[cpu] == mm + 1 and self.mm_users.view[mm] > 0 and not (noted and self.op[cpu])
+        return self.cpu_mm[cpu] == ref_to(mm) and self.mm_users.view[mm] > 0 and not (noted and self.op[cpu])
 
 
 class S390MmuGather(MmuGather):
@@ -176,8 +180,16 @@ REAL = kernel_geometry(4096, 256, flush_ceiling=0)
 
 PROFILES = (
     Profile(
-        "s390x", REAL, small_geometry(REAL), hardware_young=False, hardware_dirty=False, merge_vmas=True, gathers=False, delays_rmap=False,
-        flushes_ranges=False, components={"pgtable": S390Pgtable, "tlbflush": S390TlbFlush, "mmu_gather": S390MmuGather},
+        "s390x",
+        REAL,
+        small_geometry(REAL),
+        hardware_young=False,
+        hardware_dirty=False,
+        merge_vmas=True,
+        gathers=False,
+        delays_rmap=False,
+        flushes_ranges=False,
+        components={"pgtable": S390Pgtable, "tlbflush": S390TlbFlush, "mmu_gather": S390MmuGather},
         about="clearing a PTE invalidates it; pages are freed at once, nothing is gathered; software young and dirty bits",
     ),
-)  # fmt: skip
+)

@@ -14,6 +14,7 @@ Left out: PCID recycling, kernel mappings, paravirtual flushes, shadow stacks.
 from __future__ import annotations
 
 from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.component import index_of_ref, ref_to
 from sim.core.machine import site
 from sim.core.profile import Profile, kernel_geometry, small_geometry
 from sim.hardware.tlb import ALL, IPI
@@ -49,7 +50,7 @@ class X86TlbFlush(TlbFlush):
     def fields(self) -> list[Field]:
         return [
             *super().fields(),
-            Field("cpu_lazy", self.w.cpus),
+            Field("cpu_lazy", self.w.cpus, bits=1),
             Field("cpu_tlb_gen", self.w.cpus * self.w.mms, PRIVATE),
         ]
 
@@ -69,7 +70,7 @@ class X86TlbFlush(TlbFlush):
         others = await self.others(cpu, mm)
         targets = others if freed_tables else [c for c in others if not await self.m.load(LAZY, self.cpu_lazy, c)]
         await self.k.tlb.post(cpu, targets, IPI, mm, start, end, gen, freed_tables)
-        if self.cpu_mm[cpu] == mm + 1 and (
+        if self.cpu_mm[cpu] == ref_to(mm) and (
             freed_tables or not others or not await self.m.load(LAZY, self.cpu_lazy, cpu)
         ):
             self.k.tlb.local_irq_save(cpu)
@@ -86,7 +87,7 @@ class X86TlbFlush(TlbFlush):
         """Catch up with the mm's generation: by the range if that is all we miss, else by
         everything.
         """
-        if self.cpu_mm[cpu] != mm + 1:
+        if self.cpu_mm[cpu] != ref_to(mm):
             return
         if self.cpu_lazy.view[cpu]:
             await self.leave_mm(cpu)
@@ -113,7 +114,7 @@ class X86TlbFlush(TlbFlush):
         """Switch a lazy CPU to init_mm; what the TLB holds stays, and is checked when the mm is
         loaded again.
         """
-        mm = self.cpu_mm[cpu] - 1
+        mm = index_of_ref(self.cpu_mm[cpu])
         self.cpu_mm[cpu] = 0
         await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
         await self.m.rmw(CLEAR_MASK, self.mm_cpumask, mm, lambda mask: mask & ~(1 << cpu))
@@ -123,18 +124,27 @@ class X86TlbFlush(TlbFlush):
         compared (LOADED_MM_SWITCHING).
         """
         self.k.tlb.local_irq_save(cpu)
-        prev, self.cpu_mm[cpu] = self.cpu_mm[cpu] - 1, 0
+        prev, self.cpu_mm[cpu] = index_of_ref(self.cpu_mm[cpu]), 0
         was_lazy = await self.m.load(WAS_LAZY, self.cpu_lazy, cpu)
         if was_lazy:
             await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
-        if prev not in (-1, mm):
-            await self.m.rmw(CLEAR_MASK, self.mm_cpumask, prev, lambda mask: mask & ~(1 << cpu))
         if prev != mm:
-            await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
+            await self.begin_switch(cpu, prev, mm)
         if prev != mm or was_lazy:
             await self._catch_up(cpu, mm)
-        self.cpu_mm[cpu] = mm + 1
+        if prev != mm:
+            await self.end_switch(cpu, mm)
+        self.cpu_mm[cpu] = ref_to(mm)
         self.k.tlb.local_irq_restore(cpu)
+
+    async def begin_switch(self, cpu: int, prev: int, mm: int) -> None:
+        """Leave the mask of ``prev``, if there was an mm, and enter that of ``mm``."""
+        if prev >= 0:
+            await self.m.rmw(CLEAR_MASK, self.mm_cpumask, prev, lambda mask: mask & ~(1 << cpu))
+        await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
+
+    async def end_switch(self, cpu: int, mm: int) -> None:
+        """Tell others that ``mm`` is loaded: nothing, as they read the mask (6.9)."""
 
     async def _catch_up(self, cpu: int, mm: int) -> None:
         gen = await self.m.load(SWITCH_GEN, self.mm_tlb_gen, mm)
@@ -150,13 +160,13 @@ class X86TlbFlush(TlbFlush):
         """Only a CPU that has the mm loaded, not lazily, can use its entries without comparing
         generations first.
         """
-        return self.cpu_mm[cpu] == mm + 1 and not self.cpu_lazy.view[cpu]
+        return self.cpu_mm[cpu] == ref_to(mm) and not self.cpu_lazy.view[cpu]
 
     def walks(self, cpu: int, mm: int) -> bool:
         """A lazy CPU still has the mm loaded, and may walk its tables on speculation: so it is told
         of freed tables.
         """
-        return self.cpu_mm[cpu] == mm + 1
+        return self.cpu_mm[cpu] == ref_to(mm)
 
 
 class X86TlbFlush618(X86TlbFlush):
@@ -186,7 +196,7 @@ class X86TlbFlush618(X86TlbFlush):
                 if mask >> c & 1 and (freed_tables or await self.should_flush_tlb(c, mm, trim))
             ]
         else:
-            targets = [cpu] if self.cpu_mm[cpu] == mm + 1 else []
+            targets = [cpu] if self.cpu_mm[cpu] == ref_to(mm) else []
         others = [c for c in targets if c != cpu]
         await self.k.tlb.post(cpu, others, IPI, mm, start, end, gen, freed_tables)
         if cpu in targets:
@@ -202,11 +212,11 @@ class X86TlbFlush618(X86TlbFlush):
         loaded = await self.m.load(LOADED, self.loaded_mm, cpu)
         if await self.m.load(LAZY, self.cpu_lazy, cpu):
             return False
-        return loaded in (SWITCHING, mm + 1) or trim
+        return loaded in (SWITCHING, ref_to(mm)) or trim
 
     async def flush_tlb_func(self, cpu: int, mm: int, start: int, end: int, gen: int) -> None:
         """As in 6.9; a CPU that has another mm loaded leaves the mask."""
-        if self.cpu_mm[cpu] != mm + 1:
+        if self.cpu_mm[cpu] != ref_to(mm):
             await self.m.rmw(CLEAR_WRONG, self.mm_cpumask, mm, lambda mask: mask & ~(1 << cpu))
         await super().flush_tlb_func(cpu, mm, start, end, gen)
 
@@ -217,34 +227,36 @@ class X86TlbFlush618(X86TlbFlush):
         await self.m.store(SET_LOADED, self.loaded_mm, cpu, SWITCHING)
         await self.m.store(SET_LOADED, self.loaded_mm, cpu, 0)
 
-    async def switch_mm(self, cpu: int, mm: int) -> None:
-        """Load ``mm``, or come back to it: others see the switch before the mask and the generation
-        are read.
+    async def begin_switch(self, cpu: int, prev: int, mm: int) -> None:
+        """Let others see the switch before the mask and the generation are read; enter the mask,
+        unless the CPU is still in it from an earlier time.
         """
-        self.k.tlb.local_irq_save(cpu)
-        prev, self.cpu_mm[cpu] = self.cpu_mm[cpu] - 1, 0
-        was_lazy = await self.m.load(WAS_LAZY, self.cpu_lazy, cpu)
-        if was_lazy:
-            await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
-        if prev != mm:
-            await self.m.store(SET_LOADED, self.loaded_mm, cpu, SWITCHING)
-            if not await self.m.load(MASK, self.mm_cpumask, mm) >> cpu & 1:
-                await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
-        if prev != mm or was_lazy:
-            await self._catch_up(cpu, mm)
-        if prev != mm:
-            await self.m.store(SET_LOADED, self.loaded_mm, cpu, mm + 1)
-        self.cpu_mm[cpu] = mm + 1
-        self.k.tlb.local_irq_restore(cpu)
+        await self.m.store(SET_LOADED, self.loaded_mm, cpu, SWITCHING)
+        if not await self.m.load(MASK, self.mm_cpumask, mm) >> cpu & 1:
+            await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
+
+    async def end_switch(self, cpu: int, mm: int) -> None:
+        """Tell others that ``mm`` is loaded."""
+        await self.m.store(SET_LOADED, self.loaded_mm, cpu, ref_to(mm))
 
 
 REAL = kernel_geometry(4096, 512, flush_ceiling=33)
 
 PROFILES = (
     Profile(
-        "x86-64", REAL, small_geometry(REAL), hardware_young=True, hardware_dirty=True, merge_vmas=True, table_free=False, uffd_wp=True, lazy_tlb=True,
-        fault_invalidates=True, batched_unmap_flush=True, components={"tlbflush": X86TlbFlush},
+        "x86-64",
+        REAL,
+        small_geometry(REAL),
+        hardware_young=True,
+        hardware_dirty=True,
+        merge_vmas=True,
+        table_free=False,
+        uffd_wp=True,
+        lazy_tlb=True,
+        fault_invalidates=True,
+        batched_unmap_flush=True,
+        components={"tlbflush": X86TlbFlush},
         versions={"6.18": {"table_free": True, "reclaims_pt": True, "components": {"tlbflush": X86TlbFlush618}}},
         about="IPIs, generations, lazy CPUs; tables go through the gather",
     ),
-)  # fmt: skip
+)

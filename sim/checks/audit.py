@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.checks.base import Checker
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, READ, SITE_SHIFT, Column
+from sim.core.arena import Column
 from sim.core.ledger import HOLDERS, LRU, MAPPING, NONE, PAGECACHE, TABLE
 from sim.core.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
+from sim.core.step import READ, kind_of, place, place_of
 from sim.mm.mm_types import (
     MAPPING_ANON,
     MM_ANONPAGES,
@@ -37,7 +38,8 @@ class Audit(Checker):
         (
             "I2",
             "reference-leaked",
-            "at quiescence a refcount is the sum of mappings, cache, batches and pins (_refcount in include/linux/mm_types.h)",
+            "at quiescence a refcount is the sum of mappings, cache, batches and pins "
+            "(_refcount in include/linux/mm_types.h)",
         ),
         ("I7q", "mapcount-differs", "at quiescence a page's mapcount is the number of PTEs that map it (mm/rmap.c)"),
         (
@@ -73,7 +75,6 @@ class Audit(Checker):
     page_order: Column
     page_mapping: Column
     page_mapcount: Column
-    page_entire_mapcount: Column
     page_nr_pages_mapped: Column
     page_anon_exclusive: Column
     page_dirty: Column
@@ -91,16 +92,6 @@ class Audit(Checker):
     disk: Column
     swap_map: Column
     split_queue_len: Column
-    ptl: Column
-    mmap_lock: Column
-    mm_pml: Column
-    page_locked: Column
-    i_mmap_lock: Column
-    anon_vma_lock: Column
-    zone_lock: Column
-    lruvec_lock: Column
-    split_queue_lock: Column
-    rcu_pending: Column
     lru_batch: Column
     lru_nr: Column
     act_batch: Column
@@ -112,8 +103,9 @@ class Audit(Checker):
         super().bind()
         for name, column in self.k.arena.columns.items():
             setattr(self, name, column)
+        self.locks = [column for column in self.k.arena.columns.values() if column.field.lock]
 
-    def object(
+    def violated(
         self,
         checker: str,
         message: str,
@@ -124,17 +116,14 @@ class Audit(Checker):
         """As every checker does; but the accused is the step that last changed one of
         ``locations``.
         """
-        super().object(checker, message, victim, locations, accused or self._last_change(locations or []))
+        super().violated(checker, message, victim, locations, accused or self._last_change(locations or []))
 
     def _last_change(self, locations: list[tuple[str, int, int]]) -> int:
         """Return the execution's last step that wrote one of the cells, as a code, or 0."""
-        wanted = {(self.k.arena[name].id << FIELD_SHIFT) + index for name, index, _ in locations}
+        wanted = {place(self.k.arena[name].id, index) for name, index, _ in locations}
         for seq in range(self.m.seq, 0, -1):
             code = self.m.code_at(seq)
-            if (
-                code & (1 << KIND_SHIFT) - 1 in wanted
-                and code >> KIND_SHIFT & (1 << SITE_SHIFT - KIND_SHIFT) - 1 != READ
-            ):
+            if place_of(code) in wanted and kind_of(code) != READ:
                 return code
         return 0
 
@@ -166,7 +155,7 @@ class Audit(Checker):
     def _mapcounts(self, np: Any) -> None:
         if self.page_mapcount.array.tobytes() != self.mapped.tobytes():
             p = int((self.page_mapcount.array != self.mapped).nonzero()[0][0])
-            self.object(
+            self.violated(
                 "I7q",
                 f"page {p}: mapcount {self.page_mapcount[p]}, mapped by {int(self.mapped[p])} PTEs",
                 0,
@@ -177,10 +166,10 @@ class Audit(Checker):
         if self.page_nr_pages_mapped.array.tobytes() != count.tobytes():
             p = int((self.page_nr_pages_mapped.array != count).nonzero()[0][0])
             what = f"folio {p}: _nr_pages_mapped {self.page_nr_pages_mapped[p]}, pages mapped {int(count[p])}"
-            self.object("I11q", what, 0, [("page_nr_pages_mapped", p, 0)])
+            self.violated("I11q", what, 0, [("page_nr_pages_mapped", p, 0)])
         queued = int(np.count_nonzero(self.page_deferred.array))
         if queued != self.split_queue_len[0]:
-            self.object(
+            self.violated(
                 "I15q",
                 f"the queue's length is {self.split_queue_len[0]} and {queued} folios are on it",
                 0,
@@ -199,7 +188,7 @@ class Audit(Checker):
             mm, member = divmod(row, NR_MM_COUNTERS)
             name = ("file", "anon", "swap", "shmem")[member]
             counters = [("mm_rss", cpu * size + row, 0) for cpu in range(self.w.cpus)]
-            self.object(
+            self.violated(
                 "I17",
                 f"mm {mm}: {name} rss {int(actual[row])}, and {int(expected[row])} in its page tables",
                 0,
@@ -210,7 +199,7 @@ class Audit(Checker):
             named = np.bincount(swaps[swaps & KIND_MASK == KIND_SWAP] >> PFN_SHIFT, minlength=self.w.swap_slots)
             if (named != self.swap_map.array).any():
                 slot = int((named != self.swap_map.array).nonzero()[0][0])
-                self.object(
+                self.violated(
                     "O14q",
                     f"swap slot {slot} has count {self.swap_map[slot]} and {int(named[slot])} entries name it",
                     0,
@@ -244,7 +233,7 @@ class Audit(Checker):
         shared = ((self.mapped[pfns] > 1) & (exclusive != 0)).nonzero()[0]
         if len(shared):
             p = int(pfns[shared[0]])
-            self.object(
+            self.violated(
                 "I31q",
                 f"page {p} is exclusive and mapped by {int(self.mapped[p])} PTEs",
                 0,
@@ -253,7 +242,7 @@ class Audit(Checker):
         wrong = places[(self.present[places] & WRITE != 0) & (exclusive == 0)]
         if len(wrong):
             p = int(self.pfns[wrong[0]])
-            self.object("I31q", f"page {p} is mapped writable and not exclusive", 0, [("page_anon_exclusive", p, 0)])
+            self.violated("I31q", f"page {p} is mapped writable and not exclusive", 0, [("page_anon_exclusive", p, 0)])
 
     def _contents(self, np: Any) -> None:
         if not self.i_pages.count:
@@ -271,25 +260,20 @@ class Audit(Checker):
                 self._last_change([("page_dirty", self.page_head[p], 0)]),
                 self._last_change([("page_content", p, 0)]),
             )
-            self.object("I28", message, stored, [("page_content", p, 0)], accused=cleaned)
-
-    def locks(self) -> tuple[Column, ...]:
-        """Return the columns that are locks."""
-        sleeping = (self.mmap_lock, self.page_locked, self.i_mmap_lock, self.anon_vma_lock)
-        return (*sleeping, self.mm_pml, self.ptl, self.zone_lock, self.lruvec_lock, self.split_queue_lock)
+            self.violated("I28", message, stored, [("page_content", p, 0)], accused=cleaned)
 
     def _locks(self, np: Any) -> None:
-        for lock in self.locks():
-            if lock.count and any(lock.view.tolist()):
+        for lock in self.locks:
+            if any(lock.view.tolist()):
                 held = int(lock.array.nonzero()[0][0])
-                self.object("LOCK", f"{lock.name}[{held}] is held", 0, [(lock.name, held, 0)])
+                self.violated("LOCK", f"{lock.name}[{held}] is held", 0, [(lock.name, held, 0)])
         open_gathers = [0] * self.w.mms
         for cpu in range(self.w.cpus):
             open_gathers[self.gather_mm[cpu]] += self.gather_open[cpu]
         pending = self.mm_tlb_flush_pending.view.tolist()
         if pending != open_gathers:
             mm = next(i for i in range(self.w.mms) if pending[i] != open_gathers[i])
-            self.object(
+            self.violated(
                 "I40",
                 f"mm {mm}: pending {pending[mm]}, open gathers {open_gathers[mm]}",
                 0,
@@ -315,12 +299,13 @@ class Audit(Checker):
         expected[TABLE] = np.bincount(self.table_page.array[self.table_mm.array > 0], minlength=pages)
         if cells.tobytes() != expected.tobytes():
             holder, folio = (int(x) for x in np.argwhere(cells != expected)[0])
-            message = f"folio {folio}: {int(cells[holder, folio])} references held by the {HOLDERS[holder]}, which accounts for {int(expected[holder, folio])}"
-            self.object("I2", message, 0, [("page_ref", folio, 0)], accused=self.ledger_site[holder * pages + folio])
+            held_by = f"{int(cells[holder, folio])} references held by the {HOLDERS[holder]}"
+            message = f"folio {folio}: {held_by}, which accounts for {int(expected[holder, folio])}"
+            self.violated("I2", message, 0, [("page_ref", folio, 0)], accused=self.ledger_site[holder * pages + folio])
         expected[NONE, ZERO_PFN] = 1
         held = expected.sum(axis=0)
         if held.tobytes() != self.page_ref.array.tobytes():
             p = int((held != self.page_ref.array).nonzero()[0][0])
-            self.object(
+            self.violated(
                 "I2", f"folio {p}: refcount {self.page_ref[p]}, holders {int(held[p])}", 0, [("page_ref", p, 0)]
             )

@@ -17,7 +17,7 @@ class Checker(Component):
         """Actor slots: threads, hardware, RCU."""
         return 2 * self.w.cpus + 1
 
-    def object(
+    def violated(
         self,
         checker: str,
         message: str,

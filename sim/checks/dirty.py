@@ -9,11 +9,12 @@ from __future__ import annotations
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
 from sim.core.arena import MACHINE, Cells, Column, Field
+from sim.core.component import index_of_ref
+from sim.core.operations import number_of
 from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, WRITE
 from sim.mm.mm_types import MAPPING_ANON
-from sim.task import OPERATIONS
 
-FORK = OPERATIONS.index("fork") + 1
+FORK = number_of("fork")
 SLOT_MASK = (1 << SLOT_BITS) - 1
 
 
@@ -98,7 +99,7 @@ class DirtyChecks(Checker):
                     f"a dirty PTE of page {pfn} was cleared and the folio was not marked dirty",
                     self.m.code_at(hand >> SLOT_BITS),
                 )
-                self.object("I29", message, cleared, [("page_dirty", pfn, 0)])
+                self.violated("I29", message, cleared, [("page_dirty", pfn, 0)])
             self._drop(pfn)
             self.copy_due[pfn] = 1
 
@@ -119,7 +120,7 @@ class DirtyChecks(Checker):
                     if where >= 0
                     else ("tlb_span", self.k.tlb.span_cell(cpu, mm, -1 - where))
                 )
-                self.object(
+                self.violated(
                     "I27",
                     f"cpu{cpu} can still write to page {pfn} through mm {mm}",
                     cleared,
@@ -145,7 +146,7 @@ class DirtyChecks(Checker):
         mapping = self.page_mapping[folio]
         if mapping & MAPPING_ANON:
             if not self.page_anon_exclusive.view[pfn] and not self._forking(column, cell):
-                self.object(
+                self.violated(
                     "I31", f"a store to page {pfn}, which other processes may map", 0, [("page_content", pfn, 0)]
                 )
         elif mapping and not (
@@ -156,7 +157,7 @@ class DirtyChecks(Checker):
             or self._block_dirty(column, cell, pfn - offset)
         ):
             where = [("page_content", pfn, 0), ("page_dirty", folio, 0)]
-            self.object(
+            self.violated(
                 "I26", f"a store to page {pfn}, clean and not due for write-out", self.k.checks.freed_at(pfn), where
             )
 
@@ -180,7 +181,7 @@ class DirtyChecks(Checker):
         if any(self.dirty_hand[first : first + self.g.contpte].tolist()):
             return True
         mm, addr = self._row(column, cell)
-        table = self.pmd.view[self.k.pgtable.pmd_index(mm, addr)] - 1
+        table = index_of_ref(self.pmd.view[self.k.pgtable.pmd_index(mm, addr)])
         if table < 0:
             return False
         ptep = self.k.pgtable.ptep(table, addr)

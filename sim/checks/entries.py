@@ -9,7 +9,8 @@ vanished outside the range it was asked to touch (O16), protected entries that l
 from __future__ import annotations
 
 from sim.checks.base import Checker
-from sim.core.arena import MACHINE, Cells, Column, Field, Watch
+from sim.core.arena import MACHINE, Cells, Column, Field, Watch, alike
+from sim.core.component import index_of_ref
 from sim.core.ledger import MAPPING, NONE, TRANSIENT
 from sim.core.pte import (
     BUSY,
@@ -60,7 +61,8 @@ class EntryChecks(Checker):
         (
             "O14",
             "marker-lost",
-            "a zap that keeps markers leaves one for each protected entry, and no others (zap_install_uffd_wp_if_needed)",
+            "a zap that keeps markers leaves one for each protected entry, and no others "
+            "(zap_install_uffd_wp_if_needed)",
         ),
         ("O15", "copy-differs", "a private copy holds what the anonymous page that it replaces holds (wp_page_copy)"),
         ("O16", "zap-outside-range", "a zap clears entries inside its range only (folio_pte_batch)"),
@@ -79,7 +81,6 @@ class EntryChecks(Checker):
     page_mapcount: Column
     pte_count: Cells
     dirty_ptes: Cells
-    total_map: Cells
     cleared_at: Cells
     cleared_pfn: Cells
     page_content: Column
@@ -95,13 +96,16 @@ class EntryChecks(Checker):
     gather_open: Cells
 
     def fields(self) -> list[Field]:
-        pages, cells, slots = self.w.pages, self.w.mms * self.w.vpages, self.slots
-        sizes = {
-            "pte_count": pages, "dirty_ptes": pages, "total_map": pages, "cleared_at": cells, "cleared_pfn": cells, "narrowed_at": cells,
-            "balance": slots, "strays": slots, "markers_due": slots, "ptl_held": slots, "ptl_taken": slots,
-            "op_start": slots, "op_end": slots, "op_keeps_markers": slots,
-        }  # fmt: skip
-        return [Field(name, count, MACHINE) for name, count in sizes.items()]
+        cells, slots = self.w.mms * self.w.vpages, self.slots
+        return [
+            *alike(("pte_count", "dirty_ptes", "total_map"), self.w.pages, MACHINE),
+            Field("cleared_at", cells, MACHINE, stamp=True),
+            Field("cleared_pfn", cells, MACHINE),
+            Field("narrowed_at", cells, MACHINE, stamp=True),
+            *alike(("balance", "strays", "markers_due", "ptl_held"), slots, MACHINE),
+            Field("ptl_taken", slots, MACHINE, stamp=True),
+            *alike(("op_start", "op_end", "op_keeps_markers"), slots, MACHINE),
+        ]
 
     def bind(self) -> None:
         super().bind()
@@ -131,11 +135,7 @@ class EntryChecks(Checker):
             at = (table_mm[table] - 1) * vpages + addr
             who = m.current
             if ptl[table] != who + 1 and (old ^ new) & ~HARDWARE_BITS:
-                self.object(
-                    "PTL",
-                    f"the entry of mm {table_mm[table] - 1} page {addr} changed from {old:#x} to {new:#x}",
-                    m.last_site,
-                )
+                self._unlocked(index_of_ref(table_mm[table]), addr, old, new)
             if old & new & PRESENT and old >> PFN_SHIFT == new >> PFN_SHIFT:
                 if old != new:
                     bits_changed(at, old, new, who)
@@ -148,6 +148,10 @@ class EntryChecks(Checker):
                 markers_due[who] -= 1
 
         return changed
+
+    def _unlocked(self, mm: int, addr: int, old: int, new: int) -> None:
+        """An entry was changed by an actor that does not hold the PTL of its table."""
+        self.violated("PTL", f"the entry of mm {mm} page {addr} changed from {old:#x} to {new:#x}", self.m.last_site)
 
     def _bits_changed(self, at: int, old: int, new: int, who: int) -> None:
         if old & WRITE and not new & WRITE:
@@ -195,7 +199,7 @@ class EntryChecks(Checker):
         self.balance[who] -= 1
         self.k.ledger.move(TRANSIENT if holder == NONE else holder, MAPPING, self.page_head[pfn], 1)
         if count > self.page_mapcount.view[pfn]:
-            self.object(
+            self.violated(
                 "I8",
                 f"page {pfn} is mapped by {count} PTEs and its mapcount is {self.page_mapcount.view[pfn]}",
                 0,
@@ -211,7 +215,7 @@ class EntryChecks(Checker):
         """
         pfn, anon = new >> PFN_SHIFT, self.page_mapping[self.page_head[old]] & MAPPING_ANON
         if pfn != old and anon and not new & SPECIAL and self.page_content.view[pfn] != self.page_content.view[old]:
-            self.object(
+            self.violated(
                 "O15",
                 f"page {addr} of mm {mm} is copied from page {old} to {pfn}, which differs",
                 0,
@@ -220,7 +224,7 @@ class EntryChecks(Checker):
         stale = self.k.checks.tlb.stale(mm, addr, addr + 1, 1 << 62, writable_only=False)
         if stale:
             cpu, where, entry = stale[0]
-            self.object("I24", f"cpu{cpu} still translates page {where} of mm {mm} to {entry >> PFN_SHIFT}", 0)
+            self.violated("I24", f"cpu{cpu} still translates page {where} of mm {mm} to {entry >> PFN_SHIFT}", 0)
 
     def forked(self, vma: int, src: int, dst: int) -> None:
         """The private mapping ``vma`` has been copied from mm ``src`` to ``dst``: neither mm faults
@@ -234,10 +238,10 @@ class EntryChecks(Checker):
             if wanted and (
                 parent >> PFN_SHIFT != child >> PFN_SHIFT or (parent ^ child) & (PRESENT | SPECIAL | KIND_MASK)
             ):
-                self.object("O7", f"page {addr} is {parent:#x} in mm {src} and {child:#x} in its child {dst}")
+                self.violated("O7", f"page {addr} is {parent:#x} in mm {src} and {child:#x} in its child {dst}")
 
     def _entry(self, mm: int, addr: int) -> int:
-        table = self.pmd.view[self.k.pgtable.pmd_index(mm, addr)] - 1
+        table = index_of_ref(self.pmd.view[self.k.pgtable.pmd_index(mm, addr)])
         return self.pte.view[self.k.pgtable.ptep(table, addr)] if table >= 0 else 0
 
     # -- the PTL ----------------------------------------------------------------------------------------------------
@@ -246,7 +250,7 @@ class EntryChecks(Checker):
         who = self.m.current
         if new:
             if not self.table_mm[table]:
-                self.k.checks.tlb.object(
+                self.k.checks.tlb.violated(
                     "I22", f"the lock of table {table} is taken, which has been freed", 0, [("ptl", table, 0)]
                 )
             if not self.ptl_held[who]:
@@ -260,16 +264,16 @@ class EntryChecks(Checker):
     def _released(self, who: int) -> None:
         """An actor let go of its last PTL: what it owed must be paid."""
         if self.balance[who]:
-            self.object(
+            self.violated(
                 "I7",
                 f"the PTL was released with {self.balance[who]} mappings removed but still counted",
                 self.k.checks.gather.delay_site(who),
             )
         if self.strays[who]:
             first, last = self.op_start[who], self.op_end[who]
-            self.object("O16", f"{self.strays[who]} entries vanished outside the range {first} to {last}")
+            self.violated("O16", f"{self.strays[who]} entries vanished outside the range {first} to {last}")
         if self.markers_due[who]:
-            self.object("O14", f"{self.markers_due[who]} protected entries were zapped without a marker")
+            self.violated("O14", f"{self.markers_due[who]} protected entries were zapped without a marker")
         self.k.checks.dirty.lock_released(who)
         self.k.checks.gather.lock_released(who)
 
@@ -283,7 +287,7 @@ class EntryChecks(Checker):
             balance[m.current] += new - old
             if new < pte_count[pfn] or new < 0:
                 what = f"page {pfn} is mapped by {pte_count[pfn]} PTEs and its mapcount fell to {new}"
-                self.object("I9" if new < 0 else "I8", what, 0, [("page_mapcount", pfn, 0)])
+                self.violated("I9" if new < 0 else "I8", what, 0, [("page_mapcount", pfn, 0)])
             total_changed(heads[pfn], new - old)
 
         return changed

@@ -4,6 +4,10 @@ checker.
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
+
+import sim.checks
 from sim.checks.base import Checker
 from sim.checks.dirty import DirtyChecks
 from sim.checks.entries import EntryChecks
@@ -11,6 +15,21 @@ from sim.checks.gather import GatherChecks
 from sim.checks.references import ReferenceChecks
 from sim.checks.tlb import TlbChecks
 from sim.core.arena import MACHINE, Cells, Column, Field
+
+
+def found() -> tuple[type[Checker], ...]:
+    """Return the checkers that the modules of this package define: the classes whose ``name``
+    begins with ``checks_``, by module.
+    """
+    modules = [import_module(f"{__package__}.{info.name}") for info in iter_modules(sim.checks.__path__)]
+    classes = (value for module in modules for value in vars(module).values() if isinstance(value, type))
+    checkers = (cls for cls in classes if issubclass(cls, Checker) and vars(cls).get("name", "").startswith("checks_"))
+    return tuple(dict.fromkeys(checkers))
+
+
+def replaced(groups: tuple[type[Checker], ...], *others: type[Checker]) -> tuple[type[Checker], ...]:
+    """Return ``groups`` with each of ``others`` in the place of the one of its name, or added."""
+    return tuple({cls.name: cls for cls in (*groups, *others)}.values())
 
 
 class Checks(Checker):
@@ -23,7 +42,7 @@ class Checks(Checker):
         ("I11", "freed-while-counted", "a freed folio has no mapcount left (free_page_is_bad)"),
     )
 
-    groups: tuple[type[Checker], ...] = (EntryChecks, ReferenceChecks, TlbChecks, DirtyChecks, GatherChecks)
+    groups: tuple[type[Checker], ...] = found()
     """Each becomes an attribute: its name without ``checks_``."""
 
     entries: EntryChecks
@@ -40,7 +59,7 @@ class Checks(Checker):
     mm_pgtables: Column
 
     def fields(self) -> list[Field]:
-        own = [Field("freed_step", self.w.pages, MACHINE)]
+        own = [Field("freed_step", self.w.pages, MACHINE, stamp=True)]
         return own + [field for group in self.groups for field in group(self.k).fields()]
 
     def bind(self) -> None:
@@ -62,7 +81,7 @@ class Checks(Checker):
         self.references.freed(folio)
         nr = 1 << self.page_order[folio]
         if self.page_nr_pages_mapped.view[folio] or any(self.page_mapcount.view[folio : folio + nr].tolist()):
-            self.object("I11", f"folio {folio} is freed with mapcounts left")
+            self.violated("I11", f"folio {folio} is freed with mapcounts left")
         for page in range(folio, folio + nr):
             self.freed_step[page] = self.m.last_site
         self.dirty.freed(folio, nr)
@@ -144,7 +163,7 @@ class Checks(Checker):
         totals = self.k.rss(mm)
         if any(totals) or self.mm_pgtables.view[mm]:
             violation = f"mm {mm}: rss {totals}, {self.mm_pgtables.view[mm]} page tables"
-            self.object("I19", violation)
+            self.violated("I19", violation)
 
     def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
         """A system call returns to user space."""
@@ -152,4 +171,4 @@ class Checks(Checker):
 
     def fault_loop(self, mm: int, addr: int, store: bool) -> None:
         """An access has faulted again and again, and every fault was handled."""
-        self.object("O13", f"the {'store' if store else 'load'} to page {addr} of mm {mm} faults for ever")
+        self.violated("O13", f"the {'store' if store else 'load'} to page {addr} of mm {mm} faults for ever")

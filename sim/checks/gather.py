@@ -1,10 +1,10 @@
-"""Gather structure: I5, I35, I37, I39, I42, I43, and O17."""
+"""Gather structure: I5, I35, I37, I39, I42, I43, MMAP."""
 
 from __future__ import annotations
 
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
-from sim.core.arena import MACHINE, Cells, Column, Field
+from sim.core.arena import MACHINE, Cells, Column, Field, alike
 from sim.core.machine import site
 from sim.mm.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
 
@@ -72,8 +72,9 @@ class GatherChecks(Checker):
 
     def fields(self) -> list[Field]:
         return [
-            Field(name, self.w.cpus, MACHINE)
-            for name in ("gather_refs", "gather_queued_at", "gather_since", "unflushed_lo", "unflushed_hi")
+            Field("gather_refs", self.w.cpus, MACHINE),
+            *alike(("gather_queued_at", "gather_since"), self.w.cpus, MACHINE, stamp=True),
+            *alike(("unflushed_lo", "unflushed_hi"), self.w.cpus, MACHINE),
         ]
 
     def opened(self, tlb: int) -> None:
@@ -90,7 +91,9 @@ class GatherChecks(Checker):
         page.
         """
         if not self.mmap_lock.view[self.gather_mm[tlb]]:
-            self.object("MMAP", f"cpu{tlb} zaps page {addr} of mm {self.gather_mm[tlb]}, whose mmap lock nobody holds")
+            self.violated(
+                "MMAP", f"cpu{tlb} zaps page {addr} of mm {self.gather_mm[tlb]}, whose mmap lock nobody holds"
+            )
         if addr < self.unflushed_lo[tlb] or not self.unflushed_hi[tlb]:
             self.unflushed_lo[tlb] = addr
         if addr >= self.unflushed_hi[tlb]:
@@ -109,12 +112,14 @@ class GatherChecks(Checker):
         """``words`` are about to be appended to a batch that has ``nr``."""
         room = self.k.mmu_gather.batch_max(batch)
         if nr + max(words, self.k.mmu_gather.entry_words) > room:
-            self.object("I35", f"batch {batch} of cpu{tlb} has {nr} of {room} slots in use", accused=APPEND)
+            self.violated("I35", f"batch {batch} of cpu{tlb} has {nr} of {room} slots in use", accused=APPEND)
 
     def chunk(self, words: list[int], n: int) -> None:
         """The first ``n`` of ``words`` are about to be freed."""
         if n < 1 or n > len(words) or words[n - 1] & ENCODED_PAGE_BIT_NR_PAGES_NEXT:
-            self.object("I42", f"a chunk of {n} of {len(words)} words ends between a page and its count", accused=FREE)
+            self.violated(
+                "I42", f"a chunk of {n} of {len(words)} words ends between a page and its count", accused=FREE
+            )
 
     def words(self, tlb: int, batch: int, words: list[int]) -> None:
         """A batch is about to be read: every page word that announces a count is followed by one."""
@@ -124,7 +129,7 @@ class GatherChecks(Checker):
                 at += 1
                 if at == last or words[at] < 2 << ENCODED_SHIFT or words[at] & (1 << ENCODED_SHIFT) - 1:
                     count = "no word" if at == last else f"{words[at]:#x}"
-                    self.object(
+                    self.violated(
                         "I43",
                         f"batch {batch} of cpu{tlb}: the page in slot {at - 1} is followed by {count}",
                         accused=APPEND,
@@ -152,7 +157,7 @@ class GatherChecks(Checker):
         left_out = [addr for addr in range(lo, hi) if not start <= addr < end and self._cleared_here(tlb, mm, addr)]
         if left_out and not self.k.checks.tlb.stale(mm, lo, hi, 0, writable_only=False):
             words = f"cpu{tlb} cleared page {left_out[0]}, and its gather flushed {start} to {end}"
-            self.object("I39", words, self.k.checks.tlb.cleared_site(mm, left_out[0]), accused=FLUSHED)
+            self.violated("I39", words, self.k.checks.tlb.cleared_site(mm, left_out[0]), accused=FLUSHED)
 
     def _cleared_here(self, tlb: int, mm: int, addr: int) -> bool:
         seq, who = divmod(self.cleared_at[mm * self.w.vpages + addr], 1 << SLOT_BITS)
@@ -161,7 +166,7 @@ class GatherChecks(Checker):
     def lock_released(self, who: int) -> None:
         """The actor let go of its last PTL."""
         if who < self.w.cpus and self.gather_delayed_rmap[who]:
-            self.object("I37", f"cpu{who} released the PTL with delayed rmap removals pending", self.delay_site(who))
+            self.violated("I37", f"cpu{who} released the PTL with delayed rmap removals pending", self.delay_site(who))
 
     def delay_site(self, who: int) -> int:
         """Return the step at which the actor's gather last took references."""
@@ -170,6 +175,6 @@ class GatherChecks(Checker):
     def finished(self, tlb: int) -> None:
         """The gather is about to be closed."""
         if self.gather_refs[tlb]:
-            self.object(
+            self.violated(
                 "I5", f"the gather of cpu{tlb} closes with {self.gather_refs[tlb]} references not put", accused=FINISHED
             )

@@ -1,9 +1,14 @@
-"""References: I1, I3, I4, I5. The ledger itself refuses an overdraft; here is the refcount's side."""
+"""References: I1, I4, I15, O11.
+
+The ledger judges who holds a reference (I3, :mod:`sim.core.ledger`); here the refcount itself is
+judged, and what a folio must have lost when it is freed.
+"""
 
 from __future__ import annotations
 
 from sim.checks.base import Checker
-from sim.core.arena import SITE_SHIFT, Cells, Column
+from sim.core.arena import Cells, Column
+from sim.core.step import site_of
 from sim.mm.page_alloc import SET_REFCOUNT
 
 
@@ -26,14 +31,14 @@ class ReferenceChecks(Checker):
         (
             "O11",
             "anon-vma-gone",
-            "the anon_vma of a mapped folio, and each VMA in it, is alive while a walk can use it (folio_lock_anon_vma_read)",
+            "the anon_vma of a mapped folio, and each VMA in it, is alive while a walk can use it "
+            "(folio_lock_anon_vma_read)",
         ),
     )
 
     page_ref: Column
     page_order: Cells
     page_deferred: Column
-    page_mapping: Cells
     total_map: Cells
     anon_vma_users: Cells
     vma_linked: Cells
@@ -46,7 +51,7 @@ class ReferenceChecks(Checker):
         self.k.ledger.change(holder, folio, new - old)
         if new < old:
             if new < self.total_map[folio]:
-                self.object(
+                self.violated(
                     "I4",
                     f"folio {folio}: refcount {old} -> {new}, total mapcount {self.total_map[folio]}",
                     0,
@@ -55,9 +60,9 @@ class ReferenceChecks(Checker):
             if new == 0:
                 self.k.checks.tlb.freeing(folio, 1 << self.page_order[folio])
             elif new < 0:
-                self.object("I1", f"the refcount of folio {folio} fell to {new}", 0, [("page_ref", folio, 0)])
-        elif new > old == 0 and self.m.last_site >> SITE_SHIFT != SET_REFCOUNT >> SITE_SHIFT:
-            self.object(
+                self.violated("I1", f"the refcount of folio {folio} fell to {new}", 0, [("page_ref", folio, 0)])
+        elif new > old == 0 and site_of(self.m.last_site) != site_of(SET_REFCOUNT):
+            self.violated(
                 "I1",
                 f"a reference is taken on folio {folio}, which has none",
                 self.k.checks.freed_at(folio),
@@ -68,7 +73,7 @@ class ReferenceChecks(Checker):
         """A mapcount of the folio changed."""
         total = self.total_map[folio] = self.total_map[folio] + delta
         if total > self.page_ref.view[folio]:
-            self.object(
+            self.violated(
                 "I4",
                 f"folio {folio}: refcount {self.page_ref.view[folio]}, total mapcount {total}",
                 0,
@@ -78,15 +83,15 @@ class ReferenceChecks(Checker):
     def freed(self, folio: int) -> None:
         """A folio goes back to the allocator."""
         if self.page_deferred.view[folio]:
-            self.object("I15", f"folio {folio} is freed on the deferred-split list")
+            self.violated("I15", f"folio {folio} is freed on the deferred-split list")
 
     def vma_freed(self, vma: int) -> None:
         """A VMA is given up: no rmap walk finds it any more."""
         if self.vma_linked[vma]:
-            self.object("O11", f"VMA {vma} is freed, and rmap walks still find it")
+            self.violated("O11", f"VMA {vma} is freed, and rmap walks still find it")
 
     def walked(self, folio: int) -> None:
         """A rmap walk trusts the folio's anon_vma."""
-        mapping = self.page_mapping[folio]
-        if mapping & 1 and not self.anon_vma_users[(mapping >> 1) - 1]:
-            self.object("O11", f"folio {folio} is mapped and its anon_vma {(mapping >> 1) - 1} is free")
+        anon_vma = self.k.mm_types.mapping_of(folio)
+        if self.k.mm_types.folio_test_anon(folio) and not self.anon_vma_users[anon_vma]:
+            self.violated("O11", f"folio {folio} is mapped and its anon_vma {anon_vma} is free")

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
-from sim.core.arena import MACHINE, Cells, Column, Field, Watch
+from sim.core.arena import MACHINE, Cells, Column, Field, Watch, alike
+from sim.core.component import ref_to
 from sim.core.pte import PFN_SHIFT, PRESENT, SPECIAL, WRITE
 
 
@@ -37,7 +38,6 @@ class TlbChecks(Checker):
     table_mm: Cells
     table_base: Cells
     page_gen: Cells
-    page_ref: Column
     tlb_refs: Cells
     tlb_writable: Cells
     tlb_stamp: Cells
@@ -54,22 +54,18 @@ class TlbChecks(Checker):
     sections: Cells
 
     def fields(self) -> list[Field]:
-        rows, pages = self.w.cpus * self.w.mms, self.w.pages
+        rows, tables = self.w.cpus * self.w.mms, self.k.pgtable.table_slots
         spans = rows * (self.w.vpages // self.g.contpte if self.g.contpte > 1 else 0)
-        sizes = {
-            "tlb_refs": pages,
-            "tlb_writable": pages,
-            "tlb_stamp": rows * self.w.vpages,
-            "tlb_page_gen": rows * self.w.vpages,
-        }
-        sizes |= {
-            "tlb_span_stamp": spans,
-            "tlb_span_page_gen": spans,
-            "walk_gen": rows * self.k.pgtable.per_mm,
-            "table_gen": self.k.pgtable.table_slots,
-        }
-        sizes["rcu_readers"] = self.k.pgtable.table_slots * self.w.cpus if self.profile.table_free else 0
-        return [Field(name, count, MACHINE) for name, count in sizes.items()]
+        return [
+            *alike(("tlb_refs", "tlb_writable"), self.w.pages, MACHINE),
+            Field("tlb_stamp", rows * self.w.vpages, MACHINE, stamp=True),
+            Field("tlb_page_gen", rows * self.w.vpages, MACHINE, equality="page"),
+            Field("tlb_span_stamp", spans, MACHINE, stamp=True),
+            Field("tlb_span_page_gen", spans, MACHINE, equality="page"),
+            Field("walk_gen", rows * self.k.pgtable.per_mm, MACHINE, equality="table"),
+            Field("table_gen", tables, MACHINE, equality="table"),
+            Field("rcu_readers", tables * self.w.cpus if self.profile.table_free else 0, MACHINE),
+        ]
 
     def bind(self) -> None:
         super().bind()
@@ -110,7 +106,9 @@ class TlbChecks(Checker):
         generation = self.tlb_page_gen if column is self.tlb else self.tlb_span_page_gen
         if generation[cell] != self.page_gen[pfn - offset]:
             where = [(column.name, cell, 0), ("page_ref", pfn, 0)]
-            self.object("I21", f"TLB hit -> page {pfn}, which has been freed since", self.k.checks.freed_at(pfn), where)
+            self.violated(
+                "I21", f"TLB hit -> page {pfn}, which has been freed since", self.k.checks.freed_at(pfn), where
+            )
         if store:
             self.k.checks.dirty.stored(column, cell, pfn, offset)
 
@@ -119,11 +117,11 @@ class TlbChecks(Checker):
         row = self.k.tlb.walk_cell(cpu, mm, addr)
         base = addr - addr % self.g.ptrs_per_pte
         if (
-            self.table_mm[table] != mm + 1
+            self.table_mm[table] != ref_to(mm)
             or self.table_base[table] != base
             or self.walk_gen[row] != self.table_gen[table]
         ):
-            self.object(
+            self.violated(
                 "I22",
                 f"cpu{cpu} walks table {table} for page {addr} of mm {mm}, which has been freed since",
                 0,
@@ -142,7 +140,7 @@ class TlbChecks(Checker):
             if pfn < folio + nr and pfn + reach > folio and not entry & SPECIAL and self.k.tlbflush.usable(cpu, mm):
                 at = -1 - addr if addr < 0 else addr
                 what = f"folio {folio} freed; cpu{cpu} still translates page {at} of mm {mm} to {pfn}"
-                self.object("I21", what, self.cleared_site(mm, at), [("page_ref", folio, 0)])
+                self.violated("I21", what, self.cleared_site(mm, at), [("page_ref", folio, 0)])
 
     def entries(self) -> list[tuple[int, int, int, int]]:
         """Return (cpu, mm, addr, entry) of every TLB entry; a span's addr is -1 - its first page."""
@@ -189,33 +187,31 @@ class TlbChecks(Checker):
     def _grace_period_over(self, table: int) -> None:
         for cpu in range(self.w.cpus):
             if self.rcu_readers[table * self.w.cpus + cpu] == self.sections[cpu] + 1:
-                self.object(
-                    "I22",
-                    f"table {table} is freed, and cpu{cpu} is still in the RCU reader's section that it was in when the table was queued",
-                )
+                section = "the RCU reader's section that it was in when the table was queued"
+                self.violated("I22", f"table {table} is freed, and cpu{cpu} is still in {section}")
 
     def table_freed(self, table: int) -> None:
         """A table's page has been put for the last time."""
         start = table * self.g.ptrs_per_pte
         live = [pte for pte in self.pte.view[start : start + self.g.ptrs_per_pte].tolist() if pte & PRESENT]
-        if live or table + 1 in self.pmd.view.tolist():
-            self.object(
+        if live or ref_to(table) in self.pmd.view.tolist():
+            self.violated(
                 "I22b",
                 f"table {table} is freed " + (f"with {len(live)} present entries" if live else "while a PMD names it"),
             )
         if self.m.current == 2 * self.w.cpus:
             self._grace_period_over(table)
-        self.table_gen[table] += 1
         for cell, cached in enumerate(self.walk_cache.view.tolist()):
-            if cached == table + 1 and self.walk_gen[cell] + 1 == self.table_gen[table]:
+            if cached == ref_to(table) and self.walk_gen[cell] == self.table_gen[table]:
                 cpu, mm = divmod(cell // self.k.pgtable.per_mm, self.w.mms)
                 if self.k.tlbflush.walks(cpu, mm):
-                    self.object(
+                    self.violated(
                         "I22",
                         f"table {table} is freed and cpu{cpu} has it in its walk cache for mm {mm}",
                         0,
                         [("walk_cache", cell, 0)],
                     )
+        self.table_gen[table] += 1
 
     # -- returning --------------------------------------------------------------------------------------------------
 
@@ -270,7 +266,7 @@ class TlbChecks(Checker):
         if stale:
             cpu, addr, entry = stale[0]
             what = "write to" if writable_only else "use"
-            self.object(
+            self.violated(
                 "I23",
                 f"cpu{cpu} can still {what} page {addr} of mm {mm} (pfn {entry >> PFN_SHIFT})",
                 self.cleared_site(mm, addr),

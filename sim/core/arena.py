@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.core.errors import ArenaError
+from sim.core.step import FIELD_SHIFT, KIND_SHIFT, READ, RMW, WRITE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,13 +35,6 @@ MAGIC = b"ZAPARENA1\n"
 
 SHARED, PRIVATE, MACHINE = "shared", "private", "machine"
 
-FIELD_SHIFT, KIND_SHIFT, SITE_SHIFT = 34, 44, 48
-READ, WRITE, RMW, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, WAIT = range(6)
-"""Kinds of steps.
-
-The two TLB kinds have a second location, the TLB cell, in the upper part of their value.
-"""
-
 Cells = memoryview
 """The words of a column, as steps use them."""
 
@@ -48,15 +42,50 @@ Watch = Callable[[int, int, int, int], None]
 """Called with (index, old, new, holder) in the very step that changed a cell."""
 
 
+SPIN, TRIED, RWSEM = "spin", "tried", "rwsem"
+"""Kinds of locks: one that is always waited for; one that somebody may also try, and go on without;
+one that has readers and a writer (:mod:`sim.core.machine` says what their cells hold).
+"""
+
+
 @dataclass(frozen=True)
 class Field:
-    """A declared column: ``count`` words named ``name``, in class ``klass`` (shared, private or
-    machine).
+    """The declaration of a column: ``count`` cells called ``name``, and what their values are.
+
+    Whoever treats some columns in a way of its own finds them by these facts, never by a list of
+    names.
     """
 
     name: str
     count: int
     klass: str = SHARED
+    lock: str = ""
+    """Which kind of lock each cell is: SPIN, TRIED or RWSEM; none if empty."""
+    waitable: bool = False
+    """Actors wait for a cell to change (:meth:`sim.core.machine.Machine.wait`, or a gate)."""
+    stamp: bool = False
+    """The cells hold step numbers or sites of the running execution, so that they mean nothing in
+    the next (:meth:`sim.kernel.Kernel.settle`).
+    """
+    equality: str = ""
+    """What the values name, if nothing is asked of them but whether two are equal: ``content`` for
+    versions of a page's content, ``page`` and ``table`` for generations. Columns with the same word
+    are compared with each other. 0 is a value like any other.
+    """
+    bits: int = 0
+    """How many bits hold every value that the column has in an execution without a violation; no
+    value is negative. 0: no bound is known, or values may be negative.
+    """
+
+
+def alike(names: Iterable[str], count: int, klass: str = SHARED, **facts: Any) -> list[Field]:
+    """Declare a column of each name, all alike; ``facts`` are the further attributes of a Field."""
+    return [Field(name, count, klass, **facts) for name in names]
+
+
+def bits_for(largest: int) -> int:
+    """Return how many bits hold the numbers from 0 to ``largest``; at least one."""
+    return max(1, largest.bit_length())
 
 
 class Layout:
@@ -90,12 +119,12 @@ class Column:
     change made by a step.
     """
 
-    __slots__ = ("_array", "array_of", "count", "id", "klass", "name", "r", "view", "w", "watch", "x")
+    __slots__ = ("_array", "array_of", "count", "field", "id", "klass", "name", "r", "view", "w", "watch", "x")
 
     def __init__(
         self, field: Field, number: int, view: memoryview, array_of: Callable[[], np.ndarray[Any, Any]]
     ) -> None:
-        self.name, self.count, self.klass, self.id = field.name, field.count, field.klass, number
+        self.field, self.name, self.count, self.klass, self.id = field, field.name, field.count, field.klass, number
         self.view = view
         self.array_of = array_of
         self._array: np.ndarray[Any, Any] | None = None

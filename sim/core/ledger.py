@@ -40,7 +40,7 @@ class Ledger(Component):
 
     def fields(self) -> list[Field]:
         cells = len(HOLDERS) * self.w.pages
-        return [Field("ledger", cells, MACHINE), Field("ledger_site", cells, MACHINE)]
+        return [Field("ledger", cells, MACHINE), Field("ledger_site", cells, MACHINE, stamp=True)]
 
     def bind(self) -> None:
         super().bind()

@@ -11,13 +11,13 @@ leave the process (traces, digests, signatures) they go by name.
 
 from __future__ import annotations
 
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from sim.core.arena import SITE_SHIFT, Column
+from sim.core.arena import Column
+from sim.core.step import SITE_SHIFT, site_of
 
 
 class Abandon(BaseException):
@@ -59,12 +59,7 @@ def site(function: str, label: str, step: bool = True) -> int:
 
 def site_info(code: int) -> SiteInfo:
     """Return what :func:`site` declared; ``code`` may carry a column and an index besides."""
-    return SITES[code >> SITE_SHIFT]
-
-
-def site_checksum(code: int) -> int:
-    """Return a 32-bit number that stands for the site's name in digests."""
-    return zlib.crc32(site_info(code).name.encode())
+    return SITES[site_of(code)]
 
 
 @dataclass
@@ -203,13 +198,15 @@ class Machine(ABC):
     async def wait(self, site: int, col: Column, i: int, ready: Callable[[], bool]) -> int:
         """Wait until ``ready()``; then load ``col[i]``, as one step, and return it.
 
-        ``ready`` reads only that cell; it is asked again whenever a step changes it, which is why
-        its column is declared with :meth:`waitable`.
+        ``ready`` reads only that cell. It is asked again whenever a step changes the cell, if the
+        column is declared as ``waitable`` (:class:`~sim.core.arena.Field`).
         """
 
     @abstractmethod
     def waitable(self, col: Column) -> None:
-        """Declare that actors wait on cells of ``col`` with :meth:`wait`."""
+        """Be told of changes of ``col``: actors will wait on its cells. Called as the kernel is bound,
+        when the checkers watch already.
+        """
 
     @abstractmethod
     def suspend(self, slot: int) -> None:

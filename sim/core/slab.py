@@ -43,7 +43,7 @@ class Slab:
 
     def field(self) -> Field:
         """Return the column that the pool needs."""
-        return Field(self.name, words(self.slots))
+        return Field(self.name, words(self.slots), bits=min(SLOTS_PER_WORD, self.slots))
 
     def bind(self, machine: Machine, column: Column) -> None:
         """Take the machine and the column."""

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.core.arena import MACHINE, PRIVATE, Cells, Column, Field
-from sim.core.component import Component
+from sim.core.arena import MACHINE, PRIVATE, Cells, Column, Field, alike, bits_for
+from sim.core.component import Component, index_of_ref, ref_to
 from sim.core.machine import Actor, site
 from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
 
@@ -76,25 +76,27 @@ class Tlb(Component):
     def fields(self) -> list[Field]:
         cpus, rows = self.w.cpus, self.w.cpus * self.w.mms
         self.per_mm = self.k.pgtable.per_mm
+        spans, entry = self.w.vpages // self.g.contpte if self.g.contpte > 1 else 0, self.k.pgtable.entry_bits
         return [
-            Field("tlb", rows * self.w.vpages),
-            Field("tlb_span", rows * (self.w.vpages // self.g.contpte if self.g.contpte > 1 else 0)),
-            Field("walk_cache", rows * self.per_mm),
-            Field("tlb_holders", self.w.mms),
-            Field("caching", rows, PRIVATE),
-            Field("irq_off", cpus, PRIVATE),
-            Field("rcu_nesting", cpus, PRIVATE),
+            Field("tlb", rows * self.w.vpages, bits=entry),
+            Field("tlb_span", rows * spans, bits=entry),
+            Field("walk_cache", rows * self.per_mm, bits=bits_for(self.k.pgtable.table_slots)),
+            Field("tlb_holders", self.w.mms, bits=cpus),
+            Field("caching", rows, PRIVATE, bits=1),
+            *alike(("irq_off", "rcu_nesting"), cpus, PRIVATE, waitable=True),
             Field("sections", cpus, MACHINE),
-            Field("cpu_request", cpus),
-            *(Field(f"req_{n}", cpus, PRIVATE) for n in ("kind", "mm", "start", "end", "gen", "tables")),
+            Field("cpu_request", cpus, waitable=True, bits=cpus + 1),
+            Field("req_kind", cpus, PRIVATE, bits=bits_for(BROADCAST)),
+            Field("req_mm", cpus, PRIVATE, bits=bits_for(self.w.mms - 1)),
+            *alike(("req_start", "req_end"), cpus, PRIVATE, bits=bits_for(ALL)),
+            Field("req_gen", cpus, PRIVATE),
+            Field("req_tables", cpus, PRIVATE, bits=1),
         ]
 
     def bind(self) -> None:
         super().bind()
         self.irqs, self.readers = self.k.arena["irq_off"], self.k.arena["rcu_nesting"]
         self.rcu_request = 1 << self.w.cpus
-        for column in (self.irqs, self.readers, self.cpu_request):
-            self.m.waitable(column)
 
     # -- cells ----------------------------------------------------------------------------------------------------
 
@@ -181,12 +183,12 @@ class Tlb(Component):
     async def walk(self, cpu: int, mm: int, addr: int, store: bool) -> int:
         """Return the PTE that translates ``addr``, marked as hardware marks it, or FAULT."""
         row = self.walk_cell(cpu, mm, addr)
-        table = self.walk_cache.view[row] - 1
+        table = index_of_ref(self.walk_cache.view[row])
         if table < 0:
-            table = await self.m.load(WALK_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)) - 1
+            table = index_of_ref(await self.m.load(WALK_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)))
             if table < 0:
                 return FAULT
-            await self.m.store(FILL_WALK, self.walk_cache, row, table + 1)
+            await self.m.store(FILL_WALK, self.walk_cache, row, ref_to(table))
         ptep = self.k.pgtable.ptep(table, addr)
         pte = await self.m.load(WALK_PTE, self.pte, ptep)
         self.k.checks.walked(cpu, mm, addr, table)

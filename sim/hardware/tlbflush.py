@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
-from sim.core.component import Component
+from sim.core.arena import PRIVATE, Cells, Column, Field, bits_for
+from sim.core.component import Component, ref_to
 from sim.core.machine import site
 from sim.hardware.tlb import ALL, BROADCAST, IPI
 
@@ -32,8 +32,6 @@ class TlbFlush(Component):
     cpu_mm: Cells
     mm_cpumask: Column
     tlb_holders: Column
-    mm_users: Column
-    req_kind: Cells
     req_mm: Cells
     req_start: Cells
     req_end: Cells
@@ -45,7 +43,7 @@ class TlbFlush(Component):
     gather_freed_tables: Cells
 
     def fields(self) -> list[Field]:
-        return [Field("cpu_mm", self.w.cpus, PRIVATE)]
+        return [Field("cpu_mm", self.w.cpus, PRIVATE, bits=bits_for(self.w.mms))]
 
     # -- the interface ---------------------------------------------------------------------------------------------
 
@@ -115,7 +113,7 @@ class TlbFlush(Component):
         Entries are tagged with their address space, so nothing is flushed.
         """
         await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
-        self.cpu_mm[cpu] = mm + 1
+        self.cpu_mm[cpu] = ref_to(mm)
 
     async def enter_lazy_tlb(self, cpu: int) -> None:
         """A kernel thread borrows the mm that is loaded."""

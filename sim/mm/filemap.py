@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
-from sim.core.component import Component
+from sim.core.arena import PRIVATE, Cells, Column, Field, bits_for
+from sim.core.component import Component, index_of_ref, ref_to
 from sim.core.ledger import PAGECACHE, TRANSIENT
 from sim.core.machine import site
 from sim.mm.mm_types import MM_FILEPAGES, MM_SHMEMPAGES, file_mapping
@@ -45,21 +45,19 @@ class Filemap(Component):
     page_mapping: Cells
     page_index: Cells
     page_swapbacked: Cells
-    page_order: Cells
     page_locked: Column
     page_content: Column
     vma_start: Cells
     vma_end: Cells
     vma_pgoff: Cells
-    vma_file: Cells
 
     def fields(self) -> list[Field]:
         cells = self.w.files * self.w.file_pages
         return [
-            Field("i_pages", cells),
-            Field("disk", cells),
-            Field("file_shmem", self.w.files, PRIVATE),
-            Field("i_size", self.w.files, PRIVATE),
+            Field("i_pages", cells, bits=bits_for(self.w.pages)),
+            Field("disk", cells, equality="content"),
+            Field("file_shmem", self.w.files, PRIVATE, bits=1),
+            Field("i_size", self.w.files, PRIVATE, bits=bits_for(self.w.file_pages)),
         ]
 
     def slot(self, file: int, index: int) -> int:
@@ -81,13 +79,13 @@ class Filemap(Component):
         for k in range(nr):
             version = await self.m.load(CONTENT, self.disk, self.slot(file, index + k))
             await self.m.store(CONTENT, self.page_content, folio + k, version)
-            await self.m.store(ADD, self.i_pages, self.slot(file, index + k), folio + k + 1)
+            await self.m.store(ADD, self.i_pages, self.slot(file, index + k), ref_to(folio + k))
         await self.k.swap.folio_add_lru(cpu, folio)
         await self.k.swap.folio_put(cpu, folio)
 
     async def get_folio(self, file: int, index: int) -> int:
         """Look a folio up and take a reference on it."""
-        page = await self.m.load(LOOKUP, self.i_pages, self.slot(file, index)) - 1
+        page = index_of_ref(await self.m.load(LOOKUP, self.i_pages, self.slot(file, index)))
         folio = self.k.page_head(page)
         await self.m.add(TRY_GET, self.page_ref, folio, 1, TRANSIENT)
         return folio
@@ -139,7 +137,7 @@ class Filemap(Component):
 
     def counter(self, vma: int) -> int:
         """Return which RSS counter the cached pages of the file that ``vma`` maps are in."""
-        return MM_SHMEMPAGES if self.shmem_mapping(self.vma_file[vma] - 1) else MM_FILEPAGES
+        return MM_SHMEMPAGES if self.shmem_mapping(self.k.mm_types.file_of(vma)) else MM_FILEPAGES
 
     def shmem_mapping(self, file: int) -> bool:
         """Return whether a file is shared memory."""
@@ -153,19 +151,28 @@ class Filemap(Component):
         """Map what is empty of [at, last) from the folio at ``at``; return (pages passed, addresses
         mapped).
         """
-        index = at - self.vma_start[vma] + self.vma_pgoff[vma]
-        page = await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(self.vma_file[vma] - 1, index)) - 1
+        page, nr = await self._next_folio(vma, at, last)
         if page < 0:
             return 1, []
-        folio = self.k.page_head(page)
-        nr = min(last - at, folio + (1 << self.page_order[folio]) - page)
-        await self.m.add(AROUND_GET, self.page_ref, folio, 1, TRANSIENT)
-        mapped: list[int] = []
+        folio, mapped = self.k.page_head(page), list[int]()
         if await self.m.trylock(AROUND_TRYLOCK, self.page_locked, folio):
             mapped = await self._map_range(cpu, vma, table, page, at, nr)
             await self.unlock_folio(folio)
         await self.k.swap.folio_put(cpu, folio)
         return nr, mapped
+
+    async def _next_folio(self, vma: int, at: int, last: int) -> tuple[int, int]:
+        """Look up what the file has at ``at``, and take a reference on its folio; return the page
+        and how many of [at, last) the folio has, or (-1, 0) (next_uptodate_folio).
+        """
+        index = at - self.vma_start[vma] + self.vma_pgoff[vma]
+        slot = self.slot(self.k.mm_types.file_of(vma), index)
+        page = index_of_ref(await self.m.load(AROUND_LOOKUP, self.i_pages, slot))
+        if page < 0:
+            return -1, 0
+        folio = self.k.page_head(page)
+        await self.m.add(AROUND_GET, self.page_ref, folio, 1, TRANSIENT)
+        return page, min(last - at, folio + self.k.mm_types.folio_nr_pages(folio) - page)
 
     async def _map_range(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int) -> list[int]:
         """Map runs of empty entries: rmap and PTEs first, mapping references last, as 6.9 does."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.core.arena import Cells, Column
-from sim.core.component import Component
+from sim.core.component import Component, index_of_ref
 from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
 from sim.core.pte import (
@@ -80,7 +80,6 @@ class Fork(Component):
     vma_flags: Cells
     vma_start: Cells
     vma_end: Cells
-    vma_file: Cells
     vma_anon_vma: Cells
     vma_attached: Cells
     page_ref: Column
@@ -134,7 +133,7 @@ class Fork(Component):
         """Copy [addr, end) under one hold of the PTLs; return how far it came (a round of
         copy_pte_range).
         """
-        dst_table = await self.m.load(DST_PMD, self.pmd, self.k.pgtable.pmd_index(dst, addr)) - 1
+        dst_table = index_of_ref(await self.m.load(DST_PMD, self.pmd, self.k.pgtable.pmd_index(dst, addr)))
         await self.m.lock(DST_LOCK, self.ptl, dst_table)
         src_table = await self.k.pgtable.pte_offset_map_lock(cpu, src, addr)
         await self.k.pgtable.arch_enter_lazy_mmu_mode(cpu)

@@ -5,7 +5,7 @@ Splitting itself is not modelled.
 
 from __future__ import annotations
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.arena import PRIVATE, SPIN, Cells, Column, Field, bits_for
 from sim.core.component import Component
 from sim.core.machine import site
 
@@ -30,7 +30,10 @@ class HugeMemory(Component):
     page_order: Cells
 
     def fields(self) -> list[Field]:
-        return [Field("split_queue_lock", 1), Field("split_queue_len", 1, PRIVATE)]
+        return [
+            Field("split_queue_lock", 1, lock=SPIN, bits=bits_for(self.k.slots)),
+            Field("split_queue_len", 1, PRIVATE),
+        ]
 
     async def deferred_split_folio(self, folio: int) -> None:
         """Queue a large anonymous folio that lost a mapping; in 6.9 also one that lost its last."""

@@ -86,7 +86,6 @@ class Memory(Component):
     vma_start: Cells
     vma_end: Cells
     vma_flags: Cells
-    vma_mm: Cells
     page_order: Cells
     gather_fullmm: Cells
 
@@ -107,7 +106,7 @@ class Memory(Component):
     async def zap_page_range_single(self, cpu: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> None:
         """Zap [addr, end) of one VMA under a gather of its own (MADV_DONTNEED, truncation)."""
         await self.k.swap.drain_before_zap(cpu)
-        await self.k.mmu_gather.tlb_gather_mmu(cpu, self.vma_mm[vma] - 1)
+        await self.k.mmu_gather.tlb_gather_mmu(cpu, self.k.mm_types.mm_of(vma))
         await self.unmap_single_vma(cpu, vma, addr, end, details)
         await self.k.mmu_gather.tlb_finish_mmu(cpu)
 
@@ -124,7 +123,7 @@ class Memory(Component):
         """Zap what one PMD slot maps of [addr, end); again until the end is reached or the slot is
         empty.
         """
-        mm = self.vma_mm[vma] - 1
+        mm = self.k.mm_types.mm_of(vma)
         while addr < end:
             if not await self.m.load(PEEK_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)):
                 return
@@ -132,7 +131,7 @@ class Memory(Component):
 
     async def zap_pte_range(self, tlb: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> int:
         """Zap [addr, end) of one PTE table; return how far it came."""
-        mm, gather, pgtable = self.vma_mm[vma] - 1, self.k.mmu_gather, self.k.pgtable
+        mm, gather, pgtable = self.k.mm_types.mm_of(vma), self.k.mmu_gather, self.k.pgtable
         await gather.tlb_change_page_size(tlb, 1)
         table = await pgtable.pte_offset_map_lock(tlb, mm, addr)
         if table < 0:

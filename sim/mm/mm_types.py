@@ -2,8 +2,8 @@
 v6.9).
 
 A folio's counters live at its head page. ``page_mapcount`` holds the number of PTE mappings of a
-page: the kernel's ``_mapcount`` plus one. ``page_entire_mapcount`` counts PMD leaves, of which
-there are none yet. Flags that the kernel keeps in one word, changed by atomic bit operations, are
+page: the kernel's ``_mapcount`` plus one. There are no PMD leaves yet, so ``_entire_mapcount`` has
+no column. Flags that the kernel keeps in one word, changed by atomic bit operations, are
 columns of their own here, which is the same under sequential consistency.
 
 Left out: memcg, page types, the pin count of large folios, PG_hwpoison.
@@ -11,14 +11,16 @@ Left out: memcg, page types, the pin count of large folios, PG_hwpoison.
 
 from __future__ import annotations
 
-from sim.core.arena import MACHINE, PRIVATE, Cells, Column, Field
-from sim.core.component import Component
+from sim.core.arena import MACHINE, PRIVATE, RWSEM, TRIED, Cells, Field, alike, bits_for
+from sim.core.component import Component, index_of_ref, ref_to
+from sim.core.operations import OPERATIONS
 from sim.core.pte import WRITE
 
 MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES = range(4)
 NR_MM_COUNTERS = 4
 
-VM_WRITE, VM_SHARED, VM_UFFD_WP, VM_MAYWRITE, VM_SEQ_READ, VM_QUIET = (1 << n for n in range(6))
+VM_BITS = 6
+VM_WRITE, VM_SHARED, VM_UFFD_WP, VM_MAYWRITE, VM_SEQ_READ, VM_QUIET = (1 << n for n in range(VM_BITS))
 """VM_QUIET is the model's own: vma_wants_writenotify() is false, as for shmem, so file PTEs are
 installed writable and clean.
 """
@@ -32,12 +34,12 @@ ZERO_PFN = 0
 
 def anon_mapping(anon_vma: int) -> int:
     """Return the ``page_mapping`` word of a folio of ``anon_vma`` (an index)."""
-    return anon_vma + 1 << 1 | MAPPING_ANON
+    return ref_to(anon_vma) << 1 | MAPPING_ANON
 
 
 def file_mapping(file: int) -> int:
     """Return the ``page_mapping`` word of a page-cache folio of ``file`` (an index)."""
-    return file + 1 << 1
+    return ref_to(file) << 1
 
 
 class MmTypes(Component):
@@ -45,62 +47,94 @@ class MmTypes(Component):
 
     name = "mm_types"
 
-    page_head: Cells
     page_order: Cells
     page_mapping: Cells
     page_swapbacked: Cells
-    page_mapcount: Column
     vma_mm: Cells
     vma_start: Cells
     vma_end: Cells
     vma_attached: Cells
     vma_flags: Cells
     vma_file: Cells
-    mm_users: Column
+    vma_anon_vma: Cells
 
     def fields(self) -> list[Field]:
-        pages, mms, vmas = self.w.pages, self.w.mms, self.w.vmas
-        shared = [
-            "page_ref", "page_mapcount", "page_entire_mapcount", "page_nr_pages_mapped", "page_anon_exclusive", "page_dirty", "page_writeback",
-            "page_locked", "page_referenced", "page_active", "page_lru", "page_content", "page_deferred",
-        ]  # fmt: skip
-        owned = ["page_head", "page_order", "page_mapping", "page_index", "page_swapbacked"]
-        mm_shared = [
-            "mmap_lock",
-            "mm_users",
-            "mm_tlb_flush_pending",
-            "mm_tlb_gen",
-            "mm_tlb_flush_batched",
-            "mm_cpumask",
-            "mm_pgtables",
-            "mm_pml",
-        ]
-        vma = [
-            "vma_mm",
-            "vma_start",
-            "vma_end",
-            "vma_flags",
-            "vma_file",
-            "vma_pgoff",
-            "vma_anon_vma",
-            "vma_attached",
-            "vma_linked",
-        ]
+        operations = len(OPERATIONS)
         return [
-            *(Field(n, pages) for n in shared),
-            *(Field(n, pages, PRIVATE) for n in owned),
-            Field("page_gen", pages, PRIVATE),
-            *(Field(n, mms) for n in mm_shared),
-            Field("mm_order", mms, PRIVATE),
-            Field("mm_rss", self.w.cpus * mms * NR_MM_COUNTERS),
-            *(Field(n, vmas, PRIVATE) for n in vma),
-            Field("vma_anon_prepared", vmas),
-            Field("op", self.w.cpus, MACHINE),
+            *self._page_fields(),
+            *self._mm_fields(),
+            *self._vma_fields(),
+            Field("op", self.w.cpus, MACHINE, bits=bits_for(operations)),
+            Field("overlaps", operations * operations, MACHINE),
         ]
 
-    def bind(self) -> None:
-        super().bind()
-        self.m.waitable(self.mm_users)
+    def _page_fields(self) -> list[Field]:
+        pages, owners = self.w.pages, max(self.w.anon_vmas, self.w.files)
+        return [
+            *alike(("page_ref", "page_mapcount", "page_nr_pages_mapped"), pages),
+            *alike(("page_anon_exclusive", "page_dirty"), pages, bits=1),
+            Field("page_writeback", pages, waitable=True, bits=1),
+            Field("page_locked", pages, lock=TRIED, bits=bits_for(self.k.slots)),
+            *alike(("page_referenced", "page_active", "page_lru"), pages, bits=1),
+            Field("page_content", pages, equality="content"),
+            Field("page_deferred", pages, bits=1),
+            Field("page_head", pages, PRIVATE, bits=bits_for(pages - 1)),
+            Field("page_order", pages, PRIVATE, bits=bits_for(pages.bit_length())),
+            Field("page_mapping", pages, PRIVATE, bits=1 + bits_for(owners)),
+            Field("page_index", pages, PRIVATE, bits=bits_for(max(self.w.vpages, self.w.file_pages))),
+            Field("page_swapbacked", pages, PRIVATE, bits=1),
+            Field("page_gen", pages, PRIVATE, equality="page"),
+        ]
+
+    def _mm_fields(self) -> list[Field]:
+        mms = self.w.mms
+        return [
+            Field("mmap_lock", mms, lock=RWSEM),
+            Field("mm_users", mms, waitable=True),
+            *alike(("mm_tlb_flush_pending", "mm_tlb_gen"), mms),
+            Field("mm_tlb_flush_batched", mms, bits=1),
+            Field("mm_cpumask", mms, bits=self.w.cpus),
+            Field("mm_pgtables", mms),
+            Field("mm_pml", mms, lock=TRIED, bits=bits_for(self.k.slots)),
+            Field("mm_order", mms, PRIVATE),
+            Field("mm_rss", self.w.cpus * mms * NR_MM_COUNTERS),
+        ]
+
+    def _vma_fields(self) -> list[Field]:
+        vmas, page = self.w.vmas, bits_for(self.w.vpages)
+        return [
+            Field("vma_mm", vmas, PRIVATE, bits=bits_for(self.w.mms)),
+            *alike(("vma_start", "vma_end"), vmas, PRIVATE, bits=page),
+            Field("vma_flags", vmas, PRIVATE, bits=VM_BITS),
+            Field("vma_file", vmas, PRIVATE, bits=bits_for(self.w.files)),
+            Field("vma_pgoff", vmas, PRIVATE, bits=bits_for(max(self.w.vpages, self.w.file_pages))),
+            Field("vma_anon_vma", vmas, PRIVATE, bits=bits_for(self.w.anon_vmas)),
+            Field("vma_attached", vmas, PRIVATE, bits=1),
+            Field("vma_linked", vmas, PRIVATE, bits=2),
+            Field("vma_anon_prepared", vmas, bits=1),
+        ]
+
+    # -- references (sim.core.component) ---------------------------------------------------------------------------
+
+    def mm_of(self, vma: int) -> int:
+        """Return the mm of ``vma``, or -1 if the slot is free (vma->vm_mm)."""
+        return index_of_ref(self.vma_mm[vma])
+
+    def file_of(self, vma: int) -> int:
+        """Return the file that ``vma`` maps, or -1 if it is anonymous (vma->vm_file)."""
+        return index_of_ref(self.vma_file[vma])
+
+    def anon_vma_of(self, vma: int) -> int:
+        """Return the anon_vma of ``vma``, or -1 if it has none yet (vma->anon_vma)."""
+        return index_of_ref(self.vma_anon_vma[vma])
+
+    def mapping_of(self, folio: int) -> int:
+        """Return the anon_vma or the file that ``folio`` belongs to, or -1; MAPPING_ANON says
+        which.
+        """
+        return index_of_ref(self.page_mapping[folio] >> 1)
+
+    # -- look-ups --------------------------------------------------------------------------------------------------
 
     def folio_nr_pages(self, folio: int) -> int:
         """Return the number of pages of ``folio``."""
@@ -144,7 +178,7 @@ class MmTypes(Component):
         """
         for vma in range(self.w.vmas):
             if (
-                self.vma_mm[vma] == mm + 1
+                self.vma_mm[vma] == ref_to(mm)
                 and self.vma_attached[vma]
                 and self.vma_start[vma] <= addr < self.vma_end[vma]
             ):
@@ -156,6 +190,9 @@ class MmTypes(Component):
         found = [
             v
             for v in range(self.w.vmas)
-            if self.vma_mm[v] == mm + 1 and self.vma_attached[v] and self.vma_start[v] < end and self.vma_end[v] > start
+            if self.vma_mm[v] == ref_to(mm)
+            and self.vma_attached[v]
+            and self.vma_start[v] < end
+            and self.vma_end[v] > start
         ]
         return sorted(found, key=lambda v: self.vma_start[v])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 
 from sim.core.arena import Cells, Column, Field
-from sim.core.component import Component
+from sim.core.component import Component, ref_to
 from sim.core.machine import site
 from sim.core.slab import Slab
 from sim.mm.mm_types import VM_MAYWRITE
@@ -71,7 +71,7 @@ class Mmap(Component):
             return -errno.EEXIST
         self.mm_order[mm] = max(self.mm_order[mm], order)
         vma = await self.vm_area_alloc(mm)
-        self._fill(vma, addr, addr + nr, flags | VM_MAYWRITE, file + 1, pgoff if file >= 0 else addr, 0)
+        self._fill(vma, addr, addr + nr, flags | VM_MAYWRITE, ref_to(file), pgoff if file >= 0 else addr, 0)
         await self.k.rmap.vma_link(vma)
         self.vma_attached[vma] = 1
         await self.m.up_write(MMAP_UNLOCK, self.mmap_lock, mm)
@@ -80,7 +80,7 @@ class Mmap(Component):
     async def vm_area_alloc(self, mm: int) -> int:
         """Take a free VMA for ``mm``."""
         vma = await self.slab.take(ALLOC)
-        self.vma_mm[vma] = mm + 1
+        self.vma_mm[vma] = ref_to(mm)
         return vma
 
     async def vm_area_free(self, vma: int) -> None:
@@ -114,7 +114,7 @@ class Mmap(Component):
 
         The VMA shrinks under the rmap locks (vma_prepare).
         """
-        new = await self.vm_area_dup(vma, self.vma_mm[vma] - 1)
+        new = await self.vm_area_dup(vma, self.k.mm_types.mm_of(vma))
         self.vma_start[new] = addr
         self.vma_pgoff[new] += addr - self.vma_start[vma]
         await self.k.rmap.anon_vma_clone(new)
@@ -152,7 +152,7 @@ class Mmap(Component):
         """Return how far down and up tables may be freed: to the VMAs that stay (also detached ones
         of others).
         """
-        mine = [v for v in range(self.w.vmas) if self.vma_mm[v] == mm + 1]
+        mine = [v for v in range(self.w.vmas) if self.vma_mm[v] == ref_to(mm)]
         floor = max((self.vma_end[v] for v in mine if self.vma_end[v] <= start), default=0)
         ceiling = min(
             (self.vma_start[v] for v in mine if self.vma_start[v] >= end),

@@ -20,7 +20,7 @@ Left out: hugetlb, need_flush_all, the encoded-page consumers of zone-device mem
 
 from __future__ import annotations
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.arena import PRIVATE, Cells, Column, Field, alike, bits_for
 from sim.core.component import Component
 from sim.core.ledger import GATHER, TABLE, TRANSIENT
 from sim.core.machine import site
@@ -68,35 +68,27 @@ class MmuGather(Component):
     gather_tables_nr: Cells
     gather_open: Cells
     mm_tlb_flush_pending: Column
-    vma_flags: Cells
 
     entry_words = 2
     """The most words that one entry takes."""
 
     def fields(self) -> list[Field]:
-        cpus = self.w.cpus
-        names = (
-            "mm",
-            "start",
-            "end",
-            "fullmm",
-            "freed_tables",
-            "delayed_rmap",
-            "cleared_ptes",
-            "cleared_pmds",
-            "batch_count",
-            "active",
-            "page_size",
-            "open",
-        )
-        self.batches = 1 + self.g.gather_batch_count
-        self.stride = max(self.g.gather_batch, self.g.gather_bundle)
+        cpus, g = self.w.cpus, self.g
+        self.batches, self.stride = 1 + g.gather_batch_count, max(g.gather_batch, g.gather_bundle)
+        flags = ("fullmm", "freed_tables", "delayed_rmap", "cleared_ptes", "cleared_pmds")
+        tables, slots = g.table_batch if self.profile.table_free else 0, self.k.pgtable.table_slots
         return [
-            *(Field(f"gather_{n}", cpus, PRIVATE) for n in names),
-            Field("gather_nr", cpus * self.batches, PRIVATE),
-            Field("gather_words", cpus * self.batches * self.stride, PRIVATE),
-            Field("gather_tables", cpus * (self.g.table_batch if self.profile.table_free else 0), PRIVATE),
-            Field("gather_tables_nr", cpus, PRIVATE),
+            Field("gather_mm", cpus, PRIVATE, bits=bits_for(self.w.mms - 1)),
+            *alike(("gather_start", "gather_end"), cpus, PRIVATE, bits=bits_for(self.w.vpages)),
+            *alike((f"gather_{flag}" for flag in flags), cpus, PRIVATE, bits=1),
+            *alike(("gather_batch_count", "gather_active"), cpus, PRIVATE, bits=bits_for(g.gather_batch_count)),
+            *alike(("gather_page_size", "gather_open"), cpus, PRIVATE, bits=1),
+            Field("gather_nr", cpus * self.batches, PRIVATE, bits=bits_for(self.stride)),
+            Field(
+                "gather_words", cpus * self.batches * self.stride, PRIVATE, bits=ENCODED_SHIFT + bits_for(self.w.pages)
+            ),
+            Field("gather_tables", cpus * tables, PRIVATE, bits=bits_for(slots - 1)),
+            Field("gather_tables_nr", cpus, PRIVATE, bits=bits_for(g.table_batch)),
         ]
 
     # -- opening ---------------------------------------------------------------------------------------------------
@@ -250,8 +242,9 @@ class MmuGather(Component):
         if not self.gather_delayed_rmap[tlb]:
             return
         active = self.gather_active[tlb]
-        for batch in sorted({0, active}):
-            await self.tlb_flush_rmap_batch(tlb, batch, vma)
+        await self.tlb_flush_rmap_batch(tlb, 0, vma)
+        if active:
+            await self.tlb_flush_rmap_batch(tlb, active, vma)
         self.gather_delayed_rmap[tlb] = 0
 
     async def tlb_flush_rmap_batch(self, tlb: int, batch: int, vma: int) -> None:

@@ -10,8 +10,8 @@ reclaim.
 
 from __future__ import annotations
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
-from sim.core.component import Component
+from sim.core.arena import PRIVATE, SPIN, Cells, Column, Field, bits_for
+from sim.core.component import Component, index_of_ref, ref_to
 from sim.core.errors import WorldError
 from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
@@ -50,10 +50,10 @@ class PageAlloc(Component):
     def fields(self) -> list[Field]:
         orders = self.w.pages.bit_length() + 1
         return [
-            Field("zone_lock", 1),
-            Field("free_head", orders, PRIVATE),
-            Field("free_next", self.w.pages, PRIVATE),
-            Field("free_order", self.w.pages, PRIVATE),
+            Field("zone_lock", 1, lock=SPIN, bits=bits_for(self.k.slots)),
+            Field("free_head", orders, PRIVATE, bits=bits_for(self.w.pages)),
+            Field("free_next", self.w.pages, PRIVATE, bits=bits_for(self.w.pages)),
+            Field("free_order", self.w.pages, PRIVATE, bits=bits_for(orders)),
         ]
 
     def boot(self) -> None:
@@ -76,11 +76,11 @@ class PageAlloc(Component):
 
     def _push(self, pfn: int, order: int) -> None:
         self.free_next[pfn] = self.free_head[order]
-        self.free_head[order] = pfn + 1
+        self.free_head[order] = ref_to(pfn)
         self.free_order[pfn] = order + 1
 
     def _pop(self, order: int) -> int:
-        pfn = self.free_head[order] - 1
+        pfn = index_of_ref(self.free_head[order])
         self.free_head[order] = self.free_next[pfn]
         self.free_next[pfn] = self.free_order[pfn] = 0
         return pfn

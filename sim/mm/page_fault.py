@@ -53,11 +53,9 @@ class PageFault(Component):
     mm_rss: Column
     mm_order: Cells
     mm_tlb_flush_pending: Column
-    vma_mm: Cells
     vma_flags: Cells
     vma_start: Cells
     vma_end: Cells
-    vma_file: Cells
     vma_pgoff: Cells
     page_ref: Column
     page_order: Cells
@@ -182,7 +180,7 @@ class PageFault(Component):
             return True
         await self._pte_alloc_once(cpu, mm, addr)
         index = addr - self.vma_start[vma] + self.vma_pgoff[vma]
-        folio = await self.k.filemap.filemap_fault(cpu, self.vma_file[vma] - 1, index)
+        folio = await self.k.filemap.filemap_fault(cpu, self.k.mm_types.file_of(vma), index)
         page = folio + (index & (1 << self.page_order[folio]) - 1)
         if write and not self.vma_flags[vma] & VM_SHARED:
             await self.do_cow_fault(cpu, mm, vma, addr, page, pte)
@@ -243,7 +241,7 @@ class PageFault(Component):
         """
         bits = self._wp_bits(vma, orig, await self.range_bits(vma, page, write))
         await self.k.rmap.folio_add_file_rmap_ptes(self.k.page_head(page), page, nr, vma)
-        await self.k.pgtable.set_ptes(cpu, self.vma_mm[vma] - 1, addr, ptep, make_pte(page, bits), nr, holder)
+        await self.k.pgtable.set_ptes(cpu, self.k.mm_types.mm_of(vma), addr, ptep, make_pte(page, bits), nr, holder)
 
     async def range_bits(self, vma: int, page: int, write: bool) -> int:
         """Return the bits of a PTE that maps a file's page for the first time."""

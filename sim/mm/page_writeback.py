@@ -7,7 +7,7 @@ Lock order: folio lock, i_mmap_rwsem, PTL. Left out: dirty accounting, inode lis
 
 from __future__ import annotations
 
-from sim.core.arena import Cells, Column, Field
+from sim.core.arena import Cells, Column
 from sim.core.component import Component
 from sim.core.machine import site
 
@@ -33,16 +33,8 @@ class PageWriteback(Component):
     page_locked: Column
     page_content: Column
     page_order: Cells
-    page_mapping: Cells
     page_index: Cells
     disk: Column
-
-    def fields(self) -> list[Field]:
-        return []
-
-    def bind(self) -> None:
-        super().bind()
-        self.m.waitable(self.page_writeback)
 
     async def folio_mark_dirty(self, folio: int) -> None:
         """Set PG_dirty: the folio's content is newer than the disk's."""

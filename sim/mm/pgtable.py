@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
-from sim.core.component import Component
+from sim.core.arena import PRIVATE, SPIN, Cells, Column, Field, bits_for
+from sim.core.component import Component, index_of_ref, ref_to
 from sim.core.ledger import TABLE, TRANSIENT
 from sim.core.machine import site
 from sim.core.pte import ACCESS_BITS, DIRTY, PFN_SHIFT, UFFD_WP, WRITE, YOUNG
@@ -74,13 +74,13 @@ class Pgtable(Component):
         self.slab = Slab("table_slab", tables, "page tables")
         return [
             self.slab.field(),
-            Field("pte", tables * self.g.ptrs_per_pte),
-            Field("pmd", self.w.mms * self.per_mm),
-            Field("ptl", tables),
-            Field("table_mm", tables, PRIVATE),
-            Field("table_base", tables, PRIVATE),
-            Field("table_page", tables, PRIVATE),
-            Field("table_of_page", self.w.pages, PRIVATE),
+            Field("pte", tables * self.g.ptrs_per_pte, bits=self.entry_bits),
+            Field("pmd", self.w.mms * self.per_mm, bits=bits_for(tables)),
+            Field("ptl", tables, lock=SPIN, bits=bits_for(self.k.slots)),
+            Field("table_mm", tables, PRIVATE, bits=bits_for(self.w.mms)),
+            Field("table_base", tables, PRIVATE, bits=bits_for(self.w.vpages)),
+            Field("table_page", tables, PRIVATE, bits=bits_for(self.w.pages - 1)),
+            Field("table_of_page", self.w.pages, PRIVATE, bits=bits_for(tables)),
         ]
 
     def bind(self) -> None:
@@ -91,6 +91,11 @@ class Pgtable(Component):
     def per_mm(self) -> int:
         """PMD slots of one address space."""
         return -(-self.w.vpages // self.g.ptrs_per_pte)
+
+    @property
+    def entry_bits(self) -> int:
+        """Bits of a page table or TLB entry."""
+        return PFN_SHIFT + bits_for(max(self.w.pages, self.w.swap_slots) - 1)
 
     @property
     def table_slots(self) -> int:
@@ -112,7 +117,7 @@ class Pgtable(Component):
 
     def table_covers(self, table: int, mm: int, addr: int) -> bool:
         """Return whether ``table`` is the one that maps ``addr`` of ``mm``."""
-        return self.table_mm[table] == mm + 1 and self.table_base[table] == addr - addr % self.g.ptrs_per_pte
+        return self.table_mm[table] == ref_to(mm) and self.table_base[table] == addr - addr % self.g.ptrs_per_pte
 
     async def pte_offset_map_lock(self, cpu: int, mm: int, addr: int) -> int:
         """Lock the table that maps ``addr``; return it, or -1 if there is none.
@@ -122,16 +127,17 @@ class Pgtable(Component):
         index = self.pmd_index(mm, addr)
         while True:
             self.k.tlb.rcu_read_lock(cpu)
-            table = await self.m.load(MAP_PMD, self.pmd, index) - 1
+            table = index_of_ref(await self.m.load(MAP_PMD, self.pmd, index))
             if table < 0:
                 self.k.tlb.rcu_read_unlock(cpu)
                 return -1
             await self.m.lock(LOCK_PTL, self.ptl, table)
-            if await self.m.load(RECHECK_PMD, self.pmd, index) == table + 1:
+            if await self.m.load(RECHECK_PMD, self.pmd, index) == ref_to(table):
                 return table
-            # Only with PT_RECLAIM (6.14), which takes a table under readers. Else free_pgd_range alone clears a slot, and by then its callers
-            # have made every VMA that used the table unfindable: to faults, forks and zaps under the mmap lock, to walkers under the rmap
-            # locks; who is here holds one of the two.
+            # Only with PT_RECLAIM (6.14), which takes a table under readers. Without it, free_pgd_range
+            # alone clears a slot, and its callers have first made every VMA that used the table
+            # unfindable: to faults, forks and zaps under the mmap lock, to rmap walks under the rmap
+            # locks. Whatever gets here holds one of the two.
             await self.m.unlock(BACK_OFF, self.ptl, table)
             self.k.tlb.rcu_read_unlock(cpu)
 
@@ -142,7 +148,7 @@ class Pgtable(Component):
         Returns 0 also if there is no table.
         """
         self.k.tlb.rcu_read_lock(cpu)
-        table, pte, k = await self.m.load(pmd_site, self.pmd, self.pmd_index(mm, addr)) - 1, 0, 0
+        table, pte, k = index_of_ref(await self.m.load(pmd_site, self.pmd, self.pmd_index(mm, addr))), 0, 0
         while table >= 0 and not pte and k < nr:
             pte = await self.m.load(pte_site, self.pte, self.ptep(table, addr) + k)
             k += 1
@@ -269,17 +275,17 @@ class Pgtable(Component):
         empty = not await self.m.load(ALLOC_READ, self.pmd, index)
         if empty:
             await self.m.add(ALLOC_COUNT, self.mm_pgtables, mm, 1)
-            await self.m.store(ALLOC_SET, self.pmd, index, table + 1)
+            await self.m.store(ALLOC_SET, self.pmd, index, ref_to(table))
         await self.m.unlock(ALLOC_UNLOCK, self.mm_pml, mm)
         if not empty:
             await self.pte_free(table)
 
     def _claim(self, table: int, mm: int, addr: int, page: int) -> None:
         """Make the slot just taken an empty table for ``addr``, in ``page``."""
-        self.table_mm[table] = mm + 1
+        self.table_mm[table] = ref_to(mm)
         self.table_base[table] = addr - addr % self.g.ptrs_per_pte
         self.table_page[table] = page
-        self.table_of_page[page] = table + 1
+        self.table_of_page[page] = ref_to(table)
         start = table * self.g.ptrs_per_pte
         for ptep in range(start, start + self.g.ptrs_per_pte):
             self.pte.view[ptep] = 0
@@ -294,7 +300,7 @@ class Pgtable(Component):
 
     async def release(self, page: int) -> None:
         """Give up the table slot of a page whose last reference has just been put, if it has one."""
-        table = self.table_of_page[page] - 1
+        table = index_of_ref(self.table_of_page[page])
         if table < 0:
             return
         self.k.checks.table_freed(table)
@@ -309,7 +315,7 @@ class Pgtable(Component):
         for base in range(addr - addr % span, end, span):
             if base < floor or base + span > ceiling:
                 continue
-            table = await self.m.load(PMD_READ, self.pmd, self.pmd_index(mm, base)) - 1
+            table = index_of_ref(await self.m.load(PMD_READ, self.pmd, self.pmd_index(mm, base)))
             if table < 0:
                 continue
             await self.m.store(PMD_CLEAR, self.pmd, self.pmd_index(mm, base), 0)

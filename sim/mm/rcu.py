@@ -33,11 +33,11 @@ class Rcu(Component):
     cpu_request: Column
 
     def fields(self) -> list[Field]:
-        return [Field("rcu_callbacks", slab.words(self.k.pgtable.table_slots)), Field("rcu_pending", 1)]
-
-    def bind(self) -> None:
-        super().bind()
-        self.m.waitable(self.rcu_pending)
+        tables = self.k.pgtable.table_slots
+        return [
+            Field("rcu_callbacks", slab.words(tables), bits=min(slab.SLOTS_PER_WORD, tables)),
+            Field("rcu_pending", 1, waitable=True),
+        ]
 
     async def call_rcu(self, tables: list[int]) -> None:
         """Free ``tables`` after a grace period."""

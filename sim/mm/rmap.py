@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
-from sim.core.component import Component
+from sim.core.arena import PRIVATE, RWSEM, Cells, Column, Field
+from sim.core.component import Component, ref_to
 from sim.core.machine import site
 from sim.core.pte import DIRTY, PRESENT, WRITE, pte_pfn
 from sim.core.slab import Slab
@@ -67,7 +67,6 @@ class Rmap(Component):
     name = "rmap"
 
     pte: Column
-    pmd: Column
     page_mapcount: Column
     page_nr_pages_mapped: Column
     page_anon_exclusive: Column
@@ -95,9 +94,9 @@ class Rmap(Component):
         anon_vmas = self.w.anon_vmas
         return [
             self.slab.field(),
-            Field("anon_vma_lock", anon_vmas),
+            Field("anon_vma_lock", anon_vmas, lock=RWSEM),
             Field("anon_vma_users", anon_vmas, PRIVATE),
-            Field("i_mmap_lock", self.w.files),
+            Field("i_mmap_lock", self.w.files, lock=RWSEM),
         ]
 
     def bind(self) -> None:
@@ -132,7 +131,7 @@ class Rmap(Component):
         from ``addr`` on.
         """
         self.page_swapbacked[folio] = 1
-        self.page_mapping[folio] = anon_mapping(self.vma_anon_vma[vma] - 1)
+        self.page_mapping[folio] = anon_mapping(self.k.mm_types.anon_vma_of(vma))
         self.page_index[folio] = addr - self.vma_start[vma] + self.vma_pgoff[vma]
         nr = 1 << self.page_order[folio]
         for page in range(folio, folio + nr):
@@ -175,13 +174,13 @@ class Rmap(Component):
         if await self.m.load(PREPARE_READ, self.vma_anon_prepared, vma):
             return
         anon = await self.slab.take(PREPARE_TAKE)
-        mm = self.vma_mm[vma] - 1
+        mm = self.k.mm_types.mm_of(vma)
         await self.m.down_write(PREPARE_LOCK, self.anon_vma_lock, anon)
         await self.m.lock(PREPARE_MM_LOCK, self.mm_pml, mm)
         needed = not await self.m.load(PREPARE_READ, self.vma_anon_prepared, vma)
         if needed:
             self.anon_vma_users[anon] = 1
-            self.vma_anon_vma[vma] = anon + 1
+            self.vma_anon_vma[vma] = ref_to(anon)
             self.vma_linked[vma] |= ANON_LINKED
             await self.m.store(PREPARE_SET, self.vma_anon_prepared, vma, 1)
         await self.m.unlock(PREPARE_MM_UNLOCK, self.mm_pml, mm)
@@ -194,7 +193,7 @@ class Rmap(Component):
         from.
         """
         await self.anon_vma_clone(vma)
-        file = self.vma_file[vma] - 1
+        file = self.k.mm_types.file_of(vma)
         if file >= 0:
             await self.m.down_write(LINK_LOCK, self.i_mmap_lock, file)
             self.link_file(vma)
@@ -204,7 +203,7 @@ class Rmap(Component):
         """Let rmap walks of the VMA's anon_vma, if it has one, find it (anon_vma_clone,
         anon_vma_fork).
         """
-        anon = self.vma_anon_vma[vma] - 1
+        anon = self.k.mm_types.anon_vma_of(vma)
         if anon >= 0:
             await self.m.down_write(CLONE_LOCK, self.anon_vma_lock, anon)
             self.anon_vma_users[anon] += 1
@@ -218,7 +217,7 @@ class Rmap(Component):
 
     async def vma_prepare(self, vma: int) -> None:
         """Keep rmap walks out while ``vma`` changes its extent (mm/mmap.c)."""
-        anon, file = self.vma_anon_vma[vma] - 1, self.vma_file[vma] - 1
+        anon, file = self.k.mm_types.anon_vma_of(vma), self.k.mm_types.file_of(vma)
         if file >= 0:
             await self.m.down_write(ADJUST_LOCK, self.i_mmap_lock, file)
         if anon >= 0:
@@ -226,7 +225,7 @@ class Rmap(Component):
 
     async def vma_complete(self, vma: int) -> None:
         """Let them in again (mm/mmap.c)."""
-        anon, file = self.vma_anon_vma[vma] - 1, self.vma_file[vma] - 1
+        anon, file = self.k.mm_types.anon_vma_of(vma), self.k.mm_types.file_of(vma)
         if anon >= 0:
             await self.m.up_write(ADJUST_UNLOCK, self.anon_vma_lock, anon)
         if file >= 0:
@@ -234,7 +233,7 @@ class Rmap(Component):
 
     async def vma_unlink(self, vma: int) -> None:
         """Take ``vma`` out of its anon_vma and its file's tree (unlink_anon_vmas, unlink_file_vma)."""
-        anon, file = self.vma_anon_vma[vma] - 1, self.vma_file[vma] - 1
+        anon, file = self.k.mm_types.anon_vma_of(vma), self.k.mm_types.file_of(vma)
         if anon >= 0:
             await self.m.down_write(UNLINK_LOCK, self.anon_vma_lock, anon)
             self.vma_linked[vma] &= ~ANON_LINKED
@@ -277,7 +276,10 @@ class Rmap(Component):
         for vma, k in self._vmas_of(folio):
             if shared_only and not self.vma_flags[vma] & VM_SHARED:
                 continue
-            mm, addr = self.vma_mm[vma] - 1, self.vma_start[vma] + self.page_index[folio] + k - self.vma_pgoff[vma]
+            mm, addr = (
+                self.k.mm_types.mm_of(vma),
+                self.vma_start[vma] + self.page_index[folio] + k - self.vma_pgoff[vma],
+            )
             if held >= 0 and (vma != walked or not self.k.pgtable.table_covers(held, mm, addr)):
                 await self.k.pgtable.pte_unmap_unlock(cpu, held)
                 held = -1
@@ -309,7 +311,7 @@ class Rmap(Component):
         async def page_vma_mkclean_one(mm: int, addr: int, ptep: int) -> int:
             return await self.page_vma_mkclean_one(cpu, mm, addr, ptep)
 
-        file = (self.page_mapping[folio] >> 1) - 1
+        file = self.k.mm_types.mapping_of(folio)
         await self.m.down_read(I_MMAP_READ, self.i_mmap_lock, file)
         cleaned = await self.rmap_walk(cpu, folio, page_vma_mkclean_one, sync=True, shared_only=True)
         await self.m.up_read(I_MMAP_UNLOCK, self.i_mmap_lock, file)
@@ -333,7 +335,7 @@ class Rmap(Component):
         which is asked again under its lock (folio_lock_anon_vma_read).
         """
         anon = self.page_mapping[folio] & MAPPING_ANON
-        lock, index = (self.anon_vma_lock if anon else self.i_mmap_lock), (self.page_mapping[folio] >> 1) - 1
+        lock, index = (self.anon_vma_lock if anon else self.i_mmap_lock), self.k.mm_types.mapping_of(folio)
         if index < 0 or not await self.folio_mapped(folio):
             return 0
         if not anon and not await self.m.trylock(AGE_TRYLOCK, self.page_locked, folio):

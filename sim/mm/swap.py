@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.arena import PRIVATE, SPIN, Cells, Column, Field, alike, bits_for
 from sim.core.component import Component
 from sim.core.ledger import GATHER, LRU, TRANSIENT
 from sim.core.machine import site
@@ -55,9 +55,12 @@ class Swap(Component):
     act_nr: Cells
 
     def fields(self) -> list[Field]:
-        cpus = self.w.cpus
-        batches = [Field(n, cpus * self.g.pagevec, PRIVATE) for n in ("lru_batch", "act_batch")]
-        return [Field("lruvec_lock", 1), *batches, Field("lru_nr", cpus, PRIVATE), Field("act_nr", cpus, PRIVATE)]
+        cpus, pagevec = self.w.cpus, self.g.pagevec
+        return [
+            Field("lruvec_lock", 1, lock=SPIN, bits=bits_for(self.k.slots)),
+            *alike(("lru_batch", "act_batch"), cpus * pagevec, PRIVATE, bits=bits_for(self.w.pages - 1)),
+            *alike(("lru_nr", "act_nr"), cpus, PRIVATE, bits=bits_for(pagevec)),
+        ]
 
     # -- freeing gather words --------------------------------------------------------------------------------------
 

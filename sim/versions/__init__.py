@@ -1,25 +1,33 @@
-"""The kernel versions that the model has: which components each replaces or adds.
+"""The kernel versions that the model has, one module or package each; a new one is a new file here.
 
-6.9 is the components themselves (``sim/*.py``). Another version is a module here with subclasses of
-those that differ, or a package with a file for each, under its kernel name; what differs by
-architecture too is data of the profile (``Profile.versions``).
+- ``v6_9``: the components of ``sim`` themselves;
+- ``perpage``: 6.9 without the batching series;
+- ``v6_18``: Linux 6.18, a file for each kernel file that differs.
+
+Each defines ``VERSION`` (:class:`~sim.core.version.Version`) with the subclasses that it needs; what
+differs by architecture too is data of the profile (``Profile.versions``).
 """
 
 from __future__ import annotations
 
-from sim.core.component import Component
-from sim.versions import perpage, v6_18
+import importlib
+import pkgutil
+import re
 
-VERSIONS: dict[str, tuple[type[Component], ...]] = {
-    "6.9": (),
-    "6.9-perpage": perpage.COMPONENTS,
-    "6.18": v6_18.COMPONENTS,
-}
-"""What each version replaces or adds."""
+from sim.core.version import Version
 
-ABOUT = {
-    "6.9": "Linux 6.9, batched (the default)",
-    "6.9-perpage": "6.9 without the batching series, its own baseline",
-    "6.18": "Linux 6.18: mapcounts per mm, reuse of large folios, batches of swap entries, empty tables reclaimed",
-}
-"""One line about each version."""
+
+def _numbers(version: Version) -> list[tuple[int, str]]:
+    """Return what versions are sorted by: 6.9 comes before 6.18."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", version.name)]
+
+
+def _found() -> dict[str, Version]:
+    """Return the VERSION of each module here, by name, oldest first."""
+    modules = (importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__))
+    versions: list[Version] = [module.VERSION for module in modules]
+    return {version.name: version for version in sorted(versions, key=_numbers)}
+
+
+VERSIONS = _found()
+"""Every version, by name, oldest first."""

@@ -8,6 +8,7 @@ that is 6.9 otherwise.
 from __future__ import annotations
 
 from sim.core.pte import DIRTY, SPECIAL, YOUNG, pte_pfn
+from sim.core.version import Version
 from sim.mm.memory import Memory, Zap
 from sim.mm.mmu_gather import MmuGather
 
@@ -62,4 +63,4 @@ class MmuGatherPerPage(MmuGather):
         await self.k.swap.free_page_and_swap_cache(tlb, page)
 
 
-COMPONENTS = (MemoryPerPage, MmuGatherPerPage)
+VERSION = Version("6.9-perpage", "6.9 without the batching series, its own baseline", (MemoryPerPage, MmuGatherPerPage))

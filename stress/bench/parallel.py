@@ -11,11 +11,10 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from sim.core.arena import FIELD_SHIFT
 from sim.core.profile import SMALL
+from sim.core.step import column_of, index_of
 from stress.case import Case
 from stress.catalogue import spec_of
-from stress.execution.outcome import FIELD_MASK, INDEX_MASK
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.parallel.gang import Gang
@@ -101,7 +100,7 @@ def contended(gang: Gang, runner: Runner) -> dict[str, int]:
     """
     fields = runner.arena.layout.fields
     return {
-        f"{fields[met.place >> FIELD_SHIFT & FIELD_MASK].name}[{met.place & INDEX_MASK}]": met.count
+        f"{fields[column_of(met.place)].name}[{index_of(met.place)}]": met.count
         for met in gang.board.met()[:CONTENDED_MAX]
     }
 

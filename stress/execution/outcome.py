@@ -12,11 +12,26 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, RMW, SITE_SHIFT, STORE_THROUGH_TLB, WRITE, Layout
+from sim.core.arena import Layout
 from sim.core.machine import SITES
-from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS
+from sim.core.operations import OPERATIONS
+from sim.core.step import (
+    LOAD_THROUGH_TLB,
+    RMW,
+    STORE_THROUGH_TLB,
+    TLB_SHIFT,
+    WRITE,
+    column_of,
+    index_of,
+    kind_of,
+    place_of,
+    site_of,
+    tlb_column_of,
+    tlb_place_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,9 +44,7 @@ if TYPE_CHECKING:
 CHECK_BYTES = 2
 """Bytes of the rolling digest kept per step."""
 
-FIELD_MASK, KIND_MASK, INDEX_MASK, CELL_MASK = 0x3FF, 0xF, (1 << FIELD_SHIFT) - 1, (1 << TLB_SHIFT - VERSION_BITS) - 1
 _NAME_BITS = 32
-_LOCATION_MASK = (1 << KIND_SHIFT) - 1
 _GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 _site_sums: list[int] = []
@@ -133,8 +146,19 @@ class Outcome:
         """
         import numpy
 
-        visits: Array = numpy.bincount(self._log()[0] >> SITE_SHIFT, minlength=len(SITES))
+        visits: Array = numpy.bincount(site_of(self._log()[0]), minlength=len(SITES))
         return visits
+
+    def overlaps(self) -> dict[tuple[str, str], int]:
+        """Return how often an operation began on a CPU while another CPU was in one: (that one, the
+        one that began) -> times (:mod:`sim.core.operations`).
+        """
+        column = self.runner.arena.columns.get("overlaps")
+        counts = column.view.tolist() if column is not None else []
+        if not any(counts):
+            return {}
+        pairs = product(OPERATIONS, OPERATIONS)
+        return {pair: count for pair, count in zip(pairs, counts, strict=True) if count}
 
     def conflicts(self) -> Array:
         """Return the distinct ordered pairs of sites of different actors that met, sorted (uint64:
@@ -161,11 +185,11 @@ class Outcome:
         codes, values = self._log()
         rows = self.rows()
         order = numpy.arange(len(codes))
-        kind = codes >> KIND_SHIFT & KIND_MASK
+        kind = kind_of(codes)
         write = (kind == WRITE) | (kind == RMW) | (kind == STORE_THROUGH_TLB)
-        place, actor, site = codes & _LOCATION_MASK, rows[:, 2] >> 8, rows[:, 0]
+        place, actor, site = place_of(codes), rows[:, 2] >> 8, rows[:, 0]
         through = through_tlb(codes)
-        cells = (values[through] >> TLB_SHIFT << FIELD_SHIFT) + (values[through] >> VERSION_BITS & CELL_MASK)
+        cells = tlb_place_of(values[through])
         both = [(place, cells), (order, order[through]), (actor, actor[through]), (site, site[through])]
         joined = [numpy.concatenate(pair) for pair in both]
         return (
@@ -184,21 +208,21 @@ def rows_of(layout: Layout, codes: Array, values: Array, actors: Array) -> Array
     import numpy
 
     rows = numpy.empty((len(codes), 5), dtype="<i8")
-    rows[:, 0] = numpy.array(site_checksums(), dtype="<i8")[codes >> SITE_SHIFT]
+    rows[:, 0] = numpy.array(site_checksums(), dtype="<i8")[site_of(codes)]
     columns = numpy.array(column_checksums(layout), dtype="<i8")
-    rows[:, 1] = columns[codes >> FIELD_SHIFT & FIELD_MASK]
-    rows[:, 2] = actors << 8 | codes >> KIND_SHIFT & KIND_MASK
-    rows[:, 3] = codes & INDEX_MASK
+    rows[:, 1] = columns[column_of(codes)]
+    rows[:, 2] = actors << 8 | kind_of(codes)
+    rows[:, 3] = index_of(codes)
     rows[:, 4] = values
     through = through_tlb(codes)
-    rows[through, 1] |= columns[values[through] >> TLB_SHIFT] << _NAME_BITS - 1
+    rows[through, 1] |= columns[tlb_column_of(values[through])] << _NAME_BITS - 1
     rows[through, 4] &= (1 << TLB_SHIFT) - 1
     return rows
 
 
 def through_tlb(codes: Array) -> Array:
     """Return which steps go through a TLB."""
-    kind = codes >> KIND_SHIFT & KIND_MASK
+    kind = kind_of(codes)
     through: Array = (kind == LOAD_THROUGH_TLB) | (kind == STORE_THROUGH_TLB)
     return through
 

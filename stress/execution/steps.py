@@ -15,21 +15,24 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from sim.core import pte
-from sim.core.arena import (
-    FIELD_SHIFT,
-    KIND_SHIFT,
+from sim.core.arena import WORD
+from sim.core.machine import SiteInfo, site_info
+from sim.core.step import (
     LOAD_THROUGH_TLB,
     READ,
     RMW,
-    SITE_SHIFT,
     STORE_THROUGH_TLB,
+    VERSION_MASK,
     WAIT,
-    WORD,
     WRITE,
+    column_of,
+    index_of,
+    kind_of,
+    place_of,
+    tlb_column_of,
+    tlb_index_of,
 )
-from sim.core.machine import SITES, SiteInfo
-from stress.execution.outcome import CELL_MASK, FIELD_MASK, INDEX_MASK, KIND_MASK
-from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, VERSION_MASK, Lockstep
+from stress.machine.lockstep import Lockstep
 
 if TYPE_CHECKING:
     from stress.execution.runner import Runner
@@ -84,7 +87,7 @@ class Step:
     @property
     def cell(self) -> int:
         """The cell of the TLB that an access went through."""
-        return self.value >> VERSION_BITS & CELL_MASK
+        return tlb_index_of(self.value)
 
     def touches(self, column: str, index: int) -> bool:
         """Return whether the step is on that location."""
@@ -143,8 +146,7 @@ class Recorder:
             self.changes.append(self._change(log[-2], word))
 
     def _change(self, code: int, value: int) -> tuple[int, int]:
-        kind, field, index = code >> KIND_SHIFT & KIND_MASK, code >> FIELD_SHIFT & FIELD_MASK, code & INDEX_MASK
-        key = field << FIELD_SHIFT | index
+        kind, field, index, key = kind_of(code), column_of(code), index_of(code), place_of(code)
         if kind in (READ, WAIT):
             self._last[key] = value
             return value, value
@@ -179,15 +181,15 @@ def _decode(runner: Runner, number: int, slot: int) -> Step:
     code, value = runner.machine.log[2 * number : 2 * number + 2]
     changes = runner.recorder.changes if runner.recorder is not None else []
     old, new = changes[number] if number < len(changes) else (value, value)
-    name = runner.arena.layout.fields[code >> FIELD_SHIFT & FIELD_MASK].name
-    kind, index = code >> KIND_SHIFT & KIND_MASK, code & INDEX_MASK
-    tlb = runner.arena.layout.fields[value >> TLB_SHIFT].name if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else ""
+    name = runner.arena.layout.fields[column_of(code)].name
+    kind, index = kind_of(code), index_of(code)
+    tlb = runner.arena.layout.fields[tlb_column_of(value)].name if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else ""
     return Step(
         number + 1,
         code,
         slot,
         actor_name(runner, slot),
-        SITES[code >> SITE_SHIFT],
+        site_info(code),
         kind,
         name,
         index,

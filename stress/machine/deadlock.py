@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, WAIT, Arena
+from sim.core.arena import Arena
 from sim.core.machine import Actor, Violation, site_info
+from sim.core.step import WAIT, column_of, index_of, kind_of
 
 RULE = "locks are taken in one order (mm/rmap.c), and whoever waits is woken"
-_FIELD_MASK, _KIND_MASK, _INDEX_MASK = 0x3FF, 0xF, (1 << FIELD_SHIFT) - 1
 
 
 class Stuck(Protocol):
@@ -64,13 +64,13 @@ def explain(machine: Stuck) -> Violation:
 def _place(machine: Stuck, slot: int) -> tuple[str, int, int]:
     """Return the cell that ``slot`` waits for, and what it holds."""
     code = machine.parked_at[slot]
-    name, index = machine.arena.layout.fields[code >> FIELD_SHIFT & _FIELD_MASK].name, code & _INDEX_MASK
+    name, index = machine.arena.layout.fields[column_of(code)].name, index_of(code)
     return name, index, machine.arena[name][index]
 
 
 def holders(machine: Stuck, slot: int) -> list[int]:
     """Return the slots that hold the lock which ``slot`` waits for."""
-    if not machine.started[slot] or machine.parked_at[slot] >> KIND_SHIFT & _KIND_MASK == WAIT:
+    if not machine.started[slot] or kind_of(machine.parked_at[slot]) == WAIT:
         return []
     name, index, value = _place(machine, slot)
     readers = machine.readers.get(machine.arena[name].r + index)

@@ -8,17 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, WAIT, Column
+from sim.core.arena import Column
 from sim.core.machine import Abandon, Violation
 from sim.core.pte import PFN_SHIFT
+from sim.core.step import (
+    FIELD_SHIFT,
+    KIND_SHIFT,
+    LOAD_THROUGH_TLB,
+    STORE_THROUGH_TLB,
+    TLB_SHIFT,
+    VERSION_BITS,
+    VERSION_MASK,
+    WAIT,
+)
 from stress.machine.scheduler import Turns, hand_over
 
-VERSION_BITS, TLB_SHIFT = 24, 52
-"""An access through a TLB logs, from the lowest bit: the version that it read or wrote, the TLB's
-cell, the TLB's column.
-"""
-
-VERSION_MASK = (1 << VERSION_BITS) - 1
 ACCESS = (LOAD_THROUGH_TLB << KIND_SHIFT, STORE_THROUGH_TLB << KIND_SHIFT)
 _WAIT = WAIT << KIND_SHIFT
 

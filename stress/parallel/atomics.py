@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 from stress.catalogue import ROOT
 
 SOURCES = (
-    "sim/core/arena.py", "sim/core/ledger.py", "sim/core/pte.py", "stress/machine/lockstep.py", "stress/parallel/atomics.py", "stress/parallel/board.py",
+    "sim/core/ledger.py", "sim/core/pte.py", "sim/core/step.py", "stress/parallel/atomics.py", "stress/parallel/board.py",
     "stress/parallel/native.py",
 )  # fmt: skip
 """The files that go into what is compiled."""

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from sim.core.arena import SITE_SHIFT
 from sim.core.machine import Violation, site, site_info
+from sim.core.step import site_of, with_site
 from stress.catalogue import ROOT
 from stress.errors import FAILED, SKIPPED, UsageError, ZapstressError
 from stress.parallel.board import (
@@ -309,7 +309,7 @@ class Gang:
             return False
         answer = json.loads(data)
         for function, label, step in answer["sites"]:
-            mate.sites.append(site(function, label, step) >> SITE_SHIFT if mate.sites else 0)
+            mate.sites.append(site_of(site(function, label, step)) if mate.sites else 0)
         mate.open.add(number)
         return True
 
@@ -395,8 +395,8 @@ class Gang:
         for process, sites in enumerate(self.sites):
             if sites:
                 mine = owner == process
-                numbers = numpy.array(sites, dtype="<i8")[found[mine] >> SITE_SHIFT]
-                found[mine] = numbers << SITE_SHIFT | found[mine] & (1 << SITE_SHIFT) - 1
+                numbers = numpy.array(sites, dtype="<i8")[site_of(found[mine])]
+                found[mine] = with_site(found[mine], numbers)
         return found
 
     def _translated_one(self, code: int) -> int:
@@ -404,4 +404,4 @@ class Gang:
         number sites alike.
         """
         sites = next((sites for sites in self.sites if sites), [])
-        return sites[code >> SITE_SHIFT] << SITE_SHIFT | code & (1 << SITE_SHIFT) - 1 if sites else code
+        return with_site(code, sites[site_of(code)]) if sites else code

@@ -19,8 +19,9 @@ from array import array
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, WAIT, Arena, Column
+from sim.core.arena import Arena, Column
 from sim.core.machine import Abandon, Actor
+from sim.core.step import COLUMNS_MAX, FIELD_SHIFT, KIND_SHIFT, WAIT
 from stress.machine.base import Executing
 from stress.machine.chance import RandomData
 from stress.machine.lockstep import ACCESS, not_owner
@@ -54,8 +55,6 @@ INSIDE = ("op", "irq_off")
 """Columns, by CPU, that say that its thread is inside something: an operation, an access that is
 not interrupted half-way.
 """
-
-COLUMNS_MAX = 1 << KIND_SHIFT - FIELD_SHIFT
 
 IDLE_LOOKS, IDLE_SECONDS = 50, 20e-6
 """How often a process that has nothing to do looks around before it sleeps, and for how long it

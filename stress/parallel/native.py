@@ -16,10 +16,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, STORE_THROUGH_TLB
 from sim.core.ledger import MAPPING, NONE, TRANSIENT
 from sim.core.pte import PFN_SHIFT, PRESENT, SPECIAL
-from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, VERSION_MASK
+from sim.core.step import (
+    COLUMN_MASK,
+    FIELD_SHIFT,
+    INDEX_MASK,
+    KIND_MASK,
+    KIND_SHIFT,
+    PLACE_MASK,
+    STORE_THROUGH_TLB,
+    TLB_SHIFT,
+    VERSION_BITS,
+    VERSION_MASK,
+)
 from stress.parallel.atomics import compare_exchange, compiled, exchange, fetch_add, load, release, store
 from stress.parallel.board import (
     ABORT,
@@ -100,7 +110,7 @@ def take_stripe(context: int, stripe: int, code: int) -> int:
     if compare_exchange(at, 0, mine) == 0:
         return 1
     fetch_add(at + STRIPE_MET * 8, 1)
-    store(at + STRIPE_PLACE * 8, code & ((1 << KIND_SHIFT) - 1))
+    store(at + STRIPE_PLACE * 8, code & PLACE_MASK)
     for _ in range(SPINS_MAX):
         if load(at) == 0 and compare_exchange(at, 0, mine) == 0:
             return 1
@@ -169,7 +179,7 @@ def account(context: int, code: int, old: int, new: int, holder: int) -> None:
     """The ledger follows in the step that changes a refcount or an entry; a count never falls below
     zero.
     """
-    role = load(word(context, ROLES) + ((code >> FIELD_SHIFT) & 0x3FF) * 8)
+    role = load(word(context, ROLES) + ((code >> FIELD_SHIFT) & COLUMN_MASK) * 8)
     if role == NOTHING or old == new:
         return
     if role == ENTRIES:
@@ -185,7 +195,7 @@ def account(context: int, code: int, old: int, new: int, holder: int) -> None:
             move(context, MAPPING, folio, 1, code)
         return
     if role == REFERENCES:
-        move(context, holder, code & ((1 << FIELD_SHIFT) - 1), new - old, code)
+        move(context, holder, code & INDEX_MASK, new - old, code)
     if new < 0:
         flag(context, code, new)
 
@@ -358,7 +368,8 @@ def access(context: int, site: int, cell: int, tlb: int, need: int, offset: int,
         step(context, site + tlb, cell, LOAD, 0, 0, 0)
         return -1
     pfn = (entry >> PFN_SHIFT) + offset
-    page, stores, code = content_at + pfn * 8, (content >> KIND_SHIFT) & 0xF == STORE_THROUGH_TLB, site + content + pfn
+    page, code = content_at + pfn * 8, site + content + pfn
+    stores = (content >> KIND_SHIFT) & KIND_MASK == STORE_THROUGH_TLB
     if not word(context, RECORDS):
         count(context)
         return touch(
@@ -372,7 +383,7 @@ def access(context: int, site: int, cell: int, tlb: int, need: int, offset: int,
         end(context, FULL_LOG)
     else:
         version = touch(context, page, stores, word(context, VERSIONS) + n + 1)
-        through = ((tlb >> FIELD_SHIFT) & 0x3FF) << TLB_SHIFT | (tlb & ((1 << FIELD_SHIFT) - 1)) << VERSION_BITS
+        through = ((tlb >> FIELD_SHIFT) & COLUMN_MASK) << TLB_SHIFT | (tlb & INDEX_MASK) << VERSION_BITS
         write_row(context, n, code, through | (version & VERSION_MASK))
         count(context)
     drop_stripe(context, one)

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from typing import ClassVar
 
+from sim.setup import start
 from stress.programs.sides import LinuxSide, ModelSide
 from stress.programs.space import PROCESSES_MAX, THREADS_MAX, Region, Space
 
@@ -363,7 +364,7 @@ class Thread(Operation):
         space.thread(space.threads[self.who])
 
     async def model(self, run: ModelSide) -> int:
-        await run.task(self.who).start(run.space.threads[self.who])
+        await start(run.task(self.who), run.space.threads[self.who])
         return 0
 
     def linux(self, run: LinuxSide) -> int:

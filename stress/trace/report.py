@@ -12,8 +12,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from sim.core.step import TLB_SHIFT
 from stress.execution.steps import Step, actor_name, steps, words
-from stress.machine.lockstep import TLB_SHIFT
 
 if TYPE_CHECKING:
     from sim.core.machine import Violation

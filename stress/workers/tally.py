@@ -8,8 +8,8 @@ from collections import Counter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from sim.core.arena import SITE_SHIFT
 from sim.core.machine import SITES
+from sim.core.step import site_of
 from stress.campaign.store import TOGETHER
 from stress.execution.outcome import site_checksums
 from stress.execution.signature import signature_of
@@ -53,8 +53,6 @@ class Tally:
         self.order, self.runner, self.traced = order, runner, traced
         self.sketch = Sketch()
         self.sampled = 0
-        self.overlaps: dict[tuple[str, str], int] = getattr(runner.kernel, "overlaps", {})
-        """Which operations overlapped: the kernel counts them."""
         self.reset(perf_counter())
         self.codes += runner.setup_steps
         runner.setup_steps.clear()
@@ -68,7 +66,8 @@ class Tally:
         self.conflicts: Counter[int] = Counter()
         self.schedules: list[int] = []
         self.failures: dict[str, dict[str, Any]] = {}
-        self.overlaps.clear()
+        self.overlaps: Counter[tuple[str, str]] = Counter()
+        """Which operations overlapped."""
         self.twins: list[dict[str, Any]] = []
         self.deaths: list[list[int]] = []
         """Processes of the parallel machine that died: (pid, exit status, seed)."""
@@ -84,6 +83,7 @@ class Tally:
         self.executions += 1
         self.steps += outcome.steps
         self.codes += self.runner.machine.log[::2]
+        self.overlaps.update(outcome.overlaps())
         schedule = schedule_value(self.order["number"], self.runner.machine.tape)
         if self.sketch.add(schedule):
             self.schedules.append(schedule)
@@ -135,7 +135,7 @@ class Tally:
         """Return how often each site was visited."""
         import numpy
 
-        counts = numpy.bincount(numpy.array(self.codes, dtype="<i8") >> SITE_SHIFT).tolist()
+        counts = numpy.bincount(site_of(numpy.array(self.codes, dtype="<i8"))).tolist()
         return {SITES[number].name: count for number, count in enumerate(counts) if count}
 
     def message(self, now: float) -> dict[str, Any]:

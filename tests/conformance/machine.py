@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from sim.compose import compose
 from sim.core.profile import REAL, Profile, World
-from sim.kernel import Kernel, compose
+from sim.kernel import Kernel
 from stress.catalogue import CATALOGUE
 from stress.conform.comparison import Found, Rig
 from stress.conform.linux.agents import supported

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from sim.compose import compose
 from sim.core.profile import REAL
-from sim.kernel import compose
 from stress.catalogue import CATALOGUE
 from stress.conform.model.run import ModelWorld
 from stress.programs.operations import Load, Map, Store

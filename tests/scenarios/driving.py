@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from sim.compose import compose
 from sim.core.arena import Arena
 from sim.core.machine import Actor, Body
 from sim.core.profile import World
-from sim.kernel import Kernel, compose
+from sim.kernel import Kernel
 from stress.catalogue import CATALOGUE
 from stress.machine.chance import PLAIN
 from stress.machine.driver import Driver

@@ -14,6 +14,7 @@ from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
 from sim.core.profile import REAL, World
 from sim.hardware.tlb import ALL
+from sim.setup import start
 from stress.catalogue import CATALOGUE
 from tests.scenarios.driving import driven
 
@@ -78,7 +79,7 @@ async def gathered(profile: str, version: str, entries: list[int]) -> tuple[int,
 
         async def body() -> None:
             nonlocal queued
-            await kernel.task(0).start(0)
+            await start(kernel.task(0), 0)
             folio = await kernel.page_alloc.alloc_folio(2)
             await kernel.machine.add(GRANT, kernel.arena["page_ref"], folio, sum(entries), TRANSIENT)
             await kernel.machine.down_read(LOCK, kernel.arena["mmap_lock"], 0)
@@ -139,7 +140,7 @@ async def test_lazy_mmu_batch() -> None:
         task = it.kernel.task(0)
 
         async def fill() -> None:
-            await task.start(0)
+            await start(task, 0)
             await task.mmap(0, nr)
             for addr in range(nr):
                 await task.store(addr)
@@ -163,7 +164,7 @@ async def flushes_everything(profile: str, pages: int) -> bool:
         kernel = it.kernel
 
         async def body() -> None:
-            await kernel.task(0).start(0)
+            await start(kernel.task(0), 0)
             await kernel.machine.down_read(LOCK, kernel.arena["mmap_lock"], 0)
             await kernel.mmu_gather.tlb_gather_mmu(0, 0)
             kernel.mmu_gather.tlb_remove_tlb_entries(0, 0, pages)

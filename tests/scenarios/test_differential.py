@@ -23,6 +23,7 @@ from sim.core.ledger import HOLDERS, LRU
 from sim.core.profile import SMALL, World
 from sim.core.pte import HASHPTE, KIND_MASK, KIND_MIGRATION, PFN_SHIFT, PRESENT, SPECIAL, pte_pfn
 from sim.mm.mm_types import VM_UFFD_WP
+from sim.setup import add_file_folio, plant_migration_entry, plant_swap_entry, plant_zero_page, start, uffd_protect
 from stress.catalogue import CATALOGUE
 from tests.scenarios.driving import Driven, driven
 
@@ -79,16 +80,16 @@ class Program:
         task, watch = self.k.task(0), self.k.profile.uffd_wp
 
         async def body() -> None:
-            await task.start(0)
+            await start(task, 0)
             for index in range(0, 8, 1 << file_order):
-                await task.add_file_folio(0, index, file_order)
+                await add_file_folio(task, 0, index, file_order)
             await task.mmap(KEPT, 8, order)
-            await task.plant_swap_entry(KEPT + 1, 0)
-            await task.plant_zero_page(KEPT + 2)
+            await plant_swap_entry(task, KEPT + 1, 0)
+            await plant_zero_page(task, KEPT + 2)
             await task.store(KEPT)
             await task.store(KEPT + 4)
             await task.fork(KEEPER)
-            await task.plant_migration_entry(KEPT + 4)
+            await plant_migration_entry(task, KEPT + 4)
             await task.mmap(ANON, 8, order)
             await task.mmap(SHARED, 8, file=0, shared=True)
             await task.mmap(PRIVATE, 8, file=0)
@@ -151,13 +152,13 @@ class Program:
         pte, anon = pte_at(self.k, mm, addr), types.vma_is_anonymous(vma)
         mapped = bool(pte & PRESENT) and not pte & SPECIAL
         if what == "swap" and anon and not pte:
-            await self.it.run(cpu, lambda: task.plant_swap_entry(addr, addr % SWAP_SLOTS))
+            await self.it.run(cpu, lambda: plant_swap_entry(task, addr, addr % SWAP_SLOTS))
         elif what == "zero" and anon and not pte:
-            await self.it.run(cpu, lambda: task.plant_zero_page(addr))
+            await self.it.run(cpu, lambda: plant_zero_page(task, addr))
         elif what == "migrate" and mapped and pte_pfn(pte) == pte_pfn(pte_at(self.k, KEEPER, addr)):
-            await self.it.run(cpu, lambda: task.plant_migration_entry(addr))
+            await self.it.run(cpu, lambda: plant_migration_entry(task, addr))
         elif what == "protect" and mapped and self.k.arena["vma_flags"].view[vma] & VM_UFFD_WP:
-            await self.it.run(cpu, lambda: task.uffd_protect(addr))
+            await self.it.run(cpu, lambda: uffd_protect(task, addr))
 
     async def fork(self, cpu: int) -> None:
         """The parent forks, once."""

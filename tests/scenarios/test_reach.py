@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-import sim.kernel
+import sim.compose
 from sim.core.machine import SITES
+from sim.core.operations import OPERATIONS
 from sim.core.profile import SMALL, Profile
-from sim.task import OPERATIONS
 from sim.versions import VERSIONS
 from stress.case import Case
 from stress.catalogue import CATALOGUE, ROOT, modules
@@ -99,7 +99,7 @@ async def execute(case: Case, seeds: range, reached: Reached) -> None:
             outcome = runner.run(CATALOGUE.strategy(name), seed, RandomData(seed))
             visits = outcome.visits()
             reached.sites |= {SITES[number].name for number in visits.nonzero()[0]}
-        reached.pairs |= set(runner.kernel.overlaps)
+            reached.pairs |= set(outcome.overlaps())
 
 
 async def reach(profile: str, version: str) -> Reached:
@@ -125,7 +125,7 @@ def test_rows_are_numbered_as_in_the_table() -> None:
 
 def test_what_is_said_to_be_absent_exists() -> None:
     """The list of what is not reached names sites that there are."""
-    assert sim.kernel.GENERIC, "the model is imported, so that its sites are declared"
+    assert sim.compose.GENERIC, "the model is imported, so that its sites are declared"
     names = {info.name for info in SITES}
     unknown = [
         site

@@ -17,10 +17,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, MACHINE, READ, STORE_THROUGH_TLB, WAIT, Arena
+from sim.core.arena import MACHINE, Arena
 from sim.core.machine import site_info
-from stress.execution.outcome import CELL_MASK, FIELD_MASK, INDEX_MASK, KIND_MASK
-from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS
+from sim.core.step import (
+    LOAD_THROUGH_TLB,
+    READ,
+    STORE_THROUGH_TLB,
+    WAIT,
+    column_of,
+    index_of,
+    kind_of,
+    place_of,
+    tlb_place_of,
+)
 
 UNSEEN = ("/stress/", "/sim/checks/", "/sim/core/ledger.py", "/sim/kernel.py", "/sim/core/arena.py", "/checks.py")
 """Files whose accesses are no model code: the machine's own, and the checkers', which the parallel
@@ -108,14 +117,14 @@ class Ownership:
         publishes what its actor did before.
         """
         me = self.group()
-        kind = code >> KIND_SHIFT & KIND_MASK
-        places = [(code & FIELD_MASK << FIELD_SHIFT | code & INDEX_MASK, kind not in (READ, WAIT, LOAD_THROUGH_TLB))]
+        kind = kind_of(code)
+        places = [(place_of(code), kind not in (READ, WAIT, LOAD_THROUGH_TLB))]
         if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB):
-            places.append(((value >> TLB_SHIFT) << FIELD_SHIFT | value >> VERSION_BITS & CELL_MASK, False))
+            places.append((tlb_place_of(value), False))
         clock = self.clocks[me]
         names = self.machine.arena.layout.fields
         for place, writes in places:
-            self._stepped((names[place >> FIELD_SHIFT].name, place & INDEX_MASK), site_info(code).name, writes)
+            self._stepped((names[column_of(place)].name, index_of(place)), site_info(code).name, writes)
         for place, writes in places:
             for known in (self.written.get(place), self.read.get(place) if writes else None):
                 if known is not None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sim.core.profile import World
+from sim.setup import add_file_folio, plant_swap_entry, start, uffd_protect
 from stress.case import Case
 from stress.catalogue import Catalogue
 from stress.execution.runner import Runner, open_runner
@@ -38,9 +39,9 @@ class Program(Scenario):
     async def prepare(self) -> None:
         """Map and touch both mappings."""
         task = self.task(0)
-        await task.start(0)
+        await start(task, 0)
         for index in range(0, NR, 1 << self.order):
-            await task.add_file_folio(0, index, self.order)
+            await add_file_folio(task, 0, index, self.order)
         await task.mmap(ANON, NR, order=self.order)
         await task.mmap(FILE, NR, file=0, shared=True, uffd_wp=self.profile.uffd_wp)
         for addr in range(ANON, ANON + NR, 3):
@@ -50,7 +51,7 @@ class Program(Scenario):
 
     async def join(self) -> None:
         """The second thread uses the same mm."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         await self.task(1).load(ANON)
         await self.task(1).store(FILE + 2)
 
@@ -165,7 +166,7 @@ class Aged(Program):
         yield 2, self.prepare
 
     async def prepare(self) -> None:
-        await self.task(2).start(1)
+        await start(self.task(2), 1)
         await self.task(2).mmap(ANON, 4, order=2)
         await self.task(2).store(ANON)
 
@@ -183,11 +184,11 @@ class Absent(Program):
         await super().prepare()
         task = self.task(0)
         await task.mmap(2 * NR, 2)
-        await task.plant_swap_entry(2 * NR, 0)
+        await plant_swap_entry(task, 2 * NR, 0)
         if self.profile.uffd_wp:
             for addr in range(FILE, FILE + NR):
                 await task.load(addr)
-                await task.uffd_protect(addr)
+                await uffd_protect(task, addr)
 
     async def zero(self) -> None:
         await self.task(0).dontneed(2 * NR, 2)

@@ -30,7 +30,7 @@ def declared(version: str) -> set[str]:
 
 def provided(version: str, generic: type[Component]) -> type[Component]:
     """Return the class that ``version`` has for a component."""
-    return next((cls for cls in VERSIONS[version] if cls.name == generic.name), generic)
+    return next((cls for cls in VERSIONS[version].components if cls.name == generic.name), generic)
 
 
 def test_every_invariant_has_a_mutation() -> None:

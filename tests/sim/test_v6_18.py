@@ -12,6 +12,7 @@ import pytest
 
 from sim.core.profile import SMALL, World
 from sim.core.pte import DIRTY, PRESENT, WRITE, pte_pfn
+from sim.setup import add_file_folio, plant_swap_entry, start, uffd_protect
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
@@ -36,7 +37,7 @@ class Family:
 
     async def begin(self) -> None:
         """Map the folio."""
-        await self.it.run(0, partial(self.k.task(0).start, 0))
+        await self.it.run(0, partial(start, self.k.task(0), 0))
         await self.it.run(0, partial(self.k.task(0).mmap, 0, 8, 2))
         await self.store(0, 0)
 
@@ -194,7 +195,7 @@ async def test_swap_entries_of_consecutive_slots_go_together(kernel: str, batche
 
         f.k.swapfile.free_swap_and_cache_nr = noted  # type: ignore[method-assign]
         for addr, slot in ((4, 0), (5, 1), (6, 3)):
-            await f.it.run(0, partial(f.k.task(0).plant_swap_entry, addr, slot))
+            await f.it.run(0, partial(plant_swap_entry, f.k.task(0), addr, slot))
         await f.it.run(0, partial(f.k.task(0).dontneed, 0, 8))
         assert batches == freed
         assert not any(f.view["swap_map"])
@@ -216,10 +217,10 @@ async def test_a_table_that_is_emptied_whole_is_freed(kernel: str, profile: str,
 async def test_a_table_that_holds_a_marker_stays() -> None:
     async with family("6.18") as f:
         for index in range(0, 8, 4):
-            await f.it.run(0, partial(f.k.task(0).add_file_folio, 0, index, 2))
+            await f.it.run(0, partial(add_file_folio, f.k.task(0), 0, index, 2))
         await f.it.run(0, partial(f.k.task(0).mmap, 8, 8, file=0, shared=True, uffd_wp=True))
         await f.load(0, 9)
-        await f.it.run(0, partial(f.k.task(0).uffd_protect, 9))
+        await f.it.run(0, partial(uffd_protect, f.k.task(0), 9))
         await f.it.run(0, partial(f.k.task(0).dontneed, 8, 8))
         assert f.pte(0, 9) and not f.pte(0, 9) & PRESENT
         assert f.view["mm_pgtables"][0] == 2
@@ -233,7 +234,7 @@ async def test_a_write_fault_maps_a_files_folio_whole(kernel: str, nr: int) -> N
     """Every page that it maps is writable and dirty, and holds a reference."""
     async with family(kernel) as f:
         for index in range(0, 8, 4):
-            await f.it.run(0, partial(f.k.task(0).add_file_folio, 0, index, 2))
+            await f.it.run(0, partial(add_file_folio, f.k.task(0), 0, index, 2))
         await f.it.run(0, partial(f.k.task(0).mmap, 8, 8, file=0, shared=True))
         await f.store(0, 9)
         folio = f.folio(0, 9)
@@ -245,7 +246,7 @@ async def test_a_write_fault_maps_a_files_folio_whole(kernel: str, nr: int) -> N
 
 async def test_a_folio_that_does_not_fit_the_vma_is_mapped_page_by_page() -> None:
     async with family("6.18") as f:
-        await f.it.run(0, partial(f.k.task(0).add_file_folio, 0, 0, 2))
+        await f.it.run(0, partial(add_file_folio, f.k.task(0), 0, 0, 2))
         await f.it.run(0, partial(f.k.task(0).mmap, 8, 2, file=0, shared=True))
         await f.store(0, 9)
         assert [9] == [addr for addr in range(8, 16) if f.pte(0, addr) & PRESENT]
@@ -257,8 +258,8 @@ async def test_a_folio_that_does_not_fit_the_vma_is_mapped_page_by_page() -> Non
 @pytest.mark.parametrize(("kernel", "stays"), [("6.9", False), ("6.18", True)])
 async def test_a_cpu_that_switches_away_stays_in_the_mask_until_it_is_trimmed(kernel: str, stays: bool) -> None:
     async with family(kernel) as f:
-        await f.it.run(1, partial(f.k.task(1).start, 0))
-        await f.it.run(1, partial(f.k.task(1).start, 1))
+        await f.it.run(1, partial(start, f.k.task(1), 0))
+        await f.it.run(1, partial(start, f.k.task(1), 1))
         assert stays == bool(f.view["mm_cpumask"][0] & 2)
         await f.it.run(0, partial(f.k.task(0).munmap, 0, 8))
         assert not f.view["mm_cpumask"][0] & 2, (

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy
 
-from sim.core.arena import FIELD_SHIFT, KIND_SHIFT, RMW, SITE_SHIFT, WRITE
-from sim.core.machine import SITES, site_checksum
+from sim.core.machine import SITES
 from sim.core.pte import PRESENT, make_pte
 from sim.core.pte import WRITE as WRITE_BIT
+from sim.core.step import FIELD_SHIFT, KIND_SHIFT, RMW, SITE_SHIFT, TLB_SHIFT, WRITE, kind_of, place_of, site_of
 from stress.case import Case
 from stress.execution.outcome import CHECK_BYTES, column_checksums, site_checksums
 from stress.execution.runner import Runner, open_runner
 from stress.execution.steps import steps
 from stress.machine.chance import RandomData, TapeData
-from stress.machine.lockstep import TLB_SHIFT
 from stress.strategies.replay import Strategy as Replay
 from tests.toy import ADD, NOTE, SPIN, TOYS, ToyCatalogue, ToyKernel, ToyScenario
 
@@ -32,7 +31,7 @@ async def test_visits() -> None:
         visits = outcome.visits()
         assert visits.sum() == outcome.steps
         for number in range(len(SITES)):
-            assert visits[number] == sum(code >> SITE_SHIFT == number for code in runner.machine.log[::2])
+            assert visits[number] == sum(site_of(code) == number for code in runner.machine.log[::2])
 
 
 async def test_conflicts() -> None:
@@ -41,12 +40,12 @@ async def test_conflicts() -> None:
         for seed in range(10):
             outcome = runner.run(TOYS.strategy("random"), seed, RandomData(seed))
             last: dict[int, tuple[int, int, bool]] = {}
-            pairs = set()
+            pairs, sums = set(), site_checksums()
             for code, slot in zip(runner.machine.log[::2], slots_of(runner), strict=True):
-                place, writes = code & (1 << KIND_SHIFT) - 1, (code >> KIND_SHIFT & 0xF) in (WRITE, RMW)
+                place, writes = place_of(code), kind_of(code) in (WRITE, RMW)
                 before, who, wrote = last.get(place, (0, slot, False))
                 if who != slot and (writes or wrote):
-                    pairs.add(site_checksum(before) << 32 | site_checksum(code))
+                    pairs.add(sums[site_of(before)] << 32 | sums[site_of(code)])
                 last[place] = code, slot, writes
             assert outcome.conflicts().tolist() == sorted(pairs)
 
@@ -73,7 +72,7 @@ async def test_an_access_touches_the_tlb_and_the_memory() -> None:
     catalogue = ToyCatalogue({"through": Through})
     async with open_runner(Case("through", (), "toy"), catalogue=catalogue) as runner:
         outcome = runner.run(Replay([(1, 1), (0, 2), (1, 1)]), 0, TapeData({}))
-        names = {site_checksum(code): code for code in (SPIN, ADD, NOTE)}
+        names = {site_checksums()[site_of(code)]: code for code in (SPIN, ADD, NOTE)}
         assert {(names[pair >> 32], names[pair & 0xFFFFFFFF]) for pair in outcome.conflicts().tolist()} == {
             (NOTE, SPIN),
             (ADD, NOTE),

@@ -6,7 +6,7 @@ CONFIG_NO_PAGE_MAPCOUNT, which keeps no mapcount per page, is another kernel.
 
 from __future__ import annotations
 
-from sim.core.component import Component
+from sim.core.version import Version
 from sim.versions.v6_18.audit import Audit618
 from sim.versions.v6_18.checks import Checks618
 from sim.versions.v6_18.filemap import Filemap618
@@ -19,7 +19,11 @@ from sim.versions.v6_18.pt_reclaim import PtReclaim
 from sim.versions.v6_18.rmap import Rmap618
 from sim.versions.v6_18.swap import Swap618
 
-COMPONENTS: tuple[type[Component], ...] = (
-    Swap618, HugeMemory618, Rmap618, MmuGather618, Memory618, PtReclaim, PageFault618, Filemap618, Madvise618, Checks618, Audit618,
+VERSION = Version(
+    "6.18",
+    "Linux 6.18: mapcounts per mm, reuse of large folios, batches of swap entries, empty tables reclaimed",
+    (
+        Swap618, HugeMemory618, Rmap618, MmuGather618, Memory618, PtReclaim, PageFault618, Filemap618, Madvise618,
+        Checks618, Audit618,
+    ),
 )  # fmt: skip
-"""What 6.18 replaces, and the one file that it adds."""

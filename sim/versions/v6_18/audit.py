@@ -22,7 +22,8 @@ class Audit618(Audit):
         (
             "I13q",
             "mapcount-owner-differs",
-            "at quiescence a slot counts no more than its mm maps, and a folio not marked shared is mapped by one mm (_mm_id)",
+            "at quiescence a slot counts no more than its mm maps, and a folio not marked shared is mapped by one mm "
+            "(_mm_id)",
         ),
         (
             "I16q",
@@ -33,13 +34,9 @@ class Audit618(Audit):
 
     page_large_mapcount: Column
     page_mapped_shared: Column
-    page_mm_ids_lock: Column
     page_mm_id: Column
     page_mm_id_mapcount: Column
     page_partially_mapped: Column
-
-    def locks(self) -> tuple[Column, ...]:
-        return (*super().locks(), self.page_mm_ids_lock)
 
     def _mapcounts(self, np: Any) -> None:
         super()._mapcounts(np)
@@ -53,7 +50,7 @@ class Audit618(Audit):
     def _compare(self, checker: str, column: Column, expected: Any, what: str) -> None:
         if column.array.tobytes() != expected.tobytes():
             folio = int((column.array != expected).nonzero()[0][0])
-            self.object(
+            self.violated(
                 checker,
                 f"folio {folio}: {column.name} {column[folio]}, {what} {int(expected[folio])}",
                 0,
@@ -75,5 +72,6 @@ class Audit618(Audit):
         if wrong.any():
             folio = int(wrong.nonzero()[0][0])
             state = "shared" if shared[folio] else "exclusive"
-            what = f"folio {folio}: {state}, slots {ids[folio].tolist()} count {counts[folio].tolist()}, each mm maps {maps[:, folio].tolist()} of it"
-            self.object("I13q", what, 0, [("page_mapped_shared", folio, 0), ("page_large_mapcount", folio, 0)])
+            slots = f"slots {ids[folio].tolist()} count {counts[folio].tolist()}"
+            what = f"folio {folio}: {state}, {slots}, each mm maps {maps[:, folio].tolist()} of it"
+            self.violated("I13q", what, 0, [("page_mapped_shared", folio, 0), ("page_large_mapcount", folio, 0)])

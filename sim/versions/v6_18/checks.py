@@ -7,7 +7,7 @@ of its own.
 from __future__ import annotations
 
 from sim.checks.base import Checker
-from sim.checks.facade import Checks
+from sim.checks.facade import Checks, replaced
 from sim.checks.references import ReferenceChecks
 from sim.core.arena import Cells, Column
 
@@ -36,7 +36,7 @@ class ReferenceChecks618(ReferenceChecks):
 
     def _large_changed(self, folio: int, old: int, new: int, holder: int) -> None:
         if new < 0:
-            self.k.checks.entries.object(
+            self.k.checks.entries.violated(
                 "I9", f"the large mapcount of folio {folio} fell to {new}", 0, [("page_large_mapcount", folio, 0)]
             )
         self._compare(folio, new)
@@ -44,7 +44,7 @@ class ReferenceChecks618(ReferenceChecks):
     def _compare(self, folio: int, total: int) -> None:
         if total > self.total_map[folio]:
             what = f"folio {folio}: large mapcount {total}, and its pages' mapcounts are {self.total_map[folio]}"
-            self.object("I10", what, 0, [("page_large_mapcount", folio, 0)])
+            self.violated("I10", what, 0, [("page_large_mapcount", folio, 0)])
 
 
 class OwnerChecks(Checker):
@@ -55,7 +55,8 @@ class OwnerChecks(Checker):
         (
             "I13",
             "mapcount-owner-wrong",
-            "a free slot counts nothing, and a folio not marked shared is all of one slot's mm (folio_sub_large_mapcount)",
+            "a free slot counts nothing, and a folio not marked shared is all of one slot's mm "
+            "(folio_sub_large_mapcount)",
         ),
     )
 
@@ -83,14 +84,15 @@ class OwnerChecks(Checker):
             or (shared and not total)
         )
         if wrong:
-            what = f"folio {folio}: {total} mappings, slots {list(zip(ids, counts, strict=True))}, {'shared' if shared else 'exclusive'}"
-            self.object("I13", what, 0, [("page_mapped_shared", folio, 0), ("page_large_mapcount", folio, 0)])
+            slots, state = list(zip(ids, counts, strict=True)), "shared" if shared else "exclusive"
+            what = f"folio {folio}: {total} mappings, slots {slots}, {state}"
+            self.violated("I13", what, 0, [("page_mapped_shared", folio, 0), ("page_large_mapcount", folio, 0)])
 
 
 class Checks618(Checks):
     """The events, with these checkers among those that hear of them."""
 
-    groups = (*(ReferenceChecks618 if group is ReferenceChecks else group for group in Checks.groups), OwnerChecks)
+    groups = replaced(Checks.groups, ReferenceChecks618, OwnerChecks)
 
     page_large_mapcount: Column
     page_partially_mapped: Column
@@ -108,4 +110,4 @@ class Checks618(Checks):
             what = (
                 f"large mapcount {columns[0][folio]}, owners {list(columns[1])}, partially mapped {columns[2][folio]}"
             )
-            self.object("I11", f"folio {folio} is freed with {what}")
+            self.violated("I11", f"folio {folio} is freed with {what}")

@@ -4,10 +4,11 @@ window.
 
 from __future__ import annotations
 
-from sim.core.arena import Column
+from sim.core.arena import Cells, Column
+from sim.core.component import index_of_ref
 from sim.core.ledger import PAGECACHE, TRANSIENT
 from sim.core.machine import site
-from sim.mm.filemap import AROUND_GET, AROUND_LOOKUP, AROUND_PTE, AROUND_REF, AROUND_TRYLOCK, Filemap
+from sim.mm.filemap import AROUND_LOOKUP, AROUND_PTE, AROUND_REF, AROUND_TRYLOCK, Filemap
 from sim.versions.v6_18.page_fault import PageFault618
 
 AROUND_PMD = site("filemap_map_pages", "read pmd")
@@ -18,15 +19,13 @@ class Filemap618(Filemap):
     """The reference of the look-up becomes a mapping's, the first time that something is mapped."""
 
     pmd: Column
+    page_order: Cells
 
     async def _map_folio(self, cpu: int, vma: int, table: int, at: int, last: int) -> tuple[int, list[int]]:
-        index = at - self.vma_start[vma] + self.vma_pgoff[vma]
-        page = await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(self.vma_file[vma] - 1, index)) - 1
+        page, passed = await self._next_folio(vma, at, last)
         if page < 0:
             return 1, []
         folio = self.k.page_head(page)
-        passed = min(last - at, folio + (1 << self.page_order[folio]) - page)
-        await self.m.add(AROUND_GET, self.page_ref, folio, 1, TRANSIENT)
         if not await self.m.trylock(AROUND_TRYLOCK, self.page_locked, folio):
             await self.k.swap.folio_put(cpu, folio)
             return passed, []
@@ -46,10 +45,10 @@ class Filemap618(Filemap):
         behind the folio, one too many).
         """
         first, _ = self.window(vma, addr)
-        file, index = self.vma_file[vma] - 1, first - self.vma_start[vma] + self.vma_pgoff[vma]
+        file, index = self.k.mm_types.file_of(vma), first - self.vma_start[vma] + self.vma_pgoff[vma]
         if await self.m.load(AROUND_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)):
             return True
-        page = await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(file, index)) - 1
+        page = index_of_ref(await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(file, index)))
         return page < 0 or self.can_map_large(file, index, page)
 
     def can_map_large(self, file: int, index: int, page: int) -> bool:
@@ -65,7 +64,7 @@ class Filemap618(Filemap):
         """
         handler = self.k.page_fault
         assert isinstance(handler, PageFault618)
-        file, index = self.vma_file[vma] - 1, at - self.vma_start[vma] + self.vma_pgoff[vma]
+        file, index = self.k.mm_types.file_of(vma), at - self.vma_start[vma] + self.vma_pgoff[vma]
         whole = handler.pages_to_map(vma, at, page) if self.can_map_large(file, index, page) else 1
         return (self.k.page_head(page), whole) if whole > 1 else (page, passed)
 

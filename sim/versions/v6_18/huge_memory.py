@@ -20,7 +20,7 @@ class HugeMemory618(HugeMemory):
     page_partially_mapped: Column
 
     def fields(self) -> list[Field]:
-        return [*super().fields(), Field("page_partially_mapped", self.w.pages)]
+        return [*super().fields(), Field("page_partially_mapped", self.w.pages, bits=1)]
 
     async def deferred_split_folio(self, folio: int) -> None:
         """Mark and queue a partially mapped folio; no look before the lock is taken."""

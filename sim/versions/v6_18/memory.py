@@ -22,7 +22,7 @@ class Memory618(Memory):
         """Zap [addr, end) of one PTE table, and free it if it is to be and can be; return how far
         it came: short of the end if it has gone.
         """
-        mm, start, pt_reclaim = self.vma_mm[vma] - 1, addr, self.k.pt_reclaim
+        mm, start, pt_reclaim = self.k.mm_types.mm_of(vma), addr, self.k.pt_reclaim
         can_reclaim, direct, table = pt_reclaim.reclaim_pt_is_enabled(addr, end, details), True, -1
         while addr < end:
             await self.k.mmu_gather.tlb_change_page_size(tlb, 1)

@@ -12,7 +12,7 @@ Lock order: mmap_lock, PTL, then the PML by trylock; or PML, then PTL.
 from __future__ import annotations
 
 from sim.core.arena import Column
-from sim.core.component import Component
+from sim.core.component import Component, index_of_ref
 from sim.core.machine import site
 from sim.mm.memory import ZapDetails
 
@@ -71,7 +71,7 @@ class PtReclaim(Component):
         index = self.k.pgtable.pmd_index(mm, addr)
         await self.m.lock(LOCK_PML, self.mm_pml, mm)
         self.k.tlb.rcu_read_lock(tlb)
-        table = await self.m.load(READ_PMD, self.pmd, index) - 1
+        table = index_of_ref(await self.m.load(READ_PMD, self.pmd, index))
         empty = table >= 0 and await self._clear_if_empty(table, index)
         self.k.tlb.rcu_read_unlock(tlb)
         await self.m.unlock(UNLOCK_PML, self.mm_pml, mm)

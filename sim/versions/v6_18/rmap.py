@@ -14,7 +14,8 @@ handed out again.
 
 from __future__ import annotations
 
-from sim.core.arena import PRIVATE, Cells, Column, Field
+from sim.core.arena import PRIVATE, SPIN, Cells, Column, Field, bits_for
+from sim.core.component import ref_to
 from sim.core.machine import site
 from sim.mm.rmap import DEC, DEC_MAPPED, INC, INC_MAPPED, Rmap
 
@@ -44,12 +45,13 @@ class Rmap618(Rmap):
 
     def fields(self) -> list[Field]:
         pages = self.w.pages
-        shared = ("page_large_mapcount", "page_mapped_shared", "page_mm_ids_lock")
-        slots = ("page_mm_id", "page_mm_id_mapcount")
         return [
             *super().fields(),
-            *(Field(name, pages) for name in shared),
-            *(Field(name, 2 * pages, PRIVATE) for name in slots),
+            Field("page_large_mapcount", pages),
+            Field("page_mapped_shared", pages, bits=1),
+            Field("page_mm_ids_lock", pages, lock=SPIN, bits=bits_for(self.k.slots)),
+            Field("page_mm_id", 2 * pages, PRIVATE, bits=bits_for(self.w.mms)),
+            Field("page_mm_id_mapcount", 2 * pages, PRIVATE),
         ]
 
     # -- removing and adding mappings ------------------------------------------------------------------------------
@@ -103,13 +105,13 @@ class Rmap618(Rmap):
         """The pages, then the total."""
         await super().folio_dup_file_rmap_ptes(folio, page, nr, dst_mm)
         if self.page_order[folio]:
-            await self.folio_add_large_mapcount(folio, nr, dst_mm + 1)
+            await self.folio_add_large_mapcount(folio, nr, ref_to(dst_mm))
 
     async def folio_try_dup_anon_rmap_ptes(self, folio: int, page: int, nr: int, dst_mm: int) -> bool:
         """The pages, which stop being exclusive, then the total."""
         await super().folio_try_dup_anon_rmap_ptes(folio, page, nr, dst_mm)
         if self.page_order[folio]:
-            await self.folio_add_large_mapcount(folio, nr, dst_mm + 1)
+            await self.folio_add_large_mapcount(folio, nr, ref_to(dst_mm))
         return True
 
     async def folio_mapped(self, folio: int) -> bool:

@@ -15,6 +15,7 @@ from sim.core.profile import Profile, World
 from sim.core.pte import DIRTY, PRESENT, SPECIAL, pte_pfn
 from sim.kernel import Kernel
 from sim.mm.mm_types import MAPPING_ANON, VM_SHARED
+from sim.setup import add_file_folio, start
 from sim.task import Task
 from stress.conform.observation import Frames, Page, Process, Vma
 from stress.errors import ZapstressError
@@ -95,13 +96,13 @@ class ModelWorld:
     async def _begin(self) -> None:
         """Make the first process, and read the files in."""
         task = self.kernel.task(0)
-        await task.start(0)
+        await start(task, 0)
         disk = self.arena["disk"].view
         for number, file in enumerate(self.program.files):
             for index in range(file.pages):
                 disk[self.kernel.filemap.slot(number, index)] = file_token(number, index)
             for index in range(0, file.pages, 1 << file.order):
-                await task.add_file_folio(number, index, file.order, file.memfd)
+                await add_file_folio(task, number, index, file.order, file.memfd)
                 if not file.clean:
                     await self.kernel.page_writeback.folio_mark_dirty(
                         self.arena["i_pages"].view[self.kernel.filemap.slot(number, index)] - 1

@@ -25,28 +25,22 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sim.core.arena import (
-    FIELD_SHIFT,
-    KIND_SHIFT,
+from sim.core.arena import RWSEM, SPIN, TRIED
+from sim.core.step import (
     LOAD_THROUGH_TLB,
     READ,
     RMW,
-    SITE_SHIFT,
     STORE_THROUGH_TLB,
     WAIT,
     WRITE,
+    column_of,
+    index_of,
+    kind_of,
+    place_of,
+    tlb_place_of,
 )
 from stress.machine.driver import PlainDriver
-from stress.machine.lockstep import TLB_SHIFT, VERSION_BITS, Lockstep
-
-LOCATION_MASK = (1 << KIND_SHIFT) - 1
-KIND_MASK = (1 << SITE_SHIFT - KIND_SHIFT) - 1
-RWSEMS = ("mmap_lock", "i_mmap_lock", "anon_vma_lock")
-LOCKS = ("ptl", "zone_lock", "lruvec_lock", "split_queue_lock", "page_mm_ids_lock", "page_locked", "mm_pml")
-"""Spinlocks and folio locks; whoever holds one keeps the others from what it guards."""
-
-TRIED = ("page_locked", "mm_pml")
-"""Locks that somebody may try and go on without: their release is seen."""
+from stress.machine.lockstep import Lockstep
 
 
 class Pruned(Exception):
@@ -83,9 +77,12 @@ class Search:
         columns = machine.arena.columns
         self.content = columns["page_content"]
         self.tlbs = {columns[name].id for name in ("tlb", "tlb_span") if name in columns}
-        self.sems = {columns[name].id for name in RWSEMS}
-        self.locks = {columns[name].id for name in LOCKS if name in columns}
-        self.silent = self.sems | self.locks - {columns[name].id for name in TRIED if name in columns}
+        kinds = {column.id: column.field.lock for column in columns.values()}
+        self.sems = {number for number, kind in kinds.items() if kind == RWSEM}
+        self.locks = {number for number, kind in kinds.items() if kind in (SPIN, TRIED)}
+        """Whoever holds one keeps the others from what it guards."""
+        self.silent = {number for number, kind in kinds.items() if kind in (SPIN, RWSEM)}
+        """Nobody sees their release: whoever finds one held waits."""
         self.shared: set[int] = set()
         """Cells where the order of touches can matter."""
         self.touches: dict[int, Touches] = {}
@@ -125,8 +122,8 @@ class Search:
 
     def _matters(self, code: int) -> bool:
         """Return whether an actor may be preempted before a step."""
-        kind, location = code >> KIND_SHIFT & KIND_MASK, code & LOCATION_MASK
-        column = location >> FIELD_SHIFT
+        kind, location = kind_of(code), place_of(code)
+        column = column_of(location)
         if kind == WRITE and column in self.silent:
             return False
         return not code or kind == WAIT or column in self.tlbs or location in self.shared
@@ -136,28 +133,27 @@ class Search:
         log = self.machine.log
         for at in range(self.read, len(log), 2):
             code, value = log[at], log[at + 1]
-            kind, location = code >> KIND_SHIFT & KIND_MASK, code & LOCATION_MASK
+            kind, location = kind_of(code), place_of(code)
             if kind == STORE_THROUGH_TLB:
-                self.content.view[location - (self.content.id << FIELD_SHIFT)] = value = self.stored(slot)
+                self.content.view[index_of(location)] = value = self.stored(slot)
             self._touch(slot, kind, location, value, log[at + 1])
             self.history[slot] = hash((self.history[slot], code, value))
         self.read = len(log)
 
     def _touch(self, slot: int, kind: int, location: int, value: int, logged: int) -> None:
         touched, held = self.touches.setdefault(location, Touches()), self.held[slot]
-        if location >> FIELD_SHIFT in self.locks:
+        if column_of(location) in self.locks:
             self._lock(held, slot, kind, location, value)
         else:
             touched.guards = frozenset(held) if touched.guards is None else touched.guards & held
         if kind in (READ, WAIT, LOAD_THROUGH_TLB):
             touched.readers |= 1 << slot
-        elif location >> FIELD_SHIFT in self.sems and value >= 0 and not touched.writers >> slot & 1:
+        elif column_of(location) in self.sems and value >= 0 and not touched.writers >> slot & 1:
             touched.holders |= 1 << slot
         else:
             touched.writers |= 1 << slot
         if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB):
-            cell = (logged >> TLB_SHIFT) << FIELD_SHIFT | logged >> VERSION_BITS & (1 << TLB_SHIFT - VERSION_BITS) - 1
-            self.touches.setdefault(cell, Touches()).readers |= 1 << slot
+            self.touches.setdefault(tlb_place_of(logged), Touches()).readers |= 1 << slot
 
     def _lock(self, held: set[int], slot: int, kind: int, location: int, value: int) -> None:
         """Keep account of who holds a lock: taking one gives the taker's number, trying one what it
