@@ -170,8 +170,8 @@ class Expressions(Emitter):
         index = self.value(node.slice)
         if isinstance(owner, Static) and not isinstance(owner.obj, Column):
             return self.of_known(owner, index)
-        if isinstance(owner, Group) and isinstance(index, Static):
-            return owner.items[index.obj]
+        if isinstance(owner, Group):
+            return owner.items[index.obj] if isinstance(index, Static) else self.one_of(owner.items, index)
         if isinstance(owner, Row) and owner.width > 1:
             return self.element(owner, self.index(owner, index))
         return Word(self.lvalue(owner, index))
@@ -189,9 +189,13 @@ class Expressions(Emitter):
                 return Member(list(obj), self.c(index), owner.path)
             if not owner.path:
                 return Word(f"{unit.table(tuple(obj))}[ix({self.c(index)}, {len(obj)})]")
-            items = [self.c(item) for item in unit.items(owner)]
-            return Word(f"((const i64[]){{{', '.join(items)}}})[ix({self.c(index)}, {len(obj)})]")
+            return self.one_of(unit.items(owner), index)
         raise Unsupported("dictionary")
+
+    def one_of(self, items: list[Value], index: Value) -> Word:
+        """Return one of several integers, by a run-time index."""
+        words = ", ".join(self.c(item) for item in items)
+        return Word(f"((const i64[]){{{words}}})[ix({self.c(index)}, {len(items)})]")
 
     def index(self, row: Row, index: Value) -> str:
         """Return an index into a list; one that is known to be negative counts from the end."""
