@@ -1,8 +1,9 @@
-"""What scenarios share: which folio orders they rotate through, and how a mapping is filled.
+"""What scenarios share: which folio orders they rotate through, and how memory is mapped and
+filled.
 
-An address space is measured in pages throughout. ``small`` geometry has three orders, all used;
-``real`` has up to thirteen, of which the smallest, a middle one and the largest that leaves a world
-of some hundred pages are used.
+Addresses and sizes are in pages. The ``small`` geometry has three orders, and scenarios use all of
+them. The ``real`` one has up to thirteen; scenarios use the smallest, a middle one, and the largest
+that fits into a world of some hundred pages.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from collections.abc import Iterable
 from itertools import product
 
 from sim.core.profile import SMALL, Geometry, Profile
-from sim.setup import add_file_folio
+from sim.setup import add_file_folio, start
 from sim.task import Task
 
 FOLIO_PAGES_MAX = 256
-"""Pages of the largest folio in a scenario that zaps or copies whole folios, one step or more per
-page.
+"""Pages of the largest folio in scenarios that zap or copy whole folios: each page costs at least
+one step.
 """
 
 
@@ -42,6 +43,15 @@ async def fill(task: Task, addr: int, nr: int, order: int) -> None:
     """
     for page in range(addr, addr + nr, 1 << order):
         await task.store(page)
+
+
+async def map_and_fill(task: Task, nr: int, order: int = 0) -> None:
+    """Make the task a thread of mm 0, and map and fill its first ``nr`` pages with anonymous folios
+    of ``order``.
+    """
+    await start(task, 0)
+    await task.mmap(0, nr, order)
+    await fill(task, 0, nr, order)
 
 
 async def read_in(task: Task, file: int, nr: int, order: int) -> None:

@@ -1,12 +1,12 @@
-"""munmap() of just so many folios, of just such orders, that gather batches are filled to the edge.
+"""munmap() of as many folios, of such orders, as fill gather batches to the edge.
 
 The gather reports full after the append, while a pair (a page and its count) still has room: one
 entry more, or a slot counted wrong, and a pair is written past the end. The on-stack batch is
 small, further ones may fail to be allocated (the data tape decides), a third may not hold delayed
-rmaps, and the words of a batch are freed in chunks that must not tear a pair. ``layout`` puts each
-of these edges in reach: single pages, more than a whole small gather holds; pairs only; singles,
-then a pair in the last slots; dirty file pages, whose rmaps are delayed; singles and a pair where a
-chunk ends. Under the zap another CPU reads.
+rmaps, and the words of a batch are freed in chunks that must not tear a pair. ``layout`` chooses
+the edge: single pages, more than a small gather holds; pairs only; singles, then a pair in the last
+slots; dirty file pages, whose rmaps are delayed; singles, and a pair where a chunk ends. Another
+CPU reads during the zap.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 child drops or exits.
 
 ``wp_page_copy`` copies with only a reference in hand and looks again under the PTL;
-``wp_can_reuse_anon_folio`` takes a page over if its refcount says that nobody else is left.
+``wp_can_reuse_anon_folio`` takes a page over if its refcount says that there is no other reference.
 References that sit in a gather, or an LRU batch, keep the count up: then a copy is made that would
 not be needed, never the other way round.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scenarios._shapes import fill, orders, rotate, whole_blocks
+from scenarios._shapes import map_and_fill, orders, rotate, whole_blocks
 from sim.core.profile import Profile, World
 from sim.setup import start
 from stress.scenario import Body, Scenario
@@ -39,9 +39,7 @@ class CowVsDontneed(Scenario):
 
     async def prepare(self) -> None:
         """Map, fill, fork."""
-        await start(self.task(0), 0)
-        await self.task(0).mmap(0, self.nr, self.params["order"])
-        await fill(self.task(0), 0, self.nr, self.params["order"])
+        await map_and_fill(self.task(0), self.nr, self.params["order"])
         await self.task(0).fork(1)
 
     async def child_join(self) -> None:

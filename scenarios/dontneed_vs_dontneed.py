@@ -1,8 +1,8 @@
 """Two MADV_DONTNEED calls with overlapping ranges, from two threads of one process.
 
 The second finds PTEs that the first has cleared and not yet flushed: it clears nothing there, and
-yet on its return no CPU may use what the range held (``mm_tlb_flush_nested``: whoever finishes
-while another gather is open flushes everything). Each thread then reads its range again. A large
+yet on its return no CPU may use what the range held (``mm_tlb_flush_nested``: a gather that
+finishes while another is open flushes everything). Each thread then reads its range again. A large
 folio is shared out between the two: its mapcounts and references go in two batches that know
 nothing of each other.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scenarios._shapes import fill, orders, rotate, whole_blocks
+from scenarios._shapes import map_and_fill, orders, rotate, whole_blocks
 from sim.core.profile import Profile, World
 from sim.setup import start
 from stress.scenario import Body, Scenario
@@ -40,9 +40,7 @@ class DontneedVsDontneed(Scenario):
 
     async def prepare(self) -> None:
         """Map and fill."""
-        await start(self.task(0), 0)
-        await self.task(0).mmap(0, self.nr, self.params["order"])
-        await fill(self.task(0), 0, self.nr, self.params["order"])
+        await map_and_fill(self.task(0), self.nr, self.params["order"])
 
     async def join(self) -> None:
         """The other thread has used the middle."""

@@ -2,8 +2,8 @@
 
 Where the kernel reclaims page tables (6.14, x86-64) the zap that finds a table empty unhooks it at
 once, before the TLB is flushed, or comes back to it if it had to break off or another thread has
-the lock: a fault may fill the table meanwhile, or install a new one, and whoever looks at the old
-one must find it allocated. Elsewhere the table stays, and its entries are filled again.
+the lock: a fault may fill the table meanwhile, or install a new one, and a walk that still has the
+old one must find it allocated. Elsewhere the table stays, and its entries are filled again.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 fork write-protects the parent's PTEs one by one and flushes once, at the very end: until then the
 other thread goes on writing through stale entries into pages that are shared already (no harm, as
 the child does not run yet). Its faults wait for the mmap lock. After the flush both sides fault,
-and copy or reuse: at most one of them may take the page over, and only when nobody else has a
+and copy or reuse: at most one of them may take the page over, and only if there is no other
 reference.
 """
 

@@ -3,7 +3,7 @@ exits.
 
 fork and munmap exclude each other by the mmap lock, but munmap's zap runs downgraded and the child
 runs while it does: parent and child drop mappings of the same folios with no lock in common.
-Mapcounts and references must come out right whoever is last, a page must stop being exclusive
+Mapcounts and references must come out right whichever is last, a page must stop being exclusive
 before the child maps it, and the child's write must copy as long as the parent's gather still holds
 a reference.
 """

@@ -2,9 +2,9 @@
 back and touches the memory.
 
 On x86 such a CPU is left alone by flushes (unless tables are freed): it keeps what its TLB holds,
-and compares generations before it can use it again. Elsewhere it is flushed like any other.
-Whatever the way, the access after the return must not reach a page through an entry from before the
-unmap, and a flush must not be taken for done that the CPU has only been spared.
+and compares generations before it can use it again. Elsewhere it is flushed like any other. Either
+way, the access after the return must not reach a page through an entry from before the unmap, and a
+flush that the CPU was spared must not count as done.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class LazyCpu(Scenario):
         await fill(self.task(0), 0, NR, 0)
 
     async def join(self) -> None:
-        """The other CPU has run a second process, and then a thread of the first: its TLB is warm."""
+        """Run a second process on the other CPU, then a thread of the first: its TLB is warm."""
         task = self.task(1)
         await start(task, 1)
         await task.mmap(0, 1)

@@ -2,16 +2,17 @@
 overlap.
 
 ``mm_tlb_flush_nested`` turns every finish that overlaps another gather into a flush of the whole
-mm, whoever has cleared what; the counter must come back to zero, each gather must free exactly what
-it queued, and the ranges of the others must not be taken for flushed. All the entries are in one
-PTE table, so that the zappers queue for its lock; each refills a page of its range in between.
+mm, whichever gather has cleared the entries; the counter must come back to zero, each gather must
+free exactly what it queued, and the ranges of the others must not be taken for flushed. All the
+entries are in one PTE table, so that the zappers queue for its lock; each refills a page of its
+range in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scenarios._shapes import fill, rotate, whole_blocks
+from scenarios._shapes import map_and_fill, rotate, whole_blocks
 from sim.core.profile import Profile, World
 from sim.setup import start
 from stress.scenario import Body, Scenario
@@ -37,9 +38,7 @@ class ManyGathers(Scenario):
 
     async def prepare(self) -> None:
         """Map and fill with single pages."""
-        await start(self.task(0), 0)
-        await self.task(0).mmap(0, 3 * EACH)
-        await fill(self.task(0), 0, 3 * EACH, 0)
+        await map_and_fill(self.task(0), 3 * EACH)
 
     def actors(self) -> list[tuple[str, int, Body]]:
         return [(f"zap{cpu}", cpu, lambda cpu=cpu: self.zap(cpu)) for cpu in range(3)]  # type: ignore[misc]

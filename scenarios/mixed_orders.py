@@ -1,7 +1,7 @@
 """Folios of all orders side by side, adjacent in the address space and in memory, zapped in one go.
 
 Two folios of one order lie so that the page after the last of the first is the first of the second,
-and so do their PTEs: only the folio's end stops a batch there. One that ran on would drop the
+and so do their PTEs: only the folio's end stops a batch there. A batch that ran on would drop the
 neighbour's mappings from the wrong folio's counters. Small folios, which never batch, follow
 directly. The zap may begin and end in the middle of folios, and another CPU writes to the
 neighbour.
@@ -31,7 +31,7 @@ class MixedOrders(Scenario):
 
     @property
     def layout(self) -> list[int]:
-        """The orders of the folios, one after the other: two of each, largest first, then singles."""
+        """The orders of the folios, in address order: two of each, largest first, then singles."""
         large = [order for order in self.g.orders if order and 1 << order <= FOLIO_PAGES_MAX]
         return sorted({large[0], large[-1]}, reverse=True)
 
@@ -57,7 +57,7 @@ class MixedOrders(Scenario):
         yield 1, self.join
 
     async def map_anonymous(self) -> None:
-        """Fill from the end, with the order allowed rising: each mmap of one more page raises it."""
+        """Fill from the end with rising orders: each mmap of one more page raises the order."""
         task, end = self.task(0), self.nr
         await start(task, 0)
         await task.mmap(0, self.nr)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scenarios._shapes import fill, orders, rotate, whole_blocks
+from scenarios._shapes import map_and_fill, orders, rotate, whole_blocks
 from sim.core.profile import Profile, World
 from sim.setup import start
 from stress.scenario import Body, Scenario
@@ -39,9 +39,7 @@ class MunmapVsAccess(Scenario):
 
     async def prepare(self) -> None:
         """Map and fill."""
-        await start(self.task(0), 0)
-        await self.task(0).mmap(0, self.nr, self.params["order"])
-        await fill(self.task(0), 0, self.nr, self.params["order"])
+        await map_and_fill(self.task(0), self.nr, self.params["order"])
 
     async def join(self) -> None:
         """The other thread has used the memory: its TLB is warm."""

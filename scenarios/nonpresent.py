@@ -49,7 +49,7 @@ class Nonpresent(Scenario):
         yield 1, self.join
 
     async def prepare(self) -> None:
-        """Anonymous memory with one entry of each kind, and a file mapping, protected if possible."""
+        """Make anonymous memory with an entry of each kind, and a file mapping, maybe protected."""
         task = self.task(0)
         await start(task, 0)
         await task.mmap(0, FILE, ORDER)

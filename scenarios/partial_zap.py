@@ -23,8 +23,10 @@ CUT_PAGES_MAX = 8
 
 
 class PartialZap(Scenario):
-    """``order``: of the folios; ``shape``: in the order of the title; ``file``: a shared file
-    mapping. Odd sums of the last two unmap, even ones drop.
+    """``order``: of the folios; ``shape``: of the cut, HEAD to TWO_TABLES; ``file``: a shared file
+    mapping instead of anonymous memory.
+
+    If shape + file is odd, the cut is unmapped, otherwise MADV_DONTNEED drops it.
     """
 
     @classmethod
@@ -68,9 +70,11 @@ class PartialZap(Scenario):
         await task.mmap(self.edge + self.size, self.size, order, file, 2 * self.size, shared=file == 0)
 
     async def fill(self, first: int) -> None:
-        """Map the pages around where a cut may be, or a whole anonymous folio by any of them."""
+        """Touch the pages where a cut may be. Of anonymous memory the first touch of a folio maps
+        all of it.
+        """
         task, pages = self.task(0), min(self.size, 4 * CUT_PAGES_MAX)
-        for addr in {*range(first, first + pages), *range(first + self.size - pages, first + self.size)}:
+        for addr in sorted({*range(first, first + pages), *range(first + self.size - pages, first + self.size)}):
             await (task.load if self.params["file"] else task.store)(addr)
 
     async def join(self) -> None:

@@ -2,12 +2,14 @@
 kernel worker. For long campaigns.
 
 Each thread makes a number of operations on anonymous, shared-file and private-file memory, then
-exits. They are drawn by the generator that conformance draws its programs with
-(:mod:`stress.programs`), so an operation that it learns is in the storm as well; now and then the
-thread's CPU idles instead, or ages memory. The worker writes out and ages. The children of the
-sibling and of the child never run. What is drawn is the program that ``phase`` stands for plus what
-the thread's data tape adds: a tape of zeros, which is what shrinking strives for, is a storm as
-well. Nothing is meant here by any single storm; the other scenarios say what to look for.
+exits. The generator of conformance's programs draws them (:mod:`stress.programs`), so that an
+operation that is added there is in the storm as well. Now and then the thread's CPU idles instead,
+or ages memory. The worker writes out and ages. The children of the sibling and of the child never
+run.
+
+``phase`` selects a base program. The actor's data tape perturbs it: each choice of the tape is
+added to the base program's, modulo n. An all-zero tape therefore still runs a full storm, the base
+program. A storm is about no race in particular; each of the other scenarios is about one.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ from stress.rng import words
 from stress.scenario import Body, Scenario
 
 EACH = 8
-"""Pages of each mapping: anonymous, shared, private, and anonymous without a table yet; and of the
-hole behind them, in which more is mapped.
+"""Pages of each mapping (anonymous, shared, private, and anonymous without a page table yet), and
+of the hole behind them, in which threads map more.
 """
 
 ANON, SHARED, PRIVATE, FRESH, HOLE, PAGES = range(0, 6 * EACH, EACH)
@@ -34,17 +36,17 @@ ANON, SHARED, PRIVATE, FRESH, HOLE, PAGES = range(0, 6 * EACH, EACH)
 PARENT, SIBLING, CHILD, WORKER = range(4)
 
 OPERATIONS = ("store", "load", "fill", "mmap", "munmap", "dontneed", "sync")
-"""What threads do; who is born and dies when is the storm's own plan."""
+"""Operations that are drawn. Forks and exits are not: the storm plans them itself."""
 
 IDLE, AGE = range(2)
-"""What a CPU does instead of an operation, in one turn of TURNS each."""
+"""What a CPU does instead of an operation: either in one of TURNS turns, on average."""
 
 TURNS = 10
 
 
 class Storm(Scenario):
     """``order``: the largest of the folios; ``length``: operations of each thread; ``phase``: the
-    program that a tape of zeros is.
+    base program.
     """
 
     @classmethod
@@ -112,7 +114,7 @@ class Storm(Scenario):
 
 
 class Chance:
-    """What one actor draws: plain words, one after the other, to which the actor's data tape adds."""
+    """The choices of one actor: those of the base program, plus those of the actor's data tape."""
 
     def __init__(self, storm: Storm, cpu: int) -> None:
         self.machine, self.word = storm.kernel.machine, words(storm.params["phase"], "storm", cpu)
@@ -126,8 +128,8 @@ class Thread:
     """A thread at work: the side on which its operations run
     (:class:`stress.programs.sides.ModelSide`).
 
-    Its space is what it believes to be mapped: other threads of its process map and unmap as well,
-    so an access may fault for good, and a range may be taken.
+    Its space has the mappings as far as the thread knows them. Other threads of the process map and
+    unmap too, so that an access may end in a segmentation fault, and a place may be taken.
     """
 
     def __init__(self, storm: Storm, cpu: int, mm: int, forks: int) -> None:

@@ -3,7 +3,7 @@
 Each tears its own page tables down under its own locks; they meet on mapcounts, references, the
 deferred-split queue and the LRU alone. The last to drop a mapping must be the one that sees it, the
 last to put a reference the one that frees, and a whole-mm teardown may clear PTEs without atomics
-and (on arm64) without a flush only because nobody runs on the mm any more. The third process unmaps
+and (on arm64) without a flush only because no CPU runs on the mm any more. The third process unmaps
 instead of exiting.
 """
 

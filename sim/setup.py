@@ -1,8 +1,8 @@
-"""What prepares a world before anything races: threads get their mm, files their folios, page tables
-the entries that nothing in the model makes.
+"""What prepares a world before anything races: threads get their mm, files their folios, page
+tables the entries that nothing in the model makes.
 
-Each function works through a :class:`~sim.task.Task` and is sequential: nobody else may run. The
-steps are made all the same, under the kernel's sites where it has them.
+Each function works through a :class:`~sim.task.Task`, and no other actor may run meanwhile. What it
+does to shared columns is steps all the same.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ async def start(task: Task, mm: int) -> None:
 
 
 async def add_file_folio(task: Task, file: int, index: int, order: int, shmem: bool = False) -> None:
-    """Read a folio of ``order`` at ``index`` of ``file`` into the page cache; ``shmem``: the file is
-    shared memory.
+    """Read a folio of ``order`` at ``index`` of ``file`` into the page cache; ``shmem``: the file
+    is shared memory.
     """
     await task.k.filemap.add_folio(task.cpu, file, index, order, shmem)
 

@@ -1,5 +1,33 @@
-"""stress: the tester. Machines and strategies, campaign, traces, reports and the command line.
+"""stress: the tester. It runs the model of ``sim`` under every interleaving that it can find.
 
-Imports ``sim``; is imported by ``scenarios``. The one exception is :mod:`stress.catalogue`, which
-finds scenarios, faults, profiles and strategies by walking their packages.
+The rooms, top to bottom; each imports only what stands below it, and ``sim``:
+
+- :mod:`~stress.cli`: words in, exit status out; one file per command;
+- :mod:`~stress.bench`: how fast the machines and a campaign are;
+- :mod:`~stress.campaign`: a search with memory: its supervisor, the results directory, the summary;
+- :mod:`~stress.selfcheck`: every planted fault on every profile: are the faults found, and is the
+  clean kernel clean?
+- :mod:`~stress.workers`: the processes that execute leases, for a campaign or a selfcheck; which
+  case has the next lease; what workers and supervisor tell each other;
+- :mod:`~stress.conform`: the model against the Linux that runs on this computer;
+- :mod:`~stress.parallel`: the second machine: several processes at once on one arena, recorded, and
+  replayed in lockstep;
+- :mod:`~stress.trace`: an execution on disk: its file, its replay, the page that shows a failure;
+- :mod:`~stress.execution`: one case, run once: set up, run, and what came of it;
+- :mod:`~stress.machine`: the first machine, lockstep: one actor at a time; which actor is next, and
+  what a step does;
+- :mod:`~stress.catalogue`: finds scenarios, faults, profiles, strategies, kernels and checkers by
+  the names of their files;
+- :mod:`~stress.strategies`: who goes next, one file per strategy;
+- :mod:`~stress.programs`: what user space can do, each operation declared once;
+- :mod:`~stress.sources`: the model's source files, their hash, and a user's own file;
+- :mod:`~stress.files`: writes a file whole or not at all;
+- :mod:`~stress.case`: what is to be run, as plain values;
+- :mod:`~stress.scenario` and :mod:`~stress.fault`: the base classes of what stands in scenarios/;
+- :mod:`~stress.errors`: the exceptions, each with its exit status;
+- :mod:`~stress.rng`: the one source of random words.
+
+``scenarios`` imports :mod:`~stress.scenario`, :mod:`~stress.fault`, :mod:`~stress.rng` and
+:mod:`~stress.programs`, and nothing else of this package. Nothing here imports ``scenarios``: the
+catalogue finds its files by name.
 """

@@ -1,30 +1,35 @@
-"""What is to be run: a case. Apart from the rest, so that naming one imports nothing."""
+"""What is to be run: a case. It imports nothing, so that every part can name one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+DEFAULT_KERNEL = "6.9"
+"""The kernel version unless another is given."""
+
 
 @dataclass(frozen=True)
 class Case:
-    """What to run: a scenario with its parameters, on a profile, under a kernel.
+    """A scenario with its parameters, on a profile, under a kernel: plain values, so that a case
+    can be sent and hashed.
 
-    Plain values, so that it can be sent and hashed.
-
-    ``params`` is sorted pairs; ``kernel`` a version, or ``FILE.py:CLASS``; ``faults`` are ids.
+    ``params`` is pairs (name, value) in the order of names; ``geometry`` is ``small`` or ``real``;
+    ``kernel`` is a version or ``FILE.py:CLASS``; ``faults`` are ids of planted faults.
     """
 
     scenario: str
     params: tuple[tuple[str, int], ...]
     profile: str
     geometry: str = "small"
-    kernel: str = "6.9"
+    kernel: str = DEFAULT_KERNEL
     faults: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Case:
-        """Return the case whose fields are ``plain`` data: lists for tuples."""
+        """Return the case whose fields are ``plain`` data, as JSON has it: lists in place of
+        tuples.
+        """
         params = tuple((name, value) for name, value in plain["params"])
         return cls(
             plain["scenario"], params, plain["profile"], plain["geometry"], plain["kernel"], tuple(plain["faults"])

@@ -1,5 +1,4 @@
-"""Finds scenarios, faults, profiles, strategies, kernels and checkers by walking the packages by
-name.
+"""Finds scenarios, faults, profiles, strategies, kernels and checkers by the names of their files.
 
 Nothing is registered anywhere: a file is enough (docs/architecture.md). Listing reads the first
 line of each docstring from the source and imports neither scenarios nor faults, so that it is
@@ -10,9 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
-import hashlib
 import importlib
-import importlib.util
 import inspect
 import string
 from collections.abc import Iterable
@@ -21,17 +18,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from stress.case import DEFAULT_KERNEL
 from stress.errors import UsageError
+from stress.sources import ROOT, is_file, user_component
 
 if TYPE_CHECKING:
     from sim.core.profile import Profile
-    from stress.case import Case
-    from stress.machine.protocols import Strategy
     from stress.scenario import Scenario
+    from stress.strategies import Strategy
 
-ROOT = Path(__file__).resolve().parent.parent
 KINDS = ("scenarios", "profiles", "faults", "strategies", "kernels", "checkers")
-DEFAULT_KERNEL = "6.9"
 DEFAULT_CATALOGUE = "stress.catalogue:CATALOGUE"
 KNOWN_MAX = 12
 """Names that a line of complaint lists."""
@@ -39,7 +35,9 @@ MACHINE_CHECKERS = {
     "deadlock": "deadlock, lost-wakeup: whoever waits is woken in the end",
     "livelock": "livelock: under fair turns every actor comes to its end",
     "lock": "unlock-not-owner: a lock is released by its owner",
-    "parallel": "replay-differs: a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)",
+    "parallel": (
+        "replay-differs: a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)"
+    ),
 }
 """What the machine itself judges."""
 
@@ -193,39 +191,15 @@ class Catalogue:
 
     def strategy(self, name: str, **options: int) -> Strategy:
         """Return a new strategy; ``options`` are its constructor's. Raises UsageError."""
-        module = importlib.import_module(
-            "stress.strategies." + choose("strategy", name, self.strategies()).replace("-", "_")
-        )
+        from stress.strategies import Strategy
+
+        files = {file.stem.replace("_", "-"): (module, file) for module, file in modules("stress.strategies")}
+        module, file = files[choose("strategy", name, self.strategies())]
         try:
-            made: Strategy = module.Strategy(**options)
+            made: Strategy = only_class(importlib.import_module(module), file, Strategy)(**options)
         except TypeError:
             raise UsageError(f"strategy {name} has no option {' or '.join(sorted(options))}") from None
         return made
-
-    def check(self, case: Case) -> None:
-        """Raise UsageError unless ``case``, which may be a stranger's, is one that its scenario
-        could rotate to, or lies between two of them.
-        """
-        once("fault", case.faults)
-        choose("geometry", case.geometry, ("small", "real"))
-        known = self.scenario_class(case.scenario).parameters(self.profile(case.profile).at(case.kernel), case.geometry)
-        names = sorted({name for params in known for name in params})
-        given = dict(case.params)
-        for name, value in case.params:
-            if name not in names:
-                raise UsageError(
-                    f"scenario {case.scenario} has no parameter '{name}'; it has: {', '.join(names) or 'none'}"
-                )
-            values = [params[name] for params in known if name in params]
-            if not min(values) <= value <= max(values):
-                raise UsageError(
-                    f"parameter {name} of {case.scenario} is from {min(values)} to {max(values)} on {case.profile}, not {value}"
-                )
-        missing = [name for name in names if name not in given]
-        if given and missing:
-            raise UsageError(
-                f"scenario {case.scenario} now has a parameter '{missing[0]}' too, which the case does not give; it was made by another version"
-            )
 
     def compose(self, *, profile: Profile, geometry: str, kernel: str, world: Any, faults: tuple[str, ...]) -> Any:
         """Return a composed kernel; ``kernel`` is a version or ``FILE.py:CLASS``, ``faults`` are
@@ -250,55 +224,6 @@ def _all_profiles() -> dict[str, Profile]:
     }
 
 
-def is_file(kernel: str) -> bool:
-    """Return whether ``kernel`` is ``FILE.py:CLASS`` and not a version."""
-    return ".py:" in kernel
-
-
-def user_component(kernel: str) -> type:
-    """Load the class of ``FILE.py:CLASS``: a component, whose attribute ``component`` names what it
-    overrides. Raises UsageError.
-    """
-    path, _, name = kernel.rpartition(":")
-    spec = importlib.util.spec_from_file_location("zapstress_user_" + Path(path).stem, path)
-    if spec is None or spec.loader is None or not Path(path).is_file():
-        raise UsageError(f"--kernel {kernel}: there is no file {path}")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UsageError(f"--kernel {kernel}: {type(error).__name__}: {error}") from error
-    found = getattr(module, name, None)
-    if not inspect.isclass(found):
-        raise UsageError(f"--kernel {kernel}: {path} defines no class {name}")
-    if not isinstance(getattr(found, "component", None), str):
-        raise UsageError(
-            f"--kernel {kernel}: give {name} an attribute component = '...', the component that it overrides"
-        )
-    return found
-
-
-@cache
-def model_sources(root: Path) -> bytes:
-    """Return a hash over sim/**/*.py, as they were when first asked: what runs is what was
-    imported, whatever is edited since.
-    """
-    total = hashlib.blake2b(digest_size=16)
-    for file in sorted((root / "sim").rglob("*.py")):
-        total.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return total.digest()
-
-
-def sources_hash(kernel: str = DEFAULT_KERNEL) -> str:
-    """Return a hash over the model's source (sim/**/*.py, and the user's file if ``kernel`` names
-    one), 16 hex digits.
-    """
-    total = hashlib.blake2b(model_sources(ROOT), digest_size=8)
-    if is_file(kernel) and Path(kernel.rpartition(":")[0]).is_file():
-        total.update(b"\0" + Path(kernel.rpartition(":")[0]).read_bytes())
-    return total.hexdigest()
-
-
 def spec_of(catalogue: Catalogue) -> str:
     """Return how another process finds a catalogue: ``module:attribute``, which those of tests have
     as their ``spec``.
@@ -314,9 +239,3 @@ def find_catalogue(spec: str) -> Catalogue:
 
 
 CATALOGUE = Catalogue()
-profile, scenario_class, fault_class, strategy = (
-    CATALOGUE.profile,
-    CATALOGUE.scenario_class,
-    CATALOGUE.fault_class,
-    CATALOGUE.strategy,
-)

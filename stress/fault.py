@@ -1,18 +1,16 @@
-"""What a planted fault is: one wrong decision, as a subclass of whichever component makes it (law
-L5).
-"""
+"""A planted fault: one wrong decision, as a subclass of the component that makes it (law L5)."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 
 class Fault:
-    """Subclass this, one class per file under scenarios/faults/, and override one method of the
+    """Subclass this once per file under scenarios/faults/, and override one method of the
     component.
 
     ``compose`` puts the class in front of the class that the profile and the version provide, so
-    ``super()`` is the sound implementation, whoever's it is.
+    ``super()`` is the sound implementation.
     """
 
     id: ClassVar[str]
@@ -24,6 +22,7 @@ class Fault:
     silent: ClassVar[dict[str, str]] = {}
     """Profiles on which the fault cannot show, each with the reason."""
 
-    def __getattr__(self, name: str) -> Any:
-        """Components give their columns as attributes; this tells type checkers so."""
-        raise AttributeError(name)
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Tell type checkers that a component has its columns as attributes."""

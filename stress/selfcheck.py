@@ -1,29 +1,41 @@
 """Do the checkers bite? Every fault on every profile, and the clean kernel beside it.
 
-A cell of the matrix is a fault on a profile; it is *expected silent* where the fault gives a reason
-(its attribute ``silent``), and else expected to be found within a budget. A find counts only if its
-trace, in another process, replays to the same signature, and ends clean without the fault. The
-clean kernel is a row like the faults', expected silent everywhere.
+A cell of the matrix is a planted fault on a profile. It is *expected silent* where the fault gives
+a reason (its attribute ``silent``), and else expected to be found within a budget. A find counts
+only if its trace, in another process, replays to the same signature, and ends clean without the
+fault. The clean kernel is a row like the faults', expected silent everywhere.
 """
 
 from __future__ import annotations
 
-import base64
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from sim.core.profile import SMALL
-from stress.catalogue import DEFAULT_CATALOGUE, DEFAULT_KERNEL
+from stress.case import DEFAULT_KERNEL
+from stress.catalogue import find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED, StorageError
-from stress.trace.file import write_atomically
-from stress.workers.fleet import Fleet, Order, WorkerProcess, foremost
-from stress.workers.leases import SEED_BITS, Lease, Plan, Settings, rows_of
+from stress.files import write_atomically
+from stress.workers.fleet import Fleet, WorkerProcess
+from stress.workers.leases import Lease, Plan
+from stress.workers.messages import (
+    Answer,
+    Batch,
+    CheckAnswer,
+    CheckOrder,
+    Failure,
+    LeaseOrder,
+    Order,
+    WorkerFailed,
+)
+from stress.workers.settings import Settings
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -40,6 +52,7 @@ machine.
 """
 
 FOREVER_S = 1e9
+"""The bound on a lease's time: none."""
 
 CLEAN_KERNEL = "none"
 """What the row of the clean kernel is called."""
@@ -47,7 +60,10 @@ CLEAN_KERNEL = "none"
 
 @dataclass
 class Cell:
-    """A fault on a profile, and what came of it. ``reason`` says why it is to be silent, if it is."""
+    """A fault on a profile, and what came of it.
+
+    ``reason`` says why the cell is expected silent; it is empty if the fault is to be found.
+    """
 
     fault: str
     profile: str
@@ -109,17 +125,18 @@ class Selfcheck:
         kernel: str = DEFAULT_KERNEL,
     ) -> None:
         self.cells, self.scenarios, self.seed, self.directory, self.kernel = cells, scenarios, seed, directory, kernel
-        from stress.catalogue import find_catalogue
-
         self.catalogue: Catalogue = find_catalogue(catalogue)
         self.fleet = Fleet(workers, catalogue)
         self.waiting = deque(cells)
         self.plans: dict[int, tuple[Cell, Plan]] = {}
-        self.checks: list[deque[tuple[Cell, Order]]] = [deque() for _ in range(workers)]
+        """The cell that each worker has, and its plan."""
         self.leases: dict[int, Lease] = {}
+        """What each worker has in hand of its plan."""
+        self.checks: list[deque[tuple[Cell, CheckOrder]]] = [deque() for _ in range(workers)]
         self.checking: dict[int, Cell] = {}
+        """The cell whose find each worker checks."""
 
-    # -- the boss of the fleet -----------------------------------------------------------------------------------
+    # -- the boss of the fleet -------------------------------------------------------------------------------------
 
     def over(self) -> bool:
         """Return whether the matrix is full and every find checked."""
@@ -135,23 +152,14 @@ class Selfcheck:
         _, plan = self.plans[worker]
         lease = plan.lease(worker)
         assert lease is not None, "a cell ends with its budget"
-        afresh = plan.issued == 1
         self.leases[worker] = lease
-        return {
-            "do": "lease",
-            "lease": 0,
-            "number": lease.entry.number,
-            "case": plan.settings.case(lease.entry.row),
-            "strategy": lease.strategy,
-            "options": {},
-            "first": (self.seed << SEED_BITS) + lease.first,
-            "count": lease.count,
-            "slice_s": FOREVER_S,
-            "twin_every": 0,
-            "stop": True,
-            "dir": str(self.directory),
-            "afresh": afresh,
-        }
+        return lease.order(
+            number=0,
+            directory=str(self.directory),
+            slice_s=FOREVER_S,
+            stop_on_first=True,
+            afresh=plan.issued == 1,
+        )
 
     def _take_up(self, worker: int) -> bool:
         """Give the worker the next cell."""
@@ -159,67 +167,65 @@ class Selfcheck:
             return False
         cell = self.waiting.popleft()
         faults = () if cell.fault == CLEAN_KERNEL else (cell.fault,)
-        plan = Plan(
-            Settings(self.seed, self.scenarios, (cell.profile,), SMALL, kernel=self.kernel, faults=faults),
-            cell.budget,
-            1,
-            LEASE_COUNT_MAX,
-        )
-        ranks = rows_of(self.scenarios, (cell.profile,), SMALL, self.catalogue, self.kernel)
-        plan.add(ranks, {row.key: number for number, row in enumerate(row for rows in ranks for row in rows)}, {})
+        settings = Settings(self.seed, self.scenarios, (cell.profile,), SMALL, kernel=self.kernel, faults=faults)
+        plan = Plan(settings, cell.budget, 1, LEASE_COUNT_MAX)
+        ranks = settings.ranks(SMALL, self.catalogue)
+        plan.add(ranks, {case: number for number, case in enumerate(case for cases in ranks for case in cases)}, {})
         self.plans[worker] = cell, plan
         return True
 
-    def answer(self, worker: int, order: Order, answer: Order) -> bool:
+    def answer(self, worker: int, order: Order, answer: Answer) -> bool:
         """Take what came of a lease or of a check."""
-        if answer["is"] == "sites":
-            return False
-        if answer["is"] == "error":
-            self._give_up(worker, answer["message"])
-            return True
-        if answer["is"] == "check":
-            cell = self.checking.pop(worker)
-            cell.replays, cell.clean_without = answer["replays"], answer["without_faults"] == "clean"
-            return True
-        cell, plan = self.plans[worker]
-        cell.executions += answer["executions"]
-        order["done"] = order.get("done", 0) + answer["executions"]
-        if answer["failures"] and not cell.found:
-            self._find(worker, cell, order, answer["failures"][0])
-        if answer["last"]:
-            plan.close(self.leases.pop(worker), order["done"])
+        match order, answer:
+            case _, WorkerFailed():
+                self._give_up(worker, answer.message)
+                return True
+            case CheckOrder(), CheckAnswer():
+                cell = self.checking.pop(worker)
+                cell.replays, cell.clean_without = answer.replays, answer.without_faults == "clean"
+                return True
+            case LeaseOrder(), Batch():
+                self._count(worker, order, answer)
+                return answer.last
+        return False
+
+    def _count(self, worker: int, order: LeaseOrder, batch: Batch) -> None:
+        """Count what a lease has brought; a cell ends with its find, or with its budget."""
+        cell, _ = self.plans[worker]
+        cell.executions += batch.done
+        self.leases[worker].done += batch.done
+        if batch.failures and not cell.found:
+            self._find(worker, cell, order, batch.failures[0])
+        if batch.last:
+            self.leases.pop(worker).close()
             if cell.found or cell.executions >= cell.budget:
                 del self.plans[worker]
-        return bool(answer["last"])
 
     def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
         """A fault that kills the tester is a mistake to be told of."""
         if order is not None:
-            self._give_up(
-                worker,
-                f"the worker died with status {process.process.returncode} at seed {process.pulse.held and process.pulse.held[1]}",
-            )
+            status, held = process.process.returncode, process.recorder.held
+            self._give_up(worker, f"the worker died with status {status} at seed {held and held[1]}")
 
     def _give_up(self, worker: int, why: str) -> None:
+        """End what the worker has in hand, a check or a cell, without a verdict."""
         if worker in self.checking:
             self.checking.pop(worker).error = why
         elif worker in self.plans:
             self.plans.pop(worker)[0].error = why
             self.leases.pop(worker, None)
 
-    def _find(self, worker: int, cell: Cell, order: Order, failure: Order) -> None:
+    def _find(self, worker: int, cell: Cell, order: LeaseOrder, failure: Failure) -> None:
         """Note a find, keep its trace, and have another worker check it."""
-        case = order["case"]
+        assert failure.trace is not None, "the first of its signature in a cell"
         cell.found = True
-        cell.checker, cell.title, cell.signature, cell.seed = (
-            failure[name] for name in ("checker", "title", "signature", "seed")
-        )
-        cell.scenario, cell.params, cell.strategy = case["scenario"], dict(case["params"]), order["strategy"]
+        cell.checker, cell.title, cell.signature = failure.checker, failure.title, failure.signature
+        cell.seed, cell.strategy = failure.seed, order.strategy
+        cell.scenario, cell.params = order.case.scenario, dict(order.case.params)
         path = self.directory / f"{cell.fault}-{cell.profile}.trace"
-        write_atomically(path, base64.b64decode(failure["trace"]))
+        write_atomically(path, failure.trace)
         cell.trace = str(path)
-        check = {"do": "check", "case": case, "trace": failure["trace"]}
-        self.checks[(worker + 1) % len(self.checks)].append((cell, check))
+        self.checks[(worker + 1) % len(self.checks)].append((cell, CheckOrder(case=order.case, trace=failure.trace)))
 
 
 def matrix(
@@ -237,8 +243,10 @@ def matrix(
     return cells
 
 
-def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Any] | None = None) -> dict[str, Any]:
-    """Fill the matrix; return it as plain data."""
+def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Awaitable[None]] | None = None) -> dict[str, Any]:
+    """Fill the matrix; return it as plain data. ``progress`` is an async function that shows how it
+    goes.
+    """
     began = time.monotonic()
     try:
         check.directory.mkdir(parents=True, exist_ok=True)
@@ -246,7 +254,8 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Any] | None 
         raise StorageError(
             f"{check.directory}: cannot be made ({error.strerror}); give --dir another directory"
         ) from error
-    trio.run(_run, check, progress)
+    shown = [partial(progress, check)] if progress is not None else []
+    trio.run(check.fleet.run, check, *shown)
     elapsed, executions = time.monotonic() - began, sum(cell.executions for cell in check.cells)
     statuses = {cell.status for cell in check.cells}
     return {
@@ -262,17 +271,3 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Any] | None 
         "cells": [cell.data() for cell in check.cells],
         "dir": str(check.directory),
     }
-
-
-async def _run(check: Selfcheck, progress: Callable[[Selfcheck], Any] | None) -> None:
-    try:
-        async with trio.open_nursery() as nursery:
-            if progress is not None:
-                nursery.start_soon(progress, check)
-            await check.fleet.run(check)
-            nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        raise foremost(group) from None
-
-
-__all__ = ["CLEAN_KERNEL", "DEFAULT_CATALOGUE", "Cell", "Selfcheck", "matrix", "run_selfcheck"]

@@ -16,8 +16,9 @@ from typing import Any
 from sim.core.arena import MACHINE, PRIVATE, Arena, Field, Layout
 from sim.core.machine import Actor, Machine, Violation, site
 from sim.core.profile import Profile, World, kernel_geometry, small_geometry
-from stress.catalogue import Catalogue, choose, user_component
+from stress.catalogue import Catalogue, choose
 from stress.scenario import Scenario
+from stress.sources import user_component
 
 READ, WRITE_BACK, ADD = (
     site("toy_increment", "read counter"),

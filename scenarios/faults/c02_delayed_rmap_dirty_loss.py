@@ -1,4 +1,6 @@
-"""C02: the rmap of a dirty file page is removed before the TLB flush, as before 6.2 (5df397dec7c4)."""
+"""C02: the rmap of a dirty file page is removed before the TLB flush, as before 6.2
+(5df397dec7c4).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,6 @@ from stress.fault import Fault
 
 
 class DelayedRmapDirtyLoss(Fault, Memory):
-    """The rmap of a dirty file page is removed before the TLB flush, as before 6.2 (5df397dec7c4)."""
-
     id = "C02"
     component = "memory"
     silent = {"s390x": "s390x delays no rmap removal: clearing a PTE has invalidated it everywhere"}

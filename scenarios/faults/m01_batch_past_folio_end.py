@@ -1,4 +1,6 @@
-"""M01: a batch runs on into the next folio, if that is adjacent in memory and in the address space."""
+"""M01: a batch runs on into the next folio, if that is adjacent in memory and in the address
+space.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,6 @@ from stress.fault import Fault
 
 
 class BatchPastFolioEnd(Fault, Memory):
-    """A batch runs on into the next folio, if that is adjacent in memory and in the address space."""
-
     id = "M01"
     component = "memory"
 

@@ -7,8 +7,6 @@ from stress.fault import Fault
 
 
 class BatchPastRange(Fault, Memory):
-    """A batch is limited by its folio, not by the range to be zapped, the VMA or the table."""
-
     id = "M02"
     component = "memory"
 

@@ -7,8 +7,6 @@ from stress.fault import Fault
 
 
 class RefcountByOne(Fault, Swap):
-    """One reference is put per gather entry, however many pages it stands for."""
-
     id = "M05"
     component = "swap"
 

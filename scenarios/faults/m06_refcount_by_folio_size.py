@@ -7,8 +7,6 @@ from stress.fault import Fault
 
 
 class RefcountByFolioSize(Fault, Swap):
-    """The references of a whole folio are put for a batch that zapped a part of it."""
-
     id = "M06"
     component = "swap"
 

@@ -7,8 +7,6 @@ from stress.fault import Fault
 
 
 class DelayFlagDroppedMulti(Fault, MmuGather):
-    """The delayed-rmap flag of a gather word is lost when a count follows."""
-
     id = "M08"
     component = "mmu_gather"
     silent = {"s390x": "s390x delays no rmap removal: clearing a PTE has invalidated it everywhere"}

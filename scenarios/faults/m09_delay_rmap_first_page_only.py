@@ -7,8 +7,6 @@ from stress.fault import Fault
 
 
 class DelayRmapFirstPageOnly(Fault, MmuGather):
-    """A delayed rmap removal removes one page of its batch."""
-
     id = "M09"
     component = "mmu_gather"
     silent = {"s390x": "s390x delays no rmap removal: clearing a PTE has invalidated it everywhere"}

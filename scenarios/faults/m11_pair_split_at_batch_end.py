@@ -9,10 +9,6 @@ from stress.fault import Fault
 
 
 class PairSplitAtBatchEnd(Fault, MmuGather):
-    """The gather keeps one slot free, so that a pair may have its page in one batch and its count
-    in the next.
-    """
-
     id = "M11"
     component = "mmu_gather"
     silent = {"s390x": "s390x gathers nothing: a page and its count are never in a batch"}

@@ -7,8 +7,6 @@ from stress.fault import Fault
 
 
 class TlbRangeFirstOnly(Fault, MmuGather):
-    """The range to be flushed grows by the first page of a batch only."""
-
     id = "M14"
     component = "mmu_gather"
     silent = {

@@ -7,8 +7,6 @@ from stress.fault import Fault
 
 
 class RssByOne(Fault, Memory):
-    """RSS is lowered by one per batch."""
-
     id = "M18"
     component = "memory"
 

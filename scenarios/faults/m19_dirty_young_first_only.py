@@ -7,8 +7,6 @@ from stress.fault import Fault
 
 
 class DirtyYoungFirstOnly(Fault, Pgtable):
-    """The young and dirty bits of a batch are taken from its first PTE."""
-
     id = "M19"
     component = "pgtable"
 

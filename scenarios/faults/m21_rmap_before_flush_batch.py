@@ -9,10 +9,6 @@ from stress.fault import Fault
 
 
 class RmapBeforeFlushBatch(Fault, Memory):
-    """The rmap of a batch of dirty file pages is removed before the TLB flush; single pages wait
-    for it.
-    """
-
     id = "M21"
     component = "memory"
     silent = {"s390x": "s390x delays no rmap removal: clearing a PTE has invalidated it everywhere"}

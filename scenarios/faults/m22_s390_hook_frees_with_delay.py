@@ -9,8 +9,6 @@ GATHERS = "the delay is right here: pages wait in the gather for the flush, and 
 
 
 class S390HookFreesWithDelay(Fault, MmuGather):
-    """Rmap removal is delayed on s390x, whose gather frees pages at once."""
-
     id = "M22"
     component = "mmu_gather"
     silent = dict.fromkeys(

@@ -7,13 +7,11 @@ from stress.fault import Fault
 
 
 class AnonPathNoTlbRecord(Fault, Memory):
-    """The zap of anonymous PTEs does not tell the gather what it has cleared."""
-
     id = "M25"
     component = "memory"
     silent = {
-        "ppc64-hash": "ppc64 hash invalidates each hash entry by a hook of the PTE update: "
-        "what the gather records is not used"
+        "ppc64-hash": "ppc64 hash invalidates each hash entry by a hook of the PTE update:"
+        " what the gather records is not used"
     }
 
     def record_tlb_entries(self, zap: Zap, folio: int, addr: int, nr: int) -> None:

@@ -1,4 +1,6 @@
-"""M30: a batch is taken to begin at the head of its folio, not at the page that its first PTE maps."""
+"""M30: a batch is taken to begin at the head of its folio, not at the page that its first PTE
+maps.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,6 @@ from stress.fault import Fault
 
 
 class BatchPageIsHead(Fault, Memory):
-    """A batch is taken to begin at the head of its folio, not at the page that its first PTE maps."""
-
     id = "M30"
     component = "memory"
 

@@ -61,7 +61,7 @@ class Arm64Pgtable(Pgtable):
     # -- folding ---------------------------------------------------------------------------------------------------
 
     async def unfold(self, cpu: int, ptep: int) -> None:
-        """Take the CONT bit from the block that ``ptep`` is in, if it has one (contpte_try_unfold)."""
+        """Take the CONT bit, if there is one, from the block of ``ptep`` (contpte_try_unfold)."""
         if await self.m.load(PEEK, self.pte, ptep) & (PRESENT | CONT) == PRESENT | CONT:
             await self.convert(cpu, ptep, lambda pte: pte & ~CONT)
 
@@ -146,8 +146,8 @@ class Arm64Pgtable(Pgtable):
             await self.m.rmw(WRPROTECT, self.pte, ptep + k, lambda pte: pte & ~WRITE)
 
     async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
-        """As everywhere; after a write fault the old entry is flushed, of the whole block if it is
-        contiguous.
+        """Widen the entry, or every entry of a contiguous block; after a write fault flush what was
+        widened.
         """
         current, size = await self.m.load(PEEK, self.pte, ptep), 1
         if current & CONT and not (current ^ new) & WRITE:
@@ -212,7 +212,9 @@ class Arm64TlbFlush(TlbFlush):
         return pages >= self.g.flush_ceiling
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """A dead mm's entries are never used: no thread runs it, and its ASID waits for a rollover."""
+        """Return whether ``mm`` lives: no thread runs a dead one, and its ASID waits for a
+        rollover.
+        """
         return self.mm_users.view[mm] > 0
 
 

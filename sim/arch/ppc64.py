@@ -45,8 +45,8 @@ class RadixTlbFlush(TlbFlush):
         return await super().targets(cpu, mm)
 
     async def tlb_flush(self, tlb: int) -> None:
-        """A whole mm goes with its walk caches (RIC 2); a range takes them along only if tables
-        were freed.
+        """Invalidate a whole mm with its walk caches (RIC 2), a range with walk caches only if
+        tables were freed.
         """
         if self.gather_fullmm[tlb]:
             await self.flush(tlb, self.gather_mm[tlb], 0, ALL, True)
@@ -58,7 +58,7 @@ class RadixTlbFlush(TlbFlush):
         return self.flush(cpu, mm, 0, ALL, False)
 
     async def flush_range(self, cpu: int, mm: int, start: int, end: int, tables: bool) -> None:
-        """By page, or by PID if there are too many; walk caches only if ``tables``."""
+        """Invalidate by page, or by PID if there are too many; walk caches only if ``tables``."""
         start, end = (0, ALL) if self.too_many(end - start) else (start, end)
         await self.flush(cpu, mm, start, end, tables)
 
@@ -129,7 +129,7 @@ class HashPgtable(Pgtable):
         return await self.pte_update(cpu, mm, addr, ptep, CLEAR, lambda pte: 0)
 
     async def ptep_get_and_clear_full(self, cpu: int, mm: int, addr: int, ptep: int, full: bool) -> int:
-        """Also a whole mm's entries are in the hash table: no plain clear (only radix has one)."""
+        """Clear atomically even if ``full``: a whole mm's entries are in the hash table too."""
         return await self.ptep_get_and_clear(cpu, mm, addr, ptep)
 
     async def wrprotect_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> None:
@@ -143,7 +143,7 @@ class HashPgtable(Pgtable):
             await self.m.wait(BUSY_WAIT, pte, ptep, lambda: not pte.view[ptep] & BUSY)
 
     async def ptep_clear_young(self, cpu: int, mm: int, addr: int, ptep: int) -> bool:
-        """As any update: the hash entry goes (__ptep_test_and_clear_young)."""
+        """Clear the young bit, and the hash entry with it (__ptep_test_and_clear_young)."""
         if not await self.m.load(READ_PTE, self.pte, ptep) & (YOUNG | HASHPTE):
             return False
         return bool(await self.pte_update(cpu, mm, addr, ptep, CLEAR_YOUNG, lambda pte: pte & ~YOUNG) & YOUNG)
@@ -198,10 +198,10 @@ class HashTlbFlush(TlbFlush):
         await pgtable.flush_lazy_batch(tlb)
 
     async def flush_tlb_mm(self, cpu: int, mm: int) -> None:
-        """Nothing (hash__flush_tlb_mm)."""
+        """Do nothing (hash__flush_tlb_mm)."""
 
     async def flush_range(self, cpu: int, mm: int, start: int, end: int, tables: bool) -> None:
-        """Nothing (hash__flush_tlb_range)."""
+        """Do nothing (hash__flush_tlb_range)."""
 
 
 RADIX = kernel_geometry(65536, 32, flush_ceiling=33)
@@ -230,6 +230,7 @@ PROFILES = (
         flushes_ranges=False,
         walks_tables=False,
         components={"pgtable": HashPgtable, "tlb": HashTlb, "tlbflush": HashTlbFlush},
-        about="a hash table in place of the page-table walk; invalidations batched in lazy MMU mode, so the gather flushes nothing",
+        about="a hash table in place of the page-table walk; invalidations batched in lazy MMU mode, "
+        "so the gather flushes nothing",
     ),
 )

@@ -49,7 +49,7 @@ class S390Pgtable(Pgtable):
     mm_cpumask: Column
 
     async def ptep_get_and_clear(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
-        """ptep_xchg_lazy: an entry that is not young is invalid to the hardware, and in no TLB."""
+        """Clear one entry (ptep_xchg_lazy): no TLB has one that is not young."""
         if not await self.m.load(READ_OLD, self.pte, ptep) & YOUNG:
             return await self.m.xchg(CLEAR, self.pte, ptep, 0)
         await self.m.add(COUNT_UP, self.context_flush_count, mm, 1)
@@ -72,7 +72,7 @@ class S390Pgtable(Pgtable):
         return pte
 
     async def ptep_clear_flush(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
-        """ptep_xchg_direct: never lazy."""
+        """Clear one entry and invalidate it at once, never lazily (ptep_xchg_direct)."""
         if not await self.m.load(READ_OLD, self.pte, ptep) & YOUNG:
             return await self.m.xchg(CLEAR, self.pte, ptep, 0)
         await self.m.add(COUNT_UP, self.context_flush_count, mm, 1)
@@ -81,21 +81,19 @@ class S390Pgtable(Pgtable):
         return pte
 
     async def wrprotect_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> None:
-        """ptep_xchg_lazy for each entry that is writable: invalidate, then store the protected
-        value.
-        """
+        """Invalidate each writable entry (ptep_xchg_lazy), then store the protected value."""
         for k in range(nr):
             if await self.m.load(READ_PTE, self.pte, ptep + k) & WRITE:
                 pte = await self.ptep_get_and_clear(cpu, mm, addr + k, ptep + k)
                 await self.m.store(SET, self.pte, ptep + k, pte & ~WRITE, TRANSIENT)
 
     async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
-        """Flush the old entry, then store the wider one: of a machine without RDP."""
+        """Flush the old entry, then store the wider one, as on a machine without RDP."""
         pte = await self.ptep_clear_flush(cpu, mm, addr, ptep)
         await self.m.store(SET, self.pte, ptep, pte | new & (YOUNG | DIRTY | WRITE), TRANSIENT)
 
     async def ptep_clear_young(self, cpu: int, mm: int, addr: int, ptep: int) -> bool:
-        """Also ageing invalidates: the old entry is one that the hardware must not use."""
+        """Invalidate a young entry and store it old: the hardware must not use an old entry."""
         if not await self.m.load(READ_OLD, self.pte, ptep) & YOUNG:
             return False
         pte = await self.ptep_clear_flush(cpu, mm, addr, ptep)
@@ -131,10 +129,10 @@ class S390TlbFlush(TlbFlush):
         await self.flush_mm_lazy(cpu, mm)
 
     async def flush_tlb_page(self, cpu: int, mm: int, addr: int) -> None:
-        """Nothing: whoever changed the entry has flushed it."""
+        """Do nothing: the change of the entry has flushed it."""
 
     async def flush_mm_lazy(self, cpu: int, mm: int) -> None:
-        """__tlb_flush_mm_lazy: flush everything (IDTE) if a flush has been noted."""
+        """Flush everything (IDTE) if a flush has been noted (__tlb_flush_mm_lazy)."""
         await self.m.lock(CONTEXT_LOCK, self.context_lock, mm)
         if await self.m.load(READ_NOTE, self.context_flush_mm, mm):
             await self.m.store(CLEAR_NOTE, self.context_flush_mm, mm, 0)
@@ -144,8 +142,8 @@ class S390TlbFlush(TlbFlush):
         await self.m.unlock(CONTEXT_UNLOCK, self.context_lock, mm)
 
     async def switch_mm(self, cpu: int, mm: int) -> None:
-        """Attach, detach from the last mm, wait until nobody is between its test and its note, then
-        make up for a noted flush.
+        """Attach to ``mm``, detach from the last mm, wait until no CPU is between its look at the
+        mask and its note, then make up for a flush that has been noted.
         """
         prev, self.cpu_mm[cpu] = index_of_ref(self.cpu_mm[cpu]), 0
         await self.m.rmw(ATTACH, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
@@ -157,10 +155,11 @@ class S390TlbFlush(TlbFlush):
         self.cpu_mm[cpu] = ref_to(mm)
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """A CPU makes up for what has been noted before it runs the mm again, if need be by waiting
-        for the lock of whoever does so now.
+        """Return whether user code on ``cpu`` could hit an entry of ``mm``: not inside the kernel
+        while a flush is noted.
 
-        Inside the kernel it runs no user code. Nobody runs a dead mm.
+        A CPU makes up for a noted flush before it runs user code again; if another CPU is doing so,
+        it waits for that CPU's lock. No thread runs a dead mm.
         """
         noted = self.context_flush_mm.view[mm] or self.context_lock.view[mm]
         return self.cpu_mm[cpu] == ref_to(mm) and self.mm_users.view[mm] > 0 and not (noted and self.op[cpu])
@@ -190,6 +189,7 @@ PROFILES = (
         delays_rmap=False,
         flushes_ranges=False,
         components={"pgtable": S390Pgtable, "tlbflush": S390TlbFlush, "mmu_gather": S390MmuGather},
-        about="clearing a PTE invalidates it; pages are freed at once, nothing is gathered; software young and dirty bits",
+        about="clearing a PTE invalidates it; pages are freed at once, nothing is gathered; "
+        "software young and dirty bits",
     ),
 )

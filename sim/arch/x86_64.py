@@ -63,7 +63,7 @@ class X86TlbFlush(TlbFlush):
         await self.flush_tlb_mm_range(cpu, mm, start, end, tables)
 
     async def flush_tlb_mm_range(self, cpu: int, mm: int, start: int, end: int, freed_tables: bool) -> None:
-        """Take a generation, interrupt who must know, flush here, wait."""
+        """Take the next generation, interrupt the CPUs that must flush, flush here, wait."""
         if end - start > self.g.flush_ceiling:
             start, end = 0, ALL
         gen = await self.m.add(BUMP, self.mm_tlb_gen, mm, 1)
@@ -84,8 +84,8 @@ class X86TlbFlush(TlbFlush):
         return [c for c in range(self.w.cpus) if c != cpu and mask >> c & 1]
 
     async def flush_tlb_func(self, cpu: int, mm: int, start: int, end: int, gen: int) -> None:
-        """Catch up with the mm's generation: by the range if that is all we miss, else by
-        everything.
+        """Catch up with the mm's generation: flush the range if this CPU has missed nothing else,
+        else flush everything.
         """
         if self.cpu_mm[cpu] != ref_to(mm):
             return
@@ -157,20 +157,20 @@ class X86TlbFlush(TlbFlush):
             await self.m.store(SET_LAZY, self.cpu_lazy, cpu, 1)
 
     def usable(self, cpu: int, mm: int) -> bool:
-        """Only a CPU that has the mm loaded, not lazily, can use its entries without comparing
-        generations first.
+        """Return whether ``cpu`` has the mm loaded, and not lazily: any other CPU compares
+        generations before it uses its entries.
         """
         return self.cpu_mm[cpu] == ref_to(mm) and not self.cpu_lazy.view[cpu]
 
     def walks(self, cpu: int, mm: int) -> bool:
-        """A lazy CPU still has the mm loaded, and may walk its tables on speculation: so it is told
-        of freed tables.
+        """Return whether ``cpu`` has the mm loaded, lazily or not: a lazy CPU may walk its tables
+        on speculation, and so is told of freed tables.
         """
         return self.cpu_mm[cpu] == ref_to(mm)
 
 
 class X86TlbFlush618(X86TlbFlush):
-    """The mask holds who has run the mm since it was last trimmed (6.14)."""
+    """A CPU stays in the mask after it has switched away, until the mask is trimmed (6.14)."""
 
     loaded_mm: Column
     """What ``cpu_tlbstate.loaded_mm`` says to others: an mm plus one, 0 for init_mm, or SWITCHING.
@@ -180,9 +180,10 @@ class X86TlbFlush618(X86TlbFlush):
         return [*super().fields(), Field("loaded_mm", self.w.cpus)]
 
     async def flush_tlb_mm_range(self, cpu: int, mm: int, start: int, end: int, freed_tables: bool) -> None:
-        """Take a generation, interrupt who must know, flush here, wait.
+        """Take the next generation, interrupt the CPUs that must flush, flush here, wait.
 
-        Now and then, all in the mask must know, to leave it.
+        Now and then every CPU in the mask is interrupted, so that those that have another mm loaded
+        leave it.
         """
         if end - start > self.g.flush_ceiling:
             start, end = 0, ALL

@@ -1,15 +1,15 @@
-"""Whole-arena invariants (docs/invariants.md), with numpy, for when the world is quiet: no actor is
-inside an operation.
+"""The audit: invariants of the whole arena (docs/invariants.md), by recounts with numpy.
 
-*Drained* is quiet with nothing left in RCU or in a deferred flush; leaks are judged then. LRU
-batches count as holders in both.
+It runs when the world is *quiet*: no actor is inside an operation. *Drained* is quiet with nothing
+left for RCU or a deferred flush to do; only then are leaks judged. LRU batches count as holders of
+references in both.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.checks.base import Checker
+from sim.checks.recount import Recount
 from sim.core.arena import Column
 from sim.core.ledger import HOLDERS, LRU, MAPPING, NONE, PAGECACHE, TABLE
 from sim.core.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.int64]]
 
 
-class Audit(Checker):
+class Audit(Recount):
     """The quiescent invariants, each from a recount of what the page tables hold."""
 
     name = "audits"
@@ -68,35 +68,7 @@ class Audit(Checker):
         ("LOCK", "lock-left-held", "no lock is held when nobody is inside an operation"),
     )
 
-    pte: Column
-    table_mm: Column
-    page_ref: Column
-    page_head: Column
-    page_order: Column
-    page_mapping: Column
-    page_mapcount: Column
-    page_nr_pages_mapped: Column
-    page_anon_exclusive: Column
-    page_dirty: Column
-    page_writeback: Column
-    page_content: Column
-    page_deferred: Column
-    page_swapbacked: Column
-    ledger: Column
     ledger_site: Column
-    mm_rss: Column
-    mm_tlb_flush_pending: Column
-    gather_open: Column
-    gather_mm: Column
-    i_pages: Column
-    disk: Column
-    swap_map: Column
-    split_queue_len: Column
-    lru_batch: Column
-    lru_nr: Column
-    act_batch: Column
-    act_nr: Column
-    table_page: Column
 
     def bind(self) -> None:
         """Take every column as such: an audit reads arrays."""
@@ -113,8 +85,8 @@ class Audit(Checker):
         locations: list[tuple[str, int, int]] | None = None,
         accused: int = 0,
     ) -> None:
-        """As every checker does; but the accused is the step that last changed one of
-        ``locations``.
+        """Fail as every checker does; the accused is the step that last changed one of
+        ``locations``, unless it is named.
         """
         super().violated(checker, message, victim, locations, accused or self._last_change(locations or []))
 
@@ -281,8 +253,8 @@ class Audit(Checker):
             )
 
     def _references(self, np: Any) -> None:
-        """Every holder's cells equal what that holder has; with nobody inside an operation, nothing
-        is transient.
+        """Compare every holder's cells with what that holder has. No actor is inside an operation,
+        so no reference is transient.
         """
         pages = self.w.pages
         cells = self.ledger.array.reshape(len(HOLDERS), pages)

@@ -25,11 +25,12 @@ class Checker(Component):
         locations: list[tuple[str, int, int]] | None = None,
         accused: int = 0,
     ) -> None:
-        """Fail with the violation of invariant ``checker``; the accused step is the one just made
-        unless it is named.
+        """Fail with the violation of invariant ``checker``.
 
-        The machine raises it, unless it is one that hears no checkers (conformance of a model that
-        is changed on purpose).
+        ``victim`` and ``accused`` are site codes: the step that was relied upon, and the step that
+        broke the rule, which is the one just made unless it is named. ``locations`` are the cells
+        concerned: (column, index, 0). Raises Violation, unless the machine is deaf to checkers
+        (conformance runs models that are changed on purpose).
         """
         title, rule = next(
             (t, r) for cls in type(self).__mro__ for i, t, r in vars(cls).get("invariants", ()) if i == checker

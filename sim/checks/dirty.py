@@ -64,14 +64,16 @@ class DirtyChecks(Checker):
     # -- dirty bits on the move -------------------------------------------------------------------------------------
 
     def taken(self, pfn: int, who: int) -> None:
-        """A dirty bit of a PTE went away: the actor has it in hand."""
+        """Note that an actor has cleared a dirty bit in a PTE: the bit is in its hand, to be passed
+        on.
+        """
         mapping = self.page_mapping[self.page_head[pfn]]
         if mapping and not mapping & MAPPING_ANON and not self.dirty_hand[pfn]:
             self.dirty_hand[pfn] = self.m.seq << SLOT_BITS | who + 1
             self.hands[who] += 1
 
     def given(self, pfn: int, who: int) -> None:
-        """A dirty PTE was stored: a bit in hand is back."""
+        """Note that a dirty PTE was stored: the bit in hand is in a PTE again."""
         if self.dirty_hand[pfn]:
             self._drop(pfn)
 
@@ -86,8 +88,9 @@ class DirtyChecks(Checker):
                 self._drop(pfn)
 
     def lock_released(self, who: int) -> None:
-        """The actor let go of its last PTL. mkclean, under the folio lock, owes the bits to the
-        write-out it begins.
+        """Judge an actor that has released its last PTL: it must have passed on every dirty bit in
+        its hand. Only folio_mkclean, which holds the folio lock, may keep them: the write-out that
+        it begins copies the page.
         """
         if not self.hands[who]:
             return
@@ -173,8 +176,8 @@ class DirtyChecks(Checker):
         return 0 <= writer < self.w.cpus and self.op[writer] == FORK
 
     def _block_dirty(self, column: Column, cell: int, first: int) -> bool:
-        """Return whether the entry spans a contiguous block (of pages from ``first`` on) whose
-        dirtiness, the block's as a whole, is in a PTE or in somebody's hand.
+        """Return whether the TLB entry spans a contiguous block, of pages from ``first`` on, one of
+        whose dirty bits is in a PTE or in an actor's hand: a block is dirty as a whole.
         """
         if column is self.tlb:
             return False

@@ -1,9 +1,10 @@
-"""What a changed PTE means: for references, mapcounts, ranges, markers, dirty bits, and the lock it
-needs.
+"""Page table entries: I7, I8, I9, I24, PTL, O7, O14, O15, O16.
 
-Kept per page: present entries, and dirty ones. Kept per actor while it holds a PTL, and due to be
-zero when it lets go of its last: entries removed less mapcounts lowered (I7, I8), entries that
-vanished outside the range it was asked to touch (O16), protected entries that left no marker (O14).
+Each change of an entry is judged for what it means to references, mapcounts, the range asked for,
+markers, dirty bits, and the lock that it needs. Kept for each page: how many present entries map
+it, and how many of them are dirty. Three counters per actor must be zero when it releases its last
+page-table lock: entries removed less mapcounts lowered (I7), entries that vanished outside the
+range that the actor was asked to touch (O16), protected entries that left no marker (O14).
 """
 
 from __future__ import annotations
@@ -210,8 +211,8 @@ class EntryChecks(Checker):
             self.k.checks.dirty.given(pfn, who)
 
     def _replaced(self, mm: int, addr: int, old: int, new: int) -> None:
-        """The slot was cleared under this very lock hold: no TLB may still have what it held, and a
-        copy must be one.
+        """Judge an entry stored where the same actor has cleared one under the same hold of the
+        PTL: no TLB may still have the old entry, and a copied page must equal the old one.
         """
         pfn, anon = new >> PFN_SHIFT, self.page_mapping[self.page_head[old]] & MAPPING_ANON
         if pfn != old and anon and not new & SPECIAL and self.page_content.view[pfn] != self.page_content.view[old]:
@@ -227,8 +228,8 @@ class EntryChecks(Checker):
             self.violated("I24", f"cpu{cpu} still translates page {where} of mm {mm} to {entry >> PFN_SHIFT}", 0)
 
     def forked(self, vma: int, src: int, dst: int) -> None:
-        """The private mapping ``vma`` has been copied from mm ``src`` to ``dst``: neither mm faults
-        or zaps meanwhile.
+        """Compare the private mapping ``vma`` of mm ``src`` with its copy in ``dst``; neither mm
+        can fault or zap meanwhile.
         """
         if self.vma_flags[vma] & VM_SHARED:
             return

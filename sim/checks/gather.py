@@ -122,7 +122,7 @@ class GatherChecks(Checker):
             )
 
     def words(self, tlb: int, batch: int, words: list[int]) -> None:
-        """A batch is about to be read: every page word that announces a count is followed by one."""
+        """A batch is about to be read: a page word that announces a count must have one next."""
         at, last = 0, len(words)
         while at < last:
             if words[at] & ENCODED_PAGE_BIT_NR_PAGES_NEXT:

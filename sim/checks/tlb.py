@@ -1,9 +1,10 @@
 """TLB safety: I21, I22, I23.
 
-Kept per page: TLB entries that reach it, and writable ones; per entry, when it was filled.
+Kept for each page: how many TLB entries reach it, and how many of them are writable. Kept for each
+entry: the step that filled it, and the page's generation at that step.
 
-An entry is *usable* if its CPU can execute an access with it before a catch-up that it cannot
-avoid; what may be left in a TLB unusable is said by each architecture's ``tlbflush.usable``.
+A stale entry is *usable* if user code on that CPU could hit it. It is not usable if the CPU must
+first flush or compare generations. Each architecture answers in ``tlbflush.usable``.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class TlbChecks(Checker):
     # -- use --------------------------------------------------------------------------------------------------------
 
     def accessed(self, column: Column, cell: int, pfn: int, offset: int, store: bool) -> None:
-        """An access goes through a TLB entry: the page must be the one that was there at the fill."""
+        """An access goes through a TLB entry: its page must not have been freed since the fill."""
         if column.view[cell] & SPECIAL:
             return
         generation = self.tlb_page_gen if column is self.tlb else self.tlb_span_page_gen
@@ -143,7 +144,7 @@ class TlbChecks(Checker):
                 self.violated("I21", what, self.cleared_site(mm, at), [("page_ref", folio, 0)])
 
     def entries(self) -> list[tuple[int, int, int, int]]:
-        """Return (cpu, mm, addr, entry) of every TLB entry; a span's addr is -1 - its first page."""
+        """Return (cpu, mm, addr, entry) of each TLB entry; addr is -1 - first page for a span."""
         found = []
         for cell, entry in enumerate(self.tlb.view.tolist()):
             if entry:
@@ -176,8 +177,8 @@ class TlbChecks(Checker):
         return self.m.code_at(seq) if seq > filled else 0
 
     def rcu_queued(self, tables: list[int]) -> None:
-        """Tables wait for a grace period: for every CPU that is inside a reader's section now to
-        leave it.
+        """Note, for tables that are queued for a grace period, which CPUs are inside a reader's
+        section: each must leave it before the tables are freed.
         """
         for cpu in range(self.w.cpus):
             reading = self.rcu_nesting[cpu] or self.irq_off[cpu]
@@ -218,10 +219,11 @@ class TlbChecks(Checker):
     def stale(
         self, mm: int, start: int, end: int, before: int, writable_only: bool, leaving: bool = False
     ) -> list[tuple[int, int, int]]:
-        """Return (cpu, addr, entry) of usable entries whose PTE the running actor, or anybody
-        before step ``before``, has cleared (or, with ``writable_only``, write-protected) since they
-        were filled. ``leaving``: its own CPU is about to run user code, whatever kept it from using
-        its entries so far.
+        """Return (cpu, addr, entry) of the usable entries for [start, end) whose PTE has been
+        cleared since they were filled, by the running actor or by any actor before step ``before``.
+
+        ``writable_only``: of the writable entries whose PTE has been write-protected since.
+        ``leaving``: the actor's own CPU is about to run user code, so its entries count as usable.
         """
         me, found = self.m.current, []
         stamps = self.narrowed_at if writable_only else self.cleared_at
@@ -259,8 +261,8 @@ class TlbChecks(Checker):
         return found
 
     def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
-        """A call that takes [start, end) of ``mm`` away (or makes it read-only) is about to return
-        to user space.
+        """Judge a call that takes [start, end) of ``mm`` away, or makes it read-only, and is about
+        to return to user space.
         """
         stale = self.stale(mm, start, end, began, writable_only, leaving=True)
         if stale:

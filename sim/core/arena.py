@@ -43,8 +43,8 @@ Watch = Callable[[int, int, int, int], None]
 
 
 SPIN, TRIED, RWSEM = "spin", "tried", "rwsem"
-"""Kinds of locks: one that is always waited for; one that somebody may also try, and go on without;
-one that has readers and a writer (:mod:`sim.core.machine` says what their cells hold).
+"""Kinds of locks. SPIN: every taker waits. TRIED: some takers only try, and go on without it.
+RWSEM: it has readers and a writer. What the cells hold: :class:`sim.core.machine.Machine`.
 """
 
 
@@ -52,7 +52,7 @@ one that has readers and a writer (:mod:`sim.core.machine` says what their cells
 class Field:
     """The declaration of a column: ``count`` cells called ``name``, and what their values are.
 
-    Whoever treats some columns in a way of its own finds them by these facts, never by a list of
+    Code that treats some columns in a way of its own finds them by these facts, never by a list of
     names.
     """
 

@@ -1,10 +1,11 @@
-"""Who holds each reference (law L7).
+"""The ledger: which holder has which references (law L7).
 
-The kernel has one refcount per folio; the ledger has a cell per folio and kind of holder. Every get
-and put names its holder in the step itself; a PTE that appears or vanishes moves a reference
-between *mapping* and whoever pays for it; queueing to a gather moves it on. So the sum over holders
-is the refcount after every step, and a put of what its holder does not have is caught at the step
-that does it.
+The kernel has one refcount per folio; the ledger has a cell for each folio and kind of holder.
+Every step that takes or puts references names the holder. A PTE that is stored moves a reference
+from the holder that its step names to *mapping*; a PTE that is cleared moves one from *mapping* to
+*transient*; queueing a page to a gather moves it on to *gather*. So after every step the cells of a
+folio add up to its refcount, and a put of a reference that its holder does not have is caught at
+the step that makes it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from sim.core.machine import Violation
 
 NONE, MAPPING, GATHER, PAGECACHE, LRU, TRANSIENT, TABLE = range(7)
 HOLDERS = ("none", "mapping", "gather", "page cache", "LRU batch", "transient", "page table")
-"""NONE is where a step names nobody: it holds nothing, but for the zero page's reference, which
-nobody puts.
+"""Holder NONE: the step named no holder. Its cells are always 0. The zero page's one permanent
+reference is in no cell; the audit adds it to the sum.
 """
 
 

@@ -1,4 +1,4 @@
-"""The seam between the model and whatever runs it (laws L2 and L3).
+"""The machine: the primitives by which the model touches shared state (laws L2 and L3).
 
 Model code touches shared columns only by awaiting a primitive of a :class:`Machine`; each call is
 one *step*: one atomic access by one actor, at a *site*, to one location (a column and an index), or
@@ -21,7 +21,7 @@ from sim.core.step import SITE_SHIFT, site_of
 
 
 class Abandon(BaseException):
-    """Thrown into actors when an execution is given up. Never catch it: unwinding makes no steps."""
+    """Thrown into actors when an execution is given up. Never catch it: no step follows it."""
 
 
 @dataclass(frozen=True)
@@ -204,8 +204,8 @@ class Machine(ABC):
 
     @abstractmethod
     def waitable(self, col: Column) -> None:
-        """Be told of changes of ``col``: actors will wait on its cells. Called as the kernel is bound,
-        when the checkers watch already.
+        """Be told of changes of ``col``: actors will wait on its cells. Called as the kernel is
+        bound, when the checkers watch already.
         """
 
     @abstractmethod
@@ -226,4 +226,4 @@ class Machine(ABC):
 
     @abstractmethod
     def poke(self, col: Column, i: int, value: int) -> None:
-        """Set a private cell as part of the step just made, and tell those who wait on it."""
+        """Set a private cell as part of the step just made, and wake the actors that wait on it."""

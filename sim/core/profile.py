@@ -136,7 +136,7 @@ class Profile:
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Kernel version -> the fields of this profile that are different there."""
     about: str = ""
-    """One line for who chooses a profile: what is its own."""
+    """What sets the profile apart, in one line (``zapstress list profiles``)."""
 
     def at(self, version: str) -> Profile:
         """Return the profile as kernel ``version`` has it."""

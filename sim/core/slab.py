@@ -1,9 +1,9 @@
-"""Who gets which slot of a pool of objects (mm/slub.c, v6.9, as far as it matters): the lowest that
-is free.
+"""Pools of objects (mm/slub.c, v6.9, as far as it matters): a taker gets the lowest free slot.
 
 A pool's shared column holds a bit per slot, set while the slot is taken. Taking a slot is one
-atomic step, and so is giving it back; what the slot holds is private to whoever took it until it is
-published by a step of its own. Per-CPU slabs and reuse in last-in first-out order are not modelled.
+atomic step, and so is giving it back. What the slot holds is private to its taker until the taker
+publishes the object by a step of its own. Left out: per-CPU slabs, reuse in last-in first-out
+order.
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ def bits(word: int, at: int) -> list[int]:
 
 
 def _taking_lowest(full: int) -> Callable[[int], int]:
-    """Return the change that sets the lowest clear bit of a word, and leaves a ``full`` one as it is."""
+    """Return the change that sets the lowest clear bit of a word, and leaves a ``full`` one as it
+    is.
+    """
     return lambda word: word | ~word & word + 1 if word != full else word
 
 
 class Slab:
     """The pool of ``slots`` objects called ``what``, whose bitmap is the column ``name``.
 
-    Sites are given by who takes and gives.
+    Callers name the sites of taking and giving.
     """
 
     def __init__(self, name: str, slots: int, what: str) -> None:
@@ -50,7 +52,7 @@ class Slab:
         self.m, self.column = machine, column
 
     async def take(self, where: int) -> int:
-        """Return a slot that nobody else has. Raises WorldError if there is none."""
+        """Take the lowest free slot and return it. Raises WorldError if there is none."""
         for at in range(len(self.column)):
             full = (1 << min(SLOTS_PER_WORD, self.slots - at * SLOTS_PER_WORD)) - 1
             old = await self.m.rmw(where, self.column, at, _taking_lowest(full))

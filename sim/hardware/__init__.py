@@ -1,5 +1,5 @@
-"""The hardware below the kernel.
+"""The hardware below the kernel, and how the kernel flushes it.
 
-- ``tlb``: each CPU's TLB and walk cache, user accesses, interrupts;
-- ``tlbflush``: how a flush reaches other CPUs.
+- ``tlb``: each CPU's TLB and walk cache, user accesses, the arrival of flush requests;
+- ``tlbflush``: flushing the TLBs of other CPUs, as far as it is the same everywhere.
 """

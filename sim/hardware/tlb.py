@@ -113,11 +113,11 @@ class Tlb(Component):
         return (cpu * self.w.mms + mm) * self.per_mm + addr // self.g.ptrs_per_pte
 
     def local_irq_save(self, cpu: int) -> None:
-        """Hold off flush requests on ``cpu``."""
+        """Hold off flush requests on ``cpu``, until :meth:`local_irq_restore`."""
         self._nest(self.irqs, cpu, 1)
 
     def local_irq_restore(self, cpu: int) -> None:
-        """Let them in again."""
+        """Let flush requests on ``cpu`` in again."""
         self._nest(self.irqs, cpu, -1)
 
     def rcu_read_lock(self, cpu: int) -> None:
@@ -171,7 +171,7 @@ class Tlb(Component):
         return await self.m.access(where, self.tlb, self.cell(cpu, mm, addr), need, 0, self.page_content, store)
 
     async def prefetch(self, cpu: int, mm: int, addr: int) -> None:
-        """Fill speculatively: walk and fill, no access; never marks a page dirty and never faults."""
+        """Walk and fill on speculation, with no access: no page gets dirty, and nothing faults."""
         self.local_irq_save(cpu)
         await self.hold(cpu, mm)
         pte = await self.walk(cpu, mm, addr, False)
@@ -253,19 +253,20 @@ class Tlb(Component):
             if entry:
                 await self.m.store(where, column, i, 0)
 
-    # -- who caches what -------------------------------------------------------------------------------------------
+    # -- which CPU caches what -----------------------------------------------------------------------------------
 
     async def hold(self, cpu: int, mm: int) -> None:
-        """Before this CPU caches anything of ``mm``, let whoever broadcasts know: the snoop filter
-        of the interconnect.
+        """Enter this CPU in the snoop filter of ``mm``, before it caches anything of the mm, so
+        that broadcasts reach it.
         """
         if self.k.tlbflush.broadcasts and not self.caching[cpu * self.w.mms + mm]:
             self.caching[cpu * self.w.mms + mm] = 1
             await self.m.rmw(HOLD, self.tlb_holders, mm, lambda mask: mask | 1 << cpu)
 
     async def let_go(self, cpu: int, mm: int) -> None:
-        """Nobody need be told any more if this CPU caches nothing of ``mm``: asked in the very
-        step, as its thread goes on meanwhile.
+        """Leave the snoop filter of ``mm`` if this CPU caches nothing of it any more.
+
+        The step itself asks again, as the CPU's thread may have filled an entry meanwhile.
         """
         if self.caching[cpu * self.w.mms + mm] and not self._holds(cpu, mm):
             await self.m.rmw(

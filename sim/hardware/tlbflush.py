@@ -1,7 +1,8 @@
-"""TLB flushing, the part that is the same everywhere, and the generic broadcast.
+"""TLB flushing (include/asm-generic/tlb.h and the architectures' tlbflush.h, v6.9): the part that
+is the same everywhere, a generic broadcast, and a generic flush by IPI.
 
-A flush of other CPUs is never one step: the initiator posts requests, its own CPU invalidates, then
-it waits.
+A flush of other CPUs is never one step: the initiator posts a request to each target, invalidates
+on its own CPU, then waits until every target has acknowledged.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class TlbFlush(Component):
     name = "tlbflush"
 
     broadcasts = True
-    """Whether flushes go to whoever caches the mm; else to those whom the kernel has noted."""
+    """Whether flushes reach every CPU that caches the mm; else they go to the CPUs that the kernel
+    has noted in a mask.
+    """
 
     cpu_mm: Cells
     mm_cpumask: Column

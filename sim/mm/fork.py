@@ -47,8 +47,8 @@ SET_NONPRESENT = site("copy_nonpresent_pte", "set entry")
 SWAP_DUP = site("copy_nonpresent_pte", "raise swap count")
 
 PROGRESS_MAX = 32
-"""Units of work (an empty entry is one, a page eight) after which copy_pte_range asks whether
-somebody waits.
+"""Units of work after which copy_pte_range may pause to let others run; an empty entry is one unit,
+a page is eight.
 """
 
 

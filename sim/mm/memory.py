@@ -1,4 +1,4 @@
-"""The zap ladder and page faults (mm/memory.c, v6.9).
+"""The zap ladder (mm/memory.c, v6.9); the fault half of that file is :mod:`sim.mm.page_fault`.
 
 From ``unmap_vmas`` down to ``zap_present_folio_ptes``, in the kernel's order. Lock order:
 mmap_lock, PTL. Left out: PMD leaves, hugetlb, device memory, KSM zero pages, notifiers, the
@@ -241,7 +241,7 @@ class Memory(Component):
             zap.force_flush = zap.force_break = True
 
     def clear_anon_ptes(self, zap: Zap, addr: int, ptep: int, nr: int) -> Coroutine[Any, Any, None]:
-        """Clear the entries of an anonymous folio; what they said of young and dirty is not wanted."""
+        """Clear the entries of an anonymous folio, and forget their young and dirty bits."""
         return self.k.pgtable.clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, bool(self.gather_fullmm[zap.tlb]))
 
     async def clear_file_ptes(self, zap: Zap, folio: int, addr: int, ptep: int, nr: int) -> bool:
@@ -315,7 +315,7 @@ class Memory(Component):
     # -- entries that are not present ------------------------------------------------------------------------------
 
     async def zap_nonpresent(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
-        """Zap an entry that no TLB can hold, and swap entries that batch with it; return how many."""
+        """Zap an entry that is not present and swap entries that batch with it; return how many."""
         if not self.nonpresent_goes(zap, pte):
             zap.skipped = True
             return 1

@@ -107,6 +107,7 @@ class MmuGather(Component):
         await self.m.add(PENDING_INC, self.mm_tlb_flush_pending, mm, 1)
 
     def tlb_reset_range(self, tlb: int) -> None:
+        """Forget what is to be flushed (__tlb_reset_range)."""
         top = self.w.vpages
         self.gather_start[tlb], self.gather_end[tlb] = (top, top) if self.gather_fullmm[tlb] else (top, 0)
         self.gather_freed_tables[tlb] = self.gather_cleared_ptes[tlb] = self.gather_cleared_pmds[tlb] = 0
@@ -123,6 +124,7 @@ class MmuGather(Component):
         self.gather_cleared_ptes[tlb] = 1
 
     def tlb_adjust_range(self, tlb: int, addr: int, size: int) -> None:
+        """Widen the range to be flushed by ``size`` pages at ``addr`` (__tlb_adjust_range)."""
         self.gather_start[tlb] = min(self.gather_start[tlb], addr)
         self.gather_end[tlb] = max(self.gather_end[tlb], addr + size)
 
@@ -303,6 +305,7 @@ class MmuGather(Component):
         self.gather_active[tlb] = 0
 
     async def tlb_batch_free_encoded_pages(self, tlb: int, batch: int, words: list[int]) -> None:
+        """Free the words of a batch, chunk by chunk (__tlb_batch_free_encoded_pages)."""
         while words:
             n = self.chunk(words)
             self.k.checks.chunk(words, n)

@@ -211,7 +211,7 @@ class PageFault(Component):
     async def finish_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, write: bool, orig: int) -> bool:
         """Map one page; the fault's own reference becomes the mapping's.
 
-        False if somebody was faster.
+        Return False if another fault was faster.
         """
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table < 0:
@@ -254,7 +254,7 @@ class PageFault(Component):
         return bits & ~WRITE | UFFD_WP if orig and self.vma_flags[vma] & VM_UFFD_WP else bits
 
     async def copy_user_page(self, copy: int, page: int) -> None:
-        """Copy the content of ``page`` to ``copy``, which nobody else sees."""
+        """Copy the content of ``page`` to ``copy``, which is private to the fault."""
         await self.m.store(COPY_WRITE, self.page_content, copy, await self.m.load(COPY_READ, self.page_content, page))
 
     async def do_cow_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, orig: int) -> None:
@@ -326,7 +326,9 @@ class PageFault(Component):
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
 
     async def wp_can_reuse_anon_folio(self, cpu: int, folio: int) -> bool:
-        """Return whether nobody else has the small folio. Large folios are never reused (6.9)."""
+        """Return whether this mapping holds the small folio's only reference. Large folios are
+        never reused (6.9).
+        """
         if self.page_order[folio] or await self.m.load(WP_REFS, self.page_ref, folio) > 3:
             return False
         if not await self.m.load(WP_LRU, self.page_lru, folio):

@@ -175,8 +175,8 @@ class Pgtable(Component):
         return self.m.xchg(CLEAR, self.pte, ptep, 0)
 
     def ptep_get_and_clear_full(self, cpu: int, mm: int, addr: int, ptep: int, full: bool) -> Coroutine[Any, Any, int]:
-        """As :meth:`ptep_get_and_clear`; ``full`` is the teardown of the whole mm, which nobody
-        runs on.
+        """Clear one entry; ``full``: the whole mm is torn down, and no thread runs it, so that a
+        load and a store may do.
         """
         if full and self.profile.plain_fullmm_clear:
             return self.plain_get_and_clear(ptep)
@@ -261,7 +261,7 @@ class Pgtable(Component):
         """Begin to batch what follows PTE changes; nothing but on ppc64 hash."""
 
     async def arch_leave_lazy_mmu_mode(self, cpu: int) -> None:
-        """Flush that batch."""
+        """Flush what has been batched since lazy MMU mode was entered."""
 
     # -- tables ---------------------------------------------------------------------------------------------------
 
@@ -292,14 +292,14 @@ class Pgtable(Component):
         self.k.ledger.move(TRANSIENT, TABLE, page, 1)
 
     async def pte_free(self, table: int, holder: int = TABLE) -> None:
-        """Free a table at once: nobody can reach it any more."""
+        """Free a table at once: it cannot be reached any more."""
         page = self.table_page[table]
         await self.m.add(PUT_TABLE, self.page_ref, page, -1, holder)
         await self.release(page)
         await self.k.page_alloc.free_unref_folios([page])
 
     async def release(self, page: int) -> None:
-        """Give up the table slot of a page whose last reference has just been put, if it has one."""
+        """Give up the table slot, if any, of a page whose last reference has just been put."""
         table = index_of_ref(self.table_of_page[page])
         if table < 0:
             return

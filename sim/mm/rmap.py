@@ -1,5 +1,5 @@
-"""Reverse map (mm/rmap.c, v6.9): mapcounts, their removal in batches, and the walks of other
-parties.
+"""Reverse map (mm/rmap.c, v6.9): mapcounts, their removal in batches, and walks from a folio to the
+PTEs that map it.
 
 Lock order: mmap_lock, folio lock, i_mmap_rwsem or anon_vma root, PTL, split_queue_lock.
 
@@ -127,8 +127,8 @@ class Rmap(Component):
                 await self.m.add(INC_MAPPED, self.page_nr_pages_mapped, folio, 1)
 
     async def folio_add_new_anon_rmap(self, folio: int, vma: int, addr: int) -> None:
-        """Make a fresh folio, which nobody else sees, an exclusive anonymous one mapped by PTEs
-        from ``addr`` on.
+        """Make a fresh folio, still private to the caller, an exclusive anonymous one that PTEs
+        from ``addr`` on are about to map.
         """
         self.page_swapbacked[folio] = 1
         self.page_mapping[folio] = anon_mapping(self.k.mm_types.anon_vma_of(vma))
@@ -145,7 +145,7 @@ class Rmap(Component):
         await self.m.store(NEW_MAPPED, self.page_nr_pages_mapped, folio, nr)
 
     async def folio_dup_file_rmap_ptes(self, folio: int, page: int, nr: int, dst_mm: int) -> None:
-        """Account for the copies, in mm ``dst_mm``, of ``nr`` file PTEs that the parent maps too."""
+        """Account for the copies, in mm ``dst_mm``, of ``nr`` file PTEs of the parent."""
         for k in range(nr):
             await self.m.add(DUP, self.page_mapcount, page + k, 1)
 
@@ -211,7 +211,7 @@ class Rmap(Component):
             await self.m.up_write(CLONE_UNLOCK, self.anon_vma_lock, anon)
 
     def link_file(self, vma: int) -> None:
-        """Let rmap walks of the VMA's file, if it has one, find it. Under the file's i_mmap lock."""
+        """Let rmap walks of the VMA's file, if any, find it. The caller holds i_mmap_lock."""
         if self.vma_file[vma]:
             self.vma_linked[vma] |= FILE_LINKED
 
@@ -224,7 +224,7 @@ class Rmap(Component):
             await self.m.down_write(ADJUST_LOCK, self.anon_vma_lock, anon)
 
     async def vma_complete(self, vma: int) -> None:
-        """Let them in again (mm/mmap.c)."""
+        """Let rmap walks in again after :meth:`vma_prepare` (mm/mmap.c)."""
         anon, file = self.k.mm_types.anon_vma_of(vma), self.k.mm_types.file_of(vma)
         if anon >= 0:
             await self.m.up_write(ADJUST_UNLOCK, self.anon_vma_lock, anon)
@@ -232,7 +232,7 @@ class Rmap(Component):
             await self.m.up_write(ADJUST_UNLOCK, self.i_mmap_lock, file)
 
     async def vma_unlink(self, vma: int) -> None:
-        """Take ``vma`` out of its anon_vma and its file's tree (unlink_anon_vmas, unlink_file_vma)."""
+        """Hide ``vma`` from rmap walks (unlink_anon_vmas, unlink_file_vma)."""
         anon, file = self.k.mm_types.anon_vma_of(vma), self.k.mm_types.file_of(vma)
         if anon >= 0:
             await self.m.down_write(UNLINK_LOCK, self.anon_vma_lock, anon)

@@ -1,8 +1,8 @@
 """Putting pages: LRU batches, swap.c and swap_state.c (mm/, v6.9).
 
 ``free_pages_and_swap_cache`` takes gather words; each folio's references are put in one step, and
-whoever reaches 0 frees. Per-CPU LRU batches hold a reference per folio and are drained by their own
-CPU only.
+the put that reaches 0 frees the folio. Per-CPU LRU batches hold a reference per folio and are
+drained by their own CPU only.
 
 Left out: LRU lists as such (a folio is on the LRU or not), mlock, ageing beyond PG_referenced and
 PG_active.
@@ -103,7 +103,7 @@ class Swap(Component):
         await self.k.page_alloc.free_unref_folios(dead)
 
     async def _release(self, folio: int) -> None:
-        """A folio's refcount is 0: off the deferred-split queue, off the LRU."""
+        """Take a folio whose refcount is 0 off the deferred-split queue and off the LRU."""
         await self.k.pgtable.release(folio)
         await self.k.huge_memory.folio_undo_large_rmappable(folio)
         if self.page_lru.view[folio]:

@@ -4,8 +4,8 @@
 - ``perpage``: 6.9 without the batching series;
 - ``v6_18``: Linux 6.18, a file for each kernel file that differs.
 
-Each defines ``VERSION`` (:class:`~sim.core.version.Version`) with the subclasses that it needs; what
-differs by architecture too is data of the profile (``Profile.versions``).
+Each defines ``VERSION`` (:class:`~sim.core.version.Version`) with the subclasses that it needs;
+what differs by architecture too is data of the profile (``Profile.versions``).
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class MmuGatherPerPage(MmuGather):
         return self.free_slots(tlb) == 0
 
     async def free_at_once(self, tlb: int, page: int, nr: int, delay_rmap: bool) -> None:
-        """One page is put as it is, with no batch and no drain."""
+        """Put the one page at once, with no batch and no drain."""
         await self.k.swap.free_page_and_swap_cache(tlb, page)
 
 

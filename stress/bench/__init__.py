@@ -1,1 +1,7 @@
-"""(to be told)"""
+"""How fast: what ``zapstress bench`` measures.
+
+- ``steps``: steps and executions in lockstep, and executions of campaigns, beside trio's hand-over;
+- ``parallel``: steps of the parallel machine, beside lockstep.
+
+Every measurement takes its clock as an argument, so that tests give it one of their own.
+"""

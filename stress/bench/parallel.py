@@ -1,14 +1,16 @@
-"""How fast the parallel machine steps: one process and two, recorded and not, beside lockstep under
-pct, in one run.
+"""How fast the parallel machine steps: with one process and with two, recorded and not, beside
+lockstep under pct.
 
-The workload is the scenario ``sharers_at_work`` with many rounds: an address space per process, the
-folios of one file shared between them. Both configurations make the same steps; in the first one
-process has all the actors. No yields are injected.
+The workload is the scenario ``sharers_at_work`` with many rounds: each CPU has an address space of
+its own, and the folios of one file are shared. One process or two, the run makes the same steps;
+one process has the actors of both CPUs. No yields are injected.
 """
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from sim.core.profile import SMALL
@@ -18,7 +20,7 @@ from stress.catalogue import spec_of
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.parallel.gang import Gang
-from stress.parallel.settings import Settings
+from stress.parallel.settings import RunSettings
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -26,16 +28,19 @@ if TYPE_CHECKING:
 
 WORKLOAD = "sharers_at_work"
 ROUNDS = 150
-ROUNDS_MEASURED = 5
-"""Each rate is the median of so many runs, taken in turn."""
+"""Rounds of the workload in one run."""
+
+TURNS_MEASURED = 5
+"""Each rate is the median of so many runs. A turn has one run of every configuration."""
 
 STEPS_MAX = 1 << 19
+"""Steps of one run."""
 
 CONTENDED_MAX = 5
-"""Locations named, of those whose stripes were found held the most often."""
+"""Locations that are named: those whose stripes were found held the most often."""
 
 ALONE, TOGETHER = (0, 0), (0, 1)
-"""Which process has each CPU."""
+"""The process that has each CPU: one for both, or one for each."""
 
 
 async def bench_parallel(profile: str, kernel: str, catalogue: Catalogue) -> dict[str, Any]:
@@ -47,46 +52,48 @@ async def bench_parallel(profile: str, kernel: str, catalogue: Catalogue) -> dic
 
 
 def measure(gang: Gang, runner: Runner, catalogue: Catalogue) -> dict[str, Any]:
-    """Take every rate in turn, so that all see the same machine; the first round warms up."""
+    """Take every rate once a turn, so that all see the machine in the same state; the first turn
+    warms up, and does not count.
+    """
     rates: dict[str, list[float]] = {
         name: [] for name in ("lockstep_pct", "one", "one_unrecorded", "two", "two_unrecorded")
     }
     switches, steps = 0, 0
-    for turn in range(ROUNDS_MEASURED + 1):
+    for turn in range(TURNS_MEASURED + 1):
         found = {"lockstep_pct": lockstep(runner, turn, catalogue)}
         for name, owners in (("one", ALONE), ("two", TOGETHER)):
             for record in (True, False):
-                recording = gang.run(runner, turn, Settings(record, yields=False, pause_steps=0, owners=owners))
+                recording = gang.run(runner, turn, RunSettings(record, yields=False, pause_steps=0, owners=owners))
                 found[name if record else f"{name}_unrecorded"] = recording.steps / recording.seconds
                 if record and owners == TOGETHER:
                     switches, steps = switches + recording.switches(), steps + len(recording.codes)
         if turn:
             for name, rate in found.items():
                 rates[name].append(rate)
-    return summary(rates, runner) | {
+    return summary(rates, runner.case) | {
         "switches_per_1000_steps": round(1000 * switches / steps, 1),
         "contended": contended(gang, runner),
     }
 
 
-def lockstep(runner: Runner, seed: int, catalogue: Catalogue) -> float:
-    """Return lockstep's steps per second under pct, without the final audit, on the same workload."""
-    from time import perf_counter
+def lockstep(runner: Runner, seed: int, catalogue: Catalogue, clock: Callable[[], float] = perf_counter) -> float:
+    """Return the steps per second of one execution in lockstep under pct, without the final
+    audit.
+    """
+    strategy, began = catalogue.strategy("pct"), clock()
+    return runner.step(strategy, seed, RandomData(seed)) / (clock() - began)
 
-    strategy, began = catalogue.strategy("pct"), perf_counter()
-    return runner.step(strategy, seed, RandomData(seed)) / (perf_counter() - began)
 
-
-def summary(rates: dict[str, list[float]], runner: Runner) -> dict[str, Any]:
-    """Return medians, and ratios as medians of the ratios turn by turn."""
+def summary(rates: Mapping[str, Sequence[float]], case: Case) -> dict[str, Any]:
+    """Return the median of each rate; a ratio is the median of the ratios turn by turn."""
 
     def ratio(over: str, under: str) -> float:
         return round(statistics.median(a / b for a, b in zip(rates[over], rates[under], strict=True)), 2)
 
     return {
-        "workload": runner.case.scenario,
-        "params": dict(runner.case.params),
-        "profile": runner.case.profile,
+        "workload": case.scenario,
+        "params": dict(case.params),
+        "profile": case.profile,
         **{f"{name}_steps_per_s": round(statistics.median(found)) for name, found in rates.items()},
         "two_over_one": ratio("two", "one"),
         "recording_keeps": ratio("two", "two_unrecorded"),
@@ -95,9 +102,7 @@ def summary(rates: dict[str, list[float]], runner: Runner) -> dict[str, Any]:
 
 
 def contended(gang: Gang, runner: Runner) -> dict[str, int]:
-    """Return the locations that processes met at the most often, by name, and how often their
-    stripes were found held.
-    """
+    """Return location -> how often a process found its stripe held by another, most often first."""
     fields = runner.arena.layout.fields
     return {
         f"{fields[column_of(met.place)].name}[{index_of(met.place)}]": met.count
@@ -111,14 +116,15 @@ def text(data: dict[str, Any]) -> str:
     for name, words in (("one", "one process"), ("two", "two processes")):
         recorded, bare = data[f"{name}_steps_per_s"], data[f"{name}_unrecorded_steps_per_s"]
         rows.append(f"  {words:<14} {recorded:>10,} steps/s recorded, {bare:>10,} not")
-    rows.append(
-        f"  two over one: {data['two_over_one']:.2f} x; recording keeps {data['recording_keeps']:.0%} of the rate of two"
-    )
-    rows.append(
-        f"  lockstep, pct  {data['lockstep_pct_steps_per_s']:>10,} steps/s: a process has {data['process_over_lockstep_pct']:.2f} x that"
-    )
     met = ", ".join(f"{name} {count}" for name, count in data["contended"].items()) or "none"
-    rows.append(
-        f"  {data['switches_per_1000_steps']:.0f} switches between processes per 1,000 recorded steps; stripes found held: {met}"
+    return "\n".join(
+        [
+            *rows,
+            f"  two over one: {data['two_over_one']:.2f} x;"
+            f" recording keeps {data['recording_keeps']:.0%} of the rate of two",
+            f"  lockstep, pct  {data['lockstep_pct_steps_per_s']:>10,} steps/s:"
+            f" a process has {data['process_over_lockstep_pct']:.2f} x that",
+            f"  {data['switches_per_1000_steps']:.0f} switches between processes per 1,000 recorded steps;"
+            f" stripes found held: {met}",
+        ]
     )
-    return "\n".join(rows)

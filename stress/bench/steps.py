@@ -1,15 +1,15 @@
-"""How fast is it? Steps and executions per second, checkers on, beside what trio's own loop does in
-the same run.
+"""Steps and executions per second with all checkers on, beside what trio's own loop does in the
+same run.
 
-The yardstick is a bare ring of trio tasks that hand the turn on with ``reschedule`` and
-``wait_task_rescheduled``, as many as the scenario has actors: the least that a tester on trio's
-loop would pay for each step.
+The yardstick is a bare ring of trio tasks, as many as the scenario has actors, which hand the turn
+on with ``reschedule`` and ``wait_task_rescheduled``. A tester whose actors run on trio's loop pays
+at least that much for each step.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -29,25 +29,33 @@ from stress.errors import UsageError
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.parallel.gang import why_not
-from stress.workers.leases import Settings
+from stress.workers.settings import Settings
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
     from stress.execution.runner import Runner
 
+Clock = Callable[[], float]
+"""Returns a time in seconds."""
+
+Sleep = Callable[[float], Awaitable[None]]
+"""Lets other tasks run for so many seconds."""
+
 STRATEGIES = ("random", "pct")
 SAMPLE_EXECUTIONS = 20
-"""Executions that tell a scenario's steps."""
+"""Executions of a case from which its mean number of steps is taken."""
 
 ROUNDS = 3
 """Each rate is the median of so many measurements."""
 
 WARM_SECONDS = 1.5
-"""Of a campaign, before it is measured."""
+"""How long a campaign runs before it is measured."""
 
 
-async def ring(tasks: int, seconds: float) -> float:
-    """Return the hand-overs per second of a bare ring of trio tasks."""
+async def ring(tasks: int, seconds: float, clock: Clock = perf_counter, sleep: Sleep = trio.sleep) -> float:
+    """Return the hand-overs per second of a bare ring of trio tasks, measured while ``sleep``
+    lasts.
+    """
     ring_of: list[Task] = []
     over = False
     count = 0
@@ -66,10 +74,10 @@ async def ring(tasks: int, seconds: float) -> float:
             nursery.start_soon(member, index)
             while len(ring_of) <= index:
                 await trio.lowlevel.checkpoint()
-        began = perf_counter()
+        began = clock()
         reschedule(ring_of[0])
-        await trio.sleep(seconds)
-        rate = count / (perf_counter() - began)
+        await sleep(seconds)
+        rate = count / (clock() - began)
         over = True
         while len(nursery.child_tasks) == tasks:
             await trio.lowlevel.checkpoint()
@@ -80,8 +88,9 @@ async def ring(tasks: int, seconds: float) -> float:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is measured: the extremes of these scenarios, on a profile, under a kernel; ``seconds``
-    is for each measurement.
+    """What is measured: of these scenarios, the cases with the fewest and with the most steps.
+
+    ``seconds`` is how long each measurement takes.
     """
 
     scenarios: tuple[str, ...]
@@ -99,7 +108,9 @@ def cases(chosen: Selection, catalogue: Catalogue) -> Iterator[Case]:
 
 
 async def mean_steps(case: Case, catalogue: Catalogue) -> float:
-    """Return how many steps an execution of ``case`` makes, or 0 if the case does not end clean."""
+    """Return the mean number of steps of an execution of ``case``, or 0 if one does not end
+    clean.
+    """
     total = 0
     async with open_runner(case, catalogue=catalogue) as runner:
         strategy = catalogue.strategy("random")
@@ -112,77 +123,91 @@ async def mean_steps(case: Case, catalogue: Catalogue) -> float:
 
 
 async def extremes(chosen: Selection, catalogue: Catalogue) -> dict[str, Case]:
-    """Return the cases with the fewest and with the most steps."""
+    """Return the cases with the fewest and with the most steps. Raises UsageError if none ends
+    clean.
+    """
     sizes = {case: size for case in cases(chosen, catalogue) if (size := await mean_steps(case, catalogue))}
     if not sizes:
         raise UsageError("no scenario ends clean, so there is nothing to measure; zapstress campaign shows why")
     return {"smallest": min(sizes, key=sizes.__getitem__), "largest": max(sizes, key=sizes.__getitem__)}
 
 
-def rate(runner: Runner, strategy: str, seconds: float, catalogue: Catalogue) -> tuple[float, float]:
-    """Return (executions, steps) per second: restore, execution, step-time checks and audit, as a
-    campaign runs them.
+def repeat(make: Callable[[int], int], seconds: float, clock: Clock) -> tuple[float, float]:
+    """Make executions for ``seconds``; return (executions, steps) per second.
+
+    ``make`` makes the execution of a seed and returns its steps.
     """
-    chooser = catalogue.strategy(strategy)
     executions = steps = 0
-    began = now = perf_counter()
+    began = now = clock()
     while now - began < seconds:
-        steps += runner.run(chooser, executions, RandomData(executions)).steps
+        steps += make(executions)
         executions += 1
-        now = perf_counter()
+        now = clock()
     return executions / (now - began), steps / (now - began)
 
 
-def stepping(runner: Runner, strategy: str, seconds: float, catalogue: Catalogue) -> float:
-    """Return steps per second of executions without their final audit: ledger and step-time checks
-    are on.
+def rate(
+    runner: Runner, strategy: str, seconds: float, catalogue: Catalogue, clock: Clock = perf_counter
+) -> tuple[float, float]:
+    """Return (executions, steps) per second: restore, execution, step-time checks and audit, as a
+    campaign makes them.
     """
     chooser = catalogue.strategy(strategy)
-    executions = steps = 0
-    began = now = perf_counter()
-    while now - began < seconds:
-        steps += runner.step(chooser, executions, RandomData(executions))
-        executions += 1
-        now = perf_counter()
-    return steps / (now - began)
+    return repeat(lambda seed: runner.run(chooser, seed, RandomData(seed)).steps, seconds, clock)
 
 
-async def measure(case: Case, seconds: float, catalogue: Catalogue) -> dict[str, Any]:
-    """Return the rates of one case under each strategy, and of the ring in between, so that both
-    see the same machine.
+def unaudited_rate(
+    runner: Runner, strategy: str, seconds: float, catalogue: Catalogue, clock: Clock = perf_counter
+) -> tuple[float, float]:
+    """Return (executions, steps) per second of executions without their final audit: the ledger and
+    step-time checks are on.
+    """
+    chooser = catalogue.strategy(strategy)
+    return repeat(lambda seed: runner.step(chooser, seed, RandomData(seed)), seconds, clock)
+
+
+async def measure(
+    case: Case, seconds: float, catalogue: Catalogue, clock: Clock = perf_counter, sleep: Sleep = trio.sleep
+) -> dict[str, Any]:
+    """Return the rates of one case under each strategy.
+
+    The ring and the strategies are measured in turn, so that all see the machine in the same state.
     """
     async with open_runner(case, catalogue=catalogue) as runner:
         actors = len(runner.actors)
-        rings, found = [], {name: [rate(runner, name, seconds / 4, catalogue)] for name in STRATEGIES}
+        rings, found = [], {name: [rate(runner, name, seconds / 4, catalogue, clock)] for name in STRATEGIES}
         bare: dict[str, list[float]] = {name: [] for name in STRATEGIES}
         for _ in range(ROUNDS):
-            rings.append(await ring(actors, seconds))
+            rings.append(await ring(actors, seconds, clock, sleep))
             for name, rates in found.items():
-                rates.append(rate(runner, name, seconds, catalogue))
-                bare[name].append(stepping(runner, name, seconds, catalogue))
+                rates.append(rate(runner, name, seconds, catalogue, clock))
+                bare[name].append(unaudited_rate(runner, name, seconds, catalogue, clock)[1])
     hand_overs = median(rings)
-    data: dict[str, Any] = {
+    return {
         "scenario": case.scenario,
         "params": dict(case.params),
         "profile": case.profile,
         "actors": actors,
         "ring_handovers_per_s": round(hand_overs),
+        **{name: row(rates[1:], bare[name], hand_overs) for name, rates in found.items()},
     }
-    for name, rates in found.items():
-        executions, steps = (median(values) for values in zip(*rates[1:], strict=True))
-        data[name] = {
-            "steps_per_execution": round(steps / executions, 1),
-            "executions_per_s": round(executions, 1),
-            "steps_per_s": round(steps),
-            "times_ring": round(steps / hand_overs, 2),
-            "times_ring_without_audit": round(median(bare[name]) / hand_overs, 2),
-        }
-    return data
+
+
+def row(rates: list[tuple[float, float]], bare: list[float], hand_overs: float) -> dict[str, float]:
+    """Return the rates of one strategy, as medians, and as multiples of the ring's hand-overs."""
+    executions, steps = (median(values) for values in zip(*rates, strict=True))
+    return {
+        "steps_per_execution": round(steps / executions, 1),
+        "executions_per_s": round(executions, 1),
+        "steps_per_s": round(steps),
+        "times_ring": round(steps / hand_overs, 2),
+        "times_ring_without_audit": round(median(bare) / hand_overs, 2),
+    }
 
 
 def throughput(case: Case, workers: int, seconds: float, spec: str) -> dict[str, Any]:
-    """Return the executions per second of a campaign without twins, measured once its workers are
-    warm.
+    """Return the executions per second of a campaign without twins, measured from WARM_SECONDS
+    on.
     """
     settings = Settings(1, (case.scenario,), (case.profile,), SMALL, case.kernel, strategy="random")
     marks: list[tuple[float, int, int]] = []
@@ -207,7 +232,9 @@ def throughput(case: Case, workers: int, seconds: float, spec: str) -> dict[str,
 
 
 def bench_steps(selection: Selection, catalogue: Catalogue, spec: str) -> dict[str, Any]:
-    """Measure everything."""
+    """Measure everything; the parallel machine only where it can run, and with the project's own
+    catalogue, which has its workload.
+    """
     seconds = selection.seconds
 
     async def rates() -> tuple[dict[str, Case], dict[str, Any]]:

@@ -18,23 +18,21 @@ LINE_SECONDS = 10.0
 LIVE_SECONDS = 0.25
 
 
-def metrics(campaign: Campaign) -> dict[str, object]:
-    """Return what is shown, in order: declared here once, for both forms.
+def figures(campaign: Campaign) -> dict[str, object]:
+    """Return what is shown, in order, by both forms.
 
-    Of this run, but for the sketch and the failures.
+    All is of this run of the campaign, but for ``distinct_schedules``, which is of all its runs.
     """
     elapsed = max(campaign.elapsed_s, 1e-9)
-    now = {index: process.pulse.held for index, process in sorted(campaign.fleet.processes.items())}
-    cases = [campaign.cases[held[0]] for held in now.values() if held is not None]
     return {
         "elapsed_s": round(elapsed),
         "executions": campaign.executions,
         "executions_per_s": round(campaign.executions / elapsed),
         "steps_per_s": round(campaign.steps / elapsed),
-        "distinct_schedules": campaign.store.sketch.estimate(),
+        "distinct_schedules": campaign.store.distinct["distinct_schedules"].estimate(),
         "failures": campaign.failures,
         "worker_deaths": campaign.fleet.deaths,
-        "now": ",".join(f"{case['scenario']}@{case['profile']}" for case in cases) or "-",
+        "now": ",".join(f"{case.scenario}@{case.profile}" for case in campaign.now()) or "-",
     }
 
 
@@ -46,7 +44,7 @@ async def show(campaign: Campaign) -> None:
 async def _lines(campaign: Campaign) -> None:
     while True:
         await trio.sleep(LINE_SECONDS)
-        print(" ".join(f"{name}={value}" for name, value in metrics(campaign).items()), file=sys.stderr, flush=True)
+        print(" ".join(f"{name}={value}" for name, value in figures(campaign).items()), file=sys.stderr, flush=True)
 
 
 async def _live(campaign: Campaign) -> None:
@@ -63,7 +61,7 @@ def _table(campaign: Campaign) -> Table:
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
-    for name, value in metrics(campaign).items():
+    for name, value in figures(campaign).items():
         style = "bold red" if name in ("failures", "worker_deaths") and value else ""
         table.add_row(
             name.replace("_per_s", "/s").removesuffix("_s").replace("_", " "),

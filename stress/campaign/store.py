@@ -1,132 +1,61 @@
-"""A results directory: a campaign's SQLite file, and one folder per failure signature
-(docs/file-formats.md).
+"""A campaign's database: the schema, and everything that is written to it or asked of it.
 
-One process writes it, the supervisor, which holds a lock on it as long as it lives. Everything that
-a batch of executions has brought is one transaction, and a failure's folder is complete before the
-row that names it, so that whatever is killed whenever, what was recorded stays and what was not is
-known by its open lease.
+One process writes, the supervisor, which holds the directory's lock as long as it lives. Everything
+that a batch of executions has brought is one transaction, and a failure's folder is complete before
+the row that names it. So whatever process is killed at whatever moment, what was recorded stays,
+and an open lease tells which seeds were handed out and not recorded.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stress.errors import StorageError, UsageError
-from stress.trace.file import write_atomically
-from stress.workers.distinct import SKETCH_MAX, Sketch
+from stress.campaign.directory import DATABASE, keep, lock, storage_error
+from stress.case import Case
+from stress.errors import UsageError
+from stress.workers.distinct import KEPT_MAX, DistinctCount
+from stress.workers.messages import Batch, Failure
+from stress.workers.metrics import MAX, METRICS, Counts, Distinct, Number, declared
 
 APPLICATION_ID = 0x5A415053
 """``ZAPS``, in the header of the SQLite file."""
 
-VERSION = 2
-"""Of the schema. A directory of another version is refused."""
-
-OS_ERRORS = ((errno.ENOSPC, errno.EDQUOT), (errno.EACCES, errno.EPERM, errno.EROFS))
-"""What the system says of a disk that is full, and of one that we may not write."""
-
-SQLITE_ERRORS = ((sqlite3.SQLITE_FULL,), (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM))
-"""The same in SQLite's primary codes."""
-
-DATABASE, FAILURES, LOCK = "campaign.sqlite", "failures", "lock"
+VERSION = 3
+"""Of the schema. A directory of another version is refused. A new metric needs no new version."""
 
 SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE cases (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, scenario TEXT NOT NULL, profile TEXT NOT NULL,
-    geometry TEXT NOT NULL, params TEXT NOT NULL);
-CREATE TABLE leases (id INTEGER PRIMARY KEY, case_id INTEGER NOT NULL REFERENCES cases, strategy TEXT NOT NULL,
-    first INTEGER NOT NULL, count INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL);
+CREATE TABLE cases (id INTEGER PRIMARY KEY, scenario TEXT NOT NULL, profile TEXT NOT NULL, geometry TEXT NOT NULL,
+    params TEXT NOT NULL, UNIQUE (scenario, profile, geometry, params));
+CREATE TABLE leases (id INTEGER PRIMARY KEY, case_id INTEGER NOT NULL REFERENCES cases, machine TEXT NOT NULL,
+    strategy TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL);
 CREATE INDEX leases_of_case ON leases (case_id, first);
-CREATE TABLE counters (case_id INTEGER NOT NULL REFERENCES cases, strategy TEXT NOT NULL, executions INTEGER NOT NULL,
-    steps INTEGER NOT NULL, inconclusive INTEGER NOT NULL, busy_s REAL NOT NULL, PRIMARY KEY (case_id, strategy));
-CREATE TABLE together (case_id INTEGER PRIMARY KEY REFERENCES cases, runs INTEGER NOT NULL, steps INTEGER NOT NULL, switches INTEGER NOT NULL,
-    pauses INTEGER NOT NULL);
-CREATE TABLE visits (site TEXT NOT NULL, profile TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (site, profile));
-CREATE TABLE pairs (first TEXT NOT NULL, second TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (first, second));
-CREATE TABLE conflicts (first TEXT NOT NULL, second TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (first, second));
-CREATE TABLE schedules (hash INTEGER PRIMARY KEY);
+CREATE TABLE numbers (case_id INTEGER NOT NULL REFERENCES cases, machine TEXT NOT NULL, strategy TEXT NOT NULL,
+    metric TEXT NOT NULL, value NUMERIC NOT NULL, PRIMARY KEY (case_id, machine, strategy, metric));
+CREATE TABLE counts (metric TEXT NOT NULL, profile TEXT NOT NULL, key TEXT NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (metric, profile, key)) WITHOUT ROWID;
+CREATE TABLE hashes (metric TEXT NOT NULL, hash INTEGER NOT NULL, PRIMARY KEY (metric, hash)) WITHOUT ROWID;
 CREATE TABLE failures (signature TEXT PRIMARY KEY, kind TEXT NOT NULL, checker TEXT NOT NULL, title TEXT NOT NULL,
     scenario TEXT NOT NULL, profile TEXT NOT NULL, strategy TEXT NOT NULL, seed INTEGER NOT NULL, trace TEXT NOT NULL);
 CREATE TABLE failure_cases (signature TEXT NOT NULL REFERENCES failures, case_id INTEGER NOT NULL REFERENCES cases,
     count INTEGER NOT NULL, PRIMARY KEY (signature, case_id));
-CREATE TABLE deaths (id INTEGER PRIMARY KEY, worker INTEGER NOT NULL, pid INTEGER NOT NULL, case_id INTEGER, seed INTEGER,
-    exit_status INTEGER NOT NULL, unrecorded INTEGER NOT NULL);
-CREATE TABLE twins (id INTEGER PRIMARY KEY, case_id INTEGER NOT NULL REFERENCES cases, seed INTEGER NOT NULL, same INTEGER NOT NULL,
-    first_digest TEXT NOT NULL, second_digest TEXT NOT NULL);
-CREATE TABLE sessions (id INTEGER PRIMARY KEY, elapsed_s REAL NOT NULL, executions INTEGER NOT NULL, ended TEXT NOT NULL);
+CREATE TABLE deaths (id INTEGER PRIMARY KEY, worker INTEGER NOT NULL, pid INTEGER NOT NULL, case_id INTEGER,
+    seed INTEGER, exit_status INTEGER NOT NULL, unrecorded INTEGER NOT NULL);
+CREATE TABLE twins (id INTEGER PRIMARY KEY, case_id INTEGER NOT NULL REFERENCES cases, seed INTEGER NOT NULL,
+    same INTEGER NOT NULL, first_digest TEXT NOT NULL, second_digest TEXT NOT NULL);
+CREATE TABLE sessions (id INTEGER PRIMARY KEY, elapsed_s REAL NOT NULL, executions INTEGER NOT NULL,
+    ended TEXT NOT NULL);
 """
 
-
-@dataclass(frozen=True)
-class CaseRow:
-    """What an execution is an execution of, but for kernel and faults, which the whole campaign
-    shares.
-    """
-
-    scenario: str
-    profile: str
-    geometry: str
-    params: Mapping[str, int]
-
-    @property
-    def key(self) -> str:
-        """The case in one line."""
-        return f"{self.scenario} {self.profile} {self.geometry} {json.dumps(dict(self.params), sort_keys=True)}"
-
-
-@dataclass
-class Failure:
-    """One failing execution.
-
-    ``trace`` is None where the worker has sent one of this signature already.
-    """
-
-    signature: str
-    checker: str
-    title: str
-    strategy: str
-    seed: int
-    trace: bytes | None = None
-    report: str = ""
-    environment: dict[str, Any] = field(default_factory=dict)
-    kind: str = "violation"
-    count: int = 1
-
-
-TOGETHER = ("runs", "steps", "switches", "pauses")
-"""What is counted of the parallel machine: runs, recorded steps, how often the next was another
-process's, moments at which all stood still.
-"""
-
-
-@dataclass
-class Batch:
-    """What a stretch of a lease has brought.
-
-    ``done`` executions from the lease's first on are accounted for.
-    """
-
-    executions: int = 0
-    steps: int = 0
-    inconclusive: int = 0
-    busy_s: float = 0.0
-    visits: dict[str, int] = field(default_factory=dict)
-    pairs: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Operations that overlapped (the second began within the first)."""
-    conflicts: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Sites of different actors that met at a location, one of them writing."""
-    schedules: list[int] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    together: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOGETHER, 0))
-    """Of the parallel machine."""
+ADD_COUNT = " ON CONFLICT DO UPDATE SET count = count + excluded.count"
+"""How rows that count merge."""
 
 
 class Store:
@@ -139,13 +68,12 @@ class Store:
         version, and StorageError if it cannot be written or another campaign is at work in it.
         """
         self.directory = directory
-        self._lock = _locked(directory)
+        self._lock = lock(directory)
         try:
             self.db = self._open()
             with self.writing():
                 self._settle(settings)
-            self.sketch = Sketch(row[0] for row in self.db.execute("SELECT hash FROM schedules"))
-            self.cases: dict[str, int] = dict(self.db.execute("SELECT key, id FROM cases"))
+            self.distinct = {metric.name: self._distinct(metric.name) for metric in declared(Distinct)}
         except BaseException:
             os.close(self._lock)
             raise
@@ -163,9 +91,10 @@ class Store:
             os.close(self._lock)
             self._lock = -1
 
-    # -- opening -------------------------------------------------------------------------------------------------
+    # -- opening ---------------------------------------------------------------------------------------------------
 
     def _open(self) -> sqlite3.Connection:
+        """Return the database: a campaign's of this format, or empty. Raises UsageError."""
         path = self.directory / DATABASE
         fresh = not path.exists() or not path.stat().st_size
         try:
@@ -178,7 +107,7 @@ class Store:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = NORMAL")
         except sqlite3.DatabaseError as error:
-            raise _storage_error(path, error) from error
+            raise storage_error(path, error) from error
         if found != APPLICATION_ID:
             raise UsageError(f"{path}: an SQLite file of something else; give --dir a directory of its own")
         if version not in (0, VERSION):
@@ -207,9 +136,13 @@ class Store:
         """Return what the campaign was started with."""
         return {name: json.loads(value) for name, value in self.db.execute("SELECT name, value FROM settings")}
 
+    def _distinct(self, metric: str) -> DistinctCount:
+        """Return the count of distinct values that the database holds."""
+        return DistinctCount(row[0] for row in self.db.execute("SELECT hash FROM hashes WHERE metric = ?", (metric,)))
+
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it or nothing. Raises StorageError if the disk does not take it."""
+        """One transaction: all or nothing. Raises StorageError if the disk does not take it."""
         try:
             self.db.execute("BEGIN IMMEDIATE")
             try:
@@ -220,163 +153,140 @@ class Store:
                     self.db.execute("ROLLBACK")
                 raise
         except (sqlite3.Error, OSError) as error:
-            raise _storage_error(self.directory, error) from error
+            raise storage_error(self.directory, error) from error
 
-    # -- leases --------------------------------------------------------------------------------------------------
+    def _insert(self, table: str, row: Mapping[str, Any]) -> int:
+        """Add a row, within a transaction; return its number."""
+        marks = ", ".join("?" * len(row))
+        values = tuple(row.values())
+        return int(self.db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", values).lastrowid or 0)
 
-    def add_cases(self, rows: Iterable[CaseRow]) -> None:
-        """Number the cases that have no number yet."""
-        with self.writing() as db:
-            for row in rows:
-                if row.key not in self.cases:
-                    values = (
-                        row.key,
-                        row.scenario,
-                        row.profile,
-                        row.geometry,
-                        json.dumps(dict(row.params), sort_keys=True),
-                    )
-                    cursor = db.execute(
-                        "INSERT INTO cases (key, scenario, profile, geometry, params) VALUES (?, ?, ?, ?, ?)", values
-                    )
-                    self.cases[row.key] = int(cursor.lastrowid or 0)
+    # -- leases ----------------------------------------------------------------------------------------------------
 
-    def resume(self) -> dict[tuple[int, bool], tuple[int, int]]:
+    def add_cases(self, cases: Iterable[Case]) -> dict[Case, int]:
+        """Return the cases' numbers; those that have none yet get one.
+
+        Kernel and faults are not compared: the whole campaign has the same.
+        """
+        known = {
+            tuple(key): number
+            for number, *key in self.db.execute("SELECT id, scenario, profile, geometry, params FROM cases")
+        }
+        numbers = {}
+        with self.writing():
+            for case in cases:
+                params = json.dumps(dict(case.params), sort_keys=True)
+                key = {"scenario": case.scenario, "profile": case.profile, "geometry": case.geometry, "params": params}
+                found = known.get(tuple(key.values()))
+                numbers[case] = found if found is not None else self._insert("cases", key)
+        return numbers
+
+    def resume(self) -> dict[tuple[int, str], tuple[int, int]]:
         """Mark leases that nobody holds any more as torn; return per case and machine the next
         unused seed and the leases so far.
         """
         after = "MAX(CASE state WHEN 'done' THEN first + done ELSE first + count END)"
         with self.writing() as db:
             db.execute("UPDATE leases SET state = 'torn' WHERE state = 'open'")
-            rows = db.execute(
-                f"SELECT case_id, strategy = 'parallel', {after}, COUNT(*) FROM leases GROUP BY case_id, strategy = 'parallel'"
-            )
-            return {(case, bool(together)): (after, leases) for case, together, after, leases in rows}
+            rows = db.execute(f"SELECT case_id, machine, {after}, COUNT(*) FROM leases GROUP BY case_id, machine")
+            return {(case, machine): (seed, leases) for case, machine, seed, leases in rows}
 
-    def open_lease(self, case: int, strategy: str, first: int, count: int) -> int:
+    def open_lease(self, case: int, machine: str, strategy: str, first: int, count: int) -> int:
         """Record that seeds ``first`` to ``first + count - 1`` are handed out; return the lease's
         number.
         """
-        with self.writing() as db:
-            values = (case, strategy, first, count)
-            cursor = db.execute(
-                "INSERT INTO leases (case_id, strategy, first, count, state) VALUES (?, ?, ?, ?, 'open')", values
-            )
-            return int(cursor.lastrowid or 0)
+        row = {"case_id": case, "machine": machine, "strategy": strategy, "first": first, "count": count}
+        with self.writing():
+            return self._insert("leases", {**row, "state": "open"})
 
-    def record(self, lease: int, batch: Batch, last: bool) -> None:
-        """Add what a batch of ``lease`` has brought; ``last`` closes the lease."""
+    def record(self, lease: int, batch: Batch) -> None:
+        """Add what a batch of ``lease`` has brought; the last one closes the lease."""
         with self.writing() as db:
-            case, strategy = db.execute("SELECT case_id, strategy FROM leases WHERE id = ?", (lease,)).fetchone()
+            case, machine, strategy, profile = db.execute(
+                "SELECT case_id, machine, strategy, profile FROM leases JOIN cases ON cases.id = case_id"
+                " WHERE leases.id = ?",
+                (lease,),
+            ).fetchone()
             for failure in batch.failures:
-                self._fail(db, case, failure)
+                self._fail(case, failure)
             db.execute(
                 "UPDATE leases SET done = done + ?, state = ? WHERE id = ?",
-                (batch.executions, "done" if last else "open", lease),
+                (batch.done, "done" if batch.last else "open", lease),
             )
-            self._count(db, case, strategy, batch)
+            self._add_numbers((case, machine, strategy), batch.numbers)
+            for name, counts in batch.counts.items():
+                self._add_counts(name, profile, counts)
+            for name, hashes in batch.hashes.items():
+                self._add_hashes(name, hashes)
+
+    def _add_numbers(self, place: tuple[int, str, str], numbers: Mapping[str, float]) -> None:
+        """Merge numbers into those of a case, machine and strategy."""
+        for name, value in numbers.items():
+            merged = "MAX(value, excluded.value)" if METRICS[name].merge == MAX else "value + excluded.value"
+            self.db.execute(
+                f"INSERT INTO numbers VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = {merged}",
+                (*place, name, value),
+            )
+
+    def _add_counts(self, name: str, profile: str, counts: Mapping[str, int]) -> None:
+        """Add counts to those of a metric, and of the profile if the metric counts each apart."""
+        metric = METRICS[name]
+        place = profile if isinstance(metric, Counts) and metric.by_profile else ""
+        rows = [(name, place, key, count) for key, count in counts.items()]
+        self.db.executemany("INSERT INTO counts VALUES (?, ?, ?, ?)" + ADD_COUNT, rows)
+
+    def _add_hashes(self, name: str, hashes: Iterable[int]) -> None:
+        """Add hashes to those of a metric; drop the ones that are too large to be kept now."""
+        distinct = self.distinct[name]
+        fresh = [(name, value) for value in hashes if distinct.add(value)]
+        self.db.executemany("INSERT OR IGNORE INTO hashes VALUES (?, ?)", fresh)
+        if fresh and len(distinct.kept) == KEPT_MAX:
+            self.db.execute("DELETE FROM hashes WHERE metric = ? AND hash > ?", (name, distinct.largest))
 
     def tear(self, lease: int) -> None:
-        """Close a lease whose worker has died: seeds that were not accounted for are not run again."""
+        """Close a lease whose worker has died: seeds not accounted for are never run again."""
         with self.writing() as db:
             db.execute("UPDATE leases SET state = 'torn' WHERE id = ?", (lease,))
 
-    def _count(self, db: sqlite3.Connection, case: int, strategy: str, batch: Batch) -> None:
-        db.execute(
-            "INSERT INTO counters VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET executions = executions + excluded.executions,"
-            " steps = steps + excluded.steps, inconclusive = inconclusive + excluded.inconclusive, busy_s = busy_s + excluded.busy_s",
-            (case, strategy, batch.executions, batch.steps, batch.inconclusive, batch.busy_s),
-        )
-        if batch.together["runs"]:
-            db.execute(
-                "INSERT INTO together VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET runs = runs + excluded.runs, steps = steps + excluded.steps,"
-                " switches = switches + excluded.switches, pauses = pauses + excluded.pauses",
-                (case, *batch.together.values()),
-            )
-        profile = db.execute("SELECT profile FROM cases WHERE id = ?", (case,)).fetchone()[0]
-        add = " ON CONFLICT DO UPDATE SET count = count + excluded.count"
-        db.executemany(
-            "INSERT INTO visits VALUES (?, ?, ?)" + add, [(site, profile, n) for site, n in batch.visits.items()]
-        )
-        db.executemany("INSERT INTO pairs VALUES (?, ?, ?)" + add, [(*pair, n) for pair, n in batch.pairs.items()])
-        db.executemany(
-            "INSERT INTO conflicts VALUES (?, ?, ?)" + add, [(*pair, n) for pair, n in batch.conflicts.items()]
-        )
-        fresh = [value for value in batch.schedules if self.sketch.add(value)]
-        db.executemany("INSERT OR IGNORE INTO schedules VALUES (?)", [(value,) for value in fresh])
-        if fresh and len(self.sketch.kept) == SKETCH_MAX:
-            db.execute("DELETE FROM schedules WHERE hash > ?", (max(self.sketch.kept),))
-
-    # -- findings ------------------------------------------------------------------------------------------------
+    # -- findings --------------------------------------------------------------------------------------------------
 
     def fail(self, case: int, failure: Failure) -> None:
         """Record a failure that belongs to no batch."""
-        with self.writing() as db:
-            self._fail(db, case, failure)
+        with self.writing():
+            self._fail(case, failure)
 
-    def _fail(self, db: sqlite3.Connection, case: int, failure: Failure) -> None:
-        known = db.execute("SELECT 1 FROM failures WHERE signature = ?", (failure.signature,)).fetchone()
+    def _fail(self, case: int, failure: Failure) -> None:
+        """Count a failure; keep the evidence of the first of its signature."""
+        known = self.db.execute("SELECT 1 FROM failures WHERE signature = ?", (failure.signature,)).fetchone()
         if known is None:
-            scenario, profile = db.execute("SELECT scenario, profile FROM cases WHERE id = ?", (case,)).fetchone()
-            trace = self._keep(failure)
-            values = (
-                failure.signature,
-                failure.kind,
-                failure.checker,
-                failure.title,
-                scenario,
-                profile,
-                failure.strategy,
-                failure.seed,
-                trace,
-            )
-            db.execute("INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-        add = " ON CONFLICT DO UPDATE SET count = count + excluded.count"
-        db.execute("INSERT INTO failure_cases VALUES (?, ?, ?)" + add, (failure.signature, case, failure.count))
-
-    def _keep(self, failure: Failure) -> str:
-        """Write the failure's folder; return the trace's path below the directory, or nothing if it
-        has no trace.
-        """
-        name = f"{FAILURES}/{failure.signature}"
-        folder = self.directory / name
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(
-            folder / "environment.json", json.dumps(failure.environment, indent=1, sort_keys=True).encode() + b"\n"
-        )
-        write_atomically(folder / "report.txt", failure.report.encode())
-        if failure.trace is None:
-            return ""
-        write_atomically(folder / "trace", failure.trace)
-        return f"{name}/trace"
+            scenario, profile = self.db.execute("SELECT scenario, profile FROM cases WHERE id = ?", (case,)).fetchone()
+            names = ("signature", "kind", "checker", "title", "strategy", "seed")
+            row = {name: getattr(failure, name) for name in names}
+            trace = keep(self.directory, failure)
+            self._insert("failures", {**row, "scenario": scenario, "profile": profile, "trace": trace})
+        found = (failure.signature, case, failure.count)
+        self.db.execute("INSERT INTO failure_cases VALUES (?, ?, ?)" + ADD_COUNT, found)
 
     def died(self, worker: int, pid: int, held: tuple[int, int] | None, exit_status: int, unrecorded: int) -> None:
-        """Record that a worker died; ``held`` is the case and the seed that it was running, if any."""
+        """Record that a worker died; ``held`` is the (case, seed) that it was running, if any."""
         case, seed = held or (None, None)
-        with self.writing() as db:
-            values = (worker, pid, case, seed, exit_status, unrecorded)
-            db.execute(
-                "INSERT INTO deaths (worker, pid, case_id, seed, exit_status, unrecorded) VALUES (?, ?, ?, ?, ?, ?)",
-                values,
-            )
+        row = {"worker": worker, "pid": pid, "case_id": case, "seed": seed, "exit_status": exit_status}
+        with self.writing():
+            self._insert("deaths", {**row, "unrecorded": unrecorded})
 
     def twin(self, case: int, seed: int, first: str, second: str) -> None:
         """Record that an execution was run twice, and the digests that it had."""
-        with self.writing() as db:
-            values = (case, seed, first == second, first, second)
-            db.execute(
-                "INSERT INTO twins (case_id, seed, same, first_digest, second_digest) VALUES (?, ?, ?, ?, ?)", values
-            )
+        row = {"case_id": case, "seed": seed, "same": first == second, "first_digest": first, "second_digest": second}
+        with self.writing():
+            self._insert("twins", row)
 
     def begin_session(self) -> int:
         """Record that the campaign is run (again); return the number of this run.
 
-        One that was killed stays ``killed``.
+        A run that is killed stays ``killed``.
         """
-        with self.writing() as db:
-            return int(
-                db.execute("INSERT INTO sessions (elapsed_s, executions, ended) VALUES (0, 0, 'killed')").lastrowid or 0
-            )
+        with self.writing():
+            return self._insert("sessions", {"elapsed_s": 0, "executions": 0, "ended": "killed"})
 
     def note_session(self, session: int, elapsed_s: float, executions: int, ended: str = "killed") -> None:
         """Record how far this run is, and, at its end, how it ended."""
@@ -386,53 +296,90 @@ class Store:
                 (elapsed_s, executions, ended, session),
             )
 
+    # -- what has come of it ---------------------------------------------------------------------------------------
 
-def _locked(directory: Path) -> int:
-    """Make ``directory`` and lock it for this process; return the lock's descriptor, which no child
-    inherits.
-    """
-    if directory.exists() and not directory.is_dir():
-        raise UsageError(f"{directory}: not a directory; --dir wants one, existing or new")
-    try:
-        if (
-            directory.exists()
-            and not (directory / DATABASE).exists()
-            and {entry.name for entry in directory.iterdir()} - {LOCK}
-        ):
-            raise UsageError(f"{directory}: holds something else, and no campaign; give --dir a directory of its own")
-        directory.mkdir(parents=True, exist_ok=True)
-        fd = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except NotADirectoryError as error:
-        raise UsageError(
-            f"{directory}: a part of this path is not a directory; --dir wants one, existing or new"
-        ) from error
-    except OSError as error:
-        raise _storage_error(directory, error) from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
-        raise StorageError(
-            f"{directory}: another campaign is at work in it; wait for its end, or give --dir another directory"
-        ) from error
-    return fd
+    def totals(self) -> dict[str, dict[str, float]]:
+        """Return the numbers of each machine that has executed anything, all that it can have."""
+        found: dict[str, dict[str, list[float]]] = {}
+        for machine, name, value in self.db.execute("SELECT machine, metric, value FROM numbers ORDER BY machine"):
+            found.setdefault(machine, {}).setdefault(name, []).append(value)
+        return {
+            machine: {
+                metric.name: metric.merged(values.get(metric.name, ()))
+                for metric in declared(Number)
+                if metric.machine in (None, machine)
+            }
+            for machine, values in found.items()
+        }
+
+    def counts(self, metric: str) -> dict[str, int]:
+        """Return a metric's counts by key, over all profiles, the largest first."""
+        return dict(
+            self.db.execute(
+                "SELECT key, SUM(count) AS n FROM counts WHERE metric = ? GROUP BY key ORDER BY n DESC, key", (metric,)
+            )
+        )
+
+    def cells(self) -> dict[str, dict[str, int]]:
+        """Return the executions per scenario and profile, also those that are none."""
+        rows = self.db.execute(
+            "SELECT scenario, profile, TOTAL(value) FROM cases LEFT JOIN numbers ON case_id = id"
+            " AND metric = 'executions' GROUP BY scenario, profile ORDER BY scenario, profile"
+        )
+        found: dict[str, dict[str, int]] = {}
+        for scenario, profile, executions in rows:
+            found.setdefault(scenario, {})[profile] = int(executions)
+        return found
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Return one object per signature, the most frequent first; ``trace`` is below the
+        directory, or ``""``.
+        """
+        rows = self.db.execute(
+            "SELECT signature, checker, scenario, profile, seed,"
+            " (SELECT SUM(count) FROM failure_cases c WHERE c.signature = f.signature) AS count,"
+            " trace, kind, title, strategy FROM failures f ORDER BY count DESC, signature"
+        )
+        found = _objects(rows)
+        for failure in found:
+            failure["profiles"] = dict(
+                self.db.execute(
+                    "SELECT profile, SUM(count) FROM failure_cases JOIN cases ON id = case_id WHERE signature = ?"
+                    " GROUP BY profile",
+                    (failure["signature"],),
+                )
+            )
+        return found
+
+    def deaths(self) -> list[dict[str, Any]]:
+        """Return the workers that died, with what each was running."""
+        rows = self.db.execute(
+            "SELECT worker, pid, scenario, profile, geometry, params, seed, exit_status, unrecorded FROM deaths"
+            " LEFT JOIN cases c ON c.id = case_id ORDER BY deaths.id"
+        )
+        return [death | {"params": json.loads(death["params"] or "null")} for death in _objects(rows)]
+
+    def twins(self) -> dict[str, int]:
+        """Return how many executions were run twice, and how many of them differed."""
+        (found,) = _objects(
+            self.db.execute("SELECT COUNT(*) AS run, COUNT(*) FILTER (WHERE NOT same) AS differing FROM twins")
+        )
+        return found
+
+    def unrecorded(self) -> int:
+        """Return how many seeds of torn leases are not accounted for: they may have been run."""
+        return int(self.db.execute("SELECT TOTAL(count - done) FROM leases WHERE state = 'torn'").fetchone()[0])
+
+    def sessions(self) -> tuple[int, float]:
+        """Return how many runs there were, and their seconds."""
+        runs, seconds = self.db.execute("SELECT COUNT(*), TOTAL(elapsed_s) FROM sessions").fetchone()
+        return int(runs), float(seconds)
 
 
-def _storage_error(path: Path, error: Exception) -> Exception:
-    """Turn what the system said about ``path`` into one line that says what to do."""
-    if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
-        return UsageError(f"{path}: not a campaign's file, or damaged; give --dir a directory of its own")
-    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return StorageError(f"{path}: cannot write ({words}); {_remedy(error)}. What was recorded is kept")
-
-
-def _remedy(error: Exception) -> str:
-    """Return what the user can do about what the system, or SQLite on its behalf, said."""
-    code = error.errno if isinstance(error, OSError) else (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-    full, denied = SQLITE_ERRORS if isinstance(error, sqlite3.Error) else OS_ERRORS
-    if code in full:
-        return "make room or give --dir another directory"
-    return "make it writable or give --dir another directory" if code in denied else "give --dir another directory"
+def _objects(rows: sqlite3.Cursor) -> list[dict[str, Any]]:
+    """Return rows as objects whose fields are the columns."""
+    names = [column[0] for column in rows.description]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def peek(directory: Path) -> dict[str, Any] | None:

@@ -1,164 +1,156 @@
-"""A campaign's summary, read from its results directory (docs/file-formats.md has the fields)."""
+"""A campaign's summary, made of what its store holds (docs/file-formats.md has the fields)."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stress.campaign.store import Store
-from stress.workers.leases import PROCESSES
+from stress.parallel.settings import PROCESSES
+from stress.workers.metrics import CAMPAIGN, MACHINES, Counts, Distinct, Number, declared
+from stress.workers.settings import PARALLEL
 
 UNREACHED_NAMED_MAX = 5
 """Unreached sites that the summary for people names; of more it gives the number."""
 
+SETTINGS_SHOWN = ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "faults")
+
+Totals = Mapping[str, Mapping[str, float]]
+"""Numbers by machine and metric."""
+
 
 def summary(store: Store, sites: list[str]) -> dict[str, Any]:
-    """Return the summary as plain data; ``sites`` are the names of all sites that the workers know."""
-    one = store.db.execute
-    settings = store.settings()
-    executions, steps, inconclusive = one(
-        "SELECT TOTAL(executions), TOTAL(steps), TOTAL(inconclusive) FROM counters"
-    ).fetchone()
-    elapsed, sessions = one("SELECT TOTAL(elapsed_s), COUNT(*) FROM sessions").fetchone()
-    reached = {row[0] for row in one("SELECT DISTINCT site FROM visits")}
+    """Return the summary as plain data; ``sites`` are the names of all sites that workers know."""
+    settings, totals, reached = store.settings(), store.totals(), set(store.counts("visits"))
+    sessions, elapsed = store.sessions()
     return {
-        "executions": int(executions),
-        "steps": int(steps),
-        "inconclusive": int(inconclusive),
-        "elapsed_s": round(elapsed, 3),
-        "executions_per_s": round(executions / elapsed, 1) if elapsed else 0.0,
-        "steps_per_s": round(steps / elapsed, 1) if elapsed else 0.0,
-        **{
-            name: settings[name]
-            for name in ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "faults")
-        },
-        "machines": machines(store),
+        **numbers(totals),
+        **rates(totals, elapsed),
+        **{name: settings[name] for name in SETTINGS_SHOWN},
+        "machines": machines(totals),
         "violations": violations(store),
-        "cells": cells(store),
-        "pairs": {
-            f"{first} / {second}": count
-            for first, second, count in one("SELECT first, second, count FROM pairs ORDER BY count DESC, first, second")
-        },
-        "conflicts": one("SELECT COUNT(*) FROM conflicts").fetchone()[0],
-        "distinct_schedules": store.sketch.estimate(),
+        "cells": store.cells(),
+        **counted(store),
         "sites_reached": len(reached),
         "sites_unreached": sorted(set(sites) - reached),
-        "twins": dict(
-            zip(
-                ("run", "differing"),
-                one("SELECT COUNT(*), COUNT(*) FILTER (WHERE NOT same) FROM twins").fetchone(),
-                strict=True,
-            )
-        ),
-        "worker_deaths": deaths(store),
-        "unrecorded": unrecorded(store),
+        "twins": store.twins(),
+        "worker_deaths": store.deaths(),
+        "unrecorded": store.unrecorded(),
         "sessions": sessions,
         "dir": str(store.directory),
     }
 
 
-def machines(store: Store) -> dict[str, dict[str, float]]:
+def total(metric: Number, totals: Totals) -> float:
+    """Return a number over all machines."""
+    return metric.merged([row[metric.name] for row in totals.values() if metric.name in row])
+
+
+def numbers(totals: Totals) -> dict[str, float]:
+    """Return the numbers that are shown of a campaign."""
+    return {metric.name: total(metric, totals) for metric in declared(Number) if CAMPAIGN in metric.shown}
+
+
+def counted(store: Store) -> dict[str, Any]:
+    """Return the counts by key, or how many keys there are, and the distinct counts."""
+    found: dict[str, Any] = {}
+    for metric in declared(Counts):
+        if metric.shown:
+            counts = store.counts(metric.name)
+            found[metric.name] = counts if metric.listed else len(counts)
+    return found | {
+        metric.name: store.distinct[metric.name].estimate() for metric in declared(Distinct) if metric.shown
+    }
+
+
+def rates(totals: Totals, elapsed_s: float) -> dict[str, float]:
+    """Return the time that all runs took, and what came of it per second."""
+    found = {"elapsed_s": round(elapsed_s, 3)}
+    for name in ("executions", "steps"):
+        done = sum(row[name] for row in totals.values())
+        found[f"{name}_per_s"] = round(done / elapsed_s, 1) if elapsed_s else 0.0
+    return found
+
+
+def machines(totals: Totals) -> dict[str, dict[str, float]]:
     """Return what each machine has done. ``share`` is of the workers' time."""
     found: dict[str, dict[str, float]] = {}
-    total = store.db.execute("SELECT TOTAL(busy_s) FROM counters").fetchone()[0]
-    rows = store.db.execute(
-        "SELECT strategy = 'parallel', TOTAL(executions), TOTAL(steps), TOTAL(busy_s) FROM counters GROUP BY strategy = 'parallel'"
-    )
-    for together, executions, steps, busy in rows:
-        found["parallel" if together else "lockstep"] = {
-            "executions": int(executions),
-            "steps": int(steps),
-            "share": round(busy / total, 3) if total else 0.0,
-        }
-    steps, switches, pauses = store.db.execute(
-        "SELECT TOTAL(steps), TOTAL(switches), TOTAL(pauses) FROM together"
-    ).fetchone()
-    if "parallel" in found:
-        found["parallel"] |= {
-            "processes": PROCESSES,
-            "switches_per_1000_steps": round(1000 * switches / steps, 1) if steps else 0.0,
-            "pauses": int(pauses),
-        }
+    busy_s = sum(row["busy_s"] for row in totals.values())
+    for machine, row in totals.items():
+        metrics = [metric.name for metric in declared(Number) if MACHINES in metric.shown]
+        shown = {name: row[name] for name in metrics if name in row}
+        found[machine] = {**shown, "share": round(row["busy_s"] / busy_s, 3) if busy_s else 0.0}
+        if machine == PARALLEL:
+            steps = row["recorded_steps"]
+            found[machine]["processes"] = PROCESSES
+            found[machine]["switches_per_1000_steps"] = round(1000 * row["switches"] / steps, 1) if steps else 0.0
     return found
 
 
 def violations(store: Store) -> list[dict[str, Any]]:
-    """Return one object per signature, the most frequent first."""
-    rows = store.db.execute(
-        "SELECT signature, checker, scenario, profile, seed, (SELECT SUM(count) FROM failure_cases c WHERE c.signature = f.signature) AS n,"
-        " trace, kind, title, strategy FROM failures f ORDER BY n DESC, signature"
+    """Return one object per signature, the most frequent first, with the path of its trace."""
+    return [
+        found | {"trace": str(store.directory / found["trace"]) if found["trace"] else None}
+        for found in store.failures()
+    ]
+
+
+# -- for people ----------------------------------------------------------------------------------------------------
+
+
+def text(data: dict[str, Any]) -> str:
+    """Return the summary for people."""
+    return "\n".join([*_what_was_run(data), *_what_was_reached(data), *_what_was_found(data)])
+
+
+def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
+    """Yield how much was executed, and of what."""
+    yield (
+        f"{data['executions']} executions, {data['steps']} steps in {data['elapsed_s']:.1f} s"
+        f" ({data['executions_per_s']:.0f} executions/s, {data['steps_per_s']:.0f} steps/s), seed {data['seed']:#x}"
     )
-    names = ("signature", "checker", "scenario", "profile", "seed", "count", "trace", "kind", "title", "strategy")
-    found = [dict(zip(names, row, strict=True)) for row in rows]
-    for failure in found:
-        failure["trace"] = str(store.directory / failure["trace"]) if failure["trace"] else None
-        failure["profiles"] = dict(
-            store.db.execute(
-                "SELECT profile, SUM(count) FROM failure_cases JOIN cases ON id = case_id WHERE signature = ? GROUP BY profile",
-                (failure["signature"],),
-            )
-        )
-    return found
-
-
-def cells(store: Store) -> dict[str, dict[str, int]]:
-    """Return the executions per scenario and profile, also those that are none."""
-    rows = store.db.execute(
-        "SELECT scenario, profile, TOTAL(executions) FROM cases LEFT JOIN counters ON case_id = id GROUP BY scenario, profile ORDER BY scenario, profile"
+    faults = f", faults {', '.join(data['faults'])}" if data["faults"] else ""
+    yield (
+        f"{len(data['scenarios'])} scenarios on {len(data['profiles'])} profiles, kernel {data['kernel']},"
+        f" strategy {data['strategy']}{faults}"
     )
-    found: dict[str, dict[str, int]] = {}
-    for scenario, profile, executions in rows:
-        found.setdefault(scenario, {})[profile] = int(executions)
-    return found
-
-
-def deaths(store: Store) -> list[dict[str, Any]]:
-    """Return the workers that died, with what each was running."""
-    rows = store.db.execute(
-        "SELECT worker, pid, scenario, profile, geometry, params, seed, exit_status, unrecorded FROM deaths"
-        " LEFT JOIN cases c ON c.id = case_id ORDER BY deaths.id"
-    )
-    names = ("worker", "pid", "scenario", "profile", "geometry", "params", "seed", "exit_status", "unrecorded")
-    found = [dict(zip(names, row, strict=True)) for row in rows]
-    return [death | {"params": json.loads(death["params"] or "null")} for death in found]
-
-
-def unrecorded(store: Store) -> int:
-    """Return the seeds of torn leases that are not accounted for: perhaps run, never run again."""
-    return int(store.db.execute("SELECT TOTAL(count - done) FROM leases WHERE state = 'torn'").fetchone()[0])
+    yield "; ".join(machine_words(name, row) for name, row in data["machines"].items())
 
 
 def machine_words(name: str, row: dict[str, float]) -> str:
     """Return what a machine has done, in words."""
     words = f"{name}: {row['executions']} executions, {row['share']:.0%} of the time"
-    if name == "parallel":
-        words += f", {row['processes']} processes, {row['switches_per_1000_steps']:.0f} switches between them per 1,000 steps, {row['pauses']} audits at rest"
+    if name == PARALLEL:
+        words += (
+            f", {row['processes']} processes, {row['switches_per_1000_steps']:.0f} switches between them per 1,000"
+            f" steps, {row['pauses']} audits at rest"
+        )
     return words
 
 
-def text(data: dict[str, Any]) -> str:
-    """Return the summary for people."""
-    lines = [
-        f"{data['executions']} executions, {data['steps']} steps in {data['elapsed_s']:.1f} s"
-        f" ({data['executions_per_s']:.0f} executions/s, {data['steps_per_s']:.0f} steps/s), seed {data['seed']:#x}",
-        f"{len(data['scenarios'])} scenarios on {len(data['profiles'])} profiles, kernel {data['kernel']}, strategy {data['strategy']}"
-        + (f", faults {', '.join(data['faults'])}" if data["faults"] else ""),
-        "; ".join(machine_words(name, row) for name, row in data["machines"].items()),
-        f"{data['distinct_schedules']} distinct schedules, {len(data['pairs'])} pairs of operations overlapped, {data['sites_reached']} sites reached,"
-        f" {len(data['sites_unreached'])} not, {data['twins']['run']} executions run twice",
-    ]
+def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
+    """Yield what the executions covered."""
+    yield (
+        f"{data['distinct_schedules']} distinct schedules, {len(data['pairs'])} pairs of operations overlapped,"
+        f" {data['sites_reached']} sites reached, {len(data['sites_unreached'])} not,"
+        f" {data['twins']['run']} executions run twice"
+    )
     if 0 < len(data["sites_unreached"]) <= UNREACHED_NAMED_MAX:
-        lines.append(f"not reached: {'; '.join(data['sites_unreached'])}")
+        yield f"not reached: {'; '.join(data['sites_unreached'])}"
     if data["inconclusive"]:
-        lines.append(f"{data['inconclusive']} executions ran out of steps before a verdict")
+        yield f"{data['inconclusive']} executions ran out of steps before a verdict"
+
+
+def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
+    """Yield what died and what was violated."""
     for death in data["worker_deaths"]:
         held = f"{death['scenario']} on {death['profile']}, seed {death['seed']}" if death["scenario"] else "nothing"
-        lines.append(f"worker {death['worker']} died with status {death['exit_status']}; it held {held}")
+        yield f"worker {death['worker']} died with status {death['exit_status']}; it held {held}"
     for found in data["violations"]:
-        lines.append(
-            f"{found['count']:>8} x {found['signature']}  {found['checker']} {found['title']}: {found['scenario']} on {', '.join(found['profiles'])}"
+        yield (
+            f"{found['count']:>8} x {found['signature']}  {found['checker']} {found['title']}:"
+            f" {found['scenario']} on {', '.join(found['profiles'])}"
         )
         if found["trace"]:
-            lines.append(f"           zapstress show {found['trace']}")
-    lines.append("no violation" if not data["violations"] else f"{len(data['violations'])} signatures")
-    return "\n".join(lines)
+            yield f"           zapstress show {found['trace']}"
+    yield "no violation" if not data["violations"] else f"{len(data['violations'])} signatures"

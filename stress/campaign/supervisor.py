@@ -1,6 +1,6 @@
 """The supervisor of a campaign: hands out leases, records what comes back, and ends in good order.
 
-Everything that is known is in the results directory (:mod:`stress.campaign.store`); what is in
+Everything that is known is in the results directory (:mod:`stress.campaign.store`). What is in
 memory here can be lost at any moment, and a campaign goes on from its directory. A share of the
 executions is run a second time in another worker, which has another hash seed: if the digests
 differ, something other than the tapes decides, and that is a verdict of its own.
@@ -8,25 +8,39 @@ differ, something other than the tapes decides, and that is a verdict of its own
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from sim.core.profile import REAL, SMALL
-from stress.campaign.store import Batch, Failure, Store
+from stress.campaign.store import Store
 from stress.campaign.summary import summary
+from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
-from stress.workers.fleet import Fleet, Order, WorkerError, WorkerProcess, foremost
-from stress.workers.leases import PARALLEL_EVERY, PROCESSES, Lease, Plan, Settings, rows_of
+from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
+from stress.workers.leases import Lease, Plan
+from stress.workers.messages import (
+    Answer,
+    Batch,
+    Failure,
+    LeaseOrder,
+    Order,
+    Sites,
+    Twin,
+    TwinAnswer,
+    TwinOrder,
+    WorkerFailed,
+)
+from stress.workers.settings import BOTH, LOCKSTEP, PARALLEL, Settings
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -36,6 +50,16 @@ TWIN_EVERY = 64
 
 TWINS_MAX = 256
 """Executions that may wait for their second run; beyond that no more are chosen."""
+
+PARALLEL_EVERY = 2
+"""With both machines, one lease in so many of the first worker is the parallel machine's: a quarter
+of two workers' leases.
+"""
+
+PARALLEL_SHARE = 4
+"""With both machines and a budget of executions, one execution in so many is the parallel
+machine's.
+"""
 
 NOTE_SECONDS = 1.0
 """How often the directory learns how long the campaign has run."""
@@ -63,10 +87,13 @@ class Campaign:
         self.plans = plans_of(settings, budget)
         twin_worker = budget.workers == 1 and budget.twin_every > 0
         self.fleet = Fleet(budget.workers + twin_worker, catalogue)
-        self.cases: dict[int, Order] = {}
-        self.leases: dict[int, tuple[Plan, Lease]] = {}
+        self.cases: dict[int, Case] = {}
+        """By the store's numbers."""
+        self.leases: dict[int, Lease] = {}
+        """Those that workers have in hand, by the store's numbers."""
         self.sites: dict[str, None] = {}
-        self.twins: list[deque[Order]] = [deque() for _ in range(self.fleet.workers)]
+        """Names of the sites that workers have told; a dict, as it keeps their order."""
+        self.twins: list[deque[TwinOrder]] = [deque() for _ in range(self.fleet.workers)]
         self.twins_out = self.turn = 0
         self.stopping = False
         self.ended = "done"
@@ -76,22 +103,25 @@ class Campaign:
 
     def _prepare(self, catalogue: Catalogue) -> None:
         """Expand the cases, and take up what the directory has of them."""
-        settings, store = self.settings, self.store
-        progress = store.resume()
-        for geometry in (settings.geometry,) if settings.geometry else (SMALL, REAL):
-            ranks = rows_of(settings.scenarios, settings.profiles, geometry, catalogue, settings.kernel)
-            store.add_cases(row for rows in ranks for row in rows)
+        progress = self.store.resume()
+        for geometry in (self.settings.geometry,) if self.settings.geometry else (SMALL, REAL):
+            ranks = self.settings.ranks(geometry, catalogue)
+            numbers = self.store.add_cases(case for cases in ranks for case in cases)
             for plan in self.plans:
-                plan.add(ranks, store.cases, progress)
-            self.cases |= {store.cases[row.key]: settings.case(row) for rows in ranks for row in rows}
-        self.session = store.begin_session()
+                plan.add(ranks, numbers, progress)
+            self.cases |= {number: case for case, number in numbers.items()}
+        self.session = self.store.begin_session()
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since this run began."""
         return time.monotonic() - self.began
 
-    # -- the boss of the fleet -----------------------------------------------------------------------------------
+    def now(self) -> list[Case]:
+        """Return the cases that workers are executing."""
+        return [self.cases[number] for number, _ in self.fleet.held()]
+
+    # -- the boss of the fleet -------------------------------------------------------------------------------------
 
     def over(self) -> bool:
         """Return whether nothing is left to be done, in hand or to be handed out."""
@@ -100,9 +130,10 @@ class Campaign:
         return self._exhausted() and not self.leases and not self.twins_out and not any(self.twins)
 
     def _exhausted(self) -> bool:
+        """Return whether no lease will be handed out any more."""
         if self.budget.duration_s is not None and self.elapsed_s >= self.budget.duration_s:
             self.stopping = True
-        return self.stopping or all(plan.left is not None and plan.left <= 0 for plan in self.plans)
+        return self.stopping or all(plan.exhausted for plan in self.plans)
 
     def order(self, worker: int) -> Order | None:
         """Return a second run if one waits for this worker, else a lease."""
@@ -111,75 +142,75 @@ class Campaign:
             return self.twins[worker].popleft()
         if self._exhausted() or worker >= self.budget.workers:
             return None
-        plan, lease = next(
-            ((plan, lease) for plan in self._turns(worker) if (lease := plan.lease(worker)) is not None), (None, None)
-        )
-        if plan is None or lease is None:
-            return None
-        number = lease.entry.number
-        first = plan.base + lease.first
-        name = self.store.open_lease(number, lease.strategy, first, lease.count)
-        self.leases[name] = (plan, lease)
-        room = sum(map(len, self.twins)) < TWINS_MAX
-        left_s = lease.slice_s if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
-        return {
-            "do": "lease",
-            "lease": name,
-            "number": number,
-            "case": self.cases[number],
-            "strategy": lease.strategy,
-            "options": self.settings.options,
-            "first": first,
-            "count": lease.count,
-            "slice_s": min(lease.slice_s, left_s),
-            "twin_every": self.budget.twin_every if room and not plan.together else 0,
-            "processes": PROCESSES if plan.together else 0,
-            "stop": self.budget.stop_on_first,
-            "dir": str(self.store.directory),
-        }
+        for plan in self._turns(worker):
+            if (lease := plan.lease(worker)) is not None:
+                return self._hand_out(lease)
+        return None
 
-    def answer(self, worker: int, order: Order, answer: Order) -> bool:
+    def _hand_out(self, lease: Lease) -> LeaseOrder:
+        """Record a lease, and return the order that has it executed."""
+        plan = lease.plan
+        first = plan.base + lease.first
+        number = self.store.open_lease(lease.entry.number, plan.machine, lease.strategy, first, lease.count)
+        self.leases[number] = lease
+        left_s = lease.slice_s if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
+        room = sum(map(len, self.twins)) < TWINS_MAX
+        return lease.order(
+            number=number,
+            directory=str(self.store.directory),
+            slice_s=min(lease.slice_s, left_s),
+            twin_every=self.budget.twin_every if room and plan.machine == LOCKSTEP else 0,
+            stop_on_first=self.budget.stop_on_first,
+        )
+
+    def answer(self, worker: int, order: Order, answer: Answer) -> bool:
         """Record an answer; return whether the order is carried out. Raises WorkerError."""
-        if answer["is"] == "error":
-            raise WorkerError(answer)
-        if answer["is"] == "sites":
-            self.sites |= dict.fromkeys(answer["names"])
-            return False
-        if answer["is"] == "twin":
-            self._twin(order, answer)
-            return True
-        batch = batch_of(answer, order["strategy"])
-        self.store.record(order["lease"], batch, answer["last"])
-        self._count(batch)
-        order["done"] = order.get("done", 0) + batch.executions
-        for pid, status, seed in answer["deaths"]:
-            self.store.died(worker, pid, (order["number"], seed), status, 0)
-        other = (worker + 1) % len(self.twins)
-        for twin in answer["twins"]:
-            self.twins[other].append(
-                {**{name: order[name] for name in ("number", "case", "strategy", "options")}, **twin, "do": "twin"}
-            )
-        if answer["last"]:
-            self._close(order)
-        return bool(answer["last"])
+        match order, answer:
+            case _, WorkerFailed():
+                raise WorkerError(answer)
+            case _, Sites():
+                self.sites |= dict.fromkeys(answer.names)
+                return False
+            case TwinOrder(), TwinAnswer():
+                self._compare(order, answer)
+                return True
+            case LeaseOrder(), Batch():
+                self._record(worker, order, answer)
+                return answer.last
+            case _:
+                raise AssertionError(f"{type(answer).__name__} is no answer to {type(order).__name__}")
+
+    def _record(self, worker: int, order: LeaseOrder, batch: Batch) -> None:
+        """Record what a batch has brought; have another worker repeat what is to be repeated."""
+        self.store.record(order.lease, batch)
+        lease = self.leases[order.lease]
+        lease.done += batch.done
+        self.executions += batch.done
+        self.steps += int(batch.numbers.get("steps", 0))
+        for death in batch.deaths:
+            self.store.died(worker, death.pid, (order.number, death.seed), death.exit_status, 0)
+        self.twins[(worker + 1) % len(self.twins)] += [twin_order(order, twin) for twin in batch.twins]
+        if batch.last:
+            self.leases.pop(order.lease).close()
+        self._found(sum(failure.count for failure in batch.failures))
 
     def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
         """Record the death with the seed that the worker held; nothing is run again."""
         status = process.process.returncode
-        held = process.pulse.held if order is not None else None
+        held = process.recorder.held if order is not None else None
         self.store.died(worker, process.process.pid, held, status if status is not None else 0, process.unrecorded)
-        if order is None:
-            return
-        if order["do"] == "twin":
+        if isinstance(order, TwinOrder):
             self.twins_out -= 1
-            return
-        self.store.tear(order["lease"])
-        self._close(order, torn=True)
+        elif isinstance(order, LeaseOrder):
+            self.store.tear(order.lease)
+            self.leases.pop(order.lease).close(torn=True)
 
     def _turns(self, worker: int) -> list[Plan]:
         """Return the plans that the worker may serve, the one whose turn it is first.
 
-        Gangs share the cores: one worker has one.
+        With both machines only the first worker serves the parallel one, with every
+        PARALLEL_EVERY-th lease: its processes need the cores, and a second worker's would only
+        contend with them.
         """
         if len(self.plans) < 2:
             return self.plans
@@ -188,30 +219,21 @@ class Campaign:
         self.turn += 1
         return self.plans if self.turn % PARALLEL_EVERY else self.plans[::-1]
 
-    def _close(self, order: Order, torn: bool = False) -> None:
-        plan, lease = self.leases.pop(order["lease"])
-        plan.close(lease, order.get("done", 0), torn)
-
-    # -- findings ------------------------------------------------------------------------------------------------
-
-    def _count(self, batch: Batch) -> None:
-        self.executions += batch.executions
-        self.steps += batch.steps
-        found = sum(failure.count for failure in batch.failures)
-        self._found(found)
+    # -- findings --------------------------------------------------------------------------------------------------
 
     def _found(self, failures: int) -> None:
+        """Count failures; end the run at the first if it is to stop there."""
         self.failures += failures
         if failures and self.budget.stop_on_first and self.ended == "done":
             self.stopping, self.ended = True, "found"
             self.fleet.wake()
 
-    def _twin(self, order: Order, answer: Order) -> None:
+    def _compare(self, order: TwinOrder, answer: TwinAnswer) -> None:
         """Compare an execution's two digests."""
         self.twins_out -= 1
-        self.store.twin(order["number"], order["seed"], order["digest"], answer["digest"])
-        if order["digest"] != answer["digest"]:
-            self.store.fail(order["number"], nondeterminism(order, answer))
+        self.store.twin(order.number, order.seed, order.digest, answer.digest)
+        if order.digest != answer.digest:
+            self.store.fail(order.number, nondeterminism(order, answer))
             self._found(1)
 
     # -- a run ---------------------------------------------------------------------------------------------------
@@ -221,22 +243,17 @@ class Campaign:
         self.stopping, self.ended = True, "interrupted"
         self.fleet.wake()
 
-    async def run(self, progress: Callable[[Campaign], Any] | None = None) -> None:
+    async def run(self, progress: Callable[[Campaign], Awaitable[None]] | None = None) -> None:
         """Go on until the budget is spent; ``progress`` is an async function that shows how it
         goes.
         """
         self.ended = "done"
+        shown = [partial(progress, self)] if progress is not None else []
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._signals)
-                nursery.start_soon(self._clock)
-                if progress is not None:
-                    nursery.start_soon(progress, self)
-                await self.fleet.run(self)
-                nursery.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
+            await self.fleet.run(self, self._signals, self._clock, *shown)
+        except BaseException:
             self.ended = "failed"
-            raise foremost(group) from None
+            raise
 
     async def _signals(self) -> None:
         """SIGINT and SIGTERM end the run in good order; a second one at once."""
@@ -264,22 +281,18 @@ class Campaign:
 
 
 def plans_of(settings: Settings, budget: Budget) -> list[Plan]:
-    """Return a plan per machine: lockstep's, the parallel machine's.
+    """Return a plan per machine, lockstep's first.
 
-    With both, a quarter of the executions is the parallel machine's.
+    Of a budget of executions the parallel machine has one in PARALLEL_SHARE; of a duration it has
+    the leases that :meth:`Campaign._turns` gives it.
     """
-    machines, left = (
-        [
-            together
-            for name, together in (("lockstep", False), ("parallel", True))
-            if settings.machine in (name, "both")
-        ],
-        budget.executions,
-    )
-    if len(machines) == 1 or left is None:
-        return [Plan(settings, left, budget.workers, together=together) for together in machines]
-    together = left // 4
-    return [Plan(settings, left - together, budget.workers), Plan(settings, together, 1, together=True)]
+    left, workers = budget.executions, budget.workers
+    if settings.machine != BOTH:
+        return [Plan(settings, left, workers, machine=settings.machine)]
+    if left is None:
+        return [Plan(settings, None, workers, machine=machine) for machine in (LOCKSTEP, PARALLEL)]
+    share = left // PARALLEL_SHARE
+    return [Plan(settings, left - share, workers), Plan(settings, share, 1, machine=PARALLEL)]
 
 
 def exit_status(data: dict[str, Any]) -> int:
@@ -293,49 +306,39 @@ def exit_status(data: dict[str, Any]) -> int:
     return CLEAN if data["executions"] > data["inconclusive"] else INCONCLUSIVE
 
 
-def batch_of(answer: Order, strategy: str) -> Batch:
-    """Return the batch that a worker's answer tells of."""
-    return Batch(
-        executions=answer["executions"],
-        steps=answer["steps"],
-        inconclusive=answer["inconclusive"],
-        busy_s=answer["busy_s"],
-        visits=answer["visits"],
-        pairs={(first, second): count for first, second, count in answer["pairs"]},
-        conflicts={(first, second): count for first, second, count in answer["conflicts"]},
-        schedules=answer["schedules"],
-        failures=[failure_of(failure, strategy) for failure in answer["failures"]],
-        together=answer["together"],
+def twin_order(order: LeaseOrder, twin: Twin) -> TwinOrder:
+    """Return the order that has an execution of a lease repeated."""
+    return TwinOrder(
+        number=order.number,
+        case=order.case,
+        strategy=order.strategy,
+        options=order.options,
+        seed=twin.seed,
+        learned=twin.learned,
+        digest=twin.digest,
     )
 
 
-def failure_of(failure: Order, strategy: str) -> Failure:
-    """Return a failure from a worker's answer."""
-    return Failure(
-        signature=failure["signature"],
-        checker=failure["checker"],
-        title=failure["title"],
-        strategy=strategy,
-        seed=failure["seed"],
-        trace=base64.b64decode(failure["trace"]) if "trace" in failure else None,
-        report=failure.get("report", ""),
-        environment=failure.get("environment", {}),
-        count=failure["count"],
-    )
-
-
-def nondeterminism(order: Order, answer: Order) -> Failure:
+def nondeterminism(order: TwinOrder, answer: TwinAnswer) -> Failure:
     """Return the failure that two differing digests are; its trace is of the second run."""
-    case = order["case"]
-    name = hashlib.blake2b(f"nondeterminism {case['scenario']} {case['profile']}".encode(), digest_size=4).hexdigest()
+    case = order.case
+    name = hashlib.blake2b(f"nondeterminism {case.scenario} {case.profile}".encode(), digest_size=4).hexdigest()
     report = (
-        f"BUG: nondeterminism in {case['scenario']} on {case['profile']}\n"
-        f"  seed {order['seed']}, strategy {order['strategy']}; in one worker {order['digest']}, in another {answer['digest']}\n"
-        "  Something besides the tapes decides: iteration over a set, a hash, a clock, an id, or state outside the arena.\n"
+        f"BUG: nondeterminism in {case.scenario} on {case.profile}\n"
+        f"  seed {order.seed}, strategy {order.strategy};"
+        f" in one worker {order.digest}, in another {answer.digest}\n"
+        "  Something besides the tapes decides:"
+        " iteration over a set, a hash, a clock, an id, or state outside the arena.\n"
     )
-    trace = base64.b64decode(answer["trace"])
     return Failure(
-        name, "nondeterminism", "nondeterminism", order["strategy"], order["seed"], trace, report, kind="nondeterminism"
+        signature=name,
+        checker="nondeterminism",
+        title="nondeterminism",
+        strategy=order.strategy,
+        seed=order.seed,
+        kind="nondeterminism",
+        trace=answer.trace,
+        report=report,
     )
 
 
@@ -344,7 +347,7 @@ def run_campaign(
     settings: Settings,
     budget: Budget,
     catalogue: str = DEFAULT_CATALOGUE,
-    progress: Callable[[Campaign], Any] | None = None,
+    progress: Callable[[Campaign], Awaitable[None]] | None = None,
 ) -> dict[str, Any]:
     """Run (or resume) a campaign in ``directory``; return its summary.
 

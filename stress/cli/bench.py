@@ -1,49 +1,38 @@
-"""How fast steps, executions and campaigns are, beside trio's own hand-over."""
+"""Measure how fast steps, executions and campaigns are, beside trio's own hand-over."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
+from stress.cli.options import KERNEL, names_option
 from stress.cli.output import put, put_json
 from stress.errors import CLEAN, UsageError
 
-SECONDS = 1.0
+SECONDS, SECONDS_MAX = 1.0, 3600
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "what", choices=("steps", "zap"), help="steps: step rates; zap: the bulk munmap table (not in this version)"
-    )
-    parser.add_argument("--profile", default="x86-64", metavar="NAME", help="default: %(default)s")
-    parser.add_argument(
-        "--scenario",
-        nargs="+",
-        action="extend",
-        metavar="NAME",
-        help="the smallest and the largest of these (default: of all)",
-    )
-    parser.add_argument("--kernel", default="6.9", metavar="VERSION|FILE.py:CLASS", help="default: %(default)s")
-    parser.add_argument(
-        "--seconds", type=float, default=SECONDS, metavar="S", help="per measurement (default: %(default)s)"
-    )
+    add = parser.add_argument
+    add("what", choices=("steps",), help="steps: rates of steps, executions and campaigns")
+    add("--profile", default="x86-64", metavar="NAME", help="default: %(default)s")
+    names_option(parser, "--scenario", "NAME", "the smallest and the largest of these (default: of all)")
+    add("--kernel", default="6.9", metavar=KERNEL, help="default: %(default)s")
+    add("--seconds", type=float, default=SECONDS, metavar="S", help="per measurement (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    if args.what == "zap":
-        raise UsageError("bench zap is not in this version; bench steps is")
-    if not 0 < args.seconds <= 3600:
-        raise UsageError("--seconds is a number of seconds from 0 to 3600")
+    if not 0 < args.seconds <= SECONDS_MAX:
+        raise UsageError(f"--seconds is a number of seconds from 0 to {SECONDS_MAX}")
     from stress.bench.steps import Selection, bench_steps
     from stress.catalogue import choose, spec_of
 
     known = args.catalogue.scenarios()
     scenarios = tuple(choose("scenario", name, known) for name in args.scenario or known)
-    data = bench_steps(
-        Selection(scenarios, args.profile, args.kernel, args.seconds), args.catalogue, spec_of(args.catalogue)
-    )
+    selection = Selection(scenarios, args.profile, args.kernel, args.seconds)
+    data = bench_steps(selection, args.catalogue, spec_of(args.catalogue))
     put_json(data) if args.json else put(text(data))
     return CLEAN
 

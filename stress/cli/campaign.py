@@ -3,47 +3,56 @@
 from __future__ import annotations
 
 import argparse
-import os
 import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stress.cli.options import positive
+from stress.cli.options import (
+    GEOMETRIES,
+    KERNEL,
+    RESULTS,
+    cores,
+    directory,
+    duration,
+    names_option,
+    positive,
+    seed,
+    selection_options,
+    workers_option,
+)
 from stress.cli.output import put, put_json
-from stress.errors import UsageError
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.workers.leases import Settings
+    from stress.workers.settings import Settings
 
 SEED_DRAWN_BITS = 24
-"""Of a campaign's seed when none is given."""
-
-RESULTS = "zapstress-results"
-"""Where campaigns without --dir keep their directories."""
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+"""Bits of a campaign's seed when none is given."""
 
 SELECTION = ("seed", "scenario", "profile", "geometry", "kernel", "fault", "strategy", "depth", "machine")
+"""Options that say what is searched: a directory that holds a campaign remembers them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    selection_options(parser)
+    search_options(parser)
+    budget_options(parser)
+    parser.add_argument(
+        "--dir",
+        type=directory,
+        metavar="DIR",
+        help=f"results; if it holds a campaign, go on with it (default: a new one in {RESULTS}/)",
+    )
+
+
+def search_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how the cases are searched: kernel, faults, strategy, machine, seed."""
     add = parser.add_argument
-    add("--scenario", nargs="+", action="extend", metavar="NAME", help="only these scenarios (default: all)")
-    add("--profile", nargs="+", action="extend", metavar="NAME", help="only these architecture profiles (default: all)")
-    add(
-        "--geometry",
-        choices=("small", "real"),
-        help="sizes of tables and batches (default: small, with a share of real)",
-    )
-    add(
-        "--kernel",
-        metavar="VERSION|FILE.py:CLASS",
-        help="the kernel, or a component of your own in the default one (default: 6.9)",
-    )
-    add("--fault", nargs="+", action="extend", metavar="ID", help="put these faults in")
+    add("--geometry", choices=GEOMETRIES, help="sizes of tables and batches (default: small, with a share of real)")
+    add("--kernel", metavar=KERNEL, help="the kernel, or a component of your own in the default one (default: 6.9)")
+    names_option(parser, "--fault", "ID", "put these faults in")
     add("--strategy", metavar="NAME", help="default: portfolio, which takes random, pct and round-robin in turn")
     add("--depth", type=positive, metavar="N", help="of pct: bugs of depth N (default: drawn for each execution)")
     add(
@@ -52,46 +61,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: both where there are cores for it and numba, else lockstep",
     )
     add("--seed", type=seed, metavar="N", help="default: drawn, and printed")
+
+
+def budget_options(parser: argparse.ArgumentParser) -> None:
+    """Declare when the search ends, and how many workers it has."""
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--duration", type=duration, metavar="TIME", help="how long, as 60s, 5m or 2h (default: 60s)")
     budget.add_argument("--executions", type=positive, metavar="N", help="how many executions in this run")
-    add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
-    add(
-        "--dir",
-        type=directory,
-        metavar="DIR",
-        help=f"results; if it holds a campaign, go on with it (default: a new one in {RESULTS}/)",
-    )
-    add("--stop-on-first", action="store_true", help="end at the first failure")
-
-
-def seed(text: str) -> int:
-    """Parse a campaign's seed, decimal or 0x."""
-    from stress.workers.leases import SEED_MAX
-
-    value = int(text, 0)
-    if not 0 <= value < SEED_MAX:
-        raise argparse.ArgumentTypeError(f"a seed is from 0 to {SEED_MAX - 1}")
-    return value
-
-
-def directory(text: str) -> Path:
-    """Parse a directory's name."""
-    if not text:
-        raise argparse.ArgumentTypeError("name a directory")
-    return Path(text)
-
-
-def duration(text: str) -> float:
-    """Parse a time as 60s, 5m, 2h or 1d; a bare number is seconds."""
-    number, unit = (text[:-1], UNITS[text[-1]]) if text[-1:] in UNITS else (text, 1)
-    try:
-        value = float(number) * unit
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a time as 60s, 5m or 2h") from None
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a time to search for")
-    return value
+    workers_option(parser)
+    parser.add_argument("--stop-on-first", action="store_true", help="end at the first failure")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -111,26 +89,23 @@ def run(args: argparse.Namespace) -> int:
     return int(data["exit_status"])
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 def workers(settings: Settings) -> int:
-    """Return how many workers a campaign has unless it is told: the cores, less what a worker's
-    processes take.
+    """Return how many workers a campaign has by default: one for each core, or for the cores that
+    the processes of the parallel machine take.
     """
-    from stress.workers.leases import PROCESSES
+    from stress.parallel.settings import PROCESSES
+    from stress.workers.settings import PARALLEL
 
-    return max(1, cores() // PROCESSES) if settings.machine == "parallel" else cores()
+    return max(1, cores() // PROCESSES) if settings.machine == PARALLEL else cores()
 
 
 def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
-    """Return settings and directory.
+    """Return what is searched, and the directory.
 
-    A directory that holds a campaign gives what the command line leaves open.
+    The directory's campaign, if it holds one, gives what the command line leaves open.
     """
     from stress.campaign.store import peek
+    from stress.workers.settings import Settings
 
     given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) is not None}
     if args.fault:
@@ -141,17 +116,17 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
         chosen.setdefault("seed", secrets.randbits(SEED_DRAWN_BITS))
     else:
         chosen = kept | renamed(given)
-    settings = checked(chosen, args.catalogue)
+    settings = Settings.of(chosen).checked(args.catalogue)
     return settings, args.dir if args.dir is not None else new_directory(settings.seed)
 
 
 def defaults(catalogue: Catalogue) -> dict[str, Any]:
-    """Return what is searched when nothing is said."""
+    """Return what is searched by default."""
     return {"scenarios": list(catalogue.scenarios()), "profiles": list(catalogue.profiles()), "machine": machine_here()}
 
 
 def renamed(given: dict[str, Any]) -> dict[str, Any]:
-    """Return options under the names of settings."""
+    """Return options under the names that settings have for them."""
     names = {"scenario": "scenarios", "profile": "profiles", "fault": "faults"}
     found = {names.get(name, name): value for name, value in given.items() if name != "depth"}
     if "depth" in given:
@@ -159,68 +134,12 @@ def renamed(given: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def checked(chosen: dict[str, Any], catalogue: Catalogue) -> Settings:
-    """Return settings of which every name exists. Raises UsageError."""
-    from stress.catalogue import choose, is_file, once
-    from stress.workers.leases import PORTFOLIO, Settings
-
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()
-    }
-    settings = Settings(**values)
-    if settings.machine != "lockstep":
-        together(settings)
-    for name in settings.scenarios:
-        choose("scenario", name, catalogue.scenarios())
-    for name in settings.profiles:
-        choose("profile", name, catalogue.profiles())
-    once("fault", settings.faults)
-    for name in settings.faults:
-        catalogue.fault_class(name)
-    if not is_file(settings.kernel):
-        choose("kernel", settings.kernel, catalogue.kernels())
-    compose_one(settings, catalogue)
-    if settings.strategy == "portfolio" and settings.options:
-        raise UsageError("--depth is pct's; say --strategy pct with it")
-    for name in PORTFOLIO if settings.strategy == "portfolio" else (settings.strategy,):
-        catalogue.strategy(name, **settings.options)
-    return settings
-
-
-def together(settings: Settings) -> None:
-    """Raise what keeps the parallel machine from being used: what is missing here, or a strategy,
-    which it has none.
-    """
-    from stress.parallel.gang import Missing, why_not
-
-    if missing := why_not():
-        raise Missing(missing)
-    if settings.machine == "parallel" and settings.strategy != "portfolio":
-        raise UsageError(
-            "--strategy is lockstep's: on the parallel machine the cores decide; say --machine lockstep or leave the strategy out"
-        )
-
-
 def machine_here() -> str:
-    """Return the machine that a campaign uses unless it is told."""
+    """Return the machine that a campaign uses by default."""
     from stress.parallel.gang import why_not
+    from stress.workers.settings import BOTH, LOCKSTEP
 
-    return "both" if cores() > 1 and not why_not() else "lockstep"
-
-
-def compose_one(settings: Settings, catalogue: Catalogue) -> None:
-    """Compose the kernel of the first case that there is.
-
-    Raises what ``run`` would: a mistake in a component is told before any worker starts.
-    """
-    from stress.workers.leases import rows_of
-
-    row = rows_of(settings.scenarios, settings.profiles, settings.geometry or "small", catalogue, settings.kernel)[0][0]
-    profile = catalogue.profile(row.profile).at(settings.kernel)
-    world = catalogue.scenario_class(row.scenario)(profile, row.geometry, dict(row.params)).world()
-    catalogue.compose(
-        profile=profile, geometry=row.geometry, kernel=settings.kernel, world=world, faults=settings.faults
-    )
+    return BOTH if cores() > 1 and not why_not() else LOCKSTEP
 
 
 def new_directory(seed: int) -> Path:

@@ -9,19 +9,25 @@ import platform
 import signal
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stress.cli.campaign import RESULTS, cores, directory, seed
-from stress.cli.options import positive
+from stress.cli.options import KERNEL, cores, directory_option, names_option, positive, seed, workers_option
 from stress.cli.output import put, put_json
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED
 
 if TYPE_CHECKING:
-    from stress.conform.session import Outcome
-    from stress.conform.worker import Setting
+    from stress.conform.model.spec import ModelSpec
+    from stress.conform.race_session import Races
+    from stress.conform.session import SessionResult
+    from stress.programs.program import Program
 
-EXECUTIONS, SEED, LINE_SECONDS = 1000, 1, 10.0
+EXECUTIONS, SEED = 1000, 1
+"""Of a run that is given none."""
+
+LINE_SECONDS = 10.0
+"""From one line on standard error to the next."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,38 +35,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--executions", type=positive, default=EXECUTIONS, metavar="N", help="programs to run (default: %(default)s)")
     add("--seed", type=seed, default=SEED, metavar="N", help="of the first program (default: %(default)s)")
-    add("--kernel", metavar="VERSION|FILE.py:CLASS", help="default: the model's nearest to the running kernel")
-    add(
+    add("--kernel", metavar=KERNEL, help="default: the model's nearest to the running kernel")
+    names_option(
+        parser,
         "--fault",
-        nargs="+",
-        action="extend",
-        metavar="ID",
-        help="plant faults in the model, whose checkers are then not heard: a difference is to be found",
+        "ID",
+        "plant faults in the model, whose checkers are then not heard: a difference is to be found",
     )
-    add(
-        "--configure-mthp",
-        action="store_true",
-        help="as root: switch each size of large folios on in turn (--racing: one), and put everything back",
-    )
-    add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
-    add(
-        "--dir",
-        type=directory,
-        default=Path(RESULTS, "conform"),
-        metavar="DIR",
-        help="where programs that differ are kept (default: %(default)s)",
-    )
-    add(
+    workers_option(parser)
+    directory_option(parser, "conform", "where programs that differ are kept")
+    mode_options(parser)
+
+
+def mode_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what is run in place of programs from seeds, and whether folio sizes are set."""
+    parser.add_argument(
         "--racing",
         type=positive,
         metavar="ROUNDS",
         help="race real threads this often (or --program, if it is a race); each end must be one of the model's",
     )
-    add("--program", type=Path, metavar="FILE", help="run this program alone, and print it")
+    parser.add_argument("--program", type=Path, metavar="FILE", help="run this program alone, and print it")
+    parser.add_argument(
+        "--configure-mthp",
+        action="store_true",
+        help="as root: switch each size of large folios on in turn (--racing: one), and put everything back",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare, and print what was compared; SIGTERM ends it in good order, as SIGINT does."""
+    """Compare, and print what was compared; SIGTERM ends the run as SIGINT does, with a summary."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -75,59 +79,57 @@ def run(args: argparse.Namespace) -> int:
 def chosen(args: argparse.Namespace) -> int:
     """Run what is asked for: one program, races, or programs from seeds."""
     from stress.catalogue import choose, spec_of
-    from stress.conform.session import Plan, exit_status, machine_profile, nearest_kernel, save, summary
+    from stress.conform.model.spec import ModelSpec, machine_profile, nearest_kernel
+    from stress.conform.session import Request, exit_status, save, summary
     from stress.conform.session import run as compare
-    from stress.conform.worker import Setting
 
     known = args.catalogue
     kernel = args.kernel or nearest_kernel(platform.release(), list(known.kernels()))
     faults = tuple(choose("fault", name, known.faults()) for name in args.fault or ())
-    setting = Setting(machine_profile(), kernel, faults)
+    model = ModelSpec(machine_profile(), kernel, faults)
     if args.program:
-        return run_program(args, setting)
+        return run_program(args, model)
     if args.racing:
-        return run_races(args, setting)
-    plan = Plan(
-        setting, args.executions, args.seed, args.workers or cores(), args.configure_mthp, args.dir, spec_of(known)
+        return run_races(args, model)
+    request = Request(
+        model, args.executions, args.seed, args.workers or cores(), args.configure_mthp, args.dir, spec_of(known)
     )
-    outcome = compare(plan, Teller())
-    save(outcome)
-    put_json(summary(outcome)) if args.json else put(text(summary(outcome)))
-    return exit_status(outcome)
+    result = compare(request, ProgressLine())
+    save(result)
+    put_json(summary(result)) if args.json else put(text(summary(result)))
+    return exit_status(result)
 
 
-class Teller:
-    """Tells every ten seconds how far it is."""
+class ProgressLine:
+    """Prints every LINE_SECONDS how far the run is."""
 
     def __init__(self) -> None:
         self.next = time.monotonic() + LINE_SECONDS
 
-    def __call__(self, outcome: Outcome) -> None:
+    def __call__(self, result: SessionResult) -> None:
         if time.monotonic() < self.next:
             return
         self.next = time.monotonic() + LINE_SECONDS
-        done, tally = outcome.result.executions, outcome.result.tally
-        line = f"executions={done}/{outcome.plan.executions} pages={tally.pages} retried={tally.retried} differences={len(outcome.signatures)}"
-        print(line, file=sys.stderr, flush=True)
+        done, counts = result.batches.executions, result.batches.counts
+        line = f"executions={done}/{result.request.executions} pages={counts.pages} retried={counts.retried}"
+        print(line, f"differences={len(result.signatures)}", file=sys.stderr, flush=True)
 
 
-def run_races(args: argparse.Namespace, setting: Setting) -> int:
+def run_races(args: argparse.Namespace, model: ModelSpec) -> int:
     """Race, and print what came of it."""
-    from stress.conform import race_session as races
+    from stress.conform.race_session import run as race
+    from stress.conform.race_session import summary
 
-    def tell(so_far: races.Races) -> None:
-        print(
-            f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive} unexplained={len(so_far.unexplained)}",
-            file=sys.stderr,
-            flush=True,
-        )
+    def tell(so_far: Races) -> None:
+        line = f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive}"
+        print(line, f"unexplained={len(so_far.unexplained)}", file=sys.stderr, flush=True)
 
-    outcome = races.run(setting, args.catalogue, args.racing, args.seed, args.dir, tell, args.configure_mthp)
-    return tell_races(args, races.summary(outcome))
+    races = race(model, args.catalogue, args.racing, args.seed, args.dir, tell, args.configure_mthp)
+    return put_races(args, summary(races))
 
 
-def tell_races(args: argparse.Namespace, data: dict[str, Any]) -> int:
-    """Print what came of races; return the status."""
+def put_races(args: argparse.Namespace, data: dict[str, Any]) -> int:
+    """Print what came of races; return the exit status."""
     put_json(data) if args.json else put(races_text(data))
     return int(data["exit_status"])
 
@@ -135,65 +137,83 @@ def tell_races(args: argparse.Namespace, data: dict[str, Any]) -> int:
 def races_text(data: dict[str, Any]) -> str:
     """Return the summary of a racing run for people."""
     out = [
-        f"{data['rounds']} rounds of {data['programs']} programs in {data['elapsed_s']:.1f} s: {data['exhausted_programs']} programs searched to the end"
-        f" ({data['conclusive_rounds']} rounds conclusive); model {data['kernel']} on {data['profile']}, running {data['running']}",
+        f"{data['rounds']} rounds of {data['programs']} programs in {data['elapsed_s']:.1f} s:"
+        f" {data['exhausted_programs']} programs searched to the end ({data['conclusive_rounds']} rounds conclusive);"
+        f" {compared(data)}",
         f"ends: {data['model_ends']} of the model's exhausted programs, {data['kernel_ends']} seen",
-        f"given up: {data['given_up']}" + "".join(f", {rule}: {count}" for rule, count in data["excluded"].items()),
+        f"given up: {data['given_up']}{by_rule(data)}",
     ]
     for found in data["unexplained"]:
-        out += [
-            "",
-            f"UNEXPLAINED: {found['why']}; {found['program']}{'' if found['smallest'] else ', perhaps not the smallest'}",
-            found["listing"],
-        ]
+        smallest = "" if found["smallest"] else ", perhaps not the smallest"
+        out += ["", f"UNEXPLAINED: {found['why']}; {found['program']}{smallest}", found["listing"]]
     return "\n".join(out)
 
 
-def run_program(args: argparse.Namespace, setting: Setting) -> int:
-    """Run one program that was kept; or race it, if it is one of racing mode."""
-    from contextlib import ExitStack
-
-    from stress.conform import race_session as races
-    from stress.conform.comparison import Rig
-    from stress.conform.linux.folio_sizes import SHMEM_ENABLED, Configured, effective
-    from stress.conform.listing import listing
-    from stress.conform.worker import composer
-    from stress.errors import UsageError
+def run_program(args: argparse.Namespace, model: ModelSpec) -> int:
+    """Run one program that was kept; or race it, if it is a racing program."""
+    from stress.conform.race_session import ROUNDS_EACH, summary
+    from stress.conform.race_session import run_program as race
     from stress.programs.program import load
 
     program = load(args.program)
-    with ExitStack() as stack:
-        if args.configure_mthp:
-            stack.enter_context(Configured()).set(program.orders, program.shmem_orders)
-        elif (program.orders and program.orders != effective()) or not set(program.shmem_orders) <= set(
-            effective(SHMEM_ENABLED)
-        ):
-            raise UsageError(f"{args.program}: wants folio sizes on that are off now; add --configure-mthp, as root")
+    with folio_sizes(args, program):
         if program.race:
-            outcome = races.run_program(setting, args.catalogue, program, args.racing or races.ROUNDS_EACH, args.dir)
-            return tell_races(args, races.summary(outcome))
-        rig = stack.enter_context(Rig(*composer(args.catalogue, setting), blind=bool(setting.faults)))
+            races = race(model, args.catalogue, program, args.racing or ROUNDS_EACH, args.dir)
+            return put_races(args, summary(races))
+        return check_program(args, model, program)
+
+
+def folio_sizes(args: argparse.Namespace, program: Program) -> AbstractContextManager[object]:
+    """Return a block in which the sizes that a program wants are on. Raises UsageError if they are
+    off and are not to be configured.
+    """
+    from stress.conform.linux.folio_sizes import SHMEM_ENABLED, ConfiguredSizes, effective
+    from stress.errors import UsageError
+
+    if args.configure_mthp:
+        sizes = ConfiguredSizes()
+        sizes.set(program.orders, program.shmem_orders)
+        return sizes
+    anon, shmem = program.orders and program.orders != effective(), set(program.shmem_orders)
+    if anon or not shmem <= set(effective(SHMEM_ENABLED)):
+        raise UsageError(f"{args.program}: wants folio sizes on that are off now; add --configure-mthp, as root")
+    return nullcontext()
+
+
+def check_program(args: argparse.Namespace, model: ModelSpec, program: Program) -> int:
+    """Run one program on both sides and print it, with what differs; return the exit status."""
+    from stress.conform.comparison import Rig
+    from stress.conform.listing import listing
+    from stress.conform.model.spec import composer
+
+    with Rig(*composer(args.catalogue, model), blind=bool(model.faults)) as rig:
         found = rig.check(program)
     shown = listing(program, found)
     differences = [str(difference) for difference in found.differences] if found else []
-    put_json({"listing": shown, "differences": differences, "kernel": setting.kernel}) if args.json else put(shown)
-    return VIOLATED if found else INCONCLUSIVE if rig.tally.given_up else CLEAN
+    put_json({"listing": shown, "differences": differences, "kernel": model.kernel}) if args.json else put(shown)
+    return VIOLATED if found else INCONCLUSIVE if rig.counts.given_up else CLEAN
 
 
 def text(data: dict[str, Any]) -> str:
     """Return the summary for people."""
     out = [
-        f"{data['executions']} programs, {data['operations']} operations, {data['pages']} pages compared in {data['elapsed_s']:.1f} s"
-        f" ({data['executions_per_s']:.0f} programs/s): model {data['kernel']} on {data['profile']}, running {data['running']}",
+        f"{data['executions']} programs, {data['operations']} operations, {data['pages']} pages compared"
+        f" in {data['elapsed_s']:.1f} s ({data['executions_per_s']:.0f} programs/s): {compared(data)}",
         "folio sizes (kB): " + ", ".join(f"{sizes}: {count}" for sizes, count in data["sizes_kb"].items()),
-        f"run again: {data['retried']}, given up: {data['given_up']}"
-        + "".join(f", {rule}: {count}" for rule, count in data["excluded"].items()),
+        f"run again: {data['retried']}, given up: {data['given_up']}{by_rule(data)}",
     ]
     for found in data["differences"]:
-        out += [
-            "",
-            f"DIFFERENCE: {found['signature']} ({found['count']} programs, again {found['reproduced']}"
-            f"{'' if found['smallest'] else ', perhaps not the smallest'}); {found['program']}",
-            found["listing"],
-        ]
+        again = f"{found['count']} programs, again {found['reproduced']}"
+        smallest = "" if found["smallest"] else ", perhaps not the smallest"
+        out += ["", f"DIFFERENCE: {found['signature']} ({again}{smallest}); {found['program']}", found["listing"]]
     return "\n".join(out)
+
+
+def compared(data: dict[str, Any]) -> str:
+    """Return which model was compared with which kernel."""
+    return f"model {data['kernel']} on {data['profile']}, running {data['running']}"
+
+
+def by_rule(data: dict[str, Any]) -> str:
+    """Return how many runs were set aside, by rule."""
+    return "".join(f", {rule}: {count}" for rule, count in data["excluded"].items())

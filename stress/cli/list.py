@@ -10,7 +10,7 @@ from stress.errors import CLEAN
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Declare the options."""
     parser.add_argument("kind", nargs="?", choices=KINDS, help="what to list (default: all of it)")
 
 

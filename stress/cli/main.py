@@ -1,9 +1,9 @@
-"""The command line: finds the command, imports it, and turns whatever happens into an exit status
-(docs/exit-codes.md).
+"""The command line: imports the command's module, runs it, and turns its end, whatever that is,
+into an exit status (docs/exit-codes.md).
 
 A command's module is imported only when the command is used, so that help and lists come at once.
-Each has ``add_arguments(parser)`` and ``run(args) -> int``; ``args.json`` is there for all, and so
-is ``args.catalogue``, which says where names are looked up.
+Each module has ``add_arguments(parser)`` and ``run(args) -> int``. Every command has ``args.json``,
+and ``args.catalogue``, in which names are looked up.
 """
 
 from __future__ import annotations
@@ -34,12 +34,20 @@ COMMANDS = {
     "bench": "how fast steps and executions are",
 }
 
-STATUSES = "exit status: 0 clean, 1 violation, 2 bad usage or input, 3 the tool failed, 4 skipped, 5 inconclusive, 130 interrupted"
+STATUSES = (
+    "exit status: 0 clean, 1 violation, 2 bad usage or input, 3 the tool failed, 4 skipped, 5 inconclusive,"
+    " 130 interrupted"
+)
+"""The last line of each help text."""
+
 TRACEBACK = "ZAPSTRESS_TRACEBACK"
+"""The environment variable that has the traceback of a failure printed."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Complains as everything else here does: in one line, and as an object with ``--json``."""
+    """Raises a usage error as UsageError, which is printed in one line, and as an object with
+    ``--json``.
+    """
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message.removeprefix('argument ')} ({self.prog} --help shows the options)")
@@ -63,20 +71,10 @@ def help_text() -> str:
     )
 
 
-def version_text() -> str:
-    """Return what ``--version`` prints."""
-    from importlib import metadata
-
-    try:
-        return f"zapstress {metadata.version('zapstress')}\n"
-    except metadata.PackageNotFoundError:
-        return "zapstress (not installed)\n"
-
-
 def main(argv: Sequence[str] | None = None, catalogue: Catalogue | None = None) -> int:
-    """Run a command and return its exit status.
+    """Run a command, and return its exit status.
 
-    ``catalogue`` is for tests that bring their own model.
+    ``catalogue`` is where names are looked up: tests bring their own model.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     wants_json = "--json" in words
@@ -109,7 +107,9 @@ def _dispatch(words: list[str], catalogue: Catalogue | None) -> int:
         sys.stdout.write(help_text())
         return CLEAN if words else USAGE
     if words[0] == "--version":
-        sys.stdout.write(version_text())
+        from stress.sources import version
+
+        sys.stdout.write(f"zapstress {version()}\n")
         return CLEAN
     name = words[0]
     if name not in COMMANDS:

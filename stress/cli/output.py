@@ -1,6 +1,7 @@
-"""Standard output.
+"""Standard output: text, or one JSON object.
 
-A reader that has gone away is no failure of ours: what is left is dropped, the exit status stays.
+If the reader has closed the pipe, the rest of the output is dropped; the exit status stays what it
+is.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def put_json(data: dict[str, Any]) -> None:
 
 
 def settle() -> None:
-    """Send standard output to nowhere from here on."""
+    """Send standard output to /dev/null from here on."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

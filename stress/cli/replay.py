@@ -7,52 +7,49 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from stress.cli.options import KERNEL, driver_option
 from stress.cli.output import put, put_json
-from stress.cli.run import STATUS, ending_line
+from stress.cli.verdicts import STATUS, ending_line
 from stress.execution.signature import signature_of
+from stress.execution.vetting import vet
 from stress.trace import report
-from stress.trace.file import ending_of, load
+from stress.trace.file import load
+from stress.trace.record import ending_of
 from stress.trace.replay import Mode, Replayed, compare, replay
 
 if TYPE_CHECKING:
-    from stress.trace.file import Trace
+    from stress.trace.record import Trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument("trace", metavar="TRACE", help="a trace, or the folder of a failure")
-    parser.add_argument("--steps", action="store_true", help="print each step: actor, kernel function, location, value")
-    parser.add_argument(
+    """Declare the options."""
+    add = parser.add_argument
+    add("trace", metavar="TRACE", help="a trace, or the folder of a failure")
+    add("--steps", action="store_true", help="print each step: actor, kernel function, location, value")
+    add(
         "--tolerant",
         action="store_true",
         help="go on where the tape cannot be followed, and compare only the signature",
     )
-    parser.add_argument(
+    add(
         "--without-faults",
         action="store_true",
         help="tolerant, on the kernel without the trace's faults: expects a clean end",
     )
-    parser.add_argument(
+    add(
         "--continue-with",
         default="",
         metavar="STRATEGY",
         help="let a strategy go on when the tape ends; compare nothing",
     )
-    parser.add_argument(
-        "--driver",
-        choices=("fast", "reference"),
-        default="fast",
-        help="how actors are resumed; both give equal digests",
-    )
-    parser.add_argument(
-        "--kernel", default="", metavar="VERSION|FILE.py:CLASS", help="another kernel in place of the trace's"
-    )
+    driver_option(parser)
+    add("--kernel", default="", metavar=KERNEL, help="another kernel in place of the trace's")
 
 
 def run(args: argparse.Namespace) -> int:
     """Replay; the exit status is that of the execution, or 5 if it diverged."""
     trace = load(args.trace)
-    args.catalogue.check(trace.case)
+    vet(trace.case, args.catalogue)
     return trio.run(_replay, args, trace, restrict_keyboard_interrupt_to_checkpoints=True)
 
 

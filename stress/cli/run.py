@@ -1,4 +1,4 @@
-"""Execute a scenario once."""
+"""Execute a scenario once: print the verdict, and the page of a failure."""
 
 from __future__ import annotations
 
@@ -9,79 +9,77 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from stress.case import Case
-from stress.cli.options import positive
+from stress.catalogue import spec_of
+from stress.cli.options import GEOMETRIES, KERNEL, driver_option, number, positive
 from stress.cli.output import put, put_json
-from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError
+from stress.cli.verdicts import STATUS, ending_line
+from stress.errors import VIOLATED, StorageError, UsageError
 from stress.execution.runner import open_runner
+from stress.execution.vetting import vet
 from stress.machine.chance import RandomData
-from stress.trace.file import Trace, capture, ending_of, save
+from stress.trace.file import save
+from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, replay
 from stress.trace.report import page
 
 if TYPE_CHECKING:
+    from sim.core.arena import Arena
     from stress.catalogue import Catalogue
     from stress.execution.outcome import Outcome
     from stress.execution.runner import Runner
-
-STATUS = {"clean": CLEAN, "violation": VIOLATED, "inconclusive": INCONCLUSIVE}
+    from stress.parallel.recording import Recording
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument("scenario", metavar="SCENARIO", help="see zapstress list scenarios")
-    parser.add_argument("--profile", default="x86-64", help="architecture profile (default: %(default)s)")
-    parser.add_argument(
+    """Declare the options."""
+    case_options(parser)
+    execution_options(parser)
+    machine_options(parser)
+
+
+def case_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what is executed: scenario, parameters, profile, geometry, kernel, faults."""
+    add = parser.add_argument
+    add("scenario", metavar="SCENARIO", help="see zapstress list scenarios")
+    add("--profile", default="x86-64", help="architecture profile (default: %(default)s)")
+    add(
         "--geometry",
-        choices=("small", "real"),
-        default="small",
+        choices=GEOMETRIES,
+        default=GEOMETRIES[0],
         help="scaled-down sizes, or the kernel's own (default: small)",
     )
-    parser.add_argument(
-        "--kernel",
-        default="6.9",
-        metavar="VERSION|FILE.py:CLASS",
-        help="kernel version, or your component (default: %(default)s)",
-    )
-    parser.add_argument("--fault", action="append", default=[], metavar="ID", help="plant a fault; may be repeated")
-    parser.add_argument("--strategy", default="random", help="who chooses (default: %(default)s)")
-    parser.add_argument(
-        "--param", action="append", default=[], metavar="K=V", help="a parameter of the scenario; may be repeated"
-    )
-    parser.add_argument("--seed", type=number, default=0, metavar="N", help="default: 0")
-    parser.add_argument(
+    add("--kernel", default="6.9", metavar=KERNEL, help="kernel version, or your component (default: %(default)s)")
+    add("--fault", action="append", default=[], metavar="ID", help="plant a fault; may be repeated")
+    add("--param", action="append", default=[], metavar="K=V", help="a parameter of the scenario; may be repeated")
+
+
+def execution_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how it is executed, and what is kept."""
+    add = parser.add_argument
+    add("--strategy", default="random", help="what chooses the next actor (default: %(default)s)")
+    add("--seed", type=number, default=0, metavar="N", help="default: 0")
+    add(
         "--steps-max",
         type=int,
         metavar="N",
         help="step budget (default: 20,000, and 16 more for each page of the world)",
     )
-    parser.add_argument(
-        "--driver",
-        choices=("fast", "reference"),
-        default="fast",
-        help="how actors are resumed; both give equal digests",
-    )
-    parser.add_argument(
-        "--save", default="", metavar="TRACE", help="write the execution's trace; with --no-record, the arena's dump"
-    )
+    driver_option(parser)
+    add("--save", default="", metavar="TRACE", help="write the execution's trace; with --no-record, the arena's dump")
+
+
+def machine_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the machine, and what is the parallel machine's alone."""
     parser.add_argument(
         "--machine",
         choices=("lockstep", "parallel"),
         default="lockstep",
         help="one actor at a time, or processes at once (default: lockstep)",
     )
-    together = parser.add_argument_group("with --machine parallel")
-    together.add_argument("--processes", type=positive, metavar="N", help="how many (default: 2)")
-    together.add_argument(
-        "--actors-per-process", type=positive, metavar="M", help="threads in each (default: dealt out in turn)"
-    )
-    together.add_argument(
-        "--no-record", action="store_true", help="raw speed: no trace, no replay, and only what the run itself sees"
-    )
-
-
-def number(text: str) -> int:
-    """Parse a number, decimal or 0x."""
-    return int(text, 0)
+    add = parser.add_argument_group("with --machine parallel").add_argument
+    add("--processes", type=positive, metavar="N", help="how many (default: 2)")
+    add("--actors-per-process", type=positive, metavar="M", help="threads in each (default: dealt out in turn)")
+    add("--no-record", action="store_true", help="raw speed: no trace, no replay, and only what the run itself sees")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -89,21 +87,26 @@ def run(args: argparse.Namespace) -> int:
     return trio.run(_run, args, restrict_keyboard_interrupt_to_checkpoints=True)
 
 
-async def _run(args: argparse.Namespace) -> int:
-    case = case_of(args, args.catalogue)
+def check_machine(args: argparse.Namespace) -> None:
+    """Raise UsageError for an option of the other machine."""
     if args.machine == "parallel":
         if args.driver != "fast" or args.strategy != "random":
             raise UsageError("--driver and --strategy are lockstep's: on the parallel machine the cores decide")
-        args.strategy = "parallel"
-        if args.no_record:
-            return await _run_unrecorded(args, case)
     elif args.no_record or args.actors_per_process is not None or args.processes is not None:
         raise UsageError(
             "--no-record, --processes and --actors-per-process are the parallel machine's: say --machine parallel"
         )
+
+
+async def _run(args: argparse.Namespace) -> int:
+    case = case_of(args, args.catalogue)
+    check_machine(args)
+    if args.no_record:
+        return await _run_unrecorded(args, case)
+    strategy = "parallel" if args.machine == "parallel" else args.strategy
     async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
         outcome = await _execute(args, runner)
-        trace = capture(outcome, args.strategy)
+        trace = capture(outcome, strategy)
         data = _data(outcome, trace) | ({"symptom": outcome.symptom or None} if args.machine == "parallel" else {})
         line = ending_line(outcome, case)
         status = STATUS[outcome.verdict.kind]
@@ -114,20 +117,29 @@ async def _run(args: argparse.Namespace) -> int:
     elif status == VIOLATED:
         put((await _page(args, trace)).rstrip())
     else:
-        put(f"{line}\nseed {args.seed:#x}, strategy {args.strategy}, {trace.switches} switches, digest {trace.digest}")
+        put(f"{line}\nseed {args.seed:#x}, strategy {strategy}, {trace.switches} switches, digest {trace.digest}")
+    tell_silence(case, args.catalogue)
+    return status
+
+
+def tell_silence(case: Case, catalogue: Catalogue) -> None:
+    """Say on standard error which planted faults are expected to show nothing on this profile, and
+    why.
+    """
     for fault in case.faults:
-        reason = getattr(args.catalogue.fault_class(fault), "silent", {}).get(case.profile)
+        reason = getattr(catalogue.fault_class(fault), "silent", {}).get(case.profile)
         if reason:
             print(f"zapstress: {fault} is expected to be silent on {case.profile}: {reason}", file=sys.stderr)
-    return status
 
 
 async def _run_unrecorded(args: argparse.Namespace, case: Case) -> int:
     """Run once without a record: there is no trace, and the verdict is what the run itself saw."""
-    from stress.parallel.single_run import run_unrecorded
-
     async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
-        data = run_unrecorded(args, runner)
+        if runner.failed is not None:
+            raise UsageError(f"the setup of {case.scenario} violates: run it with a record")
+        data = _unrecorded_data(args, case, _recording(args, runner))
+        if args.save:
+            _dump(runner.arena, args.save)
     seen = f": {data['symptom']}" if data["symptom"] else ""
     kept = f"the arena is in {data['dump']}" if data["dump"] else "--save FILE keeps the arena"
     line = f"{data['verdict']}{seen}; {case.scenario} on {case.profile}, kernel {case.kernel}, {data['steps']} steps"
@@ -139,9 +151,52 @@ async def _execute(args: argparse.Namespace, runner: Runner) -> Outcome:
     """Execute once on the machine that is asked for."""
     if args.machine == "lockstep":
         return await runner.execute(args.catalogue.strategy(args.strategy), args.seed, RandomData(args.seed))
-    from stress.parallel.single_run import run_recorded
+    from stress.parallel.recording import replayed
 
-    return run_recorded(args, runner)
+    return runner.failed or replayed(_recording(args, runner), runner, args.seed)
+
+
+def _recording(args: argparse.Namespace, runner: Runner) -> Recording:
+    """Run once on the parallel machine, by a gang for one run.
+
+    Raises UsageError if the CPUs do not fit into the processes.
+    """
+    from stress.parallel.gang import Gang
+    from stress.parallel.settings import PROCESSES, USUAL, RunSettings, owners_of
+
+    processes, owners = args.processes or PROCESSES, USUAL.owners
+    if args.actors_per_process is not None:
+        owners = owners_of(runner.case.scenario, runner.kernel.slots // 2, processes, args.actors_per_process)
+    with Gang(processes, spec_of(args.catalogue)) as gang:
+        return gang.run(runner, args.seed, RunSettings(record=not args.no_record, owners=owners))
+
+
+def _unrecorded_data(args: argparse.Namespace, case: Case, recording: Recording) -> dict[str, Any]:
+    """Return a run without a record as plain data; its verdict is what the run itself saw."""
+    ended = "clean" if recording.ended == "over" else "inconclusive"
+    return {
+        "scenario": case.scenario,
+        "params": dict(case.params),
+        "profile": case.profile,
+        "geometry": case.geometry,
+        "kernel": case.kernel,
+        "faults": list(case.faults),
+        "seed": args.seed,
+        "verdict": "violation" if recording.symptom else ended,
+        "symptom": recording.symptom or None,
+        "ended": recording.ended,
+        "steps": recording.steps,
+        "recorded": False,
+        "dump": args.save or None,
+    }
+
+
+def _dump(arena: Arena, file: str) -> None:
+    """Write the arena to ``file``. Raises StorageError."""
+    try:
+        arena.dump(file)
+    except OSError as error:
+        raise StorageError(f"{file}: cannot be written ({error.strerror}); give --save another file") from error
 
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:
@@ -172,19 +227,8 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
         args.kernel,
         tuple(fault.upper() for fault in args.fault),
     )
-    catalogue.check(case)
+    vet(case, catalogue)
     return case
-
-
-def ending_line(outcome: Outcome, case: Case) -> str:
-    """Return the verdict in a line."""
-    ending = ending_of(outcome)
-    what = (
-        f"{ending.checker} {ending.title}: {ending.message} (signature {ending.signature})"
-        if ending.kind == "violation"
-        else ending.reason
-    )
-    return f"{ending.kind}{': ' + what if what else ''}; {case.scenario} on {case.profile}, kernel {case.kernel}, {outcome.steps} steps"
 
 
 def _data(outcome: Outcome, trace: Trace) -> dict[str, Any]:

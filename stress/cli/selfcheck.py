@@ -1,19 +1,25 @@
-"""Plant every fault on every profile, and see that the checkers find it; the clean kernel beside it
-must stay clean.
+"""Plant every fault on every profile: the checkers must find it, and find nothing in the clean
+kernel.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from stress.catalogue import DEFAULT_KERNEL
-from stress.cli.campaign import RESULTS, cores, directory, seed
-from stress.cli.options import positive
+from stress.case import DEFAULT_KERNEL
+from stress.cli.options import (
+    cores,
+    directory_option,
+    names_option,
+    positive,
+    seed,
+    selection_options,
+    workers_option,
+)
 from stress.cli.output import put, put_json
 from stress.errors import UsageError
 
@@ -28,20 +34,13 @@ SEED = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    add("--fault", nargs="+", action="extend", metavar="ID", help="only these faults (default: all)")
-    add("--profile", nargs="+", action="extend", metavar="NAME", help="only these architecture profiles (default: all)")
-    add("--scenario", nargs="+", action="extend", metavar="NAME", help="only these scenarios (default: all)")
+    names_option(parser, "--fault", "ID", "only these faults (default: all)")
+    selection_options(parser)
     add("--kernel", default=DEFAULT_KERNEL, metavar="VERSION", help="default: %(default)s")
     add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
     add("--seed", type=seed, default=SEED, metavar="N", help="default: %(default)s")
-    add("--workers", type=positive, metavar="N", help="worker processes (default: the cores)")
-    add(
-        "--dir",
-        type=directory,
-        default=Path(RESULTS, "selfcheck"),
-        metavar="DIR",
-        help="where the traces go (default: %(default)s)",
-    )
+    workers_option(parser)
+    directory_option(parser, "selfcheck", "where the traces go")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,21 +66,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def lines(check: Selfcheck) -> None:
-    """Tell every ten seconds how far it is."""
+    """Print every LINE_SECONDS how far the run is."""
     while True:
         await trio.sleep(LINE_SECONDS)
         left = len(check.waiting) + len(check.plans)
         found = sum(cell.found for cell in check.cells)
+        executions = sum(cell.executions for cell in check.cells)
         print(
-            f"cells={len(check.cells)} left={left} found={found} executions={sum(cell.executions for cell in check.cells)}",
-            file=sys.stderr,
-            flush=True,
+            f"cells={len(check.cells)} left={left} found={found} executions={executions}", file=sys.stderr, flush=True
         )
 
 
 def text(data: dict[str, Any]) -> str:
-    """Return the matrix for people: executions to find, or silent; what is not as expected is in
-    capitals, and said below.
+    """Return the matrix for people.
+
+    A cell has the executions that it took to find the fault, or "silent". A cell that is not as
+    expected is in capitals, and explained below the matrix.
     """
     from stress.selfcheck import CLEAN_KERNEL
 
@@ -92,14 +92,13 @@ def text(data: dict[str, Any]) -> str:
         out.append(fault.ljust(6) + "".join(word(cells[fault, profile]).rjust(width) for profile in data["profiles"]))
     out.append("")
     out += [f"{cell['fault']} on {cell['profile']}: {complaint(cell)}" for cell in data["cells"] if not cell["ok"]]
-    out.append(
-        f"{data['executions']} executions in {data['elapsed_s']:.1f} s; {'as expected' if data['ok'] else 'NOT as expected'}; traces in {data['dir']}"
-    )
+    judged = "as expected" if data["ok"] else "NOT as expected"
+    out.append(f"{data['executions']} executions in {data['elapsed_s']:.1f} s; {judged}; traces in {data['dir']}")
     return "\n".join(out)
 
 
 def word(cell: dict[str, Any]) -> str:
-    """Return a cell of the table."""
+    """Return a cell of the matrix."""
     if cell["error"]:
         return "ERROR"
     if cell["found"]:
@@ -108,7 +107,7 @@ def word(cell: dict[str, Any]) -> str:
 
 
 def complaint(cell: dict[str, Any]) -> str:
-    """Return what is not as expected about a cell."""
+    """Say what is not as expected about a cell."""
     if cell["error"]:
         return str(cell["error"])
     if not cell["found"]:

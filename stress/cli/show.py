@@ -9,11 +9,11 @@ from stress.cli.output import put, put_json
 from stress.errors import CLEAN, Divergence
 
 if TYPE_CHECKING:
-    from stress.trace.file import Trace
+    from stress.trace.record import Trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Declare the options."""
     parser.add_argument("trace", metavar="TRACE", help="a trace, or the folder of a failure")
     parser.add_argument(
         "--kernel", default="", metavar="FILE.py:CLASS", help="run your file's class, if the trace was made with one"
@@ -22,11 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Execute the trace again, and print the page."""
+    from stress.execution.vetting import vet
     from stress.machine.driver import run_plain
     from stress.trace.file import load
 
     trace = load(args.trace)
-    args.catalogue.check(trace.case)
+    vet(trace.case, args.catalogue)
     page: str = run_plain(_page(args, trace))
     if args.json:
         put_json({**trace.header(), "page": page})
@@ -44,6 +45,7 @@ async def _page(args: argparse.Namespace, trace: Trace) -> str:
         found = (replayed.outcome.verdict.kind, signature_of(replayed.outcome), replayed.outcome.steps)
         if found != (trace.ending.kind, trace.ending.signature, trace.steps):
             raise Divergence(
-                f"{args.trace}: its replay ends differently ({' '.join(map(str, found))}); zapstress replay says at which step"
+                f"{args.trace}: its replay ends differently ({' '.join(map(str, found))});"
+                " zapstress replay says at which step"
             )
         return report.page(replayed, args.trace)

@@ -1,5 +1,5 @@
-"""Both sides, ready: runs one program at a time in the model and in real processes, and compares
-after each operation.
+"""Runs one program at a time on both sides, in the model and in real processes, and compares after
+each operation.
 """
 
 from __future__ import annotations
@@ -15,35 +15,38 @@ from sim.core.profile import Profile
 from stress.conform.differences import differences
 from stress.conform.linux.agents import Agents
 from stress.conform.linux.events import PMD_SPLIT, SMALL_FILES, settle
-from stress.conform.linux.procfs import Frames, require
+from stress.conform.linux.procfs import KernelFrames, require
 from stress.conform.linux.run import LinuxRun
-from stress.conform.model.run import Compose, ModelRun, ModelWorld
+from stress.conform.model.run import ModelRun, ModelWorld
+from stress.conform.model.spec import Compose
 from stress.conform.observation import Difference, Observation
-from stress.programs.operations import Load, Map, Operation
+from stress.programs.operations import LoadWord, Map, Operation
 from stress.programs.program import Program
 from stress.programs.space import THREADS_MAX, File
 
 WORLDS_MAX = 32
-"""Composed model worlds that are kept; the one not used for longest goes first."""
+"""Composed model worlds that are kept; the least recently used is closed first."""
 
 
 @dataclass
-class Tally:
-    """What has been compared."""
+class ComparedCounts:
+    """How much has been compared."""
 
     operations: Counter[str] = field(default_factory=Counter)
+    """By name."""
     pages: int = 0
-    """Present pages, each time they were compared."""
+    """Present pages; a page counts each time it is compared."""
     observations: int = 0
+    """Processes; a process counts each time it is compared."""
     excluded: Counter[str] = field(default_factory=Counter)
-    """Runs that were set aside, by the rule."""
+    """Runs that were set aside, by rule (:data:`stress.conform.linux.events.ABOUT`)."""
     retried: int = 0
     """Programs that were run again."""
     given_up: int = 0
     """Programs of which every run was set aside."""
 
-    def add(self, other: Tally) -> None:
-        """Add another's counts."""
+    def add(self, other: ComparedCounts) -> None:
+        """Add the counts of ``other``."""
         self.operations += other.operations
         self.excluded += other.excluded
         self.pages += other.pages
@@ -67,7 +70,11 @@ class Found:
 
 
 class Rig:
-    """Agents and model worlds of one process, which stays on one CPU. A context manager."""
+    """Both sides, ready to run programs: agents, and model worlds. A context manager.
+
+    This process and its agents stay on one CPU. ``blind``: what the model's checkers say is
+    ignored.
+    """
 
     def __init__(self, profile: Profile, compose: Compose, cpu: int | None = None, blind: bool = False) -> None:
         require()
@@ -76,9 +83,9 @@ class Rig:
         self.cpu = min(self.allowed) if cpu is None else cpu
         os.sched_setaffinity(0, {self.cpu})
         self.agents = Agents(THREADS_MAX, self.cpu)
-        self.frames = Frames()
+        self.frames = KernelFrames()
         self.worlds: dict[object, ModelWorld] = {}
-        self.tally = Tally()
+        self.counts = ComparedCounts()
 
     def __enter__(self) -> Rig:
         return self
@@ -93,7 +100,7 @@ class Rig:
             world.close()
 
     def world(self, program: Program) -> ModelWorld:
-        """Return the model's world of the program's shape."""
+        """Return the model's world for programs of this shape."""
         shape = (program.first, program.pages, program.orders, program.files)
         world = self.worlds.pop(shape, None) or ModelWorld(self.profile, self.compose, program, blind=self.blind)
         self.worlds[shape] = world
@@ -104,7 +111,7 @@ class Rig:
     @cached_property
     def large_file_folios(self) -> bool:
         """Whether the file system makes large folios as large pieces are written."""
-        operations = (Map(0, 0, 16, 0, 1, 0), Load(0, 0))
+        operations = (Map(0, 0, 16, 0, 1, 0), LoadWord(0, 0))
         linux = LinuxRun(self.agents, self.frames, Program(0, 0, 16, (), (File(False, 16, 4),), operations))
         try:
             for number, operation in enumerate(operations):
@@ -114,26 +121,29 @@ class Rig:
             linux.close()
 
     def fit(self, program: Program) -> Program:
-        """Return the program with small pages in regular files if the file system makes no others."""
+        """Return the program as this file system can run it: with small folios in regular files if
+        it makes no large ones.
+        """
         if self.large_file_folios or not any(file.order and not file.memfd for file in program.files):
             return program
-        self.tally.excluded[SMALL_FILES] += 1
+        self.counts.excluded[SMALL_FILES] += 1
         return replace(program, files=tuple(file if file.memfd else replace(file, order=0) for file in program.files))
 
     def check(self, program: Program) -> Found | None:
-        """Run a program until the sides differ.
+        """Run a program until the sides differ; return where, or None.
 
-        A run during which a named condition changed is set aside and made again.
+        A run that differs while the kernel did something of its own accord is set aside, and made
+        again (:func:`stress.conform.linux.events.settle`).
         """
         program = self.fit(program)
         settled = settle(program, lambda: self._run(program))
-        self.tally.excluded.update(settled.excluded)
-        self.tally.retried += bool(settled.excluded)
-        self.tally.given_up += settled.given_up
+        self.counts.excluded.update(settled.excluded)
+        self.counts.retried += bool(settled.excluded)
+        self.counts.given_up += settled.given_up
         return settled.ran if settled.differences else None
 
     def _run(self, program: Program) -> tuple[Found | None, tuple[Difference, ...]]:
-        """Run a program once; return what was found."""
+        """Run a program once; return where the sides differ, and in what."""
         model, linux = self.world(program).run(), LinuxRun(self.agents, self.frames, program)
         try:
             for number, operation in enumerate(program.operations):
@@ -143,12 +153,15 @@ class Rig:
                         return Found(program, number, different), different
             return None, ()
         finally:
-            self.tally.excluded[PMD_SPLIT] += linux.splits
+            self.counts.excluded[PMD_SPLIT] += linux.splits
             linux.close()
 
     def _step(self, model: ModelRun, linux: LinuxRun, number: int, operation: Operation) -> list[Difference]:
-        """Run one operation on both sides, and compare."""
-        self.tally.operations[operation.name] += 1
+        """Run one operation on both sides; return the differences afterwards.
+
+        In a blind rig an exception of the model's is one.
+        """
+        self.counts.operations[operation.name] += 1
         try:
             returned = model.execute(number, operation)
         except Violation as violation:
@@ -159,6 +172,6 @@ class Rig:
             return [Difference("model", "the operation", f"{type(error).__name__}: {error}", "not run")]
         given = linux.execute(number, operation)
         ours, theirs = Observation(returned, model.observe()), Observation(given, linux.observe())
-        self.tally.observations += len(ours.processes)
-        self.tally.pages += sum(len(process.pages) for process in ours.processes.values())
+        self.counts.observations += len(ours.processes)
+        self.counts.pages += sum(len(process.pages) for process in ours.processes.values())
         return differences(ours, theirs)

@@ -1,29 +1,41 @@
-"""Draws whole programs, to be run on both sides: with the project's own random words, a program is
-its seed.
-
-Shrinking works on the program itself (:mod:`stress.conform.shrink`), whoever drew it.
+"""Draws whole programs from seeds, with the project's own random words: a program is given by its
+seed, and needs no test library.
 """
 
 from __future__ import annotations
 
 from stress.conform.linux.folio_sizes import Sizes
+from stress.conform.observation import HUGE
 from stress.programs.generator import draw_operation, draw_weights
 from stress.programs.operations import OPERATIONS, Choose, Map, Operation
-from stress.programs.program import Program
+from stress.programs.program import TABLE, Program
 from stress.programs.space import File, Space
 from stress.rng import words
 
 SMALL_PAGES = Sizes()
+"""No large folios."""
+
 OPERATIONS_MIN, OPERATIONS_MAX = 4, 16
+"""Operations of a program: from the first to less than the second."""
+
 PAGES = (16, 32, 64)
-HUGE = 9
-"""The order whose folios a first read would map by a PMD of zeros, which the model has not."""
+"""Sizes of windows."""
+
+RACE_OPERATIONS = ("store", "store", "store", "load", "dontneed", "dontneed", "munmap", "fork")
+"""Operations of races; one that stands here more often is drawn more often."""
+
+RACE_PAGES, RACE_EACH_MAX = 16, 2
+"""The window of a racing program, and the operations of each racer at most."""
 
 
 def program(seed: int, choose: Choose, orders: tuple[int, ...], files: tuple[File, ...]) -> Program:
-    """Draw a program whose anonymous memory may use ``orders``."""
+    """Draw a program whose anonymous memory may use ``orders``.
+
+    With HUGE among them it makes no loads: the first read of untouched memory would map the huge
+    zero page, by a PMD.
+    """
     pages = draw_pages(orders, choose)
-    first = (512 - pages // 2) % 512 if choose(2) else 0
+    first = (TABLE - pages // 2) % TABLE if choose(2) else 0
     space = Space(first, pages, files)
     weights = draw_weights(choose)
     if HUGE in orders:
@@ -35,16 +47,13 @@ def program(seed: int, choose: Choose, orders: tuple[int, ...], files: tuple[Fil
         if drawn is not None and drawn.allowed(space):
             operations.append(drawn)
             drawn.effect(space)
-        drawn = (
-            draw_operation(space, list(space.threads)[choose(len(space.threads))], weights, choose)
-            if space.threads
-            else None
-        )
+        if space.threads:
+            drawn = draw_operation(space, list(space.threads)[choose(len(space.threads))], weights, choose)
     return Program(seed, first, pages, orders, files, tuple(operations))
 
 
 def draw_pages(orders: tuple[int, ...], choose: Choose) -> int:
-    """Return the size of the window: now and then one that holds some of the largest folios."""
+    """Return the pages of the window: one of PAGES, or now and then three of the largest folios."""
     largest = 3 << max(orders, default=0)
     return largest if largest > PAGES[-1] and choose(2) else PAGES[choose(len(PAGES))]
 
@@ -61,10 +70,6 @@ def from_seed(seed: int, sizes: Sizes = SMALL_PAGES) -> Program:
         : choose(3)
     ]
     return program(seed, choose, sizes.anon, files)
-
-
-RACE_OPERATIONS = ("store", "store", "store", "load", "dontneed", "dontneed", "munmap", "fork")
-RACE_PAGES, RACE_EACH_MAX = 16, 2
 
 
 def race_from_seed(seed: int, orders: tuple[int, ...] = ()) -> Program:
@@ -90,7 +95,7 @@ def race_from_seed(seed: int, orders: tuple[int, ...] = ()) -> Program:
 
 
 def _beginning(space: Space, choose: Choose) -> list[Operation]:
-    """Draw what leaves two threads and some memory."""
+    """Draw a beginning that leaves two threads and some memory."""
     names = [
         "mmap",
         "fill",

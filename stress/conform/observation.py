@@ -1,14 +1,46 @@
-"""What is seen of a world after an operation, in words that a model and a real kernel share.
+"""What is compared: the state of a program's processes, in the same words for the model and for the
+running kernel.
 
-Frames are named by small numbers in the order in which a walk over the processes and their pages
-first meets them, so that two observations are equal if the same pages are the same frame, and as
-they were before, whatever the frame is called.
+A page frame has one number in the model and another in the kernel. An observation names frames by
+small numbers instead, given in the order in which a walk over the processes and their pages first
+meets them (:class:`FrameNames`). Two observations are then equal if the same pages share a frame,
+and if a page has kept its frame since the operation before.
+
+The contents of pages are *tokens*, words that tell which store, or which page of which file, they
+come from; both sides write the same ones.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
+
+PAGE_BYTES = 4096
+PAGE_KIB = PAGE_BYTES // 1024
+"""Pages are 4 KiB throughout: the agent code is x86-64's, which has no other base page."""
+
+HUGE = 9
+"""The order of the folios that a PMD maps. The model maps by PTEs only, so that these folios are
+split into PTEs, or avoided, before they are compared.
+"""
+
+TOKEN_SHIFT = 12
+"""Operation ``number`` of a program stores ``number + 1 << TOKEN_SHIFT``, plus the page in its
+range.
+"""
+
+FILE_TOKEN = 1 << 40
+"""Page i of file f begins with ``FILE_TOKEN * (f + 1) + i``; no store has a token as large."""
+
+
+def token_of(number: int) -> int:
+    """Return the word that operation ``number`` stores to the first page of its range."""
+    return number + 1 << TOKEN_SHIFT
+
+
+def file_token(file: int, index: int) -> int:
+    """Return the word at the beginning of a page of a file, when a program begins."""
+    return FILE_TOKEN * (file + 1) + index
 
 
 class Page(NamedTuple):
@@ -32,6 +64,10 @@ class Page(NamedTuple):
     """PG_dirty of its folio."""
     content: int
     """The word at its beginning."""
+
+
+ZERO_PAGE = Page(0, 0, False, False, False, 0, 0, False, 0)
+"""The zero page, of which nothing else is compared: the kernel counts no mapping of it."""
 
 
 class Vma(NamedTuple):
@@ -87,15 +123,15 @@ class Difference(NamedTuple):
         return f"{self.what} of {self.where}: model {self.model}, kernel {self.kernel}"
 
 
-class Frames:
-    """Names frames, from one observation of a program to the next: a frame keeps its name for as
-    long as it is seen.
+class FrameNames:
+    """Names frames, from one observation of a program to the next.
 
-    That tells a page that was reused from one that was copied. A frame that was not seen may be
-    another page's by the time it is seen again, so it gets another name; and so does one that is
-    seen elsewhere, since an operation may free it and be given it again. The *place* of an
-    anonymous page is its address, which it never leaves; that of a file's page is FILE, wherever it
-    is mapped.
+    A frame keeps its name for as long as each observation sees it at the same *place*: this tells a
+    page that was reused from a page that was copied. A frame that an observation did not see may
+    have been freed and allocated again since, so it gets a new name. A frame that is seen at
+    another place gets one too: an operation may free a frame and be given it again. The place of an
+    anonymous page is its address, which it never leaves; the place of a file's page is FILE,
+    wherever it is mapped.
     """
 
     FILE = -1

@@ -1,11 +1,11 @@
-"""Racing mode: two real threads run the end of a program at once, again and again, and the model
-says in which states that may end.
+"""Racing mode: two real threads run the end of a program at once, again and again; the model says
+in which states that can end.
 
-A racing program has a beginning, run operation by operation as ever, which leaves two threads, of
-one process or of two; then a few operations of each, begun at once on two CPUs. Compared is the
-projection of :func:`project`: what the operations returned, and everything that is observed of the
-processes. The model's ends are all there are, if its search came to an end; else the round is
-inconclusive.
+A racing program has two parts. Its *beginning* runs operation by operation, and leaves two threads,
+of one process or of two. Its *race* is a few operations of each thread, which start at once on two
+CPUs. An *end* is the projection of the state afterwards (:func:`project`): what the operations
+returned, and all that is observed of the processes. If the model's search is exhaustive, an end of
+the kernel's must be one of the model's. If it is not, the round is inconclusive.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from typing import Any
 from sim.core.machine import Actor
 from sim.core.profile import Profile
 from stress.conform.differences import differences
-from stress.conform.linux.agents import BARRIER, PATH_AT, SCHED_SETAFFINITY, Agents, Order
-from stress.conform.linux.procfs import Frames
+from stress.conform.linux.agents import BARRIER, PATH_AT, AgentCall, Agents
+from stress.conform.linux.procfs import KernelFrames
 from stress.conform.linux.run import LinuxRun
-from stress.conform.model.run import RACE_VERSION, TOKEN_SHIFT, Compose, ModelRun, ModelWorld
+from stress.conform.model.run import RACE_VERSION, ModelRun, ModelWorld
 from stress.conform.model.search import Explored, Search, explore
-from stress.conform.observation import Difference, Observation, Process
-from stress.conform.observation import Frames as Names
+from stress.conform.model.spec import Compose
+from stress.conform.observation import Difference, FrameNames, Observation, Process, token_of
 from stress.machine.chance import PLAIN
 from stress.programs.operations import Dontneed, Fork, Operation
 from stress.programs.program import RACERS, Program
 
 GETPID, MOVE_PAGES = 39, 279
+"""System calls of x86-64 by number."""
+
 DELAY_MAX = 24
-"""System calls that do nothing, before an operation that begins later."""
+"""Calls of getpid(), at most, that delay a racer's first operation."""
 
 End = tuple[tuple[tuple[int, ...], ...], tuple[Any, ...]]
 """Results of the racers; (number, pages, mappings, RSS, tables) of each process."""
@@ -44,8 +46,8 @@ def project(results: Sequence[Sequence[int]], processes: dict[int, Process]) -> 
     return tuple(map(tuple, results)), seen
 
 
-def of(program: Program, who: int) -> list[tuple[int, Operation]]:
-    """Return (number, operation) of a racer's operations; numbers go on from those of the
+def operations_of(program: Program, who: int) -> list[tuple[int, Operation]]:
+    """Return (number, operation) of a racer's operations; the numbers follow those of the
     beginning.
     """
     first = len(program.operations)
@@ -53,8 +55,8 @@ def of(program: Program, who: int) -> list[tuple[int, Operation]]:
 
 
 def result_of(operation: Operation, result: int) -> int:
-    """Return the part of a result that is compared: not whether MADV_DONTNEED met a hole that
-    another thread had made.
+    """Return the part of a result that is compared: all but whether MADV_DONTNEED met a hole, which
+    the other thread may have made.
     """
     return 0 if isinstance(operation, Dontneed) else result
 
@@ -65,7 +67,7 @@ def result_of(operation: Operation, result: int) -> int:
 class ModelRace:
     """A racing program in the model, at the moment when the race begins.
 
-    ``blind``: its checkers are not heard.
+    ``blind``: what the model's checkers say is ignored.
     """
 
     def __init__(self, profile: Profile, compose: Compose, program: Program, blind: bool = False) -> None:
@@ -81,7 +83,7 @@ class ModelRace:
         self.results: list[list[int]] = []
         self.at = [0] * RACERS
         machine = self.world.machine
-        self.search = Search(machine, machine.slots - 1, lambda slot: RACE_VERSION + (self.at[slot] + 1 << TOKEN_SHIFT))
+        self.search = Search(machine, machine.slots - 1, lambda slot: RACE_VERSION + token_of(self.at[slot]))
 
     async def _ready(self, who: int) -> None:
         """Load the racer's address space, and drain its CPU's batches."""
@@ -89,15 +91,15 @@ class ModelRace:
         await self.run.kernel.swap.lru_add_drain(who)
 
     async def _race(self, who: int) -> None:
-        for number, operation in of(self.program, who):
+        for number, operation in operations_of(self.program, who):
             self.at[who] = number
             self.results[who].append(result_of(operation, await operation.model(self.run)))
             self.search.note(who)
 
     def begin(self) -> None:
-        """Restore, and begin the race."""
+        """Restore the state before the race, and begin it."""
         self.world.arena.restore(self.snapshot)
-        self.results, self.run.frames = [[] for _ in range(RACERS)], Names(0)
+        self.results, self.run.frames = [[] for _ in range(RACERS)], FrameNames(0)
         racers = [Actor(who, f"T{who}", lambda who=who: self._race(who)) for who in range(RACERS)]  # type: ignore[misc]
         self.world.machine.begin([*racers, *self.world.services], self.search, PLAIN, 0)
 
@@ -123,12 +125,16 @@ class ModelRace:
 
 
 class LinuxRace(LinuxRun):
-    """A racing program in real processes; the racers stay on two CPUs from the beginning."""
+    """A racing program in real processes, at the moment when the race begins.
 
-    def __init__(self, agents: Agents, frames: Frames, program: Program, cpus: Sequence[int]) -> None:
+    Each racer stays on its CPU, from the beginning on.
+    """
+
+    def __init__(self, agents: Agents, frames: KernelFrames, program: Program, cpus: Sequence[int]) -> None:
         super().__init__(agents, frames, program)
         self.cpus = cpus
-        self.recorded: list[Order] | None = None
+        self.recorded: list[AgentCall] | None = None
+        """While a race is prepared: the calls of the racer, which are not made yet."""
         self._pin(0)
         for number, operation in enumerate(program.operations):
             self.execute(number, operation)
@@ -136,39 +142,32 @@ class LinuxRace(LinuxRun):
                 self._pin(1)
 
     def _pin(self, who: int) -> None:
-        self.agents.put(
-            who + 1,
-            PATH_AT,
-            struct.pack(
-                "<16Q", *(1 << self.cpus[who] % 64 if word == self.cpus[who] // 64 else 0 for word in range(16))
-            ),
-        )
-        self.agents.call(who + 1, (SCHED_SETAFFINITY, 0, 128, self.agents.address(who + 1, PATH_AT)))
+        self.agents.pin(who + 1, self.cpus[who])
 
-    def calls(self, who: int, orders: Sequence[Order]) -> list[int]:
-        """Run orders; or only take note of them, while a race is prepared."""
+    def calls(self, who: int, calls: Sequence[AgentCall]) -> list[int]:
+        """Make calls; or only take note of them, while a race is prepared."""
         if self.recorded is None:
-            return super().calls(who, orders)
-        self.recorded += orders
-        return [0] * len(orders)
+            return super().calls(who, calls)
+        self.recorded += calls
+        return [0] * len(calls)
 
     def fork(self, who: int) -> int:
         if self.recorded is None:
             return super().fork(who)
         self.agents.load(self.space.slots + 1, ())
-        self.recorded.append(self.agents.fork_order(self.space.slots + 1))
+        self.recorded.append(self.agents.fork_call(self.space.slots + 1))
         return 0
 
     def race(self, delays: Sequence[int]) -> tuple[list[list[int]], dict[int, Process]]:
-        """Let the racers run at once, each after its delay; return their results, and the processes
-        at the end.
+        """Let the racers run at once, each after its delay (calls of getpid()); return their
+        results, and the processes at the end.
         """
         barrier = self.agents.address(0, PATH_AT)
         self.agents.put(0, PATH_AT, struct.pack("<q", RACERS))
         reports = [who + 1 for who in range(RACERS)]
         for who in range(RACERS):
             self.recorded = [(BARRIER, barrier), *[(GETPID,)] * delays[who]]
-            for number, operation in of(self.program, who):
+            for number, operation in operations_of(self.program, who):
                 self.number = number
                 operation.linux(self)
             self.agents.load(who + 1, self.recorded)
@@ -183,8 +182,10 @@ class LinuxRace(LinuxRun):
         return results, self.observe()
 
     def _results(self, who: int, skip: int) -> list[int]:
-        """Return what a racer's operations returned; take note of its child."""
-        mine = of(self.program, who)
+        """Return what a racer's operations returned, without the ``skip`` calls before them; take
+        note of its child.
+        """
+        mine = operations_of(self.program, who)
         results = []
         for (_, operation), result in zip(mine, self.agents.results(who + 1, skip + len(mine))[skip:], strict=True):
             if isinstance(operation, Fork):
@@ -195,7 +196,7 @@ class LinuxRace(LinuxRun):
 
 
 def unlike(end: End, ends: Iterable[End]) -> list[Difference]:
-    """Return how an end of the kernel's differs from the nearest of the model's."""
+    """Return how an end of the kernel's differs from the nearest of the model's ``ends``."""
     return min((between(model, end) for model in ends), key=len, default=[Difference("end", "the race", "none", "one")])
 
 
@@ -214,8 +215,8 @@ def observation(end: End) -> Observation:
 
 
 def drain_all() -> None:
-    """Have every CPU drain its LRU batches: move_pages() does so before it looks at what it is to
-    move (lru_cache_disable).
+    """Have every CPU drain its LRU batches, by a call of move_pages() that moves nothing: it begins
+    with lru_cache_disable() (mm/migrate.c).
     """
     page, node, status = c_void_p(1), c_int(0), c_int(0)
     CDLL(None, use_errno=True).syscall(

@@ -1,12 +1,11 @@
-"""A run in racing mode: programs from seeds, the model's ends of each, then rounds of real threads
-that must end in one of them.
+"""A run in racing mode: racing programs from seeds. The model's ends of each are searched for; then
+rounds of real threads must each end in one of them.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,16 +16,18 @@ from typing import Any
 from stress.catalogue import Catalogue
 from stress.conform.differences import broken
 from stress.conform.draw import RACE_PAGES, race_from_seed
+from stress.conform.findings import SHRINK_SECONDS_MAX
 from stress.conform.linux.agents import Agents
 from stress.conform.linux.events import Settled, settle
-from stress.conform.linux.folio_sizes import ENABLED, Configured, offered
-from stress.conform.linux.procfs import Frames, require
+from stress.conform.linux.folio_sizes import ENABLED, ConfiguredSizes, offered
+from stress.conform.linux.procfs import KernelFrames, require
 from stress.conform.listing import listing
 from stress.conform.model.search import Explored
+from stress.conform.model.spec import ModelSpec, composer
 from stress.conform.observation import Difference
 from stress.conform.race import DELAY_MAX, End, LinuxRace, ModelRace, project, unlike
+from stress.conform.session import Timed, follow
 from stress.conform.shrink import shrink
-from stress.conform.worker import SHRINK_SECONDS_MAX, Setting, composer
 from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED, Skipped
 from stress.programs.program import RACERS, Program
 from stress.programs.space import THREADS_MAX
@@ -41,12 +42,12 @@ EXECUTIONS_MAX = 6000
 
 @dataclass(frozen=True)
 class Unexplained:
-    """An end of the kernel's that is none of the model's, or that is wrong by itself."""
+    """An end of the kernel's that is none of the model's, or that contradicts itself."""
 
     program: Program
     differences: tuple[Difference, ...]
     smallest: bool = False
-    """Whether nothing smaller by one step shows it."""
+    """Whether no program that is smaller by one step shows it."""
 
     @property
     def why(self) -> str:
@@ -57,40 +58,40 @@ class Unexplained:
 
 
 @dataclass
-class Races:
-    """What a run has come to, so far."""
+class Races(Timed):
+    """What a racing run has found, so far."""
 
-    setting: Setting
+    model: ModelSpec
     seed: int
     directory: Path
     rounds: int = 0
     conclusive: int = 0
-    """Rounds of programs whose search came to its end."""
+    """Rounds of programs whose search was exhaustive, less those given up."""
     programs: int = 0
     exhausted: int = 0
+    """Programs whose search was exhaustive."""
     executions: int = 0
-    """Of the model."""
+    """Executions of the model, in all searches."""
     model_ends: int = 0
-    """Of the exhausted programs."""
+    """Ends that the exhaustive searches found."""
     kernel_ends: int = 0
+    """Different ends of real threads."""
     excluded: Counter[str] = field(default_factory=Counter)
-    """Rounds that were set aside, by the rule."""
+    """Rounds that were set aside, by rule."""
     given_up: int = 0
     """Rounds of which every run was set aside."""
     unexplained: list[Unexplained] = field(default_factory=list)
-    elapsed: float = 0.0
-    interrupted: bool = False
 
 
 class Racers:
     """Real threads on two CPUs, and the model that is to explain them. A context manager."""
 
-    def __init__(self, setting: Setting, catalogue: Catalogue) -> None:
+    def __init__(self, model: ModelSpec, catalogue: Catalogue) -> None:
         require()
-        self.setting, self.catalogue, self.cpus = setting, catalogue, sorted(os.sched_getaffinity(0))[:RACERS]
+        self.model, self.catalogue, self.cpus = model, catalogue, sorted(os.sched_getaffinity(0))[:RACERS]
         if len(self.cpus) < RACERS:
             raise Skipped(f"racing needs {RACERS} CPUs, and this process may use {len(self.cpus)}")
-        self.agents, self.frames = Agents(THREADS_MAX), Frames()
+        self.agents, self.frames = Agents(THREADS_MAX), KernelFrames()
 
     def __enter__(self) -> Racers:
         return self
@@ -101,14 +102,14 @@ class Racers:
 
     def ends_of(self, program: Program) -> Explored:
         """Return the model's ends of a racing program."""
-        model = ModelRace(*composer(self.catalogue, self.setting), program, blind=bool(self.setting.faults))
+        model = ModelRace(*composer(self.catalogue, self.model), program, blind=bool(self.model.faults))
         try:
             return model.ends(EXECUTIONS_MAX)
         finally:
             model.close()
 
     def rounds(self, program: Program, explored: Explored, count: int) -> Iterator[Settled[End]]:
-        """Run rounds of a program."""
+        """Run ``count`` rounds of a program, each with other delays."""
         word = words(program.seed, "race")
         for _ in range(count):
             delays = [word() * DELAY_MAX >> 32 for _ in range(RACERS)]
@@ -125,7 +126,9 @@ class Racers:
         return end, wrong or (unlike(end, explored.ends) if explored.exhausted and end not in explored.ends else [])
 
     def shows(self, program: Program, what: str) -> tuple[Difference, ...]:
-        """Return the differences that a program shows, if the first is in ``what``."""
+        """Return the differences that a program shows in some round, if the first is in the field
+        ``what``; else an empty tuple.
+        """
         found = (
             settled.differences
             for settled in self.rounds(program, self.ends_of(program), ROUNDS_EACH)
@@ -135,7 +138,7 @@ class Racers:
 
 
 def run(
-    setting: Setting,
+    model: ModelSpec,
     catalogue: Catalogue,
     rounds: int,
     seed: int,
@@ -143,43 +146,42 @@ def run(
     tell: Callable[[Races], None],
     configure: bool = False,
 ) -> Races:
-    """Race ``rounds`` times, or until interrupted; if sizes are to be configured, every other
-    program with large folios.
+    """Race ``rounds`` times, or until interrupted; ``tell`` is called after each program.
+
+    With ``configure`` every other program has large folios.
     """
-    races, began = Races(setting, seed, directory), time.monotonic()
+    races = Races(model, seed, directory)
     with ExitStack() as stack:
-        racers = stack.enter_context(Racers(setting, catalogue))
-        switches = stack.enter_context(Configured()) if configure else None
-        try:
-            while races.rounds < rounds:
-                orders = large(races.programs) if switches else ()
-                if switches:
-                    switches.set(orders)
-                race(
-                    races,
-                    racers,
-                    race_from_seed(seed + races.programs, orders),
-                    min(ROUNDS_EACH, rounds - races.rounds),
-                )
-                races.elapsed = time.monotonic() - began
-                tell(races)
-        except KeyboardInterrupt:
-            races.interrupted = True
-    races.elapsed = time.monotonic() - began
+        racers = stack.enter_context(Racers(model, catalogue))
+        switches = stack.enter_context(ConfiguredSizes()) if configure else None
+        follow(races, programs(races, racers, rounds, switches), tell)
+    races.clock()
     return races
 
 
+def programs(races: Races, racers: Racers, rounds: int, switches: ConfiguredSizes | None) -> Iterator[None]:
+    """Race one program after the other, until ``rounds`` are made."""
+    while races.rounds < rounds:
+        orders: tuple[int, ...] = ()
+        if switches is not None:
+            orders = large(races.programs)
+            switches.set(orders)
+        program = race_from_seed(races.seed + races.programs, orders)
+        race(races, racers, program, min(ROUNDS_EACH, rounds - races.rounds))
+        yield
+
+
 def large(number: int) -> tuple[int, ...]:
-    """Return the orders of program ``number``: none, then the smallest that the kernel offers and
-    the search can master.
+    """Return the folio orders of program ``number``: for every other one the smallest order that
+    the kernel offers, if two such folios fit into the window.
     """
     fitting = [order for order in offered(ENABLED) if RACE_PAGES >> order >= 2]
     return tuple(fitting[:1]) if number % 2 else ()
 
 
 def race(races: Races, racers: Racers, program: Program, rounds: int, shrinks: bool = True) -> None:
-    """Run some rounds of one program, until one is not explained; make it small then, if it
-    ``shrinks``.
+    """Run ``rounds`` of one program, or until an end is not explained; shrink the program then, if
+    it ``shrinks``.
     """
     explored = racers.ends_of(program)
     races.programs += 1
@@ -202,7 +204,7 @@ def race(races: Races, racers: Racers, program: Program, rounds: int, shrinks: b
 
 
 def shrunk(racers: Racers, found: Unexplained) -> Unexplained:
-    """Return the same of a smaller program; as it is if it does not come again."""
+    """Return the same of a smaller program, or ``found`` itself if it does not come again."""
     what = found.differences[0].what
     if not racers.shows(found.program, what):
         return found
@@ -211,12 +213,12 @@ def shrunk(racers: Racers, found: Unexplained) -> Unexplained:
     return Unexplained(small, again, done) if again else found
 
 
-def run_program(setting: Setting, catalogue: Catalogue, program: Program, rounds: int, directory: Path) -> Races:
+def run_program(model: ModelSpec, catalogue: Catalogue, program: Program, rounds: int, directory: Path) -> Races:
     """Race one program, as it is."""
-    races, began = Races(setting, program.seed, directory), time.monotonic()
-    with Racers(setting, catalogue) as racers:
+    races = Races(model, program.seed, directory)
+    with Racers(model, catalogue) as racers:
         race(races, racers, program, rounds, shrinks=False)
-    races.elapsed = time.monotonic() - began
+    races.clock()
     return races
 
 
@@ -232,13 +234,25 @@ def exit_status(races: Races) -> int:
 def summary(races: Races) -> dict[str, Any]:
     """Return the run as data for JSON."""
     return {
-        "rounds": races.rounds, "conclusive_rounds": races.conclusive, "inconclusive_rounds": races.rounds - races.conclusive,
-        "programs": races.programs, "exhausted_programs": races.exhausted, "model_executions": races.executions, "model_ends": races.model_ends,
-        "kernel_ends": races.kernel_ends, "excluded": dict(races.excluded), "given_up": races.given_up,
+        "rounds": races.rounds,
+        "conclusive_rounds": races.conclusive,
+        "inconclusive_rounds": races.rounds - races.conclusive,
+        "programs": races.programs,
+        "exhausted_programs": races.exhausted,
+        "model_executions": races.executions,
+        "model_ends": races.model_ends,
+        "kernel_ends": races.kernel_ends,
+        "excluded": dict(races.excluded),
+        "given_up": races.given_up,
         "unexplained": [unexplained_data(races, unexplained) for unexplained in races.unexplained],
-        "running": platform.release(), "kernel": races.setting.kernel, "profile": races.setting.profile, "seed": races.seed,
-        "elapsed_s": round(races.elapsed, 3), "interrupted": races.interrupted, "exit_status": exit_status(races),
-    }  # fmt: skip
+        "running": platform.release(),
+        "kernel": races.model.kernel,
+        "profile": races.model.profile,
+        "seed": races.seed,
+        "elapsed_s": round(races.elapsed, 3),
+        "interrupted": races.interrupted,
+        "exit_status": exit_status(races),
+    }
 
 
 def unexplained_data(races: Races, found: Unexplained) -> dict[str, Any]:
@@ -254,7 +268,7 @@ def unexplained_data(races: Races, found: Unexplained) -> dict[str, Any]:
 
 
 def keep(races: Races, found: Unexplained) -> Path:
-    """Write an unexplained program to the directory; return where."""
+    """Write an unexplained program to the directory; return its path."""
     path = races.directory / f"race-{found.program.seed:#x}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(found.program.dumps() + "\n")

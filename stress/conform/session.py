@@ -1,78 +1,99 @@
-"""A conformance run: its configurations of folio sizes one after the other, each by all workers at
-once, and what is told of it.
+"""A conformance run: programs from seeds, under one configuration of folio sizes after the other,
+checked by all workers at once.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import platform
-import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from stress.conform.draw import HUGE
-from stress.conform.linux.folio_sizes import ENABLED, SHMEM_ENABLED, Configured, Sizes, effective, offered
+from stress.conform.findings import BatchResult, Finding
+from stress.conform.linux.folio_sizes import ENABLED, SHMEM_ENABLED, ConfiguredSizes, Sizes, effective, offered
 from stress.conform.linux.procfs import require
-from stress.conform.worker import Finding, Result, Setting, work
-from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, ZapstressError
+from stress.conform.model.spec import ModelSpec
+from stress.conform.observation import HUGE
+from stress.conform.pool import RigPool
+from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED
 
-BATCH = 40
-"""Programs that a worker is given at once."""
+
+@dataclass(kw_only=True)
+class Timed:
+    """The part of a run's result that tells how long it took, and whether it was interrupted."""
+
+    elapsed: float = 0.0
+    """Seconds."""
+    interrupted: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+    def clock(self) -> None:
+        """Bring ``elapsed`` up to date."""
+        self.elapsed = time.monotonic() - self.began
+
+
+Progress = TypeVar("Progress", bound=Timed)
+
+
+def follow(result: Progress, rounds: Iterable[object], tell: Callable[[Progress], None]) -> None:
+    """Make the rounds of a run, until there are no more or it is interrupted; call ``tell`` after
+    each.
+    """
+    try:
+        for _ in rounds:
+            result.clock()
+            tell(result)
+    except KeyboardInterrupt:
+        result.interrupted = True
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is asked for."""
+class Request:
+    """What is to be compared."""
 
-    setting: Setting
+    model: ModelSpec
     executions: int
+    """Programs."""
     seed: int
+    """Of the first program."""
     workers: int
     configure: bool
+    """Whether to set the sizes of large folios (``--configure-mthp``)."""
     directory: Path
+    """Where programs that differ are kept."""
     catalogue: str
+    """Where workers find names: ``module:attribute``."""
 
 
 @dataclass
-class Outcome:
-    """What a run has come to, so far."""
+class SessionResult(Timed):
+    """What a run has found, so far."""
 
-    plan: Plan
-    result: Result = field(default_factory=Result)
+    request: Request
+    batches: BatchResult = field(default_factory=BatchResult)
+    """The sum of all batches."""
     by_sizes: Counter[Sizes] = field(default_factory=Counter)
     signatures: Counter[str] = field(default_factory=Counter)
-    elapsed: float = 0.0
-    interrupted: bool = False
 
-    def take(self, sizes: Sizes, result: Result) -> None:
-        """Add a batch's result."""
-        self.result.executions += result.executions
-        self.result.tally.add(result.tally)
-        self.result.findings += [finding for finding in result.findings if finding.signature not in self.signatures]
-        self.by_sizes[sizes] += result.executions
-        self.signatures.update([*(finding.signature for finding in result.findings), *result.repeated])
-
-
-class WorkerDied(ZapstressError):
-    """A worker of a conformance run died."""
-
-    exit_status = FAILED
+    def take(self, sizes: Sizes, batch: BatchResult) -> None:
+        """Add the result of a batch."""
+        self.batches.executions += batch.executions
+        self.batches.counts.add(batch.counts)
+        self.batches.findings += [finding for finding in batch.findings if finding.signature not in self.signatures]
+        self.by_sizes[sizes] += batch.executions
+        self.signatures.update([*(finding.signature for finding in batch.findings), *batch.repeated])
 
 
 def configurations(configure: bool) -> list[Sizes]:
-    """Return the sizes to go through: small pages alone, each size that is offered, several at
-    once; or what is on now.
+    """Return the sizes to go through, small pages alone first.
 
-    One size of shared memory is on at a time, so that a program can say which it is; none that a
-    PMD would map.
+    If they are to be configured: each size that the kernel offers, then several at once. If not:
+    those that are on now. One size of shared memory is on at a time, so that a program can say
+    which it is; none that a PMD would map.
     """
     if not configure:
         now = Sizes(effective(ENABLED), small_enough(effective(SHMEM_ENABLED))[-1:])
@@ -82,12 +103,8 @@ def configurations(configure: bool) -> list[Sizes]:
         Sizes((order,) if order in anon else (), (order,) if order in shmem else ())
         for order in sorted({*anon, *shmem})
     ]
-    together = (
-        [Sizes(orders, small_enough(orders)[-1:] if shmem else ()) for orders in (anon[:2], anon[:-1:2], anon)]
-        if anon
-        else []
-    )
-    return [Sizes(), *alone, *together]
+    several = (anon[:2], anon[:-1:2], anon) if anon else ()
+    return [Sizes(), *alone, *(Sizes(orders, small_enough(orders)[-1:] if shmem else ()) for orders in several)]
 
 
 def small_enough(orders: tuple[int, ...]) -> tuple[int, ...]:
@@ -95,126 +112,88 @@ def small_enough(orders: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(order for order in orders if order < HUGE)
 
 
-def run(plan: Plan, tell: Callable[[Outcome], None]) -> Outcome:
-    """Run to the end, or until interrupted; ``tell`` is called after each batch."""
+def run(request: Request, tell: Callable[[SessionResult], None]) -> SessionResult:
+    """Run to the end, or until interrupted; call ``tell`` after each batch."""
     require()
-    outcome, began = Outcome(plan), time.monotonic()
+    result = SessionResult(request)
     with ExitStack() as stack:
-        switches = stack.enter_context(Configured()) if plan.configure else None
-        workers = stack.enter_context(Workers(plan))
-        try:
-            for sizes, seeds in phases(plan):
-                if switches is not None:
-                    switches.set(*sizes)
-                for result in workers.check(seeds, sizes, outcome.signatures):
-                    outcome.take(sizes, result)
-                    outcome.elapsed = time.monotonic() - began
-                    tell(outcome)
-        except KeyboardInterrupt:
-            outcome.interrupted = True
-    outcome.elapsed = time.monotonic() - began
-    return outcome
+        switches = stack.enter_context(ConfiguredSizes()) if request.configure else None
+        pool = stack.enter_context(RigPool(request.workers, request.catalogue, request.model))
+        follow(result, batches(result, pool, switches), tell)
+    result.clock()
+    return result
 
 
-def phases(plan: Plan) -> Iterator[tuple[Sizes, range]]:
-    """Yield (sizes, seeds): the executions dealt out evenly, smaller configurations first getting
-    one more.
+def batches(result: SessionResult, pool: RigPool, switches: ConfiguredSizes | None) -> Iterator[None]:
+    """Check every batch of every phase, and add its result."""
+    for sizes, seeds in phases(result.request):
+        if switches is not None:
+            switches.set(*sizes)
+        for batch in pool.check(seeds, sizes, result.signatures):
+            result.take(sizes, batch)
+            yield
+
+
+def phases(request: Request) -> Iterator[tuple[Sizes, range]]:
+    """Yield (sizes, seeds) of each configuration: an equal share of the executions; the first ones
+    get one more if the division leaves a rest.
     """
-    known, at = configurations(plan.configure), plan.seed
+    known, at = configurations(request.configure), request.seed
     for number, sizes in enumerate(known):
-        count = plan.executions // len(known) + (number < plan.executions % len(known))
+        count = request.executions // len(known) + (number < request.executions % len(known))
         yield sizes, range(at, at + count)
         at += count
 
 
-class Workers:
-    """Worker processes, each with a CPU. A context manager."""
-
-    def __init__(self, plan: Plan) -> None:
-        context = multiprocessing.get_context("spawn")
-        cpus = sorted(os.sched_getaffinity(0))
-        self.connections: list[Connection] = []
-        self.processes: list[BaseProcess] = []
-        for number in range(plan.workers):
-            ours, theirs = context.Pipe()
-            process = context.Process(
-                target=work, args=(theirs, plan.catalogue, plan.setting, cpus[number % len(cpus)]), daemon=True
-            )
-            process.start()
-            theirs.close()
-            self.connections.append(ours)
-            self.processes.append(process)
-
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for connection in self.connections:
-            connection.close()
-        for process in self.processes:
-            process.join()
-
-    def check(self, seeds: range, sizes: Sizes, known: Counter[str]) -> Iterator[Result]:
-        """Deal the seeds out in batches; yield what comes back."""
-        batches = [seeds[at : at + BATCH] for at in range(0, len(seeds), BATCH)]
-        idle = list(self.connections)
-        busy: list[Connection] = []
-        while batches or busy:
-            while batches and idle:
-                connection = idle.pop()
-                connection.send((batches.pop(0), sizes, set(known)))
-                busy.append(connection)
-            for ready in wait(busy):
-                assert isinstance(ready, Connection)
-                busy.remove(ready)
-                idle.append(ready)
-                yield receive(ready)
+# -- what is reported ------------------------------------------------------------------------------------------------
 
 
-def receive(connection: Connection) -> Result:
-    """Return what a worker sends; raise what it raised."""
-    try:
-        answer = connection.recv()
-    except EOFError:
-        raise WorkerDied("a worker of the conformance run died; run it again with --workers 1 to see why") from None
-    if isinstance(answer, BaseException):
-        raise answer
-    assert isinstance(answer, Result)
-    return answer
-
-
-# -- what is told ----------------------------------------------------------------------------------------------------
-
-
-def exit_status(outcome: Outcome) -> int:
+def exit_status(result: SessionResult) -> int:
     """Return the status that the run ends with."""
-    if outcome.interrupted or outcome.signatures:
-        return INTERRUPTED if outcome.interrupted else VIOLATED
-    return INCONCLUSIVE if outcome.result.tally.given_up else CLEAN
+    if result.interrupted or result.signatures:
+        return INTERRUPTED if result.interrupted else VIOLATED
+    return INCONCLUSIVE if result.batches.counts.given_up else CLEAN
 
 
-def summary(outcome: Outcome) -> dict[str, Any]:
+def summary(result: SessionResult) -> dict[str, Any]:
     """Return the run as data for JSON."""
-    plan, tally, result = outcome.plan, outcome.result.tally, outcome.result
+    request, counts, executions = result.request, result.batches.counts, result.batches.executions
     return {
-        "executions": result.executions, "operations": sum(tally.operations.values()), "operations_by_name": dict(sorted(tally.operations.items())),
-        "pages": tally.pages, "processes": tally.observations, "retried": tally.retried, "given_up": tally.given_up,
-        "excluded": dict(sorted(tally.excluded.items())), "differences": [finding_data(outcome, finding) for finding in result.findings],
-        "sizes_kb": {str(sizes): count for sizes, count in outcome.by_sizes.items()},
-        "running": platform.release(), "kernel": plan.setting.kernel, "profile": plan.setting.profile, "faults": list(plan.setting.faults),
-        "seed": plan.seed, "workers": plan.workers, "elapsed_s": round(outcome.elapsed, 3),
-        "executions_per_s": round(result.executions / outcome.elapsed, 1) if outcome.elapsed else 0.0, "interrupted": outcome.interrupted,
-        "exit_status": exit_status(outcome),
-    }  # fmt: skip
+        "executions": executions,
+        "operations": sum(counts.operations.values()),
+        "operations_by_name": dict(sorted(counts.operations.items())),
+        "pages": counts.pages,
+        "processes": counts.observations,
+        "retried": counts.retried,
+        "given_up": counts.given_up,
+        "excluded": dict(sorted(counts.excluded.items())),
+        "differences": [finding_data(result, finding) for finding in result.batches.findings],
+        "sizes_kb": {str(sizes): count for sizes, count in result.by_sizes.items()},
+        "running": platform.release(),
+        "kernel": request.model.kernel,
+        "profile": request.model.profile,
+        "faults": list(request.model.faults),
+        "seed": request.seed,
+        "workers": request.workers,
+        "elapsed_s": round(result.elapsed, 3),
+        "executions_per_s": round(executions / result.elapsed, 1) if result.elapsed else 0.0,
+        "interrupted": result.interrupted,
+        "exit_status": exit_status(result),
+    }
 
 
-def finding_data(outcome: Outcome, finding: Finding) -> dict[str, Any]:
+def finding_data(result: SessionResult, finding: Finding) -> dict[str, Any]:
     """Return a difference as data for JSON."""
     return {
-        "signature": finding.signature, "count": outcome.signatures[finding.signature], "seed": finding.seed,
-        "differences": list(finding.differences), "reproduced": f"{finding.reproduced}/{finding.runs}", "smallest": finding.smallest,
-        "program": str(path_of(outcome.plan.directory, finding)), "listing": finding.listing,
-    }  # fmt: skip
+        "signature": finding.signature,
+        "count": result.signatures[finding.signature],
+        "seed": finding.seed,
+        "differences": list(finding.differences),
+        "reproduced": f"{finding.reproduced}/{finding.runs}",
+        "smallest": finding.smallest,
+        "program": str(path_of(result.request.directory, finding)),
+        "listing": finding.listing,
+    }
 
 
 def path_of(directory: Path, finding: Finding) -> Path:
@@ -222,32 +201,9 @@ def path_of(directory: Path, finding: Finding) -> Path:
     return directory / f"{finding.signature.replace(' ', '-').replace('.', '-')}-{finding.seed:#x}.json"
 
 
-def save(outcome: Outcome) -> None:
+def save(result: SessionResult) -> None:
     """Keep the programs that differ."""
-    for finding in outcome.result.findings:
-        path = path_of(outcome.plan.directory, finding)
+    for finding in result.batches.findings:
+        path = path_of(result.request.directory, finding)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(finding.program + "\n")
-
-
-# -- what is modelled of this machine --------------------------------------------------------------------------------
-
-
-def nearest_kernel(release: str, versions: list[str]) -> str:
-    """Return the newest of ``versions`` (those that are plain numbers) that is not newer than
-    ``release``, or the oldest.
-    """
-    plain = sorted((version for version in versions if re.fullmatch(r"\d+\.\d+", version)), key=number)
-    return max((version for version in plain if number(version) <= number(release)), key=number, default=plain[0])
-
-
-def number(version: str) -> tuple[int, int]:
-    """Return (major, minor) of a kernel's version."""
-    major, minor = re.findall(r"\d+", version)[:2]
-    return int(major), int(minor)
-
-
-def machine_profile() -> str:
-    """Return the architecture profile of this machine."""
-    page = os.sysconf("SC_PAGE_SIZE") // 1024
-    return {"x86_64": "x86-64", "aarch64": f"arm64-{page}k"}.get(platform.machine(), platform.machine())

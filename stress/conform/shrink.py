@@ -1,9 +1,9 @@
-"""Makes a program that shows a difference as small as it will go: fewer operations, then a smaller
-world, then plainer arguments.
+"""Shrinks a program that shows a difference: fewer operations, then a smaller world, then plainer
+arguments.
 
-Whatever the predicate accepts is kept; it runs the program again and wants the same signature.
-Operations that lose what they rest upon (a thread, a mapping) are skipped by both sides and are
-then taken away like any other.
+A predicate decides which smaller programs show the difference too: it runs them, and compares the
+signature. The first that does is taken, and shrunk in its turn. An operation that loses what it
+needs (its thread, its mapping) is skipped by both sides; a later step takes it away.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from stress.programs.program import Program, misfits
 from stress.programs.space import File
 
 PAGES = ("page", "start")
-"""Arguments of operations that are pages of the window."""
+"""Names of arguments of operations that are pages of the window."""
 
 Predicate = Callable[[Program], bool]
 Operations = tuple[Operation, ...]
 
 
 def shrink(program: Program, fails: Predicate, seconds: float = float("inf")) -> tuple[Program, bool]:
-    """Return the smallest program found that still ``fails``, and whether nothing smaller by one
-    step does: not if the time was up before.
+    """Return the smallest program found that still ``fails``, and whether no program that is
+    smaller by one step does; False if ``seconds`` were up before that was known.
     """
     end = time.monotonic() + seconds
     while True:
@@ -40,12 +40,12 @@ def shrink(program: Program, fails: Predicate, seconds: float = float("inf")) ->
 
 
 def candidates(program: Program) -> Iterator[Program]:
-    """Yield programs that are smaller by one step and can be run, the largest steps first."""
+    """Yield runnable programs that are smaller by one step, the largest steps first."""
     return (candidate for candidate in smaller(program) if next(misfits(candidate), None) is None)
 
 
 def smaller(program: Program) -> Iterator[Program]:
-    """Yield what is smaller by one step, runnable or not."""
+    """Yield programs that are smaller by one step, runnable or not."""
     yield from (
         without_file(program, number) for number in range(len(program.files)) if number not in used_files(program)
     )
@@ -87,7 +87,9 @@ def changed(program: Program, change: Callable[[Operation], Operation]) -> Progr
 
 
 def smaller_worlds(program: Program) -> Iterator[Program]:
-    """Yield the program in plainer folios, plainer files, a smaller window, and lower in it."""
+    """Yield the program with small folios, with plainer files, in a smaller window, and lower in
+    it.
+    """
     if program.orders:
         yield replace(program, orders=())
     for number, file in enumerate(program.files):
@@ -105,8 +107,8 @@ def smaller_worlds(program: Program) -> Iterator[Program]:
 
 
 def halves(room: int) -> Iterator[int]:
-    """Yield by how much a number that has ``room`` can be made less: all of it, half, a quarter, to
-    one.
+    """Yield by how much to lessen a number that can be lessened by ``room``: all of it, half, a
+    quarter, down to one.
     """
     while room > 0:
         yield room
@@ -114,7 +116,9 @@ def halves(room: int) -> Iterator[int]:
 
 
 def extent(operation: Operation) -> tuple[int, int]:
-    """Return the pages [start, end) of the window that an operation names; none if it names none."""
+    """Return the pages [start, end) of the window that an operation names; an empty range if it
+    names none.
+    """
     at = next(iter(pages(operation).values()), None)
     return (1 << 62, 0) if at is None else (at, at + getattr(operation, "nr", 1))
 
@@ -144,7 +148,9 @@ def used_files(program: Program) -> set[int]:
 
 
 def without_file(program: Program, number: int) -> Program:
-    """Return the program without a file that nothing names; those behind it move up."""
+    """Return the program without a file that no operation names; the numbers of later files fall by
+    one.
+    """
 
     def renumbered(operation: Operation) -> Operation:
         behind = {"file": file - 1} if (file := getattr(operation, "file", -1)) > number else {}
@@ -157,8 +163,8 @@ def without_file(program: Program, number: int) -> Program:
 
 
 def plainer_operations(operation: Operation, program: Program) -> Iterator[Operation]:
-    """Yield operations with one argument made smaller, pages counting from the window's first;
-    ranges are cut at either end.
+    """Yield the operation with one argument made smaller; a page is as small as it can be if it is
+    the window's first, and ranges are cut at either end.
     """
     first, *values = astuple(operation)
     names = [field.name for field in fields(operation)[1:]]
@@ -174,12 +180,12 @@ def plainer_operations(operation: Operation, program: Program) -> Iterator[Opera
 
 
 def anonymous(operation: Operation) -> Operation:
-    """Return a mapping that is of no file."""
+    """Return a mapping as one of anonymous memory."""
     return replace(operation, file=-1, shared=0, pgoff=0) if isinstance(operation, Map) else operation
 
 
 def cut(operation: Operation) -> Iterable[Operation]:
-    """Yield a range without its first pages."""
+    """Yield the operation on its range without the first pages."""
     given = {field.name: getattr(operation, field.name) for field in fields(operation)}
     for by in halves(given["nr"] - 1):
         on = {"pgoff": given["pgoff"] + by} if given.get("file", -1) >= 0 else {}

@@ -1,11 +1,11 @@
 """What one execution did: its verdict, and lazily its digests and statistics.
 
 An outcome reads the machine's log and the arena as the execution left them, so it must be used
-before the next execution begins. Nothing is computed until it is asked for: a campaign asks most
-executions for nothing but their verdict.
+before the next execution begins. Each figure is computed when it is asked for: of most executions a
+campaign asks the verdict alone.
 
-Whatever leaves the process goes by the names of sites and columns, never by their numbers, which
-depend on the order of imports. Byte order and Python's hash seed do not enter.
+Digests name sites and columns by checksums of their names, never by their numbers, which depend on
+the order of imports. They do not depend on byte order or on Python's hash seed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from sim.core.step import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from stress.execution.runner import Runner
+    from stress.execution.finished import Finished
     from stress.machine.protocols import Verdict
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -63,58 +63,52 @@ def column_checksums(layout: Layout) -> list[int]:
 
 
 class Outcome:
-    """One execution, until the next begins."""
+    """What one execution did, until the next begins."""
 
-    __slots__ = ("_rows", "_words", "runner", "seed", "setup", "symptom", "verdict")
+    __slots__ = ("_rows", "_words", "finished", "symptom", "verdict")
 
-    def __init__(self, runner: Runner, verdict: Verdict, seed: int, setup: bool = False) -> None:
-        self.runner, self.verdict, self.seed = runner, verdict, seed
-        self.setup = setup
-        """The execution ended in the setup: the log is that of its failing phase, and there are no
-        choices.
-        """
+    def __init__(self, finished: Finished, verdict: Verdict) -> None:
+        self.finished, self.verdict = finished, verdict
         self.symptom = ""
-        """What the parallel run that this one replays saw by itself."""
+        """What the parallel run, which this execution replays, showed to be wrong by itself."""
         self._rows: Array | None = None
         self._words: Array | None = None
 
     @property
     def steps(self) -> int:
         """How many steps were made."""
-        return self.runner.machine.seq
-
-    def turns(self) -> list[tuple[int, int]]:
-        """Return who made the steps: runs of (slot, steps)."""
-        return self.runner.machine.schedule()
+        return self.finished.steps
 
     def schedule(self) -> list[tuple[int, int]]:
-        """Return the schedule tape: :meth:`turns`, or nothing if the execution ended in its setup."""
-        return [] if self.setup else self.turns()
+        """Return the schedule tape, runs of (slot, steps); an execution that ended in its setup has
+        none.
+        """
+        return [] if self.finished.setup else self.finished.turns()
 
     @property
     def tapes(self) -> dict[int, list[int]]:
         """The data tapes: slot -> what it drew."""
-        tapes: dict[int, list[int]] = {} if self.setup else getattr(self.runner.machine.data, "tapes", {})
+        tapes: dict[int, list[int]] = {} if self.finished.setup else getattr(self.finished.machine.data, "tapes", {})
         return {slot: list(tape) for slot, tape in sorted(tapes.items()) if tape}
 
     def rows(self) -> Array:
         """Return the rows that the digest is over (:func:`rows_of`)."""
         if self._rows is None:
             codes, values = self._log()
-            self._rows = rows_of(self.runner.arena.layout, codes, values, self._actors(len(codes)))
+            self._rows = rows_of(self.finished.arena.layout, codes, values, self._actors(len(codes)))
         return self._rows
 
     def _log(self) -> tuple[Array, Array]:
         import numpy
 
         if self._words is None:
-            self._words = numpy.array(self.runner.machine.log, dtype="<i8")
+            self._words = numpy.array(self.finished.machine.log, dtype="<i8")
         return self._words[::2], self._words[1::2]
 
     def _actors(self, steps: int) -> Array:
         import numpy
 
-        turns = numpy.array(self.turns(), dtype="<i8").reshape(-1, 2)
+        turns = numpy.array(self.finished.turns(), dtype="<i8").reshape(-1, 2)
         return numpy.repeat(turns[:, 0], turns[:, 1])[:steps]
 
     def digest(self) -> str:
@@ -124,8 +118,8 @@ class Outcome:
         return digest_of(self.rows())
 
     def step_checks(self) -> bytes:
-        """Return CHECK_BYTES per step of a rolling digest: the first that differ tell where two
-        executions part.
+        """Return CHECK_BYTES per step of a rolling digest: two executions part at the first step
+        whose bytes differ.
         """
         import numpy
 
@@ -138,7 +132,7 @@ class Outcome:
 
     def model_hash(self) -> str:
         """Return the hash of the model region as the execution left it."""
-        return self.runner.arena.model_hash()
+        return self.finished.arena.model_hash()
 
     def visits(self) -> Array:
         """Return how often each site was visited, by its number in this process
@@ -153,7 +147,7 @@ class Outcome:
         """Return how often an operation began on a CPU while another CPU was in one: (that one, the
         one that began) -> times (:mod:`sim.core.operations`).
         """
-        column = self.runner.arena.columns.get("overlaps")
+        column = self.finished.arena.columns.get("overlaps")
         counts = column.view.tolist() if column is not None else []
         if not any(counts):
             return {}
@@ -161,11 +155,11 @@ class Outcome:
         return {pair: count for pair, count in zip(pairs, counts, strict=True) if count}
 
     def conflicts(self) -> Array:
-        """Return the distinct ordered pairs of sites of different actors that met, sorted (uint64:
-        checksum a << 32 | b).
+        """Return the distinct pairs of sites that met, sorted: each ``earlier << 32 | later``, of
+        the checksums of their names (uint64).
 
-        Two steps meet if they touch the same location with no other step on it between them, and
-        one of them writes.
+        Two steps of different actors meet if they touch the same location, no other step touches it
+        between them, and one of the two writes.
         """
         import numpy
 

@@ -1,8 +1,7 @@
-"""One case, made ready once and executed as often as you like.
+"""Composes a case, runs its setup once, and executes it as often as you like.
 
-A :class:`~stress.case.Case` says what is to be run. :func:`open_runner` composes its kernel, runs
-the scenario's setup and takes a snapshot; from there on :meth:`Runner.run` costs one copy, one
-execution and, after a clean end, one audit.
+:func:`open_runner` composes the kernel, runs the scenario's setup and takes a snapshot. From there
+on :meth:`Runner.run` costs one copy, one execution and, after a clean end, one audit.
 
 The setup is a sequential prefix under the same kernel and faults, with all chance plain. It may
 itself violate: then every run of the case has that outcome, and its trace has no choices.
@@ -18,20 +17,20 @@ from sim.core.arena import Arena
 from sim.core.machine import Actor, Violation
 from stress.case import Case
 from stress.catalogue import CATALOGUE, Catalogue
+from stress.execution.finished import Finished
 from stress.execution.outcome import Outcome
 from stress.execution.steps import Recorder
 from stress.machine.chance import PLAIN
 from stress.machine.driver import DirectDriver, Driver, plain_session
 from stress.machine.lockstep import Lockstep
-from stress.machine.protocols import Strategy, Tape, Verdict
-from stress.strategies.sequential import Strategy as Sequential
+from stress.machine.protocols import Tape, Verdict
+from stress.strategies import Strategy
+from stress.strategies.sequential import Sequential
 
 if TYPE_CHECKING:
     from stress.scenario import Scenario
 
-__all__ = ["STEPS_MAX", "Case", "Outcome", "Runner", "open_runner"]
-
-STEPS_MAX = 20_000
+SMALL_STEPS_MAX = 20_000
 """The step budget of an execution in a small world, unless another is given."""
 
 STEPS_PER_PAGE = 16
@@ -53,9 +52,8 @@ class Runner:
         """The outcome of the setup, if it did not end clean: then it is that of every run."""
         self.snapshot = b""
         self.setup_steps: list[int] = []
-        """The codes of the steps that the setup made, for who counts visits of sites."""
+        """The codes of the steps that the setup made: they are visits of sites too."""
         self.actors: list[Actor] = []
-        self.recorder: Recorder | None = None
 
     def run(self, strategy: Strategy, seed: int, data: Tape) -> Outcome:
         """Execute once, at once. Only under the fast driver; see :meth:`execute`."""
@@ -67,9 +65,7 @@ class Runner:
         return self._end(seed)
 
     def step(self, strategy: Strategy, seed: int, data: Tape) -> int:
-        """Execute once as :meth:`run` does, without the final audit: the steps and their checkers
-        alone. Return the steps made.
-        """
+        """Execute once as :meth:`run` does, but without the final audit; return the steps made."""
         assert isinstance(self.driver, DirectDriver)
         self._begin(strategy, seed, data)
         self.driver.execute_now()
@@ -85,8 +81,6 @@ class Runner:
 
     def _begin(self, strategy: Strategy, seed: int, data: Tape) -> None:
         self.arena.restore(self.snapshot)
-        if self.recorder is not None:
-            self.recorder.begin()
         self.machine.begin(self.actors, strategy, data, seed)
 
     def _end(self, seed: int) -> Outcome:
@@ -96,21 +90,25 @@ class Runner:
                 self.kernel.audit(drained=True)
             except Violation as violation:
                 machine.verdict = Verdict("violation", violation, str(violation))
-        return Outcome(self, machine.verdict, seed)
+        return self.outcome(seed)
+
+    def outcome(self, seed: int, setup: bool = False) -> Outcome:
+        """Return the outcome of the execution of ``seed`` as it lies in machine and arena now."""
+        listener = self.machine.listener
+        changes = listener.changes if isinstance(listener, Recorder) else ()
+        return Outcome(Finished(self.case, self.machine, seed, setup, changes), self.machine.verdict)
 
     async def prepare(self) -> None:
         """Run the setup, phase by phase, and take the snapshot that every execution starts from."""
         services = list(self.kernel.services())
         budget, self.machine.steps_max = self.machine.steps_max, SETUP_STEPS_MAX
         for cpu, body in self.scenario.setup():
-            if self.recorder is not None:
-                self.recorder.begin()
             self.machine.begin([Actor(cpu, "setup", body), *services], Sequential(), PLAIN, 0)
             await self.driver.execute()
             self.setup_steps += self.machine.log[::2]
             self.machine.versions += self.machine.seq
             if self.machine.verdict.kind != "clean":
-                self.failed = Outcome(self, self.machine.verdict, 0, setup=True)
+                self.failed = self.outcome(0, setup=True)
                 return
             self.kernel.settle()
         self.machine.steps_max = budget
@@ -150,13 +148,13 @@ async def open_runner(
     scenario, kernel = composed(case, catalogue)
     arena = Arena.create(kernel.layout)
     try:
-        machine = Lockstep(arena, kernel.slots, steps_max or STEPS_MAX + STEPS_PER_PAGE * scenario.world().vpages)
+        budget = steps_max or SMALL_STEPS_MAX + STEPS_PER_PAGE * scenario.world().vpages
+        machine = Lockstep(arena, kernel.slots, budget, Recorder(arena) if record else None)
         kernel.bind(arena, machine)
         kernel.boot()
         scenario.kernel = kernel
         async with _session(machine, driver) as stepper:
             runner = Runner(case, scenario, kernel, machine, stepper)
-            runner.recorder = Recorder(machine) if record else None
             await runner.prepare()
             yield runner
     finally:

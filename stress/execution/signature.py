@@ -1,6 +1,7 @@
 """What makes two failures the same: the checker, the accusing site and the victim site.
 
-No object ids, addresses, seeds or step numbers: those differ from one finding of a bug to the next.
+Object ids, addresses, seeds and step numbers are no part of it: they differ from one finding of a
+bug to the next.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Decodes steps from the machine's log: who, where in the kernel, which location, and what it
-became.
+"""The log in words: for each step its actor, its place in the kernel, its location, and the value
+there.
 
-The log keeps one value per step, which is all that a digest needs. What a cell held before and
-after is known to a :class:`Recorder` that listens to a re-run; nothing is recorded while a campaign
-searches.
+The log keeps one value per step, which is all that a digest needs. A report also shows what the
+cell held before: a :class:`Recorder` notes that during a re-run. A campaign has none.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from sim.core import pte
-from sim.core.arena import WORD
+from sim.core.arena import WORD, Arena
 from sim.core.machine import SiteInfo, site_info
 from sim.core.step import (
     LOAD_THROUGH_TLB,
@@ -32,10 +31,9 @@ from sim.core.step import (
     tlb_column_of,
     tlb_index_of,
 )
-from stress.machine.lockstep import Lockstep
 
 if TYPE_CHECKING:
-    from stress.execution.runner import Runner
+    from stress.execution.finished import Finished
 
 ENTRY_COLUMNS = ("pte", "tlb", "tlb_span")
 """Columns whose cells are page table entries."""
@@ -124,26 +122,25 @@ def entry_words(entry: int) -> str:
 
 
 class Recorder:
-    """Listens to ``machine``: for each step, what its cell held before and after."""
+    """Listens to a machine (:class:`~stress.machine.protocols.Listener`) and keeps what the cell of
+    each step held before and after it.
+    """
 
-    def __init__(self, machine: Lockstep) -> None:
-        self.machine = machine
-        self.columns = list(machine.arena.columns.values())
+    def __init__(self, arena: Arena) -> None:
+        self.arena = arena
+        self.columns = list(arena.columns.values())
         self.changes: list[tuple[int, int]] = []
-        self._offsets = [machine.arena.layout.offsets[column.name] // WORD for column in self.columns]
-        machine.emit = self._emit
+        self._offsets = [arena.layout.offsets[column.name] // WORD for column in self.columns]
 
     def begin(self) -> None:
         """An execution begins: the arena holds its first state."""
         self.changes.clear()
         self._last: dict[int, int] = {}
-        self._start = memoryview(self.machine.arena.snapshot()).cast("q")
+        self._start = memoryview(self.arena.snapshot()).cast("q")
 
-    def _emit(self, word: int) -> None:
-        log = self.machine.log
-        log.append(word)
-        if len(log) & 1 == 0:
-            self.changes.append(self._change(log[-2], word))
+    def step(self, code: int, value: int) -> None:
+        """Note the change that a step made."""
+        self.changes.append(self._change(code, value))
 
     def _change(self, code: int, value: int) -> tuple[int, int]:
         kind, field, index, key = kind_of(code), column_of(code), index_of(code), place_of(code)
@@ -160,35 +157,36 @@ class Recorder:
         return old, new
 
 
-def steps(runner: Runner) -> Iterator[Step]:
-    """Yield the steps of the latest execution, in order."""
+def steps(finished: Finished) -> Iterator[Step]:
+    """Yield the steps of an execution, in order."""
     at = 0
-    for slot, count in runner.machine.schedule():
+    for slot, count in finished.turns():
         for number in range(at, at + count):
-            yield _decode(runner, number, slot)
+            yield _decode(finished, number, slot)
         at += count
 
 
-def step_at(runner: Runner, number: int) -> Step:
+def step_at(finished: Finished, number: int) -> Step:
     """Return one step, counted from 0."""
-    runs = runner.machine.schedule()
+    runs = finished.turns()
     ends = list(accumulate(count for _, count in runs))
     run = bisect_right(ends, number)
-    return _decode(runner, number, runs[run][0] if run < len(runs) else runner.machine.current)
+    return _decode(finished, number, runs[run][0] if run < len(runs) else finished.machine.current)
 
 
-def _decode(runner: Runner, number: int, slot: int) -> Step:
-    code, value = runner.machine.log[2 * number : 2 * number + 2]
-    changes = runner.recorder.changes if runner.recorder is not None else []
-    old, new = changes[number] if number < len(changes) else (value, value)
-    name = runner.arena.layout.fields[column_of(code)].name
+def _decode(finished: Finished, number: int, slot: int) -> Step:
+    code, value = finished.machine.log[2 * number : 2 * number + 2]
+    old, new = finished.changes[number] if number < len(finished.changes) else (value, value)
+    name = finished.arena.layout.fields[column_of(code)].name
     kind, index = kind_of(code), index_of(code)
-    tlb = runner.arena.layout.fields[tlb_column_of(value)].name if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else ""
+    tlb = (
+        finished.arena.layout.fields[tlb_column_of(value)].name if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else ""
+    )
     return Step(
         number + 1,
         code,
         slot,
-        actor_name(runner, slot),
+        finished.actor_name(slot),
         site_info(code),
         kind,
         name,
@@ -198,9 +196,3 @@ def _decode(runner: Runner, number: int, slot: int) -> Step:
         new,
         tlb,
     )
-
-
-def actor_name(runner: Runner, slot: int) -> str:
-    """Return how an actor is called in reports: a thread with its CPU, a service by its name."""
-    actor = runner.machine.actors[slot]
-    return actor.name if actor.daemon else f"cpu{slot} {actor.name}"

@@ -1,7 +1,8 @@
-"""Data tapes: what the actors of one execution draw (operations, need_resched, allocation
-failures).
+"""Data tapes: what the actors of an execution draw, such as operations, need_resched and allocation
+failures.
 
-One tape per slot, so that editing the schedule shifts nobody's data. 0 is always the plain choice.
+Each slot has a tape of its own, so that an edited schedule does not shift the data of other actors.
+0 is always the plain choice.
 """
 
 from __future__ import annotations
@@ -15,8 +16,14 @@ _REST_BITS = WORD_BITS - 2
 
 
 class RandomData:
+<<<<<<< HEAD
     """Draws from each actor's own stream: 0 three times out of four, else uniformly from 1 to n -
     1. Records ``tapes``.
+=======
+    """Draws 0 three times out of four, else uniformly from 1 to n - 1; ``tapes`` records the draws.
+
+    The random words are those of the stream (``seed``, ``stream``).
+>>>>>>> main
     """
 
     def __init__(self, seed: int) -> None:
@@ -35,9 +42,10 @@ class RandomData:
 
 
 class TapeData:
-    """Replays recorded tapes; past the end of a tape, and for a choice that does not exist, 0.
+    """Replays recorded tapes. Past the end of a tape, and for a choice that does not exist, draws
+    0.
 
-    Records ``tapes`` too.
+    ``tapes`` records what was drawn.
     """
 
     def __init__(self, recorded: Mapping[int, Sequence[int]]) -> None:

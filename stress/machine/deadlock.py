@@ -1,7 +1,8 @@
-"""Explains why nobody can run: the cycle of the wait-for graph, or the wait that nobody ends.
+"""Explains why no actor can move: a cycle of the wait-for graph, or a wait that nothing ends.
 
-Who holds a lock is read from the lock word (sim/core/machine.py says what it holds), who holds a
-rwsem for reading from the machine. A plain wait is on nobody in particular.
+The holder of a lock is read from the lock word (sim/core/machine.py says what it holds); the
+machine knows the holders of a rwsem for reading. A plain wait (``Machine.wait``) is for no actor in
+particular, so it has no edge in the graph.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ RULE = "locks are taken in one order (mm/rmap.c), and whoever waits is woken"
 
 
 class Stuck(Protocol):
-    """A machine in which nobody can run, as far as this module asks."""
+    """What this module asks of a machine in which no actor can move."""
 
     arena: Arena
     actors: dict[int, Actor]
@@ -32,14 +33,14 @@ class Stuck(Protocol):
 
     @property
     def readers(self) -> Mapping[int, list[int]]:
-        """Who holds each rwsem for reading, by the code of its load."""
+        """The slots that hold each rwsem for reading, by the code of its load."""
 
     def is_finished(self, slot: int) -> bool:
         """Return whether the actor has run its body to the end."""
 
 
 def explain(machine: Stuck) -> Violation:
-    """Return the violation: a deadlock, with its cycle named, or a lost wakeup."""
+    """Return the violation: a deadlock, whose message names the cycle, or a lost wakeup."""
     waiting = [
         slot
         for slot, actor in machine.actors.items()
@@ -69,7 +70,7 @@ def _place(machine: Stuck, slot: int) -> tuple[str, int, int]:
 
 
 def holders(machine: Stuck, slot: int) -> list[int]:
-    """Return the slots that hold the lock which ``slot`` waits for."""
+    """Return the slots that hold the lock for which ``slot`` waits; none if it waits for no lock."""
     if not machine.started[slot] or kind_of(machine.parked_at[slot]) == WAIT:
         return []
     name, index, value = _place(machine, slot)

@@ -1,14 +1,14 @@
-"""What every driver does: resume the actors' coroutines, check what they yield, and unwind them
-when an execution is given up.
+"""Drivers: they resume the actors' coroutines, check what those yield, and unwind them when an
+execution is given up.
 
-What an actor runs yields only HANDOVER (somebody else goes next) or PARKED (its body has ended).
-Anything else is a trio primitive awaited inside a stepped region. That would park the task that
-steps, so it is never recovered from: the actor is unwound and the run ends with
-:class:`ForeignYield`.
+An actor yields HANDOVER (another actor goes next) or PARKED (its body has ended), and nothing else.
+Any other yield is a trio primitive awaited inside a stepped region. Passing it on to trio would
+park the task that steps all actors, so the actor is unwound and the run ends with
+:class:`~stress.errors.ForeignYield`.
 
-:class:`PlainDriver` steps the coroutines with no trio around them. It is no machine to search with,
-but it is there at once: ``show`` uses it, because importing trio takes longer than all the rest.
-The drivers proper are in :mod:`stress.machine.trio_drivers`.
+:class:`PlainDriver` steps the coroutines without trio. ``show`` uses it, because importing trio
+takes longer than all the rest of that command. The drivers that searches use are in
+:mod:`stress.machine.trio_drivers`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from typing import Any
 
 from sim.core.machine import Abandon
 from stress.errors import ForeignYield
-from stress.machine.base import Executing
-from stress.machine.livelock import await_chain
+from stress.machine.base import RunningMachine
 from stress.machine.protocols import Verdict
 from stress.machine.scheduler import HANDOVER, PARKED, park
 
@@ -32,23 +31,22 @@ UNWINDS_MAX = 8
 """How often an actor that keeps awaiting trio is told to unwind."""
 
 
-async def actor_loop(machine: Executing, slot: int) -> None:
+async def actor_loop(machine: RunningMachine, slot: int) -> None:
     """Run bodies until told to end, parking before each."""
     while await park() != END:
         await machine.run_body(slot)
 
 
 class Driver(ABC):
-    """Runs executions that a machine's ``begin`` has set up."""
+    """Runs the executions that a machine's ``begin`` has set up."""
 
     name: str
 
-    def __init__(self, machine: Executing) -> None:
+    def __init__(self, machine: RunningMachine) -> None:
         self.machine = machine
         self.loops: list[Coroutine[Any, Any, None]] = []
         self.lost: set[int] = set()
-        """Slots whose actors would not be unwound."""
-        machine.frames = lambda slot: await_chain(self.loops[slot])
+        """Slots whose actors could not be unwound."""
 
     @abstractmethod
     async def execute(self) -> None:
@@ -93,6 +91,7 @@ class Driver(ABC):
             if yielded is PARKED:
                 return
             self._foreign(slot, yielded)
+        self.machine.leave(slot)
         self.lost.add(slot)
 
     def beyond_unwinding(self, slot: int) -> bool:
@@ -102,17 +101,17 @@ class Driver(ABC):
     def abandon(self) -> None:
         """Unwind every actor that is inside its body, so that all stand at their start."""
         machine = self.machine
-        machine.abandoning, machine.live, machine.run = True, False, 0
+        machine.abandoning, machine.live, machine.granted = True, False, 0
         for slot in range(machine.slots):
             if machine.started[slot] and not self.beyond_unwinding(slot):
                 machine.current = slot
                 self.unwind(slot)
-                machine.started[slot] = False
+                machine.leave(slot)
         machine.abandoning = False
 
     def conclude(self) -> None:
-        """Abandon what is left of the execution, let the strategy learn, and raise the error if
-        there was one.
+        """Unwind the actors that are inside their bodies, let the machine finish, and raise the
+        error if there was one.
         """
         machine, current = self.machine, self.machine.current
         self.abandon()
@@ -129,7 +128,7 @@ class DirectDriver(Driver):
         self.execute_now()
 
     def execute_now(self) -> None:
-        """As :meth:`execute`, without awaiting: for loops over many executions."""
+        """Do what :meth:`execute` does, without awaiting: for loops over many executions."""
         machine, sends = self.machine, [loop.send for loop in self.loops]
         while machine.live:
             slot = machine.current
@@ -145,7 +144,7 @@ class PlainDriver(DirectDriver):
 
     name = "plain"
 
-    def __init__(self, machine: Executing) -> None:
+    def __init__(self, machine: RunningMachine) -> None:
         super().__init__(machine)
         self.loops = [actor_loop(machine, slot) for slot in range(machine.slots)]
         for loop in self.loops:
@@ -158,7 +157,7 @@ class PlainDriver(DirectDriver):
 
 
 @asynccontextmanager
-async def plain_session(machine: Executing) -> AsyncIterator[Driver]:
+async def plain_session(machine: RunningMachine) -> AsyncIterator[Driver]:
     """Yield a driver that needs no trio."""
     stepper = PlainDriver(machine)
     try:

@@ -1,44 +1,48 @@
-"""What a run does when its step budget is spent: fair turns, and a look for a state that comes
-again.
+"""Livelock detection. After the step budget is spent the actors take turns round-robin, with all
+chance plain; if the complete state repeats, the run is a livelock.
 
-A fingerprint is the arena's hash with, for each actor inside its body, where its coroutines stand
-and what their plain locals hold. Under fair turns without chance a repeated fingerprint is a cycle,
-hence a livelock.
+The complete state is the hash of the arena and, for each actor inside its body, where its
+coroutines stand and what their plain locals hold. Fair turns without chance are deterministic, so a
+state that comes again will come again for ever.
 """
 
 from __future__ import annotations
 
+import inspect
+import sys
 from dataclasses import is_dataclass
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from types import CodeType, FrameType
+from typing import Any
 
 from sim.core.arena import Arena
-
-if TYPE_CHECKING:
-    from stress.machine.protocols import Strategy
-
+from stress.strategies import Strategy
 
 _PLAIN = (int, str, bytes, tuple, list, dict, set, type(None))
 
+Chain = tuple[tuple[str, int, str], ...]
+"""Where the coroutines of one actor stand: for each its name, instruction and plain locals."""
 
-def await_chain(coroutine: Any) -> tuple[object, ...]:
-    """Return where each coroutine of the chain stands, with its locals that are plain values,
-    containers or records.
-    """
-    chain: list[object] = []
+
+def await_chain(coroutine: Any) -> Chain:
+    """Return the chain of a parked actor, from ``coroutine`` in to the one that yielded."""
+    chain = []
     while (frame := getattr(coroutine, "cr_frame", None)) is not None:
         chain.append(_place(frame))
         coroutine = coroutine.cr_await
     return tuple(chain)
 
 
-def call_chain(frame: FrameType | None, outermost: str) -> tuple[object, ...]:
-    """As :func:`await_chain`, of the actor that is running: from ``frame`` out to the function
-    named ``outermost``.
+def running_chain(outermost: CodeType) -> Chain:
+    """Return the chain of the actor that is running, from the caller out to the coroutine of the
+    code ``outermost``, which is left out.
+
+    Plain functions on the way, as those of the machine, are no part of an actor's state.
     """
-    chain: list[object] = []
-    while frame is not None and frame.f_code.co_name != outermost:
-        chain.append(_place(frame))
+    chain = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not outermost:
+        if frame.f_code.co_flags & inspect.CO_COROUTINE:
+            chain.append(_place(frame))
         frame = frame.f_back
     return tuple(chain)
 
@@ -52,8 +56,8 @@ def _place(frame: FrameType) -> tuple[str, int, str]:
     return frame.f_code.co_qualname, frame.f_lasti, repr(values)
 
 
-class _Fair:
-    """Round-robin, one step each, in place of a strategy whose budget is spent."""
+class FairTurns(Strategy):
+    """Round-robin, one step each, in place of the strategy ``inner`` whose budget is spent."""
 
     name = "fair"
     free = 0
@@ -72,16 +76,12 @@ class _Fair:
 
 
 class Livelock:
-    """Remembers the fingerprints seen since the budget was spent."""
+    """The states seen since the budget of ``steps_max`` steps was spent."""
 
     def __init__(self, steps_max: int) -> None:
         self.steps_max = steps_max
         self.seen: dict[tuple[object, ...], int] = {}
         self.began = -1
-
-    def strategy(self, inner: Strategy) -> Strategy:
-        """Return the fair strategy that takes over from ``inner``."""
-        return _Fair(inner)
 
     def look(self, arena: Arena, chains: list[object], step: int) -> int:
         """Return after how many steps this very state has come again, or 0."""
@@ -91,5 +91,5 @@ class Livelock:
         return step - self.seen.setdefault(key, step)
 
     def spent(self, step: int) -> bool:
-        """Return whether the search for a cycle has had as many steps as the run before it."""
+        """Return whether the search has had as many steps as the run before it."""
         return step - self.began > self.steps_max

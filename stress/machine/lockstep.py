@@ -1,6 +1,6 @@
-"""The lockstep machine: what each step does, one actor at a time (law L3).
+"""The lockstep machine: what each step does, one actor at a time.
 
-Whose turn it is: :mod:`stress.machine.scheduler`.
+:mod:`stress.machine.scheduler` says whose turn it is.
 """
 
 from __future__ import annotations
@@ -21,32 +21,37 @@ from sim.core.step import (
     VERSION_MASK,
     WAIT,
 )
-from stress.machine.scheduler import Turns, hand_over
+from stress.machine.scheduler import Scheduler, hand_over
 
-ACCESS = (LOAD_THROUGH_TLB << KIND_SHIFT, STORE_THROUGH_TLB << KIND_SHIFT)
+LOAD_ACCESS, STORE_ACCESS = LOAD_THROUGH_TLB << KIND_SHIFT, STORE_THROUGH_TLB << KIND_SHIFT
+"""The kinds of an access through a TLB, shifted to where a step's code has its kind."""
 _WAIT = WAIT << KIND_SHIFT
 
 
 def not_owner(name: str, code: int, col: Column, i: int, state: str) -> Violation:
-    """Return the violation that actor ``name`` releases a lock which is not its own."""
+    """Return the violation that the actor ``name`` releases a lock which is not its own.
+
+    ``code`` is the step's, ``state`` says in words what the lock is instead.
+    """
     words = f"{name} releases {col.name}[{i}], which is {state}"
     return Violation(
         "lock", "unlock-not-owner", words, code, 0, [(col.name, i, col.view[i])], "a lock is released by its owner"
     )
 
 
-class Lockstep(Turns):
+class Lockstep(Scheduler):
     """The machine's primitives.
 
-    Each spells its turn out, for a call more at every step would cost a tenth of the speed.
+    Each repeats the four lines that take its turn: a call more at every step would cost a tenth of
+    the speed.
     """
 
     # -- plain steps ------------------------------------------------------------------------------------------
 
     async def load(self, site: int, col: Column, i: int) -> int:
         code = site + col.r + i
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         elif self.ask(code):
             await hand_over()
         value = col.view[i]
@@ -56,8 +61,8 @@ class Lockstep(Turns):
 
     async def store(self, site: int, col: Column, i: int, value: int, holder: int = 0) -> None:
         code = site + col.w + i
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         elif self.ask(code):
             await hand_over()
         view = col.view
@@ -70,8 +75,8 @@ class Lockstep(Turns):
 
     async def xchg(self, site: int, col: Column, i: int, value: int, holder: int = 0) -> int:
         code = site + col.x + i
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         elif self.ask(code):
             await hand_over()
         view = col.view
@@ -85,8 +90,8 @@ class Lockstep(Turns):
 
     async def add(self, site: int, col: Column, i: int, delta: int, holder: int = 0) -> int:
         code = site + col.x + i
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         elif self.ask(code):
             await hand_over()
         view = col.view
@@ -100,8 +105,8 @@ class Lockstep(Turns):
 
     async def rmw(self, site: int, col: Column, i: int, change: Callable[[int], int], holder: int = 0) -> int:
         code = site + col.x + i
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         elif self.ask(code):
             await hand_over()
         view = col.view
@@ -117,8 +122,8 @@ class Lockstep(Turns):
         self, site: int, tlb: Column, cell: int, need: int, offset: int, content: Column, store: bool
     ) -> int:
         code = site + tlb.r + cell
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         elif self.ask(code):
             await hand_over()
         entry = tlb.view[cell]
@@ -127,7 +132,7 @@ class Lockstep(Turns):
             self.emit(entry)
             return -1
         pfn = (entry >> PFN_SHIFT) + offset
-        self.emit(site + ACCESS[store] + (content.id << FIELD_SHIFT) + pfn)
+        self.emit(site + (STORE_ACCESS if store else LOAD_ACCESS) + (content.id << FIELD_SHIFT) + pfn)
         version = self.versions + (len(self.log) >> 1) + 1 if store else content.view[pfn]
         self.emit(tlb.id << TLB_SHIFT | cell << VERSION_BITS | version & VERSION_MASK)
         if self.accessed is not None:
@@ -168,8 +173,8 @@ class Lockstep(Turns):
 
     async def _take(self, code: int, col: Column, i: int, value: int) -> None:
         view = col.view
-        if self.run and not view[i]:
-            self.run -= 1
+        if self.granted and not view[i]:
+            self.granted -= 1
         else:
             await self._await_turn(code, (col.r + i,), lambda: view[i] == 0)
         view[i] = value
@@ -185,8 +190,8 @@ class Lockstep(Turns):
 
     async def trylock(self, site: int, col: Column, i: int) -> bool:
         code = site + col.x + i
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         elif self.ask(code):
             await hand_over()
         old = col.view[i]
@@ -201,8 +206,8 @@ class Lockstep(Turns):
 
     async def unlock(self, site: int, col: Column, i: int) -> None:
         code = site + col.w + i
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         elif self.ask(code):
             await hand_over()
         old = col.view[i]
@@ -234,8 +239,8 @@ class Lockstep(Turns):
 
     async def up_read(self, site: int, col: Column, i: int) -> None:
         code, view = site + col.x + i, col.view
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         elif self.ask(code):
             await hand_over()
         readers = self.readers.get(col.r + i, [])
@@ -259,8 +264,8 @@ class Lockstep(Turns):
         return self._leave_write(site + col.x + i, col, i, 1)
 
     async def _leave_write(self, code: int, col: Column, i: int, value: int) -> None:
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         elif self.ask(code):
             await hand_over()
         old = col.view[i]

@@ -1,4 +1,7 @@
-"""What the lockstep machine asks of others, and what it answers: strategies, data tapes, verdicts."""
+"""What a machine asks of others, and what it answers: data tapes, listeners, the verdict.
+
+The strategy that it asks is :class:`stress.strategies.Strategy`.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,6 @@ from typing import Protocol
 from sim.core.machine import Violation
 
 
-class Strategy(Protocol):
-    """Chooses who goes next. One object serves many executions."""
-
-    name: str
-    free: int
-    """How many further steps the chosen actor may make without asking, unless who is enabled
-    changes.
-    """
-
-    def start(self, seed: int, slots: int) -> None:
-        """An execution begins: forget the last one."""
-
-    def choose(self, enabled: list[int], current: int, step: int) -> int:
-        """Return one of ``enabled`` (ascending, not empty); ``step`` steps have been made."""
-
-    def finish(self, steps: int) -> None:
-        """The execution has ended after ``steps`` steps: learn from it."""
-
-
 class Tape(Protocol):
     """Where an execution's data choices come from."""
 
@@ -34,9 +18,26 @@ class Tape(Protocol):
         """Return a choice in 0..n-1 for the actor in ``slot``."""
 
 
+class Listener(Protocol):
+    """Hears of every step: for reports, which run an execution again. A campaign has none."""
+
+    def begin(self) -> None:
+        """An execution begins: the arena holds its first state."""
+
+    def step(self, code: int, value: int) -> None:
+        """A step was made; the log has ``code`` and ``value`` of it.
+
+        The cell of a read-modify-write holds the new value by now; that of a plain store may not.
+        """
+
+
 @dataclass
 class Verdict:
-    """How an execution ended: clean, a violation, inconclusive, or a failure of the tool itself."""
+    """How an execution ended.
+
+    ``kind`` is ``clean``, ``violation``, ``inconclusive`` (a budget ran out), or ``error``: the
+    tool, a scenario or a user's component failed, and ``error`` is what was raised.
+    """
 
     kind: str = "clean"
     violation: Violation | None = None

@@ -1,17 +1,16 @@
-"""Whose turn it is: executions, choices, who is enabled, and why not (law L3).
+"""Whose turn it is in lockstep: executions, choices, which actors are enabled, and why not.
 
-The decision who goes next is made inside the step: an actor gives up its turn only if somebody else
-was chosen, and a strategy may grant several steps at once (``free``), which makes runs of one actor
-cheap. Whoever is parked stands *before* its step; an actor whose step cannot be made (a held lock,
-a wait) is not enabled.
+The running actor asks the strategy inside its step, and yields only if another actor was chosen. A
+strategy may grant several steps at once, so that consecutive steps of one actor cost little. A
+parked actor stands *before* its step. An actor whose step cannot be made (its lock is held, what it
+waits for has not happened) is not enabled.
 
-A driver (:mod:`stress.machine.trio_drivers`) resumes the actors' coroutines; this module never
-does. What a step does is in :mod:`stress.machine.lockstep`.
+A driver (:mod:`stress.machine.driver`) resumes the actors' coroutines; this module never does. What
+a step does is in :mod:`stress.machine.lockstep`.
 """
 
 from __future__ import annotations
 
-import sys
 import types
 from bisect import insort
 from collections.abc import Callable, Generator
@@ -19,18 +18,19 @@ from contextlib import suppress
 
 from sim.core.arena import Arena, Column
 from sim.core.machine import Abandon, Actor, Violation, site_info
-from stress.machine.base import Executing
+from stress.machine.base import RunningMachine
 from stress.machine.deadlock import explain
-from stress.machine.livelock import Livelock, call_chain
-from stress.machine.protocols import Strategy, Tape, Verdict
+from stress.machine.livelock import FairTurns, Livelock, await_chain, running_chain
+from stress.machine.protocols import Listener, Tape, Verdict
+from stress.strategies import Strategy
 
 HANDOVER, PARKED = object(), object()
-"""What an actor's coroutine yields: at a step where somebody else goes next, and between
-executions.
+"""What an actor's coroutine yields: HANDOVER at a step where another actor goes next, PARKED
+between executions.
 """
 
 BLOCKED, FINISHED, ABSENT, SUSPENDED = 1, 2, 4, 8
-"""Why a slot is not enabled; it is when none of these holds.
+"""Why a slot is not enabled; a slot of state 0 is.
 
 Suspensions are counted, in units of SUSPENDED.
 """
@@ -51,8 +51,8 @@ def park() -> Generator[object, object, object]:
 
 
 class _Waiter:
-    """A parked actor that only runs when ``ready()``; registered under the cells that can change
-    it.
+    """An actor that may go on only when ``ready()``, registered under the ``keys`` of the cells
+    that ``ready`` reads.
     """
 
     __slots__ = ("keys", "ready", "slot")
@@ -61,27 +61,48 @@ class _Waiter:
         self.slot, self.keys, self.ready = slot, keys, ready
 
 
-class Turns(Executing):
+class Scheduler(RunningMachine):
     """Executions and turns. :meth:`begin` an execution, let a driver run it while :attr:`live`,
     then read :attr:`verdict`.
+
+    ``steps_max`` is the step budget; ``listener`` hears of every step, if there is one.
     """
 
-    def __init__(self, arena: Arena, slots: int, steps_max: int = 20_000) -> None:
+    def __init__(self, arena: Arena, slots: int, steps_max: int, listener: Listener | None = None) -> None:
         super().__init__(arena, slots)
         self.steps_max = steps_max
         self.log: list[int] = []
-        self.emit = self.log.append
+        """Two words a step: its code, and the value that it read or left."""
+        self.listener = listener
+        self.emit = self.log.append if listener is None else self._emit_and_tell
+        """Appends a word to the log."""
         self.tape: list[int] = []
+        """Two words for each change of actor: the slot that gave up its turn, and the steps that
+        all actors had made by then.
+        """
         self._waiters: dict[int, list[_Waiter]] = {}
         self._gates: dict[int, _Waiter] = {}
         self.readers: dict[int, list[int]] = {}
+        """The slots that hold each rwsem for reading, by the code of its load."""
+
+    def _emit_and_tell(self, word: int) -> None:
+        """Append a word to the log, and tell the listener of a step that is complete with it."""
+        assert self.listener is not None
+        self.log.append(word)
+        if len(self.log) & 1 == 0:
+            self.listener.step(self.log[-2], word)
 
     # -- an execution ----------------------------------------------------------------------------------------
 
     def begin(self, actors: list[Actor], strategy: Strategy, data: Tape, seed: int) -> None:
-        """Set up an execution; the arena holds its first state. The first choice is made here."""
+        """Set up an execution, and make its first choice. The arena holds its first state.
+
+        ``data`` is where the actors draw from; ``seed`` is for the strategy.
+        """
         self.log.clear()
         self.tape.clear()
+        if self.listener is not None:
+            self.listener.begin()
         self.actors = {actor.slot: actor for actor in actors}
         self.strategy, self.choose, self.data = strategy, strategy.choose, data
         self.state = [ABSENT] * self.slots
@@ -102,7 +123,7 @@ class Turns(Executing):
         self.live = bool(self.enabled)
         if self.live:
             self.current = strategy.choose(self.enabled, self.enabled[0], 0)
-            self.run = min(strategy.free + 1, self.limit)
+            self.granted = min(strategy.free + 1, self.limit)
         elif self.unfinished:
             with suppress(Violation):
                 self._stuck(0)
@@ -143,7 +164,7 @@ class Turns(Executing):
             self.unfinished -= 1
         if self.enabled:
             if not self.ask(0):
-                self.run += not self.started[actor.slot]
+                self.granted += not self.started[actor.slot]
         elif self.unfinished:
             self._stuck(0)
         else:
@@ -170,7 +191,11 @@ class Turns(Executing):
     # -- turns ----------------------------------------------------------------------------------------------
 
     def ask(self, code: int) -> bool:
-        """Choose who makes the next step; return whether the running actor must hand over first."""
+        """Choose the actor that makes the next step; return whether the running actor must hand
+        over.
+
+        ``code`` is of the step that the running actor stands before; 0 if its body has ended.
+        """
         step = len(self.log) >> 1
         if self.abandoning:
             raise Abandon
@@ -181,21 +206,21 @@ class Turns(Executing):
         me = self.current
         self.parked_at[me] = code
         chosen = self.choose(self.enabled, me, step)
-        self.run = self.strategy.free
-        if self.run:
+        self.granted = self.strategy.free
+        if self.granted:
             self._cap(step)
         if chosen == me:
             return False
         if not self.started[chosen]:
-            self.run += 1
+            self.granted += 1
         self.tape += me, step
         self.current = chosen
         return True
 
     def _cap(self, step: int) -> None:
-        """Let nobody run past the budget without asking."""
-        if self.run > self.limit - step:
-            self.run = max(0, self.limit - step)
+        """Cut the grant where the budget ends, so that the machine is asked there."""
+        if self.granted > self.limit - step:
+            self.granted = max(0, self.limit - step)
 
     def _end_segment(self, slot: int) -> None:
         self.tape.append(slot)
@@ -211,18 +236,18 @@ class Turns(Executing):
         return runs
 
     def _budget_spent(self) -> None:
-        """Go on under fair round-robin, with all chance plain, and look for a state that comes
-        again.
+        """Take fair turns from here on, with all chance plain, and look whether the state is one
+        that was there before.
         """
         if self.livelock is None:
             self.livelock = Livelock(self.steps_max)
-            self.strategy = self.livelock.strategy(self.strategy)
+            self.strategy = FairTurns(self.strategy)
             self.choose = self.strategy.choose
-        self.limit = len(self.log) >> 1
-        self.limit += 1
+        self.limit = self.seq + 1
         me = self.current
-        chains = [self.frames(slot) for slot in range(self.slots) if self.started[slot] and slot != me]
-        cycle = self.livelock.look(self.arena, [me, call_chain(sys._getframe(2), "run_body"), *chains], self.seq)
+        parked = [await_chain(self.bodies[slot]) for slot in range(self.slots) if self.started[slot] and slot != me]
+        mine = running_chain(RunningMachine.run_body.__code__)
+        cycle = self.livelock.look(self.arena, [me, mine, *parked], self.seq)
         if cycle:
             sites = sorted(self.log[-2 * cycle :: 2], key=lambda code: site_info(code).name)
             words = f"the same state came again after {cycle} steps of fair turns"
@@ -233,7 +258,7 @@ class Turns(Executing):
             raise Abandon
 
     def _stuck(self, code: int) -> None:
-        """Nobody can run and somebody has not finished."""
+        """Fail: no actor is enabled, and one has not finished."""
         self.parked_at[self.current] = code
         self.fail(explain(self))
 
@@ -246,12 +271,12 @@ class Turns(Executing):
     def _set_enabled(self, slot: int) -> None:
         if not self.state[slot] and slot not in self.enabled:
             insort(self.enabled, slot)
-            self.run = 0
+            self.granted = 0
 
     def _set_disabled(self, slot: int) -> None:
         if slot in self.enabled:
             self.enabled.remove(slot)
-            self.run = 0
+            self.granted = 0
 
     def _block(self, slot: int) -> None:
         self.state[slot] |= BLOCKED
@@ -283,7 +308,7 @@ class Turns(Executing):
         col.watch = changed
 
     def _reconsider(self, key: int) -> None:
-        """A cell that actors wait on has changed: enable those who may go, disable those who may
+        """Enable the waiters of a cell that has changed and are ready now, disable those that are
         not.
         """
         for waiter in list(self._waiters.get(key, ())):
@@ -307,14 +332,12 @@ class Turns(Executing):
                     del self._waiters[key]
 
     async def _await_turn(self, code: int, keys: tuple[int, ...], ready: Callable[[], bool]) -> None:
-        """Stand before a step that can be made only when ``ready()``, until it is our turn to make
-        it.
-        """
+        """Stand before a step that can be made only when ``ready()``, until the actor may make it."""
         me = self.current
         if not ready():
             self._block(me)
-        elif self.run:
-            self.run -= 1
+        elif self.granted:
+            self.granted -= 1
             return
         if self.ask(code):
             waiter = _Waiter(me, keys, ready)

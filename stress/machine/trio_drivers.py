@@ -1,11 +1,12 @@
-"""Two ways to resume the actors' coroutines; they give equal digests (law L3).
+"""The two drivers under trio. The same schedule gives the same digest under both.
 
-In both, an actor is a trio task in a nursery that lives across executions (what they share is in
-:mod:`stress.machine.driver`).
+In both an actor is a trio task, in a nursery that lives across executions.
 
-- *fast*: tasks detach their coroutines with trio's public ``temporarily_detach_coroutine_object``
-  and a controller sends to them directly: millions of hand-overs a second;
-- *reference*: tasks stay on trio's own loop and wake each other with ``reschedule``.
+- *fast*: the tasks detach their coroutines with trio's public
+  ``temporarily_detach_coroutine_object``, and a controller sends to them directly: millions of
+  hand-overs a second;
+- *reference*: the tasks stay on trio's own loop and wake each other with ``reschedule``: some
+  hundred thousand a second.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from trio.lowlevel import (
 )
 
 from sim.core.machine import Abandon
-from stress.machine.base import Executing
+from stress.machine.base import RunningMachine
 from stress.machine.driver import END, DirectDriver, Driver, actor_loop
 from stress.machine.protocols import Verdict
 from stress.machine.scheduler import PARKED
@@ -47,13 +48,15 @@ def _relay(message: object) -> Generator[object, object, object]:
 class TrioDriver(Driver):
     """Actors are trio tasks in a nursery."""
 
-    def __init__(self, machine: Executing) -> None:
+    def __init__(self, machine: RunningMachine) -> None:
         super().__init__(machine)
         self.tasks: list[Task] = []
         self.adrift: dict[int, object] = {}
-        """What the actors yielded that have opened a nursery."""
+        """By slot, what each actor yielded that had opened a nursery: it is unwound under trio."""
         self.depth = 0
-        """Nurseries of the task that steps. Whatever an actor opens comes on top."""
+        """How many nurseries the task that steps had when it began; an actor's own come after
+        these.
+        """
 
     @abstractmethod
     async def host(self, slot: int) -> None:
@@ -69,8 +72,10 @@ class TrioDriver(Driver):
         return slot in self.lost or slot in self.adrift
 
     async def rescue(self) -> None:
-        """Unwind the actors that opened nurseries, which are now this task's: close those first, by
-        letting trio have what they yield.
+        """Unwind the actors that opened nurseries.
+
+        Such a nursery belongs to the task that stepped the actor. It is closed first: cancelled,
+        and what the actor yields meanwhile is passed on to trio.
         """
         for slot, message in self.adrift.items():
             while message is not PARKED:
@@ -78,7 +83,7 @@ class TrioDriver(Driver):
                 for nursery in opened:
                     nursery.cancel_scope.cancel()
                 message = self.loops[slot].send(await _relay(message)) if opened else self.loops[slot].throw(Abandon())
-            self.machine.started[slot] = False
+            self.machine.leave(slot)
         self.adrift.clear()
 
 
@@ -114,7 +119,7 @@ class ReferenceDriver(TrioDriver):
 
     name = "reference"
 
-    def __init__(self, machine: Executing) -> None:
+    def __init__(self, machine: RunningMachine) -> None:
         super().__init__(machine)
         self.controller: Task | None = None
 
@@ -152,7 +157,7 @@ DRIVERS: dict[str, type[TrioDriver]] = {driver.name: driver for driver in (FastD
 
 
 @asynccontextmanager
-async def session(machine: Executing, driver: type[TrioDriver] = FastDriver) -> AsyncIterator[Driver]:
+async def session(machine: RunningMachine, driver: type[TrioDriver] = FastDriver) -> AsyncIterator[Driver]:
     """Open a nursery with one task per actor slot of ``machine``; yield the driver that steps them.
 
     The tasks end with the block, whatever ends it: an actor left parked would hang the nursery.
@@ -177,7 +182,7 @@ async def session(machine: Executing, driver: type[TrioDriver] = FastDriver) -> 
 
 
 async def _settle(stepper: TrioDriver, nursery: trio.Nursery) -> None:
-    """Start the tasks, and let each come to stand at its start."""
+    """Start the tasks, and wait until each stands at its start."""
     slots = stepper.machine.slots
     stepper.loops = [None] * slots  # type: ignore[list-item]
     stepper.tasks = [None] * slots  # type: ignore[list-item]

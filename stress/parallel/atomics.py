@@ -1,9 +1,10 @@
 """LLVM's atomic instructions on raw addresses, for code that numba compiles.
 
-Sequentially consistent unless they say otherwise.
+They are sequentially consistent unless they say otherwise.
 
-What is compiled has constants of other modules in it, of which numba's cache does not know: it
-looks at a function's own file. So the cache is a folder named after a hash of all that goes in.
+Compiled code is kept in a cache. numba's own check of its cache looks at a function's own file, and
+not at the modules whose constants it uses. The cache is therefore a folder named after a hash of
+all these files.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from stress.catalogue import ROOT
+from stress.sources import ROOT
 
 SOURCES = (
-    "sim/core/ledger.py", "sim/core/pte.py", "sim/core/step.py", "stress/parallel/atomics.py", "stress/parallel/board.py",
+    "sim/core/ledger.py",
+    "sim/core/pte.py",
+    "sim/core/step.py",
+    "stress/parallel/atomics.py",
+    "stress/parallel/board.py",
     "stress/parallel/native.py",
-)  # fmt: skip
-"""The files that go into what is compiled."""
+)
+"""The files that compiled code has functions or constants of."""
 
 
 def cache_folder() -> Path | None:
@@ -53,7 +58,7 @@ _WORD = ir.IntType(64)
 _Compiled = TypeVar("_Compiled", bound=Callable[..., Any])
 
 compiled: Callable[[str], Callable[[_Compiled], _Compiled]] = cast(Any, partial(njit, cache=_FOLDER is not None))
-"""Compile for a signature, and keep what comes of it."""
+"""Compiles a function for a signature, and keeps it in the cache."""
 
 
 _primitive: Callable[[Any], Callable[..., int]] = intrinsic
@@ -100,7 +105,7 @@ def store(typing: Any, address: Any, value: Any) -> Any:
 
 @_primitive
 def release(typing: Any, address: Any, value: Any) -> Any:
-    """Set the word at ``address``, after everything that was done before (release)."""
+    """Set the word at ``address``, with release ordering: after every access before it."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.store_atomic(args[1], _pointer(builder, args[0]), "release", 8)
@@ -111,7 +116,7 @@ def release(typing: Any, address: Any, value: Any) -> Any:
 
 @_primitive
 def compare_exchange(typing: Any, address: Any, expected: Any, value: Any) -> Any:
-    """Return what was found; the value is stored if that is what was expected."""
+    """Store ``value`` if the word at ``address`` is ``expected``; return what it was."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pair = builder.cmpxchg(_pointer(builder, args[0]), args[1], args[2], "seq_cst", "seq_cst")

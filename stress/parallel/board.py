@@ -1,18 +1,18 @@
-"""The board: what the processes of a gang share beside the arena (law L2: the machine region, apart
-from the model's).
+"""The board: the words that the processes of a gang share beside the arena.
 
-A memfd of 64-bit words. Nothing of it is model state: a hash never sees it, and a replay does not
-need it. Words that processes write often lie on cache lines of their own.
+It is a memfd of 64-bit words. Nothing on it is model state (law L1): no hash sees it, and no replay
+needs it. Words that processes write often lie on cache lines of their own.
 
-A step's number comes from ``SEQ`` while the step holds its stripes; the log has a row per number,
-so that it needs no merging: a row is complete when its last word is set, and the first row that is
-not ends what was recorded (a process was killed in it).
+A step takes its number from ``SEQ`` while it holds its stripes, and the log has a row per number,
+so that the log needs no merging. A row is complete when its last word is set. The first row that is
+not complete ends the recording: a process was killed while it wrote that row.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,27 +30,40 @@ STRIPES = 1024
 TAPE_MAX = 4096
 """Choices that one actor may draw in one run."""
 
+PAUSE_SECONDS = 50e-6
+"""How often a process that stands in a pause looks whether it is over."""
+
 READERS_MAX = 8
 """Rwsems that one actor may hold for reading at once."""
 
 SEQ, VERSION, ABORT, READY, UNFINISHED, PAUSE, FLAG = (LINE * n for n in range(7))
 PAUSED = PAUSE + 1
-"""Words: steps recorded; versions given by unrecorded stores; why the run is given up; processes
-that are ready to start; threads that have not finished; the epoch, odd while actors are to stop
-where they are in no operation, and the epoch in which all have stopped; and the first symptom: its
-code, and the value found.
+FLAG_VALUE = FLAG + 1
+"""Words of the run.
+
+- SEQ: steps recorded;
+- VERSION: versions given to pages by unrecorded stores;
+- ABORT: why the run is given up, or 0;
+- READY: processes that are ready to start;
+- UNFINISHED: threads that have not finished;
+- PAUSE: the epoch, which is odd while actors are to stop where they are in no operation;
+- PAUSED: the epoch in which all have stopped;
+- FLAG, FLAG_VALUE: the first symptom, the code of its step and the value found.
 """
 
-FLAG_VALUE = FLAG + 1
-
 FULL, DEADLOCK, SYMPTOM, ERROR, KILLED, HUNG = range(1, 7)
-"""Values of ``ABORT``: the log or a tape is full; nobody can go on; a count is negative; a process
-raised; one died; one is silent.
+"""Values of ``ABORT``: the log or a tape is full; no actor can go on; a count is negative; a
+process raised; one died; one is silent.
 """
 
 MADE, REST, SPINS, OVER = range(4)
-"""Words of a process: steps made; the steps (plus one, over the epoch) that all had made when it
-found nothing to do; how often it has spun in vain; whether it has come to the run's end.
+"""Words of a process.
+
+- MADE: steps that it has made;
+- REST: ``(total steps + 1) << 8 | epoch`` as it last saw them while it had nothing to do. When all
+  processes show the same value, no actor can move;
+- SPINS: how often it has spun in vain for a stripe;
+- OVER: 1 once it has come to the run's end.
 """
 
 WAITS, READS = 0, 1
@@ -61,8 +74,8 @@ holds for reading, as codes.
 SLOT_WORDS = 2 * LINE
 
 STRIPE_LOCK, STRIPE_MET, STRIPE_PLACE = range(3)
-"""Words of a stripe: who holds it (1 + process), how often it was found held, and the location that
-was last wanted then.
+"""Words of a stripe: the process that holds it, plus 1; how often it was found held; and the
+location that was wanted when it was last found held.
 """
 
 LOG_WORDS = 3
@@ -80,12 +93,12 @@ STRIPES_AT, LOG_AT = _STRIPES, _LOG
 
 @dataclass(frozen=True)
 class Met:
-    """A location that a process found held: a column's id, an index, and how often its stripe was
-    met so.
-    """
+    """A location whose stripe was found held."""
 
     place: int
+    """The column's id and the index, as a step's code has them."""
     count: int
+    """How often its stripe was found held."""
 
 
 class Board:
@@ -114,7 +127,7 @@ class Board:
         return _SLOTS + slot * SLOT_WORDS + word
 
     def begin(self, threads: int) -> None:
-        """Make everything ready for a run with so many threads; nobody else is at work."""
+        """Make everything ready for a run of so many threads. No process may be in a run."""
         words = self.words
         self.log[: min(words[SEQ], self.steps_max)] = 0
         words[:_STRIPES] = memoryview(bytes(_STRIPES * WORD)).cast("q")
@@ -122,8 +135,8 @@ class Board:
         words[UNFINISHED] = threads
 
     def clear_stripes(self) -> None:
-        """Let every stripe go, also those that a process took with it when it died; nobody is at
-        work.
+        """Let every stripe go, also those that a process held when it died. No process may be in a
+        run.
         """
         self.array[_STRIPES:_TAPES:LINE] = 0
 
@@ -146,10 +159,41 @@ class Board:
     def progress(self, processes: int) -> int:
         """Return how many steps all processes have made.
 
-        Equal at two times: nobody made one in between.
+        If it is equal at two times, no step was made in between.
         """
         words = self.words
         return sum(words[_PROCESSES + process * LINE + MADE] for process in range(processes))
+
+    # -- the moments at which all processes agree ------------------------------------------------------------------
+
+    def rest_mark(self, processes: int, epoch: int) -> int:
+        """Return what a process that has nothing to do now, in ``epoch``, writes into REST."""
+        return (self.progress(processes) + 1) << 8 | epoch & 0xFF
+
+    def all_rest(self, process: int, processes: int, mark: int) -> bool:
+        """Note that ``process`` has nothing to do at ``mark``; return whether that is so of all."""
+        self.words[self.process(process, REST)] = mark
+        return all(self.words[self.process(other, REST)] == mark for other in range(processes))
+
+    def is_resting(self, process: int) -> bool:
+        """Return whether a process has had nothing to do in this run."""
+        return bool(self.words[self.process(process, REST)])
+
+    def stand(self, epoch: int) -> None:
+        """Stand still until the pause of ``epoch`` is over, or the run is given up."""
+        words = self.words
+        words[PAUSED] = epoch
+        while words[PAUSE] == epoch and not words[ABORT]:
+            time.sleep(PAUSE_SECONDS)
+
+    def abort(self, why: int) -> None:
+        """Let every process give the run up, unless one has said so already."""
+        if not self.words[ABORT]:
+            self.words[ABORT] = why
+
+    def is_over(self, processes: int) -> bool:
+        """Return whether a process has found that the run has come to its end."""
+        return any(self.words[self.process(process, OVER)] for process in range(processes))
 
     # -- tapes -----------------------------------------------------------------------------------------------------
 

@@ -1,11 +1,10 @@
-"""The processes of one tester: started, given runs, watched, replaced when they die.
-
-The supervisor is the checker process.
+"""The gang: the processes that run cases for this one. It starts them, gives them runs, and
+replaces those that die.
 
 A run: the arena is restored, every process gets the order, all start at once and go on until all
-are at rest. Meanwhile this process only watches: it lets everybody pause where nobody is inside an
-operation, and audits; it sees processes die or hang; and at the end it takes the recording.
-Whatever happens to a process, the run ends with a verdict, and the next one has a full gang.
+are at rest. Meanwhile this process, the supervisor, watches (:mod:`stress.parallel.watch`); at the
+end it takes the recording. Whatever happens to a process, the run ends with a recording that says
+how, and the next run has a full gang.
 """
 
 from __future__ import annotations
@@ -18,20 +17,16 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from sim.core.machine import Violation, site, site_info
+from sim.core.machine import site
 from sim.core.step import site_of, with_site
-from stress.catalogue import ROOT
 from stress.errors import FAILED, SKIPPED, UsageError, ZapstressError
 from stress.parallel.board import (
     ABORT,
     DEADLOCK,
     ERROR,
-    FLAG,
-    FLAG_VALUE,
     FULL,
     HUNG,
     KILLED,
@@ -40,16 +35,16 @@ from stress.parallel.board import (
     SYMPTOM,
     Board,
 )
-from stress.parallel.deadlock import explain_board
 from stress.parallel.recording import OVER, Recording
-from stress.parallel.settings import USUAL, Settings
-from stress.parallel.watch import LEAVE_SECONDS_MAX, Watch
+from stress.parallel.settings import USUAL, RunSettings
+from stress.parallel.watch import LEAVE_SECONDS_MAX, Mate, Watch
+from stress.sources import child
 
 if TYPE_CHECKING:
     from stress.execution.runner import Runner
 
-STEPS_MAX = 1 << 18
-"""Rows of the log: a run that makes more is given up, and is inconclusive."""
+LOG_STEPS_MAX = 1 << 18
+"""Steps that the log has rows for: a run that makes more is given up, and is inconclusive."""
 
 START_SECONDS_MAX, OPEN_SECONDS_MAX = 120.0, 30.0
 """How long the first process may take to start, which compiles; and how long one may take to open a
@@ -89,28 +84,17 @@ def why_not() -> str:
     return ""
 
 
-@dataclass
-class Mate:
-    """One process, as the supervisor knows it."""
-
-    process: int
-    pid: int
-    socket: socket.socket
-    open: set[int] = field(default_factory=set)
-    sites: list[int] = field(default_factory=list)
-    """The number that each of its sites has here."""
-
-
 class Gang:
     """So many processes. Make one, :meth:`run` as often as you like, and :meth:`close` it."""
 
-    def __init__(self, processes: int, catalogue: str, steps_max: int = STEPS_MAX) -> None:
+    def __init__(self, processes: int, catalogue: str, steps_max: int = LOG_STEPS_MAX) -> None:
         missing = why_not()
         if missing:
             raise Missing(missing)
         if processes > PROCESSES_MAX:
             raise UsageError(
-                f"{processes} processes are more than the {PROCESSES_MAX} that a run can have; give --processes a smaller number"
+                f"{processes} processes are more than the {PROCESSES_MAX} that a run can have; "
+                "give --processes a smaller number"
             )
         self.processes, self.catalogue = processes, catalogue
         self.board = Board(steps_max=steps_max)
@@ -138,17 +122,9 @@ class Gang:
     def _start(self) -> None:
         """Start the process that forks the others. Raises Missing if numba cannot be imported."""
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "stress.parallel.zygote",
-            "--control",
-            str(theirs.fileno()),
-            "--catalogue",
-            self.catalogue,
-        ]
+        command, environment = child(
+            "stress.parallel.zygote", "--control", str(theirs.fileno()), "--catalogue", self.catalogue
+        )
         try:
             self.zygote = subprocess.Popen(
                 command,
@@ -156,7 +132,7 @@ class Gang:
                 stdin=subprocess.DEVNULL,
                 stdout=2,
                 start_new_session=True,
-                env=os.environ | {"PYTHONPATH": path},
+                env=environment,
             )
         except OSError as error:
             raise GangError(f"cannot start processes ({error.strerror}); give --processes a smaller number") from error
@@ -164,7 +140,8 @@ class Gang:
         message = self._hear(START_SECONDS_MAX)
         if message["is"] == "missing":
             raise Missing(
-                f"the parallel machine cannot use numba ({message['why']}): mend its installation, or say --machine lockstep"
+                f"the parallel machine cannot use numba ({message['why']}): "
+                "mend its installation, or say --machine lockstep"
             )
 
     def _hear(self, seconds: float) -> Message:
@@ -220,7 +197,7 @@ class Gang:
             mine.close()
 
     def pids(self) -> list[int]:
-        """Return the processes' ids, for whoever must look, or kill, in a test."""
+        """Return the ids of the processes that live."""
         return [mate.pid for mate in self.mates if mate is not None]
 
     def close(self) -> None:
@@ -315,7 +292,7 @@ class Gang:
 
     # -- a run -----------------------------------------------------------------------------------------------------
 
-    def run(self, runner: Runner, seed: int, settings: Settings = USUAL) -> Recording:
+    def run(self, runner: Runner, seed: int, settings: RunSettings = USUAL) -> Recording:
         """Run the runner's case once, truly at once, and return what was recorded; nothing has been
         judged but what the run itself saw.
         """
@@ -333,9 +310,9 @@ class Gang:
             "seed": seed,
             "versions": runner.machine.versions,
             "owners": owners,
+            "rows": min(self.board.steps_max, runner.machine.steps_max),
+            "settings": vars(settings),
         }
-        order["rows"] = min(self.board.steps_max, runner.machine.steps_max)
-        order |= {"record": settings.record, "yields": settings.yields, "plain_add": settings.plain_add}
         began, deaths, watch = perf_counter(), len(self.deaths), Watch(self, runner, settings)
         watch.give(json.dumps(order).encode())
         watch.until_over()
@@ -366,25 +343,10 @@ class Gang:
             steps=board.progress(self.processes),
             pauses=watch.pauses + (not reason),
         )
-        recording.symptom = watch.symptom or self._symptom(runner, recording)
+        recording.symptom = watch.symptom or watch.symptom_of(recording.ended, self._translated_one)
         if reason:
             board.clear_stripes()
         return recording
-
-    def _symptom(self, runner: Runner, recording: Recording) -> str:
-        """Return what the run itself saw that should not be, in words, or ``""``."""
-        words = self.board.words
-        if recording.ended == "symptom":
-            code = self._translated_one(words[FLAG])
-            return f"a count fell to {words[FLAG_VALUE]} in {site_info(code).name}"
-        if recording.ended == "deadlock":
-            return explain_board(self.board, runner, self._translated_one)
-        if recording.ended == OVER:
-            try:
-                runner.kernel.audit(drained=True)
-            except Violation as violation:
-                return str(violation)
-        return ""
 
     def _translated(self, codes: Any, slots: Any, owners: list[int]) -> Any:
         """Return codes with the site numbers of this process: each process counts its own."""

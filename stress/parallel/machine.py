@@ -1,13 +1,13 @@
 """The parallel machine in one process: the model's primitives over native steps, and the turns of
 the actors that live here.
 
-Between its steps an actor runs plain Python that touches only what steps have put in order, and
-gives way to its neighbours (the process's other actors) where it must wait, and where a yield is
-injected. A CPU's thread and its hardware are neighbours always, so that interrupts, which keep a
-thread from running, and interrupt masks are this process's own affair.
+Between its steps an actor runs plain Python that touches only what steps have put in order. It
+gives way to its neighbours (the process's other actors) where it must wait, and where
+:mod:`stress.parallel.pace` says so. A CPU's thread and its hardware are always neighbours, so that
+interrupt masks, and interrupts that keep a thread from running, concern one process only.
 
-The checkers that judge single steps are not here: the ledger follows in the steps themselves, the
-arena is audited when everybody is at rest, and the replay of what was recorded has all of them
+No checker judges single steps here. The ledger follows in the steps themselves, the arena is
+audited when all actors are at rest, and the replay of the recording runs under every checker
 (docs/architecture.md).
 """
 
@@ -22,14 +22,15 @@ from typing import Any
 from sim.core.arena import Arena, Column
 from sim.core.machine import Abandon, Actor
 from sim.core.step import COLUMNS_MAX, FIELD_SHIFT, KIND_SHIFT, WAIT
-from stress.machine.base import Executing
+from stress.machine.base import RunningMachine
 from stress.machine.chance import RandomData
-from stress.machine.lockstep import ACCESS, not_owner
+from stress.machine.lockstep import LOAD_ACCESS, STORE_ACCESS, not_owner
 from stress.machine.protocols import Verdict
 from stress.machine.scheduler import hand_over
 from stress.parallel import native
 from stress.parallel.board import (
     ABORT,
+    DEADLOCK,
     ERROR,
     FULL,
     LOG_AT,
@@ -37,7 +38,7 @@ from stress.parallel.board import (
     OVER,
     PAUSE,
     READS,
-    REST,
+    READY,
     SEQ,
     SPINS,
     STRIPES_AT,
@@ -47,13 +48,14 @@ from stress.parallel.board import (
     Board,
 )
 from stress.parallel.pace import Pace
+from stress.parallel.settings import RunSettings
 
 ROLES = {"page_ref": native.REFERENCES, "pte": native.ENTRIES, "page_mapcount": native.COUNTS}
 """Columns that native steps watch over."""
 
 INSIDE = ("op", "irq_off")
-"""Columns, by CPU, that say that its thread is inside something: an operation, an access that is
-not interrupted half-way.
+"""Columns, by CPU, that are not 0 while its thread is inside something: an operation, or an access
+that is not interrupted half-way.
 """
 
 IDLE_LOOKS, IDLE_SECONDS = 50, 20e-6
@@ -64,7 +66,7 @@ then does.
 _WAIT = WAIT << KIND_SHIFT
 
 
-class Parallel(Executing):
+class Parallel(RunningMachine):
     """The machine of process number ``process`` of so many.
 
     One run after another: :meth:`begin`, then a driver until not :attr:`live`.
@@ -83,7 +85,8 @@ class Parallel(Executing):
         self.native_hold, self.native_let_go = native.entry(native.hold), native.entry(native.let_go)
         self.add_to = native.entry(native.add_to)
         self.inside = [arena[name].view for name in INSIDE if name in arena.columns]
-        self.pace = Pace(self)
+        self.native_meet = native.entry(native.meet)
+        self.pace = Pace(process, processes)
 
     def _addresses(self) -> list[int]:
         """Fill in the context; return the address of cell 0 of each column."""
@@ -107,11 +110,10 @@ class Parallel(Executing):
 
     # -- a run -----------------------------------------------------------------------------------------------------
 
-    def begin(
-        self, actors: list[Actor], seed: int, versions: int, rows: int, record: bool = True, plain_add: bool = False
-    ) -> None:
-        """Set up a run in which this process has ``actors``; ``versions`` is the lockstep machine's
-        after the setup, ``rows`` the step budget.
+    def begin(self, actors: list[Actor], seed: int, versions: int, rows: int, settings: RunSettings) -> None:
+        """Set up a run in which this process has ``actors``, and wait until all processes have.
+
+        ``versions`` is the lockstep machine's after the setup, ``rows`` the step budget.
         """
         self.actors = {actor.slot: actor for actor in actors}
         self.local = list(self.actors)
@@ -120,6 +122,7 @@ class Parallel(Executing):
         self.suspended, self.held = [0] * self.slots, [0] * self.slots
         self.blocked: list[Callable[[], bool] | None] = [None] * self.slots
         self.reading: dict[int, list[int]] = {slot: [] for slot in self.local}
+<<<<<<< HEAD
         self.data = {slot: RandomData(seed) for slot in self.local}
         self.context[native.ROWS] = rows
         self.context[native.RECORDS], self.context[native.VERSIONS], self.context[native.PLAIN_ADD] = (
@@ -127,10 +130,25 @@ class Parallel(Executing):
             versions,
             plain_add,
         )
+=======
+        self.data = {slot: RandomData(seed, f"data {slot}") for slot in self.local}
+        context = self.context
+        context[native.ROWS], context[native.VERSIONS] = rows, versions
+        context[native.RECORDS], context[native.PLAIN_ADD] = settings.record, settings.plain_add
+>>>>>>> main
         self.seen, self.idle = -1, 0
         self.verdict, self.abandoning, self.live = Verdict(), False, True
-        self.run = 0
-        self.pace.start(seed)
+        self.granted = 0
+        self.pace.start(seed, settings.yields)
+        self.add_to(self.here, self.board_at + READY * WORD, 1)
+        while not self._meet(READY, self.processes) and not self.words[ABORT]:
+            os.sched_yield()
+
+    def _meet(self, word: int, least: int) -> bool:
+        """Wait until a word of the board is ``least`` or more, for a bounded time; return whether
+        it is.
+        """
+        return bool(self.native_meet(self.here, self.board_at + word * WORD, least))
 
     def pick(self) -> int:
         """Return the actor that runs next: in turn, one that may go; or -1."""
@@ -162,25 +180,22 @@ class Parallel(Executing):
         return not self.actors[slot].daemon and not self.held[slot] and not any(view[slot] for view in self.inside)
 
     def rest(self) -> None:
-        """Nobody here may go.
+        """Take note that no actor here may go.
 
-        If that is so in every process, and nobody has moved since, the run is over, paused or
+        If that is so in every process, and no step was made since, the run is over, paused or
         stuck.
         """
-        words, board = self.words, self.board
-        if words[ABORT]:
+        if self.words[ABORT]:
             self.give_up()
             return
-        if any(words[board.process(p, OVER)] for p in range(self.processes)):
+        if self.board.is_over(self.processes):
             self.live = False
             return
-        epoch, now = words[PAUSE], board.progress(self.processes)
-        mark = (now + 1) << 8 | epoch & 0xFF
-        if self.seen == mark:
-            words[board.process(self.process, REST)] = mark
-            if all(words[board.process(p, REST)] == mark for p in range(self.processes)):
-                self.pace.at_rest(epoch)
-                return
+        epoch = self.words[PAUSE]
+        mark = self.board.rest_mark(self.processes, epoch)
+        if self.seen == mark and self.board.all_rest(self.process, self.processes, mark):
+            self._all_rest(epoch)
+            return
         self.seen = mark
         self.idle += 1
         if self.idle < IDLE_LOOKS:
@@ -188,12 +203,22 @@ class Parallel(Executing):
         else:
             time.sleep(IDLE_SECONDS)
 
+    def _all_rest(self, epoch: int) -> None:
+        """Stand still until the pause is over; outside a pause the run is over, or stuck."""
+        if epoch & 1:
+            return self.board.stand(epoch)
+        if self.words[UNFINISHED]:
+            self.board.abort(DEADLOCK)
+        else:
+            self.words[self.board.process(self.process, OVER)] = 1
+        self.live = False
+
     def starting(self, actor: Actor) -> None:
         """The first step follows at once: the gate was open a moment ago, and only this process
         could have closed it.
         """
         self.idle = 0
-        self.run += not self.run
+        self.granted += not self.granted
 
     def finished(self, actor: Actor) -> None:
         if not actor.daemon:
@@ -201,24 +226,34 @@ class Parallel(Executing):
             self.add_to(self.here, self.board_at + UNFINISHED * WORD, -1)
 
     def finish(self) -> None:
-        """Nothing is learned."""
+        """No strategy is told: the cores have decided."""
 
     def give_up(self) -> None:
         super().give_up()
-        self.abort(ERROR)
-
-    def abort(self, why: int) -> None:
-        """Let every process give the run up, unless somebody has said so already."""
-        if not self.words[ABORT]:
-            self.words[ABORT] = why
+        self.board.abort(ERROR)
 
     # -- what every step does --------------------------------------------------------------------------------------
 
+    async def _give_way(self) -> None:
+        """Do before a step what the pace decides, now that the granted steps are made."""
+        way = self.pace.decide()
+        self.granted = way.granted
+        if way.hand_over:
+            await hand_over()
+        elif way.other != self.process:
+            self._let_ahead(way.other, way.steps)
+
+    def _let_ahead(self, other: int, steps: int) -> None:
+        """Wait until another process has made some steps, for a bounded time, unless it is at rest."""
+        made = self.board.process(other, MADE)
+        if not self.board.is_resting(other) and not self._meet(made, self.words[made] + steps):
+            os.sched_yield()
+
     async def _step(self, code: int, cell: int, op: int, operand: int = 0, extra: int = 0, holder: int = 0) -> int:
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         else:
-            await self.pace.give_way()
+            await self._give_way()
         value = self.native_step(self.here, code, cell, op, operand, extra, holder)
         while self.status[0]:
             self._again()
@@ -226,8 +261,8 @@ class Parallel(Executing):
         return value
 
     def _again(self) -> None:
-        """A native call was not made: leave the run if it is over, else let whoever holds the
-        stripe run.
+        """Deal with a native call that was not made: leave the run if it is over, else yield the
+        core to the process that holds the stripe.
         """
         status = self.status[0]
         if status == native.SPUN:
@@ -235,7 +270,7 @@ class Parallel(Executing):
             os.sched_yield()
             return
         if status == native.FULL_LOG:
-            self.abort(FULL)
+            self.board.abort(FULL)
         self.live = False
         raise Abandon
 
@@ -262,10 +297,10 @@ class Parallel(Executing):
         return self._step(site + col.x + i, self.at[col.id] + (i << 3), native.ADD, delta, 0, holder)
 
     async def rmw(self, site: int, col: Column, i: int, change: Callable[[int], int], holder: int = 0) -> int:
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         else:
-            await self.pace.give_way()
+            await self._give_way()
         code, cell, expected = site + col.x + i, self.at[col.id] + (i << 3), col.view[i]
         while True:
             found = self.native_step(self.here, code, cell, native.SWAP, change(expected), expected, holder)
@@ -279,11 +314,11 @@ class Parallel(Executing):
     async def access(
         self, site: int, tlb: Column, cell: int, need: int, offset: int, content: Column, store: bool
     ) -> int:
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         else:
-            await self.pace.give_way()
-        code = ACCESS[store] + (content.id << FIELD_SHIFT)
+            await self._give_way()
+        code = (STORE_ACCESS if store else LOAD_ACCESS) + (content.id << FIELD_SHIFT)
         while True:
             version = self.native_access(
                 self.here, site, self.at[tlb.id] + (cell << 3), tlb.r + cell, need, offset, code, self.at[content.id]
@@ -294,10 +329,10 @@ class Parallel(Executing):
 
     async def wait(self, site: int, col: Column, i: int, ready: Callable[[], bool]) -> int:
         code, cell = site + _WAIT + (col.id << FIELD_SHIFT) + i, self.at[col.id] + (i << 3)
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         else:
-            await self.pace.give_way()
+            await self._give_way()
         while True:
             if not ready():
                 await self._stand(code, ready)
@@ -316,14 +351,14 @@ class Parallel(Executing):
         col.view[i] = value
 
     def waitable(self, col: Column) -> None:
-        """Whoever waits looks for himself."""
+        """Do nothing: an actor that waits looks at the cell itself."""
 
     def draw(self, label: str, n: int) -> int:
         if self.abandoning:
             raise Abandon
         choice = self.data[self.current].draw(self.current, label, n)
         if not self.board.append(self.current, choice):
-            self.abort(FULL)
+            self.board.abort(FULL)
             self.live = False
             raise Abandon
         return choice
@@ -332,10 +367,10 @@ class Parallel(Executing):
 
     async def _take(self, code: int, col: Column, i: int, op: int, operand: int, ready: Callable[[], bool]) -> None:
         cell = self.at[col.id] + (i << 3)
-        if self.run:
-            self.run -= 1
+        if self.granted:
+            self.granted -= 1
         else:
-            await self.pace.give_way()
+            await self._give_way()
         while True:
             self.native_step(self.here, code, cell, op, operand, 0, 0)
             if not self.status[0]:
@@ -381,7 +416,7 @@ class Parallel(Executing):
         self.held[self.current] -= 1
 
     def _reads(self, change: Callable[[int], None], key: int) -> None:
-        """Note what the actor holds for reading, where who explains a deadlock finds it."""
+        """Note on the board what the actor holds for reading, so that a deadlock can be explained."""
         change(key)
         at = self.board.slot(self.current, READS)
         for k, held in enumerate([*self.reading[self.current], 0]):

@@ -1,9 +1,9 @@
-"""A process of a gang: attaches to the arenas that it is told of, and runs its share of the actors
-as trio tasks.
+"""A process of a gang: it attaches to the arenas of the cases that it is told of, and runs its
+share of their actors as trio tasks.
 
 Orders and answers are JSON messages on a socket; a descriptor comes with the order that needs it. A
-member ends when the socket closes. It is forked by :mod:`stress.parallel.zygote`, which has
-imported and compiled everything.
+member ends when the socket closes. :mod:`stress.parallel.zygote` forks it, and has imported and
+compiled everything before.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from stress.execution.runner import composed
 from stress.machine.trio_drivers import FastDriver, session
 from stress.parallel.board import Board
 from stress.parallel.machine import Parallel
+from stress.parallel.settings import RunSettings
 from stress.parallel.unchecked_kernel import unwatched
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     from stress.machine.driver import Driver
 
 MESSAGE_BYTES_MAX = 1 << 18
-"""Of an order or an answer."""
+"""The largest order or answer."""
 
 Message = dict[str, Any]
 
 
 class Crew(FastDriver):
-    """Steps the actors of this process: whoever may go, in turn, until all processes are at rest."""
+    """Steps the actors of this process, in turn those that may go, until all processes are at rest."""
 
     name = "crew"
     machine: Parallel
@@ -56,8 +57,8 @@ class Crew(FastDriver):
 
 
 def share(actors: list[Actor], cpus: int, process: int, owners: list[int]) -> list[Actor]:
-    """Return the actors of ``process``; ``owners`` has a process per CPU: its thread and its
-    hardware go together, RCU with the last CPU.
+    """Return the actors of ``process``. ``owners`` has the process of each CPU, which gets the
+    CPU's thread and its hardware; RCU goes with the last CPU.
     """
     return [
         actor
@@ -149,10 +150,7 @@ class Member:
         machine, crew = entry.machine, entry.crew
         assert isinstance(crew, Crew)
         mine = share(entry.actors, entry.cpus, self.process, order["owners"])
-        machine.begin(mine, order["seed"], order["versions"], order["rows"], order["record"], order["plain_add"])
-        if not order["yields"]:
-            machine.pace.span = 0
-        machine.pace.meet_all()
+        machine.begin(mine, order["seed"], order["versions"], order["rows"], RunSettings(**order["settings"]))
         words = ""
         try:
             crew.execute_now()

@@ -1,14 +1,14 @@
-"""Steps on shared memory as native atomics: LLVM's, through numba, on raw addresses.
+"""Steps as native code: LLVM's atomic instructions, through numba, on raw addresses.
 
-Compiled when first imported.
+It is compiled when first imported. Nothing that lockstep needs imports it.
 
-Nothing else imports numba, and nothing that lockstep needs imports this. A step takes the stripes
-of its locations in ascending order, then a number, then acts and writes its row of the log, then
-lets the stripes go: so the numbers agree with what memory saw for every conflicting pair. Spins are
-bounded; whoever has spun in vain returns to Python, where signals and the abort word are seen.
+A step takes the stripes of its locations in ascending order, then a number; it acts, writes its row
+of the log, and lets the stripes go. The numbers therefore agree with the order in which memory saw
+the steps, for every pair that conflicts. Spins are bounded: a call that has spun in vain returns to
+Python, where signals and the abort word are seen.
 
-A context is the calling process's own block of words with the addresses it needs. Every function
-returns a word, and leaves what became of the call in ``STATUS``.
+A context is the calling process's own block of words with the addresses that it needs. Every
+function returns a word, and leaves what became of the call in ``STATUS``.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ and TAKE_READ are steps only if they get the lock.
 """
 
 DONE, SPUN, NOT_NOW, FULL_LOG, STOP = range(5)
-"""What became of a call: made; a stripe was held for too long, so try again; cannot be made now; no
-row left; the run is over.
+"""What became of a call: the step was made; a stripe was held for too long, so try again; the step
+cannot be made now; the log has no row left; the run is over.
 """
 
 (
@@ -76,7 +76,7 @@ row left; the run is over.
 ) = range(16)
 """Words of a context: addresses, numbers, and what this process is to do.
 
-PLAIN_ADD makes an unrecorded addition a load and a store, for who wants to see an update lost.
+PLAIN_ADD makes an unrecorded addition a load and a store, for the test that shows an update lost.
 """
 
 CONTEXT_WORDS = 16
@@ -151,14 +151,14 @@ def write_row(context: int, n: int, code: int, value: int) -> None:
 
 @compiled("void(int64)")
 def count(context: int) -> None:
-    """One step more was made: a word of this process alone."""
+    """Count a step, in a word that this process alone writes."""
     made = word(context, MADE_AT)
     release(made, load(made) + 1)
 
 
 @compiled("void(int64, int64, int64)")
 def flag(context: int, code: int, value: int) -> None:
-    """A count is below zero: tell, once, and let everybody stop."""
+    """Note the first count below zero, and let every process stop."""
     at = word(context, BOARD) + FLAG * 8
     if compare_exchange(at, 0, code) == 0:
         store(word(context, BOARD) + FLAG_VALUE * 8, value)
@@ -176,9 +176,7 @@ def move(context: int, holder: int, folio: int, delta: int, code: int) -> None:
 
 @compiled("void(int64, int64, int64, int64, int64)")
 def account(context: int, code: int, old: int, new: int, holder: int) -> None:
-    """The ledger follows in the step that changes a refcount or an entry; a count never falls below
-    zero.
-    """
+    """Change the ledger with a refcount or an entry, and flag a count that falls below zero."""
     role = load(word(context, ROLES) + ((code >> FIELD_SHIFT) & COLUMN_MASK) * 8)
     if role == NOTHING or old == new:
         return
@@ -228,7 +226,7 @@ def can(op: int, old: int, extra: int) -> int:
 
 @compiled("int64(int64, int64, int64, int64)")
 def told(op: int, old: int, new: int, operand: int) -> int:
-    """Return the value that the log keeps: the lockstep machine's for the same step."""
+    """Return the value that the log keeps, which is what lockstep logs for the same step."""
     if op in (STORE, ADD, TAKE_FREE, TAKE_READ):
         return new
     return operand if op == LEAVE else old

@@ -1,25 +1,25 @@
-"""Injected yields, and the moments at which all processes of a gang agree: the start, a pause, the
-end.
+"""When the actors of a process give way, so that processes overlap, and differently in each run.
 
 Left to themselves, two processes overlap as the machine's cores happen to let them, and short runs
-hardly at all. So each run draws how restless it is, and an actor gives way after so many steps: to
-a neighbour, or by letting another process make some steps first. It paces races; it does not
-replay: what comes of it is recorded.
+hardly at all. So each run draws a span, and an actor gives way after at most that many steps: to
+another actor of its process, or by letting another process make some steps first. This changes
+which interleavings are likely. It does not replay them: the interleaving that results is recorded.
+
+This module decides; :mod:`stress.parallel.machine` acts.
 """
 
 from __future__ import annotations
 
-import os
-import time
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
+<<<<<<< HEAD
 from stress.machine.scheduler import hand_over
 from stress.parallel import native
 from stress.parallel.board import ABORT, DEADLOCK, MADE, OVER, PAUSE, PAUSED, READY, REST, UNFINISHED, WORD
 from stress.rng import WORD_BITS, words
-
-if TYPE_CHECKING:
-    from stress.parallel.machine import Parallel
+=======
+from stress.rng import WORD_BITS, raw_words
+>>>>>>> main
 
 SPANS = (1, 2, 4, 8, 16, 64)
 """Steps, at most, between two injected yields, of which each run draws one."""
@@ -27,28 +27,48 @@ SPANS = (1, 2, 4, 8, 16, 64)
 AHEAD_MAX = 4
 """Steps, at most, that an actor lets another process make first."""
 
-PAUSE_SECONDS = 50e-6
-"""How often a process that stands in a pause looks whether it is over."""
+UNPACED_STEPS = 1 << 10
+"""Steps that are granted at once where nothing is injected."""
+
+
+class GiveWay(NamedTuple):
+    """What an actor does before its next step."""
+
+    granted: int
+    """Steps that it may make after that one without asking again."""
+    hand_over: bool
+    """It lets the other actors of its process run."""
+    other: int
+    """The process that it lets go ahead, or its own: then it lets none."""
+    steps: int
+    """The steps that this process may make first."""
 
 
 class Pace:
-    """When the actors of ``machine`` give way."""
+    """The pace of one process; ``process`` is its number among ``processes``."""
 
-    def __init__(self, machine: Parallel) -> None:
-        self.m = machine
-        self.meet = native.entry(native.meet)
-        self.add_to = native.entry(native.add_to)
+    def __init__(self, process: int, processes: int) -> None:
+        self.process, self.others = process, processes - 1
+        self.processes = processes
 
+<<<<<<< HEAD
     def start(self, seed: int) -> None:
         """Draw how restless the run is; a negative seed is no yields at all."""
         self.word = words(seed, "pace", 1 + self.m.process)
         spans = words(seed, "pace")
         self.span = SPANS[spans() * len(SPANS) >> WORD_BITS] if seed >= 0 else 0
+=======
+    def start(self, seed: int, yields: bool) -> None:
+        """Draw the span of a run; without ``yields`` nothing is injected."""
+        self.word = raw_words(seed, f"pace {self.process}")
+        spans = raw_words(seed, "pace")
+        self.span = SPANS[spans(WORD_BITS) * len(SPANS) >> WORD_BITS] if yields else 0
+>>>>>>> main
 
-    async def give_way(self) -> None:
-        """The actor has made the steps that it was granted: let others go first."""
-        m = self.m
+    def decide(self) -> GiveWay:
+        """Decide what an actor does that has made the steps it was granted."""
         if not self.span:
+<<<<<<< HEAD
             m.run = 1 << 10
             return
         word = self.word()
@@ -93,3 +113,12 @@ class Pace:
         else:
             m.words[m.board.process(m.process, OVER)] = 1
             m.live = False
+=======
+            return GiveWay(UNPACED_STEPS, False, self.process, 0)
+        word = self.word(WORD_BITS)
+        granted, hand_over, draw = (word & 0xFFFF) % self.span, bool(word >> 16 & 1), word >> 17
+        other = self.process
+        if self.others:
+            other = (self.process + 1 + draw % self.others) % self.processes
+        return GiveWay(granted, hand_over, other, 1 + (draw >> 4) % AHEAD_MAX)
+>>>>>>> main

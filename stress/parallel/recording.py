@@ -1,8 +1,8 @@
-"""What a run of the parallel machine left behind, and its replay in lockstep.
+"""The recording of a run of the parallel machine, and its replay in lockstep.
 
 The recorded order is a schedule: the replay makes the same steps, with the same values, and leaves
-the same model region. It runs under every checker, which is where a failure gets its signature;
-what the parallel run itself saw is its symptom.
+the same model region. The replay runs under every checker and gives a failure its signature. What
+the parallel run itself showed to be wrong is its symptom.
 """
 
 from __future__ import annotations
@@ -12,28 +12,29 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.machine import Violation, site_info
 from stress.errors import Divergence
-from stress.execution.outcome import Outcome, digest_of, rows_of
+from stress.execution.outcome import digest_of, rows_of
 from stress.machine.chance import TapeData
 from stress.machine.protocols import Verdict
-from stress.strategies.replay import Strategy as Replay
+from stress.strategies.replay import Replay
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from stress.execution.outcome import Outcome
     from stress.execution.runner import Runner
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
 OVER = "over"
-"""How a run ends that came to its end; the others are the reasons for which one is given up."""
+"""How a run ends that came to its end. Any other ending is the reason why the run was given up."""
 
 RULE = "a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)"
 
 
 @dataclass
 class Recording:
-    """One run. ``codes``, ``values`` and ``slots`` are of the steps that were recorded without a
-    gap, in their order (int64).
+    """One run. ``codes``, ``values`` and ``slots`` are those of its steps, in their order, up to
+    the first that was not recorded whole (int64).
     """
 
     ended: str
@@ -44,15 +45,15 @@ class Recording:
     model: bytes
     """The model region as the run left it."""
     owners: list[int]
-    """The process that had each CPU."""
+    """The process of each CPU."""
     symptom: str = ""
-    """What the run itself saw that should not be: a count below zero, an audit that failed, a
-    deadlock, what a process raised.
+    """What the run itself showed to be wrong, or ``""``: a count below zero, an audit that failed,
+    a deadlock, what a process raised.
     """
     steps: int = 0
     """Steps made, recorded or not."""
     pauses: int = 0
-    """How often everybody stood still and the arena was audited, the end included."""
+    """How often all actors stood still and the arena was audited, the end included."""
     seconds: float = 0.0
     killed: list[tuple[int, int]] = field(default_factory=list)
     """(pid, exit status) of processes that died in it."""
@@ -98,7 +99,7 @@ def _judged(recording: Recording, runner: Runner, seed: int) -> Outcome:
     try:
         outcome = runner.run(strategy, seed, TapeData(recording.tapes))
     except Divergence as error:
-        outcome = Outcome(runner, runner.machine.verdict, seed)
+        outcome = runner.outcome(seed)
         if recording.ended != OVER and not recording.symptom and not _difference(recording, outcome):
             outcome.verdict = Verdict(
                 "inconclusive", reason=f"the run was given up ({recording.ended}) after {outcome.steps} steps"
@@ -113,8 +114,8 @@ def _judged(recording: Recording, runner: Runner, seed: int) -> Outcome:
 
 
 def stepless(recording: Recording, runner: Runner) -> list[tuple[int, int]]:
-    """Return runs of no steps for the threads that came to their end, or to a wait, without one:
-    they must be begun all the same.
+    """Return runs of no steps for the threads that came to their end, or to a wait, without making
+    a step: the replay must begin them all the same.
     """
     if recording.ended not in (OVER, "deadlock"):
         return []
@@ -128,7 +129,7 @@ def _condemn(outcome: Outcome, what: str, recording: Recording) -> Outcome:
     at = min(outcome.steps, len(recording.codes)) - 1
     accused = int(recording.codes[at]) if at >= 0 else 0
     violation = Violation("parallel", "replay-differs", words, accused, 0, rule=RULE)
-    outcome.runner.machine.verdict = outcome.verdict = Verdict("violation", violation, str(violation))
+    outcome.finished.machine.verdict = outcome.verdict = Verdict("violation", violation, str(violation))
     return outcome
 
 
@@ -136,13 +137,16 @@ def _difference(recording: Recording, outcome: Outcome) -> str:
     """Return in words where the replay's steps first differ from the recorded ones, or ``""``."""
     import numpy
 
-    log = numpy.array(outcome.runner.machine.log, dtype="<i8").reshape(-1, 2)
+    log = numpy.array(outcome.finished.machine.log, dtype="<i8").reshape(-1, 2)
     n = min(len(log), len(recording.codes))
     differs = numpy.flatnonzero((log[:n, 0] != recording.codes[:n]) | (log[:n, 1] != recording.values[:n]))
     if len(differs):
         at = int(differs[0])
         here, there = log[at].tolist(), (int(recording.codes[at]), int(recording.values[at]))
-        return f"step {at + 1} was {site_info(there[0]).name}, value {there[1]}, and is {site_info(here[0]).name}, value {here[1]}, in the replay"
+        return (
+            f"step {at + 1} was {site_info(there[0]).name}, value {there[1]}, "
+            f"and is {site_info(here[0]).name}, value {here[1]}, in the replay"
+        )
     return (
         ""
         if len(log) == len(recording.codes)

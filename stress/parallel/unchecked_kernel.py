@@ -1,5 +1,5 @@
-"""The kernel as a process of the parallel machine has it: the same layout, no step-time checkers, a
-ledger that processes share.
+"""The kernel of a process of the parallel machine: the same layout, without step-time checkers, and
+with a ledger that processes share.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 
 class Unwatched:
-    """The checkers' facade, for a machine that cannot run them in a step: it hears nothing."""
+    """The checkers' facade for a machine that cannot run checkers in a step: it ignores every
+    event.
+    """
 
     component = "checks"
 
     def bind(self) -> None:
-        """Take the columns, and pass over every event."""
+        """Take the columns, and replace the method of every event by one that does nothing."""
         Component.bind(self)  # type: ignore[arg-type]
         for name, event in vars(Checks).items():
             if callable(event) and name not in ("fields", "bind", "boot"):
@@ -29,7 +31,7 @@ class Unwatched:
 
 
 def _pass_over(*args: Any, **keywords: Any) -> None:
-    """An event that nobody judges here."""
+    """Do nothing: no event is judged here."""
 
 
 class SharedLedger:

@@ -1,5 +1,7 @@
-"""The supervisor's side of a run: it lets everybody pause and audits, and sees processes end, die
-or hang.
+"""A run as the supervisor sees it: pauses with their audits, processes that end, die or hang, and
+what the run itself shows to be wrong.
+
+What is wrong is put in words, the *symptom*. The verdict on the run is the replay's.
 """
 
 from __future__ import annotations
@@ -8,17 +10,35 @@ import json
 import os
 import select
 import signal
+import socket
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from sim.core.machine import Violation
-from stress.parallel.board import ABORT, FULL, HUNG, KILLED, PAUSE, PAUSED, SYMPTOM
-from stress.parallel.settings import Settings
+from sim.core.machine import Violation, site_info
+from stress.machine.deadlock import explain
+from stress.parallel.board import (
+    ABORT,
+    FLAG,
+    FLAG_VALUE,
+    FULL,
+    HUNG,
+    KILLED,
+    PAUSE,
+    PAUSED,
+    READERS_MAX,
+    READS,
+    SYMPTOM,
+    WAITS,
+    Board,
+)
+from stress.parallel.recording import OVER
+from stress.parallel.settings import RunSettings
 
 if TYPE_CHECKING:
     from stress.execution.runner import Runner
-    from stress.parallel.gang import Gang
 
 WATCH_MS, HANG_SECONDS_MAX, LEAVE_SECONDS_MAX = 1, 8.0, 1.0
 """How often a run is looked at; after how long without a step it is hung; how long a process may
@@ -28,10 +48,34 @@ take to leave a run that is over.
 MESSAGE_BYTES_MAX = 1 << 18
 
 
-class Watch:
-    """The supervisor's side of one run."""
+@dataclass
+class Mate:
+    """One process of the gang, as the supervisor knows it."""
 
-    def __init__(self, gang: Gang, runner: Runner, settings: Settings) -> None:
+    process: int
+    pid: int
+    socket: socket.socket
+    open: set[int] = field(default_factory=set)
+    """The numbers of the cases that are open there."""
+    sites: list[int] = field(default_factory=list)
+    """The number that each of its sites has here."""
+
+
+class Processes(Protocol):
+    """What a watch asks of the gang."""
+
+    board: Board
+    mates: list[Mate | None]
+    """The processes, by their numbers; None for one that is dead."""
+
+    def await_death(self, process: int) -> None:
+        """Wait until the zygote has told of a death that is known already."""
+
+
+class Watch:
+    """One run, from its order to its end."""
+
+    def __init__(self, gang: Processes, runner: Runner, settings: RunSettings) -> None:
         self.gang, self.runner, self.settings = gang, runner, settings
         self.words = gang.board.words
         self.waiting: set[int] = set()
@@ -78,15 +122,16 @@ class Watch:
             self.symptom = answer["words"]
 
     def _died(self, process: int) -> None:
-        """A process is dead: the others are told, and the zygote tells of what."""
+        """Take note that a process is dead: the others leave the run, and the zygote tells its exit
+        status.
+        """
         self.waiting.discard(process)
-        if not self.words[ABORT]:
-            self.words[ABORT] = KILLED
+        self.gang.board.abort(KILLED)
         self.gang.await_death(process)
 
     def _look(self) -> None:
-        """Pause when it is time; give up a run that makes no progress; kill who does not leave a
-        run that is over.
+        """Begin and end pauses; give up a run that makes no progress; kill the processes that do
+        not leave a run that is given up.
         """
         words, now = self.words, monotonic()
         if words[ABORT]:
@@ -94,7 +139,7 @@ class Watch:
             if now - self.left > LEAVE_SECONDS_MAX:
                 self._kill()
             return
-        made = self.gang.board.progress(self.gang.processes)
+        made = self.gang.board.progress(len(self.gang.mates))
         if words[PAUSE] & 1:
             if words[PAUSED] == words[PAUSE]:
                 self._audit(made)
@@ -109,7 +154,7 @@ class Watch:
             words[ABORT] = HUNG
 
     def _audit(self, made: int) -> None:
-        """Everybody stands still, and nobody is inside an operation: judge the arena."""
+        """Judge the arena: all actors stand still, and no thread is inside an operation."""
         self.next_pause = made + self.settings.pause_steps
         self.pauses += 1
         try:
@@ -125,3 +170,45 @@ class Watch:
                 with suppress(ProcessLookupError):
                     os.kill(mate.pid, signal.SIGKILL)
             self._died(process)
+
+    def symptom_of(self, ended: str, translate: Callable[[int], int]) -> str:
+        """Return what a run that ``ended`` so shows to be wrong, or ``""``; audit the arena of one
+        that came to its end.
+
+        ``translate`` gives codes of the board the site numbers of this process.
+        """
+        if ended == "symptom":
+            return f"a count fell to {self.words[FLAG_VALUE]} in {site_info(translate(self.words[FLAG])).name}"
+        if ended == "deadlock":
+            violation = explain(Standstill(self.gang.board, self.runner, translate))
+            return f"{violation.title}: {violation.message}"
+        if ended == OVER:
+            try:
+                self.runner.kernel.audit(drained=True)
+            except Violation as violation:
+                return str(violation)
+        return ""
+
+
+class Standstill:
+    """A run in which no actor can move, seen as what :func:`stress.machine.deadlock.explain` asks
+    of a machine.
+    """
+
+    def __init__(self, board: Board, runner: Runner, translate: Callable[[int], int]) -> None:
+        self.arena = runner.arena
+        self.actors = {actor.slot: actor for actor in runner.actors}
+        waits = [board.words[board.slot(slot, WAITS)] for slot in range(runner.kernel.slots)]
+        self.parked_at = [translate(code) for code in waits]
+        self.started = [bool(code) for code in waits]
+        self.readers: dict[int, list[int]] = {}
+        for slot in self.actors:
+            at = board.slot(slot, READS)
+            for key in board.words[at : at + READERS_MAX].tolist():
+                if not key:
+                    break
+                self.readers.setdefault(key, []).append(slot)
+
+    def is_finished(self, slot: int) -> bool:
+        """Return whether the actor waits for nothing: every actor is at a wait, or has ended."""
+        return not self.started[slot]

@@ -1,9 +1,9 @@
-"""Forks the processes of a gang: it has imported the model and compiled the native steps, so that a
-process is there in milliseconds.
+"""The zygote: the process that forks the members of a gang.
 
-Started by the supervisor as ``python -m stress.parallel.zygote``. It runs no trio and holds no
-state. It ends, and with it every process that it has forked, when the supervisor's socket closes,
-whatever closed it; a process whose zygote dies is killed by the kernel.
+It has imported the model and compiled the native steps, so that a new member is ready in
+milliseconds. The supervisor starts it as ``python -m stress.parallel.zygote``. It runs no trio and
+holds no state. When the supervisor's socket closes, whatever closed it, the zygote kills its
+members and ends. If the zygote itself dies, Linux kills the members.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class Zygote:
-    """The loop: orders to fork come from the supervisor, deaths from the kernel."""
+    """The loop: it takes orders to fork from the supervisor, and tells it of members that die."""
 
     def __init__(self, control: socket.socket, spec: str) -> None:
         self.control, self.spec = control, spec
@@ -35,7 +35,7 @@ class Zygote:
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def serve(self) -> None:
-        """Fork and bury until the supervisor is gone."""
+        """Fork members, and tell of their deaths, until the supervisor is gone."""
         self.say({"is": "ready"})
         while True:
             ready, _, _ = select.select([self.control.fileno(), self.wake], [], [])
@@ -72,7 +72,7 @@ class Zygote:
         return True
 
     def be_member(self, order: dict[str, int], descriptors: list[int], parent: int) -> None:
-        """The child: runs until its socket closes, and never returns."""
+        """Be the forked child: run until the socket closes. It never returns."""
         status = 1
         try:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -91,7 +91,7 @@ class Zygote:
             os._exit(status)
 
     def bury(self) -> None:
-        """Tell of the children that have died."""
+        """Tell the supervisor of the children that have died."""
         while self.children:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:

@@ -1,6 +1,10 @@
-"""Programs of user space: what its threads can do to memory, each operation declared once, and how
-such operations are drawn.
+"""Programs of user space: what threads can do to memory, and how that is drawn.
 
-The scenario storm draws its operations here while it runs; conformance draws whole programs, and
-runs them on both of their sides.
+- ``program``: a program, as conformance runs it on both sides; its file;
+- ``generator``: draws one operation at a time;
+- ``operations``: each operation, declared once: for the model, the kernel, the generator, in C;
+- ``sides``: what an operation can use where it runs;
+- ``space``: which processes and threads a program has, and what they have mapped.
+
+Conformance draws whole programs. The scenario storm draws its operations while it runs.
 """

@@ -1,14 +1,15 @@
-"""What programs are made of.
+"""The operations of programs, one class each: when it is allowed, what it does, how it is drawn,
+and its C.
 
-Each operation is one class: when it is allowed, what it does, how it is drawn, and its C.
+A new operation is one more class here. The generator, the storm, the runners, the shrinker, the
+file format and the listing take it from :data:`OPERATIONS`. The fields of the class, all integers,
+are the arguments; the first is the thread that runs the operation. Pages are numbered as in the
+model.
 
-To add one is to write such a class; the generator, the storm, the runners, the shrinker, the file
-format and the listing take it from :data:`OPERATIONS`. The fields of the class, all integers, are
-its arguments; the first is the thread that runs it. Pages are numbered as the model's are.
-
-An operation that its state does not allow (its thread is gone, say, because shrinking has taken
-away who made it) is skipped by both sides. Results are 0 or a negative errno for system calls, and
-the word that was read, or -1 for a segmentation fault, for accesses.
+Both sides skip an operation that is not allowed in its state: its thread may be missing, because
+shrinking has taken away the operation that made it. The result of a system call is 0 or a negative
+errno. The result of an access is the word that was read (0 for a store), or -1 for a segmentation
+fault.
 """
 
 from __future__ import annotations
@@ -27,9 +28,15 @@ Choose = Callable[[int], int]
 """Returns a number in 0..n-1."""
 
 MADV_DONTNEED = 4
+
 LENGTHS = (1, 1, 2, 3, 4, 7, 8, 16, 17, 32, 64)
+"""Lengths of ranges, in pages; each is drawn as often as it stands here."""
+
 FILL_MAX = 64
+"""Pages of one fill."""
+
 LARGE_WINDOW, LARGE = 128, 16
+"""In windows of more than LARGE_WINDOW pages, some ranges are LARGE times as long."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Operation(ABC):
 
     name: ClassVar[str]
     weight: ClassVar[int] = 4
-    """How often it is drawn, beside the others."""
+    """How often it is drawn, relative to the others."""
     races: ClassVar[bool] = False
     """Whether it can be one of a race: a single system call or access."""
 
@@ -49,7 +56,7 @@ class Operation(ABC):
         return self.who in space.threads
 
     def effect(self, space: Space) -> None:
-        """Do to ``space`` what it does."""
+        """Bring ``space`` up to date with what the operation does."""
 
     @abstractmethod
     async def model(self, run: ModelSide) -> int:
@@ -66,7 +73,7 @@ class Operation(ABC):
     @classmethod
     @abstractmethod
     def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
-        """Return such an operation for ``who``; None if there is none that makes sense."""
+        """Draw an operation of this kind for ``who``; None if there is none that makes sense."""
 
     def plain(self) -> list[object]:
         """Return it as data: name, arguments."""
@@ -74,7 +81,7 @@ class Operation(ABC):
 
 
 def draw_page(space: Space, who: int, choose: Choose) -> int:
-    """Return a page of the window, as a rule one that is mapped."""
+    """Draw a page of the window: a mapped one, in 15 of 16 draws, if there is any."""
     regions = space.regions[space.threads[who]]
     if not regions or not choose(16):
         return space.first + choose(space.pages)
@@ -83,16 +90,16 @@ def draw_page(space: Space, who: int, choose: Choose) -> int:
 
 
 def draw_length(space: Space, choose: Choose) -> int:
-    """Return a number of pages for a range: in a large window one range in three is LARGE times as
-    long, one up to the window's length.
+    """Draw a number of pages for a range. In a large window one range in three is LARGE times as
+    long, and one in three has any length up to the window's.
     """
     size = choose(3) if space.pages > LARGE_WINDOW else 0
     return 1 + choose(space.pages) if size == 2 else LENGTHS[choose(len(LENGTHS))] * (LARGE if size else 1)
 
 
 def draw_range(space: Space, who: int, choose: Choose) -> tuple[int, int]:
-    """Return (first page, pages) of a range in the window that begins at a page, or ends with one,
-    that is mapped as a rule.
+    """Draw (first page, pages) of a range in the window that begins or ends with a page of
+    :func:`draw_page`.
     """
     page, length = draw_page(space, who, choose), draw_length(space, choose)
     start = page if choose(2) else max(space.first, page + 1 - length)
@@ -111,7 +118,7 @@ class Access(Operation):
 
 
 @dataclass(frozen=True)
-class Store(Access):
+class StoreWord(Access):
     """A store to one page."""
 
     name = "store"
@@ -129,7 +136,7 @@ class Store(Access):
 
 
 @dataclass(frozen=True)
-class Load(Access):
+class LoadWord(Access):
     """A load from one page."""
 
     name = "load"
@@ -200,9 +207,8 @@ class Map(Operation):
     weight = 5
 
     def allowed(self, space: Space) -> bool:
-        """Nothing is mapped there or right beside: the model does not merge mappings.
-
-        Shared memory is a file's.
+        """Return whether the place and the pages beside it are free, as the model does not merge
+        mappings; shared memory is a file's.
         """
         if (self.shared and self.file < 0) or not super().allowed(space):
             return False
@@ -241,7 +247,7 @@ class Map(Operation):
 
 @dataclass(frozen=True)
 class Unmap(Range):
-    """munmap() of a range."""
+    """munmap() of a range of pages."""
 
     name = "munmap"
     races = True
@@ -262,7 +268,9 @@ class Unmap(Range):
 
 @dataclass(frozen=True)
 class Dontneed(Range):
-    """madvise(MADV_DONTNEED) of a range; -ENOMEM if it has holes, when all the rest has been done."""
+    """madvise(MADV_DONTNEED) of a range; its mapped pages are dropped, and the result is -ENOMEM if
+    some are not mapped.
+    """
 
     name = "dontneed"
     races = True
@@ -270,11 +278,8 @@ class Dontneed(Range):
 
     async def model(self, run: ModelSide) -> int:
         await run.task(self.who).dontneed(self.start, self.nr)
-        return (
-            0
-            if run.space.mapped(run.space.threads[self.who], self.start, self.start + self.nr) == self.nr
-            else -errno.ENOMEM
-        )
+        mapped = run.space.mapped(run.space.threads[self.who], self.start, self.start + self.nr)
+        return 0 if mapped == self.nr else -errno.ENOMEM
 
     def linux(self, run: LinuxSide) -> int:
         return run.madvise(self.who, self.start, self.nr, MADV_DONTNEED)
@@ -285,8 +290,8 @@ class Dontneed(Range):
 
 @dataclass(frozen=True)
 class Sync(Operation):
-    """sync_file_range() of pages of a file: those that are dirty are written out and clean
-    afterwards. Shared memory is never written out.
+    """sync_file_range() of pages of a file: writes out the dirty ones, which are clean afterwards.
+    Shared memory is never written out.
     """
 
     file: int

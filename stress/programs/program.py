@@ -1,4 +1,4 @@
-"""A program: what conformance runs on both sides. Immutable; a file of JSON."""
+"""A program, which conformance runs on both sides: an immutable value, and its file of JSON."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from stress.programs.operations import FILL_MAX, OPERATIONS, Fill, Fork, Map, Op
 from stress.programs.space import PROCESSES_MAX, THREADS_MAX, File, Space
 
 VERSION = 1
+"""Of the file format (docs/file-formats.md)."""
 
 RACERS = 2
-"""Threads of a race: the first two."""
+"""Threads of a race: the first two of the program."""
 
 TABLE, PAGES_MAX, FILES_MAX, ORDER_MAX = 512, 4096, 4, 9
-"""Pages of a page table; limits of a program."""
+"""Pages of a page table; limits of a window, of files, and of folio orders."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Program:
     """Operations, and the world that they begin in.
 
     The window is ``pages`` pages from page ``first`` on, counted from the beginning of a page
-    table. ``orders`` are those that anonymous memory may use besides 0. ``seed`` is where the
-    program comes from; it decides nothing.
+    table. ``orders`` are the folio orders, besides 0, that anonymous memory may use. ``seed`` is
+    the seed that the program was drawn from; nothing depends on it.
     """
 
     seed: int
@@ -37,7 +38,9 @@ class Program:
     files: tuple[File, ...]
     operations: tuple[Operation, ...]
     race: tuple[Operation, ...] = ()
-    """What the threads then do at once, each in this order: empty but in racing mode."""
+    """Operations that the threads then make at once, each thread its own in this order; empty but
+    in racing mode.
+    """
 
     @property
     def shmem_orders(self) -> tuple[int, ...]:
@@ -51,10 +54,15 @@ class Program:
     def plain(self) -> dict[str, Any]:
         """Return it as data for JSON."""
         return {
-            "conform": VERSION, "seed": self.seed, "first": self.first, "pages": self.pages, "orders": list(self.orders),
-            "files": [asdict(file) for file in self.files], "operations": [operation.plain() for operation in self.operations],
+            "conform": VERSION,
+            "seed": self.seed,
+            "first": self.first,
+            "pages": self.pages,
+            "orders": list(self.orders),
+            "files": [asdict(file) for file in self.files],
+            "operations": [operation.plain() for operation in self.operations],
             "race": [operation.plain() for operation in self.race],
-        }  # fmt: skip
+        }
 
     def dumps(self) -> str:
         """Return the text of its file."""
@@ -72,7 +80,9 @@ def load(path: Path) -> Program:
 
 
 def loads(text: str) -> Program:
-    """Return the program that :meth:`Program.dumps` gave. Raises UsageError if ``text`` is not one."""
+    """Return the program that :meth:`Program.dumps` gave. Raises UsageError if ``text`` is not
+    one.
+    """
     try:
         data = json.loads(text)
         if data["conform"] != VERSION:
@@ -100,24 +110,24 @@ def loads(text: str) -> Program:
 
 
 def of_kind(kind: type, value: Any) -> Any:
-    """Return a value of JSON that must be of ``kind``, to the letter. Raises TypeError."""
+    """Return a value of JSON that must be of ``kind``, not of a subclass. Raises TypeError."""
     if type(value) is not kind:
         raise TypeError(f"{value!r:.40} where {kind.__name__} is wanted")
     return value
 
 
 def whole(value: Any) -> int:
-    """Return a whole number, and no truth value."""
+    """Return a value of JSON that must be a whole number. Raises TypeError."""
     return int(of_kind(int, value))
 
 
 def truth(value: Any) -> bool:
-    """Return a truth value."""
+    """Return a value of JSON that must be a truth value. Raises TypeError."""
     return bool(of_kind(bool, value))
 
 
 def array(value: Any) -> list[Any]:
-    """Return a list."""
+    """Return a value of JSON that must be a list. Raises TypeError."""
     return list(of_kind(list, value))
 
 
@@ -125,8 +135,8 @@ def array(value: Any) -> list[Any]:
 
 
 def misfits(program: Program) -> Iterator[str]:
-    """Yield what no runner is made for: worlds and arguments out of bounds, and races of other than
-    RACERS threads.
+    """Yield, in words, what no runner can run: worlds and arguments out of bounds, and races of
+    other than RACERS threads.
     """
     if not (0 <= program.first < TABLE and 1 <= program.pages <= PAGES_MAX):
         yield f"a window of {program.pages} pages from page {program.first} on"
@@ -145,8 +155,8 @@ def misfits(program: Program) -> Iterator[str]:
 
 
 def file_fits(file: File) -> bool:
-    """Return whether a file is made of whole folios; of shared memory, of such as PTEs map, and
-    never written out.
+    """Return whether a file is made of whole folios. Those of shared memory must be small enough to
+    be mapped by PTEs, and are never written out.
     """
     largest = ORDER_MAX - file.memfd
     return (
@@ -173,8 +183,8 @@ def fits(operation: Operation, program: Program) -> bool:
 
 
 def race_fits(program: Program) -> bool:
-    """Return whether the operations leave the racers' threads and no others, and what these then do
-    can be done at once.
+    """Return whether the beginning leaves the racers' threads and no others, and the race has only
+    operations that can race.
     """
     space = program.space()
     for operation in program.operations:

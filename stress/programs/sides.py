@@ -1,4 +1,4 @@
-"""What an operation can count on where it runs: in the model, or in real processes."""
+"""What an operation can use where it runs: in the model, or in real processes."""
 
 from __future__ import annotations
 

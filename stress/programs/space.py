@@ -1,6 +1,5 @@
-"""What a program may count on while it is generated or shrunk: who lives, and what is mapped where.
-
-No memory, no kernel.
+"""The processes and threads of a program, and what they have mapped: all that generating and
+shrinking need to know of a state. No memory and no kernel is involved.
 """
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 PROCESSES_MAX, THREADS_MAX = 4, 6
-"""Of one program, from its beginning to its end: numbers are not used twice."""
+"""Totals over a program's lifetime; ids of exited processes and threads are not reused."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +18,8 @@ class File:
     """Shared memory; else a regular file."""
     pages: int
     order: int
-    """Of its folios: as the file system makes them as they are written, or, of shared memory, as
-    its first store makes them.
+    """Of its folios. Those of a regular file are made when it is written, those of shared memory by
+    the first store to them.
     """
     clean: bool = False
     """Written out before the program begins; shared memory never is."""
@@ -38,7 +37,7 @@ class Region:
     pgoff: int = 0
 
     def part(self, start: int, end: int) -> Region:
-        """Return what is left if only [start, end) stays."""
+        """Return the part [start, end) of the region."""
         return replace(self, start=start, end=end, pgoff=self.pgoff + (start - self.start if self.file >= 0 else 0))
 
 
@@ -52,9 +51,9 @@ class Space:
     regions: dict[int, list[Region]] = field(default_factory=lambda: {0: []})
     """By process, ascending."""
     threads: dict[int, int] = field(default_factory=lambda: {0: 0})
-    """Thread -> process, of those that live."""
+    """Thread -> process, of the living threads."""
     processes: int = 1
-    """Made so far."""
+    """Processes made so far."""
     slots: int = 1
     """Threads made so far."""
 
@@ -77,7 +76,7 @@ class Space:
         self.regions[process] = left
 
     def map(self, process: int, region: Region) -> None:
-        """Add a region, where nothing is."""
+        """Add a region, in a place that is free."""
         self.regions[process] = sorted([*self.regions[process], region], key=lambda r: r.start)
 
     def fork(self, process: int) -> int:

@@ -11,7 +11,10 @@ contested ones only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stress.rng import words
+from stress.strategies import UNBOUNDED, Strategy
 
 DEPTHS = (1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6)
 """Depths, as often as their weight."""
@@ -20,8 +23,11 @@ LENGTH_FIRST = 64
 """The estimate of k before any execution has been seen, in steps."""
 
 
-class Strategy:
-    """Probabilistic concurrency testing."""
+class Pct(Strategy):
+    """Probabilistic concurrency testing.
+
+    ``depth`` is the d of every execution; 0 draws it anew for each.
+    """
 
     name = "pct"
     free = 0
@@ -52,8 +58,14 @@ class Strategy:
             points.pop()
             priority[max(enabled, key=priority.__getitem__)] = self.low
             self.low -= 1
-        self.free = points[-1] - step - 1 if points else 1 << 30
+        self.free = points[-1] - step - 1 if points else UNBOUNDED
         return max(enabled, key=priority.__getitem__)
 
     def finish(self, steps: int) -> None:
         self.length = max(self.length, steps)
+
+    def learned(self) -> dict[str, int]:
+        return {"length": self.length}
+
+    def recall(self, learned: Mapping[str, int]) -> None:
+        self.length = learned["length"]

@@ -2,21 +2,26 @@
 
 The baseline that everything is compared with.
 
-A walk's runs are drawn whole: after choosing an actor, choices are drawn on until one names
-somebody else, who is next; the actor is granted the steps before. While who is enabled does not
-change that is the same walk, asked about once per change of actor; when it does change the machine
-asks anew, and a walk has no memory.
+The steps that one actor makes in a row are drawn at once: after choosing an actor the walk goes on
+drawing until it draws another one. The actor is granted the steps before that, and the other is the
+next choice. If the set of enabled actors changes meanwhile, the rest of the draw is dropped and the
+walk draws anew, which changes no probability: a walk has no memory.
 """
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from stress.rng import WORD_BITS, words
 
 ALONE = 1 << 30
 """Steps granted to an actor that nobody competes with."""
+=======
+from stress.rng import WORD_BITS, raw_words
+from stress.strategies import UNBOUNDED, Strategy
+>>>>>>> main
 
 
-class Strategy:
+class RandomWalk(Strategy):
     """A uniform random walk."""
 
     name = "random"
@@ -30,7 +35,7 @@ class Strategy:
     def choose(self, enabled: list[int], current: int, step: int) -> int:
         n = len(enabled)
         if n == 1:
-            self.free = ALONE
+            self.free = UNBOUNDED
             return enabled[0]
         word = self.word
         if step == self.until and enabled == self.among:
@@ -43,6 +48,3 @@ class Strategy:
             free += 1
         self.free, self.then, self.until = free, then, step + free + 1
         return enabled[chosen]
-
-    def finish(self, steps: int) -> None:
-        pass

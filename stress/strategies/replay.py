@@ -7,25 +7,23 @@ strategy at the tape's end.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from stress.errors import Divergence
-
-if TYPE_CHECKING:
-    from stress.machine.protocols import Strategy as StrategyLike
+from stress.strategies import Strategy
 
 
-class Strategy:
-    """Follows a tape.
+class Replay(Strategy):
+    """Follows the tape ``runs``; after its end goes on with the strategy ``then``, if there is one.
 
-    After an execution ``diverged`` says at which step a tolerant replay first left it, or -1.
+    After an execution ``diverged`` is the step at which a tolerant replay first left the tape, or
+    -1.
     """
 
     name = "replay"
     free = 0
 
-    def __init__(self, runs: list[tuple[int, int]], tolerant: bool = False, then: StrategyLike | None = None) -> None:
+    def __init__(self, runs: list[tuple[int, int]], tolerant: bool = False, then: Strategy | None = None) -> None:
         self.runs, self.tolerant, self.then = runs, tolerant, then
+        self.diverged = -1
 
     def start(self, seed: int, slots: int) -> None:
         self.at = -1

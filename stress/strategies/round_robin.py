@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from stress.rng import words
+from stress.strategies import UNBOUNDED, Strategy
 
 
-class Strategy:
-    """As many preemptions as there can be."""
+class RoundRobin(Strategy):
+    """As many preemptions as there can be: a turn is one step."""
 
     name = "round-robin"
     free = 0
@@ -15,9 +16,6 @@ class Strategy:
         self.first = words(seed, "schedule")() % slots
 
     def choose(self, enabled: list[int], current: int, step: int) -> int:
-        self.free = 1 << 30 if len(enabled) == 1 else 0
+        self.free = UNBOUNDED if len(enabled) == 1 else 0
         after = current if step else self.first - 1
         return next((slot for slot in enabled if slot > after), enabled[0])
-
-    def finish(self, steps: int) -> None:
-        pass

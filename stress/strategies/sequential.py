@@ -1,24 +1,18 @@
-"""Run to completion: the current actor while it can, then the lowest.
-
-What a shrunk trace falls back to.
-"""
+"""Run to completion: the current actor while it can, then the lowest slot."""
 
 from __future__ import annotations
 
-FOREVER = 1 << 30
+from stress.strategies import UNBOUNDED, Strategy
 
 
-class Strategy:
-    """No preemption at all."""
+class Sequential(Strategy):
+    """No preemption: an actor gives up its turn only where it must wait, and where it ends."""
 
     name = "sequential"
-    free = FOREVER
+    free = UNBOUNDED
 
     def start(self, seed: int, slots: int) -> None:
         pass
 
     def choose(self, enabled: list[int], current: int, step: int) -> int:
         return current if current in enabled else enabled[0]
-
-    def finish(self, steps: int) -> None:
-        pass

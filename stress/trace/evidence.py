@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import importlib.metadata
 import platform
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Divergence
-from stress.trace.file import Trace, capture, encode
+from stress.sources import version
+from stress.trace.file import encode
+from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, compare, replay
 from stress.trace.report import headline, page
 
@@ -18,10 +19,19 @@ if TYPE_CHECKING:
     from stress.execution.outcome import Outcome
 
 
-async def evidence(trace: Trace, path: str, catalogue: Catalogue) -> dict[str, Any]:
-    """Return the trace (base64), the environment and the report of a failure, as plain data;
-    ``path`` is where its trace will be.
-    """
+@dataclass(frozen=True)
+class Evidence:
+    """What the folder of a failure holds."""
+
+    trace: bytes
+    """Encoded (:mod:`stress.trace.file`)."""
+    report: str
+    """The page that ``zapstress show`` prints."""
+    environment: dict[str, Any]
+
+
+async def evidence(trace: Trace, path: str, catalogue: Catalogue) -> Evidence:
+    """Return the evidence of a failure; ``path`` is where its trace will be."""
     try:
         async with replay(trace, Mode(kernel=trace.case.kernel), catalogue) as again:
             report, replays = page(again, path), "as recorded"
@@ -31,16 +41,12 @@ async def evidence(trace: Trace, path: str, catalogue: Catalogue) -> dict[str, A
             f"{headline(trace)}\n\n  {trace.ending.message}\n\n  It does not replay: {error}\n",
             str(error),
         )
-    return {
-        "trace": base64.b64encode(encode(trace)).decode(),
-        "environment": {**environment(trace), "replays": replays},
-        "report": report,
-    }
+    return Evidence(encode(trace), report, {**environment(trace), "replays": replays})
 
 
-def encoded_trace(outcome: Outcome, strategy: str) -> str:
-    """Return the trace of an execution, in base64."""
-    return base64.b64encode(encode(capture(outcome, strategy))).decode()
+def encoded_trace(outcome: Outcome, strategy: str) -> bytes:
+    """Return the trace of an execution, encoded."""
+    return encode(capture(outcome, strategy))
 
 
 def environment(trace: Trace) -> dict[str, Any]:
@@ -59,11 +65,3 @@ def environment(trace: Trace) -> dict[str, Any]:
         "strategy": trace.strategy,
         "seed": trace.seed,
     }
-
-
-def version() -> str:
-    """Return the installed version, or ``source`` where it runs from a tree that is not installed."""
-    try:
-        return importlib.metadata.version("zapstress")
-    except importlib.metadata.PackageNotFoundError:
-        return "source"

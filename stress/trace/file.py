@@ -1,7 +1,6 @@
-"""Traces: one execution on disk, the only artefact of a failure (law L4).
+"""A trace as a file: how it is written, and how one from a stranger is read.
 
-A trace is data: opening one from a stranger runs nothing and allocates no more than the limits
-below. The file is
+A trace is data. Opening one runs nothing, and allocates no more than the limits below. The file is
 
     magic (8 bytes), format version (2), length of the body (8), blake2b-128 of those three and the
     body, the body
@@ -13,131 +12,30 @@ integers are LEB128 varints.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-import platform
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from stress.case import Case
-from stress.errors import StorageError, TraceError
-
-if TYPE_CHECKING:
-    from stress.execution.outcome import Outcome
+from stress.errors import TraceError
+from stress.files import write_atomically
+from stress.trace.record import Ending, Trace
 
 MAGIC = b"ZAPTRACE"
 VERSION = 2
 FILE_MIB_MAX = 16
 BODY_MIB_MAX = 64
-STEPS_MAX = 16_000_000
-"""Steps that a schedule tape may hold."""
+TRACE_STEPS_MAX = 16_000_000
+"""Steps that the schedule of a trace may have."""
 
 _HEAD = len(MAGIC) + 2 + 8 + 16
 _MIB = 1 << 20
 T = TypeVar("T")
 _KINDS = ("clean", "violation", "inconclusive")
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How the traced execution ended; sites by name."""
-
-    kind: str
-    reason: str = ""
-    checker: str = ""
-    title: str = ""
-    message: str = ""
-    accused: str = ""
-    victim: str = ""
-    signature: str = ""
-
-
-@dataclass(frozen=True)
-class Trace:
-    """One execution, as recorded."""
-
-    case: Case
-    seed: int
-    strategy: str
-    steps_max: int
-    """The step budget."""
-    sources: str
-    """Hash over the model's source files."""
-    python: str
-    ending: Ending
-    setup: bool
-    """It ended in the setup: there are no choices, and digest and checks are those of the failing
-    phase.
-    """
-    steps: int
-    digest: str
-    model_hash: str
-    schedule: tuple[tuple[int, int], ...]
-    tapes: dict[int, tuple[int, ...]]
-    checks: bytes
-
-    @property
-    def switches(self) -> int:
-        """How often the turn went to another actor."""
-        return max(0, len(self.schedule) - 1)
-
-    def header(self) -> dict[str, Any]:
-        """Return everything but the tapes and the checks, as plain data."""
-        found = asdict(self)
-        for name in ("schedule", "tapes", "checks"):
-            del found[name]
-        return found
-
-
-def capture(outcome: Outcome, strategy: str) -> Trace:
-    """Return the trace of ``outcome``, which is the latest of its runner; ``strategy`` is the name
-    of what chose.
-    """
-    from stress.catalogue import sources_hash
-
-    runner = outcome.runner
-    return Trace(
-        case=runner.case,
-        seed=outcome.seed,
-        strategy=strategy,
-        steps_max=runner.machine.steps_max,
-        sources=sources_hash(runner.case.kernel),
-        python=platform.python_version(),
-        ending=ending_of(outcome),
-        setup=outcome.setup,
-        steps=outcome.steps,
-        digest=outcome.digest(),
-        model_hash=outcome.model_hash(),
-        schedule=tuple(outcome.schedule()),
-        tapes={slot: tuple(tape) for slot, tape in outcome.tapes.items()},
-        checks=outcome.step_checks(),
-    )
-
-
-def ending_of(outcome: Outcome) -> Ending:
-    """Return how ``outcome`` ended, in words that mean the same in every process."""
-    from sim.core.machine import site_info
-    from stress.execution.signature import signature
-
-    verdict, violation = outcome.verdict, outcome.verdict.violation
-    if violation is None:
-        return Ending(verdict.kind, verdict.reason)
-    accused, victim = (site_info(code).name if code else "" for code in (violation.accused, violation.victim))
-    return Ending(
-        verdict.kind,
-        verdict.reason,
-        violation.checker,
-        violation.title,
-        violation.message,
-        accused,
-        victim,
-        signature(violation),
-    )
 
 
 # -- writing -----------------------------------------------------------------------------------------------------
@@ -174,31 +72,6 @@ def _checksum(head: bytes, body: bytes) -> bytes:
 def save(trace: Trace, path: str | os.PathLike[str]) -> None:
     """Write ``trace`` to ``path``, whole or not at all. Raises StorageError."""
     write_atomically(Path(path), encode(trace))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file beside ``path`` and move it there once it is on the disk. Raises StorageError."""
-    if path.exists() and not path.is_file():
-        raise StorageError(f"{path}: is there and is no plain file; name another")
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        try:
-            with open(beside, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "name another directory"
-        raise StorageError(f"{path}: cannot be written ({error.strerror}); {remedy}") from error
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
@@ -258,7 +131,8 @@ def _body(data: bytes, name: str) -> bytes:
     body = data[_HEAD:]
     if len(body) != size or version != VERSION or _checksum(data[: _HEAD - 16], body) != data[_HEAD - 16 : _HEAD]:
         raise TraceError(
-            f"{name}: edited or damaged (its checksum does not fit); get the original, or run its seed again with --save"
+            f"{name}: edited or damaged (its checksum does not fit); "
+            "get the original, or run its seed again with --save"
         )
     return body
 
@@ -306,7 +180,7 @@ class _Reader:
         for _ in self.count():
             slot, steps = self.number(), self.number()
             total += steps
-            if total > STEPS_MAX:
+            if total > TRACE_STEPS_MAX:
                 raise ValueError("the schedule is too long")
             yield slot, steps
 
@@ -334,7 +208,7 @@ def _trace(
         name: _of(str, header[name]) for name in ("strategy", "sources", "python", "digest", "model_hash")
     }
     fields |= {name: _of(int, header[name]) for name in ("seed", "steps_max", "steps")}
-    if not 0 < fields["steps_max"] <= STEPS_MAX or len(checks) > 2 * STEPS_MAX:
+    if not 0 < fields["steps_max"] <= TRACE_STEPS_MAX or len(checks) > 2 * TRACE_STEPS_MAX:
         raise ValueError("a step budget beyond all measure")
     made = Case(
         scenario=_of(str, case["scenario"]),

@@ -1,8 +1,8 @@
 """Executes a trace again, from its tapes and never from a random generator.
 
-*strict* follows the tape to the letter and compares every step with the step checks; *tolerant*
-goes on where the tape cannot be followed, which is what a changed model, an edited schedule or a
-kernel without its faults needs; *continue-with* hands over to a strategy at the tape's end.
+*strict* follows the tape exactly and compares every step with the step checks. *tolerant* goes on
+where the tape cannot be followed: for a changed model, an edited schedule, or a kernel without its
+faults. *continue-with* hands over to a strategy at the tape's end.
 """
 
 from __future__ import annotations
@@ -12,19 +12,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stress.case import Case
-from stress.catalogue import CATALOGUE, DEFAULT_KERNEL, Catalogue, is_file, sources_hash
+from stress.case import DEFAULT_KERNEL, Case
+from stress.catalogue import CATALOGUE, Catalogue
 from stress.errors import Divergence, UsageError
 from stress.execution.outcome import CHECK_BYTES, Outcome
-from stress.execution.runner import Runner, open_runner
+from stress.execution.runner import open_runner
 from stress.execution.signature import signature_of
 from stress.execution.steps import step_at
 from stress.machine.chance import TapeData
-from stress.strategies.replay import Strategy as Replay
+from stress.sources import is_file, sources_hash
+from stress.strategies.replay import Replay
 
 if TYPE_CHECKING:
-    from stress.machine.protocols import Strategy
-    from stress.trace.file import Trace
+    from stress.execution.finished import Finished
+    from stress.strategies import Strategy
+    from stress.trace.record import Trace
 
 
 @dataclass(frozen=True)
@@ -83,16 +85,16 @@ async def replay(trace: Trace, mode: Mode | None = None, catalogue: Catalogue = 
         try:
             outcome = await runner.execute(strategy, trace.seed, TapeData(trace.tapes))
         except Divergence as error:
-            _explain(trace, Outcome(runner, runner.machine.verdict, trace.seed), error)
+            _explain(trace, runner.outcome(trace.seed), error)
             raise
-        yield Replayed(trace, outcome, getattr(strategy, "diverged", -1))
+        yield Replayed(trace, outcome, strategy.diverged)
 
 
 def _explain(trace: Trace, outcome: Outcome, error: Divergence) -> None:
     """Raise a better Divergence than ``error`` if an earlier step differs already."""
     at = first_difference(trace, outcome)
     if at < outcome.steps:
-        raise Divergence(_words(trace, outcome.runner, at)) from error
+        raise Divergence(_words(trace, outcome.finished, at)) from error
 
 
 def first_difference(trace: Trace, outcome: Outcome) -> int:
@@ -114,28 +116,32 @@ def compare(trace: Trace, outcome: Outcome) -> None:
     """
     at = first_difference(trace, outcome)
     if at < max(outcome.steps, trace.steps):
-        raise Divergence(_words(trace, outcome.runner, at))
+        raise Divergence(_words(trace, outcome.finished, at))
     found = (outcome.digest(), outcome.verdict.kind, signature_of(outcome), outcome.model_hash())
     recorded = (trace.digest, trace.ending.kind, trace.ending.signature, trace.model_hash)
     names = ("its digest", "its verdict", "its signature", "the state that it leaves")
     for name, ours, theirs in zip(names, found, recorded, strict=True):
         if ours != theirs:
             raise Divergence(
-                f"all {outcome.steps} steps are as recorded, but {name} is {ours or 'none'} and was {theirs or 'none'}{_cause(trace)}"
+                f"all {outcome.steps} steps are as recorded, but {name} is {ours or 'none'} "
+                f"and was {theirs or 'none'}{_cause(trace)}"
             )
 
 
-def _words(trace: Trace, runner: Runner, at: int) -> str:
-    if at >= runner.machine.seq:
+def _words(trace: Trace, finished: Finished, at: int) -> str:
+    if at >= finished.steps:
         return (
             f"step {at + 1} was not made: the replay ended there, and the trace has {trace.steps} steps{_cause(trace)}"
         )
-    step = step_at(runner, at)
+    step = step_at(finished, at)
     if at >= trace.steps:
         return (
             f"step {at + 1} is one too many ({step.actor} in {step.site.name}): the trace ends before it{_cause(trace)}"
         )
-    return f"step {at + 1} differs from the trace: here {step.actor} made {step.site.name} on {step.place}, value {step.value}{_cause(trace)}"
+    return (
+        f"step {at + 1} differs from the trace: here {step.actor} made {step.site.name} on {step.place}, "
+        f"value {step.value}{_cause(trace)}"
+    )
 
 
 def _cause(trace: Trace) -> str:

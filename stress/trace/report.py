@@ -1,8 +1,8 @@
-"""The page that shows a failure: the interleaving in columns, the state, the rule, and how to see
-it again.
+"""The page that shows a failure: the interleaving in columns, the state, the rule, and the command
+that replays it.
 
-It is made from a re-run of the trace, so that the trace is all that anyone needs. It ends at the
-violation and fits a screen: of a long execution it keeps the last steps, and before them those that
+It is made from a re-run of the trace, so that nothing but the trace need be kept. It ends at the
+violation and fits a screen: of a long execution it shows the last steps, and before them those that
 touch the violation's locations.
 """
 
@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sim.core.step import TLB_SHIFT
-from stress.execution.steps import Step, actor_name, steps, words
+from stress.execution.steps import Step, steps, words
 
 if TYPE_CHECKING:
     from sim.core.machine import Violation
-    from stress.trace.file import Trace
+    from stress.trace.record import Trace
     from stress.trace.replay import Replayed
 
 TAIL_STEPS_MAX = 24
@@ -29,9 +29,8 @@ TOUCHING_STEPS_MAX = 8
 PAGE_COLUMNS = 118
 INDENT_MAX = 52
 TEXT_COLUMNS = 46
-"""Room for the text of a step in the last column.
-
-As a line holds one step, a text may run on below the columns to its right.
+"""Room for the text of a step in the last column. In any other column a text may run on below the
+columns to its right, as a line holds one step.
 """
 
 _NUMBER_COLUMNS = 7
@@ -68,20 +67,21 @@ def _summary(trace: Trace) -> Iterator[str]:
     if more:
         yield "  " + "   ".join(more)
     where = "in the setup; " if trace.setup else ""
-    yield f"  {where}seed {trace.seed:#x}, strategy {trace.strategy}; {_count(trace.steps, 'step')}, {_count(trace.switches, 'switch', 'switches')}"
+    made = f"{_count(trace.steps, 'step')}, {_count(trace.switches, 'switch', 'switches')}"
+    yield f"  {where}seed {trace.seed:#x}, strategy {trace.strategy}; {made}"
 
 
 def _columns(replayed: Replayed) -> Iterator[str]:
     """Yield the interleaving: one column per actor that appears, one line per step."""
-    runner = replayed.outcome.runner
-    shown = selection(list(steps(runner)), replayed.outcome.verdict.violation)
+    finished = replayed.outcome.finished
+    shown = selection(list(steps(finished)), replayed.outcome.verdict.violation)
     slots = sorted({step.slot for step in shown})
     if not slots:
         yield "      (no step was made)"
         return
     indent = min(INDENT_MAX, (PAGE_COLUMNS - _NUMBER_COLUMNS - TEXT_COLUMNS) // max(1, len(slots) - 1))
     yield (
-        " " * _NUMBER_COLUMNS + "".join(actor_name(runner, slot)[: indent - 1].ljust(indent) for slot in slots)
+        " " * _NUMBER_COLUMNS + "".join(finished.actor_name(slot)[: indent - 1].ljust(indent) for slot in slots)
     ).rstrip()
     last = 0
     for step in shown:
@@ -131,7 +131,7 @@ def _explanation(replayed: Replayed) -> Iterator[str]:
 
 def state_words(replayed: Replayed, violation: Violation) -> str:
     """Return what the violation's locations hold at its end."""
-    columns = replayed.outcome.runner.arena.columns
+    columns = replayed.outcome.finished.arena.columns
     return "; ".join(
         f"{name}[{index}] = {words(name, columns[name].view[index])}"
         for name, index, *_ in violation.locations
@@ -148,11 +148,11 @@ def listing(replayed: Replayed) -> Iterator[str]:
     """Yield every step on a line of its own: number, actor, kernel function, what it does there,
     location and value.
     """
-    runner = replayed.outcome.runner
-    names = [actor_name(runner, slot) for slot in runner.machine.actors]
+    finished = replayed.outcome.finished
+    names = [finished.actor_name(slot) for slot in finished.machine.actors]
     actors = max(map(len, names))
-    for step in steps(runner):
-        yield f"{step.number:>6}  {step.actor:<{actors}}  {step.site.function + ': ' + step.site.label:<48}  {step.effect()}"
+    for step in steps(finished):
+        yield f"{step.number:>6}  {step.actor:<{actors}}  {step.site.name:<48}  {step.effect()}"
 
 
 def step_data(replayed: Replayed) -> list[dict[str, Any]]:
@@ -167,5 +167,5 @@ def step_data(replayed: Replayed) -> list[dict[str, Any]]:
             "value": step.value & ((1 << TLB_SHIFT) - 1) if step.tlb else step.value,
             "text": step.effect(),
         }
-        for step in steps(replayed.outcome.runner)
+        for step in steps(replayed.outcome.finished)
     ]

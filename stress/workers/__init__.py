@@ -1,1 +1,17 @@
-"""(to be told)"""
+"""Worker processes that execute leases. They know no campaign and no database.
+
+From the words that both sides use to the two sides themselves:
+
+settings         what is searched, and how seeds are numbered
+distinct         how many distinct values there were, in bounded memory
+metrics          what is counted of executions, each declared once
+messages         every order to a worker and every answer, encoded, decoded and checked
+flight_recorder  which execution a worker had begun when it died
+tally            what came of executions between two answers
+worker           the process: follows orders, executes, answers
+leases           which case gets the next lease
+fleet            keeps worker processes alive and at work for a boss
+
+A boss (:class:`stress.workers.fleet.Boss`) decides what is done: ``stress.campaign`` and
+``stress.selfcheck`` are the two.
+"""

@@ -1,26 +1,27 @@
 """Worker processes, kept at work from trio: started, given orders, heard, replaced when they die.
 
-What is to be done is a :class:`Boss`'s business (a campaign, a selfcheck); the fleet knows only
-that a worker has at most one order in hand. Each worker gets a hash seed of its own, so that a run
-that depends on it shows. Workers hold the reading end of a pipe whose only writer is this process,
-and end themselves when it closes, whatever closed it.
+What is to be done is a :class:`Boss`'s business (a campaign, a selfcheck). The fleet knows only
+that a worker has at most one order in hand. Each worker gets a hash seed of its own, so that an
+execution that depends on the hash seed shows. Workers hold the reading end of a pipe whose only
+writer is this process: when it closes, because this process has ended in whatever way, they end
+themselves.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 import trio
 
-from stress.catalogue import DEFAULT_CATALOGUE, ROOT
+from stress.catalogue import DEFAULT_CATALOGUE
 from stress.errors import FAILED, ZapstressError
-from stress.workers.flight_recorder import STARTED, Pulse
+from stress.sources import child
+from stress.workers.flight_recorder import FlightRecorder
+from stress.workers.messages import Answer, Order, Ready, WorkerFailed, encode, executed, take_answer
 
 DEATHS_MAX = 64
 """Workers that may die in one run before it is given up."""
@@ -36,10 +37,8 @@ START_SECONDS_MAX = 120.0
 LEAVE_SECONDS_MAX = 2.0
 """How long a worker that was told to stop may take."""
 
-LINE_BYTES_MAX = 1 << 20
+READ_BYTES_MAX = 1 << 20
 """How much is read from a worker at once."""
-
-Order = dict[str, Any]
 
 
 class FleetError(ZapstressError):
@@ -51,9 +50,9 @@ class FleetError(ZapstressError):
 class WorkerError(ZapstressError):
     """What a worker met is a mistake of the tool, of a scenario or of a user's component."""
 
-    def __init__(self, answer: Order) -> None:
-        super().__init__(answer["message"])
-        self.exit_status = answer["status"]
+    def __init__(self, answer: WorkerFailed) -> None:
+        super().__init__(answer.message)
+        self.exit_status = answer.status
 
 
 class Boss(Protocol):
@@ -65,21 +64,18 @@ class Boss(Protocol):
     def over(self) -> bool:
         """Return whether no order will come any more."""
 
-    def answer(self, worker: int, order: Order, answer: Order) -> bool:
-        """Take one answer; return whether it was the last to this order.
-
-        An ``error`` is the last: see :class:`WorkerError`.
-        """
+    def answer(self, worker: int, order: Order, answer: Answer) -> bool:
+        """Take one answer; return whether it was the last to this order, as ``WorkerFailed`` is."""
 
     def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
         """Take note that the worker died, with ``order`` in hand."""
 
 
 class WorkerProcess:
-    """One process, its pulse and its pipes."""
+    """One process, its flight recorder and its pipes."""
 
-    def __init__(self, process: trio.Process, pulse: Pulse) -> None:
-        self.process, self.pulse = process, pulse
+    def __init__(self, process: trio.Process, recorder: FlightRecorder) -> None:
+        self.process, self.recorder = process, recorder
         self.ready = False
         self._buffer = bytearray()
         self.recorded = 0
@@ -88,38 +84,30 @@ class WorkerProcess:
     @property
     def unrecorded(self) -> int:
         """How many executions began of which no answer has told."""
-        return max(0, self.pulse.words[STARTED] - self.recorded)
+        return max(0, self.recorder.started - self.recorded)
 
     async def send(self, order: Order) -> None:
         """Send one order. Raises trio.BrokenResourceError if the worker is gone."""
         assert self.process.stdin is not None
-        await self.process.stdin.send_all(json.dumps(order, separators=(",", ":")).encode() + b"\n")
+        await self.process.stdin.send_all(encode(order))
 
-    def hear(self, answer: Order) -> None:
-        """Count what an answer tells of."""
-        self.ready = True
-        self.recorded += answer.get("executions", 0)
-
-    async def receive(self) -> Order | None:
+    async def receive(self) -> Answer | None:
         """Return the next answer, or None if the worker is gone."""
         assert self.process.stdout is not None
-        at = self._buffer.find(b"\n")
-        while at < 0:
-            searched = len(self._buffer)
-            data = await self.process.stdout.receive_some(LINE_BYTES_MAX)
+        while (answer := take_answer(self._buffer)) is None:
+            data = await self.process.stdout.receive_some(READ_BYTES_MAX)
             if not data:
                 return None
             self._buffer += data
-            at = self._buffer.find(b"\n", searched)
-        answer: Order = json.loads(self._buffer[:at])
-        del self._buffer[: at + 1]
+        self.ready = True
+        self.recorded += executed(answer)
         return answer
 
 
 class Fleet:
-    """So many workers.
+    """So many workers, with the catalogue that ``catalogue`` names.
 
-    ``processes`` holds those that run, for whoever must look (or kill, in a test).
+    ``processes`` holds those that run now, by worker: for the live view, and for tests that kill.
     """
 
     def __init__(self, workers: int, catalogue: str = DEFAULT_CATALOGUE) -> None:
@@ -128,19 +116,32 @@ class Fleet:
         self.deaths = 0
         self._changed = trio.Event()
 
+    def held(self) -> list[tuple[int, int]]:
+        """Return the (case, seed) that each worker is executing, of those that have begun."""
+        recorders = [process.recorder for _, process in sorted(self.processes.items())]
+        return [held for recorder in recorders if (held := recorder.held) is not None]
+
     def wake(self) -> None:
         """Ask the boss again on behalf of idle workers."""
         self._changed.set()
         self._changed = trio.Event()
 
-    async def run(self, boss: Boss) -> None:
-        """Keep the workers at work until the boss is through."""
+    async def run(self, boss: Boss, *companions: Callable[[], Awaitable[None]]) -> None:
+        """Keep the workers at work until the boss is through; ``companions`` run meanwhile, and are
+        cancelled then.
+
+        Of several exceptions one is raised: the user's to mend, if there is one.
+        """
         life, self._life_end = os.pipe()
         self._life = life
         try:
-            async with trio.open_nursery() as nursery:
-                for index in range(self.workers):
-                    nursery.start_soon(self._tend, index, boss)
+            async with trio.open_nursery() as beside:
+                for companion in companions:
+                    beside.start_soon(companion)
+                async with trio.open_nursery() as nursery:
+                    for index in range(self.workers):
+                        nursery.start_soon(self._tend, index, boss)
+                beside.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             raise foremost(group) from None
         finally:
@@ -195,8 +196,7 @@ class Fleet:
                     return False
                 if answer is None:
                     return False
-                worker.hear(answer)
-                if answer["is"] != "ready" and boss.answer(index, order, answer):
+                if not isinstance(answer, Ready) and boss.answer(index, order, answer):
                     return True
         except trio.BrokenResourceError:
             return False
@@ -218,10 +218,10 @@ class Fleet:
     @asynccontextmanager
     async def _process(self, index: int) -> AsyncIterator[WorkerProcess]:
         """Start a worker; whatever happens, it is gone afterwards."""
-        pulse = Pulse()
+        recorder = FlightRecorder()
         try:
-            process = await self._start(index, pulse)
-            worker = self.processes[index] = WorkerProcess(process, pulse)
+            process = await self._start(index, recorder)
+            worker = self.processes[index] = WorkerProcess(process, recorder)
             try:
                 yield worker
             finally:
@@ -229,29 +229,21 @@ class Fleet:
                 with trio.CancelScope(shield=True):
                     await _end(process)
         finally:
-            pulse.close()
+            recorder.close()
 
-    async def _start(self, index: int, pulse: Pulse) -> trio.Process:
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
+    async def _start(self, index: int, recorder: FlightRecorder) -> trio.Process:
+        command, environment = child(
             "stress.workers.worker",
-            "--pulse",
-            str(pulse.fd),
-            "--life",
-            str(self._life),
-            "--catalogue",
-            self.catalogue,
-        ]
+            *("--recorder", str(recorder.fd), "--life", str(self._life), "--catalogue", self.catalogue),
+            PYTHONHASHSEED=str(index + 1),
+        )
         try:
             return await trio.lowlevel.open_process(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                pass_fds=(pulse.fd, self._life),
-                env=os.environ | {"PYTHONHASHSEED": str(index + 1), "PYTHONPATH": path},
+                pass_fds=(recorder.fd, self._life),
+                env=environment,
                 start_new_session=True,
             )
         except OSError as error:

@@ -1,8 +1,8 @@
-"""What a worker is doing at this moment, in a page that outlives it.
+"""What a worker is executing at this moment, in a page of shared memory that outlives the worker.
 
-The supervisor makes the page (a memfd, so it has no name) and hands its descriptor to one worker,
-which writes down each execution before it begins. After a SIGKILL the supervisor still reads which
-case and seed were running.
+The supervisor makes the page, a memfd, which has no name in any file system, and hands its
+descriptor to one worker. The worker writes down the case and the seed of each execution before it
+begins. If the worker is killed, also by SIGKILL, the supervisor still reads what it was executing.
 """
 
 from __future__ import annotations
@@ -10,33 +10,51 @@ from __future__ import annotations
 import mmap
 import os
 
-LEASE, CASE, SEED, STARTED = range(4)
-"""The words: the lease, the case's number, the seed, and how many executions this worker has begun.
-"""
+CASE, SEED, STARTED = range(3)
+"""The words: the case's number, the seed, and how many executions this worker has begun."""
 
-BYTES = 32
+BYTES = 24
 
 
-class Pulse:
-    """The page; both sides make one, the worker from the descriptor it inherited."""
+class FlightRecorder:
+    """The page. Each side makes one object: the supervisor a new page, the worker from ``fd``, the
+    descriptor that it inherited.
+    """
 
     def __init__(self, fd: int = -1) -> None:
         if fd < 0:
-            fd = os.memfd_create("zapstress-pulse", os.MFD_CLOEXEC)
+            fd = os.memfd_create("zapstress-flight-recorder", os.MFD_CLOEXEC)
             os.ftruncate(fd, BYTES)
         self.fd = fd
         self._map = mmap.mmap(fd, BYTES)
-        self.words = memoryview(self._map).cast("q")
+        self._words = memoryview(self._map).cast("q")
+
+    def hold(self, case: int, seed: int) -> None:
+        """Write down what is about to be made ready: ``case``, a number, from ``seed`` on."""
+        self._words[CASE], self._words[SEED] = case, seed
+
+    def begin(self, seed: int) -> None:
+        """Write down that an execution of the case begins with ``seed``."""
+        self._words[SEED] = seed
+        self._words[STARTED] += 1
+
+    @property
+    def seed(self) -> int:
+        """The seed written last."""
+        return self._words[SEED]
+
+    @property
+    def started(self) -> int:
+        """How many executions have begun."""
+        return self._words[STARTED]
 
     @property
     def held(self) -> tuple[int, int] | None:
-        """Return (case, seed) of the execution that is running or was the last, or None if none has
-        begun.
-        """
-        return (self.words[CASE], self.words[SEED]) if self.words[STARTED] else None
+        """The (case, seed) written last; None as long as no execution has begun."""
+        return (self._words[CASE], self._words[SEED]) if self.started else None
 
     def close(self) -> None:
-        """Unmap the page; it is gone with its last descriptor."""
-        self.words.release()
+        """Unmap the page, which is gone with its last descriptor."""
+        self._words.release()
         self._map.close()
         os.close(self.fd)

@@ -1,38 +1,45 @@
-"""What a worker counts about its executions, between one message to the supervisor and the next."""
+"""What came of a worker's executions, between one answer to the supervisor and the next.
+
+Metrics are measured as they are declared (:mod:`stress.workers.metrics`). Beside them stand the
+failures, the executions that another worker is to repeat, and processes that have died.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from array import array
-from collections import Counter
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sim.core.machine import SITES
-from sim.core.step import site_of
-from stress.campaign.store import TOGETHER
-from stress.execution.outcome import site_checksums
+from msgspec.structs import replace
+
 from stress.execution.signature import signature_of
 from stress.trace.evidence import evidence
-from stress.trace.file import Trace, capture
-from stress.workers.distinct import HASH_BITS, Sketch
+from stress.trace.record import Trace, capture
+from stress.workers.messages import Batch, Death, Failure, LeaseOrder, Twin
+from stress.workers.metrics import METRICS, Execution, Measured, Stretch
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.execution.runner import Outcome, Runner
+    from stress.execution.outcome import Outcome
+    from stress.execution.runner import Runner
     from stress.parallel.recording import Recording
 
-CONFLICTS_EVERY = 32
-"""One execution in so many is searched for sites that met, besides the first of each lease."""
-
 _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
+"""2**64 divided by the golden ratio, made odd (Knuth, TAOCP 6.4)."""
+
+_SHARE_BITS = 24
 
 
 def twinned(seed: int, case: int, every: int) -> bool:
-    """Return whether the execution is one of the share, 1 / ``every``, that is run twice; 0 is
-    none.
+    """Return whether an execution is one of the share, 1 / ``every``, that is run twice; 0 is none.
+
+    Whether it is depends on its case and its seed alone, so that a campaign can be repeated. Taking
+    every ``every``-th seed would do that too. But leases are powers of two long, and all cases
+    count their seeds from the same base: the first execution of each lease would be chosen again
+    and again. Multiplied by 2**64 / phi, successive numbers are spread evenly over the range, and
+    an execution is chosen if the upper bits of its product are below the share.
     """
-    return every > 0 and ((seed + case) * _GOLDEN & _MASK) >> 40 & 0xFFFFFF < (1 << 24) // every
+    spread = ((seed + case) * _GOLDEN & _MASK) >> (64 - _SHARE_BITS)
+    return every > 0 and spread < (1 << _SHARE_BITS) // every
 
 
 def twin_digest(outcome: Outcome) -> str:
@@ -40,124 +47,99 @@ def twin_digest(outcome: Outcome) -> str:
     return f"{outcome.verdict.kind} {outcome.digest()} {outcome.model_hash()}"
 
 
-def schedule_value(case: int, tape: list[int]) -> int:
-    """Return the hash of a schedule of a case, for a sketch."""
-    digest = hashlib.blake2b(array("q", [case, *tape]).tobytes(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> (64 - HASH_BITS)
-
-
 class Tally:
-    """The counts of one lease since the last message."""
+    """What came of one lease since the last answer.
 
-    def __init__(self, order: dict[str, Any], runner: Runner, traced: set[str]) -> None:
+    ``traced`` are the signatures of which a trace has been sent: one is enough.
+    """
+
+    def __init__(self, order: LeaseOrder, runner: Runner, traced: set[str]) -> None:
         self.order, self.runner, self.traced = order, runner, traced
-        self.sketch = Sketch()
+        mine = [metric for metric in METRICS.values() if metric.machine in (None, order.machine)]
+        self.each = [(metric, metric.each, metric.every) for metric in mine if metric.each is not None]
+        self.stretch = [(metric, metric.stretch) for metric in mine if metric.stretch is not None]
+        self.measured = Measured()
         self.sampled = 0
-        self.reset(perf_counter())
+        """Executions of this lease, by which a metric takes one in so many."""
+        self.begin(perf_counter())
         self.codes += runner.setup_steps
         runner.setup_steps.clear()
 
-    def reset(self, now: float) -> None:
-        """Begin to count anew; the sketch stays, so that a schedule is sent once."""
+    def begin(self, now: float) -> None:
+        """Begin to count anew at ``now``, in seconds of perf_counter."""
         self.began = now
-        self.executions = self.steps = self.inconclusive = 0
+        self.done = 0
+        self.measured.begin()
         self.codes: list[int] = []
-        """Of every step, to be counted at once: a call of numpy costs as much as thirty steps."""
-        self.conflicts: Counter[int] = Counter()
-        self.schedules: list[int] = []
-        self.failures: dict[str, dict[str, Any]] = {}
-        self.overlaps: Counter[tuple[str, str]] = Counter()
-        """Which operations overlapped."""
-        self.twins: list[dict[str, Any]] = []
-        self.deaths: list[list[int]] = []
-        """Processes of the parallel machine that died: (pid, exit status, seed)."""
-        self.together = dict.fromkeys(TOGETHER, 0)
-        """Of the parallel machine."""
-        self.fresh: list[tuple[dict[str, Any], Trace, str]] = []
-        """Failures of a new signature: their evidence is wanted before the message is sent."""
-
-    def add(self, outcome: Outcome, seed: int, learned: dict[str, int] | None) -> None:
-        """Count an execution; ``learned``, if it is to have a twin, is what its strategy knew
-        before it.
+        self.failures: dict[str, Failure] = {}
+        self.twins: list[Twin] = []
+        self.deaths: list[Death] = []
+        self.fresh: dict[str, tuple[Trace, str]] = {}
+        """Trace and symptom of signatures that are new: their evidence is to be made before the
+        answer is sent.
         """
-        self.executions += 1
-        self.steps += outcome.steps
-        self.codes += self.runner.machine.log[::2]
-        self.overlaps.update(outcome.overlaps())
-        schedule = schedule_value(self.order["number"], self.runner.machine.tape)
-        if self.sketch.add(schedule):
-            self.schedules.append(schedule)
-        if self.sampled % CONFLICTS_EVERY == 0:
-            self.conflicts.update(outcome.conflicts().tolist())
+
+    def add(self, outcome: Outcome, seed: int, recording: Recording | None = None) -> None:
+        """Count an execution; ``recording`` is the parallel run that it replays, if it does."""
+        execution = Execution(outcome, self.order.number, recording)
+        for metric, measure, every in self.each:
+            if self.sampled % every == 0:
+                metric.add(measure(execution), self.measured)
+        self.done += 1
         self.sampled += 1
-        if outcome.verdict.kind == "inconclusive":
-            self.inconclusive += 1
-        elif outcome.verdict.kind == "violation":
-            self.fail(outcome, seed)
-        if learned is not None:
-            self.twins.append({"seed": seed, "learned": learned, "digest": twin_digest(outcome)})
+        self.codes += self.runner.machine.log[::2]
+        if recording is not None:
+            self.deaths += [Death(pid, status, seed) for pid, status in recording.killed]
+        if outcome.verdict.kind == "violation":
+            self._fail(outcome, seed)
 
-    def parallel(self, recording: Recording, seed: int) -> None:
-        """Count what is the parallel machine's own of a run; the replay of what it recorded is
-        counted as any execution.
-        """
-        counts = (1, len(recording.codes), recording.switches(), recording.pauses)
-        for name, count in zip(self.together, counts, strict=True):
-            self.together[name] += count
-        self.deaths += [[pid, status, seed] for pid, status in recording.killed]
+    def twin(self, outcome: Outcome, seed: int, learned: dict[str, int]) -> None:
+        """Have an execution repeated; ``learned`` is what its strategy knew before it."""
+        self.twins.append(Twin(seed, learned, twin_digest(outcome)))
 
-    def fail(self, outcome: Outcome, seed: int) -> None:
+    def _fail(self, outcome: Outcome, seed: int) -> None:
         """Count a failure; the first of each signature is traced, to be sent whole."""
         name, violation = signature_of(outcome), outcome.verdict.violation
         assert violation is not None
         failure = self.failures.get(name)
-        if failure is None:
-            failure = self.failures[name] = {
-                "signature": name,
-                "checker": violation.checker,
-                "title": violation.title,
-                "seed": seed,
-                "count": 0,
-            }
-        failure["count"] += 1
+        if failure is not None:
+            self.failures[name] = replace(failure, count=failure.count + 1)
+            return
+        self.failures[name] = Failure(
+            signature=name,
+            checker=violation.checker,
+            title=violation.title,
+            strategy=self.order.strategy,
+            seed=seed,
+        )
         if name not in self.traced:
             self.traced.add(name)
-            self.fresh.append((failure, capture(outcome, self.order["strategy"]), outcome.symptom))
+            self.fresh[name] = capture(outcome, self.order.strategy), outcome.symptom
 
     async def complete(self, catalogue: Catalogue) -> None:
         """Add the evidence of the signatures that are new."""
-        for failure, trace, symptom in self.fresh:
-            failure |= await evidence(trace, f"{self.order['dir']}/failures/{failure['signature']}/trace", catalogue)
-            if symptom:
-                failure["environment"]["symptom"] = symptom
+        for name, (trace, symptom) in self.fresh.items():
+            path = f"{self.order.directory}/failures/{name}/trace"
+            found = await evidence(trace, path, catalogue)
+            environment = found.environment | ({"symptom": symptom} if symptom else {})
+            self.failures[name] = replace(
+                self.failures[name], trace=found.trace, report=found.report, environment=environment
+            )
 
-    def visits(self) -> dict[str, int]:
-        """Return how often each site was visited."""
-        import numpy
-
-        counts = numpy.bincount(site_of(numpy.array(self.codes, dtype="<i8"))).tolist()
-        return {SITES[number].name: count for number, count in enumerate(counts) if count}
-
-    def message(self, now: float) -> dict[str, Any]:
-        """Return the message, and begin to count anew."""
-        names = dict(zip(site_checksums(), (info.name for info in SITES), strict=True))
-        message = {
-            "is": "batch",
-            "lease": self.order["lease"],
-            "executions": self.executions,
-            "steps": self.steps,
-            "inconclusive": self.inconclusive,
-            "busy_s": now - self.began,
-            "visits": self.visits(),
-            "pairs": [[first, second, count] for (first, second), count in self.overlaps.items()],
-            "conflicts": [
-                [names[pair >> 32], names[pair & 0xFFFFFFFF], count] for pair, count in self.conflicts.items()
-            ],
-            "schedules": self.schedules,
-            "failures": list(self.failures.values()),
-            "twins": self.twins,
-            "deaths": self.deaths,
-            "together": self.together,
-        }
-        self.reset(now)
-        return message
+    def batch(self, now: float, last: bool) -> Batch:
+        """Return the answer and begin anew; ``last`` says that the lease is carried out."""
+        stretch = Stretch(now - self.began, self.codes)
+        for metric, measure in self.stretch:
+            metric.add(measure(stretch), self.measured)
+        batch = Batch(
+            done=self.done,
+            last=last,
+            numbers=self.measured.numbers,
+            counts={name: dict(found) for name, found in self.measured.counts.items()},
+            hashes=self.measured.hashes,
+            failures=list(self.failures.values()),
+            twins=self.twins,
+            deaths=self.deaths,
+        )
+        self.begin(now)
+        return batch

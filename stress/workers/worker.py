@@ -1,16 +1,15 @@
 """A worker process: executes leases, and says what came of them.
 
 Started by the supervisor as ``python -m stress.workers.worker``. Orders come on standard input and
-answers go to standard output, one JSON object a line (docs/file-formats.md); whatever the model
-prints goes to standard error. Before each execution its case and seed are in the pulse
-(:mod:`stress.workers.flight_recorder`). A worker whose supervisor is gone ends itself, also in
-mid-lease.
+answers go to standard output (:mod:`stress.workers.messages`); whatever the model prints goes to
+standard error. The case and the seed of each execution are in the flight recorder
+(:mod:`stress.workers.flight_recorder`) before it begins. A worker whose supervisor is gone ends
+itself, also in the middle of a lease.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import os
 import signal
@@ -20,26 +19,42 @@ import traceback
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO
 
 import trio
 
 from sim.core.errors import SimError
 from sim.core.machine import SITES
+from stress.case import Case
 from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
-from stress.execution.runner import Case, Runner, open_runner
+from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
 from stress.trace.replay import Mode, compare, replay
-from stress.workers.flight_recorder import CASE, LEASE, SEED, STARTED, Pulse
+from stress.workers.flight_recorder import FlightRecorder
+from stress.workers.messages import (
+    CheckAnswer,
+    CheckOrder,
+    LeaseOrder,
+    Message,
+    Order,
+    Ready,
+    Sites,
+    TwinAnswer,
+    TwinOrder,
+    WorkerFailed,
+    encode,
+    read_order,
+)
+from stress.workers.settings import PARALLEL
 from stress.workers.tally import Tally, twin_digest, twinned
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.machine.protocols import Strategy
     from stress.parallel.gang import Gang
+    from stress.strategies import Strategy
 
 RUNNERS_MAX = 256
 """Cases that a worker keeps open: each holds an arena, a descriptor and a nursery."""
@@ -47,17 +62,16 @@ RUNNERS_MAX = 256
 FLUSH_SECONDS_MAX = 0.5
 """How long results may stay unsent within a lease."""
 
-Order = dict[str, Any]
-
 
 class Worker:
     """The state of one worker: its open runners, its strategies, and what it has told already."""
 
-    def __init__(self, answers: Any, pulse: Pulse, catalogue: Catalogue) -> None:
-        self.answers, self.pulse, self.catalogue = answers, pulse, catalogue
+    def __init__(self, answers: BinaryIO, recorder: FlightRecorder, catalogue: Catalogue) -> None:
+        self.answers, self.recorder, self.catalogue = answers, recorder, catalogue
         self.runners: dict[Case, Runner] = {}
         self.stack = AsyncExitStack()
-        self.strategies: dict[tuple[Case, str, str], tuple[Strategy, tuple[str, ...]]] = {}
+        self.strategies: dict[tuple[Case, str, str], Strategy] = {}
+        """By case, name and options: a strategy learns from lease to lease of a case."""
         self.strategy_classes: dict[str, type[Strategy]] = {}
         self.gang: Gang | None = None
         """The processes of the parallel machine, once they are wanted."""
@@ -65,9 +79,9 @@ class Worker:
         """Signatures of which a trace was sent: one is enough."""
         self.sites_told = 0
 
-    def say(self, answer: Order) -> None:
+    def say(self, answer: Message) -> None:
         """Send one answer."""
-        self.answers.write(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
+        self.answers.write(encode(answer))
         self.answers.flush()
 
     async def runner(self, case: Case) -> Runner:
@@ -85,34 +99,34 @@ class Worker:
             self.tell_sites()
         return found
 
-    def lockstep(self, order: Order, runner: Runner, tally: Tally) -> Callable[[int], None]:
+    def lockstep(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int], None]:
         """Return what executes a seed under the order's strategy and counts it."""
-        strategy, learns = self.strategy(runner.case, order)
+        strategy = self.strategy(order)
 
         def execute(seed: int) -> None:
-            twin = twinned(seed, order["number"], order["twin_every"])
-            learned = {name: getattr(strategy, name) for name in learns} if twin else {}
+            learned = strategy.learned() if twinned(seed, order.number, order.twin_every) else None
             outcome = runner.run(strategy, seed, RandomData(seed))
-            tally.add(outcome, seed, learned if twin else None)
+            tally.add(outcome, seed)
+            if learned is not None:
+                tally.twin(outcome, seed, learned)
 
         return execute
 
-    def together(self, order: Order, runner: Runner, tally: Tally) -> Callable[[int], None]:
+    def parallel(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int], None]:
         """Return what runs a seed on the parallel machine, replays what was recorded, and counts
         it.
         """
         from stress.parallel.gang import Gang
         from stress.parallel.recording import replayed
 
-        gang = self.gang = self.gang or Gang(order["processes"], spec_of(self.catalogue))
+        gang = self.gang = self.gang or Gang(order.processes, spec_of(self.catalogue))
 
         def execute(seed: int) -> None:
             if runner.failed is not None:
-                tally.add(runner.failed, seed, None)
+                tally.add(runner.failed, seed)
                 return
             recording = gang.run(runner, seed)
-            tally.parallel(recording, seed)
-            tally.add(replayed(recording, runner, seed), seed, None)
+            tally.add(replayed(recording, runner, seed), seed, recording)
 
         return execute
 
@@ -127,18 +141,14 @@ class Worker:
     def tell_sites(self) -> None:
         """Tell the sites that modules have declared since the last time."""
         if len(SITES) > self.sites_told:
-            self.say({"is": "sites", "names": [info.name for info in SITES[max(1, self.sites_told) :] if info.step]})
+            self.say(Sites(names=[info.name for info in SITES[max(1, self.sites_told) :] if info.step]))
             self.sites_told = len(SITES)
 
-    def strategy(self, case: Case, order: Order) -> tuple[Strategy, tuple[str, ...]]:
-        """Return the strategy of an order, which learns from lease to lease, and the names of what
-        it learns.
-        """
-        name, options = order["strategy"], order["options"]
-        key = (case, name, json.dumps(options, sort_keys=True))
+    def strategy(self, order: LeaseOrder) -> Strategy:
+        """Return the strategy of an order, with what it has learned of the case."""
+        key = (order.case, order.strategy, json.dumps(order.options, sort_keys=True))
         if key not in self.strategies:
-            strategy = self.new_strategy(name, options)
-            self.strategies[key] = (strategy, tuple(vars(strategy)))
+            self.strategies[key] = self.new_strategy(order.strategy, order.options)
         return self.strategies[key]
 
     def new_strategy(self, name: str, options: dict[str, int]) -> Strategy:
@@ -150,24 +160,21 @@ class Worker:
             self.strategy_classes[name] = type(self.catalogue.strategy(name, **options))
         return self.strategy_classes[name](**options)
 
-    async def lease(self, order: Order) -> None:
-        """Execute seeds from ``first`` on until ``count`` are done or ``slice_s`` seconds are over."""
-        case = Case.of(order["case"])
-        words = self.pulse.words
-        words[LEASE], words[CASE], words[SEED] = order["lease"], order["number"], order["first"]
-        if order.get("afresh"):
+    async def lease(self, order: LeaseOrder) -> None:
+        """Execute the seeds of a lease, and tell what came of them now and then."""
+        self.recorder.hold(order.number, order.first)
+        if order.afresh:
             await self.close()
             self.traced.clear()
-        runner = await self.runner(case)
+        runner = await self.runner(order.case)
         tally = Tally(order, runner, self.traced)
-        execute = self.together(order, runner, tally) if order.get("processes") else self.lockstep(order, runner, tally)
+        execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
         began = now = perf_counter()
-        for seed in range(order["first"], order["first"] + order["count"]):
-            words[SEED] = seed
-            words[STARTED] += 1
+        for seed in range(order.first, order.first + order.count):
+            self.recorder.begin(seed)
             execute(seed)
             now = perf_counter()
-            if now - began >= order["slice_s"] or (order["stop"] and tally.failures):
+            if now - began >= order.slice_s or (order.stop_on_first and tally.failures):
                 break
             if tally.fresh or now - tally.began > FLUSH_SECONDS_MAX:
                 await self.flush(tally, now, last=False)
@@ -176,78 +183,67 @@ class Worker:
     async def flush(self, tally: Tally, now: float, last: bool) -> None:
         """Send what has been counted since the last flush."""
         await tally.complete(self.catalogue)
-        self.say(tally.message(now) | {"last": last})
+        self.say(tally.batch(now, last))
 
-    async def twin(self, order: Order) -> None:
+    async def twin(self, order: TwinOrder) -> None:
         """Execute again what another worker has executed, and send the digest that it has here."""
-        case, seed = Case.of(order["case"]), order["seed"]
-        runner = await self.runner(case)
-        strategy = self.new_strategy(order["strategy"], order["options"])
-        vars(strategy).update(order["learned"])
-        self.pulse.words[CASE], self.pulse.words[SEED] = order["number"], seed
-        self.pulse.words[STARTED] += 1
-        outcome = runner.run(strategy, seed, RandomData(seed))
+        runner = await self.runner(order.case)
+        strategy = self.new_strategy(order.strategy, order.options)
+        strategy.recall(order.learned)
+        self.recorder.hold(order.number, order.seed)
+        self.recorder.begin(order.seed)
+        outcome = runner.run(strategy, order.seed, RandomData(order.seed))
         digest = twin_digest(outcome)
-        answer: Order = {
-            "is": "twin",
-            "number": order["number"],
-            "seed": seed,
-            "strategy": order["strategy"],
-            "digest": digest,
-            "executions": 1,
-        }
-        if digest != order["digest"]:
-            answer["trace"] = encoded_trace(outcome, order["strategy"])
-        self.say(answer)
+        trace = encoded_trace(outcome, order.strategy) if digest != order.digest else None
+        self.say(TwinAnswer(digest=digest, trace=trace))
 
-    async def check(self, order: Order) -> None:
+    async def check(self, order: CheckOrder) -> None:
         """Replay a trace that another worker has sent, with its faults and without them."""
-        trace = decode(base64.b64decode(order["trace"]), "the trace")
-        answer: Order = {"is": "check", "replays": True, "why": ""}
+        trace, why = decode(order.trace, "the trace"), ""
         try:
             async with replay(trace, Mode(kernel=trace.case.kernel), self.catalogue) as again:
                 compare(trace, again.outcome)
         except Divergence as error:
-            answer |= {"replays": False, "why": str(error)}
+            why = str(error)
         async with replay(trace, Mode(without_faults=True), self.catalogue) as again:
-            answer["without_faults"] = again.outcome.verdict.kind
-        self.say(answer)
+            without_faults = again.outcome.verdict.kind
+        self.say(CheckAnswer(replays=not why, why=why, without_faults=without_faults))
 
     async def serve(self) -> None:
-        """Follow orders until the supervisor closes the pipe or says stop.
+        """Follow orders until the supervisor closes the pipe.
 
-        Waiting blocks, as nothing else is to be done.
+        Waiting for an order blocks the process, which has nothing else to do.
         """
-        self.say({"is": "ready", "pid": os.getpid()})
-        carry_out = {"lease": self.lease, "twin": self.twin, "check": self.check}
-        for line in sys.stdin.buffer:
-            order = json.loads(line)
-            if order["do"] == "stop":
-                break
+        self.say(Ready())
+        while (order := read_order(sys.stdin.buffer)) is not None:
             try:
-                await carry_out[order["do"]](order)
+                await self.carry_out(order)
             except Exception as error:  # noqa: BLE001 - the supervisor decides; see its exit status
                 self.fail(order, error)
         await self.close()
         if self.gang is not None:
             self.gang.close()
 
+    async def carry_out(self, order: Order) -> None:
+        """Do what an order says, and answer."""
+        match order:
+            case LeaseOrder():
+                await self.lease(order)
+            case TwinOrder():
+                await self.twin(order)
+            case CheckOrder():
+                await self.check(order)
+
     def fail(self, order: Order, error: Exception) -> None:
         """Tell of what is no verdict: a mistake in the tool, in a scenario or in a user's
         component.
         """
-        status = getattr(error, "exit_status", FAILED)
         if not isinstance(error, SimError):
             traceback.print_exc()
-        case = order["case"]
-        where = f"{case['scenario']} on {case['profile']} ({case['geometry']}), seed {self.pulse.words[SEED]}"
-        self.say(
-            {
-                "is": "error",
-                "message": f"{where}: {error}" if isinstance(error, SimError) else f"{where}: {error!r}",
-                "status": status,
-            }
-        )
+        case = order.case
+        where = f"{case.scenario} on {case.profile} ({case.geometry}), seed {self.recorder.seed}"
+        what = str(error) if isinstance(error, SimError) else repr(error)
+        self.say(WorkerFailed(message=f"{where}: {what}", status=getattr(error, "exit_status", FAILED)))
 
 
 def watch(life: int) -> None:
@@ -264,16 +260,16 @@ def watch(life: int) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run a worker. Not for people: its arguments are descriptors that the supervisor has made."""
     parser = argparse.ArgumentParser(prog="python -m stress.workers.worker")
-    parser.add_argument("--pulse", type=int, required=True)
+    parser.add_argument("--recorder", type=int, required=True)
     parser.add_argument("--life", type=int, required=True)
-    parser.add_argument("--catalogue", default="stress.catalogue:CATALOGUE")
+    parser.add_argument("--catalogue", required=True)
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     watch(args.life)
     try:
-        trio.run(Worker(answers, Pulse(args.pulse), find_catalogue(args.catalogue)).serve)
+        trio.run(Worker(answers, FlightRecorder(args.recorder), find_catalogue(args.catalogue)).serve)
     except BrokenPipeError:  # the supervisor is gone
         return FAILED
     return 0

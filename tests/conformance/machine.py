@@ -15,7 +15,7 @@ from stress.catalogue import CATALOGUE
 from stress.conform.comparison import Found, Rig
 from stress.conform.linux.agents import supported
 from stress.conform.linux.procfs import missing
-from stress.conform.session import machine_profile, nearest_kernel
+from stress.conform.model.spec import machine_profile, nearest_kernel
 from stress.errors import Skipped
 from stress.programs.program import Program
 

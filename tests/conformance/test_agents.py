@@ -16,8 +16,9 @@ import pytest
 
 from stress.conform.linux.agent_code import LISTING, code, labels
 from stress.conform.linux.agents import LOAD, MADVISE, MMAP, STORE, Agents
-from stress.conform.linux.procfs import PAGE, ProcessFiles
+from stress.conform.linux.procfs import ProcessFiles
 from stress.conform.linux.run import BASE, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT
+from stress.conform.observation import PAGE_BYTES
 from tests.conformance.machine import needs_the_kernel
 
 FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE
@@ -34,7 +35,8 @@ def agents() -> Iterator[Agents]:
 def test_the_bytes_are_what_the_listing_says(tmp_path: Path) -> None:
     """Reassemble the text column and compare."""
     text = re.sub(r"\b([qd]word) \[", r"\1 ptr [", "\n".join(line[34:] for line in LISTING.splitlines()))
-    source = f".intel_syntax noprefix\n{text.replace('nop dword ptr [rax]', '.byte 0x0f, 0x1f, 0')}\nsize: .quad 1\nmailbox: .quad 2\n"
+    text = text.replace("nop dword ptr [rax]", ".byte 0x0f, 0x1f, 0")
+    source = f".intel_syntax noprefix\n{text}\nsize: .quad 1\nmailbox: .quad 2\n"
     (tmp_path / "a.s").write_text(source)
     subprocess.run(["as", "--64", "a.s", "-o", "a.o"], cwd=tmp_path, check=True)
     subprocess.run(["objcopy", "-O", "binary", "-j", ".text", "a.o", "a.bin"], cwd=tmp_path, check=True)
@@ -49,8 +51,8 @@ def test_the_labels_that_signals_need_are_there() -> None:
 @needs_the_kernel
 def test_accesses_system_calls_and_segmentation_faults(agents: Agents) -> None:
     agents.fork(0, 1)
-    good = ((MMAP, BASE, PAGE, PROT, FLAGS, -1, 0), (STORE, BASE, 77), (LOAD, BASE))
-    bad = ((LOAD, BASE + PAGE), (STORE, BASE + PAGE, 1), (MADVISE, BASE + 1, PAGE, 4))
+    good = ((MMAP, BASE, PAGE_BYTES, PROT, FLAGS, -1, 0), (STORE, BASE, 77), (LOAD, BASE))
+    bad = ((LOAD, BASE + PAGE_BYTES), (STORE, BASE + PAGE_BYTES, 1), (MADVISE, BASE + 1, PAGE_BYTES, 4))
     assert agents.call(1, *good, *bad) == [BASE, 0, 77, -1, -1, -22]
 
 
@@ -58,15 +60,15 @@ def test_accesses_system_calls_and_segmentation_faults(agents: Agents) -> None:
 def test_an_agent_has_no_anonymous_memory_of_its_own(agents: Agents) -> None:
     files = ProcessFiles(agents.fork(0, 1))
     assert files.counters()[0] == 0
-    agents.call(1, (MMAP, BASE, PAGE, PROT, FLAGS, -1, 0), (STORE, BASE, 1))
-    assert files.counters()[0] == PAGE // 1024
+    agents.call(1, (MMAP, BASE, PAGE_BYTES, PROT, FLAGS, -1, 0), (STORE, BASE, 1))
+    assert files.counters()[0] == PAGE_BYTES // 1024
     files.close()
 
 
 @needs_the_kernel
 def test_processes_and_threads(agents: Agents) -> None:
     agents.fork(0, 1)
-    agents.call(1, (MMAP, BASE, PAGE, PROT, FLAGS, -1, 0), (STORE, BASE, 5))
+    agents.call(1, (MMAP, BASE, PAGE_BYTES, PROT, FLAGS, -1, 0), (STORE, BASE, 5))
     child = agents.fork(1, 2)
     agents.fork(1, 3, thread=True)
     agents.call(3, (STORE, BASE, 6))

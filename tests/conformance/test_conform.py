@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from stress.catalogue import ROOT
 from stress.cli.main import main
 from stress.conform.draw import from_seed
+from stress.conform.findings import finding
 from stress.conform.linux import procfs
 from stress.conform.linux.events import read
 from stress.conform.linux.folio_sizes import Sizes, effective
 from stress.conform.listing import listing
-from stress.conform.session import nearest_kernel
-from stress.conform.worker import finding
+from stress.conform.model.spec import nearest_kernel
 from stress.errors import CLEAN, INTERRUPTED, SKIPPED, USAGE, VIOLATED
+from stress.sources import ROOT
 from tests.conformance.alterations import ALTERATIONS
 from tests.conformance.machine import first_difference, needs_the_kernel, rig
 
@@ -35,12 +35,14 @@ def test_the_model_does_what_this_kernel_does() -> None:
     with rig() as it:
         found = first_difference(it, map(from_seed, range(PROGRAMS)))
         assert found is None, listing(found.program, found)
-        assert it.tally.pages > 1000 and sum(it.tally.operations.values()) > 500 and not it.tally.given_up
+        assert it.counts.pages > 1000 and sum(it.counts.operations.values()) > 500 and not it.counts.given_up
 
 
 @needs_the_kernel
 def test_a_difference_comes_again_and_shrinks_to_its_smallest_form() -> None:
-    """A model that maps no zero page differs after a mapping and a load, and nothing less shows it."""
+    """A model that maps no zero page differs after a mapping and a load, and nothing less shows
+    it.
+    """
     with rig(ALTERATIONS["fault_knows_no_zero_page"]) as it:
         found = first_difference(
             it, (program for program in map(from_seed, range(PROGRAMS)) if len(program.operations) > 6)

@@ -12,7 +12,7 @@ from sim.compose import compose
 from sim.core.profile import REAL
 from stress.catalogue import CATALOGUE
 from stress.conform.model.run import ModelWorld
-from stress.programs.operations import Load, Map, Store
+from stress.programs.operations import LoadWord, Map, StoreWord
 from stress.programs.program import Program
 from stress.programs.space import File
 from tests.conformance.machine import needs_the_kernel, rig
@@ -21,20 +21,42 @@ SHARED, SMALL, LARGE = File(True, 16, 0), File(False, 32, 0), File(False, 32, 4)
 
 FOUND: dict[str, tuple[str, Program, Any, Any]] = {
     "a read maps the zero page": (
-        "6.9", Program(0, 0, 16, (), (), (Map(0, 0, 4, -1, 0, 0), Load(0, 1))), lambda p: (sorted(p.pages), p.pages[1].frame, p.rss), ([1], 0, (0, 0, 0)),
+        "6.9",
+        Program(0, 0, 16, (), (), (Map(0, 0, 4, -1, 0, 0), LoadWord(0, 1))),
+        lambda p: (sorted(p.pages), p.pages[1].frame, p.rss),
+        ([1], 0, (0, 0, 0)),
     ),
-    "shared memory has a counter": ("6.9", Program(0, 0, 16, (), (SHARED,), (Map(0, 0, 4, 0, 1, 0), Store(0, 1))), lambda p: p.rss, (0, 0, 1)),
+    "shared memory has a counter": (
+        "6.9",
+        Program(0, 0, 16, (), (SHARED,), (Map(0, 0, 4, 0, 1, 0), StoreWord(0, 1))),
+        lambda p: p.rss,
+        (0, 0, 1),
+    ),
     "a window reaches as far from the start of a mapping": (
-        "6.9", Program(0, 0, 64, (), (SMALL,), (Map(0, 10, 30, 0, 0, 0), Load(0, 12))), lambda p: sorted(p.pages), [*range(10, 26)],
+        "6.9",
+        Program(0, 0, 64, (), (SMALL,), (Map(0, 10, 30, 0, 0, 0), LoadWord(0, 12))),
+        lambda p: sorted(p.pages),
+        [*range(10, 26)],
     ),
-    "no table, and the last folio": ("6.18", Program(0, 0, 64, (), (LARGE,), (Map(0, 0, 2, 0, 0, 20), Load(0, 0))), lambda p: sorted(p.pages), [0]),
+    "no table, and the last folio": (
+        "6.18",
+        Program(0, 0, 64, (), (LARGE,), (Map(0, 0, 2, 0, 0, 20), LoadWord(0, 0))),
+        lambda p: sorted(p.pages),
+        [0],
+    ),
     "the last folio is not mapped whole": (
-        "6.18", Program(0, 0, 64, (), (LARGE,), (Map(0, 0, 24, 0, 0, 8), Load(0, 0))), lambda p: sorted(p.pages), [*range(16)],
+        "6.18",
+        Program(0, 0, 64, (), (LARGE,), (Map(0, 0, 24, 0, 0, 8), LoadWord(0, 0))),
+        lambda p: sorted(p.pages),
+        [*range(16)],
     ),
     "a store maps a large folio whole": (
-        "6.18", Program(0, 0, 64, (), (LARGE,), (Map(0, 0, 16, 0, 1, 0), Store(0, 3))), lambda p: sorted(p.pages), [*range(16)],
+        "6.18",
+        Program(0, 0, 64, (), (LARGE,), (Map(0, 0, 16, 0, 1, 0), StoreWord(0, 3))),
+        lambda p: sorted(p.pages),
+        [*range(16)],
     ),
-}  # fmt: skip
+}
 """Name -> (version, program, what is looked at, what the kernel showed)."""
 
 

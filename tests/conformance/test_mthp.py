@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.conform.linux.folio_sizes import ENABLED, SHMEM_ENABLED, Configured, effective, offered
+from stress.conform.linux.folio_sizes import ENABLED, SHMEM_ENABLED, ConfiguredSizes, effective, offered
 from stress.errors import Skipped
 
 WORDS = {
@@ -49,7 +49,7 @@ def test_what_is_offered_and_what_is_on(folder: Path) -> None:
 
 def test_sizes_are_set_and_put_back(folder: Path) -> None:
     before = state(folder)
-    with Configured(folder) as sizes:
+    with ConfiguredSizes(folder) as sizes:
         sizes.set((2,))
         assert (
             state(folder)["hugepages-16kB/enabled"] == "madvise"
@@ -66,11 +66,11 @@ def test_sizes_are_set_and_put_back(folder: Path) -> None:
 def test_two_runs_do_not_take_turns_at_the_switches(folder: Path) -> None:
     """The second would save what the first has set, and put that back at the end."""
     before = state(folder)
-    with Configured(folder) as first:
+    with ConfiguredSizes(folder) as first:
         first.set((2,))
         with pytest.raises(Skipped, match="another run"):
-            Configured(folder)
-    with Configured(folder) as second:
+            ConfiguredSizes(folder)
+    with ConfiguredSizes(folder) as second:
         second.set((9,))
     assert before == state(folder)
 
@@ -79,8 +79,8 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from stress.conform.linux.folio_sizes import Configured
-sizes = Configured(Path(sys.argv[2]))
+from stress.conform.linux.folio_sizes import ConfiguredSizes
+sizes = ConfiguredSizes(Path(sys.argv[2]))
 sizes.set((2,))
 print(sizes.guardian, flush=True)
 time.sleep(60)
@@ -107,4 +107,4 @@ def test_a_process_that_is_ended_leaves_nothing_changed(folder: Path, number: in
 
 def test_a_kernel_without_sizes_is_skipped(tmp_path: Path) -> None:
     with pytest.raises(Skipped, match="offers no sizes"):
-        Configured(tmp_path)
+        ConfiguredSizes(tmp_path)

@@ -13,11 +13,11 @@ from stress.conform.differences import broken, differences
 from stress.conform.draw import from_seed, program, race_from_seed
 from stress.conform.linux.folio_sizes import Sizes
 from stress.conform.listing import listing
-from stress.conform.observation import Frames, Observation, Page, Process, Vma
+from stress.conform.observation import FrameNames, Observation, Page, Process, Vma
 from stress.conform.session import small_enough
 from stress.conform.shrink import candidates, shrink
 from stress.errors import UsageError
-from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, Store, Sync
+from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, StoreWord, Sync
 from stress.programs.program import Program, loads
 from stress.programs.space import File, Region, Space
 
@@ -63,9 +63,11 @@ ONE = from_seed(1).dumps()
 @pytest.mark.parametrize(
     "text",
     [
-        "", "[]", "{}", "[" * 200000, '{"conform": 99}', '{"conform": "\\ud800"}', ONE.replace("mmap", "mmop"), ONE[:-3],
+        "", "[]", "{}", "[" * 200000, '{"conform": 99}', '{"conform": "\\ud800"}', ONE.replace("mmap", "mmop"),
+        ONE[:-3],
         *(ONE.replace('"seed": 1', f'"seed": {other}') for other in ("1e999", '"1"', "true", "1.5")),
-        WHOLE.dumps().replace('"memfd": true', '"memfd": "no"'), WHOLE.dumps().replace('"operations": [', '"operations": {}, "x": ['),
+        WHOLE.dumps().replace('"memfd": true', '"memfd": "no"'),
+        WHOLE.dumps().replace('"operations": [', '"operations": {}, "x": ['),
     ],
 )  # fmt: skip
 def test_what_is_no_program_is_refused_in_one_line(text: str) -> None:
@@ -78,12 +80,16 @@ def test_what_is_no_program_is_refused_in_one_line(text: str) -> None:
     "wrong",
     [
         replace(WHOLE, pages=0), replace(WHOLE, pages=1 << 40), replace(WHOLE, first=-1), replace(WHOLE, orders=(40,)),
-        replace(WHOLE, files=(File(True, 1 << 30, 0), FILES[1])), replace(WHOLE, files=(File(True, 16, 12), FILES[1])), replace(WHOLE, files=()),
-        replace(WHOLE, orders=(4, 2)), replace(WHOLE, files=(File(True, 512, 9), FILES[1])), replace(WHOLE, files=(File(True, 16, 0, True), FILES[1])),
+        replace(WHOLE, files=(File(True, 1 << 30, 0), FILES[1])),
+        replace(WHOLE, files=(File(True, 16, 12), FILES[1])), replace(WHOLE, files=()),
+        replace(WHOLE, orders=(4, 2)), replace(WHOLE, files=(File(True, 512, 9), FILES[1])),
+        replace(WHOLE, files=(File(True, 16, 0, True), FILES[1])),
         replace(WHOLE, files=(File(True, 16, 2), File(True, 16, 3))), replace(WHOLE, files=(FILES[0],) * 5),
         *(replace(WHOLE, operations=(one,)) for one in (
-            Sync(0, -1, 0, 1), Sync(0, 1, 0, 17), Sync(0, 1, -1, 1), Sync(0, 2, 0, 1), Map(0, 2, 3, -2, 0, 0), Map(0, 2, 3, 0, 1, 14), Store(0, 16),
-            Map(0, 2, 3, 0, 7, 5), Map(0, 2, 3, -1, 0, -5), Store(0, -1), Fill(0, 0, 65), Dontneed(0, 8, 9), Dontneed(0, 8, 0), Fork(-1), Fork(6),
+            Sync(0, -1, 0, 1), Sync(0, 1, 0, 17), Sync(0, 1, -1, 1), Sync(0, 2, 0, 1), Map(0, 2, 3, -2, 0, 0),
+            Map(0, 2, 3, 0, 1, 14), StoreWord(0, 16),
+            Map(0, 2, 3, 0, 7, 5), Map(0, 2, 3, -1, 0, -5), StoreWord(0, -1), Fill(0, 0, 65), Dontneed(0, 8, 9),
+            Dontneed(0, 8, 0), Fork(-1), Fork(6),
         )),
     ],
 )  # fmt: skip
@@ -177,7 +183,7 @@ def test_an_unmapping_splits() -> None:
 
 def test_what_cannot_be_run_is_skipped() -> None:
     space = Space(0, 16, ())
-    assert not Store(1, 3).allowed(space) and Store(0, 3).allowed(space)
+    assert not StoreWord(1, 3).allowed(space) and StoreWord(0, 3).allowed(space)
     assert not Fill(0, 3, 1).allowed(space) and not Map(0, 0, 4, -1, 1, 0).allowed(space)
 
 
@@ -209,7 +215,8 @@ def test_every_field_of_a_mapping_counts(field: str) -> None:
 
 def test_everything_else_counts() -> None:
     others = {
-        "present": seen(PROCESS._replace(pages={1: PAGE})), "rss": seen(PROCESS._replace(rss=(0, 1, 0))), "tables": seen(PROCESS._replace(tables=2)),
+        "present": seen(PROCESS._replace(pages={1: PAGE})), "rss": seen(PROCESS._replace(rss=(0, 1, 0))),
+        "tables": seen(PROCESS._replace(tables=2)),
         "result": seen(PROCESS, -1), "processes": Observation(0, {}),
     }  # fmt: skip
     for what, other in others.items():
@@ -218,17 +225,17 @@ def test_everything_else_counts() -> None:
 
 
 def test_a_frame_keeps_its_name_only_while_it_is_seen() -> None:
-    frames = Frames(0)
+    frames = FrameNames(0)
     for seen_now, names in (([5, 6], [1, 2]), ([6, 7], [2, 3]), ([5, 7], [4, 3]), ([0], [0])):
         frames.begin()
-        assert names == [frames.name(frame, Frames.FILE) for frame in seen_now]
+        assert names == [frames.name(frame, FrameNames.FILE) for frame in seen_now]
 
 
 def test_a_frame_that_is_given_again_elsewhere_is_another() -> None:
     """A page was copied, its old frame was free, and the next page got it, all in one operation:
     either side may or may not do so.
     """
-    frames = Frames(0)
+    frames = FrameNames(0)
     for seen_now, names in (
         ({24: 5}, [1]),
         ({24: 6, 25: 5}, [2, 3]),

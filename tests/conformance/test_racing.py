@@ -13,14 +13,25 @@ import pytest
 from stress.catalogue import CATALOGUE, Catalogue
 from stress.cli.main import main
 from stress.conform.draw import race_from_seed
-from stress.conform.linux.events import RETRIES_MAX, Conditions, settle
+from stress.conform.linux.events import RETRIES_MAX, EventCounters, settle
+from stress.conform.model.spec import ModelSpec, composer, machine_profile, nearest_kernel
 from stress.conform.observation import Difference
 from stress.conform.race import ModelRace, between, unlike
 from stress.conform.race_session import Racers, Races, exit_status, keep, race, run, run_program
-from stress.conform.session import machine_profile, nearest_kernel
-from stress.conform.worker import Setting, composer
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError
-from stress.programs.operations import Dontneed, Exit, Fill, Fork, Load, Map, Operation, Store, Sync, Thread, Unmap
+from stress.programs.operations import (
+    Dontneed,
+    Exit,
+    Fill,
+    Fork,
+    LoadWord,
+    Map,
+    Operation,
+    StoreWord,
+    Sync,
+    Thread,
+    Unmap,
+)
 from stress.programs.program import Program, load, loads
 from tests.conformance.alterations import ALTERATIONS
 from tests.conformance.machine import needs_the_kernel
@@ -30,11 +41,11 @@ EXECUTIONS_MAX = 4000
 BEGINNING = (Map(0, 0, 4, -1, 0, 0), Fill(0, 0, 2), Thread(0))
 
 RACES: dict[str, tuple[tuple[Operation, ...], tuple[Operation, ...], int]] = {
-    "two stores to one page": (BEGINNING, (Store(0, 0), Store(1, 0)), 2),
-    "a store and MADV_DONTNEED": (BEGINNING, (Store(0, 0), Dontneed(1, 0, 2)), 2),
-    "a load and munmap": (BEGINNING, (Load(0, 0), Unmap(1, 0, 1)), 2),
-    "two pages": (BEGINNING, (Store(0, 0), Store(1, 1)), 1),
-    "a page that is shared since fork": ((*BEGINNING[:2], Fork(0)), (Store(0, 0), Dontneed(1, 0, 2)), 1),
+    "two stores to one page": (BEGINNING, (StoreWord(0, 0), StoreWord(1, 0)), 2),
+    "a store and MADV_DONTNEED": (BEGINNING, (StoreWord(0, 0), Dontneed(1, 0, 2)), 2),
+    "a load and munmap": (BEGINNING, (LoadWord(0, 0), Unmap(1, 0, 1)), 2),
+    "two pages": (BEGINNING, (StoreWord(0, 0), StoreWord(1, 1)), 1),
+    "a page that is shared since fork": ((*BEGINNING[:2], Fork(0)), (StoreWord(0, 0), Dontneed(1, 0, 2)), 1),
 }
 """(beginning, race, number of ends), counted by hand: which store is last; whether the page is
 there or gone; whether the load faults. Whether a page is copied or reused shows in no end.
@@ -44,7 +55,7 @@ there or gone; whether the load faults. Whether a page is copied or reused shows
 def explored(
     operations: tuple[Operation, ...], race: tuple[Operation, ...], kernel: str = "6.18"
 ) -> tuple[set[object], bool]:
-    model = ModelRace(*composer(CATALOGUE, Setting("x86-64", kernel)), Program(0, 0, 16, (), (), operations, race))
+    model = ModelRace(*composer(CATALOGUE, ModelSpec("x86-64", kernel)), Program(0, 0, 16, (), (), operations, race))
     found = model.ends(EXECUTIONS_MAX)
     model.close()
     return found.ends, found.exhausted
@@ -70,7 +81,7 @@ def test_what_is_no_end_is_told_apart() -> None:
 @needs_the_kernel
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="racing needs 2 CPUs")
 def test_real_threads_end_as_the_model_can(tmp_path: Path) -> None:
-    races = run(Setting(machine_profile(), KERNEL), CATALOGUE, 60, 17, tmp_path, lambda so_far: None)
+    races = run(ModelSpec(machine_profile(), KERNEL), CATALOGUE, 60, 17, tmp_path, lambda so_far: None)
     assert exit_status(races) == CLEAN and races.rounds == 60 and races.conclusive, races.unexplained
 
 
@@ -90,25 +101,27 @@ def test_an_altered_model_does_not_explain_what_threads_do(name: str, tmp_path: 
     """What it does not explain is made small, kept, and raced again from its file: by the altered
     model, and by the sound one.
     """
-    setting, start = (
-        Setting(machine_profile(), KERNEL, (name,)),
-        Program(0, 0, 16, (), (), BEGINNING, (Store(0, 3), Dontneed(1, 0, 2))),
+    spec, start = (
+        ModelSpec(machine_profile(), KERNEL, (name,)),
+        Program(0, 0, 16, (), (), BEGINNING, (StoreWord(0, 3), Dontneed(1, 0, 2))),
     )
-    races = Races(setting, 0, tmp_path)
-    with Racers(setting, Altered()) as racers:
+    races = Races(spec, 0, tmp_path)
+    with Racers(spec, Altered()) as racers:
         race(races, racers, start, 10)
     (found,) = races.unexplained
     assert exit_status(races) == VIOLATED and found.smallest and found.differences
     small = load(keep(races, found))
     assert small == found.program and small.race and small.pages < start.pages
-    assert exit_status(run_program(setting, Altered(), small, 10, tmp_path)) == VIOLATED
-    assert exit_status(run_program(replace(setting, faults=()), CATALOGUE, small, 10, tmp_path)) == CLEAN
+    assert exit_status(run_program(spec, Altered(), small, 10, tmp_path)) == VIOLATED
+    assert exit_status(run_program(replace(spec, faults=()), CATALOGUE, small, 10, tmp_path)) == CLEAN
 
 
 @needs_the_kernel
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="racing needs 2 CPUs")
 def test_a_kept_race_is_raced_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "race.json").write_text(Program(0, 0, 16, (), (), BEGINNING, (Store(0, 0), Dontneed(1, 0, 2))).dumps())
+    (tmp_path / "race.json").write_text(
+        Program(0, 0, 16, (), (), BEGINNING, (StoreWord(0, 0), Dontneed(1, 0, 2))).dumps()
+    )
     assert main(["conform", "--program", str(tmp_path / "race.json"), "--racing", "7", "--json"]) == CLEAN
     data = json.loads(capsys.readouterr().out)
     assert (data["rounds"], data["conclusive_rounds"], data["programs"]) == (7, 7, 1)
@@ -118,8 +131,8 @@ def test_a_round_that_is_always_set_aside_explains_nothing(tmp_path: Path, monke
     """It is inconclusive, and no difference; one that the condition does not concern is a
     difference at once.
     """
-    program = Program(0, 0, 16, (), (), BEGINNING, (Store(0, 0), Store(1, 0)))
-    monkeypatch.setattr(Conditions, "moved", lambda self: ["writeback"])
+    program = Program(0, 0, 16, (), (), BEGINNING, (StoreWord(0, 0), StoreWord(1, 0)))
+    monkeypatch.setattr(EventCounters, "moved", lambda self: ["writeback"])
     dirty, mapcount = (Difference(f"page.{field}", "process 0 page 0", 0, 1) for field in ("dirty", "mapcount"))
     aside, counted = settle(program, lambda: (None, [dirty])), settle(program, lambda: (None, [dirty, mapcount]))
     assert (aside.differences, aside.given_up, aside.excluded["writeback"]) == ((), True, RETRIES_MAX)
@@ -127,15 +140,16 @@ def test_a_round_that_is_always_set_aside_explains_nothing(tmp_path: Path, monke
     own = settle(replace(program, operations=(Sync(0, 0, 0, 1),)), lambda: (None, [dirty]))
     assert (own.differences, own.given_up, own.excluded["writeback"]) == ((dirty,), False, RETRIES_MAX - 1)
     assert (
-        exit_status(Races(Setting("x86-64", KERNEL), 0, tmp_path, rounds=2, conclusive=1, given_up=1)) == INCONCLUSIVE
+        exit_status(Races(ModelSpec("x86-64", KERNEL), 0, tmp_path, rounds=2, conclusive=1, given_up=1)) == INCONCLUSIVE
     )
 
 
 @pytest.mark.parametrize(
     ("operations", "race"),
     [
-        (BEGINNING[:2], (Store(0, 0),)), (BEGINNING, (Store(2, 0),)), (BEGINNING, (Fill(0, 0, 2),)), (BEGINNING, (Fork(0), Fork(1))),
-        ((*BEGINNING, Thread(0)), (Store(0, 0),)), ((*BEGINNING, Exit(1)), (Store(0, 0),)),
+        (BEGINNING[:2], (StoreWord(0, 0),)), (BEGINNING, (StoreWord(2, 0),)), (BEGINNING, (Fill(0, 0, 2),)),
+        (BEGINNING, (Fork(0), Fork(1))),
+        ((*BEGINNING, Thread(0)), (StoreWord(0, 0),)), ((*BEGINNING, Exit(1)), (StoreWord(0, 0),)),
     ],
 )  # fmt: skip
 def test_what_cannot_be_raced_is_refused(operations: tuple[Operation, ...], race: tuple[Operation, ...]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from stress.catalogue import CATALOGUE
 from stress.conform.draw import from_seed
-from stress.programs.operations import Dontneed, Exit, Fill, Fork, Load, Map, Store, Sync, Unmap
+from stress.programs.operations import Dontneed, Exit, Fill, Fork, LoadWord, Map, StoreWord, Sync, Unmap
 from stress.programs.program import Program
 from stress.programs.space import File
 from tests.conformance.alterations import ALTERATIONS
@@ -26,22 +26,26 @@ LARGE = (File(True, 16, 0), File(False, 16, 4))
 
 BATTERY = (
     Program(0, 0, 64, (), LARGE, (
-        Map(0, 40, 4, -1, 0, 0), Store(0, 40), Map(0, 0, 16, 1, 1, 0), Map(0, 18, 16, 1, 0, 0), Load(0, 0), Load(0, 18), Store(0, 20), Fork(0),
-        Dontneed(0, 2, 7), Load(0, 3), Unmap(0, 24, 5), Dontneed(1, 0, 16), Unmap(0, 0, 12), Exit(0),
+        Map(0, 40, 4, -1, 0, 0), StoreWord(0, 40), Map(0, 0, 16, 1, 1, 0), Map(0, 18, 16, 1, 0, 0), LoadWord(0, 0),
+        LoadWord(0, 18), StoreWord(0, 20), Fork(0),
+        Dontneed(0, 2, 7), LoadWord(0, 3), Unmap(0, 24, 5), Dontneed(1, 0, 16), Unmap(0, 0, 12), Exit(0),
     )),
-    Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Store(0, 0), Fork(0), Load(1, 0), Unmap(1, 1, 14), Dontneed(0, 0, 16), Exit(0))),
-    Program(0, 0, 64, (), LARGE, (Map(0, 40, 4, -1, 0, 0), Store(0, 40), Map(0, 0, 16, 1, 1, 0), Load(0, 0), Dontneed(0, 0, 2), Dontneed(0, 4, 2))),
-    Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Fill(0, 0, 16), Dontneed(0, 0, 16), Store(0, 9))),
-    Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Fill(0, 0, 16), Sync(0, 1, 3, 2), Store(0, 9), Load(0, 3))),
-    Program(0, 0, 1536, (), (), (Map(0, 0, 1100, -1, 0, 0), Store(0, 5), Store(0, 600), Dontneed(0, 0, 1024))),
+    Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), StoreWord(0, 0), Fork(0), LoadWord(1, 0), Unmap(1, 1, 14),
+        Dontneed(0, 0, 16), Exit(0))),
+    Program(0, 0, 64, (), LARGE, (Map(0, 40, 4, -1, 0, 0), StoreWord(0, 40), Map(0, 0, 16, 1, 1, 0), LoadWord(0, 0),
+        Dontneed(0, 0, 2), Dontneed(0, 4, 2))),
+    Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Fill(0, 0, 16), Dontneed(0, 0, 16), StoreWord(0, 9))),
+    Program(0, 0, 64, (), LARGE, (Map(0, 0, 16, 1, 1, 0), Fill(0, 0, 16), Sync(0, 1, 3, 2), StoreWord(0, 9),
+        LoadWord(0, 3))),
+    Program(0, 0, 1536, (), (), (Map(0, 0, 1100, -1, 0, 0), StoreWord(0, 5), StoreWord(0, 600), Dontneed(0, 0, 1024))),
 )  # fmt: skip
 """Programs that unmap parts of large folios in batches, one that writes one out, and one that
 empties page tables.
 """
 
 VISIBLE = ("M02", "M06", "M14", "M18", "M25", "M30")
-"""Canaries with a trace that a sequential program on one CPU leaves; docs/conformance.md says why
-the others have none.
+"""Planted faults that a sequential program on one CPU can show; docs/conformance.md says why
+the others show in none.
 """
 
 
@@ -56,9 +60,9 @@ def test_an_altered_model_differs(name: str) -> None:
         assert first_difference(it, programs()) is not None
 
 
-@pytest.mark.parametrize("canary", VISIBLE)
-def test_a_canary_with_a_visible_trace_differs(canary: str) -> None:
-    with rig(CATALOGUE.fault_class(canary)) as it:
+@pytest.mark.parametrize("name", VISIBLE)
+def test_a_planted_fault_that_can_show_differs(name: str) -> None:
+    with rig(CATALOGUE.fault_class(name)) as it:
         assert first_difference(it, programs()) is not None
 
 

@@ -1,5 +1,5 @@
-"""Drives a composed kernel, or single components of it, through a lockstep machine, one body at a
-time.
+"""Drives a composed kernel, or single components of it, through a lockstep machine: one body at a
+time, or a few that race.
 """
 
 from __future__ import annotations
@@ -16,21 +16,27 @@ from stress.catalogue import CATALOGUE
 from stress.machine.chance import PLAIN
 from stress.machine.driver import Driver
 from stress.machine.lockstep import Lockstep
+from stress.machine.protocols import Strategy
 from stress.machine.trio_drivers import session
-from stress.strategies.sequential import Strategy as Sequential
+from stress.strategies.sequential import Sequential
 
 STEPS_MAX = 1_000_000
 
 
 class Driven:
-    """A kernel that runs what it is told, sequentially and with all chance plain."""
+    """A kernel that runs what it is told, with all chance plain."""
 
     def __init__(self, kernel: Kernel, machine: Lockstep, driver: Driver) -> None:
         self.kernel, self.machine, self.driver = kernel, machine, driver
 
     async def run(self, cpu: int, body: Body) -> None:
         """Run ``body`` on ``cpu`` to its end, which must be clean."""
-        self.machine.begin([Actor(cpu, "test", body), *self.kernel.services()], Sequential(), PLAIN, 0)
+        await self.race({cpu: body}, Sequential(), 0)
+
+    async def race(self, bodies: dict[int, Body], strategy: Strategy, seed: int) -> None:
+        """Run a body on each CPU, interleaved by ``strategy``, to an end that must be clean."""
+        actors = [Actor(cpu, f"test{cpu}", body) for cpu, body in bodies.items()]
+        self.machine.begin([*actors, *self.kernel.services()], strategy, PLAIN, seed)
         await self.driver.execute()
         assert self.machine.verdict.kind == "clean", (self.machine.verdict.reason, self.machine.verdict.error)
         self.kernel.settle()

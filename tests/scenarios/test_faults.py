@@ -1,22 +1,24 @@
-"""Each canary is found on x86-64, in 6.9 and in 6.18, and the very run that finds it is clean
-without it. The whole matrix is ``zapstress selfcheck``.
+"""Each planted fault is found on x86-64, in 6.9 and in 6.18, and the very run that finds it is
+clean without it. The whole matrix is ``zapstress selfcheck``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from sim.arch import x86_64
+from sim.core.machine import site_info
 from sim.core.pte import PFN_SHIFT, WRITE
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.outcome import Outcome
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData, TapeData
-from stress.machine.protocols import Strategy
-from stress.strategies.replay import Strategy as Replay
+from stress.strategies import Strategy
+from stress.strategies.replay import Replay
 
 EXECUTIONS_MAX = 2_000
 """Executions in which a fault must be found, round by round over its scenarios' parameter sets."""
@@ -26,26 +28,47 @@ ROUND = 16
 
 PROFILE = x86_64.PROFILES[0]
 
-WHERE = {
-    "C02": ("munmap_vs_writeback", "I27"),
-    "M01": ("mixed_orders", "I3"),
-    "M02": ("partial_zap", "O16"),
-    "M05": ("munmap_vs_access", "I5"),
-    "M06": ("partial_zap", "I3"),
-    "M08": ("munmap_vs_writeback", "I7"),
-    "M09": ("munmap_vs_writeback", "I7"),
-    "M11": ("batch_edges", "I35"),
-    "M14": ("munmap_vs_access", "I21"),
-    "M18": ("munmap_vs_access", "I17"),
-    "M19": ("munmap_vs_writeback", "I29"),
-    "M21": ("munmap_vs_writeback", "I27"),
-    "M25": ("munmap_vs_access", "I21"),
-    "M30": ("partial_zap", "I8"),
-}
-"""Fault -> a scenario that is made for it, and the checker whose business it is."""
+NOWHERE = site_info(0).name
+"""What a checker names that has no step to name."""
 
-IN_6_18 = {"M01": "I9"}
-"""Whose business it is in 6.18 instead: the total mapcount is the first to be wrong."""
+CLEAR_PTE, CLEAR_DIRTY, UNLOCK_PTL, PUT = (
+    "ptep_get_and_clear: clear pte",
+    "folio_clear_dirty_for_io: clear PG_dirty",
+    "pte_unmap_unlock: unlock ptl",
+    "folios_put_refs: put references",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A scenario that is made for a fault, and what its violation says: together, its signature."""
+
+    scenario: str
+    checker: str
+    accused: str
+    victim: str = NOWHERE
+
+
+WHERE = {
+    "C02": Row("munmap_vs_writeback", "I27", CLEAR_DIRTY, CLEAR_PTE),
+    "M01": Row("mixed_orders", "I3", "deferred_split_folio: unlock split queue", CLEAR_PTE),
+    "M02": Row("partial_zap", "O16", UNLOCK_PTL),
+    "M05": Row("munmap_vs_access", "I5", "tlb_finish_mmu: close the gather"),
+    "M06": Row("partial_zap", "I3", PUT, "deferred_split_folio: unlock split queue"),
+    "M08": Row("munmap_vs_writeback", "I7", UNLOCK_PTL, "folio_mark_accessed: set referenced"),
+    "M09": Row("munmap_vs_writeback", "I7", UNLOCK_PTL, "folio_mark_accessed: set referenced"),
+    "M11": Row("batch_edges", "I35", "tlb_remove_folio_pages: append to the batch"),
+    "M14": Row("munmap_vs_access", "I21", PUT, CLEAR_PTE),
+    "M18": Row("munmap_vs_access", "I17", "add_mm_rss_vec: fold rss"),
+    "M19": Row("munmap_vs_writeback", "I29", UNLOCK_PTL, CLEAR_PTE),
+    "M21": Row("munmap_vs_writeback", "I27", CLEAR_DIRTY, CLEAR_PTE),
+    "M25": Row("munmap_vs_access", "I21", PUT, CLEAR_PTE),
+    "M30": Row("partial_zap", "I8", "folio_remove_rmap_ptes: mapcount -1"),
+}
+"""Fault -> its row on x86-64, where the search finds it first."""
+
+IN_6_18 = {"M01": Row("mixed_orders", "I9", "folio_sub_large_mapcount: lower large mapcount")}
+"""The rows of 6.18 that differ: the total mapcount is the first to be wrong."""
 
 ELSEWHERE = ("M22",)
 """Faults that cannot show on x86-64."""
@@ -78,7 +101,7 @@ async def find(fault: str, scenario: str, kernel: str) -> Outcome | None:
                 outcome = runner.run(next(strategies), seed, data)
                 assert outcome.verdict.kind in ("clean", "violation"), outcome.verdict.reason
                 if outcome.verdict.kind == "violation":
-                    if not outcome.setup:
+                    if not outcome.finished.setup:
                         await clean_without(runner.case, runner.machine.schedule(), data.tapes)
                     return outcome
     return None
@@ -107,12 +130,13 @@ def test_silent_profiles_exist_and_have_a_reason() -> None:
 @pytest.mark.parametrize("kernel", ("6.9", "6.18"))
 @pytest.mark.parametrize("fault", sorted(WHERE))
 async def test_fault_is_found(fault: str, kernel: str) -> None:
-    scenario, checker = WHERE[fault]
-    if kernel == "6.18":
-        checker = IN_6_18.get(fault, checker)
-    outcome = await find(fault, scenario, kernel)
+    """Found, by the checker whose business it is, which names both steps."""
+    row = IN_6_18.get(fault, WHERE[fault]) if kernel == "6.18" else WHERE[fault]
+    outcome = await find(fault, row.scenario, kernel)
     assert outcome is not None and outcome.verdict.violation is not None
-    assert checker == outcome.verdict.violation.checker
+    found = outcome.verdict.violation
+    sites = site_info(found.accused).name, site_info(found.victim).name
+    assert (row.checker, row.accused, row.victim) == (found.checker, *sites)
 
 
 @pytest.mark.parametrize(("quiet", "column", "seeds"), [(0, "tlb", 100), (1, "tlb_span", 20)])

@@ -19,9 +19,10 @@ from sim.core.operations import OPERATIONS
 from sim.core.profile import SMALL, Profile
 from sim.versions import VERSIONS
 from stress.case import Case
-from stress.catalogue import CATALOGUE, ROOT, modules
+from stress.catalogue import CATALOGUE, modules
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
+from stress.sources import ROOT
 from tests.scenarios.rows import ABSENT, ROWS
 
 PROFILES = list(CATALOGUE.profiles())

@@ -1,19 +1,43 @@
-"""A mutation for each invariant, written from docs/invariants.md: what must make it fire, and in
-which program (programs.py).
+"""A mutation for each invariant, written from docs/invariants.md: what must make it fire, in which
+program (programs.py), and which steps the checker must then name.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sim.core.ledger import TRANSIENT
-from sim.core.machine import site
+from sim.core.machine import site, site_info
 from sim.mm.huge_memory import HugeMemory
 from tests.sim.programs import mutation
 
 MUTATED = site("mutation", "what the mutation does")
 
-Mutation = tuple[str, tuple[type, ...]]
+HERE = site_info(MUTATED).name
+NOWHERE = site_info(0).name
+"""What a checker names that has no step to name."""
+
+CLEAR_PTE, UNLOCK_PTL, PUT = (
+    "ptep_get_and_clear: clear pte",
+    "pte_unmap_unlock: unlock ptl",
+    "folios_put_refs: put references",
+)
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A mistake, and the pair of sites that its invariant's violation names."""
+
+    program: str
+    part: type
+    """The class that overrides a component's method."""
+    accused: str
+    """The step that broke the rule; for an audit, the last one to change what is wrong."""
+    victim: str = NOWHERE
+    """The step that relied on the rule."""
+    besides: tuple[tuple[str, str], ...] = ()
+    """(accused, victim) of other interleavings of the same mistake."""
 
 
 async def nothing(self: Any, original: Any, *args: Any) -> None:
@@ -137,7 +161,7 @@ async def zeroes(self: Any, original: Any, folio: int, file: int) -> None:
 
 
 async def still_exclusive(self: Any, original: Any, folio: int, page: int, nr: int, dst_mm: int) -> bool:
-    """I32: a page that fork shares stops being exclusive."""
+    """I31q: a page that fork shares stays exclusive."""
     await original(folio, page, nr, dst_mm)
     for k in range(nr):
         await self.m.store(MUTATED, self.k.arena["page_anon_exclusive"], page + k, 1)
@@ -210,58 +234,111 @@ def unshifted(self: Any, original: Any, page: int, nr: int, delay: bool) -> list
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "I1": ("zap", (mutation("huge_memory", folio_undo_large_rmappable=resurrect),)),
-    "I2": ("clean", (mutation("filemap", get_folio=never_put),)),
-    "I3": ("zap", (mutation("swap", folios_put_refs=put_twice),)),
-    "I4": ("family", (mutation("rmap", folio_remove_rmap_ptes=put_before_rmap),)),
-    "I5": ("zap", (mutation("swap", refs_to_put=lambda self, original, page, nr: max(1, nr - 1)),)),
-    "I7": ("zap", (mutation("rmap", folio_remove_rmap_ptes=one_less),)),
-    "I7q": ("clean", (mutation("page_writeback", write_out=count_elsewhere),)),
-    "I8": ("family", (mutation("rmap", folio_try_dup_anon_rmap_ptes=first_only),)),
-    "I9": ("zap", (mutation("rmap", folio_remove_rmap_ptes=twice),)),
-    "I11": ("zap", (mutation("rmap", folio_remove_rmap_ptes=mapped_kept),)),
-    "I11q": ("clean", (mutation("rmap", folio_remove_rmap_ptes=mapped_kept),)),
-    "I15": ("zap", (omit("huge_memory", "folio_undo_large_rmappable"),)),
-    "I15q": ("zap", (mutation("huge_memory", deferred_split_folio=queue_twice),)),
-    "I17": ("zap", (omit("memory", "add_mm_rss_vec"),)),
-    "I19": ("family", (omit("memory", "add_mm_rss_vec"),)),
-    "I21": ("zap", (omit("tlbflush", "tlb_flush"),)),
-    "I22": ("zap", (mutation("tlb", invalidate=leaves_only),)),
-    "I22b": ("zap", (omit("memory", "unmap_vmas"),)),
-    "I23": ("clean", (omit("tlbflush", "tlb_flush"),)),
-    "I24": ("clean", (mutation("pgtable", ptep_clear_flush=no_flush),)),
-    "I26": ("clean", (mutation("page_writeback", folio_clear_dirty_for_io=clean_first),)),
-    "I27": ("clean", (mutation("page_writeback", folio_clear_dirty_for_io=clean_alone),)),
-    "I28": ("clean", (mutation("page_writeback", write_out=zeroes),)),
-    "I29": ("zap", (omit("page_writeback", "folio_mark_dirty"),)),
-    "I31": ("family", (omit("fork", "wrprotect_parent"),)),
-    "I31q": ("stay", (mutation("rmap", folio_try_dup_anon_rmap_ptes=still_exclusive),)),
-    "I35": ("edges", (mutation("mmu_gather", batch_is_full=free_slot),)),
-    "I37": ("clean", (mutation("mmu_gather", tlb_flush_rmaps=kept_delayed),)),
-    "I39": (
-        "zap",
-        (
-            mutation(
-                "mmu_gather",
-                tlb_remove_tlb_entries=lambda self, original, tlb, addr, nr: original(tlb, addr, max(1, nr - 1)),
-            ),
+    "I1": Mutation("zap", mutation("huge_memory", folio_undo_large_rmappable=resurrect), HERE),
+    "I2": Mutation(
+        "clean",
+        mutation("filemap", get_folio=never_put),
+        "folio_put: put reference",
+        besides=(
+            ("folio_remove_rmap_ptes: nr_pages_mapped -1", NOWHERE),
+            ("folio_mark_accessed: clear referenced", NOWHERE),
         ),
     ),
-    "I40": ("zap", (mutation("mmu_gather", tlb_gather_mmu=pending_kept),)),
-    "I42": ("zap", (mutation("mmu_gather", chunk=torn),)),
-    "I43": ("zap", (mutation("mmu_gather", encode=unshifted),)),
-    "LOCK": ("written", (mutation("rmap", folio_mkclean=lock_kept),)),
-    "MMAP": ("zap", (mutation("mmap", unmap_region=unlocked),)),
-    "O7": ("heir", (omit("fork", "copy_nonpresent_pte"),)),
-    "O11": ("aged", (mutation("memory", unmap_vmas=exit_unlinked),)),
-    "O13": ("zap", (mutation("page_fault", handle_pte_fault=handled),)),
-    "O14": ("absent", (mutation("memory", marker_nr=lambda self, original, nr: nr - 1),)),
-    "O14q": ("absent", (omit("swapfile", "free_swap_and_cache"),)),
-    "O15": ("stay", (omit("page_fault", "copy_user_page"),)),
-    "O16": ("zap", (mutation("memory", unmap_page_range=one_more),)),
-    "PTL": ("zap", (mutation("pgtable", pte_offset_map_lock=no_lock),)),
+    "I3": Mutation("zap", mutation("swap", folios_put_refs=put_twice), PUT, "deferred_split_folio: unlock split queue"),
+    "I4": Mutation(
+        "family",
+        mutation("rmap", folio_remove_rmap_ptes=put_before_rmap),
+        HERE,
+        besides=(("folio_put: put reference", NOWHERE),),
+    ),
+    "I5": Mutation(
+        "zap",
+        mutation("swap", refs_to_put=lambda self, original, page, nr: max(1, nr - 1)),
+        "tlb_finish_mmu: close the gather",
+    ),
+    "I7": Mutation(
+        "zap",
+        mutation("rmap", folio_remove_rmap_ptes=one_less),
+        UNLOCK_PTL,
+        "deferred_split_folio: unlock split queue",
+    ),
+    "I7q": Mutation(
+        "clean",
+        mutation("page_writeback", write_out=count_elsewhere),
+        HERE,
+        besides=(("folio_remove_rmap_ptes: mapcount -1", NOWHERE),),
+    ),
+    "I8": Mutation("family", mutation("rmap", folio_try_dup_anon_rmap_ptes=first_only), "set_ptes: set pte"),
+    "I9": Mutation("zap", mutation("rmap", folio_remove_rmap_ptes=twice), HERE),
+    "I11": Mutation("zap", mutation("rmap", folio_remove_rmap_ptes=mapped_kept), "free_unref_folios: lock zone"),
+    "I11q": Mutation("clean", mutation("rmap", folio_remove_rmap_ptes=mapped_kept), HERE),
+    "I15": Mutation("zap", omit("huge_memory", "folio_undo_large_rmappable"), "free_unref_folios: lock zone"),
+    "I15q": Mutation(
+        "zap",
+        mutation("huge_memory", deferred_split_folio=queue_twice),
+        "folio_undo_large_rmappable: unlock split queue",
+    ),
+    "I17": Mutation("zap", omit("memory", "add_mm_rss_vec"), "do_vmi_align_munmap: unlock mmap"),
+    "I19": Mutation("family", omit("memory", "add_mm_rss_vec"), "exit_mmap: unlock mmap at the end"),
+    "I21": Mutation("zap", omit("tlbflush", "tlb_flush"), PUT, CLEAR_PTE),
+    "I22": Mutation("zap", mutation("tlb", invalidate=leaves_only), PUT),
+    "I22b": Mutation("zap", omit("memory", "unmap_vmas"), PUT),
+    "I23": Mutation("clean", omit("tlbflush", "tlb_flush"), "do_vmi_align_munmap: unlock mmap", CLEAR_PTE),
+    "I24": Mutation("clean", mutation("pgtable", ptep_clear_flush=no_flush), "set_ptes: set pte"),
+    "I26": Mutation(
+        "clean",
+        mutation("page_writeback", folio_clear_dirty_for_io=clean_first),
+        "user_store: store through TLB",
+    ),
+    "I27": Mutation(
+        "clean",
+        mutation("page_writeback", folio_clear_dirty_for_io=clean_alone),
+        HERE,
+        besides=((HERE, CLEAR_PTE),),
+    ),
+    "I28": Mutation(
+        "clean",
+        mutation("page_writeback", write_out=zeroes),
+        "folio_clear_dirty_for_io: clear PG_dirty",
+        "user_store: store through TLB",
+        besides=(("folio_clear_dirty_for_io: clear PG_dirty", NOWHERE),),
+    ),
+    "I29": Mutation("zap", omit("page_writeback", "folio_mark_dirty"), UNLOCK_PTL, CLEAR_PTE),
+    "I31": Mutation("family", omit("fork", "wrprotect_parent"), "user_store: store through TLB"),
+    "I31q": Mutation("stay", mutation("rmap", folio_try_dup_anon_rmap_ptes=still_exclusive), HERE),
+    "I35": Mutation(
+        "edges", mutation("mmu_gather", batch_is_full=free_slot), "tlb_remove_folio_pages: append to the batch"
+    ),
+    "I37": Mutation(
+        "clean",
+        mutation("mmu_gather", tlb_flush_rmaps=kept_delayed),
+        UNLOCK_PTL,
+        "folio_mark_accessed: clear referenced",
+    ),
+    "I39": Mutation(
+        "zap",
+        mutation(
+            "mmu_gather",
+            tlb_remove_tlb_entries=lambda self, original, tlb, addr, nr: original(tlb, addr, max(1, nr - 1)),
+        ),
+        "tlb_flush_mmu_tlbonly: forget the range",
+        CLEAR_PTE,
+    ),
+    "I40": Mutation("zap", mutation("mmu_gather", tlb_gather_mmu=pending_kept), "tlb_finish_mmu: lower flush pending"),
+    "I42": Mutation("zap", mutation("mmu_gather", chunk=torn), "tlb_batch_pages_flush: free a chunk"),
+    "I43": Mutation("zap", mutation("mmu_gather", encode=unshifted), "tlb_remove_folio_pages: append to the batch"),
+    "LOCK": Mutation("written", mutation("rmap", folio_mkclean=lock_kept), HERE),
+    "MMAP": Mutation("zap", mutation("mmap", unmap_region=unlocked), CLEAR_PTE),
+    "O7": Mutation("heir", omit("fork", "copy_nonpresent_pte"), "copy_pte_range: unlock child ptl"),
+    "O11": Mutation("aged", mutation("memory", unmap_vmas=exit_unlinked), "folio_mapped: read mapcount"),
+    "O13": Mutation("zap", mutation("page_fault", handle_pte_fault=handled), "do_user_addr_fault: unlock mmap"),
+    "O14": Mutation("absent", mutation("memory", marker_nr=lambda self, original, nr: nr - 1), UNLOCK_PTL),
+    "O14q": Mutation("absent", omit("swapfile", "free_swap_and_cache"), "do_madvise: unlock mmap"),
+    "O15": Mutation("stay", omit("page_fault", "copy_user_page"), "set_ptes: set pte"),
+    "O16": Mutation("zap", mutation("memory", unmap_page_range=one_more), UNLOCK_PTL),
+    "PTL": Mutation("zap", mutation("pgtable", pte_offset_map_lock=no_lock), "set_ptes: set pte", "set_ptes: set pte"),
 }
-"""Invariant -> the program and the mutations that break it."""
+"""Invariant -> the mutation that breaks it."""
 
 
 # -- 6.18 --------------------------------------------------------------------------------------------------------------
@@ -273,21 +350,52 @@ async def queue_only(self: Any, original: Any, folio: int) -> None:
 
 
 MUTATIONS_618: dict[str, Mutation] = {
-    "I10": ("zap", (omit("rmap", "folio_sub_large_mapcount"),)),
-    "I10q": ("stay", (omit("rmap", "folio_add_large_mapcount"),)),
-    "I11": ("zap", (mutation("huge_memory", unqueue=lambda self, original, folio: HugeMemory.unqueue(self, folio)),)),
-    "I13": ("stay", (mutation("rmap", attribute=lambda self, original, *args: original(*args) and False),)),
-    "I13q": (
+    "I10": Mutation("zap", omit("rmap", "folio_sub_large_mapcount"), "folio_remove_rmap_ptes: mapcount -1"),
+    "I10q": Mutation(
         "stay",
-        (
-            mutation(
-                "rmap",
-                folio_try_dup_anon_rmap_ptes=lambda self, original, folio, page, nr, dst_mm: original(
-                    folio, page, nr, 0
-                ),
-            ),
-        ),
+        omit("rmap", "folio_add_large_mapcount"),
+        "user_store: store through TLB",
+        besides=(("user_load: load through TLB", NOWHERE),),
     ),
-    "I16q": ("partly", (mutation("huge_memory", deferred_split_folio=queue_only),)),
+    "I11": Mutation(
+        "zap",
+        mutation("huge_memory", unqueue=lambda self, original, folio: HugeMemory.unqueue(self, folio)),
+        "free_unref_folios: lock zone",
+    ),
+    "I13": Mutation(
+        "stay",
+        mutation("rmap", attribute=lambda self, original, *args: original(*args) and False),
+        "folio_unlock_large_mapcount: unlock mm ids",
+    ),
+    "I13q": Mutation(
+        "stay",
+        mutation(
+            "rmap",
+            folio_try_dup_anon_rmap_ptes=lambda self, original, folio, page, nr, dst_mm: original(folio, page, nr, 0),
+        ),
+        "folio_add_large_mapcount: raise large mapcount",
+    ),
+    "I16q": Mutation(
+        "partly", mutation("huge_memory", deferred_split_folio=queue_only), "tlb_finish_mmu: lower flush pending"
+    ),
 }
 """The same for what 6.18 keeps besides; I11 has more to speak of there."""
+
+ELSEWHERE_618: dict[str, Mutation] = {
+    "I2": replace(
+        MUTATIONS["I2"],
+        besides=(
+            ("folio_remove_rmap_ptes: read nr_pages_mapped", NOWHERE),
+            ("folio_mark_accessed: clear referenced", NOWHERE),
+        ),
+    ),
+    "I3": replace(MUTATIONS["I3"], victim="folio_remove_rmap_ptes: read nr_pages_mapped"),
+    "I17": replace(MUTATIONS["I17"], besides=(("free_unref_folios: unlock zone", NOWHERE),)),
+    "I22": replace(MUTATIONS["I22"], accused="pte_free: free table page"),
+    "I22b": replace(MUTATIONS["I22b"], accused="pte_free: free table page"),
+    "O11": replace(MUTATIONS["O11"], accused="folio_mapped: read large mapcount"),
+}
+"""The mutations of 6.9 that break their rule at another step in 6.18."""
+
+IN: dict[str, dict[str, Mutation]] = {"6.9": MUTATIONS, "6.18": MUTATIONS | ELSEWHERE_618 | MUTATIONS_618}
+"""Version -> invariant -> the mutation that breaks it there."""

@@ -13,8 +13,8 @@ from sim.setup import add_file_folio, plant_swap_entry, start, uffd_protect
 from stress.case import Case
 from stress.catalogue import Catalogue
 from stress.execution.runner import Runner, open_runner
-from stress.machine.protocols import Strategy
 from stress.scenario import Body, Scenario
+from stress.strategies import Strategy
 
 NR = 8
 """Pages of each mapping."""

@@ -13,7 +13,7 @@ from sim.core.ledger import GATHER, HOLDERS, MAPPING, NONE, PAGECACHE, TABLE
 from sim.core.pte import DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE
 from sim.mm.mm_types import ZERO_PFN
 from stress.machine.chance import RandomData
-from stress.machine.protocols import Strategy
+from stress.strategies import Strategy
 from tests.sim.programs import open_program, strategies
 
 

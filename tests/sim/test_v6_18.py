@@ -202,7 +202,8 @@ async def test_swap_entries_of_consecutive_slots_go_together(kernel: str, batche
 
 
 @pytest.mark.parametrize(("kernel", "profile", "nr", "gone"), [
-    ("6.18", "x86-64", 8, True), ("6.18", "x86-64", 7, False), ("6.18", "arm64-4k", 8, False), ("6.9", "x86-64", 8, False),
+    ("6.18", "x86-64", 8, True), ("6.18", "x86-64", 7, False),
+    ("6.18", "arm64-4k", 8, False), ("6.9", "x86-64", 8, False),
 ])  # fmt: skip
 async def test_a_table_that_is_emptied_whole_is_freed(kernel: str, profile: str, nr: int, gone: bool) -> None:
     async with family(kernel, profile) as f:

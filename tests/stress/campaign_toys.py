@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stress.workers.leases import Settings
+from stress.case import Case
+from stress.workers.messages import LeaseOrder
+from stress.workers.settings import Settings
 from tests.toy import ADD, SCENARIOS, ToyCatalogue, ToyScenario
 
 SPEC = "tests.stress.campaign_toys:TOYS"
@@ -51,6 +53,27 @@ class Mistaken(ToyScenario):
 
 TOYS = ToyCatalogue(extra={"hashed": Hashed, "deadly": Deadly, "hanging": Hanging, "mistaken": Mistaken})
 TOYS.spec = SPEC  # type: ignore[attr-defined]
+
+
+CASE = Case("counters", (("rounds", 2),), "toy")
+
+LEASE = LeaseOrder(
+    lease=1,
+    number=2,
+    case=CASE,
+    strategy="pct",
+    options={"depth": 3},
+    machine="lockstep",
+    processes=0,
+    first=(1 << 63) - 5,
+    count=4,
+    slice_s=0.5,
+    twin_every=64,
+    stop_on_first=False,
+    directory="results",
+    afresh=False,
+)
+"""An order as a supervisor gives it."""
 
 
 def settings(*scenarios: str, **more: Any) -> Settings:

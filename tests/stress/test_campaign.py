@@ -17,16 +17,17 @@ from typing import Any
 
 import pytest
 
-from stress.campaign import store as store_module
-from stress.campaign.progress import metrics
-from stress.campaign.store import DATABASE, Store
+from stress.campaign import directory as directory_module
+from stress.campaign.directory import DATABASE
+from stress.campaign.progress import figures
+from stress.campaign.store import Store
 from stress.campaign.supervisor import Budget, Campaign, run_campaign
-from stress.catalogue import ROOT
 from stress.errors import StorageError
 from stress.machine.chance import RandomData
+from stress.sources import ROOT
 from stress.workers import fleet as fleet_module
 from stress.workers.fleet import FleetError, WorkerError
-from stress.workers.leases import SEED_BITS
+from stress.workers.settings import SEED_BITS
 from tests.stress.campaign_toys import SPEC, settings
 
 WAIT_SECONDS_MAX = 20.0
@@ -137,18 +138,18 @@ def test_a_full_disk_ends_the_campaign_and_keeps_what_was_recorded(
 ) -> None:
     before = campaign(tmp_path, "counters", "abba", executions=1)["executions"]
     monkeypatch.setattr(
-        store_module,
+        directory_module,
         "write_atomically",
         lambda path, data: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")),
     )
     with pytest.raises(StorageError, match="No space left on device"):
         campaign(tmp_path, "counters", "abba", executions=200)
-    assert rows(tmp_path, "SELECT SUM(executions) FROM counters")[0][0] >= before
+    assert rows(tmp_path, "SELECT SUM(value) FROM numbers WHERE metric = 'executions'")[0][0] >= before
 
 
-def test_metrics_are_plain_words(tmp_path: Path) -> None:
+def test_what_is_shown_meanwhile_is_plain_words(tmp_path: Path) -> None:
     with Store(tmp_path, settings("counters").plain()) as store:
-        shown = metrics(Campaign(store, settings("counters"), Budget(executions=1), SPEC))
+        shown = figures(Campaign(store, settings("counters"), Budget(executions=1), SPEC))
     assert {"elapsed_s", "executions", "failures", "worker_deaths"} <= set(shown)
     assert not any(" " in str(value) for value in shown.values())
 
@@ -192,7 +193,7 @@ def workers_of(pid: int) -> list[int]:
 
 def executions(path: Path) -> int:
     """Return how many executions are recorded."""
-    return int(rows(path, "SELECT TOTAL(executions) FROM counters")[0][0])
+    return int(rows(path, "SELECT TOTAL(value) FROM numbers WHERE metric = 'executions'")[0][0])
 
 
 def alive(pid: int) -> bool:

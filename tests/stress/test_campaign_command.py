@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from stress.campaign.store import DATABASE
-from stress.cli.campaign import RESULTS, duration, new_directory, seed
+from stress.campaign.directory import DATABASE
+from stress.cli.campaign import new_directory
 from stress.cli.main import main
-from stress.workers.leases import SEED_MAX
+from stress.cli.options import RESULTS, duration, seed
+from stress.workers.settings import SEED_MAX
 from tests.stress.campaign_toys import TOYS
 
 SHORT = ("--scenario", "counters", "mailbox", "--executions", "30", "--workers", "2")
 
 SUMMARY = {
-    "executions", "steps", "elapsed_s", "executions_per_s", "steps_per_s", "seed", "scenarios", "profiles", "strategy", "machine", "kernel", "faults",
-    "violations",
+    "executions", "steps", "elapsed_s", "executions_per_s", "steps_per_s", "seed", "scenarios", "profiles", "strategy",
+    "machine", "kernel", "faults", "violations",
 }  # fmt: skip
 """What the summary has at least."""
 

@@ -1,4 +1,4 @@
-"""Discovery: names come from files, and listing imports none of them."""
+"""The catalogue: names come from files, and listing imports none of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stress import catalogue as discovery
-from stress.catalogue import CATALOGUE, KINDS, choose, fault_id, first_sentence, invariants, only_class, sources_hash
+from stress import catalogue
+from stress.catalogue import CATALOGUE, KINDS, choose, fault_id, first_sentence, invariants, only_class
 from stress.errors import UsageError
 
 
@@ -37,11 +37,10 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "scenarios/_private.py": '"""Not one."""\n',
         "scenarios/faults/m05_late_flush.py": '"""M05: the flush comes late."""\nraise ValueError\n',
         "scenarios/faults/c02_dirty.py": '"""C02: dirty."""\n',
-        "sim/a.py": "one = 1\n",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(discovery, "ROOT", tmp_path)
+    monkeypatch.setattr(catalogue, "ROOT", tmp_path)
     return tmp_path
 
 
@@ -52,23 +51,6 @@ def test_listing_imports_nothing(packages: Path) -> None:
     assert (found["good"], found["bare"]) == ("A good one.", "")
     assert found["broken"].startswith("(cannot be read: ")
     assert CATALOGUE.faults() == {"C02": "dirty.", "M05": "the flush comes late."}
-
-
-def test_sources_hash(packages: Path) -> None:
-    """It changes with every file under sim/, and with the user's own."""
-    first = sources_hash()
-    assert first == sources_hash()
-    (packages / "sim" / "a.py").write_text("one = 2\n")
-    assert first == sources_hash()
-    discovery.model_sources.cache_clear()
-    second = sources_hash()
-    (packages / "mine.py").write_text("")
-    third = sources_hash(f"{packages}/mine.py:Mine")
-    (packages / "sim" / "b").mkdir()
-    (packages / "sim" / "b" / "c.py").write_text("")
-    discovery.model_sources.cache_clear()
-    assert len({first, second, third, sources_hash()}) == 4
-    assert len(first) == 16
 
 
 def test_fault_id() -> None:
@@ -91,7 +73,7 @@ def test_choose_lists_what_is_close() -> None:
 def test_one_class_per_file() -> None:
     """Two candidates, or none, are a mistake that names the file."""
     with pytest.raises(UsageError, match=r"x\.py: defines 0 classes of the kind wanted"):
-        only_class(discovery, Path("x.py"), Path)
+        only_class(catalogue, Path("x.py"), Path)
 
 
 def test_first_sentence_of_nothing() -> None:
@@ -103,7 +85,8 @@ def test_invariants_from_the_source(tmp_path: Path) -> None:
     """Checkers are listed without being imported."""
     file = tmp_path / "checks.py"
     file.write_text(
-        'raise ValueError\nclass A:\n    invariants: tuple = (("I1", "title", "rule"),)\nclass B:\n    invariants = (("I2", "t", "r"),)\n'
+        'raise ValueError\nclass A:\n    invariants: tuple = (("I1", "title",'
+        ' "rule"),)\nclass B:\n    invariants = (("I2", "t", "r"),)\n'
     )
     assert sorted(invariants(file)) == [("I1", "title", "rule"), ("I2", "t", "r")]
 

@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
-from stress.campaign import store as store_module
-from stress.campaign.store import DATABASE, Batch, CaseRow, Failure, Store, peek
+from stress.campaign import directory as directory_module
+from stress.campaign.directory import DATABASE
+from stress.campaign.store import Store, peek
 from stress.campaign.summary import UNREACHED_NAMED_MAX, summary, text, violations
+from stress.case import Case
 from stress.errors import StorageError, UsageError
-from stress.workers.distinct import HASH_BITS, SKETCH_MAX, Sketch
+from stress.workers.distinct import HASH_BITS, KEPT_MAX, DistinctCount
+from stress.workers.messages import Batch, Failure
+from stress.workers.metrics import MAX, METRICS, Number
 
-ROW = CaseRow("counters", "toy", "small", {"rounds": 2})
+CASE = Case("counters", (("rounds", 2),), "toy")
 SETTINGS: dict[str, Any] = {
     "seed": 7,
     "scenarios": ["counters"],
@@ -30,27 +34,52 @@ SETTINGS: dict[str, Any] = {
 
 
 def opened(path: Path) -> tuple[Store, int]:
-    """Open a store with one case; return both."""
+    """Open a store with one case; return the store and the case's number."""
     store = Store(path, SETTINGS)
-    store.add_cases([ROW])
-    return store, store.cases[ROW.key]
+    return store, store.add_cases([CASE])[CASE]
+
+
+def lease(store: Store, case: int, first: int, count: int, machine: str = "lockstep") -> int:
+    """Record a lease; return its number."""
+    return store.open_lease(case, machine, "random", first, count)
+
+
+def batch(executions: int, steps: int = 0, last: bool = True, **more: Any) -> Batch:
+    """Return a batch of so many executions, as a worker's answer has it."""
+    numbers = {"executions": executions, "steps": steps, "inconclusive": 0, "busy_s": 0.25} | more.pop("numbers", {})
+    return Batch(done=executions, last=last, numbers=numbers, **more)
 
 
 def failure(seed: int = 3, trace: bytes | None = b"trace") -> Failure:
-    return Failure("0badcafe", "I21", "tlb-stale-after-free", "random", seed, trace, "BUG: ...\n", {"python": "3"})
+    return Failure(
+        signature="0badcafe",
+        checker="I21",
+        title="tlb-stale-after-free",
+        strategy="random",
+        seed=seed,
+        trace=trace,
+        report="BUG: ...\n",
+        environment={"python": "3"},
+    )
 
 
 def test_counters_and_failures_survive_a_reopening(tmp_path: Path) -> None:
     store, case = opened(tmp_path)
-    lease = store.open_lease(case, "random", 100, 50)
+    number = lease(store, case, 100, 50)
+    counts = {"visits": {"f: load": 9}, "pairs": {"fork / munmap": 2}, "conflicts": {"f: load / g: store": 2}}
     store.record(
-        lease,
-        Batch(
-            20, 400, 1, 0.5, {"f: load": 9}, {("fork", "munmap"): 2}, {("f: load", "g: store"): 2}, [5, 6], [failure()]
+        number,
+        batch(
+            20,
+            400,
+            last=False,
+            numbers={"inconclusive": 1},
+            counts=counts,
+            hashes={"distinct_schedules": [5, 6]},
+            failures=[failure()],
         ),
-        last=False,
     )
-    store.record(lease, Batch(10, 100, schedules=[6, 7], failures=[failure(9, None)]), last=True)
+    store.record(number, batch(10, 100, hashes={"distinct_schedules": [6, 7]}, failures=[failure(9, None)]))
     store.close()
     again, _ = opened(tmp_path)
     data = summary(again, ["f: load", "h: never"])
@@ -72,14 +101,14 @@ def test_counters_and_failures_survive_a_reopening(tmp_path: Path) -> None:
 def test_seeds_are_not_handed_out_twice(tmp_path: Path) -> None:
     """A lease that ended early gives its rest back; one that was torn does not."""
     store, case = opened(tmp_path)
-    store.record(store.open_lease(case, "random", 0, 100), Batch(40), last=True)
+    store.record(lease(store, case, 0, 100), batch(40))
     store.close()
     store, _ = opened(tmp_path)
-    assert {(case, False): (40, 1)} == store.resume()
-    store.record(store.open_lease(case, "random", 40, 100), Batch(10), last=False)
+    assert {(case, "lockstep"): (40, 1)} == store.resume()
+    store.record(lease(store, case, 40, 100), batch(10, last=False))
     store.close()
     store, _ = opened(tmp_path)
-    assert {(case, False): (140, 2)} == store.resume()
+    assert {(case, "lockstep"): (140, 2)} == store.resume()
     assert 90 == summary(store, [])["unrecorded"]
     store.close()
 
@@ -94,6 +123,40 @@ def test_a_death_and_its_seed_are_recorded(tmp_path: Path) -> None:
     store.close()
 
 
+def test_cases_keep_their_numbers(tmp_path: Path) -> None:
+    store, case = opened(tmp_path)
+    other = Case("counters", (("rounds", 3),), "toy")
+    numbers = store.add_cases([other, CASE])
+    assert case == numbers[CASE] != numbers[other]
+    store.close()
+
+
+def test_machines_are_counted_apart(tmp_path: Path) -> None:
+    """The largest of a metric that merges by maximum, the sum of others; what one machine alone has
+    is not the other's.
+    """
+    store, case = opened(tmp_path)
+    store.record(lease(store, case, 0, 10), batch(10, 100))
+    recorded = {"recorded_steps": 50, "switches": 5, "pauses": 3}
+    store.record(lease(store, case, 1 << 27, 10, "parallel"), batch(4, 60, numbers=recorded))
+    machines = summary(store, [])["machines"]
+    assert {"executions": 10, "steps": 100, "share": 0.5} == machines["lockstep"]
+    assert (4, 3, 100.0) == tuple(
+        machines["parallel"][name] for name in ("executions", "pauses", "switches_per_1000_steps")
+    )
+    assert {(case, "lockstep"): (10, 1), (case, "parallel"): ((1 << 27) + 4, 1)} == store.resume()
+    store.close()
+
+
+def test_a_metric_may_merge_by_its_maximum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METRICS, "longest", Number(name="longest", about="the longest execution", merge=MAX))
+    store, case = opened(tmp_path)
+    for machine, longest in (("lockstep", 7), ("lockstep", 40), ("lockstep", 3), ("parallel", 9)):
+        store.record(lease(store, case, 0, 1, machine), batch(1, numbers={"longest": longest}))
+    assert 40 == summary(store, [])["longest"]
+    store.close()
+
+
 def test_other_settings_are_refused(tmp_path: Path) -> None:
     Store(tmp_path, SETTINGS).close()
     with pytest.raises(UsageError, match="has seed 7, not 8; resume it as it was, or give --dir a new directory"):
@@ -102,12 +165,13 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
     assert peek(tmp_path / "none") is None
 
 
-def test_another_version_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2, 99])
+def test_another_version_is_refused(tmp_path: Path, version: int) -> None:
     Store(tmp_path, SETTINGS).close()
     with sqlite3.connect(tmp_path / DATABASE) as db:
-        db.execute("PRAGMA user_version = 99")
+        db.execute(f"PRAGMA user_version = {version}")
     db.close()
-    with pytest.raises(UsageError, match="format 99, this zapstress has 2"):
+    with pytest.raises(UsageError, match=f"format {version}, this zapstress has 3; give --dir a new directory"):
         Store(tmp_path, SETTINGS)
 
 
@@ -154,9 +218,9 @@ def test_the_remedy_fits_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise OSError(number, os.strerror(number))
 
     store, case = opened(tmp_path)
-    monkeypatch.setattr(store_module, "write_atomically", refuse)
+    monkeypatch.setattr(directory_module, "write_atomically", refuse)
     with pytest.raises(StorageError) as caught:
-        store.record(store.open_lease(case, "random", 0, 1), Batch(1, failures=[failure()]), last=True)
+        store.record(lease(store, case, 0, 1), batch(1, failures=[failure()]))
     assert f"({os.strerror(number)}){remedy}" in str(caught.value)
     store.close()
 
@@ -168,15 +232,15 @@ def test_two_campaigns_in_one_directory_are_refused(tmp_path: Path) -> None:
 
 def test_a_full_disk_loses_nothing_that_was_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, case = opened(tmp_path)
-    lease = store.open_lease(case, "random", 0, 100)
-    store.record(lease, Batch(10, 100), last=False)
+    number = lease(store, case, 0, 100)
+    store.record(number, batch(10, 100, last=False))
 
     def full(path: Path, data: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(store_module, "write_atomically", full)
+    monkeypatch.setattr(directory_module, "write_atomically", full)
     with pytest.raises(StorageError, match="No space left on device") as caught:
-        store.record(lease, Batch(10, 100, failures=[failure()]), last=True)
+        store.record(number, batch(10, 100, failures=[failure()]))
     assert 3 == caught.value.exit_status
     assert "\n" not in str(caught.value)
     store.close()
@@ -189,23 +253,23 @@ def test_a_database_that_cannot_grow_is_a_storage_error(tmp_path: Path) -> None:
     """SQLite's own word for a full disk, brought about by its limit on pages."""
     store, case = opened(tmp_path)
     store.db.execute(f"PRAGMA max_page_count = {store.db.execute('PRAGMA page_count').fetchone()[0]}")
-    lease = store.open_lease(case, "random", 0, 1)
+    number = lease(store, case, 0, 1)
     with pytest.raises(StorageError, match=r"database or disk is full\); make room"):
-        store.record(lease, Batch(1, visits={f"site {n}" * 50: 1 for n in range(1000)}), last=True)
+        store.record(number, batch(1, counts={"visits": {f"site {n}" * 50: 1 for n in range(1000)}}))
     assert 0 == summary(store, [])["executions"]
     store.close()
 
 
-def test_the_sketch_is_exact_while_it_has_room() -> None:
-    sketch = Sketch()
-    assert [True, False] == [sketch.add(5), sketch.add(5)]
-    assert 1 == sketch.estimate()
+def test_a_distinct_count_is_exact_while_it_has_room() -> None:
+    count = DistinctCount()
+    assert [True, False] == [count.add(5), count.add(5)]
+    assert 1 == count.estimate()
 
 
-def test_the_sketch_estimates_within_its_error_and_merges() -> None:
+def test_a_distinct_count_estimates_within_its_error_and_merges() -> None:
     golden = 0x9E3779B97F4A7C15
     values = [(n * golden % (1 << 64)) >> (64 - HASH_BITS) for n in range(1, 40_001)]
-    whole, left, right = Sketch(values), Sketch(values[:25_000]), Sketch(values[15_000:])
-    assert SKETCH_MAX == len(whole.kept)
+    whole, left, right = DistinctCount(values), DistinctCount(values[:25_000]), DistinctCount(values[15_000:])
+    assert KEPT_MAX == len(whole.kept)
     assert abs(whole.estimate() - 40_000) < 40_000 * 0.06
-    assert whole.kept == Sketch([*left.kept, *right.kept]).kept
+    assert whole.kept == DistinctCount([*left.kept, *right.kept]).kept

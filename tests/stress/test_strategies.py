@@ -11,8 +11,8 @@ from stress.catalogue import CATALOGUE
 from stress.errors import Divergence, UsageError
 from stress.machine.chance import RandomData, TapeData
 from stress.rng import words
-from stress.strategies.pct import Strategy as Pct
-from stress.strategies.replay import Strategy as Replay
+from stress.strategies.pct import Pct
+from stress.strategies.replay import Replay
 
 
 def choices(name: str, seed: int, steps: int = 200, slots: int = 3) -> list[int]:

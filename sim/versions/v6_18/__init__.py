@@ -2,6 +2,13 @@
 
 Read in 6.18.3. CONFIG_MM_ID and CONFIG_PAGE_MAPCOUNT are on (a distribution's choice);
 CONFIG_NO_PAGE_MAPCOUNT, which keeps no mapcount per page, is another kernel.
+
+- ``memory``, ``madvise``, ``mmu_gather``, ``pt_reclaim``: zapping a table to its end, one gather
+  for a whole madvise() call, tables freed by RCU, empty tables reclaimed;
+- ``page_fault``, ``filemap``: reuse of large anonymous folios, large file folios mapped whole;
+- ``rmap``, ``huge_memory``: mapcounts per mm, PG_partially_mapped;
+- ``swap``: no LRU batch is drained before a zap;
+- ``checks``, ``audit``: the invariants of what is new.
 """
 
 from __future__ import annotations

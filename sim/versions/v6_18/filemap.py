@@ -85,8 +85,10 @@ class Filemap618(Filemap):
         return mapped
 
     async def _map_run(self, cpu: int, vma: int, table: int, page: int, at: int, run: int, held: bool) -> None:
-        """Map ``run`` pages, ``held`` saying whether the look-up's reference is still to be had; a
-        small folio needs no other.
+        """Map ``run`` pages from ``page`` on at ``at``.
+
+        ``held``: the reference of the look-up is not used yet, and becomes a mapping's; a small
+        folio needs no other.
         """
         folio, ptep = self.k.page_head(page), self.k.pgtable.ptep(table, at)
         if not self.page_order[folio]:

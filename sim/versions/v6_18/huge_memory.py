@@ -33,7 +33,7 @@ class HugeMemory618(HugeMemory):
         await self.m.unlock(UNLOCK, self.split_queue_lock, 0)
 
     async def unqueue(self, folio: int) -> None:
-        """The mark goes with the place on the queue."""
+        """Take a folio off the queue, and its mark with it."""
         if await self.m.load(UNQUEUE_TEST, self.page_partially_mapped, folio):
             await self.m.store(UNQUEUE_CLEAR, self.page_partially_mapped, folio, 0)
         await super().unqueue(folio)

@@ -19,8 +19,8 @@ class Memory618(Memory):
     """Zapping, with what 6.10 to 6.17 made of it."""
 
     async def zap_pte_range(self, tlb: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> int:
-        """Zap [addr, end) of one PTE table, and free it if it is to be and can be; return how far
-        it came: short of the end if it has gone.
+        """Zap [addr, end) of one PTE table; free the table if the zap asks for it and it is empty.
+        Return how far the zap came: short of ``end`` if there is no table any more.
         """
         mm, start, pt_reclaim = self.k.mm_types.mm_of(vma), addr, self.k.pt_reclaim
         can_reclaim, direct, table = pt_reclaim.reclaim_pt_is_enabled(addr, end, details), True, -1
@@ -89,7 +89,7 @@ class Memory618(Memory):
         return nr + await zap_batch(zap, addr + nr, ptep + nr, pte)
 
     def batch_pages_max(self, folio: int, page: int, max_nr: int) -> int:
-        """No more than the folio has left (6.15)."""
+        """Return the entries worth a look: no more than the folio has pages left (6.15)."""
         return min(max_nr, folio + self.k.mm_types.folio_nr_pages(folio) - page)
 
     async def swap_pte_batch(self, ptep: int, pte: int, max_nr: int) -> int:

@@ -11,8 +11,8 @@ class MmuGather618(MmuGather):
     """As in 6.9 otherwise; ``tlb_free_vmas`` has work only for VM_PFNMAP, which is not modelled."""
 
     async def tlb_remove_table_one(self, tlb: int, table: int) -> None:
-        """An RCU callback for the one table where tables are reclaimed: software walkers are
-        readers, interrupts on.
+        """Free one table by an RCU callback where tables are reclaimed: software walks there are
+        RCU readers with interrupts on.
         """
         if self.profile.reclaims_pt:
             await self.k.rcu.call_rcu([table])

@@ -30,7 +30,7 @@ class PageFault618(PageFault):
     # -- reuse of large folios -------------------------------------------------------------------------------------
 
     async def wp_can_reuse_anon_folio(self, cpu: int, folio: int) -> bool:
-        """Return whether nobody else has the folio."""
+        """Return whether every reference to the folio is this mm's."""
         if self.page_order[folio]:
             return await self.wp_can_reuse_large_anon_folio(folio)
         return await super().wp_can_reuse_anon_folio(cpu, folio)
@@ -61,7 +61,7 @@ class PageFault618(PageFault):
 
     async def finish_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, write: bool, orig: int) -> bool:
         """Map the whole folio if it fits, else one page; the fault's own reference becomes a
-        mapping's. False if somebody was faster.
+        mapping's. Return False if another fault was faster.
         """
         folio = self.k.page_head(page)
         nr = self.pages_to_map(vma, addr, page)
@@ -109,7 +109,9 @@ class PageFault618(PageFault):
         return -1, -1
 
     async def range_bits(self, vma: int, page: int, write: bool) -> int:
-        """A writable entry of a dirty folio is dirty from the start (6.17)."""
+        """Return the bits as 6.9 does, with DIRTY if the entry is writable and the folio dirty
+        (6.17).
+        """
         bits = await super().range_bits(vma, page, write)
         if bits & (WRITE | DIRTY) == WRITE and await self.m.load(RANGE_DIRTY, self.page_dirty, self.k.page_head(page)):
             bits |= DIRTY

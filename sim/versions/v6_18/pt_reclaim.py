@@ -3,8 +3,8 @@ x86-64).
 
 The PMD may be cleared before the TLB is flushed, but for a flush that is owed under the PTL; the
 table stays allocated until after the flush and a grace period, and a fault may install a new one at
-once. So whoever looks at a table without its PTL is a RCU reader, and whoever takes a PTL reads the
-PMD again.
+once. So code that looks at a table without its PTL is an RCU reader, and code that takes a PTL
+reads the PMD again.
 
 Lock order: mmap_lock, PTL, then the PML by trylock; or PML, then PTL.
 """
@@ -31,7 +31,7 @@ COUNT_DOWN = site("free_pte", "uncount table")
 
 
 class PtReclaim(Component):
-    """What zap_pte_range calls once it has emptied a table."""
+    """Frees a table that zap_pte_range has emptied."""
 
     name = "pt_reclaim"
 

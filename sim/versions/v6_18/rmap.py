@@ -57,8 +57,8 @@ class Rmap618(Rmap):
     # -- removing and adding mappings ------------------------------------------------------------------------------
 
     async def folio_remove_rmap_ptes(self, folio: int, page: int, nr: int, vma: int, where: int = DEC) -> None:
-        """The total first, then the pages, then how many of them are mapped, in one go; queue what
-        is left mapped in part.
+        """Lower the total first, then the pages' counts, then in one step how many pages are
+        mapped; queue a folio that is left mapped in part.
         """
         if not self.page_order[folio]:
             await self.m.add(where, self.page_mapcount, page, -1)
@@ -76,14 +76,15 @@ class Rmap618(Rmap):
             await self.k.huge_memory.deferred_split_folio(folio)
 
     async def lower_nr_pages_mapped(self, folio: int, last: int) -> bool:
-        """``last`` pages lost their last mapping; return whether others have one (read anew: two
-        removers may both see none).
+        """Note that ``last`` pages have lost their last mapping; return whether others have one.
+
+        That is read in a step of its own, so two removers may both see none.
         """
         await self.m.add(DEC_MAPPED, self.page_nr_pages_mapped, folio, -last)
         return await self.m.load(STILL_MAPPED, self.page_nr_pages_mapped, folio) > 0
 
     async def folio_add_file_rmap_ptes(self, folio: int, page: int, nr: int, vma: int) -> None:
-        """The pages first, then how many of them are mapped, the total last."""
+        """Count the pages first, then how many of them are mapped; raise the total last."""
         first = 0
         for k in range(nr):
             first += await self.m.add(INC, self.page_mapcount, page + k, 1) == 1
@@ -94,21 +95,21 @@ class Rmap618(Rmap):
         await self.folio_add_large_mapcount(folio, nr, self.vma_mm[vma])
 
     async def count_new_folio(self, folio: int, nr: int, vma: int) -> None:
-        """The first slot belongs to the mm that makes the folio; nobody else sees it yet, so no
-        lock (folio_set_large_mapcount).
+        """Give the first slot to the mm that makes the folio; the folio is still private, so no
+        lock is taken (folio_set_large_mapcount).
         """
         self.page_mm_id[2 * folio], self.page_mm_id_mapcount[2 * folio] = self.vma_mm[vma], nr
         await self.m.store(SET_TOTAL, self.page_large_mapcount, folio, nr)
         await super().count_new_folio(folio, nr, vma)
 
     async def folio_dup_file_rmap_ptes(self, folio: int, page: int, nr: int, dst_mm: int) -> None:
-        """The pages, then the total."""
+        """Count the pages, then raise the total."""
         await super().folio_dup_file_rmap_ptes(folio, page, nr, dst_mm)
         if self.page_order[folio]:
             await self.folio_add_large_mapcount(folio, nr, ref_to(dst_mm))
 
     async def folio_try_dup_anon_rmap_ptes(self, folio: int, page: int, nr: int, dst_mm: int) -> bool:
-        """The pages, which stop being exclusive, then the total."""
+        """Count the pages, which stop being exclusive, then raise the total."""
         await super().folio_try_dup_anon_rmap_ptes(folio, page, nr, dst_mm)
         if self.page_order[folio]:
             await self.folio_add_large_mapcount(folio, nr, ref_to(dst_mm))
@@ -123,7 +124,7 @@ class Rmap618(Rmap):
     # -- the total and its owners ----------------------------------------------------------------------------------
 
     async def folio_add_large_mapcount(self, folio: int, diff: int, mm_id: int) -> None:
-        """The mm ``mm_id`` maps ``diff`` more pages of ``folio``."""
+        """Account for ``diff`` more mappings of ``folio`` by the mm ``mm_id``."""
         await self.m.lock(LOCK, self.page_mm_ids_lock, folio)
         total = await self.m.load(ADD_READ, self.page_large_mapcount, folio) + diff
         await self.m.store(ADD_WRITE, self.page_large_mapcount, folio, total)
@@ -135,7 +136,8 @@ class Rmap618(Rmap):
         """Give ``diff`` new mappings to the mm's slot, or to a free one; return whether the folio
         becomes mapped shared.
 
-        If both slots are others', the mappings are nobody's: then the flag has long been set.
+        If both slots belong to other mms, the mappings are counted in no slot; the flag has been
+        set before that.
         """
         slots = (2 * folio, 2 * folio + 1)
         for slot in slots:
@@ -149,7 +151,7 @@ class Rmap618(Rmap):
         return False
 
     async def folio_sub_large_mapcount(self, folio: int, diff: int, mm_id: int) -> None:
-        """The mm ``mm_id`` maps ``diff`` pages of ``folio`` less."""
+        """Account for ``diff`` mappings fewer of ``folio`` by the mm ``mm_id``."""
         await self.m.lock(LOCK, self.page_mm_ids_lock, folio)
         total = await self.m.load(SUB_READ, self.page_large_mapcount, folio) - diff
         await self.m.store(SUB_WRITE, self.page_large_mapcount, folio, total)

@@ -11,4 +11,4 @@ class Swap618(Swap):
     """A folio in a CPU's batch stays there until the batch is full, or something else drains it."""
 
     async def drain_before_zap(self, cpu: int) -> None:
-        """Nothing (6.14)."""
+        """Drain nothing (6.14)."""

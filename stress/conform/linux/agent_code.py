@@ -1,22 +1,26 @@
-"""The machine code that the processes of a conformance run execute, as a listing: bytes, then what
-they mean (x86-64).
+"""The machine code of the agents, the real processes of a conformance run, as a listing: bytes,
+then what they mean (x86-64).
 
 A process that runs an interpreter has some hundred mappings of its own, and a heap that grows while
-it is watched. An *agent* has two mappings, neither of them private, so that every anonymous page of
-its is one of the program's; it forks in a tenth of the time, and it begins an operation within
-nanoseconds of the others. It has no stack to speak of, no libc, and knows no memory but its *slot*:
+it is watched. An *agent* has two mappings, neither of them private. Every anonymous page of an
+agent is therefore the program's. It forks in a tenth of the time, and starts a call within
+nanoseconds of the other agents. It has no libc, and knows no memory but its *slot*:
 
-    +0x00  operations to run        +0x10  descriptor that orders come from     +0x30  the order
-    just read +0x08  number of the slot       +0x18  descriptor that reports go to +0x40
-    operations, eight words each: what, six arguments, result +0x2000  addresses for ``gather``,
-    each replaced by the word that is there +0x10000  the end of the slot: the stack of signal
-    handlers grows down from here
+    +0x00     number of calls to make
+    +0x08     number of the slot
+    +0x10     descriptor that orders come from
+    +0x18     descriptor that reports go to
+    +0x30     the order just read
+    +0x40     the calls, eight words each: what, six arguments, result
+    +0x2000   addresses for ``gather``, each replaced by the word found there
+    +0x10000  end of the slot: the stack of signal handlers grows down from here
 
-An order is one byte, a report the slot's number. What is below 0x1000 is a system call's number.
-End of file is the order to exit: when whoever holds the other end dies, however that is, no agent
-stays. A segmentation fault makes -1 the operation's result.
+An order is one byte; a report is the slot's number. A call below 0x1000 is the system call of that
+number. At end of file the agent exits: it does not outlive the process that holds the other end of
+the pipe. A segmentation fault gives the call the result -1.
 
-Reassembled and compared in tests/conformance/test_agent.py, where there is an assembler.
+tests/conformance/test_agents.py assembles the text again, where there is an assembler, and compares
+the bytes.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
-"""Real processes that do what they are told, and nothing else: started, ordered about, waited for,
-and gone when their master is.
+"""Agents: real processes that make the calls they are given, and nothing else.
 
-Each thread of theirs has a *slot* of the mailbox, which is a memfd that master and agents share;
-the agent code is described in :mod:`stress.conform.linux.agent_code`. The first agent is executed
-from a memfd, so that it inherits nothing of the interpreter; it unmaps its stack and forks the
-first process of every program. All are the master's own children (CLONE_PARENT), and hold no end of
-a pipe that keeps another alive.
+The *master*, this process, starts agents, gives them calls, waits for their reports and ends them.
+Each thread of an agent has a *slot* of the mailbox, a memfd that master and agents share; what is
+in a slot is told in :mod:`stress.conform.linux.agent_code`.
+
+The first agent is executed from a memfd, so that it inherits no mapping of the interpreter. It
+unmaps its stack, and forks the first process of every program. All agents are children of the
+master (CLONE_PARENT). No agent holds the writing end of a pipe that another reads, so that all of
+them see the end of file when the master dies.
 """
 
 from __future__ import annotations
@@ -28,26 +30,20 @@ SLOT_BYTES = 1 << 16
 OPERATIONS_AT, GATHER_AT = 0x40, 0x2000
 OPERATION = struct.Struct("<8Q")
 OPERATIONS_MAX = (GATHER_AT - OPERATIONS_AT) // OPERATION.size
-GATHER_MAX = (SLOT_BYTES // 2 - GATHER_AT) // 8
 PATH_AT = SLOT_BYTES // 2
-"""Where in a slot the master leaves strings."""
+"""Where in a slot the master leaves strings and structures, each for one call. A gather of more
+than 3072 words overwrites it, when they have been used.
+"""
 
 LOAD, STORE, GATHER, FORK, BARRIER = range(0x1000, 0x1005)
-"""What is no system call: of the agent code."""
+"""Operations of the agent code that are no system calls."""
 
-READ, MMAP, MPROTECT, MUNMAP, RT_SIGACTION, MADVISE, EXIT, SCHED_SETAFFINITY, OPENAT, SYNC_FILE_RANGE = (
-    0,
-    9,
-    10,
-    11,
-    13,
-    28,
-    60,
-    203,
-    257,
-    277,
-)
+MMAP, MPROTECT, MUNMAP, RT_SIGACTION, MADVISE, EXIT = 9, 10, 11, 13, 28, 60
+SCHED_SETAFFINITY, OPENAT, SYNC_FILE_RANGE = 203, 257, 277
 """System calls of x86-64 by number."""
+
+AFFINITY = struct.Struct("<16Q")
+"""A mask of CPUs for sched_setaffinity()."""
 
 CLONE_PARENT, CLONE_THREAD_FLAGS = 0x8000, 0x100 | 0x200 | 0x400 | 0x800 | 0x10000
 """CLONE_THREAD_FLAGS: CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND, CLONE_THREAD."""
@@ -58,10 +54,10 @@ SA_FLAGS = 0x4 | 0x04000000 | 0x40000000
 """SA_SIGINFO, SA_RESTORER, SA_NODEFER."""
 
 SECONDS_MAX = 20
-"""How long an agent may take over an order before it is given up."""
+"""How long the master waits for a report before it gives the agent up."""
 
-Order = tuple[int, ...]
-"""What, and up to six arguments."""
+AgentCall = tuple[int, ...]
+"""What to do (a system call's number, or LOAD to BARRIER), and up to six arguments."""
 
 
 class AgentError(ZapstressError):
@@ -84,8 +80,14 @@ def supported() -> None:
     """Raise Skipped unless this machine can run the agent code."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise Skipped(
-            f"agent code is there for Linux on x86_64, and this is {platform.system()} on {platform.machine()}: nothing can be compared here"
+            "agent code is there for Linux on x86_64, and this is"
+            f" {platform.system()} on {platform.machine()}: nothing can be compared here"
         )
+
+
+def affinity(cpu: int) -> bytes:
+    """Return the mask of one CPU, as sched_setaffinity() reads it."""
+    return AFFINITY.pack(*(1 << cpu % 64 if word == cpu // 64 else 0 for word in range(16)))
 
 
 class Agents:
@@ -113,8 +115,8 @@ class Agents:
         self._start(size, cpu)
 
     def _start(self, size: int, cpu: int | None) -> None:
-        """Execute the first agent; let it unmap what it was born with, catch its own faults, and
-        stay on one CPU.
+        """Execute the first agent; let it unmap its stack and vdso, catch its own faults, and stay
+        on ``cpu``.
         """
         executable = os.memfd_create("zapstress-agent")
         os.write(executable, image(size, self.fd))
@@ -128,10 +130,12 @@ class Agents:
         for number in (signal.SIGSEGV, signal.SIGBUS):
             self.call(0, (RT_SIGACTION, number, self.address(0, PATH_AT), 0, 8))
         if cpu is not None:
-            self.put(
-                0, PATH_AT, struct.pack("<16Q", *(1 << cpu % 64 if word == cpu // 64 else 0 for word in range(16)))
-            )
-            self.call(0, (SCHED_SETAFFINITY, 0, 128, self.address(0, PATH_AT)))
+            self.pin(0, cpu)
+
+    def pin(self, slot: int, cpu: int) -> None:
+        """Let an agent stay on one CPU."""
+        self.put(slot, PATH_AT, affinity(cpu))
+        self.call(slot, (SCHED_SETAFFINITY, 0, AFFINITY.size, self.address(slot, PATH_AT)))
 
     # -- slots -----------------------------------------------------------------------------------------------------
 
@@ -148,30 +152,30 @@ class Agents:
         """Read words of a slot."""
         return struct.unpack_from(f"<{words}q", self.mailbox, slot * SLOT_BYTES + at)
 
-    def load(self, slot: int, orders: Sequence[Order]) -> None:
-        """Put operations into a slot, to be run at the next order."""
-        assert len(orders) <= OPERATIONS_MAX
-        self.put(slot, 0, struct.pack("<Q", len(orders)))
+    def load(self, slot: int, calls: Sequence[AgentCall]) -> None:
+        """Put calls into a slot, to be made at the next order."""
+        assert len(calls) <= OPERATIONS_MAX
+        self.put(slot, 0, struct.pack("<Q", len(calls)))
         words = b"".join(
-            OPERATION.pack(*(word & (1 << 64) - 1 for word in order), *(0,) * (8 - len(order))) for order in orders
+            OPERATION.pack(*(word & (1 << 64) - 1 for word in call), *(0,) * (8 - len(call))) for call in calls
         )
         self.put(slot, OPERATIONS_AT, words)
 
     def results(self, slot: int, count: int) -> list[int]:
-        """Return the results of the operations that the slot held."""
+        """Return the results of the first ``count`` calls that the slot held."""
         return [self.get(slot, OPERATIONS_AT + n * OPERATION.size + 56, 1)[0] for n in range(count)]
 
     # -- orders ----------------------------------------------------------------------------------------------------
 
-    def call(self, slot: int, *orders: Order) -> list[int]:
-        """Let an agent run operations, and return their results."""
-        self.load(slot, orders)
+    def call(self, slot: int, *calls: AgentCall) -> list[int]:
+        """Let an agent make calls; return their results."""
+        self.load(slot, calls)
         self.order(slot)
         self.await_reports(slot)
-        return self.results(slot, len(orders))
+        return self.results(slot, len(calls))
 
     def order(self, *slots: int) -> None:
-        """Let agents run what their slots hold."""
+        """Let agents make the calls that their slots hold."""
         for slot in slots:
             os.write(self.orders[slot], b"x")
 
@@ -186,9 +190,11 @@ class Agents:
             missing.remove(int.from_bytes(os.read(self.reports, 8), "little"))
 
     def fork(self, slot: int, child: int, thread: bool = False) -> int:
-        """Let an agent start another, in a process of its own or as a thread; return its number."""
+        """Let an agent start another, in a process of its own or as a thread; return its pid or
+        tid.
+        """
         self.load(child, ())
-        self.load(slot, [self.fork_order(child, thread)])
+        self.load(slot, [self.fork_call(child, thread)])
         self.order(slot)
         self.await_reports(slot, child)
         pid = self.results(slot, 1)[0]
@@ -197,16 +203,16 @@ class Agents:
         return pid
 
     def own(self, pid: int) -> None:
-        """Take note of a child.
+        """Take note of a child, to be killed at the end. Raises AgentError if ``pid`` is an errno.
 
-        What is no number of a process is an error: signals to such numbers go to others.
+        A signal to a number below 2 would go to whole groups of other processes.
         """
         if pid <= 1:
             raise AgentError(f"an agent could not fork: {os.strerror(-pid) if pid < 0 else 'it gives no process'}")
         self.pids.add(pid)
 
-    def fork_order(self, child: int, thread: bool = False) -> Order:
-        """Return the operation that starts the agent of slot ``child``."""
+    def fork_call(self, child: int, thread: bool = False) -> AgentCall:
+        """Return the call that starts the agent of slot ``child``."""
         flags = CLONE_THREAD_FLAGS if thread else CLONE_PARENT | signal.SIGCHLD
         return (FORK, flags, self.address(child))
 
@@ -217,7 +223,9 @@ class Agents:
         return self.get(slot, GATHER_AT, len(addresses))
 
     def open(self, slot: int, path: str) -> int:
-        """Let an agent open a file for reading and writing; return its descriptor."""
+        """Let an agent open a file for reading and writing; return its descriptor. Raises
+        AgentError.
+        """
         self.put(slot, PATH_AT, path.encode() + b"\0")
         fd = self.call(slot, (OPENAT, -100, self.address(slot, PATH_AT), os.O_RDWR))[0]
         if fd < 0:
@@ -227,7 +235,7 @@ class Agents:
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def exit(self, slot: int) -> None:
-        """Let a thread end; its process ends with its last."""
+        """Let a thread end; with its last thread a process ends."""
         self.load(slot, [(EXIT, 0)])
         self.order(slot)
 
@@ -239,7 +247,7 @@ class Agents:
         return os.waitpid(pid, 0)[1]
 
     def kill(self, pids: Iterable[int]) -> None:
-        """End processes at once."""
+        """Kill processes, and wait for their end."""
         for pid in list(pids):
             assert pid > 1, "numbers below are not of one process"
             os.kill(pid, signal.SIGKILL)

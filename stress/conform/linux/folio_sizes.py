@@ -1,8 +1,7 @@
-"""The sizes of large folios that the kernel may use: read, and with ``--configure-mthp`` changed
-and put back.
+"""Reads which sizes of large folios the kernel may use, and with ``--configure-mthp`` sets them.
 
-What is changed is put back by a guardian, a process that does nothing but wait for the end of this
-one, however that comes: an end in order, an interrupt, SIGKILL.
+A *guardian* puts back what was set: a child process that waits for the end of this one, be it in
+order, by an interrupt or by SIGKILL.
 """
 
 from __future__ import annotations
@@ -21,9 +20,10 @@ from stress.errors import Skipped, StorageError
 THP = Path("/sys/kernel/mm/transparent_hugepage")
 ENABLED, SHMEM_ENABLED = "enabled", "shmem_enabled"
 OFF = "never"
+"""The word that switches a size off."""
 ON = {ENABLED: "madvise", SHMEM_ENABLED: "always"}
-"""Anonymous memory gets large folios where MADV_HUGEPAGE asks for them, shared memory wherever it
-is written.
+"""The words that switch a size on: for anonymous memory where MADV_HUGEPAGE asks for it, for shared
+memory wherever it is written.
 """
 
 
@@ -34,7 +34,7 @@ def chosen(text: str) -> str:
 
 
 def switches(folder: Path = THP) -> dict[int, dict[str, Path]]:
-    """Return order -> which switches there are, of the sizes that this kernel offers."""
+    """Return order -> {switch: its file}, for the sizes that this kernel offers, ascending."""
     page_kib = os.sysconf("SC_PAGE_SIZE") // 1024
     found: dict[int, dict[str, Path]] = {}
     for size in folder.glob("hugepages-*kB"):
@@ -74,11 +74,11 @@ class Sizes(NamedTuple):
         )
 
 
-class Configured:
-    """Sizes to be set at will until the end of the block, or of this process. A context manager.
+class ConfiguredSizes:
+    """Sizes that can be set until the end of the block, or of this process. A context manager.
 
-    One at a time: the folder is locked until the guardian has put everything back, so that nobody
-    takes what was set for what was there.
+    The folder is locked until the guardian has put everything back. A second run, which would take
+    what the first has set for the machine's own settings, raises Skipped.
     """
 
     def __init__(self, folder: Path = THP) -> None:
@@ -112,7 +112,7 @@ class Configured:
             os._exit(0)
 
     def set(self, anon: Iterable[int], shmem: Iterable[int] = ()) -> None:
-        """Switch these orders on and all others off."""
+        """Switch these orders on, and all others off."""
         wanted = {ENABLED: set(anon), SHMEM_ENABLED: set(shmem)}
         for order, files in self.switches.items():
             for which, path in files.items():
@@ -121,7 +121,7 @@ class Configured:
                     write(path, word)
                     self.state[path] = word
 
-    def __enter__(self) -> Configured:
+    def __enter__(self) -> ConfiguredSizes:
         return self
 
     def __exit__(

@@ -1,10 +1,10 @@
-"""Reads what /proc shows: pagemap, kpagecount, kpageflags, smaps, status.
+"""Reads pagemap, kpagecount, kpageflags, smaps and status of /proc.
 
-Changes nothing, touches no page of the process.
+Reading changes nothing, and touches no page of the process that is read.
 
 Descriptors are kept open and read with pread. A descriptor of /proc/PID/pagemap belongs to the
-address space that the process had when it was opened, so that it outlives the thread by whose
-number it was found.
+address space that the process had when it was opened; it stays good when the thread whose number is
+in the path has ended.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import os
 import re
 import struct
 
+from stress.conform.observation import HUGE, PAGE_BYTES
 from stress.errors import Skipped
 
-PAGE = 4096
 PRESENT, ONCE, PFN = 1 << 63, 1 << 56, (1 << 55) - 1
 DIRTY, ANON, HEAD, TAIL, ZERO, EXCLUSIVE = 1 << 4, 1 << 12, 1 << 15, 1 << 16, 1 << 24, 1 << 34
 """Bits of kpageflags.
@@ -23,10 +23,9 @@ DIRTY, ANON, HEAD, TAIL, ZERO, EXCLUSIVE = 1 << 4, 1 << 12, 1 << 15, 1 << 16, 1 
 EXCLUSIVE is PG_mappedtodisk's bit, which means PG_anon_exclusive on an anonymous page.
 """
 
-THP = 1 << 22
-BLOCK = 512
-"""Pages of the largest folio: one is aligned to its size, so it lies inside an aligned block of
-this many.
+BLOCK = 1 << HUGE
+"""Pages of the largest folio. A folio is aligned to its size, and so lies within one aligned block
+of BLOCK pages.
 """
 
 NEEDED = ("/proc/self/pagemap", "/proc/kpagecount", "/proc/kpageflags", "/proc/self/smaps", "/proc/self/status")
@@ -41,14 +40,14 @@ STATUS = re.compile(rb"RssAnon:\s*(\d+).*?RssFile:\s*(\d+).*?RssShmem:\s*(\d+).*
 
 
 def missing() -> str:
-    """Return what stands in the way of reading page frames, in words, or ``""``."""
+    """Return what prevents the reading of page frames, in words, or ``""``."""
     if os.geteuid() != 0:
         return "page frame numbers are shown to root only: run it as root"
     for path in NEEDED:
         if not os.access(path, os.R_OK):
             return f"{path} is not there or not readable: it needs CONFIG_PROC_PAGE_MONITOR, and root"
     with open("/proc/self/pagemap", "rb", buffering=0) as file:
-        file.seek(id(file) // PAGE * 8)
+        file.seek(id(file) // PAGE_BYTES * 8)
         if not int.from_bytes(file.read(8), "little") & PFN:
             return "/proc/self/pagemap hides page frame numbers: it needs CAP_SYS_ADMIN"
     return ""
@@ -62,7 +61,7 @@ def require() -> None:
 
 
 class ProcFile:
-    """A file of /proc, kept open."""
+    """A file of /proc, kept open until it is closed."""
 
     def __init__(self, path: str) -> None:
         self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -81,18 +80,22 @@ class ProcFile:
         return b"".join(parts)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the descriptor."""
         os.close(self.fd)
 
 
-class Frames:
-    """/proc/kpagecount and /proc/kpageflags."""
+RUN_GAP = 8
+"""Frames of a gap that are read along, so that one read serves both sides of it."""
+
+
+class KernelFrames:
+    """Page frames as /proc/kpagecount and /proc/kpageflags show them."""
 
     def __init__(self) -> None:
         self.counts, self.flags = ProcFile("/proc/kpagecount"), ProcFile("/proc/kpageflags")
 
     def read(self, frames: set[int]) -> dict[int, tuple[int, int]]:
-        """Return frame -> (mapcount, flags), read in runs."""
+        """Return frame -> (mapcount, flags). Neighbouring frames are read at once."""
         found: dict[int, tuple[int, int]] = {}
         for first, count in runs(frames):
             pairs = zip(self.counts.words(first, count), self.flags.words(first, count), strict=True)
@@ -100,7 +103,7 @@ class Frames:
         return found
 
     def folios(self, shown: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
-        """Return frame -> (head, order) of the folio that it is in."""
+        """Return frame -> (head, order) of its folio, for the frames of ``shown``."""
         found: dict[int, tuple[int, int]] = {}
         for frame, (_, flags) in shown.items():
             if not flags & (HEAD | TAIL):
@@ -122,13 +125,9 @@ class Frames:
         return first + at, end + 1 - at
 
     def close(self) -> None:
-        """Close both."""
+        """Close both files."""
         self.counts.close()
         self.flags.close()
-
-
-RUN_GAP = 8
-"""Frames that are not asked for, but read along, so that a run goes on."""
 
 
 def runs(frames: set[int]) -> list[tuple[int, int]]:
@@ -158,22 +157,14 @@ class ProcessFiles:
 
     def mappings(self) -> list[tuple[int, int, bytes, int, bytes, list[int]]]:
         """Return (start, end, permissions, offset, device:inode, SMAPS_FIELDS in KiB) of each
-        mapping, addresses in bytes.
+        mapping; start, end and offset are in bytes.
         """
         found = []
         for start, end, perms, offset, device, inode, body in MAPPING.findall(self.smaps.text()):
             fields = SMAPS.search(body)
             assert fields is not None, "smaps has no such fields"
-            found.append(
-                (
-                    int(start, 16),
-                    int(end, 16),
-                    perms,
-                    int(offset, 16),
-                    device + b" " + inode,
-                    [int(n) for n in fields.groups()],
-                )
-            )
+            kib = [int(n) for n in fields.groups()]
+            found.append((int(start, 16), int(end, 16), perms, int(offset, 16), device + b" " + inode, kib))
         return found
 
     def huge(self) -> bool:
@@ -188,11 +179,13 @@ class ProcessFiles:
         return anon, file, shmem, tables
 
     def follow(self, pid: int) -> None:
-        """Read status of another thread from now on: that of one that has ended is empty."""
+        """Read the status of another thread of the process from now on: a thread that has ended has
+        an empty one.
+        """
         self.status.close()
         self.status = ProcFile(f"/proc/{pid}/status")
 
     def close(self) -> None:
-        """Close them."""
+        """Close all three files."""
         for file in (self.pagemap, self.smaps, self.status):
             file.close()

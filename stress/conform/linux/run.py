@@ -1,5 +1,5 @@
-"""The kernel's side: real processes that run a program, operation by operation, on one CPU, and
-what /proc shows of them.
+"""The kernel's side: a program in real processes on one CPU, operation by operation, and what /proc
+shows of them.
 """
 
 from __future__ import annotations
@@ -7,18 +7,28 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from stress.conform.draw import HUGE
-from stress.conform.linux.agents import LOAD, MADVISE, MMAP, MPROTECT, MUNMAP, STORE, SYNC_FILE_RANGE, Agents, Order
-from stress.conform.linux.procfs import ANON, BLOCK, DIRTY, EXCLUSIVE, ONCE, PAGE, PFN, ZERO, ProcessFiles
-from stress.conform.linux.procfs import Frames as KernelFrames
-from stress.conform.model.run import TOKEN_SHIFT, ZERO_PAGE, file_token
-from stress.conform.observation import Frames, Page, Process, Vma
+from stress.conform.linux.agents import LOAD, MADVISE, MMAP, MPROTECT, MUNMAP, STORE, SYNC_FILE_RANGE, AgentCall, Agents
+from stress.conform.linux.procfs import ANON, BLOCK, DIRTY, EXCLUSIVE, ONCE, PFN, ZERO, KernelFrames, ProcessFiles
+from stress.conform.observation import (
+    HUGE,
+    PAGE_BYTES,
+    PAGE_KIB,
+    ZERO_PAGE,
+    FrameNames,
+    Page,
+    Process,
+    Vma,
+    file_token,
+    token_of,
+)
 from stress.programs.operations import Operation
 from stress.programs.program import Program
 from stress.programs.space import File
 
 BASE = 1 << 40
-"""Where page 0 of the model is: the beginning of a page table."""
+"""The address of page 0 of the model: the beginning of a page table, and far from what the agent
+has mapped.
+"""
 
 PROT, MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE = 3, 1, 2, 0x20, 0x100000
 MADV_HUGEPAGE, MADV_NOHUGEPAGE = 14, 15
@@ -26,17 +36,23 @@ SYNC_FLAGS = 7
 """SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE, _WAIT_AFTER."""
 
 UPPER_TABLES = 2
-"""Tables of the upper levels that a window costs."""
+"""Page tables above the lowest level that a program's first mapping adds to VmPTE, one PUD and one
+PMD table: BASE is in another entry of the PGD than the agent's own mappings, and a window is
+smaller than the GiB of a PMD table. The model has the lowest level alone.
+"""
+
+FOLDER = "/var/tmp"
+"""Where regular files are made; without a name."""
 
 
 class LinuxRun:
-    """One program in real processes. Make it, execute, observe, close it."""
+    """One program in real processes: execute operations, observe after each, close at the end."""
 
     def __init__(self, agents: Agents, frames: KernelFrames, program: Program) -> None:
         self.agents, self.kernel, self.program = agents, frames, program
         self.space = program.space()
         self.number = 0
-        self.seen = Frames(-1)
+        self.seen = FrameNames(-1)
         self.pids = {0: agents.fork(0, 1)}
         """Process -> pid."""
         self.tids = {0: self.pids[0]}
@@ -47,7 +63,8 @@ class LinuxRun:
         compared.
         """
         self.fds, self.inodes = self._open_files()
-        self.base_tables = self.proc[0].counters()[3] // 4
+        self.base_tables = self.proc[0].counters()[3] // PAGE_KIB
+        """Page tables that the agent has before the program maps anything."""
 
     def _open_files(self) -> tuple[list[int], list[bytes]]:
         """Make the program's files, and let the first process open them."""
@@ -66,24 +83,24 @@ class LinuxRun:
         """Let the first process store to the pages of shared memory, which makes its large folios,
         and unmap it again.
         """
-        self.agents.call(1, (MMAP, BASE, file.pages * PAGE, PROT, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0))
+        self.agents.call(1, (MMAP, BASE, file.pages * PAGE_BYTES, PROT, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0))
         for index in range(file.pages):
             self.agents.call(1, (STORE, self.address(index), file_token(number, index)))
-        self.agents.call(1, (MUNMAP, BASE, file.pages * PAGE))
+        self.agents.call(1, (MUNMAP, BASE, file.pages * PAGE_BYTES))
 
     # -- what operations use ---------------------------------------------------------------------------------------
 
     def address(self, page: int) -> int:
         """Return the address of a page."""
-        return BASE + page * PAGE
+        return BASE + page * PAGE_BYTES
 
-    def calls(self, who: int, orders: Sequence[Order]) -> list[int]:
-        """Run operations of the agent code; return their results."""
-        return self.agents.call(who + 1, *orders)
+    def calls(self, who: int, calls: Sequence[AgentCall]) -> list[int]:
+        """Let the agent of thread ``who`` make calls; return their results."""
+        return self.agents.call(who + 1, *calls)
 
     def store(self, who: int, page: int, nr: int = 1) -> int:
         """Store the running operation's token, plus 1 for each page on."""
-        token = self.number + 1 << TOKEN_SHIFT
+        token = token_of(self.number)
         return min(self.calls(who, [(STORE, self.address(page + k), token + k) for k in range(nr)]))
 
     def load(self, who: int, page: int) -> int:
@@ -96,23 +113,24 @@ class LinuxRun:
         Return 0 or a negative errno.
         """
         flags = (MAP_SHARED if shared else MAP_PRIVATE) | MAP_FIXED_NOREPLACE | (MAP_ANONYMOUS if file < 0 else 0)
-        at, size = self.address(start), nr * PAGE
+        at, size = self.address(start), nr * PAGE_BYTES
         advice = MADV_HUGEPAGE if self.program.orders else MADV_NOHUGEPAGE
         fd = self.fds[file] if file >= 0 else -1
-        got, advised = self.calls(who, [(MMAP, at, size, PROT, flags, fd, pgoff * PAGE), (MADVISE, at, size, advice)])
+        mapped = (MMAP, at, size, PROT, flags, fd, pgoff * PAGE_BYTES)
+        got, advised = self.calls(who, [mapped, (MADVISE, at, size, advice)])
         return got if got < 0 else advised if got == at else -1
 
     def munmap(self, who: int, start: int, nr: int) -> int:
         """munmap()."""
-        return self.calls(who, [(MUNMAP, self.address(start), nr * PAGE)])[0]
+        return self.calls(who, [(MUNMAP, self.address(start), nr * PAGE_BYTES)])[0]
 
     def madvise(self, who: int, start: int, nr: int, advice: int) -> int:
         """madvise()."""
-        return self.calls(who, [(MADVISE, self.address(start), nr * PAGE, advice)])[0]
+        return self.calls(who, [(MADVISE, self.address(start), nr * PAGE_BYTES, advice)])[0]
 
     def sync_file_range(self, who: int, file: int, pgoff: int, nr: int) -> int:
         """Write out, and wait for it."""
-        return self.calls(who, [(SYNC_FILE_RANGE, self.fds[file], pgoff * PAGE, nr * PAGE, SYNC_FLAGS)])[0]
+        return self.calls(who, [(SYNC_FILE_RANGE, self.fds[file], pgoff * PAGE_BYTES, nr * PAGE_BYTES, SYNC_FLAGS)])[0]
 
     def fork(self, who: int) -> int:
         """Fork into the next process and thread."""
@@ -165,7 +183,7 @@ class LinuxRun:
                 for region in self.space.regions[process]:
                     for block in range(-(-region.start // BLOCK) * BLOCK, region.end - BLOCK + 1, BLOCK):
                         at = self.address(block + 1)
-                        self.calls(who, [(MPROTECT, at, PAGE, 1), (MPROTECT, at, PAGE, PROT)])
+                        self.calls(who, [(MPROTECT, at, PAGE_BYTES, 1), (MPROTECT, at, PAGE_BYTES, PROT)])
                 self.splits += 1
 
     def close(self) -> None:
@@ -177,8 +195,10 @@ class LinuxRun:
     # -- observing -------------------------------------------------------------------------------------------------
 
     def observe(self) -> dict[int, Process]:
-        """Return the processes that live. Contents are read by the processes, after all else."""
-        first, count = BASE // PAGE + self.program.first, self.program.pages
+        """Return the living processes. A thread of each reads its contents, after all of /proc has
+        been read.
+        """
+        first, count = BASE // PAGE_BYTES + self.program.first, self.program.pages
         present = {process: self.proc[process].present(first, count) for process in sorted(self.space.regions)}
         shown = self.kernel.read({entry & PFN for entries in present.values() for entry in entries.values()})
         folios = self.kernel.folios(shown)
@@ -201,33 +221,37 @@ class LinuxRun:
         return dict(zip(pages, words, strict=True))
 
     def _rest(self, process: int) -> tuple[tuple[Vma, ...], tuple[int, int, int], int]:
-        """Return mappings, RSS and page tables, without what the agent itself has."""
+        """Return mappings, RSS in pages and page tables, less what the agent itself has."""
         files, vmas, own = self.proc[process], [], 0
         for start, end, perms, offset, inode, fields in files.mappings():
             if BASE <= start < 2 * BASE:
                 vmas.append(self._vma(start, end, perms, offset, inode, fields))
             else:
-                own += fields[0] // 4
-        anon, file, shmem, tables = (kib // 4 for kib in files.counters())
+                own += fields[0] // PAGE_KIB
+        anon, file, shmem, tables = (kib // PAGE_KIB for kib in files.counters())
         return tuple(vmas), (anon, file, shmem - own), max(0, tables - self.base_tables - UPPER_TABLES)
 
     def _vma(self, start: int, end: int, perms: bytes, offset: int, inode: bytes, fields: list[int]) -> Vma:
         file = self.inodes.index(inode) if inode in self.inodes else -1
         rss, pss, *sums = fields
-        first, last = (start - BASE) // PAGE, (end - BASE) // PAGE
-        return Vma(first, last, perms[3:] == b"s", file, offset // PAGE, rss // 4, pss, *(kib // 4 for kib in sums))
+        first, last = (start - BASE) // PAGE_BYTES, (end - BASE) // PAGE_BYTES
+        pages = [kib // PAGE_KIB for kib in sums]
+        return Vma(first, last, perms[3:] == b"s", file, offset // PAGE_BYTES, rss // PAGE_KIB, pss, *pages)
 
 
-def page(addr: int, entry: int, shown: tuple[int, int], folio: tuple[int, int], frames: Frames, content: int) -> Page:
-    """Return a page from what pagemap, kpagecount and kpageflags say of it."""
+def page(
+    addr: int, entry: int, shown: tuple[int, int], folio: tuple[int, int], names: FrameNames, content: int
+) -> Page:
+    """Return page ``addr`` from its entry of pagemap, from (mapcount, flags) of its frame and from
+    (head, order) of its folio.
+    """
     (count, flags), (head, order), frame = shown, folio, entry & PFN
     if flags & ZERO:
         return ZERO_PAGE._replace(content=content)
     anon = bool(flags & ANON)
-    name = frames.name(frame, addr if anon else Frames.FILE)
-    return Page(
-        name, count, bool(entry & ONCE), anon, anon and bool(flags & EXCLUSIVE), order, frame - head, bool(flags & DIRTY), content,
-    )  # fmt: skip
+    name = names.name(frame, addr if anon else FrameNames.FILE)
+    exclusive, dirty = anon and bool(flags & EXCLUSIVE), bool(flags & DIRTY)
+    return Page(name, count, bool(entry & ONCE), anon, exclusive, order, frame - head, dirty, content)
 
 
 def make_file(number: int, file: File) -> int:
@@ -238,16 +262,12 @@ def make_file(number: int, file: File) -> int:
     """
     fd = os.memfd_create("zapstress-program") if file.memfd else os.open(FOLDER, os.O_TMPFILE | os.O_RDWR)
     if file.memfd and file.order:
-        os.ftruncate(fd, file.pages * PAGE)
+        os.ftruncate(fd, file.pages * PAGE_BYTES)
         return fd
     step = 1 << file.order
     for index in range(0, file.pages, step):
-        data = b"".join(file_token(number, index + k).to_bytes(8, "little") + bytes(PAGE - 8) for k in range(step))
-        os.pwrite(fd, data, index * PAGE)
+        tokens = [file_token(number, index + k).to_bytes(8, "little") for k in range(step)]
+        os.pwrite(fd, b"".join(token + bytes(PAGE_BYTES - 8) for token in tokens), index * PAGE_BYTES)
     if file.clean:
         os.fdatasync(fd)
     return fd
-
-
-FOLDER = "/var/tmp"
-"""Where regular files are made; without a name."""

@@ -1,12 +1,12 @@
-"""The model's side: a world composed once, and put back to its beginning for every program.
+"""The model's side: a world that is composed once, and restored to its beginning for every program.
 
-Everything runs on one CPU, which switches to the process whose turn it is, as the real processes
-share one: so LRU batches are drained when the kernel drains them.
+Everything runs on one CPU, which switches to the process whose turn it is, because the real
+processes share one CPU too. LRU batches are then drained at the same moments on both sides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 from sim.core.arena import Arena
@@ -17,7 +17,18 @@ from sim.kernel import Kernel
 from sim.mm.mm_types import MAPPING_ANON, VM_SHARED
 from sim.setup import add_file_folio, start
 from sim.task import Task
-from stress.conform.observation import Frames, Page, Process, Vma
+from stress.conform.model.spec import Compose
+from stress.conform.observation import (
+    FILE_TOKEN,
+    PAGE_BYTES,
+    ZERO_PAGE,
+    FrameNames,
+    Page,
+    Process,
+    Vma,
+    file_token,
+    token_of,
+)
 from stress.errors import ZapstressError
 from stress.machine.chance import PLAIN
 from stress.machine.driver import PlainDriver
@@ -25,34 +36,30 @@ from stress.machine.lockstep import Lockstep
 from stress.programs.operations import Operation
 from stress.programs.program import Program
 from stress.programs.space import PROCESSES_MAX, File, Space
-from stress.strategies.sequential import Strategy as Sequential
+from stress.strategies.sequential import Sequential
 
 STEPS_MAX = 1_000_000
+"""Steps of one operation."""
 
-TOKEN_SHIFT, RACE_VERSION, FILE_TOKEN = 12, 1 << 39, 1 << 40
-"""Operation ``number`` stores (number + 1) << TOKEN_SHIFT, plus the page in its range; page i of
-file f begins with FILE_TOKEN * (f + 1) + i.
+RACE_VERSION = 1 << 39
+"""In a race, the version of what an operation stores is RACE_VERSION plus its token: two executions
+of the search that store the same then reach the same state. No token of a store is as large, and
+those of files are larger.
 """
 
-
-def file_token(file: int, index: int) -> int:
-    """Return the word at the beginning of a page of a file, when a program begins."""
-    return FILE_TOKEN * (file + 1) + index
-
-
-Compose = Callable[[Profile, World], Kernel]
-"""Composes a kernel in the real geometry."""
+PSS_SHIFT = 12
+"""Fraction bits that fs/proc/task_mmu.c adds to a mapping's PSS while it sums up."""
 
 
 class ModelError(ZapstressError):
-    """The model did not come to the end of an operation."""
+    """The model did not reach the end of an operation."""
 
     exit_status = 3
 
 
-class Blind(Lockstep):
-    """A machine to which no checker can object: what a changed model does wrong is for the
-    comparison to see.
+class BlindLockstep(Lockstep):
+    """A machine that ignores what checkers say. It runs models with planted faults, which the
+    comparison is to detect.
     """
 
     def fail(self, violation: Violation) -> None:
@@ -62,7 +69,7 @@ class Blind(Lockstep):
 class ModelWorld:
     """A composed kernel at the beginning of programs of one shape: window, folio orders, files.
 
-    ``blind``: its checkers are not heard.
+    ``blind``: what its checkers say is ignored.
     """
 
     def __init__(
@@ -76,16 +83,9 @@ class ModelWorld:
     ) -> None:
         self.program, self.cpus = program, cpus
         real = replace(profile.real, orders=(0, *program.orders))
-        table = real.ptrs_per_pte
-        vpages = -(-(program.first + program.pages) // table) * table
-        pages = 1 << (8 * program.pages + sum(file.pages for file in program.files) + 64).bit_length()
-        world = World(
-            cpus=cpus, mms=mms, vpages=vpages, pages=pages, vmas=128, anon_vmas=128, files=len(program.files),
-            file_pages=max((file.pages for file in program.files), default=1),
-        )  # fmt: skip
-        self.kernel: Kernel = compose(replace(profile, real=real), world)
+        self.kernel: Kernel = compose(replace(profile, real=real), world_of(program, cpus, mms, real.ptrs_per_pte))
         self.arena = Arena.create(self.kernel.layout)
-        self.machine = (Blind if blind else Lockstep)(self.arena, self.kernel.slots, STEPS_MAX)
+        self.machine = (BlindLockstep if blind else Lockstep)(self.arena, self.kernel.slots, STEPS_MAX)
         self.kernel.bind(self.arena, self.machine)
         self.kernel.boot()
         self.driver = PlainDriver(self.machine)
@@ -113,7 +113,9 @@ class ModelWorld:
         return who if self.cpus > 1 else 0
 
     def do(self, body: Body, cpu: int = 0) -> None:
-        """Run ``body`` on ``cpu`` to its end, with all chance plain."""
+        """Run ``body`` on ``cpu`` to its end, with all chance plain. Raises Violation or
+        ModelError.
+        """
         machine = self.machine
         machine.begin([Actor(cpu, "program", body), *self.services], Sequential(), PLAIN, 0)
         self.driver.execute_now()
@@ -125,14 +127,28 @@ class ModelWorld:
         self.kernel.settle()
 
     def run(self) -> ModelRun:
-        """Return a run that stands at the beginning."""
+        """Restore the beginning; return a run that starts there."""
         self.arena.restore(self.snapshot)
         return ModelRun(self)
 
     def close(self) -> None:
-        """Free it."""
+        """Free the world."""
         self.driver.close()
         self.arena.close()
+
+
+def world_of(program: Program, cpus: int, mms: int, table: int) -> World:
+    """Return a world that is large enough for a program; ``table`` is the pages of a page table."""
+    return World(
+        cpus=cpus,
+        mms=mms,
+        vpages=-(-(program.first + program.pages) // table) * table,
+        pages=1 << (8 * program.pages + sum(file.pages for file in program.files) + 64).bit_length(),
+        vmas=128,
+        anon_vmas=128,
+        files=len(program.files),
+        file_pages=max((file.pages for file in program.files), default=1),
+    )
 
 
 class ModelRun:
@@ -145,7 +161,7 @@ class ModelRun:
         self.tokens: dict[int, int] = {0: 0}
         """Version of a content -> the word that a real process would see."""
         self.number = 0
-        self.frames = Frames(0)
+        self.frames = FrameNames(0)
         self.view = {name: column.view for name, column in self.kernel.arena.columns.items()}
 
     # -- what operations use ---------------------------------------------------------------------------------------
@@ -159,7 +175,7 @@ class ModelRun:
         version = await self.task(who).store(page)
         if version < 0:
             return -1
-        self.tokens[version] = (self.number + 1 << TOKEN_SHIFT) + offset
+        self.tokens[version] = token_of(self.number) + offset
         return 0
 
     async def load(self, who: int, page: int) -> int:
@@ -168,26 +184,19 @@ class ModelRun:
         return version if version < 0 else self.token(version)
 
     def token(self, version: int) -> int:
-        """Return the word that stands for a version: those of files are their own names, those of a
-        race say what they are.
+        """Return the word that a real process would see where the model has ``version``: a file's
+        version is its token, a race's has its token in it.
         """
-        return (
-            version
-            if version >= FILE_TOKEN
-            else version - RACE_VERSION
-            if version >= RACE_VERSION
-            else self.tokens[version]
-        )
+        if version >= FILE_TOKEN:
+            return version
+        return version - RACE_VERSION if version >= RACE_VERSION else self.tokens[version]
 
     async def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
-        """Map; shared memory does not want to be told of first writes."""
-        quiet = file >= 0 and self.files[file].memfd
-        return min(
-            0,
-            await self.task(who).mmap(
-                start, nr, max(self.world.program.orders, default=0), file, pgoff, shared, quiet=quiet
-            ),
-        )
+        """Map. Shared memory has no page_mkwrite(): its pages are mapped writable at once
+        (quiet).
+        """
+        quiet, order = file >= 0 and self.files[file].memfd, max(self.world.program.orders, default=0)
+        return min(0, await self.task(who).mmap(start, nr, order, file, pgoff, shared, quiet=quiet))
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -208,14 +217,14 @@ class ModelRun:
     # -- observing -------------------------------------------------------------------------------------------------
 
     def observe(self, processes: Iterable[int] | None = None) -> dict[int, Process]:
-        """Return the processes that live, or those named."""
+        """Return the living processes, or those of ``processes``."""
         self.frames.begin()
         return {
             process: self._process(process, self.frames)
             for process in sorted(self.space.regions if processes is None else processes)
         }
 
-    def _process(self, mm: int, frames: Frames) -> Process:
+    def _process(self, mm: int, frames: FrameNames) -> Process:
         ptes = self._ptes(mm)
         pages = {addr: self._page(addr, pte, frames) for addr, pte in ptes.items()}
         vmas = tuple(
@@ -234,27 +243,21 @@ class ModelRun:
             table = pmd[pgtable.pmd_index(mm, at)] - 1
             if table >= 0:
                 first = pgtable.ptep(table, at)
-                found.update(
-                    {
-                        at + k: entry
-                        for k, entry in enumerate(pte[first : first + stop - at].tolist())
-                        if entry & PRESENT
-                    }
-                )
+                entries = enumerate(pte[first : first + stop - at].tolist(), at)
+                found.update({addr: entry for addr, entry in entries if entry & PRESENT})
             at = stop
         return found
 
-    def _page(self, addr: int, pte: int, frames: Frames) -> Page:
+    def _page(self, addr: int, pte: int, frames: FrameNames) -> Page:
         if pte & SPECIAL:
             return ZERO_PAGE
         view, page = self.view, pte_pfn(pte)
         head, count = view["page_head"][page], view["page_mapcount"][page]
         anon = bool(view["page_mapping"][head] & MAPPING_ANON)
-        name = frames.name(page, addr if anon else Frames.FILE)
-        return Page(
-            name, count, count == 1, anon, anon and bool(view["page_anon_exclusive"][head]), view["page_order"][head], page - head,
-            bool(view["page_dirty"][head]), self.token(view["page_content"][page]),
-        )  # fmt: skip
+        name = frames.name(page, addr if anon else FrameNames.FILE)
+        exclusive, dirty = anon and bool(view["page_anon_exclusive"][head]), bool(view["page_dirty"][head])
+        order, content = view["page_order"][head], self.token(view["page_content"][page])
+        return Page(name, count, count == 1, anon, exclusive, order, page - head, dirty, content)
 
     def _vma(self, vma: int, ptes: dict[int, int], pages: dict[int, Page]) -> Vma:
         """Return a mapping with what smaps_account() adds up (fs/proc/task_mmu.c)."""
@@ -270,21 +273,6 @@ class ModelRun:
             anonymous += page.anon
         pgoff = view["vma_pgoff"][vma] if file >= 0 else 0
         shared = bool(view["vma_flags"][vma] & VM_SHARED)
-        return Vma(
-            start,
-            end,
-            shared,
-            file,
-            pgoff,
-            sum(sums),
-            pss >> PSS_SHIFT + 10,
-            sums[0],
-            sums[1],
-            sums[2],
-            sums[3],
-            anonymous,
-        )
-
-
-PAGE_BYTES, PSS_SHIFT = 4096, 12
-ZERO_PAGE = Page(0, 0, False, False, False, 0, 0, False, 0)
+        pss_kib = pss >> PSS_SHIFT + 10
+        clean, dirty, own_clean, own_dirty = sums
+        return Vma(start, end, shared, file, pgoff, sum(sums), pss_kib, clean, dirty, own_clean, own_dirty, anonymous)

@@ -1,22 +1,23 @@
-"""Exhaustive search in lockstep: every state in which a race can end, as far as a projection tells
-states apart.
+"""Exhaustive search in lockstep: finds every state in which a race can end, as far as a projection
+tells states apart.
 
-Stateless depth-first search over the choices of a strategy: each execution replays a prefix of
-choices and then goes on, leaving the other choices of each new state to later executions. Three
-reductions keep it small:
+The search is depth first and stateless. Each execution replays a prefix of choices and then goes
+on; the other choices of each state that it meets for the first time are left to later executions.
+Three reductions keep the search small:
 
-- *Places.* An actor is preempted only before a step on a cell that another actor touches too, one
-  of them writing, and that no lock guards which all of them hold; all other steps commute with
-  whatever the others do, and so does the release of a lock that nobody tries. Which cells these are
-  is found out on the way: it starts with none, and whenever an execution shows a cell that was not
-  known, all is searched again (a fixed point). Accesses through a TLB and waits always count.
-- *States.* A state that has been searched from is not searched again. A state is the arena's model
-  region, with the versions of contents renamed by who stored them, and for each actor the hash of
-  what its steps returned.
-- *RCU* goes last: a grace period frees page tables, which no projection shows.
+- *Places.* An actor can be preempted only before a step on a *shared* cell: one that another actor
+  touches too, at least one of them writing, with no lock that all of them hold. Steps on other
+  cells commute with those of other actors; so does the release of a lock that nobody tries. The
+  shared cells are not known beforehand. The search begins with none, and begins again whenever an
+  execution has shown a new one, until there is no new one. Accesses through a TLB and waits always
+  count.
+- *States.* A state is searched from once. It is the arena's model region, with the versions of
+  contents renamed after the operations that stored them, and for each actor a hash of what its
+  steps returned.
+- *RCU.* The RCU actor goes last: a grace period frees page tables, which no projection shows.
 
-A rwsem that only readers take is read: their holds commute. What is left out: chance (all of it is
-plain), and violations are errors here.
+A rwsem that all actors take for reading counts as read: holds of readers commute. The search leaves
+chance out (every draw is plain), and a violation is an error.
 """
 
 from __future__ import annotations
@@ -41,20 +42,21 @@ from sim.core.step import (
 )
 from stress.machine.driver import PlainDriver
 from stress.machine.lockstep import Lockstep
+from stress.strategies import Strategy
 
 
 class Pruned(Exception):
-    """This state has been searched from already."""
+    """The execution has come to a state that has been searched from already."""
 
 
 @dataclass
 class Touches:
-    """Who has touched a cell: bits of slots."""
+    """The actors that have touched a cell, as bits of their slots."""
 
     readers: int = 0
     writers: int = 0
     holders: int = 0
-    """Of a rwsem: who has taken it for reading."""
+    """Of a rwsem: the actors that have taken it for reading."""
     guards: frozenset[int] | None = None
     """Locks that were held at every touch."""
 
@@ -66,8 +68,13 @@ class Touches:
         return bool(self.writers) and anybody & (anybody - 1) != 0
 
 
-class Search:
-    """The strategy: replays a prefix of choices, and notes where others could have been made."""
+class Search(Strategy):
+    """The strategy of one search: replays a prefix of choices, and notes the choices that it
+    leaves.
+
+    ``rcu`` is the slot of the RCU actor. ``stored`` gives the version that the running operation of
+    a slot stores.
+    """
 
     name = "search"
     free = 0
@@ -88,7 +95,7 @@ class Search:
         self.touches: dict[int, Touches] = {}
         self.seen: set[Hashable] = set()
         self.waiting: list[tuple[int, ...]] = []
-        """Prefixes to be searched."""
+        """Prefixes that are left."""
         self.prefix: tuple[int, ...] = ()
 
     def start(self, seed: int, slots: int) -> None:
@@ -129,7 +136,9 @@ class Search:
         return not code or kind == WAIT or column in self.tlbs or location in self.shared
 
     def note(self, slot: int) -> None:
-        """Take in the steps made since the last choice: all were of the actor that was current."""
+        """Take in the steps made since the last choice; ``slot``, which was current, made them
+        all.
+        """
         log = self.machine.log
         for at in range(self.read, len(log), 2):
             code, value = log[at], log[at + 1]
@@ -156,16 +165,18 @@ class Search:
             self.touches.setdefault(tlb_place_of(logged), Touches()).readers |= 1 << slot
 
     def _lock(self, held: set[int], slot: int, kind: int, location: int, value: int) -> None:
-        """Keep account of who holds a lock: taking one gives the taker's number, trying one what it
-        held.
+        """Keep account of the locks that an actor holds.
+
+        The step that takes a lock has the taker's slot + 1 as its value; one that tries it has what
+        the lock held, which is 0 if the attempt succeeds.
         """
         if kind == RMW and value in (0, slot + 1):
             held.add(location)
         elif kind == WRITE:
             held.discard(location)
 
-    def learned(self) -> bool:
-        """Take cells into ``shared`` that turned out to matter; return whether there were any."""
+    def has_found_conflicts(self) -> bool:
+        """Add the cells whose order of touches can matter to ``shared``; return whether any is new."""
         found = {location for location, touched in self.touches.items() if touched.conflict()}
         fresh = found - self.shared
         self.shared |= found
@@ -174,23 +185,24 @@ class Search:
 
 @dataclass
 class Explored:
-    """What a search came to."""
+    """The result of a search."""
 
     ends: set[Any] = field(default_factory=set)
+    """Projections of the states in which the race can end."""
     executions: int = 0
     states: int = 0
+    """States searched from, in the last pass."""
     exhausted: bool = False
+    """Whether nothing was left when the search ended: then ``ends`` are all there are."""
 
 
 def explore(
     driver: PlainDriver, search: Search, begin: Callable[[], None], end: Callable[[], Any], executions_max: int
 ) -> Explored:
-    """Search until nothing is left or the budget is spent.
+    """Search until nothing is left, or ``executions_max`` executions have been made.
 
-    ``begin`` restores the state and begins the execution; ``end`` projects its end.
-
-    An execution that does not end clean raises what it raised, or RuntimeError with the machine's
-    reason.
+    ``begin`` restores the state and begins an execution; ``end`` projects the state in which it has
+    ended. Raises what an execution raises, and RuntimeError if one does not end clean.
     """
     found = Explored()
     fresh = True
@@ -205,14 +217,14 @@ def explore(
             search.prefix = search.waiting.pop()
             if execute(driver, begin):
                 found.ends.add(end())
-        fresh = search.learned()
+        fresh = search.has_found_conflicts()
     found.states, found.exhausted = len(search.seen), True
     return found
 
 
 def execute(driver: PlainDriver, begin: Callable[[], None]) -> bool:
-    """Run one execution; return whether it came to its end, and was not given up at a state that is
-    known.
+    """Run one execution; return whether it reached its end: it does not if it meets a state that
+    has been searched from. Raises RuntimeError if it does not end clean.
     """
     try:
         begin()

@@ -7,9 +7,9 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from stress.campaign.store import DATABASE
+from stress.campaign.directory import DATABASE
 from stress.campaign.supervisor import Budget, run_campaign
-from stress.workers.leases import PARALLEL_SEEDS, SEED_BITS
+from stress.workers.settings import PARALLEL_SEEDS, SEED_BITS
 from tests.stress.campaign_toys import SPEC, settings
 
 
@@ -21,12 +21,12 @@ def campaign(directory: Path, executions: int, *scenarios: str, machine: str = "
 
 
 def leases(directory: Path) -> set[tuple[str, bool]]:
-    """Return (strategy, whether its seeds are the parallel machine's) of the leases that were
+    """Return (machine, whether its seeds are the parallel machine's) of the leases that were
     given.
     """
     with sqlite3.connect(directory / DATABASE) as db:
-        rows = db.execute("SELECT strategy, first FROM leases").fetchall()
-    return {(strategy, first % (1 << SEED_BITS) >= PARALLEL_SEEDS) for strategy, first in rows}
+        rows = db.execute("SELECT machine, first FROM leases").fetchall()
+    return {(machine, first % (1 << SEED_BITS) >= PARALLEL_SEEDS) for machine, first in rows}
 
 
 def test_a_failure_has_the_replays_signature_and_the_runs_symptom(tmp_path: Path) -> None:
@@ -63,8 +63,10 @@ def test_both_machines_share_a_campaign_and_no_seeds(tmp_path: Path) -> None:
     kept = []
     for directory in (both, alone):
         with sqlite3.connect(directory / DATABASE) as db:
-            counters = (
-                "SELECT case_id, strategy, executions, steps FROM counters WHERE strategy != 'parallel' ORDER BY 1, 2"
+            kept.append(
+                db.execute(
+                    "SELECT case_id, strategy, metric, value FROM numbers WHERE machine = 'lockstep'"
+                    " AND metric IN ('executions', 'steps') ORDER BY 1, 2, 3"
+                ).fetchall()
             )
-            kept.append(db.execute(counters).fetchall())
     assert kept[0] == kept[1]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.catalogue import ROOT
+from stress.sources import ROOT
 
 LOCKSTEP = (
     "stress.cli.main",
@@ -31,7 +31,10 @@ def test_lockstep_imports_no_native_code(module: str) -> None:
 
 def test_a_lockstep_campaign_imports_no_native_code() -> None:
     """Not even when it executes."""
-    code = "import sys; from stress.cli.main import main; status = main(['run', 'munmap_vs_access']); sys.exit(status or 'numba' in sys.modules)"
+    code = (
+        "import sys; from stress.cli.main import main; status = main(['run',"
+        " 'munmap_vs_access']); sys.exit(status or 'numba' in sys.modules)"
+    )
     assert 0 == subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode
 
 
@@ -46,7 +49,7 @@ def test_the_cache_knows_every_file_that_is_compiled(name: str) -> None:
         for node in nodes
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("sim.", "stress."))
     }
-    assert modules <= {path.removesuffix(".py").replace("/", ".") for path in SOURCES} | {"stress.catalogue"}
+    assert modules <= {path.removesuffix(".py").replace("/", ".") for path in SOURCES} | {"stress.sources"}
 
 
 def test_without_a_place_to_keep_it_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

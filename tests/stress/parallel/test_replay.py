@@ -17,7 +17,7 @@ from stress.machine.chance import RandomData
 from stress.machine.protocols import Verdict
 from stress.parallel.gang import Gang
 from stress.parallel.recording import OVER, Recording, replayed
-from stress.parallel.settings import Settings
+from stress.parallel.settings import RunSettings
 from tests.stress.parallel.gangs import SMALL, STORM, first_case, pair
 
 PROFILES = list(CATALOGUE.profiles())
@@ -80,7 +80,7 @@ async def test_processes_overlap(gang: Gang) -> None:
 
 async def test_all_actors_in_one_process_is_a_run_too(gang: Gang) -> None:
     async with open_runner(STORM) as runner:
-        recording = gang.run(runner, 5, Settings(owners=(1, 1, 1, 1)))
+        recording = gang.run(runner, 5, RunSettings(owners=(1, 1, 1, 1)))
         assert 0 == recording.switches()
         assert "clean" == replayed(recording, runner, 5).verdict.kind
 
@@ -112,7 +112,7 @@ def title(outcome: Outcome) -> str:
 async def test_the_recorded_order_is_the_schedule_of_a_trace(gang: Gang) -> None:
     """A run given up half-way leaves a prefix that lockstep follows; the rest may be anybody's."""
     from stress.machine.chance import TapeData
-    from stress.strategies.replay import Strategy as Replay
+    from stress.strategies.replay import Replay
 
     async with open_runner(STORM) as runner:
         recording = gang.run(runner, 2)

@@ -19,13 +19,18 @@ from stress.errors import UsageError
 from stress.execution.runner import open_runner
 from stress.parallel.gang import Gang, Missing
 from stress.parallel.recording import OVER, replayed
+<<<<<<< HEAD
 from stress.parallel.settings import Settings
 from stress.rng import WORD_BITS, words
+=======
+from stress.parallel.settings import RunSettings
+from stress.rng import WORD_BITS, raw_words
+>>>>>>> main
 from tests.stress.campaign_toys import SPEC, TOYS
 from tests.stress.parallel.gangs import STORM, TORN, first_case, pair
 
 SEARCH_RUNS_MAX = 600
-"""Budget to find a canary, or a lost update, with injected yields; a few dozen runs do as a rule.
+"""Budget to find a planted fault, or a lost update, with injected yields; a few dozen runs do as a rule.
 """
 
 DEEP = ("C02", "M16", "M21")
@@ -174,9 +179,9 @@ async def test_a_plain_addition_loses_an_update_where_nothing_is_recorded(gang: 
     atomically, none is lost.
     """
     async with open_runner(Case("sharers_at_work", (("order", 2), ("rounds", 40)), "x86-64")) as runner:
-        atomic = [gang.run(runner, seed, Settings(record=False)).symptom for seed in range(5)]
+        atomic = [gang.run(runner, seed, RunSettings(record=False)).symptom for seed in range(5)]
         plain = (
-            gang.run(runner, seed, Settings(record=False, plain_add=True)).symptom for seed in range(SEARCH_RUNS_MAX)
+            gang.run(runner, seed, RunSettings(record=False, plain_add=True)).symptom for seed in range(SEARCH_RUNS_MAX)
         )
         assert [""] * 5 == atomic
         assert next((symptom for symptom in plain if symptom), "")
@@ -184,7 +189,7 @@ async def test_a_plain_addition_loses_an_update_where_nothing_is_recorded(gang: 
 
 async def test_without_a_record_there_is_the_arena_alone(gang: Gang, tmp_path: Path) -> None:
     async with open_runner(STORM) as runner:
-        recording = gang.run(runner, 1, Settings(record=False))
+        recording = gang.run(runner, 1, RunSettings(record=False))
         assert (OVER, 0) == (recording.ended, len(recording.codes))
         assert 500 < recording.steps
 
@@ -270,7 +275,7 @@ async def test_what_a_dead_process_recorded_goes_by_the_right_sites(toys: Gang) 
 
 async def test_an_unrecorded_run_has_a_step_budget_too(toys: Gang) -> None:
     async with open_runner(toy("endless"), catalogue=TOYS) as runner:
-        recording = toys.run(runner, 0, Settings(record=False))
+        recording = toys.run(runner, 0, RunSettings(record=False))
     assert ("log full", True) == (recording.ended, recording.steps > 1 << 12)
 
 

@@ -21,7 +21,7 @@ from stress.machine.chance import RandomData, TapeData
 from stress.machine.deadlock import cycle
 from stress.machine.lockstep import Lockstep
 from stress.machine.trio_drivers import FastDriver, session
-from stress.strategies.replay import Strategy as Replay
+from stress.strategies.replay import Replay
 from tests.toy import (
     ADD,
     DOWN,
@@ -133,7 +133,7 @@ async def test_lost_wakeup() -> None:
 async def test_gate_that_nobody_opens() -> None:
     """If nobody can so much as begin, that is a lost wakeup too, and not a clean end."""
     kernel = ToyKernel()
-    machine = Lockstep(Arena.create(kernel.layout), kernel.slots)
+    machine = Lockstep(Arena.create(kernel.layout), kernel.slots, STEPS_MAX)
     kernel.bind(machine.arena, machine)
 
     async def body() -> None:

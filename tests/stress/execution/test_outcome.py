@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import numpy
+import pytest
 
 from sim.core.machine import SITES
 from sim.core.pte import PRESENT, make_pte
 from sim.core.pte import WRITE as WRITE_BIT
 from sim.core.step import FIELD_SHIFT, KIND_SHIFT, RMW, SITE_SHIFT, TLB_SHIFT, WRITE, kind_of, place_of, site_of
+from sim.task import Task
 from stress.case import Case
+from stress.catalogue import CATALOGUE
 from stress.execution.outcome import CHECK_BYTES, column_checksums, site_checksums
 from stress.execution.runner import Runner, open_runner
 from stress.execution.steps import steps
 from stress.machine.chance import RandomData, TapeData
-from stress.strategies.replay import Strategy as Replay
+from stress.strategies.replay import Replay
 from tests.toy import ADD, NOTE, SPIN, TOYS, ToyCatalogue, ToyKernel, ToyScenario
 
 CASE = Case("mailbox", (), "toy", faults=("T01",))
@@ -77,8 +83,8 @@ async def test_an_access_touches_the_tlb_and_the_memory() -> None:
             (NOTE, SPIN),
             (ADD, NOTE),
         }
-        assert [step.touches("counter", 1) for step in steps(runner)] == [True] * 4
-        assert [step.touches("flag", 0) for step in steps(runner)] == [False, True, True, False]
+        assert [step.touches("counter", 1) for step in steps(runner.outcome(0).finished)] == [True] * 4
+        assert [step.touches("flag", 0) for step in steps(runner.outcome(0).finished)] == [False, True, True, False]
         digest = outcome.digest()
         again = runner.run(Replay([(1, 1), (0, 2), (1, 1)]), 0, TapeData({}))
         runner.machine.log[3] ^= 1 << TLB_SHIFT
@@ -140,3 +146,33 @@ async def test_rows_are_little_endian_words() -> None:
         rows = runner.run(TOYS.strategy("random"), 3, RandomData(3)).rows()
     assert rows.dtype == numpy.dtype("<i8")
     assert rows.shape[1] == 5
+
+
+async def test_overlaps_are_those_of_the_execution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which operations began while another CPU was in one, against a plain count; the next
+    execution begins at none.
+    """
+    running: dict[int, str] = {}
+    counted: Counter[tuple[str, str]] = Counter()
+    plain = Task._operation
+
+    async def noted(self: Task, name: str, start: int, end: int, body: Any, keeps_markers: bool = False) -> Any:
+        counted.update((other, name) for cpu, other in running.items() if cpu != self.cpu)
+        running[self.cpu] = name
+        result = await plain(self, name, start, end, body, keeps_markers)
+        del running[self.cpu]
+        return result
+
+    monkeypatch.setattr(Task, "_operation", noted)
+    async with open_runner(Case("storm", (("length", 8), ("order", 0), ("phase", 0)), "x86-64")) as runner:
+        for seed in range(3):
+            running.clear()
+            counted.clear()
+            outcome = runner.run(CATALOGUE.strategy("random"), seed, RandomData(seed))
+            assert counted and outcome.overlaps() == dict(counted)
+
+
+async def test_a_kernel_without_operations_has_no_overlaps() -> None:
+    """The toy has no such column."""
+    async with open_runner(CASE, catalogue=TOYS) as runner:
+        assert runner.run(TOYS.strategy("random"), 3, RandomData(3)).overlaps() == {}

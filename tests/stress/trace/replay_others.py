@@ -1,5 +1,5 @@
 """Records traces of the real kernel and replays strictly what other Pythons have recorded: ``python
--m tests.stress.replay_others FOLDER``.
+-m tests.stress.trace.replay_others FOLDER``.
 
 Traces of another tree than this one are left alone: a model that has changed owes them nothing.
 """
@@ -13,10 +13,12 @@ from pathlib import Path
 import trio
 
 from stress.case import Case
-from stress.catalogue import CATALOGUE, sources_hash
+from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
-from stress.trace.file import capture, load, save
+from stress.sources import sources_hash
+from stress.trace.file import load, save
+from stress.trace.record import capture
 from stress.trace.replay import Mode, compare, replay
 
 CASES = (("munmap_vs_writeback", ("C02",)), ("fork_vs_dontneed", ()), ("mixed_orders", ()))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from sim.core import pte
-from sim.core.arena import LOAD_THROUGH_TLB, READ, RMW, WRITE
 from sim.core.machine import SiteInfo
+from sim.core.step import LOAD_THROUGH_TLB, READ, RMW, WRITE
 from stress.case import Case
 from stress.execution.runner import open_runner
 from stress.execution.steps import Step, entry_words, steps
 from stress.machine.chance import TapeData
-from stress.strategies.replay import Strategy as Replay
-from stress.trace.file import Trace, capture
+from stress.strategies.replay import Replay
+from stress.trace.record import Trace, capture
 from stress.trace.replay import replay
 from stress.trace.report import (
     PAGE_COLUMNS,
@@ -24,7 +24,7 @@ from stress.trace.report import (
     selection,
     step_data,
 )
-from tests.stress.test_replay import find
+from tests.stress.trace.test_replay import find
 from tests.toy import TOYS
 
 PAGE = """\
@@ -160,7 +160,7 @@ async def test_recorder_knows_before_and_after() -> None:
 
             runner.run(TOYS.strategy("random"), seed, RandomData(seed))
             last: dict[str, int] = {}
-            for made in steps(runner):
+            for made in steps(runner.outcome(0).finished):
                 assert made.old == last.get(made.place, made.old)
                 last[made.place] = made.new
             for place, value in last.items():

@@ -1,5 +1,5 @@
 """Replays every second trace of a folder strictly, in a process of its own: ``python -m
-tests.stress.replay_many DRIVER 0|1 FOLDER``.
+tests.stress.trace.replay_many DRIVER 0|1 FOLDER``.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from stress.case import Case
 from stress.errors import StorageError, TraceError, ZapstressError
-from stress.trace.file import BODY_MIB_MAX, MAGIC, VERSION, Ending, Trace, _checksum, decode, encode, load, save, varint
+from stress.trace.file import BODY_MIB_MAX, MAGIC, VERSION, _checksum, decode, encode, load, save, varint
+from stress.trace.record import Ending, Trace
 
 ENDING = Ending("violation", "T1 lost", "T1", "lost-update", "counter 0 is 2", "inc: write", "inc: read", "28c6e1ac")
 TRACE = Trace(

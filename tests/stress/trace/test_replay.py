@@ -22,19 +22,21 @@ from stress.execution.runner import open_runner
 from stress.execution.signature import signature_of
 from stress.machine.chance import RandomData
 from stress.trace import replay as replay_module
-from stress.trace.file import Trace, capture, decode, save
+from stress.trace.file import decode, save
+from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, case_of, compare, first_difference, replay
 from stress.trace.report import page
 from tests.toy import TOYS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CHILD = "import sys; from tests.toy import TOYS; from stress.cli.main import main; sys.exit(main(catalogue=TOYS))"
 RECORDED = (
-    "WkFQVFJBQ0UCAHABAAAAAAAAD6rpOPEVp8c8ur4RPDrhb3jaLZE9bhsxEIVly0BqAwbcGQaLVLK8f9q/lOlcpzNiYTQcrgiTuwuSG1gwjFQB0vgCqXKG3MRB4iKnydASq/"
-    "e+xxkOyV/zR4HgSbSPQsFkghftrfiUpOLzQnQ0WApuJ1rhLRgjFuKeXE+GQbls2I7gwMYS3j26QWnDnUQYdpx5pB6cHhhY0GYzPIinhZC6Ix+YVUWeb8oGUW0wU1lSYbFK"
-    "qCyhSvNCUsUdqJe67+JogDh5klzGGLeEPMfe3Os+YjQEPVtL3kNH+8wR+KHfa6+7HsLkDlHQwRzkF41B26h5PDtIMust+C2DOpGKiryWmaLVqoYCS5Vhk6k8p4pUGh9gF7"
-    "ZvR+TLNFtG4inO2dRRhWkUrQLjid0wOSQfby6hkWmDGyy52SqPRYFGjtLyINcWHkSbJbwicRCoi98wYhBPJ0fvZsfz+exkdvn79Oef7OXIpq/P/xY35xf1x+vvX+/ef7v6"
-    "cPfjen329z9OIJEs"
+    "WkFQVFJBQ0UCAHABAAAAAAAAD6rpOPEVp8c8ur4RPDrhb3jaLZE9bhsxEIVly0BqAwbcGQaLVLK8f9q/lOlcpzNiYTQcrgiTuwuS"
+    "G1gwjFQB0vgCqXKG3MRB4iKnydASq/e+xxkOyV/zR4HgSbSPQsFkghftrfiUpOLzQnQ0WApuJ1rhLRgjFuKeXE+GQbls2I7gwMYS"
+    "3j26QWnDnUQYdpx5pB6cHhhY0GYzPIinhZC6Ix+YVUWeb8oGUW0wU1lSYbFKqCyhSvNCUsUdqJe67+JogDh5klzGGLeEPMfe3Os+"
+    "YjQEPVtL3kNH+8wR+KHfa6+7HsLkDlHQwRzkF41B26h5PDtIMust+C2DOpGKiryWmaLVqoYCS5Vhk6k8p4pUGh9gF7ZvR+TLNFtG"
+    "4inO2dRRhWkUrQLjid0wOSQfby6hkWmDGyy52SqPRYFGjtLyINcWHkSbJbwicRCoi98wYhBPJ0fvZsfz+exkdvn79Oef7OXIpq/P"
+    "/xY35xf1x+vvX+/ef7v6cPfjen329z9OIJEs"
 )
 """A trace of the toy as it was once recorded."""
 
@@ -74,7 +76,7 @@ async def test_without_faults_is_clean() -> None:
     trace = await find(BROKEN)
     async with replay(trace, Mode(without_faults=True), TOYS) as replayed:
         assert replayed.outcome.verdict.kind == "clean"
-        assert replayed.outcome.runner.case.faults == ()
+        assert replayed.outcome.finished.case.faults == ()
 
 
 async def test_tolerant_takes_an_edited_schedule() -> None:
@@ -113,7 +115,8 @@ async def test_first_step_that_differs_is_named() -> None:
         assert first_difference(replace(trace, checks=bytes(checks)), replayed.outcome) == at
         with pytest.raises(
             Divergence,
-            match=r"step 5 differs from the trace: here cpu\d t\d made toy_increment: \w+ counter on counter\[0\], value \d+;",
+            match=r"step 5 differs from the trace: here cpu\d t\d made"
+            r" toy_increment: \w+ counter on counter\[0\], value \d+;",
         ):
             compare(replace(trace, checks=bytes(checks)), replayed.outcome)
 

@@ -15,11 +15,12 @@ from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
-from stress.trace.file import Trace, capture, decode, encode, save
+from stress.trace.file import decode, encode, save
+from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, compare, replay
 from stress.trace.report import PAGE_COLUMNS, listing, page
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 REPLAYS = 1000
 LINES_MAX = 52
 """A screen."""
@@ -75,7 +76,7 @@ async def test_a_thousand_replays(tmp_path: Path) -> None:
             number += 1
     children = []
     for rest, driver in enumerate(("fast", "reference")):
-        words = [sys.executable, "-m", "tests.stress.replay_many", driver, str(rest), str(tmp_path)]
+        words = [sys.executable, "-m", "tests.stress.trace.replay_many", driver, str(rest), str(tmp_path)]
         environment = {**os.environ, "PYTHONHASHSEED": str(4000 + rest)}
         children.append(subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True))
     answers = [child.communicate()[0] for child in children]

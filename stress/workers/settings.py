@@ -1,0 +1,146 @@
+"""What a search is: scenarios, profiles, kernel, strategy and machine, and how seeds are numbered.
+
+A seed has three parts. The campaign's own seed, below SEED_MAX, stands in the bits from SEED_BITS
+up. The bits below are a number that each case counts up from 0. The upper half of these numbers,
+from PARALLEL_SEEDS up, is the parallel machine's, so that what lockstep does for a seed does not
+depend on how many executions the parallel machine makes of the same case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sim.core.profile import SMALL
+from stress.case import Case
+from stress.catalogue import choose, once
+from stress.errors import UsageError
+from stress.execution.runner import composed
+from stress.sources import is_file
+
+if TYPE_CHECKING:
+    from stress.catalogue import Catalogue
+
+SEED_BITS = 28
+"""Bits of the number that each case counts up: 134 million executions of a case on each machine."""
+
+SEED_MAX = 1 << 35
+"""A campaign's seed is below this, so that every seed fits into a signed word of 64 bits."""
+
+PARALLEL_SEEDS = 1 << 27
+"""The first of a case's numbers that is the parallel machine's."""
+
+LOCKSTEP, PARALLEL, BOTH = "lockstep", "parallel", "both"
+"""The machines. Leases of the parallel machine have ``parallel`` as their strategy too: there the
+cores decide who goes next.
+"""
+
+PORTFOLIO_NAME = "portfolio"
+
+PORTFOLIO = ("random", "pct", "round-robin")
+"""What the strategy ``portfolio`` takes in turn, lease by lease: no single one finds everything
+(docs/architecture.md).
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a campaign is, as its results directory remembers it."""
+
+    seed: int
+    scenarios: tuple[str, ...]
+    profiles: tuple[str, ...]
+    geometry: str | None = None
+    """``small``, ``real``, or None: small with a share of real."""
+    kernel: str = "6.9"
+    faults: tuple[str, ...] = ()
+    strategy: str = PORTFOLIO_NAME
+    options: dict[str, int] = field(default_factory=dict)
+    """The strategy's own, as ``depth`` of pct."""
+    machine: str = LOCKSTEP
+    """``lockstep``, ``parallel``, or ``both``."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return the settings as plain data: lists for tuples."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> Settings:
+        """Return the settings that :meth:`plain` made ``plain`` of."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
+        }
+        return cls(**values)
+
+    def case(self, scenario: str, params: dict[str, int], profile: str, geometry: str) -> Case:
+        """Return a case of this search: its kernel and its faults are those of all cases."""
+        return Case(scenario, tuple(sorted(params.items())), profile, geometry, self.kernel, self.faults)
+
+    def ranks(self, geometry: str, catalogue: Catalogue) -> list[list[Case]]:
+        """Return the cases of one geometry, in ranks: the first parameter set of every scenario on
+        every profile, then the second of each, and so on.
+
+        Raises UsageError if there is no case.
+        """
+        ranks: list[list[Case]] = []
+        for scenario in self.scenarios:
+            parameters = catalogue.scenario_class(scenario).parameters
+            for profile in self.profiles:
+                for rank, params in enumerate(parameters(catalogue.profile(profile).at(self.kernel), geometry)):
+                    while rank >= len(ranks):
+                        ranks.append([])
+                    ranks[rank].append(self.case(scenario, params, profile, geometry))
+        if not ranks:
+            raise UsageError("no scenario is chosen; zapstress list scenarios shows them")
+        return ranks
+
+    def checked(self, catalogue: Catalogue) -> Settings:
+        """Return these settings if a campaign can run them.
+
+        Everything that can be wrong is told here, before there is a worker or a directory. Raises
+        UsageError for names that do not exist, for options that do not fit together and for a
+        component that overrides nothing, and Missing if the parallel machine is wanted and cannot
+        be had.
+        """
+        self._check_machine()
+        _check_names("scenario", self.scenarios, catalogue.scenarios())
+        _check_names("profile", self.profiles, catalogue.profiles())
+        once("fault", self.faults)
+        _check_names("fault", self.faults, catalogue.faults())
+        if not is_file(self.kernel):
+            _check_names("kernel", (self.kernel,), catalogue.kernels())
+        self._compose_one(catalogue)
+        self._check_strategy(catalogue)
+        return self
+
+    def _check_machine(self) -> None:
+        """Raise what keeps the parallel machine from being used, if it is wanted."""
+        if self.machine == LOCKSTEP:
+            return
+        from stress.parallel.gang import Missing, why_not
+
+        if missing := why_not():
+            raise Missing(missing)
+        if self.machine == PARALLEL and self.strategy != PORTFOLIO_NAME:
+            raise UsageError(
+                "--strategy is lockstep's: on the parallel machine the cores decide; "
+                "say --machine lockstep or leave the strategy out"
+            )
+
+    def _check_strategy(self, catalogue: Catalogue) -> None:
+        """Raise UsageError for a strategy that does not exist, or has no such options."""
+        if self.strategy == PORTFOLIO_NAME and self.options:
+            raise UsageError("--depth is pct's; say --strategy pct with it")
+        for name in PORTFOLIO if self.strategy == PORTFOLIO_NAME else (self.strategy,):
+            catalogue.strategy(name, **self.options)
+
+    def _compose_one(self, catalogue: Catalogue) -> None:
+        """Compose the kernel of the first case, which raises what is wrong with a component."""
+        composed(self.ranks(self.geometry or SMALL, catalogue)[0][0], catalogue)
+
+
+def _check_names(kind: str, names: tuple[str, ...], known: Iterable[str]) -> None:
+    """Raise UsageError for a name that is not one of ``known``."""
+    for name in names:
+        choose(kind, name, known)
