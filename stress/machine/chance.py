@@ -16,14 +16,9 @@ _REST_BITS = WORD_BITS - 2
 
 
 class RandomData:
-<<<<<<< HEAD
-    """Draws from each actor's own stream: 0 three times out of four, else uniformly from 1 to n -
-    1. Records ``tapes``.
-=======
     """Draws 0 three times out of four, else uniformly from 1 to n - 1; ``tapes`` records the draws.
 
-    The random words are those of the stream (``seed``, ``stream``).
->>>>>>> main
+    Each actor has a stream of random words of its own.
     """
 
     def __init__(self, seed: int) -> None:

@@ -122,20 +122,10 @@ class Parallel(RunningMachine):
         self.suspended, self.held = [0] * self.slots, [0] * self.slots
         self.blocked: list[Callable[[], bool] | None] = [None] * self.slots
         self.reading: dict[int, list[int]] = {slot: [] for slot in self.local}
-<<<<<<< HEAD
         self.data = {slot: RandomData(seed) for slot in self.local}
-        self.context[native.ROWS] = rows
-        self.context[native.RECORDS], self.context[native.VERSIONS], self.context[native.PLAIN_ADD] = (
-            record,
-            versions,
-            plain_add,
-        )
-=======
-        self.data = {slot: RandomData(seed, f"data {slot}") for slot in self.local}
         context = self.context
         context[native.ROWS], context[native.VERSIONS] = rows, versions
         context[native.RECORDS], context[native.PLAIN_ADD] = settings.record, settings.plain_add
->>>>>>> main
         self.seen, self.idle = -1, 0
         self.verdict, self.abandoning, self.live = Verdict(), False, True
         self.granted = 0

@@ -10,15 +10,8 @@ walk draws anew, which changes no probability: a walk has no memory.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from stress.rng import WORD_BITS, words
-
-ALONE = 1 << 30
-"""Steps granted to an actor that nobody competes with."""
-=======
-from stress.rng import WORD_BITS, raw_words
 from stress.strategies import UNBOUNDED, Strategy
->>>>>>> main
 
 
 class RandomWalk(Strategy):

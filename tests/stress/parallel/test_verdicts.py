@@ -19,13 +19,8 @@ from stress.errors import UsageError
 from stress.execution.runner import open_runner
 from stress.parallel.gang import Gang, Missing
 from stress.parallel.recording import OVER, replayed
-<<<<<<< HEAD
-from stress.parallel.settings import Settings
-from stress.rng import WORD_BITS, words
-=======
 from stress.parallel.settings import RunSettings
-from stress.rng import WORD_BITS, raw_words
->>>>>>> main
+from stress.rng import WORD_BITS, words
 from tests.stress.campaign_toys import SPEC, TOYS
 from tests.stress.parallel.gangs import STORM, TORN, first_case, pair
 
