@@ -33,8 +33,8 @@ class Manifest:
     columns: list[str]
     sites: list[str]
     """Names, in the table's order: their numbers differ from process to process."""
-    entries: list[tuple[str, str]]
-    """(path, the scenario whose path it is), in the table's order."""
+    entries: list[tuple[str, str, str]]
+    """(path, the scenario whose path it is, "word" or "list"), in the table's order."""
     assumptions: list[tuple[str, str, Any]]
     """(scenario, expression, what it must be)."""
     bodies: dict[str, int]
@@ -44,6 +44,8 @@ class Manifest:
     """(module of a strategy, attribute): the integers that strategies keep."""
     checks: list[tuple[str, int]]
     """(function, line) of each place where a checker objects."""
+    left_out: dict[str, str]
+    """Scenarios that are not translated, each with the reason."""
 
 
 @dataclass
@@ -56,16 +58,18 @@ class Program:
     strategies: dict[str, dict[str, Function]] = field(default_factory=dict)
     strategy_held: dict[str, dict[str, str]] = field(default_factory=dict)
     audit: Function | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Scenarios that lie outside the subset, each with the reason."""
 
     # -- roots -----------------------------------------------------------------------------------------------------
 
-    def add_scenario(self, scenario: Scenario, actors: Iterable[Actor]) -> None:
+    def add_scenario(self, scenario: Scenario, name: str, services: Iterable[Actor]) -> None:
         """Translate the bodies of a scenario's actors, and of the services, that are not there yet."""
-        self.unit.enter(scenario)
-        for actor in actors:
-            self._add_body(root_of(actor.body, self.unit.kernel, scenario))
+        self.unit.enter(scenario, name)
+        for actor in [*(Actor(cpu, what, body) for what, cpu, body in scenario.actors()), *services]:
+            self._add_body(root_of(actor.body, self.unit.kernel, scenario, name))
             if actor.ready is not None:
-                self._add_gate(root_of(actor.ready, self.unit.kernel, scenario))
+                self._add_gate(root_of(actor.ready, self.unit.kernel, scenario, name))
 
     def _add_body(self, root: Root) -> None:
         if root.key in self.bodies:
@@ -155,13 +159,14 @@ class Program:
         return Manifest(
             columns=[field.name for field in unit.kernel.layout.fields],
             sites=[SITES[site_of(code)].name for code in unit.sites],
-            entries=[(entry.path, entry.owner) for entry in unit.entries.values()],
+            entries=[(entry.path, entry.owner, entry.kind) for entry in unit.entries.values()],
             assumptions=[(owner, what, value) for (owner, what), value in unit.assumptions.items()],
             bodies={key: number for key, (number, _) in self.bodies.items()},
             gates=dict(self.gates),
             strategies=list(self.strategies),
             held=words,
             checks=[(check.function, check.line) for check in unit.checks],
+            left_out=self.left_out,
         )
 
     def _readiness(self) -> str:

@@ -126,15 +126,15 @@ class Calls(Loops):
         if f is words:
             return self.open_stream(args)
         if isinstance(f, MethodType):
-            owner = self.unit.lift(f.__self__)
+            owner = self.unit.lift(f.__self__, function.path and f"{function.path}.__self__")
             known = self.of_scenario(f, args) if isinstance(f.__self__, Scenario) else None
             return known or self.call_known(Static(f.__func__), [owner, *args], named)
         if isinstance(f, FunctionType):
             bound = self.bind(f, args, named)
             return Call(function, bound) if returns_coroutine(f) else self.call_plain(function, bound)
-        owner = getattr(f, "__self__", None)
-        if isinstance(f, BuiltinMethodType | MethodWrapperType) and id(owner) in self.unit.columns:
-            return Word(self.lvalue(self.unit.lift(owner), args[0]))
+        within = getattr(f, "__self__", None)
+        if isinstance(f, BuiltinMethodType | MethodWrapperType) and id(within) in self.unit.columns:
+            return Word(self.lvalue(self.unit.lift(within), args[0]))
         if isinstance(f, type) and dataclasses.is_dataclass(f):
             return self.record(f, args, named)
         if f in (bool, int):

@@ -189,7 +189,7 @@ class Expressions(Emitter):
                 return Member(list(obj), self.c(index), owner.path)
             if not owner.path:
                 return Word(f"{unit.table(tuple(obj))}[ix({self.c(index)}, {len(obj)})]")
-            return self.one_of(unit.items(owner), index)
+            return Word(f"AT(P({unit.varying(owner)}), {self.c(index)})")
         raise Unsupported("dictionary")
 
     def one_of(self, items: list[Value], index: Value) -> Word:

@@ -36,6 +36,8 @@ class Loops(Expressions):
             value = Cells(value.obj, "0", f"n_{value.obj.name}")
         if isinstance(value, Cells) and self.is_async:
             value = self.row_of(value)
+        if varying := self.unit.varying(value):
+            value = Row(f"P({varying})")
         if isinstance(value, Cells):
             i, first, nr = self.kept(), self.kept(value.first), self.kept(value.count)
             cell = self.cell(value.column, f"{first} + {i}")

@@ -5,6 +5,7 @@ A body is known by its source and by what it captures; integers that it captures
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +34,6 @@ class Root:
         return [int(value) for value in self.captured.values() if isinstance(value, int)]
 
 
-def owner_of(scenario: Any) -> str:
-    """Return how a scenario's class is known."""
-    return f"{type(scenario).__module__}.{type(scenario).__qualname__}"
-
-
 def paths_of(kernel: Any, scenario: Any = None) -> dict[int, str]:
     """Return the paths of a kernel's parts, and of a scenario, by their ids."""
     parts = {"kernel": kernel, "kernel.world": kernel.world, "kernel.geometry": kernel.geometry, "kernel.arena": kernel.arena}
@@ -47,8 +43,8 @@ def paths_of(kernel: Any, scenario: Any = None) -> dict[int, str]:
     return {id(part): path for path, part in parts.items()}
 
 
-def root_of(body: Callable[..., Any], kernel: Any, scenario: Any) -> Root:
-    """Take a body apart."""
+def root_of(body: Callable[..., Any], kernel: Any, scenario: Any, owner: str) -> Root:
+    """Take a body apart; ``owner`` is the scenario's name."""
     function: Any = body.__func__ if isinstance(body, MethodType) else body
     code = function.__code__
     cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
@@ -62,8 +58,10 @@ def root_of(body: Callable[..., Any], kernel: Any, scenario: Any) -> Root:
     place = file.relative_to(ROOT).as_posix() if file.is_relative_to(ROOT) else file.name
     paths = paths_of(kernel, scenario)
     names = ", ".join(f"{name}={_named(value, kernel, paths)}" for name, value in captured.items())
-    owner = owner_of(scenario) if "=scenario" in names else ""
-    root = Root(f"{place}:{code.co_firstlineno} {function.__qualname__}({names}) {owner}".strip(), function, captured)
+    constants = repr([x for x in code.co_consts if isinstance(x, int | str | None)])
+    which = zlib.crc32(code.co_code + constants.encode() + repr(code.co_names).encode())
+    of = f" of {owner}" if "=scenario" in names else ""
+    root = Root(f"{place}:{code.co_firstlineno} {function.__qualname__}({names}) {which:08x}{of}", function, captured)
     if len(root.args) > ARGS_MAX:
         raise Unsupported("captures", f"{len(root.args)} integers")
     return root

@@ -19,7 +19,7 @@ from sim.core.machine import SITE_NUMBERS, Actor
 from sim.core.step import SITE_SHIFT
 from stress.execution.runner import Runner
 from stress.native.assemble import Manifest
-from stress.native.roots import ARGS_MAX, owner_of, root_of
+from stress.native.roots import ARGS_MAX, root_of
 from stress.native.subset import Unsupported
 from stress.native.unit import CHECK_FIRST
 
@@ -94,7 +94,7 @@ class NativeCase:
         if manifest.columns != [field.name for field in kernel.layout.fields]:
             raise NotCovered("its arena has other columns")
         self.names = {"kernel": kernel, "scenario": runner.scenario}
-        self.owners = ("", owner_of(runner.scenario))
+        self.owners = ("", runner.case.scenario)
         for owner, expression, value in manifest.assumptions:
             if owner in self.owners and (found := self._evaluate(expression)) != value:
                 raise NotCovered(f"{expression} is {found}, and was {value} where it was translated")
@@ -114,6 +114,7 @@ class NativeCase:
         self.stacks, self.scratch = (c_int64 * (stack * machine.slots))(), (c_int64 * scratch)()
         self.codes, self.values, self.tape = ((c_int64 * n)() for n in (steps, steps, 2 * steps + 8))
         self.draws = (c_int64 * (2 * DRAWS_MAX))()
+        self.lists: list[Any] = []
         table = self._table(kernel)
         self.table = (c_int64 * max(1, len(table)))(*table)
         actors = [self._actor(actor) for actor in runner.actors]
@@ -134,15 +135,24 @@ class NativeCase:
         for name in self.library.manifest.columns:
             table += (kernel.layout.offsets[name] // WORD, kernel.arena[name].count)
         table += [SITE_NUMBERS.get(name, 0) << SITE_SHIFT for name in self.library.manifest.sites]
-        for path, owner in self.library.manifest.entries:
-            table.append(int(self._evaluate(path)) if owner in self.owners else 0)
+        for path, owner, kind in self.library.manifest.entries:
+            table.append(self._entry(path, kind) if owner in self.owners else 0)
         return table
+
+    def _entry(self, path: str, kind: str) -> int:
+        """Return a word of the table: an integer, or the address of a list of integers."""
+        value = self._evaluate(path)
+        if kind == "word":
+            return int(value)
+        words = (c_int64 * (1 + len(value)))(len(value), *value)
+        self.lists.append(words)
+        return ctypes.addressof(words)
 
     def _actor(self, actor: Actor) -> _Actor:
         manifest, runner = self.library.manifest, self.runner
         try:
-            root = root_of(actor.body, runner.kernel, runner.scenario)
-            gate = None if actor.ready is None else root_of(actor.ready, runner.kernel, runner.scenario)
+            root = root_of(actor.body, runner.kernel, runner.scenario, runner.case.scenario)
+            gate = None if actor.ready is None else root_of(actor.ready, runner.kernel, runner.scenario, runner.case.scenario)
         except Unsupported as error:
             raise NotCovered(str(error)) from None
         if root.key not in manifest.bodies or (gate is not None and gate.key not in manifest.gates):
@@ -199,7 +209,7 @@ class NativeCase:
         if why < CHECK_FIRST:
             return LIMITS[why]
         function, line = self.library.manifest.checks[why - CHECK_FIRST]
-        return f"{function}, line {line}, objects"
+        return f"{function}, line {line}, objects or raises"
 
 
 __all__ = ["Library", "NativeCase", "NotCovered", "Ran", "cast"]

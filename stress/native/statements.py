@@ -70,10 +70,10 @@ class Statements(Steps):
     def s_Assert(self, node: ast.Assert) -> None:
         test = self.condition(node.test)
         if test is not True:
-            self.emit(f"if (!{self.as_word(test)}) bail(RAISED);")
+            self.emit(f"if (!{self.as_word(test)}) bail({self.unit.check(self.name, node.lineno)});")
 
     def s_Raise(self, node: ast.Raise) -> None:
-        self.emit("bail(RAISED);")
+        self.emit(f"bail({self.unit.check(self.name, node.lineno)});")
 
     # -- returning -----------------------------------------------------------------------------------------------------
 

@@ -167,7 +167,7 @@ class Steps(Calls):
         )
         accessed: Any = self.unit.machine.accessed
         if accessed is not None:
-            self.call(Static(accessed), [tlb, *(Word(w) for w in (i, pfn, offset, store))], {})
+            self.call(Static(accessed, "kernel.machine.accessed"), [tlb, *(Word(w) for w in (i, pfn, offset, store))], {})
         self.emit(f"if ({store}) {self.cell(content.obj, pfn)} = {version};")
         self.emit(f"{result} = {version}; }}")
         return Word(result)
@@ -300,7 +300,7 @@ def watch_of(column: Column, machine: type) -> tuple[Static | None, bool]:
         at = wrapper.co_freevars.index("inner")
         assert watch.__closure__ is not None
         waitable, path, watch = True, f"{path}.__closure__[{at}].cell_contents", watch.__closure__[at].cell_contents
-    return (None if watch is None else Static(watch, path if isinstance(watch, FunctionType) else "")), waitable
+    return (None if watch is None else Static(watch, path)), waitable
 
 
 def vars_code(cls: type, name: str) -> Any:

@@ -13,13 +13,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from sim.core.arena import Column
 from sim.core.machine import SITES, Machine
 from sim.core.step import SITE_SHIFT, site_of
-from stress.native.roots import owner_of, paths_of
+from stress.native.roots import paths_of
 from stress.native.subset import Unsupported
 from stress.native.values import (
     Call,
@@ -37,6 +37,7 @@ from stress.native.values import (
     number,
 )
 from stress.scenario import Scenario
+from stress.strategies import Strategy
 
 CHECK_FIRST = 64
 """The first bail-out number that stands for a check (``CHECK`` in runtime.h)."""
@@ -52,6 +53,8 @@ class Entry:
     path: str
     owner: str
     """The scenario whose path it is; "" for the kernel's."""
+    kind: str
+    """"word", or "list": the address of a list of integers."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Unit:
         self.sites: dict[int, str] = {}
         self.functions: dict[Shape, Any] = {}
         self.done: list[Any] = []
+        self.numbers = 0
         self.predicates = ["*P(a[0]) == 0", "*P(a[0]) >= 0"]
         self.checks: list[Check] = []
         self.assumptions: dict[tuple[str, str], Any] = {}
@@ -87,9 +91,9 @@ class Unit:
         self.kept: list[object] = []
         """Keeps alive what is known by its id."""
 
-    def enter(self, scenario: Scenario) -> None:
+    def enter(self, scenario: Scenario, name: str) -> None:
         """Translate bodies of ``scenario`` from here on."""
-        self.scenario = owner_of(scenario)
+        self.scenario = name
         self.paths[id(scenario)] = "scenario"
         self.kept.append(scenario)
 
@@ -105,15 +109,26 @@ class Unit:
             return Static(self.columns[id(obj)])
         return Static(obj, self.paths.get(id(obj), path))
 
-    def entry(self, path: str) -> str:
+    def entry(self, path: str, kind: str = "word") -> str:
         """Return the C name of the table's entry for ``path``."""
-        owner = self.scenario if path.startswith("scenario") else ""
+        owner = self.owner(path)
         found = self.entries.get((owner, path))
         if found is None:
-            plain = path.replace("kernel.components", "").replace("kernel.", "").replace("scenario", owner.rpartition(".")[2])
+            plain = path.replace("kernel.components", "").replace("kernel.", "").replace("scenario", owner)
             words = "".join(c if c.isalnum() else " " for c in plain).split()
-            found = self.entries[owner, path] = Entry(f"k{len(self.entries)}_{'_'.join(words)}"[:60], path, owner)
+            name = f"k{len(self.entries)}_{'_'.join(words)}"[:60]
+            found = self.entries[owner, path] = Entry(name, path, owner, kind)
         return found.name
+
+    def owner(self, path: str) -> str:
+        """Return the scenario whose path it is, or ""."""
+        return self.scenario if path.startswith("scenario") else ""
+
+    def varying(self, value: Value) -> str:
+        """Return the C name of the list that a tuple of integers is in the table; "" if it is none."""
+        if not isinstance(value, Static) or not value.path or not isinstance(value.obj, tuple | list) or not value.obj:
+            return ""
+        return self.entry(value.path, "list") if all(isinstance(x, int) for x in value.obj) else ""
 
     def attribute(self, owner: Static, name: str) -> Value | None:
         """Return an attribute of a known object; None if it is a property to be translated."""
@@ -125,17 +140,19 @@ class Unit:
             value = getattr(obj, name)
         except AttributeError:
             raise Unsupported("attribute", name) from None
+        path = f"{owner.path}.{name}" if owner.path else ""
         if isinstance(value, MethodType):
-            return Static(value)
-        varying = owner.path and (isinstance(static, property) or name in getattr(obj, "__dict__", {}))
-        return self.lift(value, f"{owner.path}.{name}" if varying else "")
+            return Static(value, path)
+        own = isinstance(static, property) or name in getattr(obj, "__dict__", {})
+        if own and not path and not is_constant(obj):
+            raise Unsupported("attribute", f"{name} of a {type(obj).__name__} that is reached by no path")
+        return self.lift(value, path if own else "")
 
     def assume(self, value: Static, what: str) -> None:
         """Let the unit hold only where ``what`` of the object at its path is what it is here."""
         if value.path:
             path = what.format(value.path)
-            owner = self.scenario if value.path.startswith("scenario") else ""
-            self.assumptions[owner, path] = eval(what.format("obj"), {"obj": value.obj})
+            self.assumptions[self.owner(value.path), path] = eval(what.format("obj"), {"obj": value.obj})
 
     def items(self, value: Static) -> list[Value]:
         """Return the elements of a known tuple or list, whose length is assumed."""
@@ -171,8 +188,13 @@ class Unit:
         words = words + [word for _, more in shapes for word in more]
         found = self.functions.get(key)
         if found is None:
-            found = self.functions[key] = Function(self, function, args, is_async, len(self.functions), len(words))
-            found.translate()
+            self.numbers += 1
+            found = self.functions[key] = Function(self, function, args, is_async, self.numbers, len(words))
+            try:
+                found.translate()
+            except Unsupported:
+                del self.functions[key]
+                raise
         return found, words
 
     def shape(self, value: Value) -> tuple[Shape, list[str]]:
@@ -214,12 +236,11 @@ class Unit:
             return ("word",), [number(int(obj))]
         self.kept.append(obj)
         if isinstance(obj, MethodType):
-            shape, words = self.shape(self.lift(obj.__self__))
+            shape, words = self.shape(self.lift(obj.__self__, value.path and f"{value.path}.__self__"))
             return ("method", id(obj.__func__), shape), words
         if obj is None or isinstance(obj, str) or (is_dataclass(obj) and obj.__hash__ is not None):
             return ("value", obj), []
-        owner = self.scenario if value.path.startswith("scenario") else ""
-        return ("at", owner, value.path) if value.path else ("object", id(obj)), []
+        return ("at", self.owner(value.path), value.path) if value.path else ("object", id(obj)), []
 
     def rebuild(self, value: Value, names: list[str]) -> Value:
         """Return the parameter for an argument: its words are the next of ``names``."""
@@ -248,6 +269,12 @@ class Unit:
             case Closure(node, env, home):
                 return Closure(node, env | {name: self.rebuild(env[name], names) for name in captured(value)}, home)
         raise Unsupported("arguments", type(value).__name__)
+
+
+def is_constant(obj: Any) -> bool:
+    """Return whether an object's attributes are the same in every case of a kernel."""
+    frozen = is_dataclass(obj) and type(obj).__dataclass_params__.frozen  # type: ignore[attr-defined]
+    return frozen or isinstance(obj, ModuleType | Strategy)
 
 
 def captured(closure: Closure) -> tuple[str, ...]:

@@ -1,0 +1,139 @@
+"""Compiled kernels: one for each version, profile and set of faults or patches, with the scenarios
+that run on it.
+
+A kernel is translated from one example of it, bound to an arena of its own, whose world nothing of
+the C depends on. What is needed to run cases on it, the manifest, is kept beside the code, under a
+hash of every source that the translation was made from: while nothing is edited, nothing is
+translated twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from types import MethodType
+from typing import TYPE_CHECKING
+
+from sim.core.arena import Arena
+from stress.case import Case
+from stress.execution.runner import composed
+from stress.machine.lockstep import Lockstep
+from stress.native.assemble import Manifest, Program
+from stress.native.build import cache_directory, compiled, name_of
+from stress.native.runner import Library
+from stress.native.subset import Unsupported
+from stress.native.unit import Unit
+from stress.sources import is_file
+
+if TYPE_CHECKING:
+    from stress.catalogue import Catalogue
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("sim", "scenarios", "stress/native", "stress/strategies")
+STRATEGIES = ("random", "pct", "round-robin")
+"""What can search natively."""
+
+
+@dataclass(frozen=True)
+class KernelKey:
+    """Which kernel: the fields of a case that compose it."""
+
+    profile: str
+    kernel: str = "6.9"
+    faults: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, case: Case) -> KernelKey:
+        """Return the kernel that a case runs on."""
+        return cls(case.profile, case.kernel, case.faults)
+
+
+def program_of(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) -> Program:
+    """Translate a kernel and the bodies of these scenarios, with every parameter set.
+
+    A scenario that lies outside the subset is left out. Raises Unsupported if the kernel does.
+    """
+    profile = catalogue.profile(key.profile).at(key.kernel)
+    sets = {name: catalogue.scenario_class(name).parameters(profile, "small") for name in scenarios}
+    first = next(name for name in scenarios if sets[name])
+    example = Case(first, tuple(sorted(sets[first][0].items())), key.profile, "small", key.kernel, key.faults)
+    _, kernel = composed(example, catalogue)
+    with closing(Arena.create(kernel.layout)) as arena:
+        machine = Lockstep(arena, kernel.slots, 1)
+        kernel.bind(arena, machine)
+        program = Program(Unit(kernel, machine))
+        for name in STRATEGIES:
+            program.add_strategy(name, catalogue.strategy(name))
+        recount = getattr(kernel.components.get("audits"), "recount", None)
+        if isinstance(recount, MethodType):
+            program.add_audit(recount)
+        for name in scenarios:
+            _add_scenario(program, name, sets[name], catalogue)
+    return program
+
+
+def _add_scenario(program: Program, name: str, sets: list[dict[str, int]], catalogue: Catalogue) -> None:
+    """Translate the bodies of one scenario; note why, if it is left out."""
+    kernel = program.unit.kernel
+    for params in sets:
+        scenario = catalogue.scenario_class(name)(kernel.profile, "small", params)
+        scenario.kernel = kernel
+        try:
+            program.add_scenario(scenario, name, kernel.services())
+        except Unsupported as error:
+            program.left_out[name] = str(error)
+            return
+
+
+@cache
+def sources_hash() -> str:
+    """Return a hash of everything that a translation is made from, but for a user's own files."""
+    total = hashlib.blake2b(sys.version.encode(), digest_size=12)
+    for folder in SOURCES:
+        for file in sorted((ROOT / folder).rglob("*.[ph][y]*")):
+            total.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    for name in ("harness.h", "runtime.h"):
+        total.update((ROOT / "stress/native" / name).read_bytes())
+    return total.hexdigest()
+
+
+def manifest_file(key: KernelKey, scenarios: Sequence[str]) -> Path:
+    """Return where the manifest of a kernel is kept."""
+    total = hashlib.blake2b(f"{sources_hash()} {key} {' '.join(scenarios)} {name_of('')}".encode(), digest_size=12)
+    if is_file(key.kernel):
+        total.update(Path(key.kernel.rpartition(":")[0]).read_bytes())
+    return cache_directory() / f"{total.hexdigest()}.json"
+
+
+def library(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) -> Library:
+    """Return a kernel, compiled; at once if it is kept.
+
+    Raises Unsupported if the kernel lies outside the subset, and BuildError if it cannot be
+    compiled.
+    """
+    file = manifest_file(key, scenarios)
+    found = kept(file)
+    if found is not None:
+        return found
+    program = program_of(key, scenarios, catalogue)
+    code, manifest = compiled(program.text()), program.manifest()
+    scratch = file.with_suffix(".new")
+    scratch.write_text(json.dumps({"code": code.name, **asdict(manifest)}), encoding="utf-8")
+    scratch.replace(file)
+    return Library(code, manifest)
+
+
+def kept(file: Path) -> Library | None:
+    """Return the kernel whose manifest ``file`` is, if both are kept."""
+    try:
+        plain = json.loads(file.read_text(encoding="utf-8"))
+        code = file.with_name(plain.pop("code"))
+        return Library(code, Manifest(**plain)) if code.exists() else None
+    except (OSError, ValueError, TypeError):
+        return None
