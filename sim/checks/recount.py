@@ -94,7 +94,11 @@ class Recount(Checker):
                     mappings[head] += 1
                     rss[row + self.counter_of(head)] += 1
                     dirty[number] |= entry & DIRTY
-                    if self.page_mapping[head] & MAPPING_ANON and entry & WRITE and not self.page_anon_exclusive[number]:
+                    if (
+                        self.page_mapping[head] & MAPPING_ANON
+                        and entry & WRITE
+                        and not self.page_anon_exclusive[number]
+                    ):
                         self.violated("I31q", DIFFERS)
                 if entry & KIND_MASK == KIND_SWAP:
                     rss[row + MM_SWAPENTS] += 1

@@ -99,11 +99,15 @@ class Program:
         strategy.start(1, 3)
         strategy.choose([0, 1], 0, 0)
         held = {}
-        for attribute, value in {"free": strategy.free, **vars(strategy)}.items():
+        for attribute, value in ({"free": strategy.free} | vars(strategy)).items():
             held[attribute] = "word" if isinstance(value, int) else "list" if isinstance(value, list) else "stream"
         self.unit.kept.append(strategy)
         self.unit.held[id(strategy)] = self.strategy_held[module_of(strategy)] = dict(sorted(held.items()))
-        methods = {"start": [Word("seed"), Word("slots")], "choose": [Row("P(0)"), Word("0"), Word("0")], "finish": [Word("0")]}
+        methods: dict[str, list[Value]] = {
+            "start": [Word("seed"), Word("slots")],
+            "choose": [Row("P(0)"), Word("0"), Word("0")],
+            "finish": [Word("0")],
+        }
         self.strategies[name] = {}
         for method, args in methods.items():
             live = getattr(type(strategy), method)
@@ -139,7 +143,9 @@ class Program:
         out = [f"static i64 *c_{name}, n_{name};\n#define {name}(i) c_{name}[ix(i, n_{name})]" for name in names]
         words = [*unit.sites.values(), *(entry.name for entry in unit.entries.values())]
         out += [f"static i64 {name};" for name in words]
-        out += [f"static const i64 {name}[] = {{{', '.join(map(str, values))}}};" for values, name in unit.tables.items()]
+        out += [
+            f"static const i64 {name}[] = {{{', '.join(map(str, values))}}};" for values, name in unit.tables.items()
+        ]
         return "\n".join([*out, self._held()])
 
     def _held(self) -> str:
@@ -149,7 +155,9 @@ class Program:
                 if kind == "word":
                     words.append(f"i64 {name}_{attribute};")
                 else:
-                    others.append(f"i64 {name}_{attribute}[{1 + HELD_MAX}];" if kind == "list" else f"u64 {name}_{attribute};")
+                    others.append(
+                        f"i64 {name}_{attribute}[{1 + HELD_MAX}];" if kind == "list" else f"u64 {name}_{attribute};"
+                    )
         return "static struct { " + " ".join([*words, *others]) + " } H;\n#define HELD ((i64 *)&H)"
 
     def manifest(self) -> Manifest:
@@ -171,7 +179,9 @@ class Program:
 
     def _readiness(self) -> str:
         cases = [f"    case {n}: return {c};" for n, c in enumerate(self.unit.predicates)]
-        return "\n".join(["static i64 is_ready(i64 which, const i64 *a) {", "  switch (which) {", *cases, "  }", "  return 0;", "}"])
+        return "\n".join(
+            ["static i64 is_ready(i64 which, const i64 *a) {", "  switch (which) {", *cases, "  }", "  return 0;", "}"]
+        )
 
     def _roots(self) -> str:
         out = ["static int start(const struct actor *a, struct head *f) {", "  switch (a->body) {"]
@@ -188,8 +198,18 @@ class Program:
             ("void strategy_finish(i64 steps)", "finish", "steps"),
         ):
             give = "return " if head.startswith("i64") else ""
-            cases = [f"    case {n}: {give}{fs[method].c_name}({args}); break;" for n, fs in enumerate(self.strategies.values())]
-            out += [f"static {head} {{", "  switch (S.strategy) {", *cases, "  }", "  bail(INDEX);" if give else "", "}"]
+            cases = [
+                f"    case {n}: {give}{fs[method].c_name}({args}); break;"
+                for n, fs in enumerate(self.strategies.values())
+            ]
+            out += [
+                f"static {head} {{",
+                "  switch (S.strategy) {",
+                *cases,
+                "  }",
+                "  bail(INDEX);" if give else "",
+                "}",
+            ]
         cases = [f"    case {n}: return H.{module}_free;" for n, module in enumerate(self.strategy_held)]
         out += ["static i64 granted(void) {", "  switch (S.strategy) {", *cases, "  }", "  return 0;", "}"]
         call = f"{self.audit.c_name}();" if self.audit else "bail(RAISED);"

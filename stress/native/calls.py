@@ -36,7 +36,6 @@ from stress.native.values import (
 from stress.rng import words
 from stress.scenario import Scenario
 
-
 INLINE_MAX = 24
 """Expressions in a function that is written in place of its call."""
 
@@ -215,7 +214,7 @@ class Calls(Loops):
 
     def result(self, function: Any, call: str) -> Value:
         """Take what a function returned, which RET holds but for a plain function's first word."""
-        kind = function.returned or ("word",)
+        kind: tuple[Any, ...] = function.returned or ("word",)
         if kind[0] == "static":
             self.emit(f"{call};") if call else None
             return kind[1]  # type: ignore[no-any-return]
@@ -260,7 +259,7 @@ class Calls(Loops):
 
     def record(self, cls: type, args: list[Value], named: dict[str, Value]) -> Value:
         """Make an object of a dataclass: one and the same if it is frozen and all of it is known."""
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        fields = dataclasses.fields(cls)
         values = {f.name: Static(f.default) for f in fields} | dict(zip((f.name for f in fields), args, strict=False))
         values |= named
         known = [v.obj for v in values.values() if isinstance(v, Static)]
@@ -320,7 +319,7 @@ def returned_lambda(node: Any) -> ast.Lambda | None:
     """Return the lambda that a function consists in returning."""
     body = [] if isinstance(node, ast.Lambda) else without_docstring(node.body)
     alone = len(body) == 1 and isinstance(body[0], ast.Return) and isinstance(body[0].value, ast.Lambda)
-    return body[0].value if alone else None  # type: ignore[return-value, attr-defined]
+    return body[0].value if alone else None  # type: ignore[attr-defined]
 
 
 def only_expression(node: Any) -> ast.expr:

@@ -21,9 +21,61 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register"
-    " restrict return short signed sizeof static struct switch typedef union unsigned void volatile while"
-    " cap codes values word stream draw block out turn ask start finished arm begin go audit use bail mix".split()
+    [
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+        "cap",
+        "codes",
+        "values",
+        "word",
+        "stream",
+        "draw",
+        "block",
+        "out",
+        "turn",
+        "ask",
+        "start",
+        "finished",
+        "arm",
+        "begin",
+        "go",
+        "audit",
+        "use",
+        "bail",
+        "mix",
+    ]
 )
 """What no variable may be called."""
 
@@ -43,6 +95,8 @@ class Emitter:
         self.rows: list[str] = []
         self.heads = self.caps = self.labels = self.places = 0
         self.loops: list[tuple[str, str]] = []
+        self.returned: tuple[Any, ...] | None = None
+        """The kind of what is returned, once a return has been translated."""
         self.stores = stores(node)
         self.words_only = words_only(node)
 

@@ -320,7 +320,7 @@ class Expressions(Emitter):
             self.either(test, [on_yes, on_no])
         pairs = [v.items if isinstance(v, Group) else self.tuple_of(v) for v in (yes, no)]
         if pairs[0] is not None and pairs[1] is not None and len(pairs[0]) == len(pairs[1]):
-            return Group([self.select(test, a, b) for a, b in zip(*pairs, strict=True)])  # type: ignore[arg-type]
+            return Group([self.select(test, a, b) for a, b in zip(*pairs, strict=True)])
         return self.select(test, yes, no)
 
     def tuple_of(self, value: Value) -> list[Value] | None:

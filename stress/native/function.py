@@ -40,13 +40,12 @@ class Function(Statements):
     def __init__(
         self, unit: Unit, function: Static | Closure, args: list[Value], is_async: bool, number: int, words: int
     ) -> None:
-        live = function.obj if isinstance(function, Static) else None
+        live: Any = function.obj if isinstance(function, Static) else None
         node = function.node if isinstance(function, Closure) else node_of(live)
         home = function.home if isinstance(function, Closure) else home_of(live)
         super().__init__(unit, node, home, is_async)
         self.function, self.args, self.nr_words = function, args, words
         self.c_name = f"{self.name}_{number}"
-        self.returned: tuple[Any, ...] | None = None
         self.body: list[str] = []
 
     @property
@@ -120,9 +119,13 @@ class Function(Statements):
         if self.is_async:
             crossing = self._crossing()
             held = {*self.names, *self.params} | crossing
-            self.held = [name for name in (*self.params, *sorted(held - set(self.params)))]
-            pattern = re.compile(rf"(?<!->)(?<!\w)({'|'.join(map(re.escape, self.held))})\b(?!\()") if self.held else None
-            lines = [line if pattern is None or line.startswith("//") else pattern.sub(r"F->\1", line) for line in lines]
+            self.held = [*self.params, *sorted(held - set(self.params))]
+            pattern = (
+                re.compile(rf"(?<!->)(?<!\w)({'|'.join(map(re.escape, self.held))})\b(?!\()") if self.held else None
+            )
+            lines = [
+                line if pattern is None or line.startswith("//") else pattern.sub(r"F->\1", line) for line in lines
+            ]
             lines = [line.replace("@NEXT@", f"LIST({self.heads}, {self.caps})") for line in lines]
             self.temps = [name for name in self.temps if name not in crossing]
         return lines
@@ -160,7 +163,7 @@ class Function(Statements):
             return "\n".join(out)
         parameters = ", ".join(f"i64 {name}" for name in self.params) or "void"
         out.append(f"static i64 {self.c_name}({parameters}) {{")
-        variables = [name for name in (*sorted(self.names - set(self.params)), *self.temps)]
+        variables = [*sorted(self.names - set(self.params)), *self.temps]
         out += [f"  i64 {', '.join(variables)};"] if variables else []
         out += ["  i64 *const sp = SP;"] if self.rows else []
         out += [f"  i64 *{row};" for row in self.rows]

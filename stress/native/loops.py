@@ -22,9 +22,9 @@ class Loops(Expressions):
 
     def loop(self, target: ast.expr, over: ast.expr, body: Body) -> None:
         """Emit a loop over an expression."""
-        if isinstance(over, ast.Call) and isinstance(over.func, ast.Name) and over.func.id in ITERATORS:
-            if over.func.id not in self.env:
-                return getattr(self, f"over_{over.func.id}")(target, over.args, body)  # type: ignore[no-any-return]
+        name = over.func.id if isinstance(over, ast.Call) and isinstance(over.func, ast.Name) else ""
+        if isinstance(over, ast.Call) and name in ITERATORS and name not in self.env:
+            return getattr(self, f"over_{name}")(target, over.args, body)  # type: ignore[no-any-return]
         value = self.value(over)
         if isinstance(value, Lazy):
             return self.loop(target, value.node, body)
@@ -180,7 +180,7 @@ class Loops(Expressions):
             return None
         try:
             over = self.value(generator.iter)
-            if not isinstance(over, Static) or not isinstance(over.obj, tuple | list):
+            if not isinstance(over, Static) or over.path or not isinstance(over.obj, tuple | list):
                 return None
             found = []
             for item in self.unit.items(over):
@@ -256,7 +256,9 @@ class Loops(Expressions):
         def body(value: Value) -> None:
             item = Word(self.plain(self.c(value)))
             key = self.plain(self.c(self.keyed(named.get("key"), item)))
-            self.emit(f"if (!{seen} || {key} {sign} {best_key}) {{ {best} = {item.c}; {best_key} = {key}; {seen} = 1; }}")
+            self.emit(
+                f"if (!{seen} || {key} {sign} {best_key}) {{ {best} = {item.c}; {best_key} = {key}; {seen} = 1; }}"
+            )
 
         self.each(node.args[0], body)
         default = named.get("default")

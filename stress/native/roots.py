@@ -36,7 +36,12 @@ class Root:
 
 def paths_of(kernel: Any, scenario: Any = None) -> dict[int, str]:
     """Return the paths of a kernel's parts, and of a scenario, by their ids."""
-    parts = {"kernel": kernel, "kernel.world": kernel.world, "kernel.geometry": kernel.geometry, "kernel.arena": kernel.arena}
+    parts = {
+        "kernel": kernel,
+        "kernel.world": kernel.world,
+        "kernel.geometry": kernel.geometry,
+        "kernel.arena": kernel.arena,
+    }
     parts |= {f"kernel.components[{name!r}]": part for name, part in kernel.components.items()}
     if scenario is not None:
         parts["scenario"] = scenario

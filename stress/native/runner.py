@@ -152,7 +152,11 @@ class NativeCase:
         manifest, runner = self.library.manifest, self.runner
         try:
             root = root_of(actor.body, runner.kernel, runner.scenario, runner.case.scenario)
-            gate = None if actor.ready is None else root_of(actor.ready, runner.kernel, runner.scenario, runner.case.scenario)
+            gate = (
+                None
+                if actor.ready is None
+                else root_of(actor.ready, runner.kernel, runner.scenario, runner.case.scenario)
+            )
         except Unsupported as error:
             raise NotCovered(str(error)) from None
         if root.key not in manifest.bodies or (gate is not None and gate.key not in manifest.gates):

@@ -104,7 +104,9 @@ def _uses(node: ast.AST, wording: frozenset[str], used: set[str]) -> None:
     if is_objection(node):
         return
     if isinstance(node, ast.Assign):
-        bound = [n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        bound = [
+            n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        ]
         if bound and all(name in wording for name in bound) and not awaits(node):
             return
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
@@ -116,12 +118,11 @@ def _uses(node: ast.AST, wording: frozenset[str], used: set[str]) -> None:
 def list_width(node: Function, name: str) -> int:
     """Return the words of an element of the empty list bound to ``name``, from what is put into it."""
     for n in ast.walk(node):
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "append":
-            if isinstance(n.func.value, ast.Name) and n.func.value.id == name:
-                return width(n.args[0])
-        if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name) and n.target.id == name:
-            if isinstance(n.value, ast.ListComp):
-                return width(n.value.elt)
+        match n:
+            case ast.Call(ast.Attribute(ast.Name(found), "append"), [element]) if found == name:
+                return width(element)
+            case ast.AugAssign(ast.Name(found), _, ast.ListComp(element)) if found == name:
+                return width(element)
     return 1
 
 

@@ -87,11 +87,10 @@ class Statements(Steps):
         if isinstance(value, Lazy | Cells):
             value = self.as_row(value)
         kind = self.kind(value)
-        returned: tuple[Any, ...] | None = getattr(self, "returned", None)
-        if returned is None or (returned == ("word",) and kind[0] == "word"):
+        if self.returned is None:
             self.returned = kind
-        elif not same_kind(returned, kind):
-            raise Unsupported("returns", f"{returned[0]} and {kind[0]}")
+        elif not same_kind(self.returned, kind):
+            raise Unsupported("returns", f"{self.returned[0]} and {kind[0]}")
         words = self.words_of(value)
         words = [self.temp(c) for c in words] if len(words) > 1 else words
         first = 0 if self.is_async else 1
@@ -127,7 +126,9 @@ class Statements(Steps):
     # -- assignments -----------------------------------------------------------------------------------------------------
 
     def s_Assign(self, node: ast.Assign) -> None:
-        names = [n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        names = [
+            n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        ]
         plain = all(isinstance(t, ast.Name | ast.Tuple) for t in node.targets)
         if names and plain and all(name in self.words_only for name in names) and not awaits(node.value):
             return
@@ -169,7 +170,11 @@ class Statements(Steps):
         if isinstance(target, ast.Name):
             self.assign_name(target.id, value)
         elif isinstance(target, ast.Tuple):
-            items = self.parts(value) if not isinstance(value, Row) else [self.element(value, str(k)) for k in range(len(target.elts))]
+            items = (
+                self.parts(value)
+                if not isinstance(value, Row)
+                else [self.element(value, str(k)) for k in range(len(target.elts))]
+            )
             if len(items) != len(target.elts):
                 raise Unsupported("arguments", "to unpack")
             items = [Word(self.temp(x.c)) if isinstance(x, Word) and not x.simple else x for x in items]
@@ -234,7 +239,9 @@ class Statements(Steps):
             self.assign(target, self.binary(type(node.op), old, self.value(node.value)))
             return
         if isinstance(target, ast.Subscript):
-            place: Value = Word(self.lvalue(self.value(target.value), Word(self.plain(self.c(self.value(target.slice))))))
+            place: Value = Word(
+                self.lvalue(self.value(target.value), Word(self.plain(self.c(self.value(target.slice)))))
+            )
         else:
             place = self.attribute(self.value(target.value), target.attr)
         if isinstance(place, Row):
@@ -262,7 +269,9 @@ class Statements(Steps):
         other = self.env
         self.env = self.joined(one, other, ends(node.body), ends(node.orelse))
 
-    def joined(self, one: dict[str, Value], other: dict[str, Value], one_ends: bool, other_ends: bool) -> dict[str, Value]:
+    def joined(
+        self, one: dict[str, Value], other: dict[str, Value], one_ends: bool, other_ends: bool
+    ) -> dict[str, Value]:
         """Return what the names stand for after two branches."""
         if one_ends or other_ends:
             return {**one, **other} if one_ends else {**other, **one}

@@ -13,7 +13,16 @@ from typing import Any
 
 from sim.core.arena import Column
 from sim.core.pte import PFN_SHIFT
-from sim.core.step import FIELD_SHIFT, KIND_SHIFT, LOAD_THROUGH_TLB, STORE_THROUGH_TLB, TLB_SHIFT, VERSION_BITS, VERSION_MASK, WAIT
+from sim.core.step import (
+    FIELD_SHIFT,
+    KIND_SHIFT,
+    LOAD_THROUGH_TLB,
+    STORE_THROUGH_TLB,
+    TLB_SHIFT,
+    VERSION_BITS,
+    VERSION_MASK,
+    WAIT,
+)
 from stress.native.calls import Calls
 from stress.native.sources import free_names
 from stress.native.subset import Unsupported
@@ -76,7 +85,10 @@ class Steps(Calls):
         column = args[1]
         assert isinstance(column, Static) and isinstance(column.obj, Column), "a primitive takes a column"
         i = self.plain(self.c(args[2]))
-        more = [a if isinstance(a, Closure | Static | Method) and not is_word(a) else Word(self.plain(self.c(a))) for a in args[3:]]
+        more = [
+            a if isinstance(a, Closure | Static | Method) and not is_word(a) else Word(self.plain(self.c(a)))
+            for a in args[3:]
+        ]
         return translate(self.c(args[0]), column.obj, i, *more)
 
     def chosen_column(self, name: str, args: list[Value], column: Choice) -> Value:
@@ -116,7 +128,9 @@ class Steps(Calls):
         self.emit(f"EMIT({code}, {value});")
         return Word(value)
 
-    def changed(self, site: str, column: Column, i: str, base: int, new: Callable[[str], str], logged: str, holder: str) -> Value:
+    def changed(
+        self, site: str, column: Column, i: str, base: int, new: Callable[[str], str], logged: str, holder: str
+    ) -> Value:
         """A step that reads a cell and writes it; ``logged`` says which of old and new it gives."""
         code = self.code(site, base, i)
         self.turn(code)
@@ -136,7 +150,9 @@ class Steps(Calls):
         return self.changed(site, column, i, column.x, lambda old: value.c, "old", holder.c if holder else "0")
 
     def m_add(self, site: str, column: Column, i: str, delta: Word, holder: Word | None = None) -> Value:
-        return self.changed(site, column, i, column.x, lambda old: f"{old} + {delta.c}", "new", holder.c if holder else "0")
+        return self.changed(
+            site, column, i, column.x, lambda old: f"{old} + {delta.c}", "new", holder.c if holder else "0"
+        )
 
     def m_rmw(self, site: str, column: Column, i: str, change: Value, holder: Word | None = None) -> Value:
         def new(old: str) -> str:
@@ -167,7 +183,9 @@ class Steps(Calls):
         )
         accessed: Any = self.unit.machine.accessed
         if accessed is not None:
-            self.call(Static(accessed, "kernel.machine.accessed"), [tlb, *(Word(w) for w in (i, pfn, offset, store))], {})
+            self.call(
+                Static(accessed, "kernel.machine.accessed"), [tlb, *(Word(w) for w in (i, pfn, offset, store))], {}
+            )
         self.emit(f"if ({store}) {self.cell(content.obj, pfn)} = {version};")
         self.emit(f"{result} = {version}; }}")
         return Word(result)
@@ -241,7 +259,9 @@ class Steps(Calls):
         code = self.code(site, (WAIT << KIND_SHIFT) + (column.id << FIELD_SHIFT), i)
         number_, words = self.condition_of(ready)
         cell = self.cell_of(column, i)
-        self.wait_turn(f"await_turn({code}, P({cell}), {number_}, {', '.join([*words, '0', '0', '0', '0'][:READY_ARGS_MAX])})")
+        self.wait_turn(
+            f"await_turn({code}, P({cell}), {number_}, {', '.join([*words, '0', '0', '0', '0'][:READY_ARGS_MAX])})"
+        )
         value = self.temp(self.cell(column, i))
         self.emit(f"EMIT({code}, {value});")
         return Word(value)

@@ -273,8 +273,8 @@ class Unit:
 
 def is_constant(obj: Any) -> bool:
     """Return whether an object's attributes are the same in every case of a kernel."""
-    frozen = is_dataclass(obj) and type(obj).__dataclass_params__.frozen  # type: ignore[attr-defined]
-    return frozen or isinstance(obj, ModuleType | Strategy)
+    parameters: Any = getattr(type(obj), "__dataclass_params__", None)
+    return (parameters is not None and parameters.frozen) or isinstance(obj, ModuleType | Strategy)
 
 
 def captured(closure: Closure) -> tuple[str, ...]:
