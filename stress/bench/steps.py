@@ -238,8 +238,11 @@ def bench_steps(selection: Selection, catalogue: Catalogue, spec: str) -> dict[s
     seconds = selection.seconds
 
     async def rates() -> tuple[dict[str, Case], dict[str, Any]]:
+        from stress.bench.native import bench_native
+
         chosen = await extremes(selection, catalogue)
-        return chosen, {which: await measure(case, seconds, catalogue) for which, case in chosen.items()}
+        measured = {which: await measure(case, seconds, catalogue) for which, case in chosen.items()}
+        return chosen, {**measured, **await bench_native(chosen, seconds, catalogue)}
 
     chosen, data = trio.run(rates)
     case = chosen["smallest"]
