@@ -33,6 +33,7 @@ from stress.sources import is_file
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
+    from stress.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("sim", "scenarios", "stress/native", "stress/strategies")
@@ -70,19 +71,18 @@ def program_of(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) -
         program = Program(Unit(kernel, machine))
         for name in STRATEGIES:
             program.add_strategy(name, catalogue.strategy(name))
-        recount = getattr(kernel.components.get("audits"), "recount", None)
+        recount = getattr(getattr(kernel, "components", {}).get("audits"), "recount", None)
         if isinstance(recount, MethodType):
             program.add_audit(recount)
         for name in scenarios:
-            _add_scenario(program, name, sets[name], catalogue)
+            _add_scenario(program, name, [catalogue.scenario_class(name)(profile, "small", p) for p in sets[name]])
     return program
 
 
-def _add_scenario(program: Program, name: str, sets: list[dict[str, int]], catalogue: Catalogue) -> None:
-    """Translate the bodies of one scenario; note why, if it is left out."""
+def _add_scenario(program: Program, name: str, scenarios: list[Scenario]) -> None:
+    """Translate the bodies of one scenario, for each parameter set; note why, if it is left out."""
     kernel = program.unit.kernel
-    for params in sets:
-        scenario = catalogue.scenario_class(name)(kernel.profile, "small", params)
+    for scenario in scenarios:
         scenario.kernel = kernel
         try:
             program.add_scenario(scenario, name, kernel.services())
