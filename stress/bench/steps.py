@@ -248,13 +248,13 @@ def bench_steps(selection: Selection, catalogue: Catalogue, spec: str) -> dict[s
     case = chosen["smallest"]
     campaign = [throughput(case, workers, max(2.0, 2 * seconds), spec) for workers in (1, 2)]
     one, two = (row["executions_per_s"] for row in campaign)
-    together = (
+    parallel = (
         None
         if why_not() or spec != DEFAULT_CATALOGUE
         else trio.run(bench_parallel, selection.profile, selection.kernel, catalogue)
     )
     return {
         **data,
-        "parallel": together,
+        "parallel": parallel,
         "campaign": {"scenario": case.scenario, "rates": campaign, "two_over_one": round(two / one, 2) if one else 0.0},
     }

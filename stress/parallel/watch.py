@@ -87,11 +87,17 @@ class Watch:
         self.left = 0.0
 
     def give(self, order: bytes) -> None:
-        """Hand the order to every process."""
-        for process, mate in enumerate(self.gang.mates):
+        """Hand the order to every process.
+
+        While the death of one is awaited the zygote may tell of another's, so a process that is
+        still to have its order can be gone by then.
+        """
+        for process in range(len(self.gang.mates)):
             self.waiting.add(process)
+            mate = self.gang.mates[process]
             try:
-                assert mate is not None
+                if mate is None:
+                    raise BrokenPipeError
                 mate.socket.send(order)
             except OSError:
                 self._died(process)

@@ -16,8 +16,8 @@ from stress.catalogue import CATALOGUE
 from stress.machine.chance import PLAIN
 from stress.machine.driver import Driver
 from stress.machine.lockstep import Lockstep
-from stress.machine.protocols import Strategy
 from stress.machine.trio_drivers import session
+from stress.strategies import Strategy
 from stress.strategies.sequential import Sequential
 
 STEPS_MAX = 1_000_000

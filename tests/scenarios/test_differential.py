@@ -50,12 +50,31 @@ STORE_NAME = 1 << 20
 Operation = tuple[str, int, int, int]
 
 operations = st.tuples(
-    st.sampled_from((
-        "store", "store", "store", "load", "dontneed", "dontneed", "dontneed", "munmap", "fork", "write_back", "age", "exit",
-        "swap", "zero", "migrate", "protect", "protect",
-    )),
-    st.integers(0, 1), st.integers(0, TOP - 1), st.integers(1, 12),
-).filter(lambda operation: operation[:2] != ("exit", 0))  # fmt: skip
+    st.sampled_from(
+        (
+            "store",
+            "store",
+            "store",
+            "load",
+            "dontneed",
+            "dontneed",
+            "dontneed",
+            "munmap",
+            "fork",
+            "write_back",
+            "age",
+            "exit",
+            "swap",
+            "zero",
+            "migrate",
+            "protect",
+            "protect",
+        )
+    ),
+    st.integers(0, 1),
+    st.integers(0, TOP - 1),
+    st.integers(1, 12),
+).filter(lambda operation: operation[:2] != ("exit", 0))
 """(what, CPU, page, pages)."""
 
 starts = st.sampled_from((ANON, SHARED, KEPT, KEPT + 3, WATCHED, WATCHED + 1))
@@ -135,9 +154,12 @@ class Program:
                 await self.plant(what, cpu, page)
         else:
             calls: dict[str, Any] = {
-                "load": lambda: task.load(addr), "dontneed": lambda: task.dontneed(addr, nr), "munmap": lambda: task.munmap(addr, nr),
-                "write_back": lambda: task.write_back(0, addr % 8), "age": lambda: task.age(0, addr % 8),
-            }  # fmt: skip
+                "load": lambda: task.load(addr),
+                "dontneed": lambda: task.dontneed(addr, nr),
+                "munmap": lambda: task.munmap(addr, nr),
+                "write_back": lambda: task.write_back(0, addr % 8),
+                "age": lambda: task.age(0, addr % 8),
+            }
 
             await self.it.run(cpu, calls[what])
 
@@ -205,11 +227,17 @@ def projection(it: Driven) -> dict[str, Any]:
     pages = ("page_mapcount", "page_anon_exclusive", "page_content")
     folios = ("page_dirty", "page_writeback", "page_order", "page_nr_pages_mapped")
     return {
-        "ptes": ptes, "cache": cache, "rss": [k.rss(mm) for mm in range(WORLD.mms)], "held": held,
-        "disk": view["disk"].tolist(), "swap": view["swap_map"].tolist(),
-        "offset": [page - head for page, head in zip(known, heads, strict=True)], "tables": view["mm_pgtables"].tolist(),
-        **{name: [view[name][page] for page in known] for name in pages}, **{name: [view[name][head] for head in heads] for name in folios},
-    }  # fmt: skip
+        "ptes": ptes,
+        "cache": cache,
+        "rss": [k.rss(mm) for mm in range(WORLD.mms)],
+        "held": held,
+        "disk": view["disk"].tolist(),
+        "swap": view["swap_map"].tolist(),
+        "offset": [page - head for page, head in zip(known, heads, strict=True)],
+        "tables": view["mm_pgtables"].tolist(),
+        **{name: [view[name][page] for page in known] for name in pages},
+        **{name: [view[name][head] for head in heads] for name in folios},
+    }
 
 
 def entry(k: Any, frames: Frames, mm: int, addr: int) -> tuple[int, int]:

@@ -40,7 +40,7 @@ def declared_by_architectures() -> dict[str, set[str]]:
 @cache
 def declared_by_others(version: str) -> set[str]:
     """Return the names of the sites that only other versions than ``version`` declare."""
-    mine = {cls.__module__ for cls in VERSIONS[version]}
+    mine = {cls.__module__ for cls in VERSIONS[version].components}
     files = {
         ".".join(file.relative_to(ROOT).with_suffix("").parts): file
         for file in (ROOT / "sim" / "versions").rglob("*.py")

@@ -96,7 +96,7 @@ async def first_only(self: Any, original: Any, folio: int, page: int, nr: int, d
 
 
 async def count_elsewhere(self: Any, original: Any, folio: int, file: int) -> None:
-    """I7q: only who maps a page counts a mapping."""
+    """I7q: a mapcount counts PTEs, and nothing else raises it."""
     await original(folio, file)
     await self.m.add(MUTATED, self.k.arena["page_mapcount"], folio, 1)
 
@@ -204,7 +204,7 @@ async def exit_unlinked(self: Any, original: Any, tlb: int, vmas: list[int], sta
 
 
 async def lock_kept(self: Any, original: Any, cpu: int, folio: int) -> int:
-    """LOCK: who takes a lock lets it go."""
+    """LOCK: an actor that takes a lock lets it go."""
     cleaned: int = await original(cpu, folio)
     await self.m.down_read(MUTATED, self.k.arena["i_mmap_lock"], 0)
     return cleaned

@@ -124,9 +124,9 @@ async def misfits(case: Case) -> set[str]:
     """
     async with open_runner(case, record=True) as runner:
         bits = {field.name: field.bits for field in runner.arena.layout.fields if field.bits}
-        runner.run(CATALOGUE.strategy("random"), 1, RandomData(1))
+        outcome = runner.run(CATALOGUE.strategy("random"), 1, RandomData(1))
         ends = [(name, value) for name in bits for value in runner.arena[name].view.tolist()]
-        made = [(s.column, s.new) for s in steps(runner) if s.kind in (WRITE, RMW) and s.column in bits]
+        made = [(s.column, s.new) for s in steps(outcome.finished) if s.kind in (WRITE, RMW) and s.column in bits]
         return {name for name, value in [*ends, *made] if not 0 <= value < 1 << bits[name]}
 
 

@@ -115,7 +115,7 @@ async def obey(slots: int, asked: list[int]) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 2 * SLOTS_PER_WORD + 2), st.lists(st.integers(-300, 200), max_size=200))
 def test_the_lowest_free_slot_is_taken(slots: int, asked: list[int]) -> None:
-    """In any order of takes and gives, and the bitmap says who is in use."""
+    """In any order of takes and gives, and the bitmap says which are in use."""
     trio.run(obey, slots, asked)
 
 

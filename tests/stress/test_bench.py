@@ -53,8 +53,7 @@ def test_a_rate_is_what_was_made_by_the_time_it_took() -> None:
 
 
 def test_a_case_is_measured_by_one_clock() -> None:
-    """If every execution takes half a second, there are two in each second, with and without audit.
-    """
+    """If every execution takes half a second, there are two in each second, with and without audit."""
     case = Case("counters", (("rounds", 1),), "toy", "small", "6.9")
     data = trio.run(measure, case, 2.0, TOYS, ticking(0.5), hundred_turns)
     assert ("counters", 3, {"rounds": 1}) == (data["scenario"], data["actors"], data["params"])

@@ -85,8 +85,8 @@ def test_invariants_from_the_source(tmp_path: Path) -> None:
     """Checkers are listed without being imported."""
     file = tmp_path / "checks.py"
     file.write_text(
-        'raise ValueError\nclass A:\n    invariants: tuple = (("I1", "title",'
-        ' "rule"),)\nclass B:\n    invariants = (("I2", "t", "r"),)\n'
+        'raise ValueError\nclass A:\n    invariants: tuple = (("I1", "title", "rule"),)\n'
+        'class B:\n    invariants = (("I2", "t", "r"),)\n'
     )
     assert sorted(invariants(file)) == [("I1", "title", "rule"), ("I2", "t", "r")]
 

@@ -256,8 +256,8 @@ def test_user_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     """FILE.py:CLASS overrides a component; its trace is replayed only when the file is named again."""
     file = tmp_path / "mine.py"
     file.write_text(
-        "from tests.toy import NoLock\nclass Mine(NoLock):\n   "
-        " component = 'counter'\nclass Bare:\n    pass\nOTHER = 3\n"
+        "from tests.toy import NoLock\nclass Mine(NoLock):\n    component = 'counter'\n"
+        "class Bare:\n    pass\nOTHER = 3\n"
     )
     kernel, saved = f"{file}:Mine", str(tmp_path / "trace")
     assert zapstress(*RUN, "--kernel", kernel, "--strategy", "round-robin", "--save", saved) == 1
@@ -297,8 +297,8 @@ def child(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
 def test_quick_commands_import_little(words: list[str]) -> None:
     """Help and lists load neither numpy nor trio, and no scenario."""
     code = (
-        f"import sys; from stress.cli.main import main; main({words!r});"
-        f" print(sorted(set(sys.modules) & {{'numpy', 'trio'}}), file=sys.stderr)"
+        f"import sys; from stress.cli.main import main; main({words!r}); "
+        "print(sorted(set(sys.modules) & {'numpy', 'trio'}), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"

@@ -11,6 +11,7 @@ from stress.catalogue import CATALOGUE
 from stress.errors import Divergence, UsageError
 from stress.machine.chance import RandomData, TapeData
 from stress.rng import words
+from stress.strategies import Strategy
 from stress.strategies.pct import Pct
 from stress.strategies.replay import Replay
 
@@ -57,7 +58,7 @@ def test_round_robin_goes_round() -> None:
 
 
 def test_sequential_stays() -> None:
-    """No preemption: only who blocks or ends gives up the turn."""
+    """No preemption: only an actor that blocks or ends gives up the turn."""
     strategy = CATALOGUE.strategy("sequential")
     strategy.start(0, 3)
     assert [strategy.choose(enabled, 1, 0) for enabled in ([0, 1, 2], [0, 2], [2])] == [1, 0, 2]
@@ -82,6 +83,26 @@ def test_pct_learns_the_length() -> None:
     strategy.finish(500)
     strategy.finish(50)
     assert strategy.length == 500
+
+
+@pytest.mark.parametrize("name", CATALOGUE.strategies())
+def test_what_is_learned_is_all_that_another_needs(name: str) -> None:
+    """A fresh strategy that recalls what another has learned makes the same choices for a seed."""
+    old, fresh, ignorant = (CATALOGUE.strategy(name) for _ in range(3))
+    for seed in range(5):
+        old.start(seed, 3)
+        old.finish(300 * seed)
+    fresh.recall(old.learned())
+    assert old.learned() == fresh.learned()
+    made = [[asked(each, seed) for seed in range(9)] for each in (old, fresh, ignorant)]
+    assert made[0] == made[1]
+    assert (made[0] == made[2]) == (not old.learned()), "only a strategy that learns has learned something"
+
+
+def asked(strategy: Strategy, seed: int) -> list[int]:
+    """Return what a strategy chooses if it is asked at each of many steps."""
+    strategy.start(seed, 3)
+    return [strategy.choose([0, 1, 2], 0, step) for step in range(1200)]
 
 
 def test_unknown_option_and_name() -> None:

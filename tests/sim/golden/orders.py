@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sim.core.profile import World
+from sim.setup import add_file_folio, start
 from stress.case import Case
 from stress.catalogue import CATALOGUE, Catalogue
 from stress.execution.runner import open_runner
@@ -27,7 +28,8 @@ from stress.scenario import Body, Scenario
 FOLDER = Path(__file__).parent
 
 ORDER, NR, SPAN = 2, 4, 8
-"""Order and pages of each folio; pages from one mapping to the other: each has a table of its own."""
+"""Order and pages of each folio; pages from one mapping to the other: each has a table of its own.
+"""
 
 ANON, FILE = 0, SPAN
 
@@ -58,8 +60,8 @@ class Calls(Scenario):
     async def prepare(self) -> None:
         """Map and touch both folios."""
         task = self.task(0)
-        await task.start(0)
-        await task.add_file_folio(0, 0, ORDER)
+        await start(task, 0)
+        await add_file_folio(task, 0, 0, ORDER)
         await task.mmap(ANON, NR, order=ORDER)
         await task.mmap(FILE, NR, file=0, shared=True)
         for page in range(NR):
@@ -69,7 +71,7 @@ class Calls(Scenario):
 
     async def join(self) -> None:
         """The other thread has everything in its TLB."""
-        await self.task(1).start(0)
+        await start(self.task(1), 0)
         for page in range(NR):
             await self.task(1).store(ANON + page)
             await self.task(1).load(FILE + page)
@@ -105,7 +107,8 @@ async def order(profile: str, kernel: str, call: str) -> list[str]:
     async with open_runner(case, catalogue=Orders()) as runner:
         outcome = runner.run(CATALOGUE.strategy("sequential"), 0, PLAIN)
         assert outcome.verdict.kind == "clean", outcome.verdict.reason
-        return folded([f"{step.actor.split()[0]:5}{step.site.name:62}{step.column}" for step in steps(runner)])
+        made = steps(outcome.finished)
+        return folded([f"{step.actor.split()[0]:5}{step.site.name:62}{step.column}" for step in made])
 
 
 def folded(lines: list[str]) -> list[str]:

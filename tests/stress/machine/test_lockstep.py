@@ -4,82 +4,32 @@ can end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import pytest
-import trio
 
-from sim.core.arena import Arena, Column
+from sim.core.arena import Arena
 from sim.core.machine import Actor, Violation
 from stress.case import Case
-from stress.errors import ForeignYield
-from stress.execution.runner import Runner, open_runner
+from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData, TapeData
-from stress.machine.deadlock import cycle
 from stress.machine.lockstep import Lockstep
-from stress.machine.trio_drivers import FastDriver, session
+from stress.machine.trio_drivers import session
 from stress.strategies.replay import Replay
+from tests.stress.machine.running import DRIVERS, STEPS_MAX, STRATEGIES, executions, facts, toys, verdict
 from tests.toy import (
     ADD,
     DOWN,
     LOCK,
     NOTE,
-    SCENARIOS,
     SPIN,
     TOYS,
     UNLOCK,
     UP,
     Spin,
-    ToyCatalogue,
     ToyKernel,
     ToyScenario,
 )
-
-DRIVERS = ("fast", "reference")
-STRATEGIES = ("random", "pct", "round-robin", "sequential")
-STEPS_MAX = 120
-
-Facts = tuple[Any, ...]
-
-
-def facts(outcome: Any) -> Facts:
-    """Return what two equal executions have in common."""
-    return (
-        outcome.verdict.kind,
-        outcome.verdict.reason,
-        outcome.schedule(),
-        outcome.tapes,
-        outcome.digest(),
-        outcome.step_checks(),
-        outcome.model_hash(),
-    )
-
-
-def toys(**extra: type[ToyScenario]) -> ToyCatalogue:
-    """Return the toys with some more scenarios."""
-    return ToyCatalogue(extra)
-
-
-async def executions(scenario: str, driver: str, seeds: range = range(6), faults: tuple[str, ...] = ()) -> list[Facts]:
-    """Return the facts of executions under every strategy."""
-    found = []
-    async with open_runner(Case(scenario, (), "toy", faults=faults), driver, STEPS_MAX, TOYS) as runner:
-        for name in STRATEGIES:
-            strategy = TOYS.strategy(name)
-            for seed in seeds:
-                found.append(facts(await runner.execute(strategy, seed, RandomData(seed))))
-    return found
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS)
-async def test_drivers_agree(scenario: str) -> None:
-    """Same seed, same run, under both drivers."""
-    expected = await executions(scenario, "reference")
-    assert await executions(scenario, "fast") == expected
-    assert await executions(scenario, "plain") == expected
 
 
 async def test_same_seed_same_run() -> None:
@@ -104,16 +54,8 @@ async def test_replay_of_every_schedule(scenario: str, driver: str) -> None:
                 assert first == facts(await runner.execute(Replay(schedule), seed, TapeData(tapes)))
 
 
-async def verdict(
-    scenario: str, strategy: str = "round-robin", catalogue: ToyCatalogue = TOYS, driver: str = "fast"
-) -> tuple[Any, Runner]:
-    """Return the verdict of one execution, and the runner, which is closed."""
-    async with open_runner(Case(scenario, (), "toy"), driver, STEPS_MAX, catalogue) as runner:
-        return (await runner.execute(catalogue.strategy(strategy), 1, RandomData(1))).verdict, runner
-
-
 async def test_deadlock_names_the_cycle() -> None:
-    """A deadlock is a violation that says who waits for whom."""
+    """A deadlock is a violation that says which actor waits for which."""
     found, _ = await verdict("abba")
     assert found.kind == "violation"
     assert found.violation.title == "deadlock"
@@ -265,135 +207,6 @@ async def test_raised_violation_counts(driver: str) -> None:
     assert found.reason == "T3 raised: and not reported"
 
 
-class Wrong(ToyScenario):
-    """The model itself has a mistake."""
-
-    async def thread(self, cpu: int) -> None:
-        await self.kernel.m.load(SPIN, self.kernel.flag, 0)
-        if cpu:
-            raise KeyError("nonsense")
-
-
-@pytest.mark.parametrize("driver", DRIVERS)
-async def test_error_in_the_model_is_raised(driver: str) -> None:
-    """What is neither a violation nor an abandonment is raised as it is, out of the session too,
-    and the actors stand at their start.
-    """
-    with pytest.raises(KeyError, match="nonsense"):
-        await verdict("wrong", catalogue=toys(wrong=Wrong), driver=driver)
-
-
-async def sleep(self: Any, cpu: int) -> None:
-    """Await a trio primitive that yields to the loop."""
-    await self.kernel.m.load(SPIN, self.kernel.flag, 0)
-    await trio.sleep(0)
-
-
-async def checkpoint(self: Any, cpu: int) -> None:
-    """Await the barest of trio's primitives."""
-    await trio.lowlevel.checkpoint()
-
-
-async def nap(self: Any, cpu: int) -> None:
-    """Await inside a cancel scope, with one more await on the way out."""
-    try:
-        with trio.move_on_after(3600):
-            await self.kernel.m.load(SPIN, self.kernel.flag, 0)
-            await trio.sleep(60)
-    finally:
-        await trio.lowlevel.checkpoint()
-
-
-async def event(self: Any, cpu: int) -> None:
-    """Wait for what never happens."""
-    await trio.Event().wait()
-
-
-async def nursery(self: Any, cpu: int) -> None:
-    """Open a nursery."""
-    async with trio.open_nursery() as opened:
-        opened.start_soon(trio.sleep, 0)
-
-
-async def stubborn(self: Any, cpu: int) -> None:
-    """Refuse to be unwound, for a while."""
-    for _ in range(20):
-        with suppress(BaseException):
-            await trio.lowlevel.checkpoint()
-
-
-@pytest.mark.parametrize("body", [sleep, checkpoint, nap, event, nursery, stubborn])
-@pytest.mark.parametrize("driver", DRIVERS)
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_foreign_yield(driver: str, body: Callable[..., Any]) -> None:
-    """A trio primitive in a stepped region is a clear error, and hangs nothing."""
-    foreign = type("Foreign", (ToyScenario,), {"thread": body})
-    with (
-        trio.fail_after(5),
-        pytest.raises(ForeignYield, match=r"actor t[01] awaited a trio primitive inside a stepped region"),
-    ):
-        await verdict("foreign", catalogue=toys(foreign=foreign), driver=driver)
-
-
-class Interrupted(ToyScenario):
-    """Ctrl-C strikes in the middle of a body."""
-
-    async def thread(self, cpu: int) -> None:
-        await self.kernel.m.load(SPIN, self.kernel.flag, 0)
-        if cpu:
-            raise KeyboardInterrupt
-        await self.kernel.m.load(SPIN, self.kernel.flag, 0)
-
-
-@pytest.mark.parametrize("driver", DRIVERS)
-async def test_interrupt_in_a_body(driver: str) -> None:
-    """The interrupt comes out of the session, which does not hang."""
-    with trio.fail_after(5), pytest.raises(KeyboardInterrupt):
-        await verdict("interrupted", catalogue=toys(interrupted=Interrupted), driver=driver)
-
-
-@pytest.mark.parametrize("driver", DRIVERS)
-async def test_error_in_mid_execution_leaves_no_actor_behind(driver: str) -> None:
-    """A strategy that breaks in mid-execution ends the session with its error, and unwinding makes
-    no steps.
-    """
-
-    class Breaks:
-        name, free = "breaks", 0
-
-        def start(self, seed: int, slots: int) -> None: ...
-
-        def choose(self, enabled: list[int], current: int, step: int) -> int:
-            if step == 5:
-                raise RuntimeError("broken strategy")
-            return enabled[step % len(enabled)]
-
-        def finish(self, steps: int) -> None: ...
-
-    with pytest.raises(RuntimeError, match="broken strategy"):
-        async with open_runner(Case("counters", (), "toy"), driver, catalogue=TOYS) as runner:
-            await runner.execute(Breaks(), 0, RandomData(0))
-    assert runner.machine.seq == 5
-
-
-async def test_a_slip_in_one_driver_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The comparison of digests has teeth: a driver under which one kind of step goes wrong is
-    found out.
-    """
-    honest = FastDriver.execute_now
-
-    def slips(self: FastDriver) -> None:
-        async def wrong(site: int, col: Column, i: int, delta: int, holder: int = 0) -> int:
-            return await Lockstep.add(self.machine, site, col, i, delta + 1, holder)
-
-        self.machine.add = wrong  # type: ignore[method-assign]
-        honest(self)
-
-    expected = await executions("mailbox", "reference")
-    monkeypatch.setattr(FastDriver, "execute_now", slips)
-    assert await executions("mailbox", "fast") != expected
-
-
 class Ordered(ToyScenario):
     """Writes what the actor is, so that the final state tells the order."""
 
@@ -412,15 +225,6 @@ async def test_random_reaches_every_order() -> None:
             runner.run(TOYS.strategy("random"), seed, RandomData(seed))
             orders.add(runner.arena["counter"][1])
     assert len(orders) == 6
-
-
-def test_cycle_of_a_wait_for_graph() -> None:
-    """A cycle is found behind readers that wait for nobody, and where it does not begin at the
-    first.
-    """
-    assert cycle({0: [1, 2], 1: [], 2: [0]}) == [0, 2]
-    assert cycle({0: [1], 1: [2], 2: [1]}) == [1, 2]
-    assert cycle({0: [7], 1: []}) == []
 
 
 class Readers(ToyScenario):

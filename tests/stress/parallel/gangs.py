@@ -4,6 +4,7 @@ it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from sim.core.machine import site
 from stress.case import Case
 from stress.catalogue import CATALOGUE, DEFAULT_CATALOGUE, Catalogue
 from stress.parallel.gang import Gang
+from tests.toy import ADD, ToyCatalogue, ToyScenario
 
 STORM = Case("storm", (("length", 8), ("order", 0), ("phase", 0)), "x86-64")
 SMALL = Case("munmap_vs_access", (("order", 2), ("store", 1)), "x86-64")
@@ -28,6 +30,23 @@ def pair(catalogue: str = DEFAULT_CATALOGUE, steps_max: int = 1 << 16) -> Iterat
     """Yield a gang of two."""
     with Gang(2, catalogue, steps_max) as gang:
         yield gang
+
+
+@contextmanager
+def apart(gang: Gang) -> Iterator[None]:
+    """Keep each process of ``gang`` on a core of its own, as far as there are cores.
+
+    Left alone, the scheduler may keep two processes on one core for seconds, if others want the
+    second: then they never make a step at the same instant.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    for number, pid in enumerate(gang.pids()):
+        os.sched_setaffinity(pid, {cores[number % len(cores)]})
+    try:
+        yield
+    finally:
+        for pid in gang.pids():
+            os.sched_setaffinity(pid, cores)
 
 
 TORN_READ, TORN_WRITE = (
@@ -69,3 +88,22 @@ class Torn(Catalogue):
 
 
 TORN = Torn()
+
+
+ADDITIONS = 2_000
+"""Additions that each thread of the scenario below makes."""
+
+
+class SameCounter(ToyScenario):
+    """Two threads add one to the same counter, and do nothing else: where additions are no atomic
+    instructions, whatever moment the processes share is enough to lose one.
+    """
+
+    async def thread(self, cpu: int) -> None:
+        for _ in range(ADDITIONS):
+            await self.kernel.m.add(ADD, self.kernel.counter, 0, 1)
+            self.kernel.done[cpu] += 1
+
+
+ADDING = ToyCatalogue(extra={"same_counter": SameCounter})
+ADDING_SPEC = "tests.stress.parallel.gangs:ADDING"

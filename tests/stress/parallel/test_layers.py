@@ -32,8 +32,8 @@ def test_lockstep_imports_no_native_code(module: str) -> None:
 def test_a_lockstep_campaign_imports_no_native_code() -> None:
     """Not even when it executes."""
     code = (
-        "import sys; from stress.cli.main import main; status = main(['run',"
-        " 'munmap_vs_access']); sys.exit(status or 'numba' in sys.modules)"
+        "import sys; from stress.cli.main import main; "
+        "status = main(['run', 'munmap_vs_access']); sys.exit(status or 'numba' in sys.modules)"
     )
     assert 0 == subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode
 

@@ -69,6 +69,7 @@ async def test_inconclusive_replays() -> None:
     trace = await find(Case("endless", (), "toy"), "inconclusive", 40)
     async with replay(trace, catalogue=TOYS) as replayed:
         compare(trace, replayed.outcome)
+        assert ("inconclusive", trace.steps) == (replayed.outcome.verdict.kind, replayed.outcome.steps)
 
 
 async def test_without_faults_is_clean() -> None:
@@ -115,8 +116,8 @@ async def test_first_step_that_differs_is_named() -> None:
         assert first_difference(replace(trace, checks=bytes(checks)), replayed.outcome) == at
         with pytest.raises(
             Divergence,
-            match=r"step 5 differs from the trace: here cpu\d t\d made"
-            r" toy_increment: \w+ counter on counter\[0\], value \d+;",
+            match=r"step 5 differs from the trace: here cpu\d t\d made toy_increment: "
+            r"\w+ counter on counter\[0\], value \d+;",
         ):
             compare(replace(trace, checks=bytes(checks)), replayed.outcome)
 
@@ -199,6 +200,7 @@ async def test_recorded_trace(driver: str) -> None:
     trace = decode(base64.b64decode(RECORDED), "recorded")
     async with replay(trace, Mode(driver), TOYS) as replayed:
         compare(trace, replayed.outcome)
+        assert (trace.ending.signature, trace.steps) == (signature_of(replayed.outcome), replayed.outcome.steps)
 
 
 async def test_the_page_is_made_from_the_trace_alone() -> None:

@@ -147,9 +147,14 @@ async def test_listing() -> None:
     assert len(lines) == len(data) == 4
     assert lines[2].split() == ["3", "cpu1", "t1", "toy_increment:", "write", "counter", "counter[0]", "1", "->", "2"]
     assert data[2] == {
-        "step": 3, "actor": "cpu1 t1", "function": "toy_increment", "label": "write counter", "location": "counter[0]", "value": 2,
+        "step": 3,
+        "actor": "cpu1 t1",
+        "function": "toy_increment",
+        "label": "write counter",
+        "location": "counter[0]",
+        "value": 2,
         "text": "counter[0] 1 -> 2",
-    }  # fmt: skip
+    }
 
 
 async def test_recorder_knows_before_and_after() -> None:
