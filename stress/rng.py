@@ -2,7 +2,7 @@
 
 A stream is named by a seed, a purpose and an actor, so that the schedule and each actor's data tape
 are independent of one another, and no distribution of any library is involved. The native core
-draws the same words (``stress/native/runtime.h``).
+draws the same words (stress/translation/runtime.h).
 
 Source: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 """

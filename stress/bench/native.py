@@ -4,23 +4,20 @@ execution, step-time checks and audit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from statistics import median
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
-from stress.bench.steps import ROUNDS, STRATEGIES, rate
+from stress.bench.rates import ROUNDS, STRATEGIES, Clock, rate
 from stress.case import Case
 from stress.errors import ZapstressError
 from stress.execution.runner import open_runner
 from stress.native.kernels import KernelKey, library
 from stress.native.runner import Library, NativeCase, NotCovered
-from stress.native.subset import Unsupported
+from stress.translation.subset import Unsupported
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-
-Clock = Callable[[], float]
 
 BATCH = 64
 """Executions that are asked for at once."""

@@ -74,8 +74,9 @@ def compiled(text: str) -> Path:
 
 
 def trim(directory: Path) -> None:
-    """Remove what was used longest ago until at most CACHE_MIB_MAX is left."""
-    files = sorted(directory.glob("*.so"), key=lambda file: file.stat().st_mtime, reverse=True)
+    """Remove what was used longest ago, code and manifests, until at most CACHE_MIB_MAX is left."""
+    files = [*directory.glob("*.so"), *directory.glob("*.json")]
+    files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
     total = 0
     for file in files:
         total += file.stat().st_size

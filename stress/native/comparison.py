@@ -17,7 +17,7 @@ from stress.native.runner import NativeCase, Ran
 
 
 @dataclass(frozen=True)
-class Execution:
+class Made:
     """What one machine made of a seed."""
 
     clean: bool
@@ -27,24 +27,24 @@ class Execution:
     arena: bytes
 
 
-def by_python(runner: Runner, strategy: Any, seed: int) -> Execution:
+def by_python(runner: Runner, strategy: Any, seed: int) -> Made:
     """Execute a seed with the Python machine, its audit included."""
     data = RandomData(seed)
     outcome = runner.run(strategy, seed, data)
     machine = runner.machine
-    return Execution(
+    return Made(
         outcome.verdict.kind == "clean", list(machine.log), list(machine.tape), data.tapes, runner.arena.snapshot()
     )
 
 
-def by_native(case: NativeCase, strategy: Any, seed: int) -> tuple[Execution, Ran]:
+def by_native(case: NativeCase, strategy: Any, seed: int) -> tuple[Made, Ran]:
     """Execute a seed natively, its audit included."""
     ran = case.run(strategy, seed)
-    return Execution(ran.why == 0, case.log(), case.turns(), case.tapes(), case.runner.arena.snapshot()), ran
+    return Made(ran.why == 0, case.log(), case.turns(), case.tapes(), case.runner.arena.snapshot()), ran
 
 
 def difference(case: NativeCase, strategies: tuple[Any, Any], seed: int) -> str:
-    """Execute a seed both ways, each with its strategy of the pair, and return in words what differs
+    """Execute a seed both ways, each with its strategy of the pair; return in words what differs
     first, or "".
 
     Of an execution that is not clean only the verdict is compared, and the steps up to where the
@@ -67,7 +67,9 @@ def difference(case: NativeCase, strategies: tuple[Any, Any], seed: int) -> str:
 def _first_step(python: list[int], native: list[int]) -> str:
     if python == native:
         return ""
-    at = next((k for k, (a, b) in enumerate(zip(python, native, strict=False)) if a != b), min(len(python), len(native)))
+    at = next(
+        (k for k, (a, b) in enumerate(zip(python, native, strict=False)) if a != b), min(len(python), len(native))
+    )
     return f"step {at // 2 + 1} differs: {_step(python, at)} and {_step(native, at)}"
 
 

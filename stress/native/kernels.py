@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -24,19 +25,20 @@ from sim.core.arena import Arena
 from stress.case import Case
 from stress.execution.runner import composed
 from stress.machine.lockstep import Lockstep
-from stress.native.assemble import Manifest, Program
 from stress.native.build import cache_directory, compiled, name_of
 from stress.native.runner import Library
-from stress.native.subset import Unsupported
-from stress.native.unit import Unit
 from stress.sources import is_file
+from stress.translation.assemble import Manifest, Translation
+from stress.translation.function import Function
+from stress.translation.subset import Unsupported
+from stress.translation.unit import Unit
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
     from stress.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("sim", "scenarios", "stress/native", "stress/strategies")
+SOURCES = ("sim", "scenarios", "stress/translation", "stress/strategies")
 STRATEGIES = ("random", "pct", "round-robin")
 """What can search natively."""
 
@@ -55,7 +57,7 @@ class KernelKey:
         return cls(case.profile, case.kernel, case.faults)
 
 
-def program_of(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) -> Program:
+def translate(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) -> Translation:
     """Translate a kernel and the bodies of these scenarios, with every parameter set.
 
     A scenario that lies outside the subset is left out. Raises Unsupported if the kernel does.
@@ -68,7 +70,7 @@ def program_of(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) -
     with closing(Arena.create(kernel.layout)) as arena:
         machine = Lockstep(arena, kernel.slots, 1)
         kernel.bind(arena, machine)
-        program = Program(Unit(kernel, machine))
+        program = Translation(Unit(kernel, machine, Function))
         for name in STRATEGIES:
             program.add_strategy(name, catalogue.strategy(name))
         recount = getattr(getattr(kernel, "components", {}).get("audits"), "recount", None)
@@ -79,7 +81,7 @@ def program_of(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) -
     return program
 
 
-def _add_scenario(program: Program, name: str, scenarios: list[Scenario]) -> None:
+def _add_scenario(program: Translation, name: str, scenarios: list[Scenario]) -> None:
     """Translate the bodies of one scenario, for each parameter set; note why, if it is left out."""
     kernel = program.unit.kernel
     for scenario in scenarios:
@@ -99,7 +101,7 @@ def sources_hash() -> str:
         for file in sorted((ROOT / folder).rglob("*.[ph][y]*")):
             total.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     for name in ("harness.h", "runtime.h"):
-        total.update((ROOT / "stress/native" / name).read_bytes())
+        total.update((ROOT / "stress/translation" / name).read_bytes())
     return total.hexdigest()
 
 
@@ -121,7 +123,7 @@ def library(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) -> L
     found = kept(file)
     if found is not None:
         return found
-    program = program_of(key, scenarios, catalogue)
+    program = translate(key, scenarios, catalogue)
     code, manifest = compiled(program.text()), program.manifest()
     scratch = file.with_suffix(".new")
     scratch.write_text(json.dumps({"code": code.name, **asdict(manifest)}), encoding="utf-8")
@@ -134,6 +136,8 @@ def kept(file: Path) -> Library | None:
     try:
         plain = json.loads(file.read_text(encoding="utf-8"))
         code = file.with_name(plain.pop("code"))
-        return Library(code, Manifest(**plain)) if code.exists() else None
+        os.utime(file)
+        os.utime(code)
+        return Library(code, Manifest(**plain))
     except (OSError, ValueError, TypeError):
         return None

@@ -18,10 +18,10 @@ from sim.core.arena import WORD
 from sim.core.machine import SITE_NUMBERS, Actor
 from sim.core.step import SITE_SHIFT
 from stress.execution.runner import Runner
-from stress.native.assemble import Manifest
-from stress.native.roots import ARGS_MAX, root_of
-from stress.native.subset import Unsupported
-from stress.native.unit import CHECK_FIRST
+from stress.translation.assemble import Manifest
+from stress.translation.sources import ARGS_MAX, root_of
+from stress.translation.subset import Unsupported
+from stress.translation.unit import CHECK_FIRST
 
 KEYS_MAX = 4
 """Cells that a gate may depend on (runtime.h)."""
@@ -62,8 +62,8 @@ class _World(Structure):
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of a number of seeds: how many were clean, their steps, and why the next one was given
-    up (0 if none was).
+    """What came of a number of seeds: how many were clean, their steps, and why the next one was
+    given up (0 if none was).
     """
 
     clean: int
@@ -103,7 +103,7 @@ class NativeCase:
     def _evaluate(self, path: str) -> Any:
         return eval(path, {"__builtins__": {"len": len, "bool": bool}}, self.names)
 
-    # -- the world ---------------------------------------------------------------------------------------------------
+    # -- the world -------------------------------------------------------------------------------------------------
 
     def _world(self, kernel: Any) -> _World:
         runner, machine = self.runner, self.runner.machine
@@ -169,12 +169,12 @@ class NativeCase:
             (c_int64 * ARGS_MAX)(*(gate.args if gate else [])),
         )  # fmt: skip
 
-    # -- executions --------------------------------------------------------------------------------------------------
+    # -- executions ------------------------------------------------------------------------------------------------
 
     def run(self, strategy: Any, seed: int, nr: int = 1, audit: bool = True) -> Ran:
         """Execute seeds from ``seed`` on, until ``nr`` are done or one is not clean.
 
-        ``strategy`` is the Python object: what it has learned goes in, and what it learns comes back.
+        ``strategy`` is the Python object: what it has learned goes in, what it learns comes back.
         """
         lib = self.library.lib
         if self.library.in_use is not self:

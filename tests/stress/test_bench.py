@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from stress.bench import parallel
-from stress.bench.steps import Selection, cases, extremes, measure, repeat, ring
+from stress.bench.rates import repeat
+from stress.bench.steps import Selection, cases, extremes, measure, ring
 from stress.case import Case
 from stress.cli.main import main
 from tests.stress.campaign_toys import TOYS

@@ -15,7 +15,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "sim": ("core", "hardware", "mm", "arch", "checks", "task", "setup", "versions", "kernel", "compose"),
     "stress": (
         "rng", "errors", "files", "case", "fault", "scenario", "sources",
-        "programs", "strategies", "catalogue", "machine", "execution", "trace", "parallel", "conform",
+        "programs", "strategies", "catalogue", "machine", "execution", "trace", "parallel", "conform", "translation", "native",
         "workers", "campaign", "selfcheck", "bench", "cli", "__main__",
     ),
 }  # fmt: skip

@@ -27,7 +27,9 @@ def quick_build(directory: Path) -> Iterator[None]:
         yield
 
 
-def cases(scenario: str, profile: str, kernel: str, geometry: str = "small", faults: tuple[str, ...] = ()) -> list[Case]:
+def cases(
+    scenario: str, profile: str, kernel: str, geometry: str = "small", faults: tuple[str, ...] = ()
+) -> list[Case]:
     """Return the cases of a scenario, one for each parameter set."""
     sets = CATALOGUE.scenario_class(scenario).parameters(CATALOGUE.profile(profile).at(kernel), geometry)
     return [Case(scenario, tuple(sorted(params.items())), profile, geometry, kernel, faults) for params in sets]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from stress.catalogue import CATALOGUE
 from stress.machine.driver import run_plain
-from stress.native import expressions
 from stress.native.kernels import STRATEGIES, KernelKey, library
 from stress.native.runner import Library
+from stress.translation import expressions
 from tests.stress.native.compiled import cases, first_difference, needs_compiler, quick_build
 
 pytestmark = needs_compiler
@@ -57,6 +57,7 @@ def test_a_slip_of_the_translator_shows(tmp_path: Path, monkeypatch: pytest.Monk
     with quick_build(tmp_path):
         found = library(KernelKey("x86-64"), SCENARIOS[:1], CATALOGUE)
         differences = [
-            run_plain(first_difference(found, case, "random", range(3))) for case in cases(SCENARIOS[0], "x86-64", "6.9")
+            run_plain(first_difference(found, case, "random", range(3)))
+            for case in cases(SCENARIOS[0], "x86-64", "6.9")
         ]
     assert any("differs" in words or "says" in words for words in differences)

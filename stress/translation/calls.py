@@ -11,19 +11,21 @@ from typing import Any
 
 from sim.core.arena import Column
 from sim.core.machine import Machine
-from stress.native.expressions import vars_of
-from stress.native.loops import Loops
-from stress.native.sources import is_objection, node_of, objects_always
-from stress.native.subset import Unsupported
-from stress.native.unit import returns_coroutine
-from stress.native.values import (
+from stress.rng import words
+from stress.scenario import Scenario
+from stress.translation.expressions import vars_of
+from stress.translation.loops import Loops
+from stress.translation.sources import home_of, is_objection, node_of, objects_always
+from stress.translation.subset import Unsupported
+from stress.translation.unit import returns_coroutine
+from stress.translation.values import (
     Call,
     Cells,
     Choice,
     Closure,
     Group,
-    Member,
     Method,
+    OneOf,
     Primitive,
     Record,
     RecordType,
@@ -33,8 +35,6 @@ from stress.native.values import (
     Value,
     Word,
 )
-from stress.rng import words
-from stress.scenario import Scenario
 
 INLINE_MAX = 24
 """Expressions in a function that is written in place of its call."""
@@ -47,10 +47,10 @@ class Calls(Loops):
         """Translate a call of the machine; the layer above does."""
         raise NotImplementedError
 
-    def x_Call(self, node: ast.Call) -> Value:
+    def _x_Call(self, node: ast.Call) -> Value:
         function = node.func
         if isinstance(function, ast.Name) and function.id not in self.env and function.id not in self.home.globals:
-            builtin = getattr(self, f"b_{function.id}", None)
+            builtin = getattr(self, f"_b_{function.id}", None)
             if builtin is not None:
                 return builtin(node)  # type: ignore[no-any-return]
         if isinstance(function, ast.Attribute) and is_super(function.value):
@@ -88,7 +88,7 @@ class Calls(Loops):
                 return Static(vars(cls)[name])
         raise Unsupported("attribute", f"super().{name}")
 
-    # -- functions ------------------------------------------------------------------------------------------------
+    # -- functions -------------------------------------------------------------------------------------------------
 
     def call(self, function: Value, args: list[Value], named: dict[str, Value]) -> Value:
         if isinstance(function, Closure):
@@ -111,7 +111,8 @@ class Calls(Loops):
         return self.call_known(function, args, named)
 
     def call_method(self, method: Method, args: list[Value], named: dict[str, Value]) -> Value:
-        if isinstance(method.owner, Member):
+        """Call a method of a member of a family, or of a column."""
+        if isinstance(method.owner, OneOf):
             return self.call(Static(vars_of(type(method.owner.objs[0]), method.name)), [method.owner, *args], named)
         if isinstance(method.owner, Static) and method.name == "__getitem__":
             return Word(self.lvalue(method.owner, args[0]))
@@ -186,16 +187,11 @@ class Calls(Loops):
         made = returned_lambda(node)
         if made is not None:
             env = {arg.arg: value for arg, value in zip(node.args.args, args, strict=True)}
-            return Closure(made, env, self.unit_home(function.obj))
+            return Closure(made, env, home_of(function.obj))
         if is_small(node) and not set(function.obj.__code__.co_freevars) - {"__class__"}:
-            return self.inline(Closure(node, {}, self.unit_home(function.obj)), args)
+            return self.inline(Closure(node, {}, home_of(function.obj)), args)
         translated, words_ = self.unit.function(function, args, False)
         return self.result(translated, f"{translated.c_name}({', '.join(words_)})")
-
-    def unit_home(self, function: FunctionType) -> Any:
-        from stress.native.function import home_of
-
-        return home_of(function)
 
     def inline(self, closure: Closure, args: list[Value]) -> Value:
         """Translate a closure that is one expression, in place."""
@@ -210,7 +206,7 @@ class Calls(Loops):
         finally:
             self.env, self.home = saved
 
-    # -- results -------------------------------------------------------------------------------------------------------
+    # -- results ---------------------------------------------------------------------------------------------------
 
     def result(self, function: Any, call: str) -> Value:
         """Take what a function returned, which RET holds but for a plain function's first word."""
@@ -221,7 +217,7 @@ class Calls(Loops):
         if call and kind[0] in ("word", "list", "member"):
             first = self.temp(call)
             if kind[0] == "member":
-                return Member(kind[2], first, kind[1])
+                return OneOf(kind[2], first, kind[1])
             return Word(first) if kind[0] == "word" else self.own(Row(f"P({first})", kind[1]))
         if call:
             self.emit(f"RET[0] = {call};")
@@ -235,7 +231,7 @@ class Calls(Loops):
         if kind[0] == "list":
             return Row(f"P({self.temp(f'RET[{at}]')})", kind[1]), at + 1
         if kind[0] == "member":
-            return Member(kind[2], self.temp(f"RET[{at}]"), kind[1]), at + 1
+            return OneOf(kind[2], self.temp(f"RET[{at}]"), kind[1]), at + 1
         if kind[0] == "static":
             return kind[1], at
         items = []
@@ -251,11 +247,12 @@ class Calls(Loops):
         return Group([self.settled(item) for item in value.items]) if isinstance(value, Group) else value
 
     def own(self, row: Row) -> Row:
+        """Return a copy of a list that this function keeps."""
         new = self.new_row(row.width)
         self.copy_row(new, row)
         return new
 
-    # -- dataclasses -----------------------------------------------------------------------------------------------------
+    # -- dataclasses -----------------------------------------------------------------------------------------------
 
     def record(self, cls: type, args: list[Value], named: dict[str, Value]) -> Value:
         """Make an object of a dataclass: one and the same if it is frozen and all of it is known."""
@@ -296,6 +293,7 @@ class Calls(Loops):
     # -- methods of run-time values ------------------------------------------------------------------------------------
 
     def method(self, owner: Value, name: str, node: ast.Call) -> Value:
+        """Call a method of a run-time value."""
         if isinstance(owner, Cells) and name == "tolist":
             return owner
         if isinstance(owner, Row) and name == "append":
@@ -341,6 +339,7 @@ def is_small(node: Any) -> bool:
 
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the statements of a function but for its docstring."""
     return [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
 
 

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Callable
 
 from sim.core.arena import Column
-from stress.native.expressions import Expressions
-from stress.native.sources import awaits, width
-from stress.native.subset import Unsupported
-from stress.native.values import Cells, Group, Lazy, Method, Row, Static, Value, Word, same
+from stress.translation.expressions import Expressions
+from stress.translation.sources import awaits, width
+from stress.translation.subset import Unsupported
+from stress.translation.values import Cells, Group, Lazy, Method, Row, Static, Value, Word, same
 
 Body = Callable[[str], None]
 """Emits a loop's body; is given the label that ``continue`` goes to."""
@@ -24,7 +24,7 @@ class Loops(Expressions):
         """Emit a loop over an expression."""
         name = over.func.id if isinstance(over, ast.Call) and isinstance(over.func, ast.Name) else ""
         if isinstance(over, ast.Call) and name in ITERATORS and name not in self.env:
-            return getattr(self, f"over_{name}")(target, over.args, body)  # type: ignore[no-any-return]
+            return getattr(self, f"_over_{name}")(target, over.args, body)  # type: ignore[no-any-return]
         value = self.value(over)
         if isinstance(value, Lazy):
             return self.loop(target, value.node, body)
@@ -67,7 +67,7 @@ class Loops(Expressions):
             if name in self.env and not same(value, self.env[name]) and name in self.stores:
                 raise Unsupported("rebound", name)
 
-    def over_range(self, target: ast.expr, args: list[ast.expr], body: Body) -> None:
+    def _over_range(self, target: ast.expr, args: list[ast.expr], body: Body) -> None:
         words = [self.c(v) for v in self.in_order(args)]
         first, last, step = ("0", words[0], "1") if len(words) == 1 else (*words, "1")[:3]
         i, end = self.kept(), last if last.lstrip("-").isdigit() else self.kept(last)
@@ -75,7 +75,7 @@ class Loops(Expressions):
         sign = ">" if step.startswith("-") else "<"
         self.counted(f"{i} = {first}; {i} {sign} {end}; {i} += {step}", target, lambda: Word(i), body)
 
-    def over_enumerate(self, target: ast.expr, args: list[ast.expr], body: Body) -> None:
+    def _over_enumerate(self, target: ast.expr, args: list[ast.expr], body: Body) -> None:
         assert isinstance(target, ast.Tuple)
         first = self.c(self.value(args[1])) if len(args) > 1 else "0"
         n = self.kept(f"{first} - 1")
@@ -87,12 +87,12 @@ class Loops(Expressions):
 
         self.loop(target.elts[1], args[0], numbered)
 
-    def over_reversed(self, target: ast.expr, args: list[ast.expr], body: Body) -> None:
+    def _over_reversed(self, target: ast.expr, args: list[ast.expr], body: Body) -> None:
         row, i = self.list_of(args[0]), self.kept()
         head = f"{i} = {row.base}[0] - 1; {i} >= 0; {i}--"
         self.counted(head, target, lambda: self.element(row, i), body)
 
-    def over_zip(self, target: ast.expr, args: list[ast.expr], body: Body) -> None:
+    def _over_zip(self, target: ast.expr, args: list[ast.expr], body: Body) -> None:
         assert isinstance(target, ast.Tuple)
         rows = [self.list_of(arg) for arg in args]
         i, ends = self.kept(), " && ".join(f"i < {row.base}[0]" for row in rows)
@@ -125,7 +125,7 @@ class Loops(Expressions):
             self.push(row, item)
         return row
 
-    # -- comprehensions ------------------------------------------------------------------------------------------------
+    # -- comprehensions --------------------------------------------------------------------------------------------
 
     def generated(self, generators: list[ast.comprehension], body: Callable[[], None]) -> None:
         """Emit the loops of a comprehension around ``body``; its names are its own."""
@@ -151,7 +151,7 @@ class Loops(Expressions):
         level(0)
         self.variables, self.env = self.variables | names, outer
 
-    def x_List(self, node: ast.List) -> Value:
+    def _x_List(self, node: ast.List) -> Value:
         values = self.in_order(node.elts)
         row = self.new_row(len(values[0].items) if values and isinstance(values[0], Group) else 1)
         self.emit(f"{row.base}[0] = 0;")
@@ -159,9 +159,9 @@ class Loops(Expressions):
             self.push(row, value)
         return row
 
-    x_Set = x_List
+    _x_Set = _x_List
 
-    def x_ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Value:
+    def _x_ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Value:
         if not awaits(node):
             known, lines = self.aside(lambda: self.known_list(node))
             if known is not None and not lines:
@@ -171,7 +171,7 @@ class Loops(Expressions):
         self.generated(node.generators, lambda: self.push(row, self.value(node.elt)))
         return row
 
-    x_SetComp = x_GeneratorExp = x_ListComp
+    _x_SetComp = _x_GeneratorExp = _x_ListComp
 
     def known_list(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Static | None:
         """Return a comprehension over what is known, if all of it is."""
@@ -196,7 +196,7 @@ class Loops(Expressions):
         finally:
             self.env = env
 
-    # -- built-in functions over an iterable ----------------------------------------------------------------------------
+    # -- built-in functions over an iterable -----------------------------------------------------------------------------
 
     def each(self, node: ast.expr, body: Callable[[Value], None]) -> None:
         """Emit ``body`` for each element of an iterable."""
@@ -205,13 +205,14 @@ class Loops(Expressions):
         x = ast.Name(f"each_{len(self.lines)}", ast.Store())
         self.loop(x, node, lambda again: body(self.env[x.id]))
 
-    def b_any(self, node: ast.Call) -> Value:
+    def _b_any(self, node: ast.Call) -> Value:
         return self.searched(node, "0", lambda test: f"if ({test})", "1")
 
-    def b_all(self, node: ast.Call) -> Value:
+    def _b_all(self, node: ast.Call) -> Value:
         return self.searched(node, "1", lambda test: f"if (!{test})", "0")
 
     def searched(self, node: ast.Call, start: str, head: Callable[[str], str], found: str) -> Value:
+        """Emit a search for the first element that decides."""
         result, end = self.kept(start), self.label()
 
         def body(value: Value) -> None:
@@ -222,22 +223,22 @@ class Loops(Expressions):
         self.emit(f"{end}:;")
         return Word(result)
 
-    def b_next(self, node: ast.Call) -> Value:
+    def _b_next(self, node: ast.Call) -> Value:
         result, end = self.kept(), self.label()
         self.each(node.args[0], lambda value: self.emit(f"{result} = {self.c(value)}; goto {end};"))
         self.emit(f"{result} = {self.c(self.value(node.args[1]))};")
         self.emit(f"{end}:;")
         return Word(result)
 
-    def b_sum(self, node: ast.Call) -> Value:
+    def _b_sum(self, node: ast.Call) -> Value:
         result = self.kept("0")
         self.each(node.args[0], lambda value: self.emit(f"{result} += {self.c(value)};"))
         return Word(result)
 
-    def b_min(self, node: ast.Call) -> Value:
+    def _b_min(self, node: ast.Call) -> Value:
         return self.extreme(node, "min_", "<")
 
-    def b_max(self, node: ast.Call) -> Value:
+    def _b_max(self, node: ast.Call) -> Value:
         return self.extreme(node, "max_", ">")
 
     def extreme(self, node: ast.Call, form: str, sign: str) -> Value:
@@ -274,7 +275,7 @@ class Loops(Expressions):
             return Word(self.lvalue(function.owner, item))
         return self.call(function, [item], {})
 
-    def b_len(self, node: ast.Call) -> Value:
+    def _b_len(self, node: ast.Call) -> Value:
         value = self.value(node.args[0])
         if isinstance(value, Static) and isinstance(value.obj, Column):
             return Word(f"n_{value.obj.name}")
@@ -284,7 +285,7 @@ class Loops(Expressions):
             return Word(f"max_(0, {value.count})")
         return Static(len(self.parts(value)))
 
-    def b_sorted(self, node: ast.Call) -> Value:
+    def _b_sorted(self, node: ast.Call) -> Value:
         named = {k.arg: k.value for k in node.keywords}
         falling = self.condition(named["reverse"]) if "reverse" in named else False
         value = Lazy(node.args[0]) if isinstance(node.args[0], ast.Call) else self.value(node.args[0])
@@ -308,16 +309,17 @@ class Loops(Expressions):
         self.emit(f"{row.base}[{j}] = {x}; }}")
         return row
 
-    def b_list(self, node: ast.Call) -> Value:
+    def _b_list(self, node: ast.Call) -> Value:
         return self.copied(Lazy(node.args[0]) if isinstance(node.args[0], ast.Call) else self.value(node.args[0]))
 
-    def b_reversed(self, node: ast.Call) -> Value:
+    def _b_reversed(self, node: ast.Call) -> Value:
         value = self.value(node.args[0])
         if isinstance(value, Static) and isinstance(value.obj, tuple | list) and not value.path:
             return Static(list(reversed(value.obj)))
         return Lazy(node)
 
     def copied(self, value: Value) -> Row:
+        """Return a copy of an iterable, as a list."""
         if isinstance(value, Lazy):
             value = self.list_of(value.node)
         source = self.as_row(value)
@@ -325,16 +327,16 @@ class Loops(Expressions):
         self.copy_row(row, source)
         return row
 
-    def b_enumerate(self, node: ast.Call) -> Value:
+    def _b_enumerate(self, node: ast.Call) -> Value:
         return Lazy(node)
 
-    b_zip = b_range = b_enumerate
+    _b_zip = _b_range = _b_enumerate
 
-    def b_divmod(self, node: ast.Call) -> Value:
+    def _b_divmod(self, node: ast.Call) -> Value:
         a, b = (self.plain(self.c(v)) for v in self.in_order(node.args))
         return Group([Word(f"fdiv({a}, {b})"), Word(f"fmod_({a}, {b})")])
 
-    def b_isinstance(self, node: ast.Call) -> Value:
+    def _b_isinstance(self, node: ast.Call) -> Value:
         value, cls = self.value(node.args[0]), self.value(node.args[1])
         if not isinstance(value, Static) or not isinstance(cls, Static):
             raise Unsupported("identity", "isinstance")

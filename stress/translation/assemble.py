@@ -15,12 +15,11 @@ from typing import Any
 
 from sim.core.machine import SITES, Actor
 from sim.core.step import site_of
-from stress.native.function import Function, home_of
-from stress.native.roots import Root, root_of
-from stress.native.sources import node_of
-from stress.native.unit import Unit
-from stress.native.values import Closure, Row, Static, Value, Word
 from stress.scenario import Scenario
+from stress.translation.function import Function
+from stress.translation.sources import Root, home_of, node_of, root_of
+from stress.translation.unit import Unit
+from stress.translation.values import Closure, Row, Static, Value, Word
 
 HELD_MAX = 4096
 """Elements of a list that a strategy keeps."""
@@ -49,7 +48,7 @@ class Manifest:
 
 
 @dataclass
-class Program:
+class Translation:
     """A unit in the making: roots, and what stands for them in the C."""
 
     unit: Unit
@@ -118,7 +117,7 @@ class Program:
         """Translate the audit of a world that is quiet and drained."""
         self.audit, _ = self.unit.function(Static(method.__func__), [self.unit.lift(method.__self__)], False)
 
-    # -- the text ----------------------------------------------------------------------------------------------------
+    # -- the text --------------------------------------------------------------------------------------------------
 
     def text(self) -> str:
         """Return the whole C file."""
@@ -228,9 +227,10 @@ class Program:
 
 
 def module_of(strategy: Any) -> str:
+    """Return the last part of the name of the module that a strategy is in."""
     return type(strategy).__module__.rpartition(".")[2]
 
 
 def read(name: str) -> str:
     """Return a file of C that comes with the package."""
-    return resources.files("stress.native").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("stress.translation").joinpath(name).read_text(encoding="utf-8")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from stress.native.sources import awaits
-from stress.native.steps import Steps
-from stress.native.subset import Unsupported
-from stress.native.values import (
+from stress.translation.sources import awaits
+from stress.translation.steps import Steps
+from stress.translation.subset import Unsupported
+from stress.translation.values import (
     Call,
     Cells,
     Choice,
     Closure,
     Group,
     Lazy,
-    Member,
     Method,
+    OneOf,
     Primitive,
     Record,
     Row,
@@ -34,12 +34,13 @@ class Statements(Steps):
     """What is done in order."""
 
     def block(self, body: list[ast.stmt]) -> None:
+        """Translate statements in order."""
         for statement in body:
             self.statement(statement)
 
     def statement(self, node: ast.stmt) -> None:
         """Translate one statement, with its source as a comment before it."""
-        translate = getattr(self, f"s_{type(node).__name__}", None)
+        translate = getattr(self, f"_s_{type(node).__name__}", None)
         try:
             if translate is None:
                 raise Unsupported("statement", type(node).__name__)
@@ -49,35 +50,35 @@ class Statements(Steps):
         except Unsupported as error:
             raise error.at(node, self.home, self.name) from None
 
-    def s_Expr(self, node: ast.Expr) -> None:
+    def _s_Expr(self, node: ast.Expr) -> None:
         if isinstance(node.value, ast.Constant):
             return
         value = self.value(node.value)
         if isinstance(value, Call | Primitive):
             raise Unsupported("not a coroutine", "it is never awaited")
 
-    def s_Pass(self, node: ast.Pass) -> None:
+    def _s_Pass(self, node: ast.Pass) -> None:
         pass
 
-    def s_Nonlocal(self, node: ast.Nonlocal) -> None:
+    def _s_Nonlocal(self, node: ast.Nonlocal) -> None:
         raise Unsupported("nonlocal")
 
-    def s_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    def _s_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self.env[node.name] = Closure(node, self.env, self.home)
 
-    s_AsyncFunctionDef = s_FunctionDef
+    _s_AsyncFunctionDef = _s_FunctionDef
 
-    def s_Assert(self, node: ast.Assert) -> None:
+    def _s_Assert(self, node: ast.Assert) -> None:
         test = self.condition(node.test)
         if test is not True:
             self.emit(f"if (!{self.as_word(test)}) bail({self.unit.check(self.name, node.lineno)});")
 
-    def s_Raise(self, node: ast.Raise) -> None:
+    def _s_Raise(self, node: ast.Raise) -> None:
         self.emit(f"bail({self.unit.check(self.name, node.lineno)});")
 
-    # -- returning -----------------------------------------------------------------------------------------------------
+    # -- returning -------------------------------------------------------------------------------------------------
 
-    def s_Return(self, node: ast.Return) -> None:
+    def _s_Return(self, node: ast.Return) -> None:
         self.give(Static(None) if node.value is None else self.value(node.value))
 
     def give(self, value: Value) -> None:
@@ -104,7 +105,7 @@ class Statements(Steps):
             return ("list", value.width)
         if isinstance(value, Group):
             return ("tuple", *(self.kind(item) for item in value.items))
-        if isinstance(value, Member):
+        if isinstance(value, OneOf):
             return ("member", value.path, value.objs)
         if isinstance(value, Static) and value.obj is not None and not isinstance(value.obj, int):
             if isinstance(value.obj, tuple) and all(isinstance(x, int) for x in value.obj):
@@ -113,19 +114,20 @@ class Statements(Steps):
         return ("word",)
 
     def words_of(self, value: Value) -> list[str]:
+        """Return the words that a value is returned in."""
         if isinstance(value, Group):
             return [word for item in value.items for word in self.words_of(item)]
         if isinstance(value, Row):
             return [f"(i64){value.base}"]
-        if isinstance(value, Member):
+        if isinstance(value, OneOf):
             return [value.index]
         if isinstance(value, Static) and self.kind(value)[0] != "word":
             return [word for x in self.tuple_of(value) or [] for word in self.words_of(x)]
         return [self.c(value)]
 
-    # -- assignments -----------------------------------------------------------------------------------------------------
+    # -- assignments -----------------------------------------------------------------------------------------------
 
-    def s_Assign(self, node: ast.Assign) -> None:
+    def _s_Assign(self, node: ast.Assign) -> None:
         names = [
             n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         ]
@@ -159,7 +161,7 @@ class Statements(Steps):
             if found is not None:
                 self.assign(target, found)
 
-    def s_AnnAssign(self, node: ast.AnnAssign) -> None:
+    def _s_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is None or (isinstance(node.target, ast.Name) and node.target.id in self.words_only):
             return
         if isinstance(node.target, ast.Name) and is_empty_list(node.value):
@@ -191,6 +193,7 @@ class Statements(Steps):
             raise Unsupported("assignment")
 
     def assign_attribute(self, owner: Value, name: str, value: Value) -> None:
+        """Set a field of a record, or what a strategy keeps."""
         place = self.attribute(owner, name) if isinstance(owner, Record | Static) else None
         if isinstance(place, Word) and (isinstance(owner, Record) or place.c.startswith("H.")):
             self.emit(f"{place.c} = {self.c(value)};")
@@ -223,12 +226,12 @@ class Statements(Steps):
             self.env[name] = Group([Word(self.kept(x.c)) if isinstance(x, Word) else x for x in value.items])
         elif isinstance(value, Choice):
             self.env[name] = Choice(self.kept(value.test), value.yes, value.no)
-        elif isinstance(value, Member):
-            self.env[name] = Member(value.objs, self.kept(value.index), value.path)
+        elif isinstance(value, OneOf):
+            self.env[name] = OneOf(value.objs, self.kept(value.index), value.path)
         else:
             self.env[name] = value
 
-    def s_AugAssign(self, node: ast.AugAssign) -> None:
+    def _s_AugAssign(self, node: ast.AugAssign) -> None:
         target = node.target
         if isinstance(target, ast.Name):
             old = self.env[target.id]
@@ -251,9 +254,9 @@ class Statements(Steps):
         value = self.value(node.value)
         self.emit(f"{self.c(place)} = {self.c(self.binary(type(node.op), place, value))};")
 
-    # -- branches and loops ----------------------------------------------------------------------------------------------
+    # -- branches and loops ----------------------------------------------------------------------------------------
 
-    def s_If(self, node: ast.If) -> None:
+    def _s_If(self, node: ast.If) -> None:
         test = self.condition(node.test)
         if isinstance(test, bool):
             self.block(node.body if test else node.orelse)
@@ -284,7 +287,7 @@ class Statements(Steps):
                     raise Unsupported("rebound", name)
         return {**other, **{name: value for name, value in one.items() if name not in other or isinstance(value, Word)}}
 
-    def s_While(self, node: ast.While) -> None:
+    def _s_While(self, node: ast.While) -> None:
         out, again, before = self.label(), self.label(), dict(self.env)
         self.emit("while (1) { spin();")
         test = self.condition(node.test)
@@ -296,7 +299,7 @@ class Statements(Steps):
         self.emit(f"{again}:; }} {out}:;")
         self.check_round(before)
 
-    def s_For(self, node: ast.For) -> None:
+    def _s_For(self, node: ast.For) -> None:
         out = self.label()
 
         def body(again: str) -> None:
@@ -307,10 +310,10 @@ class Statements(Steps):
         self.loop(node.target, node.iter, body)
         self.emit(f"{out}:;")
 
-    def s_Break(self, node: ast.Break) -> None:
+    def _s_Break(self, node: ast.Break) -> None:
         self.emit(f"goto {self.loops[-1][0]};")
 
-    def s_Continue(self, node: ast.Continue) -> None:
+    def _s_Continue(self, node: ast.Continue) -> None:
         self.emit(f"goto {self.loops[-1][1]};")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from stress.native.values import Home
+from stress.translation.values import Home
 
 RULES = {
     "statement": "this kind of statement has no form in C: use assignments, if, while, for, return, assert, raise",

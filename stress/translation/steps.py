@@ -23,10 +23,10 @@ from sim.core.step import (
     VERSION_MASK,
     WAIT,
 )
-from stress.native.calls import Calls
-from stress.native.sources import free_names
-from stress.native.subset import Unsupported
-from stress.native.values import Call, Choice, Closure, Member, Method, Primitive, Row, Static, Value, Word, number
+from stress.translation.calls import Calls
+from stress.translation.sources import free_names
+from stress.translation.subset import Unsupported
+from stress.translation.values import Call, Choice, Closure, Method, OneOf, Primitive, Row, Static, Value, Word, number
 
 READY_ARGS_MAX = 4
 """Words that a wait's condition may capture."""
@@ -75,7 +75,7 @@ class Steps(Calls):
 
     def step(self, name: str, args: list[Value]) -> Value:
         """Translate one step."""
-        translate: Callable[..., Value] | None = getattr(self, f"m_{name}", None)
+        translate: Callable[..., Value] | None = getattr(self, f"_m_{name}", None)
         if translate is None:
             raise Unsupported("attribute", f"machine.{name}")
         if name == "access":
@@ -103,15 +103,18 @@ class Steps(Calls):
         self.either(test, sides)
         return Word(found)
 
-    # -- turns ---------------------------------------------------------------------------------------------------------
+    # -- turns -----------------------------------------------------------------------------------------------------
 
     def code(self, site: str, base: int, i: str) -> str:
+        """Return a temporary that holds the step's code."""
         return self.temp(f"{site} + {number(base)} + {i}")
 
     def turn(self, code: str) -> None:
+        """Emit the place before a step where the turn may be handed over."""
         self.emit(f"STAND({self.place()}, turn({code}));")
 
     def wait_turn(self, call: str) -> None:
+        """Emit the place before a step that cannot always be made."""
         self.emit(f"STAND({self.place()}, {call});")
         self.emit("end_wait(ME);")
 
@@ -119,9 +122,9 @@ class Steps(Calls):
         """Return a temporary that holds the address of a cell."""
         return self.temp(f"(i64)&{self.cell(column, i)}")
 
-    # -- plain steps -----------------------------------------------------------------------------------------------------
+    # -- plain steps -----------------------------------------------------------------------------------------------
 
-    def m_load(self, site: str, column: Column, i: str) -> Value:
+    def _m_load(self, site: str, column: Column, i: str) -> Value:
         code = self.code(site, column.r, i)
         self.turn(code)
         value = self.temp(self.cell(column, i))
@@ -142,19 +145,19 @@ class Steps(Calls):
         self.tell(column, i, old, value, holder)
         return Word(given)
 
-    def m_store(self, site: str, column: Column, i: str, value: Word, holder: Word | None = None) -> Value:
+    def _m_store(self, site: str, column: Column, i: str, value: Word, holder: Word | None = None) -> Value:
         self.changed(site, column, i, column.w, lambda old: value.c, "new", holder.c if holder else "0")
         return Static(0)
 
-    def m_xchg(self, site: str, column: Column, i: str, value: Word, holder: Word | None = None) -> Value:
+    def _m_xchg(self, site: str, column: Column, i: str, value: Word, holder: Word | None = None) -> Value:
         return self.changed(site, column, i, column.x, lambda old: value.c, "old", holder.c if holder else "0")
 
-    def m_add(self, site: str, column: Column, i: str, delta: Word, holder: Word | None = None) -> Value:
+    def _m_add(self, site: str, column: Column, i: str, delta: Word, holder: Word | None = None) -> Value:
         return self.changed(
             site, column, i, column.x, lambda old: f"{old} + {delta.c}", "new", holder.c if holder else "0"
         )
 
-    def m_rmw(self, site: str, column: Column, i: str, change: Value, holder: Word | None = None) -> Value:
+    def _m_rmw(self, site: str, column: Column, i: str, change: Value, holder: Word | None = None) -> Value:
         def new(old: str) -> str:
             if isinstance(change, Closure) and not isinstance(change.node, ast.Lambda) and len(change.node.body) > 1:
                 function, words = self.unit.function(change, [Word(old)], False)
@@ -163,7 +166,7 @@ class Steps(Calls):
 
         return self.changed(site, column, i, column.x, new, "old", holder.c if holder else "0")
 
-    def m_access(self, args: list[Value]) -> Value:
+    def _m_access(self, args: list[Value]) -> Value:
         """An access through a TLB entry: a miss, or a load or a store of the page's content."""
         tlb, content = args[1], args[5]
         assert isinstance(tlb, Static) and isinstance(content, Static)
@@ -190,9 +193,10 @@ class Steps(Calls):
         self.emit(f"{result} = {version}; }}")
         return Word(result)
 
-    # -- locks and waits -------------------------------------------------------------------------------------------------
+    # -- locks and waits -------------------------------------------------------------------------------------------
 
     def taken(self, site: str, column: Column, i: str, value: str) -> Value:
+        """A step that takes a lock."""
         code, cell, word = self.code(site, column.x, i), self.cell_of(column, i), self.kept(value)
         self.wait_turn(f"take_turn({code}, P({cell}))")
         self.emit(f"{self.cell(column, i)} = {word};")
@@ -200,13 +204,13 @@ class Steps(Calls):
         self.tell_all(column, i, "0", word)
         return Static(0)
 
-    def m_lock(self, site: str, column: Column, i: str) -> Value:
+    def _m_lock(self, site: str, column: Column, i: str) -> Value:
         return self.taken(site, column, i, "S.cur + 1")
 
-    def m_down_write(self, site: str, column: Column, i: str) -> Value:
+    def _m_down_write(self, site: str, column: Column, i: str) -> Value:
         return self.taken(site, column, i, "-1 - S.cur")
 
-    def m_trylock(self, site: str, column: Column, i: str) -> Value:
+    def _m_trylock(self, site: str, column: Column, i: str) -> Value:
         code = self.code(site, column.x, i)
         self.turn(code)
         old = self.temp(self.cell(column, i))
@@ -217,16 +221,17 @@ class Steps(Calls):
         self.emit("}")
         return Word(f"(!{old})")
 
-    def m_unlock(self, site: str, column: Column, i: str) -> Value:
+    def _m_unlock(self, site: str, column: Column, i: str) -> Value:
         return self.released(site, column, i, column.w, "S.cur + 1", "0")
 
-    def m_up_write(self, site: str, column: Column, i: str) -> Value:
+    def _m_up_write(self, site: str, column: Column, i: str) -> Value:
         return self.released(site, column, i, column.w, "-1 - S.cur", "0")
 
-    def m_downgrade_write(self, site: str, column: Column, i: str) -> Value:
+    def _m_downgrade_write(self, site: str, column: Column, i: str) -> Value:
         return self.released(site, column, i, column.x, "-1 - S.cur", "1")
 
     def released(self, site: str, column: Column, i: str, base: int, mine: str, value: str) -> Value:
+        """A step that lets a lock go, which must be the actor's own."""
         code = self.code(site, base, i)
         self.turn(code)
         old = self.temp(self.cell(column, i))
@@ -238,7 +243,7 @@ class Steps(Calls):
         self.tell_all(column, i, old, value)
         return Static(0)
 
-    def m_down_read(self, site: str, column: Column, i: str) -> Value:
+    def _m_down_read(self, site: str, column: Column, i: str) -> Value:
         code, cell = self.code(site, column.x, i), self.cell_of(column, i)
         self.wait_turn(f"await_turn({code}, P({cell}), MAY_READ, {cell}, 0, 0, 0)")
         value = self.temp(f"++{self.cell(column, i)}")
@@ -246,7 +251,7 @@ class Steps(Calls):
         self.tell_all(column, i, f"({value} - 1)", value)
         return Static(0)
 
-    def m_up_read(self, site: str, column: Column, i: str) -> Value:
+    def _m_up_read(self, site: str, column: Column, i: str) -> Value:
         code = self.code(site, column.x, i)
         self.turn(code)
         self.emit(f"if (!let_go(&{self.cell(column, i)})) bail(NOT_OWNER);")
@@ -255,7 +260,7 @@ class Steps(Calls):
         self.tell_all(column, i, f"({value} + 1)", value)
         return Static(0)
 
-    def m_wait(self, site: str, column: Column, i: str, ready: Value) -> Value:
+    def _m_wait(self, site: str, column: Column, i: str, ready: Value) -> Value:
         code = self.code(site, (WAIT << KIND_SHIFT) + (column.id << FIELD_SHIFT), i)
         number_, words = self.condition_of(ready)
         cell = self.cell_of(column, i)
@@ -270,22 +275,22 @@ class Steps(Calls):
         """Return the number of a wait's condition, and the words that it captures."""
         if not isinstance(ready, Closure):
             raise Unsupported("predicate")
-        names = [n for n in sorted(free_names(ready.node)) if isinstance(ready.env.get(n), Word | Member)]
+        names = [n for n in sorted(free_names(ready.node)) if isinstance(ready.env.get(n), Word | OneOf)]
         if len(names) > READY_ARGS_MAX:
             raise Unsupported("predicate", f"captures {len(names)} integers")
         words, env = [], dict(ready.env)
         for k, name in enumerate(names):
             value = env[name]
-            words.append(self.plain(value.index if isinstance(value, Member) else self.c(value)))
+            words.append(self.plain(value.index if isinstance(value, OneOf) else self.c(value)))
             if words[-1].startswith("a["):
                 continue
-            env[name] = Member(value.objs, f"a[{k}]", value.path) if isinstance(value, Member) else Word(f"a[{k}]")
+            env[name] = OneOf(value.objs, f"a[{k}]", value.path) if isinstance(value, OneOf) else Word(f"a[{k}]")
         c, lines = self.aside(lambda: self.as_word(self.truth(self.inline(Closure(ready.node, env, ready.home), []))))
         if lines:
             raise Unsupported("predicate")
         return self.unit.predicate(c), words
 
-    # -- who is told -----------------------------------------------------------------------------------------------------
+    # -- who is told -----------------------------------------------------------------------------------------------
 
     def tell(self, column: Column, i: str, old: str, new: str, holder: str) -> None:
         """Call the column's watch, and ask those who wait on the cell again, if anybody can."""
@@ -324,4 +329,5 @@ def watch_of(column: Column, machine: type) -> tuple[Static | None, bool]:
 
 
 def vars_code(cls: type, name: str) -> Any:
+    """Return the code of a method."""
     return getattr(cls, name).__code__

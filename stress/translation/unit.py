@@ -19,14 +19,16 @@ from typing import Any
 from sim.core.arena import Column
 from sim.core.machine import SITES, Machine
 from sim.core.step import SITE_SHIFT, site_of
-from stress.native.roots import paths_of
-from stress.native.subset import Unsupported
-from stress.native.values import (
+from stress.scenario import Scenario
+from stress.strategies import Strategy
+from stress.translation.sources import free_names, paths_of
+from stress.translation.subset import Unsupported
+from stress.translation.values import (
     Call,
     Choice,
     Closure,
     Group,
-    Member,
+    OneOf,
     Record,
     RecordType,
     Row,
@@ -36,8 +38,6 @@ from stress.native.values import (
     Word,
     number,
 )
-from stress.scenario import Scenario
-from stress.strategies import Strategy
 
 CHECK_FIRST = 64
 """The first bail-out number that stands for a check (``CHECK`` in runtime.h)."""
@@ -46,7 +46,7 @@ Shape = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Entry:
+class TableEntry:
     """A word of the table: its name in the C, and the path that gives its value for a case."""
 
     name: str
@@ -68,14 +68,14 @@ class Check:
 class Unit:
     """What is known of one kernel, bound to an arena and a machine as an example of its cases."""
 
-    def __init__(self, kernel: Any, machine: Machine) -> None:
-        self.kernel, self.machine = kernel, machine
+    def __init__(self, kernel: Any, machine: Machine, translator: Callable[..., Any]) -> None:
+        self.kernel, self.machine, self.translator = kernel, machine, translator
         self.scenario = ""
         self.paths = paths_of(kernel)
         self.columns: dict[int, Column] = {}
         for column in kernel.arena.columns.values():
             self.columns[id(column)] = self.columns[id(column.view)] = column
-        self.entries: dict[tuple[str, str], Entry] = {}
+        self.entries: dict[tuple[str, str], TableEntry] = {}
         self.sites: dict[int, str] = {}
         self.functions: dict[Shape, Any] = {}
         self.done: list[Any] = []
@@ -117,7 +117,7 @@ class Unit:
             plain = path.replace("kernel.components", "").replace("kernel.", "").replace("scenario", owner)
             words = "".join(c if c.isalnum() else " " for c in plain).split()
             name = f"k{len(self.entries)}_{'_'.join(words)}"[:60]
-            found = self.entries[owner, path] = Entry(name, path, owner, kind)
+            found = self.entries[owner, path] = TableEntry(name, path, owner, kind)
         return found.name
 
     def owner(self, path: str) -> str:
@@ -174,14 +174,12 @@ class Unit:
         """Return the name of a constant list of integers."""
         return self.tables.setdefault(values, f"table_{len(self.tables)}")
 
-    # -- functions ------------------------------------------------------------------------------------------------
+    # -- functions -------------------------------------------------------------------------------------------------
 
     def function(self, function: Static | Closure, args: list[Value], is_async: bool) -> tuple[Any, list[str]]:
         """Return the translation of a function for arguments of these shapes, and the words to call
         it with.
         """
-        from stress.native.function import Function
-
         shape, words = self.shape(function)
         shapes = [self.shape(arg) for arg in args]
         key = (shape, tuple(s for s, _ in shapes), is_async)
@@ -189,7 +187,7 @@ class Unit:
         found = self.functions.get(key)
         if found is None:
             self.numbers += 1
-            found = self.functions[key] = Function(self, function, args, is_async, self.numbers, len(words))
+            found = self.functions[key] = self.translator(self, function, args, is_async, self.numbers, len(words))
             try:
                 found.translate()
             except Unsupported:
@@ -210,7 +208,7 @@ class Unit:
                 return ("record", id(kind)), [f"(i64){base}"]
             case Stream(c):
                 return ("stream",), [f"(i64){c}"]
-            case Member(_, index, path):
+            case OneOf(_, index, path):
                 return ("member", path), [index]
             case Group(items):
                 return self._joined("group", items)
@@ -255,8 +253,8 @@ class Unit:
                 return Record(f"P({names.pop(0)})", kind)
             case Stream():
                 return Stream(f"(u64 *)P({names.pop(0)})")
-            case Member(objs, _, path):
-                return Member(objs, names.pop(0), path)
+            case OneOf(objs, _, path):
+                return OneOf(objs, names.pop(0), path)
             case Group(items):
                 return Group([self.rebuild(x, names) for x in items])
             case Choice(_, yes, no):
@@ -279,8 +277,6 @@ def is_constant(obj: Any) -> bool:
 
 def captured(closure: Closure) -> tuple[str, ...]:
     """Return the names that a closure takes from around it."""
-    from stress.native.sources import free_names
-
     return tuple(name for name in sorted(free_names(closure.node)) if name in closure.env)
 
 

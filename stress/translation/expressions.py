@@ -10,15 +10,15 @@ from typing import Any
 
 from sim.core.arena import Column
 from sim.core.machine import Machine
-from stress.native.emitter import Emitter
-from stress.native.subset import Unsupported
-from stress.native.values import (
+from stress.translation.emitter import Emitter
+from stress.translation.subset import Unsupported
+from stress.translation.values import (
     Cells,
     Choice,
     Closure,
     Group,
-    Member,
     Method,
+    OneOf,
     Primitive,
     Record,
     Row,
@@ -46,7 +46,7 @@ class Expressions(Emitter):
     """What has a value, but for calls and lists."""
 
     def value(self, node: ast.expr) -> Value:
-        translate = getattr(self, f"x_{type(node).__name__}", None)
+        translate = getattr(self, f"_x_{type(node).__name__}", None)
         if translate is None:
             raise Unsupported("dictionary" if isinstance(node, ast.Dict) else "expression", type(node).__name__)
         found: Value = translate(node)
@@ -67,15 +67,15 @@ class Expressions(Emitter):
             found.append(value)
         return found
 
-    # -- names and attributes ----------------------------------------------------------------------------------------
+    # -- names and attributes --------------------------------------------------------------------------------------
 
-    def x_Constant(self, node: ast.Constant) -> Value:
+    def _x_Constant(self, node: ast.Constant) -> Value:
         return Static(int(node.value)) if isinstance(node.value, bool) else Static(node.value)
 
-    def x_JoinedStr(self, node: ast.JoinedStr) -> Value:
+    def _x_JoinedStr(self, node: ast.JoinedStr) -> Value:
         return Static("")
 
-    def x_Name(self, node: ast.Name) -> Value:
+    def _x_Name(self, node: ast.Name) -> Value:
         if node.id in self.env:
             return self.env[node.id]
         if node.id in self.home.globals:
@@ -84,11 +84,11 @@ class Expressions(Emitter):
             return Static(getattr(builtins, node.id))
         raise Unsupported("name", node.id)
 
-    def x_NamedExpr(self, node: ast.NamedExpr) -> Value:
+    def _x_NamedExpr(self, node: ast.NamedExpr) -> Value:
         self.assign(node.target, self.value(node.value))
         return self.env[node.target.id]
 
-    def x_Attribute(self, node: ast.Attribute) -> Value:
+    def _x_Attribute(self, node: ast.Attribute) -> Value:
         return self.attribute(self.value(node.value), node.attr)
 
     def attribute(self, owner: Value, name: str) -> Value:
@@ -99,8 +99,8 @@ class Expressions(Emitter):
             return self.field(owner, name)
         if isinstance(owner, Row | Word | Cells | Stream):
             return Method(owner, name)
-        if isinstance(owner, Member):
-            return self.of_member(owner, name)
+        if isinstance(owner, OneOf):
+            return self.of_one_of(owner, name)
         if not isinstance(owner, Static):
             raise Unsupported("attribute", name)
         if isinstance(owner.obj, Machine):
@@ -115,10 +115,12 @@ class Expressions(Emitter):
         return found
 
     def of_machine(self, name: str) -> Value:
+        """Return what the machine tells, or one of its methods."""
         known = {"current": "S.cur", "seq": "S.seq", "last_site": "LAST_SITE"}
         return Word(known[name]) if name in known else Primitive(name)
 
     def of_column(self, owner: Static, name: str) -> Value:
+        """Return an attribute of a column; its cells are the column itself."""
         column: Column = owner.obj
         if name == "view":
             return owner
@@ -128,7 +130,7 @@ class Expressions(Emitter):
             return Static(getattr(column, name))
         return Method(owner, name)
 
-    def of_member(self, owner: Member, name: str) -> Value:
+    def of_one_of(self, owner: OneOf, name: str) -> Value:
         """Return an attribute that all the objects share, or that is each one's index; or a bound
         method.
         """
@@ -145,6 +147,7 @@ class Expressions(Emitter):
         raise Unsupported("attribute", name)
 
     def of_strategy(self, owner: Static, name: str) -> Value:
+        """Return what a strategy keeps in run-time memory, or an attribute that never changes."""
         kind = self.unit.held[id(owner.obj)].get(name)
         c = f"H.{type(owner.obj).__module__.rpartition('.')[2]}_{name}"
         if kind is None:
@@ -161,9 +164,9 @@ class Expressions(Emitter):
             return Word(f"({test} ? {self.c(yes)} : {self.c(no)})")
         return Choice(test, yes, no)
 
-    # -- subscripts ----------------------------------------------------------------------------------------------------
+    # -- subscripts ------------------------------------------------------------------------------------------------
 
-    def x_Subscript(self, node: ast.Subscript) -> Value:
+    def _x_Subscript(self, node: ast.Subscript) -> Value:
         owner = self.value(node.value)
         if isinstance(node.slice, ast.Slice):
             return self.slice(owner, node.slice)
@@ -182,11 +185,11 @@ class Expressions(Emitter):
         if isinstance(index, Static):
             key = index.obj
             if isinstance(obj, list) and obj and not isinstance(obj[0], int) and owner.path:
-                return Member(obj, number(key), owner.path)
+                return OneOf(obj, number(key), owner.path)
             return unit.lift(obj[key], f"{owner.path}[{key!r}]" if owner.path else "")
         if isinstance(obj, tuple | list) and obj:
             if not all(isinstance(x, int) for x in obj):
-                return Member(list(obj), self.c(index), owner.path)
+                return OneOf(list(obj), self.c(index), owner.path)
             if not owner.path:
                 return Word(f"{unit.table(tuple(obj))}[ix({self.c(index)}, {len(obj)})]")
             return Word(f"AT(P({unit.varying(owner)}), {self.c(index)})")
@@ -231,13 +234,14 @@ class Expressions(Emitter):
         last = f"n_{owner.obj.name}" if node.upper is None else self.c(self.value(node.upper))
         return Cells(owner.obj, first, f"({last} - {first})")
 
-    # -- operators -----------------------------------------------------------------------------------------------------
+    # -- operators -------------------------------------------------------------------------------------------------
 
-    def x_BinOp(self, node: ast.BinOp) -> Value:
+    def _x_BinOp(self, node: ast.BinOp) -> Value:
         a, b = self.in_order([node.left, node.right])
         return self.binary(type(node.op), a, b)
 
     def binary(self, op: type[ast.operator], a: Value, b: Value) -> Value:
+        """Apply an operator."""
         if op not in ARITHMETIC:
             raise Unsupported("expression", op.__name__)
         known, form = ARITHMETIC[op]
@@ -264,7 +268,7 @@ class Expressions(Emitter):
         self.emit(f"{name} = list_take({nr}); list_fill({name}, {row.base}[1], {nr}, {nr});")
         return Row(name)
 
-    def x_UnaryOp(self, node: ast.UnaryOp) -> Value:
+    def _x_UnaryOp(self, node: ast.UnaryOp) -> Value:
         if isinstance(node.op, ast.Not):
             test = self.condition(node.operand)
             return Static(int(not test)) if isinstance(test, bool) else Word(f"(!{test})")
@@ -273,12 +277,12 @@ class Expressions(Emitter):
             return Static(-value.obj if isinstance(node.op, ast.USub) else ~value.obj)
         return Word(f"({'-' if isinstance(node.op, ast.USub) else '~'}{self.c(value)})")
 
-    def x_BoolOp(self, node: ast.BoolOp) -> Value:
+    def _x_BoolOp(self, node: ast.BoolOp) -> Value:
         return self.either_or_both(node, not all(map(is_boolean, node.values)))
 
     def either_or_both(self, node: ast.BoolOp, valued: bool) -> Value:
-        """Translate ``and`` and ``or``: parts that take statements become nested ifs; all do, if the
-        value of the deciding part is wanted and not only its truth.
+        """Translate ``and`` and ``or``: parts that take statements become nested ifs; all do, if
+        the value of the deciding part is wanted and not only its truth.
         """
         is_and = isinstance(node.op, ast.And)
         sofar, result = "", ""
@@ -303,7 +307,7 @@ class Expressions(Emitter):
             self.lines += [f"if ({'' if is_and else '!'}{result}) {{", *lines, f"{result} = {c};", "}"]
         return Word(result or sofar)
 
-    def x_IfExp(self, node: ast.IfExp) -> Value:
+    def _x_IfExp(self, node: ast.IfExp) -> Value:
         test = self.condition(node.test)
         if isinstance(test, bool):
             return self.value(node.body if test else node.orelse)
@@ -324,10 +328,12 @@ class Expressions(Emitter):
         return self.select(test, yes, no)
 
     def tuple_of(self, value: Value) -> list[Value] | None:
+        """Return the elements of a known tuple; None if it is none."""
         known = isinstance(value, Static) and isinstance(value.obj, tuple)
         return self.unit.items(value) if known else None  # type: ignore[arg-type]
 
     def either(self, test: str, sides: list[list[str]]) -> None:
+        """Emit an if with an else."""
         self.lines += [f"if ({test}) {{", *sides[0], "} else {", *sides[1], "}"]
 
     def one_of_rows(self, test: str, yes: Value, no: Value, on_yes: list[str], on_no: list[str]) -> Row:
@@ -340,9 +346,9 @@ class Expressions(Emitter):
         self.either(test, sides)
         return Row(f"P({found})", width)
 
-    # -- comparisons -----------------------------------------------------------------------------------------------------
+    # -- comparisons -----------------------------------------------------------------------------------------------
 
-    def x_Compare(self, node: ast.Compare) -> Value:
+    def _x_Compare(self, node: ast.Compare) -> Value:
         op = node.ops[0]
         if isinstance(op, ast.In | ast.NotIn):
             return self.contained(node.left, node.comparators[0], isinstance(op, ast.NotIn))
@@ -364,6 +370,7 @@ class Expressions(Emitter):
         return Word(tests[0] if len(tests) == 1 else f"({' && '.join(tests)})")
 
     def identical(self, a: Value, b: Value) -> bool | str:
+        """Return whether two values are one object, as far as that is known."""
         if isinstance(a, Choice):
             yes, no = self.identical(a.yes, b), self.identical(a.no, b)
             return yes if yes == no else f"({a.test} ? {self.as_word(yes)} : {self.as_word(no)})"
@@ -392,9 +399,9 @@ class Expressions(Emitter):
             raise Unsupported("not a list", self.describe(b))
         return Word(f"(!{found})" if negated else found)
 
-    # -- tuples, lambdas, awaits ---------------------------------------------------------------------------------------
+    # -- tuples, lambdas, awaits -----------------------------------------------------------------------------------
 
-    def x_Tuple(self, node: ast.Tuple) -> Value:
+    def _x_Tuple(self, node: ast.Tuple) -> Value:
         inner = [part.value if isinstance(part, ast.Starred) else part for part in node.elts]
         found: list[Value] = []
         for part, value in zip(node.elts, self.in_order(inner), strict=True):
@@ -414,13 +421,13 @@ class Expressions(Emitter):
             return [self.select(value.test, yes, no) for yes, no in pairs]
         raise Unsupported("not a list", self.describe(value))
 
-    def x_Lambda(self, node: ast.Lambda) -> Value:
+    def _x_Lambda(self, node: ast.Lambda) -> Value:
         env, args = dict(self.env), node.args
         for arg, default in zip(args.args[len(args.args) - len(args.defaults) :], args.defaults, strict=True):
             env[arg.arg] = self.value(default)
         return Closure(node, env, self.home)
 
-    def x_Await(self, node: ast.Await) -> Value:
+    def _x_Await(self, node: ast.Await) -> Value:
         return self.await_(self.value(node.value))
 
 

@@ -56,8 +56,8 @@ class Group(Value):
 
 @dataclass(eq=False)
 class RecordType:
-    """The shape of a dataclass: field -> ("word", offset), ("list", offset of its address, width) or
-    ("static", value).
+    """The shape of a dataclass: field -> ("word", offset), ("list", offset of its address, width)
+    or ("static", value).
     """
 
     name: str
@@ -140,7 +140,7 @@ class Primitive(Value):
 
 
 @dataclass(eq=False)
-class Member(Value):
+class OneOf(Value):
     """One of several objects of a class, by a run-time index: the task of a CPU."""
 
     objs: list[Any]

@@ -12,71 +12,33 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stress.native.sources import list_width, stores, words_only
-from stress.native.subset import Unsupported
-from stress.native.values import Cells, Choice, Home, Record, RecordType, Row, Static, Value, Word, is_simple, number
+from stress.translation.sources import list_width, stores, words_only
+from stress.translation.subset import Unsupported
+from stress.translation.values import (
+    Cells,
+    Choice,
+    Group,
+    Home,
+    Record,
+    RecordType,
+    Row,
+    Static,
+    Value,
+    Word,
+    is_simple,
+    number,
+)
 
 if TYPE_CHECKING:
-    from stress.native.unit import Unit
+    from stress.translation.unit import Unit
 
 T = TypeVar("T")
-KEYWORDS = frozenset(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        "cap",
-        "codes",
-        "values",
-        "word",
-        "stream",
-        "draw",
-        "block",
-        "out",
-        "turn",
-        "ask",
-        "start",
-        "finished",
-        "arm",
-        "begin",
-        "go",
-        "audit",
-        "use",
-        "bail",
-        "mix",
-    ]
-)
+_TAKEN = """
+auto break case char const continue default do double else enum extern float for goto if inline int long register
+restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
+cap codes values word stream draw block out turn ask start finished arm begin go audit use bail mix
+"""
+KEYWORDS = frozenset(_TAKEN.split())
 """What no variable may be called."""
 
 
@@ -100,7 +62,7 @@ class Emitter:
         self.stores = stores(node)
         self.words_only = words_only(node)
 
-    # -- promised by the layers above --------------------------------------------------------------------------------
+    # -- promised by the layers above ------------------------------------------------------------------------------
 
     @abstractmethod
     def value(self, node: ast.expr) -> Value:
@@ -122,9 +84,10 @@ class Emitter:
     def await_(self, value: Value) -> Value:
         """Translate an await."""
 
-    # -- lines -------------------------------------------------------------------------------------------------------
+    # -- lines -----------------------------------------------------------------------------------------------------
 
     def emit(self, line: str) -> None:
+        """Add a line of C."""
         self.lines.append(line)
 
     def aside(self, do: Callable[[], T]) -> tuple[T, list[str]]:
@@ -136,6 +99,7 @@ class Emitter:
             self.lines = kept
 
     def label(self) -> str:
+        """Return a new label."""
         self.labels += 1
         return f"l{self.labels}"
 
@@ -144,7 +108,7 @@ class Emitter:
         self.places += 1
         return self.places
 
-    # -- names -------------------------------------------------------------------------------------------------------
+    # -- names -----------------------------------------------------------------------------------------------------
 
     def temp(self, init: str | None = None) -> str:
         """Return a new temporary, that is set before it is read wherever it is used."""
@@ -182,7 +146,7 @@ class Emitter:
         """Return ``c``, or a temporary that holds it, so that it can be written twice."""
         return c if is_simple(c) else self.temp(c)
 
-    # -- words ---------------------------------------------------------------------------------------------------------
+    # -- words -----------------------------------------------------------------------------------------------------
 
     def c(self, value: Value) -> str:
         """Return a value as a C integer expression."""
@@ -210,13 +174,14 @@ class Emitter:
         return True if items is None else bool(items)
 
     def as_word(self, condition: bool | str) -> str:
+        """Return a condition as C."""
         return str(int(condition)) if isinstance(condition, bool) else condition
 
     def describe(self, value: Value) -> str:
         """Return a value in words, for complaints."""
         return f"{value.obj!r}"[:60] if isinstance(value, Static) else type(value).__name__.lower()
 
-    # -- lists and records -----------------------------------------------------------------------------------------------
+    # -- lists and records -----------------------------------------------------------------------------------------
 
     def new_row(self, width: int = 1) -> Row:
         """Return a new list of this function, whose length is yet to be set."""
@@ -244,6 +209,7 @@ class Emitter:
         self.env[name] = Row(f"P({variable})", row.width)
 
     def copy_row(self, target: Row, source: Row) -> None:
+        """Make a list equal to another."""
         if target.base != source.base:
             self.emit(f"list_copy({target.base}, {source.base}, {target.width});")
 
@@ -268,8 +234,6 @@ class Emitter:
 
     def element(self, row: Row, i: str) -> Value:
         """Return the element at a C index, which is checked."""
-        from stress.native.values import Group
-
         if row.width == 1:
             return Word(f"AT({row.base}, {i})")
         i = self.plain(i)

@@ -1,35 +1,24 @@
 """One function of the model as one function of C.
 
 A coroutine becomes a state machine. Its frame is a struct: where it stands, its arguments, and the
-variables that live while the turn is handed over; its lists lie behind. ``switch (F->h.at)`` goes to
-the place where it stood.
+variables that live while the turn is handed over; its lists lie behind. ``switch (F->h.at)`` goes
+to the place where it stood.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from stress.native.sources import node_of
-from stress.native.statements import Statements
-from stress.native.subset import Unsupported
-from stress.native.unit import Unit
-from stress.native.values import Closure, Home, Row, Static, Value, Word
+from stress.translation.sources import home_of, named, node_of
+from stress.translation.statements import Statements
+from stress.translation.subset import Unsupported
+from stress.translation.unit import Unit
+from stress.translation.values import Closure, Row, Static, Value, Word
 
-ROOT = Path(__file__).resolve().parents[2]
 _TEMPORARY = re.compile(r"\bt\d+\b")
-
-
-def home_of(function: Callable[..., Any]) -> Home:
-    """Return where a live function's text is from."""
-    names = function.__code__.co_freevars
-    cells = dict(zip(names, function.__closure__ or (), strict=True))
-    cls = cells["__class__"].cell_contents if "__class__" in cells else None
-    return Home(function.__globals__, cls, function.__code__.co_filename)
 
 
 class Function(Statements):
@@ -52,11 +41,9 @@ class Function(Statements):
     def title(self) -> str:
         """File, line and qualified name of the source."""
         qualified = self.function.obj.__qualname__ if isinstance(self.function, Static) else self.name
-        file = Path(self.home.file)
-        place = file.relative_to(ROOT).as_posix() if file.is_relative_to(ROOT) else file.name
-        return f"{place}:{self.node.lineno} {qualified}"
+        return f"{named(self.home.file)}:{self.node.lineno} {qualified}"
 
-    # -- translating -----------------------------------------------------------------------------------------------------
+    # -- translating -----------------------------------------------------------------------------------------------
 
     def translate(self) -> None:
         """Translate the whole function."""
@@ -111,7 +98,7 @@ class Function(Statements):
                 path = f"{function.path}.__closure__[{at}].cell_contents" if function.path else ""
                 self.env[name] = self.unit.lift(cell.cell_contents, path)
 
-    # -- the text --------------------------------------------------------------------------------------------------------
+    # -- the text --------------------------------------------------------------------------------------------------
 
     def _finished(self) -> list[str]:
         """Return the body's lines, with every variable in its place."""
