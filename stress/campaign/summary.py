@@ -115,6 +115,11 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
         f" strategy {data['strategy']}{faults}"
     )
     yield "; ".join(machine_words(name, row) for name, row in data["machines"].items())
+    if data["native"]:
+        unjudged = f", {data['unjudged']} unjudged" if data["unjudged"] else ""
+        yield (
+            f"native core: {data['native']} of these executions; {data['compared']} made in Python too, and compared{unjudged}"
+        )
 
 
 def machine_words(name: str, row: dict[str, float]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import subprocess
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -26,6 +27,9 @@ from stress.campaign.summary import summary
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
+from stress.native.builder import arguments
+from stress.native.kernels import KernelKey
+from stress.sources import child
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
 from stress.workers.leases import Lease, Plan
 from stress.workers.messages import (
@@ -74,6 +78,8 @@ class Budget:
     workers: int = 1
     stop_on_first: bool = False
     twin_every: int = TWIN_EVERY
+    native: bool = False
+    """Have kernels compiled beside the search, and use them where they are there."""
 
 
 class Campaign:
@@ -159,6 +165,7 @@ class Campaign:
             number=number,
             directory=str(self.store.directory),
             slice_s=min(lease.slice_s, left_s),
+            native=self.budget.native,
             twin_every=self.budget.twin_every if room and plan.machine == LOCKSTEP else 0,
             stop_on_first=self.budget.stop_on_first,
         )
@@ -248,9 +255,10 @@ class Campaign:
         goes.
         """
         self.ended = "done"
-        shown = [partial(progress, self)] if progress is not None else []
+        beside: list[Callable[[], Awaitable[None]]] = [partial(progress, self)] if progress is not None else []
+        beside += [self._build] if self.budget.native and self.settings.machine != PARALLEL else []
         try:
-            await self.fleet.run(self, self._signals, self._clock, *shown)
+            await self.fleet.run(self, self._signals, self._clock, *beside)
         except BaseException:
             self.ended = "failed"
             raise
@@ -270,6 +278,18 @@ class Campaign:
             await trio.sleep(min(NOTE_SECONDS, max(left, 0.01)))
             self.store.note_session(self.session, self.elapsed_s, self.executions)
             self.fleet.wake()
+
+    async def _build(self) -> None:
+        """Have the kernels compiled, in the order in which the plan needs them."""
+        keys = list(dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
+        command, environment = child("stress.native.builder", self.fleet.catalogue, *arguments(keys))
+        process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, env=environment)
+        try:
+            await process.wait()
+        finally:
+            with trio.CancelScope(shield=True):
+                process.kill()
+                await process.wait()
 
     def finish(self) -> dict[str, Any]:
         """Note the end of the run; return the summary."""

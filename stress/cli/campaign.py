@@ -70,6 +70,7 @@ def budget_options(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--executions", type=positive, metavar="N", help="how many executions in this run")
     workers_option(parser)
     parser.add_argument("--stop-on-first", action="store_true", help="end at the first failure")
+    parser.add_argument("--no-native", action="store_true", help="compile no kernels: Python runs everything, slower")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -80,7 +81,9 @@ def run(args: argparse.Namespace) -> int:
     from stress.catalogue import spec_of
 
     settings, where = settle(args)
-    budget = Budget(args.duration, args.executions, args.workers or workers(settings), args.stop_on_first)
+    budget = Budget(
+        args.duration, args.executions, args.workers or workers(settings), args.stop_on_first, native=not args.no_native
+    )
     if budget.duration_s is None and budget.executions is None:
         budget.duration_s = 60.0
     print(f"campaign of seed {settings.seed:#x} in {where}", file=sys.stderr)

@@ -6,6 +6,7 @@ plain and clean is made again by the Python machine, which gives verdict, words 
 - ``build``: the C compiler, and the cache of what it made;
 - ``runner``: executions of a case;
 - ``kernels``: which kernel is translated, and how it is kept;
+- ``builder``: compiles kernels beside a campaign;
 - ``comparison``: a native execution against Python's.
 
 docs/native.md is the page for people.

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from stress.errors import ZapstressError
 
 FLAGS = ("-O1", "-fwrapv", "-fno-strict-aliasing", "-fPIC", "-shared", "-w")
 CACHE_MIB_MAX = 256
-NICE = 10
-"""How much a compiler gives way to the workers beside it."""
+SCRATCH, SCRATCH_HOURS_MAX = "making-", 1
+"""What folders are called in which the compiler works, and when one is taken for left behind."""
 
 
 class BuildError(ZapstressError):
@@ -60,10 +61,10 @@ def compiled(text: str) -> Path:
     if found.exists():
         os.utime(found)
         return found
-    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+    with tempfile.TemporaryDirectory(dir=directory, prefix=SCRATCH) as scratch:
         source, made = Path(scratch, "kernel.c"), Path(scratch, "kernel.so")
         source.write_text(text, encoding="utf-8")
-        command = ["nice", f"-n{NICE}", compiler(), *FLAGS, "-o", str(made), str(source)]
+        command = [compiler(), *FLAGS, "-o", str(made), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
@@ -74,7 +75,12 @@ def compiled(text: str) -> Path:
 
 
 def trim(directory: Path) -> None:
-    """Remove what was used longest ago, code and manifests, until at most CACHE_MIB_MAX is left."""
+    """Remove what was used longest ago, code and manifests, until at most CACHE_MIB_MAX is left; and
+    what killed compilers have left behind.
+    """
+    for folder in directory.glob(f"{SCRATCH}*"):
+        if time.time() - folder.stat().st_mtime > SCRATCH_HOURS_MAX * 3600:
+            shutil.rmtree(folder, ignore_errors=True)
     files = [*directory.glob("*.so"), *directory.glob("*.json")]
     files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
     total = 0

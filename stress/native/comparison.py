@@ -11,6 +11,7 @@ from typing import Any
 
 from sim.core.arena import WORD, Layout
 from sim.core.machine import site_info
+from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner
 from stress.machine.chance import RandomData
 from stress.native.runner import NativeCase, Ran
@@ -27,13 +28,11 @@ class Made:
     arena: bytes
 
 
-def by_python(runner: Runner, strategy: Any, seed: int) -> Made:
-    """Execute a seed with the Python machine, its audit included."""
-    data = RandomData(seed)
-    outcome = runner.run(strategy, seed, data)
+def python_made(runner: Runner, outcome: Outcome) -> Made:
+    """Return what the Python machine made in its last execution."""
     machine = runner.machine
     return Made(
-        outcome.verdict.kind == "clean", list(machine.log), list(machine.tape), data.tapes, runner.arena.snapshot()
+        outcome.verdict.kind == "clean", list(machine.log), list(machine.tape), outcome.tapes, runner.arena.snapshot()
     )
 
 
@@ -43,16 +42,12 @@ def by_native(case: NativeCase, strategy: Any, seed: int) -> tuple[Made, Ran]:
     return Made(ran.why == 0, case.log(), case.turns(), case.tapes(), case.runner.arena.snapshot()), ran
 
 
-def difference(case: NativeCase, strategies: tuple[Any, Any], seed: int) -> str:
-    """Execute a seed both ways, each with its strategy of the pair; return in words what differs
-    first, or "".
+def difference(case: NativeCase, python: Made, native: Made, ran: Ran) -> str:
+    """Return in words what differs first between two executions of a seed, or "".
 
     Of an execution that is not clean only the verdict is compared, and the steps up to where the
     native one was given up: nothing else of it is ever used.
     """
-    python = by_python(case.runner, strategies[0], seed)
-    native, ran = by_native(case, strategies[1], seed)
-    strategies[1].recall(strategies[0].learned())
     if python.clean != native.clean:
         return f"Python says {'clean' if python.clean else 'not clean'}, and the native core: {case.reason(ran.why)}"
     if not python.clean:
@@ -62,6 +57,16 @@ def difference(case: NativeCase, strategies: tuple[Any, Any], seed: int) -> str:
         if getattr(python, what) != getattr(native, what):
             return f"the {what} differ: {getattr(python, what)} and {getattr(native, what)}"
     return _first_step(python.log, native.log) or _first_word(case.runner.arena.layout, python.arena, native.arena)
+
+
+def both_ways(case: NativeCase, strategies: tuple[Any, Any], seed: int) -> str:
+    """Execute a seed both ways, each with its strategy of the pair; return in words what differs
+    first, or "".
+    """
+    outcome = case.runner.run(strategies[0], seed, RandomData(seed))
+    words = difference(case, python_made(case.runner, outcome), *by_native(case, strategies[1], seed))
+    strategies[1].recall(strategies[0].learned())
+    return words
 
 
 def _first_step(python: list[int], native: list[int]) -> str:

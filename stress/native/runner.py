@@ -9,13 +9,15 @@ is one that Python must make again.
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, Structure, c_int64, c_uint64, c_void_p, cast
+from ctypes import POINTER, Structure, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from sim.core.arena import WORD
-from sim.core.machine import SITE_NUMBERS, Actor
+from sim.core.machine import SITE_NUMBERS, SITES, Actor
+from sim.core.operations import OPERATIONS
 from sim.core.step import SITE_SHIFT
 from stress.execution.runner import Runner
 from stress.translation.assemble import Manifest
@@ -31,6 +33,8 @@ STACK_LISTS, STACK_WORDS = 160, 6_000
 """Room for an actor's frames: lists, and words besides."""
 SCRATCH_LISTS = 64
 DRAWS_MAX = 1 << 16
+BATCH_MAX = 1 << 14
+"""Executions that may be asked for at once."""
 
 LIMITS = (
     "clean", "the step budget ran out", "nobody can run", "a list is full", "an index is out of range", "frames are full",
@@ -57,6 +61,8 @@ class _World(Structure):
         ("codes", c_void_p), ("values", c_void_p), ("tape", c_void_p), ("draws", c_void_p), ("draws_max", c_int64),
         ("slots", c_int64), ("steps_max", c_int64), ("versions", c_int64), ("cap", c_int64),
         ("table", c_void_p), ("actors_nr", c_int64), ("actors", c_void_p),
+        ("visits", c_void_p), ("overlaps_at", c_int64), ("overlaps_nr", c_int64), ("overlaps", c_void_p),
+        ("schedules", c_void_p), ("case_number", c_int64),
     ]  # fmt: skip
 
 
@@ -85,11 +91,24 @@ class Library:
         self.in_use: NativeCase | None = None
 
 
-class NativeCase:
-    """A case that runs natively. Raises NotCovered if the translation does not hold for it."""
+_buffers: dict[str, Any] = {}
 
-    def __init__(self, library: Library, runner: Runner) -> None:
-        self.library, self.runner = library, runner
+
+def shared(name: str, words: int) -> Any:
+    """Return a buffer of at least so many words, which all cases of this process use in turn."""
+    if name not in _buffers or len(_buffers[name]) < words:
+        _buffers[name] = (c_int64 * words)()
+    return _buffers[name]
+
+
+class NativeCase:
+    """A case that runs natively. Raises NotCovered if the translation does not hold for it.
+
+    ``number`` tells the schedules of one case from those of another.
+    """
+
+    def __init__(self, library: Library, runner: Runner, number: int = 0) -> None:
+        self.library, self.runner, self.number = library, runner, number
         manifest, kernel = library.manifest, runner.kernel
         if manifest.columns != [field.name for field in kernel.layout.fields]:
             raise NotCovered("its arena has other columns")
@@ -111,22 +130,26 @@ class NativeCase:
         cap = max(LIST_MIN, g.gather_batch + 8, g.ptrs_per_pte + 8)
         stack, scratch = STACK_WORDS + STACK_LISTS * cap, SCRATCH_LISTS * cap + 40 * kernel.world.pages + 4096
         self.snapshot = ctypes.create_string_buffer(runner.snapshot, len(runner.snapshot))
-        self.stacks, self.scratch = (c_int64 * (stack * machine.slots))(), (c_int64 * scratch)()
-        self.codes, self.values, self.tape = ((c_int64 * n)() for n in (steps, steps, 2 * steps + 8))
-        self.draws = (c_int64 * (2 * DRAWS_MAX))()
+        self.stacks, self.scratch = shared("stacks", stack * machine.slots), shared("scratch", scratch)
+        self.codes, self.values = shared("codes", steps), shared("values", steps)
+        self.tape, self.draws = shared("tape", 2 * steps + 8), shared("draws", 2 * DRAWS_MAX)
+        self.visits, self.schedules = shared("visits", 1 << 16), shared("schedules", BATCH_MAX)
+        self.overlaps = (c_int64 * kernel.arena["overlaps"].count)()
         self.lists: list[Any] = []
         table = self._table(kernel)
         self.table = (c_int64 * max(1, len(table)))(*table)
         actors = [self._actor(actor) for actor in runner.actors]
         self.actors = (_Actor * len(actors))(*actors)
         self.block = (ctypes.c_char * len(runner.snapshot)).from_buffer(runner.arena.block)
-        pointer = ctypes.addressof
+        at = ctypes.addressof
         return _World(
-            pointer(self.block), pointer(self.snapshot), len(runner.snapshot) // WORD,
-            pointer(self.stacks), stack, pointer(self.scratch), scratch,
-            pointer(self.codes), pointer(self.values), pointer(self.tape), pointer(self.draws), DRAWS_MAX,
+            at(self.block), at(self.snapshot), len(runner.snapshot) // WORD,
+            at(self.stacks), stack, at(self.scratch), scratch,
+            at(self.codes), at(self.values), at(self.tape), at(self.draws), DRAWS_MAX,
             machine.slots, machine.steps_max, machine.versions, cap,
-            pointer(self.table), len(actors), pointer(self.actors),
+            at(self.table), len(actors), at(self.actors),
+            at(self.visits), kernel.layout.offsets["overlaps"] // WORD, len(self.overlaps), at(self.overlaps),
+            at(self.schedules), self.number,
         )  # fmt: skip
 
     def _table(self, kernel: Any) -> list[int]:
@@ -172,7 +195,8 @@ class NativeCase:
     # -- executions ------------------------------------------------------------------------------------------------
 
     def run(self, strategy: Any, seed: int, nr: int = 1, audit: bool = True) -> Ran:
-        """Execute seeds from ``seed`` on, until ``nr`` are done or one is not clean.
+        """Execute seeds from ``seed`` on, until ``nr`` (at most BATCH_MAX) are done or one is not
+        clean.
 
         ``strategy`` is the Python object: what it has learned goes in, what it learns comes back.
         """
@@ -190,6 +214,23 @@ class NativeCase:
         for at, name in mine:
             setattr(strategy, name, held[at])
         return Ran(*result)
+
+    def take_counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return how often sites were visited and operations overlapped in clean executions since the
+        last time: by name, and by the two names with `` / `` between them.
+        """
+        visits = {SITES[k].name: n for k, n in enumerate(self.visits[: len(SITES)]) if n}
+        pairs = product(OPERATIONS, OPERATIONS)
+        overlaps = {f"{a} / {b}": n for (a, b), n in zip(pairs, self.overlaps, strict=True) if n}
+        ctypes.memset(self.visits, 0, WORD * len(SITES))
+        ctypes.memset(self.overlaps, 0, ctypes.sizeof(self.overlaps))
+        return visits, overlaps
+
+    def schedule_hashes(self, nr: int) -> list[int]:
+        """Return the hashes of the schedules of the first ``nr`` executions of the last batch, each
+        once.
+        """
+        return list(set(self.schedules[:nr]))
 
     def log(self) -> list[int]:
         """Return code and value of each step of the last execution, as the machine's log has them."""
@@ -214,6 +255,3 @@ class NativeCase:
             return LIMITS[why]
         function, line = self.library.manifest.checks[why - CHECK_FIRST]
         return f"{function}, line {line}, objects or raises"
-
-
-__all__ = ["Library", "NativeCase", "NotCovered", "Ran", "cast"]

@@ -14,7 +14,7 @@ from types import MethodType
 from typing import Any
 
 from sim.core.machine import SITES, Actor
-from sim.core.step import site_of
+from sim.core.step import SITE_SHIFT, site_of
 from stress.scenario import Scenario
 from stress.translation.function import Function
 from stress.translation.sources import Root, home_of, node_of, root_of
@@ -123,7 +123,7 @@ class Translation:
         """Return the whole C file."""
         functions: Sequence[Function] = self.unit.done
         parts = [
-            f"#define DATA_PURPOSE {zlib.crc32(b'data')}u",
+            f"#define DATA_PURPOSE {zlib.crc32(b'data')}u\n#define SITE_SHIFT {SITE_SHIFT}",
             read("runtime.h"),
             self._globals(),
             *(function.prototype() for function in functions),

@@ -73,6 +73,15 @@ static i64 execute(u64 seed, i64 strategy, i64 audited) {
   return bailed;
 }
 
+/* Count a clean execution: visits of sites, operations that overlapped, and a hash of the schedule. */
+static void count(i64 *schedule) {
+  u64 hash = mix((u64)W->case_number + GOLDEN);
+  for (i64 k = 0; k < S.seq; k++) W->visits[codes[k] >> SITE_SHIFT]++;
+  for (i64 k = 0; k < W->overlaps_nr; k++) W->overlaps[k] += W->block[W->overlaps_at + k];
+  for (i64 k = 0; k < 2 * S.tape_nr; k++) hash = (hash ^ (u64)W->tape[k]) * 0x94D049BB133111EBull, hash ^= hash >> 29;
+  *schedule = (i64)(mix(hash) >> 1);
+}
+
 /* Make `world` the one that runs: its columns, and what the table says. */
 void zap_use(struct world *world) {
   W = world, cap = world->cap, codes = world->codes, values = world->values;
@@ -84,6 +93,7 @@ void zap_run(u64 seed, i64 nr, i64 strategy, i64 audited, i64 *result) {
   while (result[0] < nr) {
     result[2] = execute(seed + result[0], strategy, audited);
     if (result[2]) return;
+    count(W->schedules + result[0]);
     result[0]++, result[1] += S.seq;
   }
 }

@@ -37,6 +37,7 @@ struct world {
   const i64 *table;
   i64 actors_nr;
   const struct actor *actors;
+  i64 *visits, overlaps_at, overlaps_nr, *overlaps, *schedules, case_number;
 };
 
 /* Everything that changes as an execution goes on, but for the arena, the frames and the log. */

@@ -23,7 +23,7 @@ from stress.workers.messages import LeaseOrder
 from stress.workers.settings import LOCKSTEP, PARALLEL, PARALLEL_SEEDS, PORTFOLIO, PORTFOLIO_NAME, SEED_BITS, Settings
 
 LEASE_SECONDS_FIRST, LEASE_SECONDS_MAX = 0.02, 0.5
-LEASE_COUNT_FIRST, LEASE_COUNT_MAX = 8, 4096
+LEASE_COUNT_FIRST, LEASE_COUNT_MAX = 8, 1 << 16
 
 DOUBLINGS_MAX = 16
 """Leases of a case after which its bounds no longer double: they are at their maxima by then."""
@@ -90,6 +90,7 @@ class Lease:
         number: int,
         directory: str,
         slice_s: float,
+        native: bool = False,
         twin_every: int = 0,
         stop_on_first: bool = False,
         afresh: bool = False,
@@ -108,6 +109,7 @@ class Lease:
             first=self.plan.base + self.first,
             count=self.count,
             slice_s=slice_s,
+            native=native and self.plan.machine == LOCKSTEP,
             twin_every=twin_every,
             stop_on_first=stop_on_first,
             directory=directory,

@@ -56,6 +56,8 @@ class LeaseOrder(Message, frozen=True):
     first: int
     count: int
     slice_s: float
+    native: bool
+    """Use compiled kernels where they are there."""
     twin_every: int
     """One execution in so many is to be run again by another worker; 0 is none."""
     stop_on_first: bool

@@ -23,7 +23,7 @@ from sim.core.machine import SITES
 from sim.core.step import site_of
 from stress.execution.outcome import site_checksums
 from stress.workers.distinct import HASH_BITS, DistinctCount
-from stress.workers.settings import PARALLEL
+from stress.workers.settings import LOCKSTEP, PARALLEL
 
 if TYPE_CHECKING:
     from stress.execution.outcome import Outcome
@@ -216,6 +216,22 @@ DECLARED: tuple[Metric, ...] = (
         name="inconclusive",
         about="executions that ran out of steps before a verdict, or were given up",
         each=lambda execution: execution.outcome.verdict.kind == "inconclusive",
+    ),
+    Number(
+        name="native",
+        about="of the executions, those that the native core made, clean ones all",
+        machine=LOCKSTEP,
+    ),
+    Number(
+        name="compared",
+        about="executions that were made in Python and natively too, and compared",
+        machine=LOCKSTEP,
+    ),
+    Number(
+        name="unjudged",
+        about="executions that the native core gave up and that Python did not make again, as enough of their kind "
+        "had been; they are in no other number",
+        machine=LOCKSTEP,
     ),
     Number(
         name="busy_s",

@@ -48,6 +48,7 @@ from stress.workers.messages import (
     encode,
     read_order,
 )
+from stress.workers.native import NativeLease, Natives
 from stress.workers.settings import PARALLEL
 from stress.workers.tally import Tally, twin_digest, twinned
 
@@ -73,6 +74,7 @@ class Worker:
         self.strategies: dict[tuple[Case, str, str], Strategy] = {}
         """By case, name and options: a strategy learns from lease to lease of a case."""
         self.strategy_classes: dict[str, type[Strategy]] = {}
+        self.natives = Natives(catalogue)
         self.gang: Gang | None = None
         """The processes of the parallel machine, once they are wanted."""
         self.traced: set[str] = set()
@@ -98,6 +100,21 @@ class Worker:
             )
             self.tell_sites()
         return found
+
+    def executor(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int, int], int]:
+        """Return what executes one seed or, natively, several from it on, before an end, and returns
+        the next.
+        """
+        native = self.natives.case(order, runner) if order.native else None
+        if native is not None:
+            return NativeLease(self.natives, native, self.strategy(order), order, tally).go_on
+        execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
+
+        def one(seed: int, end: int) -> int:
+            execute(seed)
+            return seed + 1
+
+        return one
 
     def lockstep(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int], None]:
         """Return what executes a seed under the order's strategy and counts it."""
@@ -134,6 +151,7 @@ class Worker:
         """Close every runner, and what processes have of them."""
         if self.gang is not None:
             self.gang.forget()
+        self.natives.forget()
         await self.stack.aclose()
         self.stack = AsyncExitStack()
         self.runners.clear()
@@ -168,12 +186,14 @@ class Worker:
             self.traced.clear()
         runner = await self.runner(order.case)
         tally = Tally(order, runner, self.traced)
-        execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
+        go_on = self.executor(order, runner, tally)
         began = now = perf_counter()
-        for seed in range(order.first, order.first + order.count):
+        seed, end = order.first, order.first + order.count
+        while seed < end:
             self.recorder.begin(seed)
-            execute(seed)
-            now = perf_counter()
+            after = go_on(seed, end)
+            self.recorder.made(after - seed - 1)
+            seed, now = after, perf_counter()
             if now - began >= order.slice_s or (order.stop_on_first and tally.failures):
                 break
             if tally.fresh or now - tally.began > FLUSH_SECONDS_MAX:

@@ -12,7 +12,7 @@ from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
 from stress.native import build
-from stress.native.comparison import difference
+from stress.native.comparison import both_ways
 from stress.native.runner import Library, NativeCase
 
 needs_compiler = pytest.mark.skipif(not build.compiler(), reason="no C compiler on this machine")
@@ -43,7 +43,7 @@ async def first_difference(library: Library, case: Case, strategy: str, seeds: r
         native = NativeCase(library, runner)
         pair = (CATALOGUE.strategy(strategy), CATALOGUE.strategy(strategy))
         for seed in seeds:
-            found = difference(native, pair, seed)
+            found = both_ways(native, pair, seed)
             if found:
                 return f"{case}, {strategy}, seed {seed}: {found}"
     return ""
