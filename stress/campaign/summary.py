@@ -118,7 +118,8 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
     if data["native"]:
         unjudged = f", {data['unjudged']} unjudged" if data["unjudged"] else ""
         yield (
-            f"native core: {data['native']} of these executions; {data['compared']} made in Python too, and compared{unjudged}"
+            f"native core: {data['native']} of these executions;"
+            f" {data['compared']} made in Python too, and compared{unjudged}"
         )
 
 

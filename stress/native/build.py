@@ -75,8 +75,8 @@ def compiled(text: str) -> Path:
 
 
 def trim(directory: Path) -> None:
-    """Remove what was used longest ago, code and manifests, until at most CACHE_MIB_MAX is left; and
-    what killed compilers have left behind.
+    """Remove what was used longest ago, code and manifests, until at most CACHE_MIB_MAX is left;
+    and what killed compilers have left behind.
     """
     for folder in directory.glob(f"{SCRATCH}*"):
         if time.time() - folder.stat().st_mtime > SCRATCH_HOURS_MAX * 3600:

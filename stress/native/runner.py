@@ -216,8 +216,8 @@ class NativeCase:
         return Ran(*result)
 
     def take_counts(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Return how often sites were visited and operations overlapped in clean executions since the
-        last time: by name, and by the two names with `` / `` between them.
+        """Return how often sites were visited and operations overlapped in clean executions since
+        the last time: by name, and by the two names with `` / `` between them.
         """
         visits = {SITES[k].name: n for k, n in enumerate(self.visits[: len(SITES)]) if n}
         pairs = product(OPERATIONS, OPERATIONS)
@@ -226,11 +226,15 @@ class NativeCase:
         ctypes.memset(self.overlaps, 0, ctypes.sizeof(self.overlaps))
         return visits, overlaps
 
-    def schedule_hashes(self, nr: int) -> list[int]:
-        """Return the hashes of the schedules of the first ``nr`` executions of the last batch, each
-        once.
+    def schedule_hashes(self, nr: int, below: int) -> list[int]:
+        """Return the hashes of the schedules of the first ``nr`` executions of the last batch, as
+        far as they are ``below`` a bound.
         """
-        return list(set(self.schedules[:nr]))
+        import numpy
+
+        hashes = numpy.frombuffer(self.schedules, dtype=numpy.int64, count=nr)
+        found: list[int] = hashes[hashes < below].tolist()
+        return found
 
     def log(self) -> list[int]:
         """Return code and value of each step of the last execution, as the machine's log has them."""

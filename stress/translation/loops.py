@@ -196,7 +196,7 @@ class Loops(Expressions):
         finally:
             self.env = env
 
-    # -- built-in functions over an iterable -----------------------------------------------------------------------------
+    # -- built-in functions over an iterable ---------------------------------------------------------------------------
 
     def each(self, node: ast.expr, body: Callable[[Value], None]) -> None:
         """Emit ``body`` for each element of an iterable."""

@@ -8,6 +8,7 @@ metrics          what is counted of executions, each declared once
 messages         every order to a worker and every answer, encoded, decoded and checked
 flight_recorder  which execution a worker had begun when it died
 tally            what came of executions between two answers
+native           executions by compiled kernels, and their comparison with Python's
 worker           the process: follows orders, executes, answers
 leases           which case gets the next lease
 fleet            keeps worker processes alive and at work for a boss

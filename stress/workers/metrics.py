@@ -151,7 +151,9 @@ class Distinct(Metric):
     shown: bool = True
 
     def add(self, found: Any, to: Measured) -> None:
-        if to.seen.setdefault(self.name, DistinctCount()).add(found):
+        if self.name not in to.seen:
+            to.seen[self.name] = DistinctCount()
+        if to.seen[self.name].add(found):
             to.hashes.setdefault(self.name, []).append(found)
 
     def appears(self) -> str:

@@ -156,6 +156,7 @@ class NativeLease:
         other: Any = type(self.strategy)(**self.order.options)
         other.recall(learned)
         words = difference(self.native, made, *by_native(self.native, other, seed))
+        self.native.take_counts()  # this execution is counted already
         if words:
             self.differs(seed, words)
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from stress.execution.signature import signature_of
 from stress.trace.evidence import evidence
 from stress.trace.record import Trace, capture
+from stress.workers.distinct import HASH_BITS
 from stress.workers.messages import Batch, Death, Failure, LeaseOrder, Twin
 from stress.workers.metrics import METRICS, Execution, Measured, Stretch
 
@@ -108,8 +109,10 @@ class Tally:
         }  # fmt: skip
         for name, value in found.items():
             METRICS[name].add(value, self.measured)
-        for value in native.schedule_hashes(ran.clean):
-            METRICS["distinct_schedules"].add(value, self.measured)
+        schedules = METRICS["distinct_schedules"]
+        seen = self.measured.seen.get(schedules.name)
+        for value in native.schedule_hashes(ran.clean, seen.largest if seen is not None else (1 << HASH_BITS) - 1):
+            schedules.add(value, self.measured)
         self.done += ran.clean
 
     def add_unjudged(self) -> None:

@@ -102,8 +102,8 @@ class Worker:
         return found
 
     def executor(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int, int], int]:
-        """Return what executes one seed or, natively, several from it on, before an end, and returns
-        the next.
+        """Return what executes one seed or, natively, several from it on, before an end, and
+        returns the next.
         """
         native = self.natives.case(order, runner) if order.native else None
         if native is not None:

@@ -102,7 +102,10 @@ DAMAGE = {
     "version 0": (sealed(BYTES[34:], 0), "t: of format 0, whose random words were drawn otherwise"),
     "foreign": (b"\x7fELF" + BYTES, "t: not a zapstress trace"),
     "text": (b"cpu0 munmap\n" * 9, "t: not a zapstress trace"),
-    "future": (sealed(b"whatever", VERSION + 1), f"t: of format {VERSION + 1}, and this zapstress reads up to {VERSION}; upgrade"),
+    "future": (
+        sealed(b"whatever", VERSION + 1),
+        f"t: of format {VERSION + 1}, and this zapstress reads up to {VERSION}; upgrade",
+    ),
     "no zlib": (sealed(b"garbage"), "t: malformed"),
     "two streams": (sealed(BYTES[34:] + zlib.compress(b"more")), "t: malformed"),
     "bomb": (
