@@ -3,7 +3,8 @@ mm/memory.c.
 
 - ``mm_types``: struct page, folio, mm_struct and vm_area_struct as columns;
 - ``mmap``, ``madvise``, ``fork``: VMAs, munmap and exit; MADV_DONTNEED; copying an address space;
-- ``memory``: the zap ladder, from ``unmap_vmas`` down to ``zap_present_folio_ptes``;
+- ``memory``: the zap ladder, from ``unmap_vmas`` down to ``zap_present_folio_ptes``, and where RSS
+  is folded;
 - ``mmu_gather``: gathers, their batches of pages, batches of tables;
 - ``rmap``: mapcounts, anon_vmas, walks from a folio to its PTEs;
 - ``pgtable``: page tables and the PTE primitives that architectures override;

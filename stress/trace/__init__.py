@@ -3,7 +3,7 @@
 Bottom to top; each file imports only those before it:
 
 - :mod:`~stress.trace.record`: what a trace holds, and how one is made of an outcome;
-- :mod:`~stress.trace.file`: the format: encode, decode, load, save;
+- :mod:`~stress.trace.file`: the format: encode, decode, load, save; what is damaged is found here;
 - :mod:`~stress.trace.replay`: executes a trace again, and says where it differs;
 - :mod:`~stress.trace.report`: the page that shows a failure, and the list of all steps;
 - :mod:`~stress.trace.evidence`: what is kept of a failure beside its trace.
