@@ -165,7 +165,7 @@ class Campaign:
             number=number,
             directory=str(self.store.directory),
             slice_s=min(lease.slice_s, left_s),
-            native=self.budget.native,
+            native=self._builds,
             twin_every=self.budget.twin_every if room and plan.machine == LOCKSTEP else 0,
             stop_on_first=self.budget.stop_on_first,
         )
@@ -256,7 +256,7 @@ class Campaign:
         """
         self.ended = "done"
         beside: list[Callable[[], Awaitable[None]]] = [partial(progress, self)] if progress is not None else []
-        beside += [self._build] if self.budget.native and self.settings.machine != PARALLEL else []
+        beside += [self._build] if self._builds else []
         try:
             await self.fleet.run(self, self._signals, self._clock, *beside)
         except BaseException:
@@ -278,6 +278,12 @@ class Campaign:
             await trio.sleep(min(NOTE_SECONDS, max(left, 0.01)))
             self.store.note_session(self.session, self.elapsed_s, self.executions)
             self.fleet.wake()
+
+    @property
+    def _builds(self) -> bool:
+        """Whether kernels are compiled: those that the project's own catalogue composes."""
+        mine = self.fleet.catalogue == DEFAULT_CATALOGUE
+        return self.budget.native and mine and self.settings.machine != PARALLEL
 
     async def _build(self) -> None:
         """Have the kernels compiled, in the order in which the plan needs them."""

@@ -18,10 +18,11 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from types import MethodType
 from typing import TYPE_CHECKING
 
+from sim.checks.recount import Recount
 from sim.core.arena import Arena
+from sim.kernel import Kernel
 from stress.case import Case
 from stress.execution.runner import composed
 from stress.machine.lockstep import Lockstep
@@ -67,15 +68,17 @@ def translate(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) ->
     first = next(name for name in scenarios if sets[name])
     example = Case(first, tuple(sorted(sets[first][0].items())), key.profile, "small", key.kernel, key.faults)
     _, kernel = composed(example, catalogue)
+    if not isinstance(kernel, Kernel):
+        raise Unsupported("kernel", type(kernel).__name__)
     with closing(Arena.create(kernel.layout)) as arena:
         machine = Lockstep(arena, kernel.slots, 1)
         kernel.bind(arena, machine)
         program = Translation(Unit(kernel, machine, Function))
         for name in STRATEGIES:
             program.add_strategy(name, catalogue.strategy(name))
-        recount = getattr(getattr(kernel, "components", {}).get("audits"), "recount", None)
-        if isinstance(recount, MethodType):
-            program.add_audit(recount)
+        audit = kernel.components["audits"]
+        assert isinstance(audit, Recount)
+        program.add_audit(audit)
         for name in scenarios:
             _add_scenario(program, name, [catalogue.scenario_class(name)(profile, "small", p) for p in sets[name]])
     return program

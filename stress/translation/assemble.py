@@ -10,12 +10,13 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from types import MethodType
 from typing import Any
 
+from sim.checks.recount import Recount
 from sim.core.machine import SITES, Actor
 from sim.core.step import SITE_SHIFT, site_of
 from stress.scenario import Scenario
+from stress.translation.expressions import vars_of
 from stress.translation.function import Function
 from stress.translation.sources import Root, home_of, node_of, root_of
 from stress.translation.unit import Unit
@@ -113,9 +114,9 @@ class Translation:
             found, _ = self.unit.function(Static(live), [Static(strategy), *args], False)
             self.strategies[name][method] = found
 
-    def add_audit(self, method: MethodType) -> None:
+    def add_audit(self, audit: Recount) -> None:
         """Translate the audit of a world that is quiet and drained."""
-        self.audit, _ = self.unit.function(Static(method.__func__), [self.unit.lift(method.__self__)], False)
+        self.audit, _ = self.unit.function(Static(vars_of(type(audit), "recount")), [self.unit.lift(audit)], False)
 
     # -- the text --------------------------------------------------------------------------------------------------
 

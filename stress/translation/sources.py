@@ -173,9 +173,9 @@ class Root:
 
 def paths_of(kernel: Any, scenario: Any = None) -> dict[int, str]:
     """Return the paths of a kernel's parts, and of a scenario, by their ids."""
-    parts = {"kernel": kernel, "kernel.arena": kernel.arena}
-    parts |= {f"kernel.{name}": getattr(kernel, name) for name in ("world", "geometry") if hasattr(kernel, name)}
-    parts |= {f"kernel.components[{name!r}]": part for name, part in getattr(kernel, "components", {}).items()}
+    parts = {"kernel": kernel}
+    parts |= {f"kernel.{name}": getattr(kernel, name) for name in ("world", "geometry", "arena")}
+    parts |= {f"kernel.components[{name!r}]": part for name, part in kernel.components.items()}
     if scenario is not None:
         parts["scenario"] = scenario
     return {id(part): path for path, part in parts.items()}

@@ -32,6 +32,7 @@ RULES = {
     "predicate": "a wait's condition that is more than an expression of cells and captured integers",
     "slice": "a slice of what is no list and no column, or stored to",
     "watch": "a watch on a column that this primitive may not have one on",
+    "kernel": "a kernel that sim/compose.py has not composed",
     "captures": "an actor's body that captures what is no integer and no part of the kernel",
 }
 """What lies outside the subset: key -> what is wrong, and what to use."""
@@ -53,4 +54,4 @@ class Unsupported(Exception):
 
     def __str__(self) -> str:
         what = f" ({self.what})" if self.what else ""
-        return f"{self.place}: {RULES[self.rule]}{what}"
+        return f"{self.place}{': ' * bool(self.place)}{RULES[self.rule]}{what}"

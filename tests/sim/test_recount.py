@@ -20,7 +20,9 @@ from stress.machine.protocols import Verdict
 CORRUPTIONS = 800
 DELTAS = (1, -1, 2, 8, 1 << 12)
 DELTA_MAX = 8
-"""Counts of batches below this are not judged when they are corrupted: a negative one means nothing."""
+"""Counts of batches below this are not judged when they are corrupted: a negative one means
+nothing.
+"""
 CASES = [
     Case("storm", (("length", 8), ("order", 2), ("phase", 1)), "x86-64"),
     Case("storm", (("length", 8), ("order", 3), ("phase", 2)), "arm64-4k", kernel="6.18"),
