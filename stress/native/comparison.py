@@ -45,12 +45,12 @@ def by_native(case: NativeCase, strategy: Any, seed: int) -> tuple[Made, Ran]:
 def difference(case: NativeCase, python: Made, native: Made, ran: Ran) -> str:
     """Return in words what differs first between two executions of a seed, or "".
 
-    Of an execution that is not clean only the verdict is compared, and the steps up to where the
-    native one was given up: nothing else of it is ever used.
+    Of an execution that is not clean, or that met a limit of the native core, only the verdict is
+    compared, and the steps up to where the native one was given up: nothing else of it is used.
     """
-    if python.clean != native.clean:
+    if python.clean != native.clean and not case.is_limit(ran.why):
         return f"Python says {'clean' if python.clean else 'not clean'}, and the native core: {case.reason(ran.why)}"
-    if not python.clean:
+    if not (python.clean and native.clean):
         length = min(len(python.log), len(native.log))
         return _first_step(python.log[:length], native.log[:length])
     for what in ("turns", "tapes"):

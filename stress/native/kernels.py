@@ -20,9 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim.checks.recount import Recount
 from sim.core.arena import Arena
-from sim.kernel import Kernel
 from stress.case import Case
 from stress.execution.runner import composed
 from stress.machine.lockstep import Lockstep
@@ -63,6 +61,9 @@ def translate(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) ->
 
     A scenario that lies outside the subset is left out. Raises Unsupported if the kernel does.
     """
+    from sim.checks.recount import Recount
+    from sim.kernel import Kernel
+
     profile = catalogue.profile(key.profile).at(key.kernel)
     sets = {name: catalogue.scenario_class(name).parameters(profile, "small") for name in scenarios}
     first = next(name for name in scenarios if sets[name])

@@ -9,6 +9,7 @@ is one that Python must make again.
 from __future__ import annotations
 
 import ctypes
+import mmap
 from ctypes import POINTER, Structure, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
 from itertools import product
@@ -27,8 +28,10 @@ from stress.translation.unit import CHECK_FIRST
 
 KEYS_MAX = 4
 """Cells that a gate may depend on (runtime.h)."""
-LIST_MIN = 72
-"""Elements that a list may have at least."""
+LIST_MIN, LIST_MAX, SLACK = 64, 2048, 8
+"""Elements that a list has room for: at least, at most for the sake of a large address space, and
+besides.
+"""
 STACK_LISTS, STACK_WORDS = 160, 6_000
 """Room for an actor's frames: lists, and words besides."""
 SCRATCH_LISTS = 64
@@ -41,6 +44,9 @@ LIMITS = (
     "a number is too large", "a loop does not end", "the model raised", "a lock is not its owner's", "the tapes are full",
 )  # fmt: skip
 """Bail-outs that are no checker's, by number (runtime.h)."""
+
+JUDGMENTS = frozenset(map(LIMITS.index, ("nobody can run", "a lock is not its owner's")))
+"""Those that Python must confirm; the others are limits of the native core."""
 
 
 class NotCovered(Exception):
@@ -95,9 +101,11 @@ _buffers: dict[str, Any] = {}
 
 
 def shared(name: str, words: int) -> Any:
-    """Return a buffer of at least so many words, which all cases of this process use in turn."""
+    """Return a buffer of at least so many words, which all cases of this process use in turn; memory
+    that is never touched costs nothing.
+    """
     if name not in _buffers or len(_buffers[name]) < words:
-        _buffers[name] = (c_int64 * words)()
+        _buffers[name] = (c_int64 * words).from_buffer(mmap.mmap(-1, WORD * words))
     return _buffers[name]
 
 
@@ -127,7 +135,7 @@ class NativeCase:
     def _world(self, kernel: Any) -> _World:
         runner, machine = self.runner, self.runner.machine
         g, steps = kernel.geometry, machine.steps_max + 8
-        cap = max(LIST_MIN, g.gather_batch + 8, g.ptrs_per_pte + 8)
+        cap = SLACK + max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, min(kernel.world.vpages, LIST_MAX))
         stack, scratch = STACK_WORDS + STACK_LISTS * cap, SCRATCH_LISTS * cap + 40 * kernel.world.pages + 4096
         self.snapshot = ctypes.create_string_buffer(runner.snapshot, len(runner.snapshot))
         self.stacks, self.scratch = shared("stacks", stack * machine.slots), shared("scratch", scratch)
@@ -252,6 +260,10 @@ class NativeCase:
         for k in range(self.library.lib.zap_draws()):
             found.setdefault(self.draws[2 * k], []).append(self.draws[2 * k + 1])
         return found
+
+    def is_limit(self, why: int) -> bool:
+        """Return whether Python may well find clean what was given up: a limit of the native core."""
+        return 0 < why < CHECK_FIRST and why not in JUDGMENTS
 
     def reason(self, why: int) -> str:
         """Return in words why an execution was given up."""

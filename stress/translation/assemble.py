@@ -10,12 +10,14 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sim.checks.recount import Recount
 from sim.core.machine import SITES, Actor
 from sim.core.step import SITE_SHIFT, site_of
 from stress.scenario import Scenario
+
+if TYPE_CHECKING:
+    from sim.checks.recount import Recount
 from stress.translation.expressions import vars_of
 from stress.translation.function import Function
 from stress.translation.sources import Root, home_of, node_of, root_of
