@@ -9,8 +9,6 @@ import zlib
 from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, MethodType, MethodWrapperType
 from typing import Any
 
-from sim.core.arena import Column
-from sim.core.machine import Machine
 from stress.rng import words
 from stress.scenario import Scenario
 from stress.translation.expressions import vars_of
@@ -27,7 +25,6 @@ from stress.translation.values import (
     Method,
     OneOf,
     Primitive,
-    Record,
     RecordType,
     Row,
     Static,
@@ -42,10 +39,6 @@ INLINE_MAX = 24
 
 class Calls(Loops):
     """Everything with parentheses but the machine's primitives."""
-
-    def primitive(self, name: str, args: list[Value], named: dict[str, Value]) -> Value:
-        """Translate a call of the machine; the layer above does."""
-        raise NotImplementedError
 
     def _x_Call(self, node: ast.Call) -> Value:
         function = node.func
@@ -341,6 +334,3 @@ def is_small(node: Any) -> bool:
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     """Return the statements of a function but for its docstring."""
     return [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
-
-
-__all__ = ["Calls", "Column", "Machine", "Record"]

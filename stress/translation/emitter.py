@@ -8,8 +8,10 @@ turn may be handed over is a C variable all the same.
 from __future__ import annotations
 
 import ast
+import re
 from abc import abstractmethod
 from collections.abc import Callable
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stress.translation.sources import list_width, stores, words_only
@@ -38,6 +40,7 @@ auto break case char const continue default do double else enum extern float for
 restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
 cap codes values word stream draw block out turn ask start finished arm begin go audit use bail mix
 """
+_TEMPORARY = re.compile(r"[tLl]\d+")
 KEYWORDS = frozenset(_TAKEN.split())
 """What no variable may be called."""
 
@@ -75,6 +78,10 @@ class Emitter:
     @abstractmethod
     def call(self, function: Value, args: list[Value], named: dict[str, Value]) -> Value:
         """Translate a call."""
+
+    @abstractmethod
+    def primitive(self, name: str, args: list[Value], named: dict[str, Value]) -> Value:
+        """Translate a call of the machine."""
 
     @abstractmethod
     def as_row(self, value: Value) -> Row:
@@ -126,13 +133,9 @@ class Emitter:
         return name
 
     def fresh(self, name: str) -> str:
-        """Return a C variable's name that resembles ``name``."""
-        found, k = (name if name not in KEYWORDS else name + "_"), 1
-        while found in self.names or (name == "n" and k == 1) or (name[0] == "t" and name[1:].isdigit()):
-            k += 1
-            found = f"{name}_{k}"
-            if found not in self.names:
-                break
+        """Return a new C variable's name that resembles ``name``."""
+        base = f"{name}_" if name in KEYWORDS or _TEMPORARY.fullmatch(name) else name
+        found = next(c for c in chain([base], (f"{base}_{k}" for k in count(2))) if c not in self.names)
         self.names.add(found)
         return found
 

@@ -26,7 +26,6 @@ from stress.translation.values import (
     Stream,
     Value,
     Word,
-    is_simple,
     number,
 )
 
@@ -441,6 +440,3 @@ def is_boolean(node: ast.expr) -> bool:
 def vars_of(cls: type, name: str) -> Any:
     """Return what the class's method order has under ``name``, unbound."""
     return next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
-
-
-__all__ = ["Expressions", "is_simple", "vars_of"]

@@ -15,7 +15,6 @@ from stress.translation.values import (
     Closure,
     Group,
     Lazy,
-    Method,
     OneOf,
     Primitive,
     Record,
@@ -337,6 +336,3 @@ def is_coroutine(value: Value) -> bool:
 def same_kind(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
     """Return whether two returned values may be of one function."""
     return a == b or (a[0] == b[0] == "static" and same(a[1], b[1]))
-
-
-__all__ = ["Method", "Statements"]

@@ -24,6 +24,7 @@ from sim.core.step import (
     WAIT,
 )
 from stress.translation.calls import Calls
+from stress.translation.expressions import vars_of
 from stress.translation.sources import free_names
 from stress.translation.subset import Unsupported
 from stress.translation.values import Call, Choice, Closure, Method, OneOf, Primitive, Row, Static, Value, Word, number
@@ -319,15 +320,10 @@ def watch_of(column: Column, machine: type) -> tuple[Static | None, bool]:
     """
     watch: Any = column.watch
     path = f"kernel.arena[{column.name!r}].watch"
-    wrapper = next(c for c in vars_code(machine, "waitable").co_consts if getattr(c, "co_name", "") == "changed")
+    wrapper = next(c for c in vars_of(machine, "waitable").__code__.co_consts if getattr(c, "co_name", "") == "changed")
     waitable = False
     while isinstance(watch, FunctionType) and watch.__code__ is wrapper:
         at = wrapper.co_freevars.index("inner")
         assert watch.__closure__ is not None
         waitable, path, watch = True, f"{path}.__closure__[{at}].cell_contents", watch.__closure__[at].cell_contents
     return (None if watch is None else Static(watch, path)), waitable
-
-
-def vars_code(cls: type, name: str) -> Any:
-    """Return the code of a method."""
-    return getattr(cls, name).__code__
