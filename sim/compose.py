@@ -45,17 +45,26 @@ GENERIC: tuple[type[Component], ...] = (
 """The components of 6.9, in the order in which their columns are laid out."""
 
 
-def compose(profile: Profile, geometry: str, version: str, world: World, faults: Sequence[type] = ()) -> Kernel:
+def compose(profile: Profile, geometry: str, version: str, world: World, parts: Sequence[type] = ()) -> Kernel:
     """Return the kernel of ``version`` on ``profile``, wrapped (:func:`sim.kernel.wrapped`) by
-    ``faults`` or a user's patch, in order.
+    ``parts``, planted faults or a user's patch, in order.
+
+    Raises ComposeError for an unknown version or component.
+    """
+    classes, profile = classes_of(profile, version), profile.at(version)
+    return Kernel(profile, profile.geometry(geometry), world, wrapped(classes, parts))
+
+
+def classes_of(profile: Profile, version: str) -> dict[str, type[Component]]:
+    """Return the class that stands for each component of ``version`` on ``profile``.
 
     A class of the profile that does not subclass the version's goes in front of it. Raises
-    ComposeError for an unknown version or component.
+    ComposeError for an unknown version.
     """
     if version not in VERSIONS:
         raise ComposeError(f"unknown kernel version {version!r}: use one of {', '.join(VERSIONS)}")
-    profile, classes = profile.at(version), {cls.name: cls for cls in GENERIC}
-    for cls in (*VERSIONS[version].components, *profile.components.values()):
+    classes = {cls.name: cls for cls in GENERIC}
+    for cls in (*VERSIONS[version].components, *profile.at(version).components.values()):
         below = classes.get(cls.name, cls)
         classes[cls.name] = cls if issubclass(cls, below) else type(cls.__name__, (cls, below), {})
-    return Kernel(profile, profile.geometry(geometry), world, wrapped(classes, faults))
+    return classes

@@ -22,8 +22,10 @@ The rooms, top to bottom; each imports only what stands below it, and ``sim``:
   the names of their files;
 - :mod:`~stress.strategies`: who goes next, one file per strategy;
 - :mod:`~stress.programs`: what user space can do, each operation declared once;
-- :mod:`~stress.sources`: the model's source files, their hash, and a user's own file;
-- :mod:`~stress.files`: writes a file whole or not at all;
+- :mod:`~stress.patch`: a user's patch: loaded, vetted, counted, judged;
+- :mod:`~stress.sources`: the model's source files, and their hash;
+- :mod:`~stress.files`: reads plain files of bounded size, writes a file whole or not at all;
+- :mod:`~stress.output`: standard output and error, and what is never shown on them;
 - :mod:`~stress.case`: what is to be run, as plain values;
 - :mod:`~stress.scenario` and :mod:`~stress.fault`: the base classes of what stands in scenarios/;
 - :mod:`~stress.errors`: the exceptions, each with its exit status;

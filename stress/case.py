@@ -15,7 +15,8 @@ class Case:
     can be sent and hashed.
 
     ``params`` is pairs (name, value) in the order of names; ``geometry`` is ``small`` or ``real``;
-    ``kernel`` is a version or ``FILE.py:CLASS``; ``faults`` are ids of planted faults.
+    ``kernel`` is a version; ``faults`` are ids of planted faults; ``patch`` is the user's own files
+    on top of the kernel, each ``FILE.py`` or ``FILE.py:CLASS,CLASS`` (:mod:`stress.patch`).
     """
 
     scenario: str
@@ -24,6 +25,7 @@ class Case:
     geometry: str = "small"
     kernel: str = DEFAULT_KERNEL
     faults: tuple[str, ...] = ()
+    patch: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Case:
@@ -32,5 +34,11 @@ class Case:
         """
         params = tuple((name, value) for name, value in plain["params"])
         return cls(
-            plain["scenario"], params, plain["profile"], plain["geometry"], plain["kernel"], tuple(plain["faults"])
+            plain["scenario"],
+            params,
+            plain["profile"],
+            plain["geometry"],
+            plain["kernel"],
+            tuple(plain["faults"]),
+            tuple(plain["patch"]),
         )

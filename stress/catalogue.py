@@ -18,16 +18,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from stress.case import DEFAULT_KERNEL
 from stress.errors import UsageError
-from stress.sources import ROOT, is_file, user_component
+from stress.patch.counting import counting
+from stress.patch.load import Patch, load
+from stress.patch.model import Model, Place
+from stress.patch.vet import absent, unfit, vetted
+from stress.sources import ROOT
 
 if TYPE_CHECKING:
     from sim.core.profile import Profile
     from stress.scenario import Scenario
     from stress.strategies import Strategy
 
-KINDS = ("scenarios", "profiles", "faults", "strategies", "kernels", "checkers")
+KINDS = ("scenarios", "profiles", "faults", "strategies", "kernels", "checkers", "components")
+_PATCHES: dict[tuple[type, tuple[str, ...]], Patch] = {}
+"""What :meth:`Catalogue.patch` has read, by its specs."""
+
 DEFAULT_CATALOGUE = "stress.catalogue:CATALOGUE"
 KNOWN_MAX = 12
 """Names that a line of complaint lists."""
@@ -170,6 +176,11 @@ class Catalogue:
                 found.setdefault(name, []).append(f"{title}: {rule}")
         return {name: "; ".join(found[name]) for name in sorted(found, key=_natural)}
 
+    def components(self) -> dict[str, str]:
+        """Return the components that a patch can override: name -> what the first class is."""
+        classes = {name: next(iter(places.values())) for name, places in self.model().classes.items()}
+        return {name: " ".join((cls.__doc__ or "").partition("\n\n")[0].split()) for name, cls in classes.items()}
+
     def profile(self, name: str) -> Profile:
         """Return the profile of that name. Raises UsageError."""
         found = _all_profiles()
@@ -201,18 +212,81 @@ class Catalogue:
             raise UsageError(f"strategy {name} has no option {' or '.join(sorted(options))}") from None
         return made
 
-    def compose(self, *, profile: Profile, geometry: str, kernel: str, world: Any, faults: tuple[str, ...]) -> Any:
-        """Return a composed kernel; ``kernel`` is a version or ``FILE.py:CLASS``, ``faults`` are
-        ids.
+    def model(self) -> Model:
+        """Return what a patch can override, on every profile and version."""
+        return _model()
+
+    def patch(self, specs: tuple[str, ...]) -> Patch | None:
+        """Return the patch of ``specs``, read and vetted once per process; None if there are none.
+
+        Raises UsageError for a mistake in it.
+        """
+        key = (type(self), specs)
+        if specs and key not in _PATCHES:
+            _PATCHES[key] = vetted(load(specs), self.model())
+        return _PATCHES[key] if specs else None
+
+    def read_patches_anew(self) -> None:
+        """Forget the patches that were read: a command runs what the files hold when it begins."""
+        _PATCHES.clear()
+
+    def check_patch(self, specs: tuple[str, ...], profiles: Iterable[str], kernel: str) -> None:
+        """Raise UsageError if the patch of ``specs`` is wrong, or if nothing of it can run on any
+        of ``profiles``.
+        """
+        patch = self.patch(specs)
+        if patch is None:
+            return
+        reasons: dict[str, str] = {}
+        for profile in profiles:
+            found = absent(patch, self.model(), (profile, kernel))
+            if len(found) < len(patch.overrides):
+                return
+            reasons |= {why: name for name, why in found.items()}
+        why, name = next(iter(reasons.items()))
+        where = f"{', '.join(profiles)}, kernel {kernel}"
+        raise UsageError(f"--patch {specs[0]}: nothing of it can run on {where}: {name}: {why}")
+
+    def parts(self, patch: Patch | None, profile: Profile, kernel: str) -> tuple[type, ...]:
+        """Return the classes of ``patch`` that can stand in front of their components there, made
+        to count their runs.
+        """
+        if patch is None:
+            return ()
+        place, model = (profile.name, kernel), self.model()
+        return tuple(part for part in counting(patch) if not unfit(part.__bases__[0], model, place))
+
+    def compose(
+        self,
+        *,
+        profile: Profile,
+        geometry: str,
+        kernel: str,
+        world: Any,
+        faults: tuple[str, ...],
+        patch: Patch | None = None,
+    ) -> Any:
+        """Return a composed kernel: the version ``kernel``, under ``patch``, under the faults whose
+        ids are ``faults``.
         """
         from sim.compose import compose
 
-        classes = tuple(self.fault_class(name) for name in faults)
-        if is_file(kernel):
-            classes, kernel = (user_component(kernel), *classes), DEFAULT_KERNEL
-        else:
-            choose("kernel", kernel, self.kernels())
-        return compose(profile=profile, geometry=geometry, version=kernel, world=world, faults=classes)
+        choose("kernel", kernel, self.kernels())
+        classes = (*self.parts(patch, profile, kernel), *map(self.fault_class, faults))
+        return compose(profile=profile, geometry=geometry, version=kernel, world=world, parts=classes)
+
+
+@cache
+def _model() -> Model:
+    from sim.compose import classes_of
+    from sim.versions import VERSIONS
+
+    found: dict[str, dict[Place, type]] = {}
+    for version in VERSIONS:
+        for name, profile in _all_profiles().items():
+            for component, cls in classes_of(profile, version).items():
+                found.setdefault(component, {})[name, version] = cls
+    return Model(found)
 
 
 @cache

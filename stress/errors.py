@@ -27,6 +27,10 @@ class StorageError(ZapstressError):
     exit_status = FAILED
 
 
+class ScenarioError(ZapstressError):
+    """A scenario asks for what its world does not have, or raises: a mistake in it, no verdict."""
+
+
 class Skipped(ZapstressError):
     """What it needs is not on this machine."""
 

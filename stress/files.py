@@ -1,12 +1,32 @@
-"""Writes a file whole or not at all."""
+"""Reads plain files of bounded size, and writes a file whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 from stress.errors import StorageError
+
+MIB = 1 << 20
+
+
+def read_plain(path: Path, mib_max: int) -> bytes:
+    """Return the bytes of the plain file at ``path``.
+
+    Raises OSError if it cannot be read, is larger than ``mib_max`` MiB, or is a directory, a device
+    or a FIFO: nothing is waited for, and no more is taken than a file of that size.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a plain file")
+        data = file.read(mib_max * MIB + 1) if found.st_size <= mib_max * MIB else b""
+        if max(found.st_size, len(data)) > mib_max * MIB:
+            raise OSError(errno.EFBIG, f"larger than {mib_max} MiB")
+        return data
 
 
 def write_atomically(path: Path, data: bytes) -> None:

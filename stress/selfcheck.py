@@ -21,7 +21,7 @@ import trio
 from sim.core.profile import SMALL
 from stress.case import DEFAULT_KERNEL
 from stress.catalogue import find_catalogue
-from stress.errors import CLEAN, FAILED, INCONCLUSIVE, VIOLATED, StorageError
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
 from stress.files import write_atomically
 from stress.workers.fleet import Fleet, WorkerProcess
 from stress.workers.leases import Lease, Plan
@@ -36,6 +36,7 @@ from stress.workers.messages import (
     WorkerFailed,
 )
 from stress.workers.settings import Settings
+from stress.workers.signals import end_when_signalled
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -92,10 +93,18 @@ class Cell:
         return "silent" if self.reason else "found"
 
     @property
+    def over(self) -> bool:
+        """Whether the cell has its result: also what became of the find in another process."""
+        done = self.replays is not None if self.found else self.executions >= self.budget
+        return bool(self.error) or done
+
+    @property
     def status(self) -> int:
         """What the cell contributes to the exit status."""
         if self.error:
             return FAILED
+        if not self.over:
+            return INTERRUPTED
         if self.reason:
             return CLEAN if not self.found else VIOLATED if self.fault == CLEAN_KERNEL else FAILED
         if not self.found:
@@ -104,7 +113,7 @@ class Cell:
 
     def data(self) -> dict[str, Any]:
         """Return the cell as plain data."""
-        return {**vars(self), "expected": self.expected, "ok": self.status == CLEAN}
+        return {**vars(self), "expected": self.expected, "ok": self.status == CLEAN, "interrupted": not self.over}
 
 
 class Selfcheck:
@@ -123,11 +132,15 @@ class Selfcheck:
         directory: Path,
         catalogue: str,
         kernel: str = DEFAULT_KERNEL,
+        patch: tuple[str, ...] = (),
     ) -> None:
-        self.cells, self.scenarios, self.seed, self.directory, self.kernel = cells, scenarios, seed, directory, kernel
+        self.cells, self.scenarios, self.seed, self.directory = cells, scenarios, seed, directory
+        self.kernel, self.patch = kernel, patch
         self.catalogue: Catalogue = find_catalogue(catalogue)
         self.fleet = Fleet(workers, catalogue)
         self.waiting = deque(cells)
+        self.began = time.monotonic()
+        self.interrupted = False
         self.plans: dict[int, tuple[Cell, Plan]] = {}
         """The cell that each worker has, and its plan."""
         self.leases: dict[int, Lease] = {}
@@ -139,11 +152,17 @@ class Selfcheck:
     # -- the boss of the fleet -------------------------------------------------------------------------------------
 
     def over(self) -> bool:
-        """Return whether the matrix is full and every find checked."""
+        """Return whether the matrix is full and every find checked; of a run that was interrupted,
+        whether nothing is in hand.
+        """
+        if self.interrupted:
+            return not (self.leases or self.checking)
         return not (self.waiting or self.plans or self.checking or any(self.checks))
 
     def order(self, worker: int) -> Order | None:
         """Return a check if one waits, else a lease of the worker's cell, or of the next."""
+        if self.interrupted:
+            return None
         if self.checks[worker]:
             self.checking[worker], order = self.checks[worker].popleft()
             return order
@@ -161,13 +180,33 @@ class Selfcheck:
             afresh=plan.issued == 1,
         )
 
+    def interrupt(self) -> None:
+        """Hand out nothing more; what is in hand is finished."""
+        self.interrupted = True
+        self.fleet.wake()
+
+    def left_s(self) -> float | None:
+        """Return about how many seconds are left; None until a cell is done.
+
+        A cell that is to be silent takes its whole budget, one that is to be found about what those
+        took that were found.
+        """
+        executions = sum(cell.executions for cell in self.cells)
+        left = [cell for cell in self.cells if not cell.over]
+        done = [cell.executions for cell in self.cells if cell.over and not cell.reason]
+        if not executions or len(left) == len(self.cells):
+            return None
+        usual = sum(done) / len(done) if done else min(cell.budget for cell in left) if left else 0
+        ahead = sum(max(0, (cell.budget if cell.reason else usual) - cell.executions) for cell in left)
+        return ahead * (time.monotonic() - self.began) / executions
+
     def _take_up(self, worker: int) -> bool:
         """Give the worker the next cell."""
         if not self.waiting:
             return False
         cell = self.waiting.popleft()
         faults = () if cell.fault == CLEAN_KERNEL else (cell.fault,)
-        settings = Settings(self.seed, self.scenarios, (cell.profile,), SMALL, kernel=self.kernel, faults=faults)
+        settings = Settings(self.seed, self.scenarios, (cell.profile,), SMALL, self.kernel, faults, self.patch)
         plan = Plan(settings, cell.budget, 1, LEASE_COUNT_MAX)
         ranks = settings.ranks(SMALL, self.catalogue)
         plan.add(ranks, {case: number for number, case in enumerate(case for cases in ranks for case in cases)}, {})
@@ -243,11 +282,16 @@ def matrix(
     return cells
 
 
+def worst(statuses: set[int]) -> int:
+    """Return the status of a matrix whose cells have ``statuses``."""
+    return next((status for status in (VIOLATED, FAILED, INCONCLUSIVE) if status in statuses), CLEAN)
+
+
 def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Awaitable[None]] | None = None) -> dict[str, Any]:
     """Fill the matrix; return it as plain data. ``progress`` is an async function that shows how it
     goes.
     """
-    began = time.monotonic()
+    check.began = began = time.monotonic()
     try:
         check.directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -255,16 +299,18 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Awaitable[No
             f"{check.directory}: cannot be made ({error.strerror}); give --dir another directory"
         ) from error
     shown = [partial(progress, check)] if progress is not None else []
-    trio.run(check.fleet.run, check, *shown)
+    trio.run(check.fleet.run, check, partial(end_when_signalled, check.interrupt), *shown)
     elapsed, executions = time.monotonic() - began, sum(cell.executions for cell in check.cells)
     statuses = {cell.status for cell in check.cells}
     return {
         "ok": statuses == {CLEAN},
-        "exit_status": next((status for status in (VIOLATED, FAILED, INCONCLUSIVE) if status in statuses), CLEAN),
+        "interrupted": check.interrupted,
+        "exit_status": INTERRUPTED if check.interrupted else worst(statuses),
         "executions": executions,
         "elapsed_s": round(elapsed, 3),
         "seed": check.seed,
         "kernel": check.kernel,
+        "patch": list(check.patch),
         "faults": list(dict.fromkeys(cell.fault for cell in check.cells if cell.fault != CLEAN_KERNEL)),
         "profiles": list(dict.fromkeys(cell.profile for cell in check.cells)),
         "scenarios": list(check.scenarios),

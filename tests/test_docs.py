@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stress.campaign.store import SCHEMA, VERSION
+from stress.campaign.database import TABLES as SCHEMA
+from stress.campaign.database import VERSION
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.cli.main import COMMANDS

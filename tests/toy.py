@@ -17,8 +17,9 @@ from sim.core.arena import MACHINE, PRIVATE, Arena, Field, Layout
 from sim.core.machine import Actor, Machine, Violation, site
 from sim.core.profile import Profile, World, kernel_geometry, small_geometry
 from stress.catalogue import Catalogue, choose
+from stress.patch.load import Patch
+from stress.patch.model import Model
 from stress.scenario import Scenario
-from stress.sources import user_component
 
 READ, WRITE_BACK, ADD = (
     site("toy_increment", "read counter"),
@@ -78,6 +79,7 @@ class ToyKernel:
         for fault in faults:
             provider = type(fault.__name__, (fault, provider), {})
         self.part: Counter = provider(self)
+        self.components = {"counter": self.part}
         self.layout = Layout(
             [
                 Field("counter", 2),
@@ -286,12 +288,19 @@ class ToyCatalogue(Catalogue):
         return NoLock
 
     def compose(
-        self, *, profile: Profile, geometry: str, kernel: str, world: Any, faults: tuple[str, ...]
+        self,
+        *,
+        profile: Profile,
+        geometry: str,
+        kernel: str,
+        world: Any,
+        faults: tuple[str, ...],
+        patch: Patch | None = None,
     ) -> ToyKernel:
-        classes = tuple(self.fault_class(name) for name in faults)
-        if ".py:" in kernel:
-            classes = (user_component(kernel), *classes)
-        return ToyKernel(classes)
+        return ToyKernel((*self.parts(patch, profile, kernel), *map(self.fault_class, faults)))
+
+    def model(self) -> Model:
+        return Model({"counter": {("toy", "6.9"): Counter}})
 
 
 TOYS = ToyCatalogue()

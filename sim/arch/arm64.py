@@ -69,15 +69,34 @@ class Arm64Pgtable(Pgtable):
         """Clear the block, invalidate it, write it again with everybody's young and dirty bits
         (contpte_convert).
         """
-        first, ptes, seen = self.block(ptep), [], 0
-        for k in range(self.g.contpte):
-            pte = await self.m.xchg(CONVERT_CLEAR, self.pte, first + k, 0)
-            ptes.append(pte)
+        first = self.block(ptep)
+        ptes = await self.clear_block(first)
+        await self.flush_block(cpu, first)
+        await self.set_block(first, ptes, change)
+
+    async def clear_block(self, first: int) -> list[int]:
+        """Clear the entries of a block one by one; return them, each with the young and dirty bits
+        of all.
+        """
+        ptes = [await self.m.xchg(CONVERT_CLEAR, self.pte, first + k, 0) for k in range(self.g.contpte)]
+        return [pte | self.seen_in_block(ptes) for pte in ptes]
+
+    def seen_in_block(self, ptes: list[int]) -> int:
+        """Return the young and dirty bits that any entry of a block has."""
+        seen = 0
+        for pte in ptes:
             seen |= pte & ACCESS_BITS
+        return seen
+
+    async def flush_block(self, cpu: int, first: int) -> None:
+        """Invalidate a block whose entries are clear (__flush_tlb_range in contpte_convert)."""
         mm, addr = self.mm_addr(first)
         await self.k.tlbflush.flush_range(cpu, mm, addr, addr + self.g.contpte, False)
+
+    async def set_block(self, first: int, ptes: list[int], change: Callable[[int], int]) -> None:
+        """Write a block again, changed."""
         for k, pte in enumerate(ptes):
-            await self.m.store(CONVERT_SET, self.pte, first + k, change(pte | seen), TRANSIENT)
+            await self.m.store(CONVERT_SET, self.pte, first + k, change(pte), TRANSIENT)
 
     async def fold(self, cpu: int, ptep: int, pte: int) -> None:
         """Fold the block that ends at ``ptep``, where ``pte`` has just been stored, if its entries

@@ -87,20 +87,41 @@ class X86TlbFlush(TlbFlush):
         """Catch up with the mm's generation: flush the range if this CPU has missed nothing else,
         else flush everything.
         """
-        if self.cpu_mm[cpu] != ref_to(mm):
+        if not self.is_loaded(cpu, mm):
             return
         if self.cpu_lazy.view[cpu]:
             await self.leave_mm(cpu)
             return
         local = self.cpu_tlb_gen[cpu * self.w.mms + mm]
-        if gen <= local:
+        if self.is_done(gen, local):
             return
         mm_gen = await self.m.load(READ_GEN, self.mm_tlb_gen, mm)
-        if end != ALL and gen == local + 1 and gen == mm_gen:
+        if self.may_flush_range(end, gen, local, mm_gen):
             await self.k.tlb.invalidate(cpu, mm, start, end, True)
         else:
             await self.k.tlb.invalidate(cpu, mm, 0, ALL, True)
-        self.cpu_tlb_gen[cpu * self.w.mms + mm] = mm_gen
+        self.cpu_tlb_gen[cpu * self.w.mms + mm] = self.caught_up_with(gen, mm_gen)
+
+    def is_loaded(self, cpu: int, mm: int) -> bool:
+        """Return whether ``cpu`` has ``mm`` loaded (loaded_mm == f->mm)."""
+        return bool(self.cpu_mm[cpu] == ref_to(mm))
+
+    def is_done(self, gen: int, local: int) -> bool:
+        """Return whether the CPU has flushed for generation ``gen`` already (f->new_tlb_gen <=
+        local_tlb_gen).
+        """
+        return gen <= local
+
+    def may_flush_range(self, end: int, gen: int, local: int, mm_gen: int) -> bool:
+        """Return whether the range alone is enough: it is the only flush that the CPU has missed
+        (f->end != TLB_FLUSH_ALL && f->new_tlb_gen == local_tlb_gen + 1 && f->new_tlb_gen ==
+        mm_tlb_gen).
+        """
+        return end != ALL and gen == local + 1 and gen == mm_gen
+
+    def caught_up_with(self, gen: int, mm_gen: int) -> int:
+        """Return the generation that the CPU has now: the mm's, read before the flush."""
+        return mm_gen
 
     async def flush_handler(self, cpu: int, initiator: int) -> None:
         if self.req_end[initiator] > self.req_start[initiator]:
@@ -130,8 +151,8 @@ class X86TlbFlush(TlbFlush):
             await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
         if prev != mm:
             await self.begin_switch(cpu, prev, mm)
-        if prev != mm or was_lazy:
-            await self._catch_up(cpu, mm)
+        if self.must_catch_up(prev, mm, bool(was_lazy)):
+            await self.catch_up(cpu, mm)
         if prev != mm:
             await self.end_switch(cpu, mm)
         self.cpu_mm[cpu] = ref_to(mm)
@@ -146,11 +167,20 @@ class X86TlbFlush(TlbFlush):
     async def end_switch(self, cpu: int, mm: int) -> None:
         """Tell others that ``mm`` is loaded: nothing, as they read the mask (6.9)."""
 
-    async def _catch_up(self, cpu: int, mm: int) -> None:
+    def must_catch_up(self, prev: int, mm: int, was_lazy: bool) -> bool:
+        """Return whether the CPU may have missed flushes: it had another mm loaded, or was lazy."""
+        return prev != mm or was_lazy
+
+    async def catch_up(self, cpu: int, mm: int) -> None:
+        """Compare the generations; flush everything if the CPU has missed one."""
         gen = await self.m.load(SWITCH_GEN, self.mm_tlb_gen, mm)
-        if self.cpu_tlb_gen[cpu * self.w.mms + mm] != gen:
+        if self.is_behind(self.cpu_tlb_gen[cpu * self.w.mms + mm], gen):
             await self.k.tlb.invalidate(cpu, mm, 0, ALL, True)
             self.cpu_tlb_gen[cpu * self.w.mms + mm] = gen
+
+    def is_behind(self, local: int, gen: int) -> bool:
+        """Return whether the CPU's generation is not the mm's (tlb_gen < next_tlb_gen)."""
+        return local != gen
 
     async def enter_lazy_tlb(self, cpu: int) -> None:
         if self.cpu_mm[cpu]:

@@ -10,5 +10,6 @@
 - ``version``: what a kernel version is;
 - ``pte``: the bits of a page table entry;
 - ``slab``: pools of slots;
+- ``bug``: BUG_ON, for a user's patch;
 - ``errors``: what is raised when the model is used wrongly.
 """

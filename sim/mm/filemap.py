@@ -11,6 +11,7 @@ from typing import Any
 
 from sim.core.arena import PRIVATE, Cells, Column, Field, bits_for
 from sim.core.component import Component, index_of_ref, ref_to
+from sim.core.errors import WorldError
 from sim.core.ledger import PAGECACHE, TRANSIENT
 from sim.core.machine import site
 from sim.mm.mm_types import MM_FILEPAGES, MM_SHMEMPAGES, file_mapping
@@ -84,8 +85,13 @@ class Filemap(Component):
         await self.k.swap.folio_put(cpu, folio)
 
     async def get_folio(self, file: int, index: int) -> int:
-        """Look a folio up and take a reference on it."""
+        """Look a folio up and take a reference on it.
+
+        Raises WorldError if it was never read in: the model has no disk to read from.
+        """
         page = index_of_ref(await self.m.load(LOOKUP, self.i_pages, self.slot(file, index)))
+        if page < 0:
+            raise WorldError(f"page {index} of file {file} is not in the page cache: read it in first, in the setup")
         folio = self.k.page_head(page)
         await self.m.add(TRY_GET, self.page_ref, folio, 1, TRANSIENT)
         return folio
@@ -127,9 +133,15 @@ class Filemap(Component):
         It begins with the aligned block of :meth:`fault_around` pages that holds ``addr``, or with
         the VMA, and has as many pages from there on, inside the VMA and the PTE table.
         """
-        window, table_end = self.fault_around(), (addr // self.g.ptrs_per_pte + 1) * self.g.ptrs_per_pte
-        first = max(self.vma_start[vma], addr // window * window)
-        return first, min(first + window, table_end, self.vma_end[vma])
+        first = max(self.vma_start[vma], addr // self.fault_around() * self.fault_around())
+        return first, self.window_end(vma, addr, first)
+
+    def window_end(self, vma: int, addr: int, first: int) -> int:
+        """Return where fault-around stops that begins with ``first``: after its window, at the end
+        of the PTE table, or at that of the VMA (to_pte).
+        """
+        table_end = (addr // self.g.ptrs_per_pte + 1) * self.g.ptrs_per_pte
+        return min(first + self.fault_around(), table_end, self.vma_end[vma])
 
     async def window_is_open(self, mm: int, vma: int, addr: int) -> bool:
         """Return whether fault-around may map anything around ``addr``: always (6.9)."""
@@ -174,10 +186,16 @@ class Filemap(Component):
         await self.m.add(AROUND_GET, self.page_ref, folio, 1, TRANSIENT)
         return page, min(last - at, folio + self.k.mm_types.folio_nr_pages(folio) - page)
 
+    async def may_map(self, table: int, addr: int) -> bool:
+        """Return whether fault-around may map a page at ``addr``: where the entry is empty
+        (pte_none).
+        """
+        return not await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, addr))
+
     async def _map_range(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int) -> list[int]:
         """Map runs of empty entries: rmap and PTEs first, mapping references last, as 6.9 does."""
         folio = self.k.page_head(page)
-        empty = [not await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, at + k)) for k in range(nr)]
+        empty = [await self.may_map(table, at + k) for k in range(nr)]
         k = 0
         mapped: list[int] = []
         while k < nr:

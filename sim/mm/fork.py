@@ -92,16 +92,30 @@ class Fork(Component):
         await self.m.down_write(LOCK_CHILD, self.mmap_lock, dst)
         self.mm_order[dst] = self.mm_order[src]
         for vma in self.k.mm_types.vmas_in(src, 0, self.w.vpages):
-            child = await self.k.mmap.vm_area_dup(vma, dst)
-            await self.k.rmap.vma_link(child)
-            self.vma_attached[child] = 1
-            if self.vma_needs_copy(vma):
-                await self.copy_page_range(cpu, vma, src, dst)
-                self.k.checks.forked(vma, src, dst)
+            await self.dup_vma(cpu, vma, src, dst)
+        await self.finish_dup_mmap(cpu, src, dst)
+        await self.publish(dst)
+
+    async def finish_dup_mmap(self, cpu: int, src: int, dst: int) -> None:
+        """Unlock the child, flush the parent, unlock the parent: the end of dup_mmap, in its
+        order.
+        """
         await self.m.up_write(UNLOCK_CHILD, self.mmap_lock, dst)
         await self.flush_parent(cpu, src)
         await self.m.up_write(UNLOCK, self.mmap_lock, src)
-        await self.m.store(PUBLISH, self.mm_users, dst, 1)
+
+    def publish(self, dst: int) -> Coroutine[Any, Any, None]:
+        """Let the child's thread run (copy_process)."""
+        return self.m.store(PUBLISH, self.mm_users, dst, 1)
+
+    async def dup_vma(self, cpu: int, vma: int, src: int, dst: int) -> None:
+        """Duplicate one VMA: link it to the reverse map, then copy its page tables."""
+        child = await self.k.mmap.vm_area_dup(vma, dst)
+        await self.k.rmap.vma_link(child)
+        self.vma_attached[child] = 1
+        if self.vma_needs_copy(vma):
+            await self.copy_page_range(cpu, vma, src, dst)
+            self.k.checks.forked(vma, src, dst)
 
     def flush_parent(self, cpu: int, mm: int) -> Coroutine[Any, Any, None]:
         """Flush what was write-protected."""
@@ -138,24 +152,42 @@ class Fork(Component):
         src_table = await self.k.pgtable.pte_offset_map_lock(cpu, src, addr)
         await self.k.pgtable.arch_enter_lazy_mmu_mode(cpu)
         copy = Copy(cpu, src, dst, vma, src_table, dst_table, [0] * NR_MM_COUNTERS)
-        progress_max = PROGRESS_MAX if self.m.draw("need_resched in fork", 2) else 1 << 30
-        progress = 0
-        while addr < end and progress < progress_max:
+        resched, progress = bool(self.m.draw("need_resched in fork", 2)), 0
+        while addr < end and not self.pauses(resched, progress):
             pte = await self.k.pgtable.ptep_get(self.k.pgtable.ptep(src_table, addr), READ)
             nr = 1
             if pte & PRESENT:
-                nr = await self.copy_present_ptes(copy, addr, pte, end - addr)
+                nr = await self.copy_present_ptes(copy, addr, pte, self.copy_limit(copy, addr, end))
             elif pte:
                 await self.copy_nonpresent_pte(copy, addr, pte)
             addr += nr
             progress += 8 * nr if pte else 1
-        await self.k.pgtable.arch_leave_lazy_mmu_mode(cpu)
-        await self.k.pgtable.pte_unmap_unlock(cpu, src_table)
+        await self.finish_copy_ptes(copy)
+        return addr
+
+    def pauses(self, resched: bool, progress: int) -> bool:
+        """Return whether the scan stops to let others run, after ``progress`` units of work
+        (progress >= 32).
+        """
+        return resched and progress >= PROGRESS_MAX
+
+    def copy_limit(self, copy: Copy, addr: int, end: int) -> int:
+        """Return how many entries a batch at ``addr`` may have: up to the end of the range
+        (max_nr).
+        """
+        return end - addr
+
+    async def finish_copy_ptes(self, copy: Copy) -> None:
+        """Leave lazy MMU mode, drop the parent's PTL, fold RSS, drop the child's PTL: the end of
+        copy_pte_range, in its order.
+        """
+        await self.k.pgtable.arch_leave_lazy_mmu_mode(copy.cpu)
+        await self.k.pgtable.pte_unmap_unlock(copy.cpu, copy.src_table)
         for member, count in enumerate(copy.rss):
             if count:
-                await self.m.add(RSS, self.mm_rss, (cpu * self.w.mms + dst) * NR_MM_COUNTERS + member, count)
-        await self.m.unlock(DST_UNLOCK, self.ptl, dst_table)
-        return addr
+                at = (copy.cpu * self.w.mms + copy.dst_mm) * NR_MM_COUNTERS + member
+                await self.m.add(RSS, self.mm_rss, at, count)
+        await self.m.unlock(DST_UNLOCK, self.ptl, copy.dst_table)
 
     async def copy_nonpresent_pte(self, copy: Copy, addr: int, pte: int) -> None:
         """Copy a swap or migration entry or a marker."""

@@ -30,7 +30,7 @@ from sim.core.pte import (
     make_entry,
     pte_pfn,
 )
-from sim.mm.mm_types import MM_ANONPAGES, MM_SWAPENTS, NR_MM_COUNTERS, VM_UFFD_WP
+from sim.mm.mm_types import MM_SWAPENTS, NR_MM_COUNTERS, VM_UFFD_WP
 
 MARKER = site("pte_install_uffd_wp_if_needed", "install marker")
 RSS = site("add_mm_rss_vec", "fold rss")
@@ -72,6 +72,21 @@ class Zap:
     """An entry was left, or a marker set: the table is not empty (6.14)."""
     stopped: bool = False
     """The walk broke off: what lies behind may have been filled again (6.14)."""
+
+
+@dataclass
+class ZapBatch:
+    """Entries that are zapped together: ``nr`` from ``ptep`` at ``addr`` on, which map ``folio``
+    from ``page`` on; ``pte`` is the first.
+    """
+
+    folio: int
+    page: int
+    addr: int
+    ptep: int
+    pte: int
+    nr: int
+    delay_rmap: bool = False
 
 
 class Memory(Component):
@@ -158,10 +173,14 @@ class Memory(Component):
         """Leave lazy MMU mode; then, if forced, flush the TLB and remove delayed rmaps, still under
         the PTL.
         """
-        await self.k.pgtable.arch_leave_lazy_mmu_mode(zap.tlb)
+        await self.leave_lazy_mmu_mode(zap)
         if zap.force_flush:
             await self.k.mmu_gather.tlb_flush_mmu_tlbonly(zap.tlb)
             await self.k.mmu_gather.tlb_flush_rmaps(zap.tlb, zap.vma)
+
+    def leave_lazy_mmu_mode(self, zap: Zap) -> Coroutine[Any, Any, None]:
+        """Leave lazy MMU mode: before the flush, and under the PTL."""
+        return self.k.pgtable.arch_leave_lazy_mmu_mode(zap.tlb)
 
     async def zap_ptes(self, zap: Zap, addr: int) -> int:
         """Walk the entries of the table up to the end, in batches; return how far it came."""
@@ -177,11 +196,21 @@ class Memory(Component):
                 if pte & PRESENT:
                     nr = await self.zap_present_ptes(zap, addr, ptep, pte)
                     if zap.force_break:
-                        return addr + nr
+                        return addr + self.advance(zap, nr)
                 else:
                     nr = await self.zap_nonpresent(zap, addr, ptep, pte)
-            addr += nr
+            addr += self.advance(zap, nr)
         return addr
+
+    def advance(self, zap: Zap, nr: int) -> int:
+        """Return how far the loop goes on after ``nr`` entries (pte += nr, addr += PAGE_SIZE * nr)."""
+        return nr
+
+    def full(self, zap: Zap) -> bool:
+        """Return whether the whole mm goes, so that entries may be cleared as none can be used any
+        more (tlb->fullmm).
+        """
+        return bool(self.gather_fullmm[zap.tlb])
 
     async def add_mm_rss_vec(self, cpu: int, mm: int, rss: list[int]) -> None:
         """Fold a vector of counts into the mm's, on this CPU."""
@@ -218,7 +247,7 @@ class Memory(Component):
         """Zap an entry without a struct page: nothing is counted (f8572367eaff: but a marker may be
         due).
         """
-        await self.k.pgtable.ptep_get_and_clear_full(zap.tlb, zap.mm, addr, ptep, bool(self.gather_fullmm[zap.tlb]))
+        await self.k.pgtable.ptep_get_and_clear_full(zap.tlb, zap.mm, addr, ptep, self.full(zap))
         self.k.mmu_gather.tlb_remove_tlb_entries(zap.tlb, addr, 1)
         await self.pte_install_uffd_wp_if_needed(zap, ptep, pte, 1)
 
@@ -226,30 +255,48 @@ class Memory(Component):
         self, zap: Zap, folio: int, page: int, addr: int, ptep: int, pte: int, nr: int
     ) -> None:
         """Zap ``nr`` entries that map consecutive pages of one folio: the heart of the series."""
+        batch = ZapBatch(folio, page, addr, ptep, pte, nr)
         if self.k.mm_types.folio_test_anon(folio):
-            delay_rmap = False
             await self.clear_anon_ptes(zap, addr, ptep, nr)
-            zap.rss[MM_ANONPAGES] -= self.rss_nr(nr)
         else:
-            delay_rmap = await self.clear_file_ptes(zap, folio, addr, ptep, nr)
-            zap.rss[self.k.mm_types.mm_counter_file(folio)] -= self.rss_nr(nr)
-        self.record_tlb_entries(zap, folio, addr, nr)
-        await self.pte_install_uffd_wp_if_needed(zap, ptep, pte, nr)
-        if not delay_rmap:
-            await self.k.rmap.folio_remove_rmap_ptes(folio, self.batch_page(folio, page), nr, zap.vma)
-        if await self.k.mmu_gather.tlb_remove_folio_pages(zap.tlb, self.batch_page(folio, page), nr, delay_rmap):
+            batch.delay_rmap = await self.clear_file_ptes(zap, folio, addr, ptep, nr)
+        await self.account_batch(zap, batch)
+
+    async def account_batch(self, zap: Zap, batch: ZapBatch) -> None:
+        """Account for entries that have been cleared: the tail of zap_present_folio_ptes, in the
+        kernel's order.
+        """
+        self.lower_rss(zap, batch)
+        self.record_tlb_entries(zap, batch.folio, batch.addr, batch.nr)
+        await self.pte_install_uffd_wp_if_needed(zap, batch.ptep, batch.pte, batch.nr)
+        await self.remove_rmaps(zap, batch)
+        await self.queue_pages(zap, batch)
+
+    def lower_rss(self, zap: Zap, batch: ZapBatch) -> None:
+        """Count the pages off the vector that is folded at the end of the table (rss[...] -= nr)."""
+        zap.rss[self.k.mm_types.mm_counter(batch.folio)] -= self.rss_nr(batch.nr)
+
+    async def remove_rmaps(self, zap: Zap, batch: ZapBatch) -> None:
+        """Remove the rmaps, unless that waits for the TLB flush (if (!delay_rmap))."""
+        if not batch.delay_rmap:
+            first = self.batch_page(batch.folio, batch.page)
+            await self.k.rmap.folio_remove_rmap_ptes(batch.folio, first, batch.nr, zap.vma)
+
+    async def queue_pages(self, zap: Zap, batch: ZapBatch) -> None:
+        """Queue the pages, and break off if the gather is full (__tlb_remove_folio_pages)."""
+        first = self.batch_page(batch.folio, batch.page)
+        if await self.k.mmu_gather.tlb_remove_folio_pages(zap.tlb, first, batch.nr, batch.delay_rmap):
             zap.force_flush = zap.force_break = True
 
     def clear_anon_ptes(self, zap: Zap, addr: int, ptep: int, nr: int) -> Coroutine[Any, Any, None]:
         """Clear the entries of an anonymous folio, and forget their young and dirty bits."""
-        return self.k.pgtable.clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, bool(self.gather_fullmm[zap.tlb]))
+        return self.k.pgtable.clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, self.full(zap))
 
     async def clear_file_ptes(self, zap: Zap, folio: int, addr: int, ptep: int, nr: int) -> bool:
         """Clear the entries of a file folio; pass dirty and young on; return whether the rmap
         removal is delayed.
         """
-        full = bool(self.gather_fullmm[zap.tlb])
-        ptent = await self.k.pgtable.get_and_clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, full)
+        ptent = await self.k.pgtable.get_and_clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, self.full(zap))
         delay_rmap = False
         if ptent & DIRTY:
             await self.k.page_writeback.folio_mark_dirty(folio)

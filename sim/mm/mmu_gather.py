@@ -243,22 +243,37 @@ class MmuGather(Component):
         """Remove the rmaps that waited for the flush. Under the PTL, right after it."""
         if not self.gather_delayed_rmap[tlb]:
             return
-        active = self.gather_active[tlb]
-        await self.tlb_flush_rmap_batch(tlb, 0, vma)
-        if active:
-            await self.tlb_flush_rmap_batch(tlb, active, vma)
+        for batch in self.batches_with_delayed_rmap(tlb):
+            await self.tlb_flush_rmap_batch(tlb, batch, vma)
         self.gather_delayed_rmap[tlb] = 0
+
+    def batches_with_delayed_rmap(self, tlb: int) -> list[int]:
+        """Return the batches that may hold delayed removals: the on-stack one, and the active one
+        if that is another (tlb->active != &tlb->local).
+        """
+        active = self.gather_active[tlb]
+        return [0, active] if active else [0]
 
     async def tlb_flush_rmap_batch(self, tlb: int, batch: int, vma: int) -> None:
         """Remove the delayed rmaps of one batch."""
         words = self.batch_words(tlb, batch)
-        for i, word in enumerate(words):
-            if not word & ENCODED_PAGE_BIT_DELAY_RMAP:
-                continue
-            page = word >> ENCODED_SHIFT
+        for i in self.delayed_entries(words):
+            page = words[i] >> ENCODED_SHIFT
             await self.k.rmap.folio_remove_rmap_ptes(
                 self.k.page_head(page), page, self.delayed_nr(words, i), vma, DELAYED_DEC
             )
+
+    def delayed_entries(self, words: list[int]) -> list[int]:
+        """Return where in ``words`` the pages are whose removal was delayed: the walk of
+        tlb_flush_rmap_batch.
+        """
+        return [i for i, word in enumerate(words) if self.is_delayed(word)]
+
+    def is_delayed(self, word: int) -> bool:
+        """Return whether ``word`` is a page whose removal was delayed (encoded_page_flags(enc) &
+        ENCODED_PAGE_BIT_DELAY_RMAP).
+        """
+        return bool(word & ENCODED_PAGE_BIT_DELAY_RMAP)
 
     def delayed_nr(self, words: list[int], i: int) -> int:
         """Return the number of pages that the page word ``words[i]`` stands for."""
@@ -375,13 +390,19 @@ class MmuGather(Component):
         """Flush and free what is left; everything, if another gather of the mm is open."""
         mm = self.gather_mm[tlb]
         if await self.mm_tlb_flush_nested(mm):
-            self.gather_fullmm[tlb] = 1
-            self.tlb_reset_range(tlb)
-            self.gather_freed_tables[tlb] = 1
+            self.flush_everything(tlb)
         await self.tlb_flush_mmu(tlb)
         self.k.checks.gather_finished(tlb)
         self.gather_open[tlb] = 0
         await self.m.add(PENDING_DEC, self.mm_tlb_flush_pending, mm, -1)
+
+    def flush_everything(self, tlb: int) -> None:
+        """Let the last flush be one of the whole mm, tables too: what tlb_finish_mmu does if
+        gathers are nested.
+        """
+        self.gather_fullmm[tlb] = 1
+        self.tlb_reset_range(tlb)
+        self.gather_freed_tables[tlb] = 1
 
     async def mm_tlb_flush_nested(self, mm: int) -> bool:
         """Return whether another gather of ``mm`` is open."""

@@ -19,12 +19,12 @@ class MemoryPerPage(Memory):
     """
 
     async def zap_present_ptes(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
-        page, full = pte_pfn(pte), bool(self.gather_fullmm[zap.tlb])
+        page = pte_pfn(pte)
         folio = self.k.page_head(page)
         special = bool(pte & SPECIAL)
         if not special and not self.should_zap_folio(zap.details, folio):
             return 1
-        ptent = await self.k.pgtable.ptep_get_and_clear_full(zap.tlb, zap.mm, addr, ptep, full)
+        ptent = await self.k.pgtable.ptep_get_and_clear_full(zap.tlb, zap.mm, addr, ptep, self.full(zap))
         self.record_tlb_entries(zap, folio, addr, 1)
         await self.pte_install_uffd_wp_if_needed(zap, ptep, ptent, 1)
         if not special:

@@ -43,9 +43,9 @@ ALONE, TOGETHER = (0, 0), (0, 1)
 """The process that has each CPU: one for both, or one for each."""
 
 
-async def bench_parallel(profile: str, kernel: str, catalogue: Catalogue) -> dict[str, Any]:
+async def bench_parallel(profile: str, kernel: str, patch: tuple[str, ...], catalogue: Catalogue) -> dict[str, Any]:
     """Return the rates and their ratios."""
-    case = Case(WORKLOAD, (("order", 2), ("rounds", ROUNDS)), profile, SMALL, kernel)
+    case = Case(WORKLOAD, (("order", 2), ("rounds", ROUNDS)), profile, SMALL, kernel, patch=patch)
     async with open_runner(case, steps_max=STEPS_MAX, catalogue=catalogue) as runner:
         with Gang(2, spec_of(catalogue), STEPS_MAX) as gang:
             return measure(gang, runner, catalogue)

@@ -90,6 +90,7 @@ class Selection:
     scenarios: tuple[str, ...]
     profile: str
     kernel: str
+    patch: tuple[str, ...]
     seconds: float
 
 
@@ -98,7 +99,7 @@ def cases(chosen: Selection, catalogue: Catalogue) -> Iterator[Case]:
     profile, kernel = chosen.profile, chosen.kernel
     for name in chosen.scenarios:
         for params in catalogue.scenario_class(name).parameters(catalogue.profile(profile), SMALL):
-            yield Case(name, tuple(sorted(params.items())), profile, SMALL, kernel)
+            yield Case(name, tuple(sorted(params.items())), profile, SMALL, kernel, patch=chosen.patch)
 
 
 async def mean_steps(case: Case, catalogue: Catalogue) -> float:
@@ -169,7 +170,7 @@ def throughput(case: Case, workers: int, seconds: float, spec: str) -> dict[str,
     """Return the executions per second of a campaign without twins, measured from WARM_SECONDS
     on.
     """
-    settings = Settings(1, (case.scenario,), (case.profile,), SMALL, case.kernel, strategy="random")
+    settings = Settings(1, (case.scenario,), (case.profile,), SMALL, case.kernel, patch=case.patch, strategy="random")
     marks: list[tuple[float, int, int]] = []
 
     async def watch(campaign: Campaign) -> None:
@@ -209,7 +210,7 @@ def bench_steps(selection: Selection, catalogue: Catalogue, spec: str) -> dict[s
     parallel = (
         None
         if why_not() or spec != DEFAULT_CATALOGUE
-        else trio.run(bench_parallel, selection.profile, selection.kernel, catalogue)
+        else trio.run(bench_parallel, selection.profile, selection.kernel, selection.patch, catalogue)
     )
     return {
         **data,

@@ -1,7 +1,10 @@
 """A long search with a memory: what was found and which seeds were used is in a results directory.
 
-directory   its files: the lock, the folder of each failure, what the disk refuses
-store       its database: the schema, and all that is written to it or asked of it
+database    its SQLite file: the schema; how it is locked, made, and vetted if it is a stranger's
+directory   the folders of failures beside it
+results     what it holds, for whoever asks
+store       what a campaign writes into it
+rebuild     a database that was damaged, made anew from the failures beside it
 summary     what has come of a campaign, as data and as text
 progress    how a campaign goes, while it goes
 supervisor  hands out leases, records the answers, and ends in good order

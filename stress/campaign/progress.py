@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from stress.output import tell
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -44,7 +46,7 @@ async def show(campaign: Campaign) -> None:
 async def _lines(campaign: Campaign) -> None:
     while True:
         await trio.sleep(LINE_SECONDS)
-        print(" ".join(f"{name}={value}" for name, value in figures(campaign).items()), file=sys.stderr, flush=True)
+        tell(" ".join(f"{name}={value}" for name, value in figures(campaign).items()))
 
 
 async def _live(campaign: Campaign) -> None:

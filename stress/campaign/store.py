@@ -1,4 +1,4 @@
-"""A campaign's database: the schema, and everything that is written to it or asked of it.
+"""Everything that a campaign writes into its results directory.
 
 One process writes, the supervisor, which holds the directory's lock as long as it lives. Everything
 that a batch of executions has brought is one transaction, and a failure's folder is complete before
@@ -16,73 +16,58 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stress.campaign.directory import DATABASE, keep, lock, storage_error
+from stress.campaign.database import (
+    DATABASE,
+    connect,
+    database_error,
+    lock,
+    make_tables,
+    storage_error,
+    taken_away,
+)
+from stress.campaign.directory import is_kept, keep
+from stress.campaign.results import Results
 from stress.case import Case
-from stress.errors import UsageError
-from stress.workers.distinct import KEPT_MAX, DistinctCount
+from stress.errors import StorageError, UsageError
+from stress.workers.distinct import KEPT_MAX
 from stress.workers.messages import Batch, Failure
-from stress.workers.metrics import MAX, METRICS, Counts, Distinct, Number, declared
+from stress.workers.metrics import MAX, METRICS, Counts
 
-APPLICATION_ID = 0x5A415053
-"""``ZAPS``, in the header of the SQLite file."""
-
-VERSION = 3
-"""Of the schema. A directory of another version is refused. A new metric needs no new version."""
-
-SCHEMA = """
-CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE cases (id INTEGER PRIMARY KEY, scenario TEXT NOT NULL, profile TEXT NOT NULL, geometry TEXT NOT NULL,
-    params TEXT NOT NULL, UNIQUE (scenario, profile, geometry, params));
-CREATE TABLE leases (id INTEGER PRIMARY KEY, case_id INTEGER NOT NULL REFERENCES cases, machine TEXT NOT NULL,
-    strategy TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0,
-    state TEXT NOT NULL);
-CREATE INDEX leases_of_case ON leases (case_id, first);
-CREATE TABLE numbers (case_id INTEGER NOT NULL REFERENCES cases, machine TEXT NOT NULL, strategy TEXT NOT NULL,
-    metric TEXT NOT NULL, value NUMERIC NOT NULL, PRIMARY KEY (case_id, machine, strategy, metric));
-CREATE TABLE counts (metric TEXT NOT NULL, profile TEXT NOT NULL, key TEXT NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (metric, profile, key)) WITHOUT ROWID;
-CREATE TABLE hashes (metric TEXT NOT NULL, hash INTEGER NOT NULL, PRIMARY KEY (metric, hash)) WITHOUT ROWID;
-CREATE TABLE failures (signature TEXT PRIMARY KEY, kind TEXT NOT NULL, checker TEXT NOT NULL, title TEXT NOT NULL,
-    scenario TEXT NOT NULL, profile TEXT NOT NULL, strategy TEXT NOT NULL, seed INTEGER NOT NULL, trace TEXT NOT NULL);
-CREATE TABLE failure_cases (signature TEXT NOT NULL REFERENCES failures, case_id INTEGER NOT NULL REFERENCES cases,
-    count INTEGER NOT NULL, PRIMARY KEY (signature, case_id));
-CREATE TABLE deaths (id INTEGER PRIMARY KEY, worker INTEGER NOT NULL, pid INTEGER NOT NULL, case_id INTEGER,
-    seed INTEGER, exit_status INTEGER NOT NULL, unrecorded INTEGER NOT NULL);
-CREATE TABLE twins (id INTEGER PRIMARY KEY, case_id INTEGER NOT NULL REFERENCES cases, seed INTEGER NOT NULL,
-    same INTEGER NOT NULL, first_digest TEXT NOT NULL, second_digest TEXT NOT NULL);
-CREATE TABLE sessions (id INTEGER PRIMARY KEY, elapsed_s REAL NOT NULL, executions INTEGER NOT NULL,
-    ended TEXT NOT NULL);
-"""
+DEATHS_KEPT_MAX = 256
+"""Deaths of workers that are remembered one by one."""
 
 ADD_COUNT = " ON CONFLICT DO UPDATE SET count = count + excluded.count"
 """How rows that count merge."""
 
 
-class Store:
-    """An open results directory. Close it, or use it as a context manager."""
+class Store(Results):
+    """An open results directory, for the one process that writes it. Close it, or use it as a
+    context manager.
+    """
 
-    def __init__(self, directory: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, Any], anew: bool = False) -> None:
         """Open ``directory``, or make it. ``settings`` must be those that it was made with.
 
-        Raises UsageError if the directory is not a campaign's, or one of other settings or another
-        version, and StorageError if it cannot be written or another campaign is at work in it.
+        ``anew`` makes a database beside failures that are saved already. Raises UsageError if the
+        directory is not a campaign's, is damaged, or is one of other settings or another version,
+        and StorageError if it cannot be written or another campaign is at work in it.
         """
-        self.directory = directory
+        self.directory, self.session = directory, 0
         self._lock = lock(directory)
         try:
-            self.db = self._open()
-            with self.writing():
-                self._settle(settings)
-            self.distinct = {metric.name: self._distinct(metric.name) for metric in declared(Distinct)}
+            self.db = connect(directory, self._lock, anew)
+            try:
+                with self.writing():
+                    make_tables(self.db)
+                    self._settle(settings)
+                super().__init__(directory, self.db)
+                self.lost = self._miss_folders()
+            except BaseException:
+                self.db.close()
+                raise
         except BaseException:
             os.close(self._lock)
             raise
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file and let go of the lock. A second call does nothing."""
@@ -93,33 +78,8 @@ class Store:
 
     # -- opening ---------------------------------------------------------------------------------------------------
 
-    def _open(self) -> sqlite3.Connection:
-        """Return the database: a campaign's of this format, or empty. Raises UsageError."""
-        path = self.directory / DATABASE
-        fresh = not path.exists() or not path.stat().st_size
-        try:
-            db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
-            if fresh:
-                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            found = db.execute("PRAGMA application_id").fetchone()[0]
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if found == APPLICATION_ID and version in (0, VERSION):
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = NORMAL")
-        except sqlite3.DatabaseError as error:
-            raise storage_error(path, error) from error
-        if found != APPLICATION_ID:
-            raise UsageError(f"{path}: an SQLite file of something else; give --dir a directory of its own")
-        if version not in (0, VERSION):
-            raise UsageError(f"{path}: format {version}, this zapstress has {VERSION}; give --dir a new directory")
-        return db
-
     def _settle(self, settings: Mapping[str, Any]) -> None:
-        """Make the tables of a new campaign; compare the settings of an old one."""
-        if self.db.execute("PRAGMA user_version").fetchone()[0] == 0:
-            for statement in SCHEMA.split(";\n"):
-                self.db.execute(statement)
-            self.db.execute(f"PRAGMA user_version = {VERSION}")
+        """Write the settings of a new campaign; compare those of an old one."""
         kept = self.settings()
         if not kept:
             rows = [(name, json.dumps(value)) for name, value in settings.items()]
@@ -132,13 +92,24 @@ class Store:
                     f"resume it as it was, or give --dir a new directory"
                 )
 
-    def settings(self) -> dict[str, Any]:
-        """Return what the campaign was started with."""
-        return {name: json.loads(value) for name, value in self.db.execute("SELECT name, value FROM settings")}
+    def _miss_folders(self) -> list[str]:
+        """Return the signatures whose traces were kept and are gone: the next such failure is kept
+        in their place.
+        """
+        kept = [row[0] for row in self.db.execute("SELECT signature FROM failures WHERE kept ORDER BY signature")]
+        lost = [signature for signature in kept if not is_kept(self.directory, signature)]
+        if lost:
+            with self.writing() as db:
+                db.executemany("UPDATE failures SET kept = 0 WHERE signature = ?", [(name,) for name in lost])
+        return lost
 
-    def _distinct(self, metric: str) -> DistinctCount:
-        """Return the count of distinct values that the database holds."""
-        return DistinctCount(row[0] for row in self.db.execute("SELECT hash FROM hashes WHERE metric = ?", (metric,)))
+    def check_in_place(self) -> None:
+        """Raise StorageError if the database was taken away under the campaign that writes it."""
+        if taken_away(self.directory, self._lock):
+            raise StorageError(
+                f"{self.directory / DATABASE}: was taken away while the campaign was at work in it; "
+                "put it back and go on, or give --dir a new directory"
+            )
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -152,7 +123,9 @@ class Store:
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 raise
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
+            raise database_error(self.directory, error) from error
+        except OSError as error:
             raise storage_error(self.directory, error) from error
 
     def _insert(self, table: str, row: Mapping[str, Any]) -> int:
@@ -166,7 +139,7 @@ class Store:
     def add_cases(self, cases: Iterable[Case]) -> dict[Case, int]:
         """Return the cases' numbers; those that have none yet get one.
 
-        Kernel and faults are not compared: the whole campaign has the same.
+        Kernel, patch and faults are not compared: the whole campaign has the same.
         """
         known = {
             tuple(key): number
@@ -182,22 +155,27 @@ class Store:
         return numbers
 
     def resume(self) -> dict[tuple[int, str], tuple[int, int]]:
-        """Mark leases that nobody holds any more as torn; return per case and machine the next
-        unused seed and the leases so far.
+        """Tear the leases that nobody holds any more; return per case and machine the next unused
+        seed and the leases so far.
         """
-        after = "MAX(CASE state WHEN 'done' THEN first + done ELSE first + count END)"
         with self.writing() as db:
-            db.execute("UPDATE leases SET state = 'torn' WHERE state = 'open'")
-            rows = db.execute(f"SELECT case_id, machine, {after}, COUNT(*) FROM leases GROUP BY case_id, machine")
+            for (number,) in db.execute("SELECT id FROM leases").fetchall():
+                self._tear(number)
+            rows = db.execute("SELECT case_id, machine, next, leases FROM progress")
             return {(case, machine): (seed, leases) for case, machine, seed, leases in rows}
 
     def open_lease(self, case: int, machine: str, strategy: str, first: int, count: int) -> int:
         """Record that seeds ``first`` to ``first + count - 1`` are handed out; return the lease's
-        number.
+        number, which is its own until it is closed.
         """
         row = {"case_id": case, "machine": machine, "strategy": strategy, "first": first, "count": count}
-        with self.writing():
-            return self._insert("leases", {**row, "state": "open"})
+        with self.writing() as db:
+            db.execute(
+                "INSERT INTO progress VALUES (?, ?, ?, 1, 0) ON CONFLICT DO UPDATE SET leases = leases + 1,"
+                " next = MAX(next, excluded.next)",
+                (case, machine, first + count),
+            )
+            return self._insert("leases", {**row, "done": 0})
 
     def record(self, lease: int, batch: Batch) -> None:
         """Add what a batch of ``lease`` has brought; the last one closes the lease."""
@@ -209,15 +187,46 @@ class Store:
             ).fetchone()
             for failure in batch.failures:
                 self._fail(case, failure)
-            db.execute(
-                "UPDATE leases SET done = done + ?, state = ? WHERE id = ?",
-                (batch.done, "done" if batch.last else "open", lease),
-            )
+            db.execute("UPDATE leases SET done = done + ? WHERE id = ?", (batch.done, lease))
+            if batch.last:
+                self._close(lease)
             self._add_numbers((case, machine, strategy), batch.numbers)
             for name, counts in batch.counts.items():
                 self._add_counts(name, profile, counts)
             for name, hashes in batch.hashes.items():
                 self._add_hashes(name, hashes)
+
+    def _close(self, lease: int) -> None:
+        """Take a lease off the table.
+
+        The seeds that it has not used are the next of its case, unless others were handed out
+        since.
+        """
+        case, machine, first, count, done = self._lease(lease)
+        self.db.execute(
+            "UPDATE progress SET next = ? WHERE case_id = ? AND machine = ? AND next = ?",
+            (first + done, case, machine, first + count),
+        )
+        self.db.execute("DELETE FROM leases WHERE id = ?", (lease,))
+
+    def tear(self, lease: int) -> None:
+        """Close a lease whose worker has died: seeds not accounted for are never run again."""
+        with self.writing():
+            self._tear(lease)
+
+    def _tear(self, lease: int) -> None:
+        case, machine, _, count, done = self._lease(lease)
+        self.db.execute(
+            "UPDATE progress SET unrecorded = unrecorded + ? WHERE case_id = ? AND machine = ?",
+            (count - done, case, machine),
+        )
+        self.db.execute("DELETE FROM leases WHERE id = ?", (lease,))
+
+    def _lease(self, lease: int) -> tuple[int, str, int, int, int]:
+        found: tuple[int, str, int, int, int] = self.db.execute(
+            "SELECT case_id, machine, first, count, done FROM leases WHERE id = ?", (lease,)
+        ).fetchone()
+        return found
 
     def _add_numbers(self, place: tuple[int, str, str], numbers: Mapping[str, float]) -> None:
         """Merge numbers into those of a case, machine and strategy."""
@@ -235,6 +244,12 @@ class Store:
         rows = [(name, place, key, count) for key, count in counts.items()]
         self.db.executemany("INSERT INTO counts VALUES (?, ?, ?, ?)" + ADD_COUNT, rows)
 
+    def know_sites(self, names: Iterable[str]) -> None:
+        """Record sites that the kernel has: those that are never visited stay at 0."""
+        with self.writing() as db:
+            rows = [("visits", "", name, 0) for name in names]
+            db.executemany("INSERT OR IGNORE INTO counts VALUES (?, ?, ?, ?)", rows)
+
     def _add_hashes(self, name: str, hashes: Iterable[int]) -> None:
         """Add hashes to those of a metric; drop the ones that are too large to be kept now."""
         distinct = self.distinct[name]
@@ -242,11 +257,6 @@ class Store:
         self.db.executemany("INSERT OR IGNORE INTO hashes VALUES (?, ?)", fresh)
         if fresh and len(distinct.kept) == KEPT_MAX:
             self.db.execute("DELETE FROM hashes WHERE metric = ? AND hash > ?", (name, distinct.largest))
-
-    def tear(self, lease: int) -> None:
-        """Close a lease whose worker has died: seeds not accounted for are never run again."""
-        with self.writing() as db:
-            db.execute("UPDATE leases SET state = 'torn' WHERE id = ?", (lease,))
 
     # -- findings --------------------------------------------------------------------------------------------------
 
@@ -256,138 +266,65 @@ class Store:
             self._fail(case, failure)
 
     def _fail(self, case: int, failure: Failure) -> None:
-        """Count a failure; keep the evidence of the first of its signature."""
-        known = self.db.execute("SELECT 1 FROM failures WHERE signature = ?", (failure.signature,)).fetchone()
+        """Count a failure; keep the evidence of the first of its signature, and of the next one if
+        that was deleted.
+        """
+        known = self.db.execute("SELECT kept FROM failures WHERE signature = ?", (failure.signature,)).fetchone()
         if known is None:
-            scenario, profile = self.db.execute("SELECT scenario, profile FROM cases WHERE id = ?", (case,)).fetchone()
-            names = ("signature", "kind", "checker", "title", "strategy", "seed")
-            row = {name: getattr(failure, name) for name in names}
-            trace = keep(self.directory, failure)
-            self._insert("failures", {**row, "scenario": scenario, "profile": profile, "trace": trace})
+            self._enter(case, failure, kept=keep(self.directory, failure))
+        elif failure.trace is not None and not known[0]:
+            self.db.execute(
+                "UPDATE failures SET kept = ?, strategy = ?, seed = ? WHERE signature = ?",
+                (keep(self.directory, failure), failure.strategy, failure.seed, failure.signature),
+            )
         found = (failure.signature, case, failure.count)
         self.db.execute("INSERT INTO failure_cases VALUES (?, ?, ?)" + ADD_COUNT, found)
 
+    def enter(self, case: int, failure: Failure) -> None:
+        """Record a failure whose folder is there already."""
+        with self.writing() as db:
+            self._enter(case, failure, kept=True)
+            db.execute("INSERT INTO failure_cases VALUES (?, ?, ?)", (failure.signature, case, failure.count))
+
+    def _enter(self, case: int, failure: Failure, kept: bool) -> None:
+        """Add the row of a signature."""
+        scenario, profile = self.db.execute("SELECT scenario, profile FROM cases WHERE id = ?", (case,)).fetchone()
+        row = {name: getattr(failure, name) for name in ("signature", "kind", "checker", "title", "strategy", "seed")}
+        row |= {"scenario": scenario, "profile": profile}
+        self._insert("failures", {**row, "kept": kept, "session": self.session})
+
     def died(self, worker: int, pid: int, held: tuple[int, int] | None, exit_status: int, unrecorded: int) -> None:
-        """Record that a worker died; ``held`` is the (case, seed) that it was running, if any."""
+        """Record that a worker died; ``held`` is the (case, seed) that it was running, if any. Of
+        very many deaths the last DEATHS_KEPT_MAX stay.
+        """
         case, seed = held or (None, None)
         row = {"worker": worker, "pid": pid, "case_id": case, "seed": seed, "exit_status": exit_status}
-        with self.writing():
-            self._insert("deaths", {**row, "unrecorded": unrecorded})
+        with self.writing() as db:
+            number = self._insert("deaths", {**row, "unrecorded": unrecorded})
+            db.execute("DELETE FROM deaths WHERE id <= ?", (number - DEATHS_KEPT_MAX,))
 
-    def twin(self, case: int, seed: int, first: str, second: str) -> None:
-        """Record that an execution was run twice, and the digests that it had."""
-        row = {"case_id": case, "seed": seed, "same": first == second, "first_digest": first, "second_digest": second}
-        with self.writing():
-            self._insert("twins", row)
+    def twin(self, case: int, same: bool) -> None:
+        """Record that an execution was run twice, and whether its two digests were the same."""
+        with self.writing() as db:
+            db.execute(
+                "INSERT INTO twins VALUES (?, 1, ?) ON CONFLICT DO UPDATE SET run = run + 1,"
+                " differing = differing + excluded.differing",
+                (case, not same),
+            )
 
-    def begin_session(self) -> int:
-        """Record that the campaign is run (again); return the number of this run.
+    def begin_session(self) -> None:
+        """Record that the campaign is run (again).
 
         A run that is killed stays ``killed``.
         """
         with self.writing():
-            return self._insert("sessions", {"elapsed_s": 0, "executions": 0, "ended": "killed"})
+            row = {"elapsed_s": 0.0, "executions": 0, "steps": 0, "ended": "killed"}
+            self.session = self._insert("sessions", row)
 
-    def note_session(self, session: int, elapsed_s: float, executions: int, ended: str = "killed") -> None:
+    def note_session(self, elapsed_s: float, executions: int, steps: int, ended: str = "killed") -> None:
         """Record how far this run is, and, at its end, how it ended."""
         with self.writing() as db:
             db.execute(
-                "UPDATE sessions SET elapsed_s = ?, executions = ?, ended = ? WHERE id = ?",
-                (elapsed_s, executions, ended, session),
+                "UPDATE sessions SET elapsed_s = ?, executions = ?, steps = ?, ended = ? WHERE id = ?",
+                (elapsed_s, executions, steps, ended, self.session),
             )
-
-    # -- what has come of it ---------------------------------------------------------------------------------------
-
-    def totals(self) -> dict[str, dict[str, float]]:
-        """Return the numbers of each machine that has executed anything, all that it can have."""
-        found: dict[str, dict[str, list[float]]] = {}
-        for machine, name, value in self.db.execute("SELECT machine, metric, value FROM numbers ORDER BY machine"):
-            found.setdefault(machine, {}).setdefault(name, []).append(value)
-        return {
-            machine: {
-                metric.name: metric.merged(values.get(metric.name, ()))
-                for metric in declared(Number)
-                if metric.machine in (None, machine)
-            }
-            for machine, values in found.items()
-        }
-
-    def counts(self, metric: str) -> dict[str, int]:
-        """Return a metric's counts by key, over all profiles, the largest first."""
-        return dict(
-            self.db.execute(
-                "SELECT key, SUM(count) AS n FROM counts WHERE metric = ? GROUP BY key ORDER BY n DESC, key", (metric,)
-            )
-        )
-
-    def cells(self) -> dict[str, dict[str, int]]:
-        """Return the executions per scenario and profile, also those that are none."""
-        rows = self.db.execute(
-            "SELECT scenario, profile, TOTAL(value) FROM cases LEFT JOIN numbers ON case_id = id"
-            " AND metric = 'executions' GROUP BY scenario, profile ORDER BY scenario, profile"
-        )
-        found: dict[str, dict[str, int]] = {}
-        for scenario, profile, executions in rows:
-            found.setdefault(scenario, {})[profile] = int(executions)
-        return found
-
-    def failures(self) -> list[dict[str, Any]]:
-        """Return one object per signature, the most frequent first; ``trace`` is below the
-        directory, or ``""``.
-        """
-        rows = self.db.execute(
-            "SELECT signature, checker, scenario, profile, seed,"
-            " (SELECT SUM(count) FROM failure_cases c WHERE c.signature = f.signature) AS count,"
-            " trace, kind, title, strategy FROM failures f ORDER BY count DESC, signature"
-        )
-        found = _objects(rows)
-        for failure in found:
-            failure["profiles"] = dict(
-                self.db.execute(
-                    "SELECT profile, SUM(count) FROM failure_cases JOIN cases ON id = case_id WHERE signature = ?"
-                    " GROUP BY profile",
-                    (failure["signature"],),
-                )
-            )
-        return found
-
-    def deaths(self) -> list[dict[str, Any]]:
-        """Return the workers that died, with what each was running."""
-        rows = self.db.execute(
-            "SELECT worker, pid, scenario, profile, geometry, params, seed, exit_status, unrecorded FROM deaths"
-            " LEFT JOIN cases c ON c.id = case_id ORDER BY deaths.id"
-        )
-        return [death | {"params": json.loads(death["params"] or "null")} for death in _objects(rows)]
-
-    def twins(self) -> dict[str, int]:
-        """Return how many executions were run twice, and how many of them differed."""
-        (found,) = _objects(
-            self.db.execute("SELECT COUNT(*) AS run, COUNT(*) FILTER (WHERE NOT same) AS differing FROM twins")
-        )
-        return found
-
-    def unrecorded(self) -> int:
-        """Return how many seeds of torn leases are not accounted for: they may have been run."""
-        return int(self.db.execute("SELECT TOTAL(count - done) FROM leases WHERE state = 'torn'").fetchone()[0])
-
-    def sessions(self) -> tuple[int, float]:
-        """Return how many runs there were, and their seconds."""
-        runs, seconds = self.db.execute("SELECT COUNT(*), TOTAL(elapsed_s) FROM sessions").fetchone()
-        return int(runs), float(seconds)
-
-
-def _objects(rows: sqlite3.Cursor) -> list[dict[str, Any]]:
-    """Return rows as objects whose fields are the columns."""
-    names = [column[0] for column in rows.description]
-    return [dict(zip(names, row, strict=True)) for row in rows]
-
-
-def peek(directory: Path) -> dict[str, Any] | None:
-    """Return the settings of the campaign in ``directory``, or None if there is none yet.
-
-    Raises as :class:`Store` does.
-    """
-    if not (directory / DATABASE).exists():
-        return None
-    with Store(directory, {}) as store:
-        return store.settings() or None

@@ -1,44 +1,56 @@
-"""A campaign's summary, made of what its store holds (docs/file-formats.md has the fields)."""
+"""A campaign's summary, made of what its directory holds (docs/file-formats.md has the fields)."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stress.campaign.store import Store
+from stress.campaign.results import Results
 from stress.parallel.settings import PROCESSES
+from stress.patch.spec import options
 from stress.workers.metrics import CAMPAIGN, MACHINES, Counts, Distinct, Number, declared
 from stress.workers.settings import PARALLEL
 
 UNREACHED_NAMED_MAX = 5
 """Unreached sites that the summary for people names; of more it gives the number."""
 
-SETTINGS_SHOWN = ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "faults")
+SETTINGS_SHOWN = ("seed", "scenarios", "profiles", "geometry", "strategy", "machine", "kernel", "patch", "faults")
 
 Totals = Mapping[str, Mapping[str, float]]
 """Numbers by machine and metric."""
 
 
-def summary(store: Store, sites: list[str]) -> dict[str, Any]:
-    """Return the summary as plain data; ``sites`` are the names of all sites that workers know."""
-    settings, totals, reached = store.settings(), store.totals(), set(store.counts("visits"))
-    sessions, elapsed = store.sessions()
+def summary(results: Results) -> dict[str, Any]:
+    """Return the summary as plain data."""
+    settings, totals, visits = results.settings(), results.totals(), results.counts("visits")
+    sessions, elapsed = results.sessions()
+    reached = {site for site, count in visits.items() if count}
     return {
         **numbers(totals),
         **rates(totals, elapsed),
         **{name: settings[name] for name in SETTINGS_SHOWN},
         "machines": machines(totals),
-        "violations": violations(store),
-        "cells": store.cells(),
-        **counted(store),
+        "violations": results.failures(),
+        "cells": results.cells(),
+        **counted(results),
         "sites_reached": len(reached),
-        "sites_unreached": sorted(set(sites) - reached),
-        "twins": store.twins(),
-        "worker_deaths": store.deaths(),
-        "unrecorded": store.unrecorded(),
+        "sites_unreached": sorted(set(visits) - reached),
+        "twins": results.twins(),
+        "worker_deaths": results.deaths(),
+        "unrecorded": results.unrecorded(),
         "sessions": sessions,
-        "dir": str(store.directory),
+        "this_run": this_run(results),
+        "dir": str(results.directory),
     }
+
+
+def this_run(results: Results) -> dict[str, Any]:
+    """Return what the latest run alone has brought: a campaign's totals are of all its runs."""
+    latest = results.latest()
+    number = latest.pop("id")
+    found = [failure["signature"] for failure in results.failures() if failure["session"] == number]
+    return {**latest, "elapsed_s": round(latest["elapsed_s"], 3), "found": found}
 
 
 def total(metric: Number, totals: Totals) -> float:
@@ -51,15 +63,15 @@ def numbers(totals: Totals) -> dict[str, float]:
     return {metric.name: total(metric, totals) for metric in declared(Number) if CAMPAIGN in metric.shown}
 
 
-def counted(store: Store) -> dict[str, Any]:
+def counted(results: Results) -> dict[str, Any]:
     """Return the counts by key, or how many keys there are, and the distinct counts."""
     found: dict[str, Any] = {}
     for metric in declared(Counts):
         if metric.shown:
-            counts = store.counts(metric.name)
+            counts = results.counts(metric.name)
             found[metric.name] = counts if metric.listed else len(counts)
     return found | {
-        metric.name: store.distinct[metric.name].estimate() for metric in declared(Distinct) if metric.shown
+        metric.name: results.distinct[metric.name].estimate() for metric in declared(Distinct) if metric.shown
     }
 
 
@@ -87,14 +99,6 @@ def machines(totals: Totals) -> dict[str, dict[str, float]]:
     return found
 
 
-def violations(store: Store) -> list[dict[str, Any]]:
-    """Return one object per signature, the most frequent first, with the path of its trace."""
-    return [
-        found | {"trace": str(store.directory / found["trace"]) if found["trace"] else None}
-        for found in store.failures()
-    ]
-
-
 # -- for people ----------------------------------------------------------------------------------------------------
 
 
@@ -104,17 +108,24 @@ def text(data: dict[str, Any]) -> str:
 
 
 def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
-    """Yield how much was executed, and of what."""
+    """Yield how much was executed, and of what; after a resume, also what of it in this run."""
+    run, all_runs = data["this_run"], ""
+    if data["sessions"] > 1:
+        new = f"{len(run['found'])} new signatures" if run["found"] else "no new signature"
+        yield f"this run: {run['executions']} executions, {run['steps']} steps in {run['elapsed_s']:.1f} s, {new}"
+        all_runs = f"all {data['sessions']} runs: "
     yield (
-        f"{data['executions']} executions, {data['steps']} steps in {data['elapsed_s']:.1f} s"
+        f"{all_runs}{data['executions']} executions, {data['steps']} steps in {data['elapsed_s']:.1f} s"
         f" ({data['executions_per_s']:.0f} executions/s, {data['steps_per_s']:.0f} steps/s), seed {data['seed']:#x}"
     )
-    faults = f", faults {', '.join(data['faults'])}" if data["faults"] else ""
+    faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
+    faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
     yield (
         f"{len(data['scenarios'])} scenarios on {len(data['profiles'])} profiles, kernel {data['kernel']},"
         f" strategy {data['strategy']}{faults}"
     )
-    yield "; ".join(machine_words(name, row) for name, row in data["machines"].items())
+    if data["machines"]:
+        yield "; ".join(machine_words(name, row) for name, row in data["machines"].items())
     if data["native"]:
         unjudged = f", {data['unjudged']} unjudged" if data["unjudged"] else ""
         yield (
@@ -153,10 +164,13 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
         held = f"{death['scenario']} on {death['profile']}, seed {death['seed']}" if death["scenario"] else "nothing"
         yield f"worker {death['worker']} died with status {death['exit_status']}; it held {held}"
     for found in data["violations"]:
+        new = ", new in this run" if data["sessions"] > 1 and found["session"] == data["sessions"] else ""
         yield (
             f"{found['count']:>8} x {found['signature']}  {found['checker']} {found['title']}:"
-            f" {found['scenario']} on {', '.join(found['profiles'])}"
+            f" {found['scenario']} on {', '.join(found['profiles'])}{new}"
         )
-        if found["trace"]:
-            yield f"           zapstress show {found['trace']}"
+        shown = f"zapstress show {shlex.quote(found['trace'])}{options(data['patch'])}" if found["trace"] else ""
+        yield f"           {shown or 'its trace was deleted'}"
+    if data.get("ended") == "full":
+        yield "ended because the directory is as large as --disk-mib-max allows; what was recorded is kept"
     yield "no violation" if not data["violations"] else f"{len(data['violations'])} signatures"

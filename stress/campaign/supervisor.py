@@ -8,27 +8,31 @@ differ, something other than the tapes decides, and that is a verdict of its own
 
 from __future__ import annotations
 
-import hashlib
-import signal
+import shlex
 import subprocess
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from sim.core.profile import REAL, SMALL
+from stress.campaign.directory import ERROR_TRACE, bytes_of, nondeterminism_name
 from stress.campaign.store import Store
 from stress.campaign.summary import summary
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue
-from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
+from stress.files import MIB, write_atomically
 from stress.native.builder import arguments
 from stress.native.kernels import KernelKey
+from stress.patch.spec import options
 from stress.sources import child
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
 from stress.workers.leases import Lease, Plan
@@ -45,6 +49,7 @@ from stress.workers.messages import (
     WorkerFailed,
 )
 from stress.workers.settings import BOTH, LOCKSTEP, PARALLEL, Settings
+from stress.workers.signals import end_when_signalled
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -65,6 +70,12 @@ PARALLEL_SHARE = 4
 machine's.
 """
 
+AT_ONCE = ("interrupted", "found", "full")
+"""Ends for which second runs are not waited for."""
+
+MEASURE_EVERY = 10
+"""The directory's size is looked at once in so many notes."""
+
 NOTE_SECONDS = 1.0
 """How often the directory learns how long the campaign has run."""
 
@@ -78,6 +89,8 @@ class Budget:
     workers: int = 1
     stop_on_first: bool = False
     twin_every: int = TWIN_EVERY
+    disk_mib_max: int | None = None
+    """How large the results directory may become."""
     native: bool = False
     """Have kernels compiled beside the search, and use them where they are there."""
 
@@ -85,7 +98,7 @@ class Budget:
 class Campaign:
     """One run of a campaign over an open store.
 
-    ``ended`` says how it ended: done, found, interrupted or failed.
+    ``ended`` says how it ended: done, found, full, interrupted or failed.
     """
 
     def __init__(self, store: Store, settings: Settings, budget: Budget, catalogue: str = DEFAULT_CATALOGUE) -> None:
@@ -97,8 +110,6 @@ class Campaign:
         """By the store's numbers."""
         self.leases: dict[int, Lease] = {}
         """Those that workers have in hand, by the store's numbers."""
-        self.sites: dict[str, None] = {}
-        """Names of the sites that workers have told; a dict, as it keeps their order."""
         self.twins: list[deque[TwinOrder]] = [deque() for _ in range(self.fleet.workers)]
         self.twins_out = self.turn = 0
         self.stopping = False
@@ -116,7 +127,7 @@ class Campaign:
             for plan in self.plans:
                 plan.add(ranks, numbers, progress)
             self.cases |= {number: case for case, number in numbers.items()}
-        self.session = self.store.begin_session()
+        self.store.begin_session()
 
     @property
     def elapsed_s(self) -> float:
@@ -131,7 +142,7 @@ class Campaign:
 
     def over(self) -> bool:
         """Return whether nothing is left to be done, in hand or to be handed out."""
-        if self.ended == "interrupted" or self.ended == "found":
+        if self.ended in AT_ONCE:
             return not self.leases
         return self._exhausted() and not self.leases and not self.twins_out and not any(self.twins)
 
@@ -143,7 +154,7 @@ class Campaign:
 
     def order(self, worker: int) -> Order | None:
         """Return a second run if one waits for this worker, else a lease."""
-        if self.ended not in ("interrupted", "found") and self.twins[worker]:
+        if self.ended not in AT_ONCE and self.twins[worker]:
             self.twins_out += 1
             return self.twins[worker].popleft()
         if self._exhausted() or worker >= self.budget.workers:
@@ -174,9 +185,9 @@ class Campaign:
         """Record an answer; return whether the order is carried out. Raises WorkerError."""
         match order, answer:
             case _, WorkerFailed():
-                raise WorkerError(answer)
+                raise WorkerError(answer, self._keep(answer))
             case _, Sites():
-                self.sites |= dict.fromkeys(answer.names)
+                self.store.know_sites(answer.names)
                 return False
             case TwinOrder(), TwinAnswer():
                 self._compare(order, answer)
@@ -186,6 +197,14 @@ class Campaign:
                 return answer.last
             case _:
                 raise AssertionError(f"{type(answer).__name__} is no answer to {type(order).__name__}")
+
+    def _keep(self, answer: WorkerFailed) -> str:
+        """Keep the trace of what the patch has ended; return how to see it, or ``""``."""
+        if answer.trace is None:
+            return ""
+        path = self.store.directory / ERROR_TRACE
+        write_atomically(path, answer.trace)
+        return f"; zapstress show {shlex.quote(str(path))}{options(self.settings.patch)}"
 
     def _record(self, worker: int, order: LeaseOrder, batch: Batch) -> None:
         """Record what a batch has brought; have another worker repeat what is to be repeated."""
@@ -238,7 +257,7 @@ class Campaign:
     def _compare(self, order: TwinOrder, answer: TwinAnswer) -> None:
         """Compare an execution's two digests."""
         self.twins_out -= 1
-        self.store.twin(order.number, order.seed, order.digest, answer.digest)
+        self.store.twin(order.number, order.digest == answer.digest)
         if order.digest != answer.digest:
             self.store.fail(order.number, nondeterminism(order, answer))
             self._found(1)
@@ -258,31 +277,26 @@ class Campaign:
         beside: list[Callable[[], Awaitable[None]]] = [partial(progress, self)] if progress is not None else []
         beside += [self._build] if self._builds else []
         try:
-            await self.fleet.run(self, self._signals, self._clock, *beside)
+            await self.fleet.run(self, partial(end_when_signalled, self.interrupt), self._clock, *beside)
         except BaseException:
             self.ended = "failed"
             raise
 
-    async def _signals(self) -> None:
-        """SIGINT and SIGTERM end the run in good order; a second one at once."""
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-            async for _ in received:
-                if self.ended == "interrupted":
-                    raise KeyboardInterrupt
-                self.interrupt()
-
     async def _clock(self) -> None:
         """Wake idle workers at the end of the duration, and note the time that has passed."""
-        while True:
+        for note in count():
             left = NOTE_SECONDS if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
             await trio.sleep(min(NOTE_SECONDS, max(left, 0.01)))
-            self.store.note_session(self.session, self.elapsed_s, self.executions)
+            self.store.check_in_place()
+            if not note % MEASURE_EVERY:
+                self._measure()
+            self.store.note_session(self.elapsed_s, self.executions, self.steps)
             self.fleet.wake()
 
     @property
     def _builds(self) -> bool:
-        """Whether kernels are compiled: those that the project's own catalogue composes."""
-        mine = self.fleet.catalogue == DEFAULT_CATALOGUE
+        """Whether kernels are compiled: those that the project's own catalogue composes, unpatched."""
+        mine = self.fleet.catalogue == DEFAULT_CATALOGUE and not self.settings.patch
         return self.budget.native and mine and self.settings.machine != PARALLEL
 
     async def _build(self) -> None:
@@ -297,10 +311,21 @@ class Campaign:
                 process.kill()
                 await process.wait()
 
+    def _measure(self) -> None:
+        """End the run if the directory has become too large."""
+        most = self.budget.disk_mib_max
+        if most is not None and bytes_of(self.store.directory) > most * MIB and self.ended == "done":
+            self.stopping, self.ended = True, "full"
+            self.fleet.wake()
+
+    def note_end(self) -> None:
+        """Record how the run ended, unless the disk takes no more."""
+        with suppress(StorageError):
+            self.store.note_session(self.elapsed_s, self.executions, self.steps, self.ended)
+
     def finish(self) -> dict[str, Any]:
-        """Note the end of the run; return the summary."""
-        self.store.note_session(self.session, self.elapsed_s, self.executions, self.ended)
-        data = summary(self.store, list(self.sites))
+        """Return the summary."""
+        data = summary(self.store)
         data["ended"] = self.ended
         data["exit_status"] = exit_status(data)
         return data
@@ -327,7 +352,7 @@ def exit_status(data: dict[str, Any]) -> int:
         return INTERRUPTED
     if data["violations"]:
         return VIOLATED
-    if data["worker_deaths"] or data["ended"] == "failed":
+    if data["worker_deaths"] or data["ended"] in ("failed", "full"):
         return FAILED
     return CLEAN if data["executions"] > data["inconclusive"] else INCONCLUSIVE
 
@@ -348,7 +373,6 @@ def twin_order(order: LeaseOrder, twin: Twin) -> TwinOrder:
 def nondeterminism(order: TwinOrder, answer: TwinAnswer) -> Failure:
     """Return the failure that two differing digests are; its trace is of the second run."""
     case = order.case
-    name = hashlib.blake2b(f"nondeterminism {case.scenario} {case.profile}".encode(), digest_size=4).hexdigest()
     report = (
         f"BUG: nondeterminism in {case.scenario} on {case.profile}\n"
         f"  seed {order.seed}, strategy {order.strategy};"
@@ -357,7 +381,7 @@ def nondeterminism(order: TwinOrder, answer: TwinAnswer) -> Failure:
         " iteration over a set, a hash, a clock, an id, or state outside the arena.\n"
     )
     return Failure(
-        signature=name,
+        signature=nondeterminism_name(case),
         checker="nondeterminism",
         title="nondeterminism",
         strategy=order.strategy,
@@ -381,5 +405,8 @@ def run_campaign(
     """
     with Store(directory, settings.plain()) as store:
         campaign = Campaign(store, settings, budget, catalogue)
-        trio.run(campaign.run, progress)
+        try:
+            trio.run(campaign.run, progress)
+        finally:
+            campaign.note_end()
         return campaign.finish()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from stress.cli.options import KERNEL, names_option
-from stress.cli.output import put, put_json
+from stress.case import DEFAULT_KERNEL
+from stress.cli.options import kernel_options, names_option
 from stress.errors import CLEAN, UsageError
+from stress.output import put, put_json
 
 SECONDS, SECONDS_MAX = 1.0, 3600
 
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("what", choices=("steps",), help="steps: rates of steps, executions and campaigns")
     add("--profile", default="x86-64", metavar="NAME", help="default: %(default)s")
     names_option(parser, "--scenario", "NAME", "the smallest and the largest of these (default: of all)")
-    add("--kernel", default="6.9", metavar=KERNEL, help="default: %(default)s")
+    kernel_options(parser, DEFAULT_KERNEL, "default: %(default)s")
     add("--seconds", type=float, default=SECONDS, metavar="S", help="per measurement (default: %(default)s)")
 
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     known = args.catalogue.scenarios()
     scenarios = tuple(choose("scenario", name, known) for name in args.scenario or known)
-    selection = Selection(scenarios, args.profile, args.kernel, args.seconds)
+    selection = Selection(scenarios, args.profile, args.kernel, tuple(args.patch), args.seconds)
     data = bench_steps(selection, args.catalogue, spec_of(args.catalogue))
     put_json(data) if args.json else put(text(data))
     return CLEAN

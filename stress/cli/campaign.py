@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import sys
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stress.cli.options import (
     GEOMETRIES,
-    KERNEL,
     RESULTS,
     cores,
     directory,
     duration,
+    kernel_options,
     names_option,
     positive,
     seed,
     selection_options,
     workers_option,
 )
-from stress.cli.output import put, put_json
+from stress.errors import INTERRUPTED, UsageError
+from stress.output import put, put_json, tell
+from stress.patch.spec import options
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -30,7 +33,10 @@ if TYPE_CHECKING:
 SEED_DRAWN_BITS = 24
 """Bits of a campaign's seed when none is given."""
 
-SELECTION = ("seed", "scenario", "profile", "geometry", "kernel", "fault", "strategy", "depth", "machine")
+DISK_MIB_MAX = 500
+"""How large a results directory may become by default."""
+
+SELECTION = ("seed", "scenario", "profile", "geometry", "kernel", "patch", "fault", "strategy", "depth", "machine")
 """Options that say what is searched: a directory that holds a campaign remembers them."""
 
 
@@ -45,13 +51,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"results; if it holds a campaign, go on with it (default: a new one in {RESULTS}/)",
     )
+    parser.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="make the database of --dir anew from the failures that are saved in it, and go on",
+    )
 
 
 def search_options(parser: argparse.ArgumentParser) -> None:
     """Declare how the cases are searched: kernel, faults, strategy, machine, seed."""
     add = parser.add_argument
     add("--geometry", choices=GEOMETRIES, help="sizes of tables and batches (default: small, with a share of real)")
-    add("--kernel", metavar=KERNEL, help="the kernel, or a component of your own in the default one (default: 6.9)")
+    kernel_options(parser, None, "the kernel version (default: 6.9)")
     names_option(parser, "--fault", "ID", "put these faults in")
     add("--strategy", metavar="NAME", help="default: portfolio, which takes random, pct and round-robin in turn")
     add("--depth", type=positive, metavar="N", help="of pct: bugs of depth N (default: drawn for each execution)")
@@ -70,6 +81,13 @@ def budget_options(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--executions", type=positive, metavar="N", help="how many executions in this run")
     workers_option(parser)
     parser.add_argument("--stop-on-first", action="store_true", help="end at the first failure")
+    parser.add_argument(
+        "--disk-mib-max",
+        type=positive,
+        default=DISK_MIB_MAX,
+        metavar="N",
+        help="end when the directory has so many MiB (default: %(default)s)",
+    )
     parser.add_argument("--no-native", action="store_true", help="compile no kernels: Python runs everything, slower")
 
 
@@ -80,16 +98,47 @@ def run(args: argparse.Namespace) -> int:
     from stress.campaign.supervisor import Budget, run_campaign
     from stress.catalogue import spec_of
 
+    if args.rebuild and args.dir is None:
+        raise UsageError("--rebuild wants --dir, the directory whose database is to be made anew")
     settings, where = settle(args)
     budget = Budget(
-        args.duration, args.executions, args.workers or workers(settings), args.stop_on_first, native=not args.no_native
+        args.duration,
+        args.executions,
+        args.workers or workers(settings),
+        args.stop_on_first,
+        disk_mib_max=args.disk_mib_max,
+        native=not args.no_native,
     )
     if budget.duration_s is None and budget.executions is None:
         budget.duration_s = 60.0
-    print(f"campaign of seed {settings.seed:#x} in {where}", file=sys.stderr)
+    if args.rebuild:
+        rebuild(where, settings)
+    tell(f"campaign of seed {settings.seed:#x} in {where}")
     data = run_campaign(where, settings, budget, spec_of(args.catalogue), show)
     put_json(data) if args.json else put(text(data))
+    if data["exit_status"] == INTERRUPTED:
+        tell(f"go on with: {resume_words(args, where, settings)}")
     return int(data["exit_status"])
+
+
+def resume_words(args: argparse.Namespace, where: Path, settings: Settings) -> str:
+    """Return the command that goes on with the campaign in ``where``, to be typed in this folder."""
+    words = ["zapstress", "campaign", "--dir", str(where)]
+    if args.duration is not None:
+        words += ["--duration", f"{args.duration:g}s"]
+    elif args.executions is not None:
+        words += ["--executions", str(args.executions)]
+    return shlex.join(words) + options(settings.patch)
+
+
+def rebuild(where: Path, settings: Settings) -> None:
+    """Make the database of a directory anew, and say what it holds."""
+    from stress.campaign.rebuild import rebuild as make_anew
+
+    rebuilt = make_anew(where, settings)
+    tell(f"{where}: {len(rebuilt.failures)} saved failures entered; counts begin at 0, and seeds are run again")
+    for name, why in rebuilt.left_out.items():
+        tell(f"{where}: {name} is left out: {why}")
 
 
 def workers(settings: Settings) -> int:
@@ -107,20 +156,31 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
 
     The directory's campaign, if it holds one, gives what the command line leaves open.
     """
-    from stress.campaign.store import peek
+    from stress.campaign.results import peek
     from stress.workers.settings import Settings
 
-    given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) not in (None, [])}
     if args.fault:
         given["fault"] = [name.upper() for name in args.fault]
-    kept = peek(args.dir) if args.dir is not None else None
+    kept = peek(args.dir) if args.dir is not None and not args.rebuild else None
     if kept is None:
         chosen = defaults(args.catalogue) | renamed(given)
         chosen.setdefault("seed", secrets.randbits(SEED_DRAWN_BITS))
     else:
         chosen = kept | renamed(given)
-    settings = Settings.of(chosen).checked(args.catalogue)
+    settings = Settings.of(chosen)
+    if kept is not None:
+        named_again(settings.patch, args.patch, args.dir)
+    settings = settings.checked(args.catalogue)
     return settings, args.dir if args.dir is not None else new_directory(settings.seed)
+
+
+def named_again(patch: Sequence[str], given: Sequence[str], where: Path) -> None:
+    """Raise UsageError if the campaign in ``where`` has files of code that the command line does
+    not name: the directory may be a stranger's.
+    """
+    if patch and not given:
+        raise UsageError(f"{where}: its campaign runs a patch; if that is to be run here, say so:{options(patch)}")
 
 
 def defaults(catalogue: Catalogue) -> dict[str, Any]:

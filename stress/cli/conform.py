@@ -7,15 +7,14 @@ from __future__ import annotations
 import argparse
 import platform
 import signal
-import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stress.cli.options import KERNEL, cores, directory_option, names_option, positive, seed, workers_option
-from stress.cli.output import put, put_json
-from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED
+from stress.cli.options import cores, directory_option, kernel_options, names_option, positive, seed, workers_option
+from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED
+from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.conform.model.spec import ModelSpec
@@ -35,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--executions", type=positive, default=EXECUTIONS, metavar="N", help="programs to run (default: %(default)s)")
     add("--seed", type=seed, default=SEED, metavar="N", help="of the first program (default: %(default)s)")
-    add("--kernel", metavar=KERNEL, help="default: the model's nearest to the running kernel")
+    kernel_options(parser, None, "default: the model's nearest to the running kernel")
     names_option(
         parser,
         "--fault",
@@ -86,7 +85,7 @@ def chosen(args: argparse.Namespace) -> int:
     known = args.catalogue
     kernel = args.kernel or nearest_kernel(platform.release(), list(known.kernels()))
     faults = tuple(choose("fault", name, known.faults()) for name in args.fault or ())
-    model = ModelSpec(machine_profile(), kernel, faults)
+    model = ModelSpec(machine_profile(), kernel, faults, tuple(args.patch))
     if args.program:
         return run_program(args, model)
     if args.racing:
@@ -112,7 +111,7 @@ class ProgressLine:
         self.next = time.monotonic() + LINE_SECONDS
         done, counts = result.batches.executions, result.batches.counts
         line = f"executions={done}/{result.request.executions} pages={counts.pages} retried={counts.retried}"
-        print(line, f"differences={len(result.signatures)}", file=sys.stderr, flush=True)
+        tell(f"{line} differences={len(result.signatures)}")
 
 
 def run_races(args: argparse.Namespace, model: ModelSpec) -> int:
@@ -120,11 +119,11 @@ def run_races(args: argparse.Namespace, model: ModelSpec) -> int:
     from stress.conform.race_session import run as race
     from stress.conform.race_session import summary
 
-    def tell(so_far: Races) -> None:
+    def progress(so_far: Races) -> None:
         line = f"rounds={so_far.rounds}/{args.racing} conclusive={so_far.conclusive}"
-        print(line, f"unexplained={len(so_far.unexplained)}", file=sys.stderr, flush=True)
+        tell(f"{line} unexplained={len(so_far.unexplained)}")
 
-    races = race(model, args.catalogue, args.racing, args.seed, args.dir, tell, args.configure_mthp)
+    races = race(model, args.catalogue, args.racing, args.seed, args.dir, progress, args.configure_mthp)
     return put_races(args, summary(races))
 
 
@@ -146,14 +145,24 @@ def races_text(data: dict[str, Any]) -> str:
     for found in data["unexplained"]:
         smallest = "" if found["smallest"] else ", perhaps not the smallest"
         out += ["", f"UNEXPLAINED: {found['why']}; {found['program']}{smallest}", found["listing"]]
-    return "\n".join(out)
+    return "\n".join([*out, races_verdict(data["exit_status"])])
+
+
+def races_verdict(status: int) -> str:
+    """Return the last line of a racing run for people."""
+    return {
+        CLEAN: "every end is one of the model's",
+        VIOLATED: "some ends are none of the model's",
+        INCONCLUSIVE: "no end is unexplained, but not every program was searched to the end: inconclusive",
+        INTERRUPTED: "interrupted; what was compared until then is above",
+    }[status]
 
 
 def run_program(args: argparse.Namespace, model: ModelSpec) -> int:
     """Run one program that was kept; or race it, if it is a racing program."""
     from stress.conform.race_session import ROUNDS_EACH, summary
     from stress.conform.race_session import run_program as race
-    from stress.programs.program import load
+    from stress.programs.file import load
 
     program = load(args.program)
     with folio_sizes(args, program):
@@ -190,8 +199,21 @@ def check_program(args: argparse.Namespace, model: ModelSpec, program: Program) 
         found = rig.check(program)
     shown = listing(program, found)
     differences = [str(difference) for difference in found.differences] if found else []
-    put_json({"listing": shown, "differences": differences, "kernel": model.kernel}) if args.json else put(shown)
-    return VIOLATED if found else INCONCLUSIVE if rig.counts.given_up else CLEAN
+    status = VIOLATED if found else INCONCLUSIVE if rig.counts.given_up else CLEAN
+    data = {"listing": shown, "differences": differences, "kernel": model.kernel, "exit_status": status}
+    put_json(data) if args.json else put(f"{shown}\n{verdict(status, 1)}")
+    return status
+
+
+def verdict(status: int, programs: int) -> str:
+    """Return the last line of a run for people."""
+    what = "the program" if programs == 1 else f"{programs} programs"
+    return {
+        CLEAN: f"no difference: {what} did the same on both sides",
+        VIOLATED: "the model and the running kernel differ",
+        INCONCLUSIVE: "no difference, but some runs were set aside and none was left to compare: inconclusive",
+        INTERRUPTED: "interrupted; what was compared until then is above",
+    }[status]
 
 
 def text(data: dict[str, Any]) -> str:
@@ -206,7 +228,7 @@ def text(data: dict[str, Any]) -> str:
         again = f"{found['count']} programs, again {found['reproduced']}"
         smallest = "" if found["smallest"] else ", perhaps not the smallest"
         out += ["", f"DIFFERENCE: {found['signature']} ({again}{smallest}); {found['program']}", found["listing"]]
-    return "\n".join(out)
+    return "\n".join([*out, verdict(data["exit_status"], data["executions"])])
 
 
 def compared(data: dict[str, Any]) -> str:

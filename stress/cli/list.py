@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from stress.catalogue import KINDS
-from stress.cli.output import put, put_json
 from stress.errors import CLEAN
+from stress.output import put, put_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,17 +14,20 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from sim.core.errors import SimError
-from stress.cli.output import put_json, settle
 from stress.errors import CLEAN, FAILED, INTERRUPTED, USAGE, UsageError, ZapstressError
+from stress.output import OutputError, put, put_json, require, tell
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
 
 COMMANDS = {
     "campaign": "search for violations, on all cores, and keep every failure",
+    "status": "what a campaign has come to, without running it: also one that is at work",
+    "recheck": "every saved failure of a campaign, run again",
     "run": "one execution: verdict and summary",
     "replay": "execute a trace again, step for step",
     "show": "the interleaving of a trace as columns, ending at the violation",
@@ -53,6 +56,9 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message.removeprefix('argument ')} ({self.prog} --help shows the options)")
 
+    def print_help(self, file: object = None) -> None:
+        put(self.format_help().rstrip())
+
 
 def help_text() -> str:
     """Return what ``--help`` prints."""
@@ -67,7 +73,6 @@ def help_text() -> str:
             "",
             "Every command takes --json: one JSON object on standard output, everything else on standard error.",
             STATUSES,
-            "",
         ]
     )
 
@@ -80,11 +85,8 @@ def main(argv: Sequence[str] | None = None, catalogue: Catalogue | None = None) 
     words = list(sys.argv[1:] if argv is None else argv)
     wants_json = "--json" in words
     try:
-        status = _dispatch(words, catalogue)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        settle()
-        return FAILED
+        require()
+        return _dispatch(words, catalogue)
     except KeyboardInterrupt:
         return _interrupted()
     except SystemExit as end:
@@ -95,22 +97,27 @@ def main(argv: Sequence[str] | None = None, catalogue: Catalogue | None = None) 
         if group.subgroup(KeyboardInterrupt) is None:
             raise
         return _interrupted()
-    return status
 
 
 def _interrupted() -> int:
-    print("zapstress: interrupted", file=sys.stderr)
+    _complain("interrupted")
     return INTERRUPTED
+
+
+def _complain(words: str) -> None:
+    """Say in one line what went wrong; where nobody can be told, the exit status has to do."""
+    with suppress(OutputError):
+        tell(f"zapstress: {words}")
 
 
 def _dispatch(words: list[str], catalogue: Catalogue | None) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
-        sys.stdout.write(help_text())
+        put(help_text())
         return CLEAN if words else USAGE
     if words[0] == "--version":
         from stress.sources import version
 
-        sys.stdout.write(f"zapstress {version()}\n")
+        put(f"zapstress {version()}")
         return CLEAN
     name = words[0]
     if name not in COMMANDS:
@@ -130,6 +137,7 @@ def _dispatch(words: list[str], catalogue: Catalogue | None) -> int:
     command.add_arguments(parser)
     args = parser.parse_args(words[1:])
     args.catalogue = catalogue or _catalogue()
+    args.catalogue.read_patches_anew()
     status: int = command.run(args)
     return status
 
@@ -145,7 +153,9 @@ def _failed(error: Exception, wants_json: bool) -> int:
     if os.environ.get(TRACEBACK):
         import traceback
 
-        traceback.print_exception(error)
+        with suppress(OutputError):
+            for line in "".join(traceback.format_exception(error)).splitlines():
+                tell(line)
     known = isinstance(error, SimError)
     status = error.exit_status if isinstance(error, ZapstressError) else USAGE if known else FAILED
     words = (
@@ -154,7 +164,8 @@ def _failed(error: Exception, wants_json: bool) -> int:
         else " ".join(f"{type(error).__name__}: {error}".split())
     )
     hint = "" if known else f" ({TRACEBACK}=1 shows where)"
-    print(f"zapstress: {words}{hint}", file=sys.stderr)
+    _complain(f"{words}{hint}")
     if wants_json:
-        put_json({"error": words, "exit_status": status})
+        with suppress(OutputError):
+            put_json({"error": words, "exit_status": status})
     return status

@@ -9,6 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import Any
+
+from stress.errors import UsageError
+from stress.patch.spec import names_a_file
 
 RESULTS = "zapstress-results"
 """The folder of results that are not given another place with ``--dir``."""
@@ -17,7 +21,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """Units of time in seconds."""
 
 KERNEL = "VERSION|FILE.py:CLASS"
-"""What ``--kernel`` takes: a version, or a component of the user's in the default one."""
+"""What ``--kernel`` takes: a version, or short for ``--patch`` on the default one."""
 
 DRIVERS = ("fast", "reference")
 GEOMETRIES = ("small", "real")
@@ -85,6 +89,39 @@ def selection_options(parser: argparse.ArgumentParser) -> None:
     """Declare the scenarios and profiles of a command that takes all of them by default."""
     names_option(parser, "--scenario", "NAME", "only these scenarios (default: all)")
     names_option(parser, "--profile", "NAME", "only these architecture profiles (default: all)")
+
+
+class _Kernel(argparse.Action):
+    """Takes a version; a file of the user's becomes a ``--patch``, and the version stays as it is.
+
+    Nothing but the command line knows the short form.
+    """
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, args: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if getattr(args, "kernel_given", None) is not None:
+            raise UsageError(
+                f"--kernel is given twice, {args.kernel_given} and {values}: name the version once, "
+                "and what is put on top of it with --patch FILE.py:CLASS"
+            )
+        args.kernel_given = values
+        if names_a_file(values):
+            args.patch = [*args.patch, values]
+        else:
+            args.kernel = values
+
+
+def kernel_options(parser: argparse.ArgumentParser, default: str | None, about: str = "the kernel version") -> None:
+    """Declare the kernel: a version, and the user's patches on top of it."""
+    parser.add_argument("--kernel", action=_Kernel, default=default, metavar=KERNEL, help=about)
+    parser.add_argument(
+        "--patch",
+        action="append",
+        default=[],
+        metavar="FILE.py[:CLASS,...]",
+        help="put your file's classes on top of the kernel; may be repeated",
+    )
 
 
 def driver_option(parser: argparse.ArgumentParser) -> None:

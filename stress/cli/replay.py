@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from stress.cli.options import KERNEL, driver_option
-from stress.cli.output import put, put_json
+from stress.cli.options import driver_option, kernel_options
 from stress.cli.verdicts import STATUS, ending_line
 from stress.execution.signature import signature_of
 from stress.execution.vetting import vet
+from stress.output import put, put_json
 from stress.trace import report
 from stress.trace.file import load
 from stress.trace.record import ending_of
-from stress.trace.replay import Mode, Replayed, compare, replay
+from stress.trace.replay import Mode, Replayed, compare, patch_note, replay
 
 if TYPE_CHECKING:
     from stress.trace.record import Trace
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let a strategy go on when the tape ends; compare nothing",
     )
     driver_option(parser)
-    add("--kernel", default="", metavar=KERNEL, help="another kernel in place of the trace's")
+    kernel_options(parser, "", "another version in place of the trace's")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,8 +56,12 @@ def run(args: argparse.Namespace) -> int:
 
 async def _replay(args: argparse.Namespace, trace: Trace) -> int:
     then = args.catalogue.strategy(args.continue_with) if args.continue_with else None
-    mode = Mode(args.driver, args.tolerant or then is not None, args.without_faults, args.kernel, then)
+    mode = Mode(
+        args.driver, args.tolerant or then is not None, args.without_faults, args.kernel, tuple(args.patch), then
+    )
     exact = not (mode.tolerant or mode.without_faults)
+    if note := patch_note(trace, mode, args.catalogue):
+        print(f"zapstress: {note}", file=sys.stderr)
     async with replay(trace, mode, args.catalogue) as replayed:
         if exact:
             compare(trace, replayed.outcome)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from stress.case import Case
+from stress.case import DEFAULT_KERNEL, Case
 from stress.catalogue import spec_of
-from stress.cli.options import GEOMETRIES, KERNEL, driver_option, number, positive
-from stress.cli.output import put, put_json
+from stress.cli.options import GEOMETRIES, driver_option, kernel_options, number, positive
 from stress.cli.verdicts import STATUS, ending_line
 from stress.errors import VIOLATED, StorageError, UsageError
-from stress.execution.runner import open_runner
+from stress.execution.runner import BUDGET_STEPS_MAX, open_runner
 from stress.execution.vetting import vet
 from stress.machine.chance import RandomData
-from stress.trace.file import save
+from stress.output import columns, put, put_json, tell
+from stress.patch.guard import PatchError
+from stress.patch.spec import options
+from stress.trace.file import SEED_MAX, save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, replay
 from stress.trace.report import page
@@ -48,7 +50,7 @@ def case_options(parser: argparse.ArgumentParser) -> None:
         default=GEOMETRIES[0],
         help="scaled-down sizes, or the kernel's own (default: small)",
     )
-    add("--kernel", default="6.9", metavar=KERNEL, help="kernel version, or your component (default: %(default)s)")
+    kernel_options(parser, DEFAULT_KERNEL, "kernel version (default: %(default)s)")
     add("--fault", action="append", default=[], metavar="ID", help="plant a fault; may be repeated")
     add("--param", action="append", default=[], metavar="K=V", help="a parameter of the scenario; may be repeated")
 
@@ -105,7 +107,7 @@ async def _run(args: argparse.Namespace) -> int:
         return await _run_unrecorded(args, case)
     strategy = "parallel" if args.machine == "parallel" else args.strategy
     async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
-        outcome = await _execute(args, runner)
+        outcome = await _judged(args, runner)
         trace = capture(outcome, strategy)
         data = _data(outcome, trace) | ({"symptom": outcome.symptom or None} if args.machine == "parallel" else {})
         line = ending_line(outcome, case)
@@ -129,7 +131,7 @@ def tell_silence(case: Case, catalogue: Catalogue) -> None:
     for fault in case.faults:
         reason = getattr(catalogue.fault_class(fault), "silent", {}).get(case.profile)
         if reason:
-            print(f"zapstress: {fault} is expected to be silent on {case.profile}: {reason}", file=sys.stderr)
+            tell(f"zapstress: {fault} is expected to be silent on {case.profile}: {reason}")
 
 
 async def _run_unrecorded(args: argparse.Namespace, case: Case) -> int:
@@ -145,6 +147,18 @@ async def _run_unrecorded(args: argparse.Namespace, case: Case) -> int:
     line = f"{data['verdict']}{seen}; {case.scenario} on {case.profile}, kernel {case.kernel}, {data['steps']} steps"
     put_json(data) if args.json else put(f"{line}\nnot recorded, so there is no trace; {kept}")
     return STATUS[data["verdict"]]
+
+
+async def _judged(args: argparse.Namespace, runner: Runner) -> Outcome:
+    """Execute once. Raises PatchError after the trace of what raised it is saved, if it is to be."""
+    try:
+        return await _execute(args, runner)
+    except PatchError as error:
+        if not args.save:
+            raise PatchError(f"{error}; the same run with --save TRACE keeps what led to it") from error
+        save(capture(runner.error_outcome(args.seed), args.strategy), args.save)
+        more = f"; zapstress show {shlex.quote(args.save)}{options(runner.case.patch)}"
+        raise PatchError(f"{error}{more}") from error
 
 
 async def _execute(args: argparse.Namespace, runner: Runner) -> Outcome:
@@ -180,6 +194,7 @@ def _unrecorded_data(args: argparse.Namespace, case: Case, recording: Recording)
         "profile": case.profile,
         "geometry": case.geometry,
         "kernel": case.kernel,
+        "patch": list(case.patch),
         "faults": list(case.faults),
         "seed": args.seed,
         "verdict": "violation" if recording.symptom else ended,
@@ -200,14 +215,15 @@ def _dump(arena: Arena, file: str) -> None:
 
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:
-    async with replay(trace, Mode(kernel=args.kernel), args.catalogue) as replayed:
-        return page(replayed, args.save or "TRACE   (after the same run with --save TRACE)")
+    async with replay(trace, Mode(patch=trace.case.patch), args.catalogue) as replayed:
+        note = "" if args.save else "   (after the same run with --save TRACE)"
+        return page(replayed, args.save or "TRACE", columns(), note)
 
 
 def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
     """Return the case that the options name. Raises UsageError."""
-    if args.seed < 0:
-        raise UsageError("--seed is a number from 0")
+    if not 0 <= args.seed <= SEED_MAX:
+        raise UsageError(f"--seed is a number from 0 to {SEED_MAX}")
     profile = catalogue.profile(args.profile).at(args.kernel)
     known = catalogue.scenario_class(args.scenario).parameters(profile, args.geometry)
     params = dict(known[0] if known else {})
@@ -217,8 +233,8 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
             params[name] = int(value, 0)
         except ValueError:
             raise UsageError(f"--param {word}: write NAME=NUMBER") from None
-    if args.steps_max is not None and args.steps_max < 1:
-        raise UsageError("--steps-max must be at least 1")
+    if args.steps_max is not None and not 1 <= args.steps_max <= BUDGET_STEPS_MAX:
+        raise UsageError(f"--steps-max is a number from 1 to {BUDGET_STEPS_MAX}")
     case = Case(
         args.scenario,
         tuple(sorted(params.items())),
@@ -226,7 +242,9 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
         args.geometry,
         args.kernel,
         tuple(fault.upper() for fault in args.fault),
+        tuple(args.patch),
     )
+    catalogue.check_patch(case.patch, (case.profile,), case.kernel)
     vet(case, catalogue)
     return case
 
@@ -239,6 +257,7 @@ def _data(outcome: Outcome, trace: Trace) -> dict[str, Any]:
         "profile": case.profile,
         "geometry": case.geometry,
         "kernel": case.kernel,
+        "patch": list(case.patch),
         "faults": list(case.faults),
         "seed": trace.seed,
         "strategy": trace.strategy,

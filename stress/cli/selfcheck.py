@@ -5,7 +5,6 @@ kernel.
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -14,14 +13,15 @@ from stress.case import DEFAULT_KERNEL
 from stress.cli.options import (
     cores,
     directory_option,
+    kernel_options,
     names_option,
     positive,
     seed,
     selection_options,
     workers_option,
 )
-from stress.cli.output import put, put_json
 from stress.errors import UsageError
+from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.selfcheck import Selfcheck
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     names_option(parser, "--fault", "ID", "only these faults (default: all)")
     selection_options(parser)
-    add("--kernel", default=DEFAULT_KERNEL, metavar="VERSION", help="default: %(default)s")
+    kernel_options(parser, DEFAULT_KERNEL, "default: %(default)s")
     add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
     add("--seed", type=seed, default=SEED, metavar="N", help="default: %(default)s")
     workers_option(parser)
@@ -56,10 +56,20 @@ def run(args: argparse.Namespace) -> int:
     if not chosen["faults"]:
         raise UsageError("there are no faults to plant")
     choose("kernel", args.kernel, known.kernels())
+    known.check_patch(tuple(args.patch), chosen["profiles"], args.kernel)
     cells = matrix(chosen["faults"], chosen["profiles"], args.executions, known)
     check = Selfcheck(
-        cells, chosen["scenarios"], args.workers or cores(), args.seed, args.dir, spec_of(known), args.kernel
+        cells,
+        chosen["scenarios"],
+        args.workers or cores(),
+        args.seed,
+        args.dir,
+        spec_of(known),
+        args.kernel,
+        tuple(args.patch),
     )
+    most = sum(cell.budget for cell in cells)
+    tell(f"selfcheck of {len(cells)} cells, {most} executions at most; how long it takes is told as it goes")
     data = run_selfcheck(check, lines)
     put_json(data) if args.json else put(text(data))
     return int(data["exit_status"])
@@ -69,12 +79,12 @@ async def lines(check: Selfcheck) -> None:
     """Print every LINE_SECONDS how far the run is."""
     while True:
         await trio.sleep(LINE_SECONDS)
-        left = len(check.waiting) + len(check.plans)
+        left = sum(not cell.over for cell in check.cells)
         found = sum(cell.found for cell in check.cells)
         executions = sum(cell.executions for cell in check.cells)
-        print(
-            f"cells={len(check.cells)} left={left} found={found} executions={executions}", file=sys.stderr, flush=True
-        )
+        seconds = check.left_s()
+        about = "-" if seconds is None else f"{seconds:.0f}"
+        tell(f"cells={len(check.cells)} left={left} found={found} executions={executions} left_s={about}")
 
 
 def text(data: dict[str, Any]) -> str:
@@ -91,8 +101,9 @@ def text(data: dict[str, Any]) -> str:
     for fault in (CLEAN_KERNEL, *data["faults"]):
         out.append(fault.ljust(6) + "".join(word(cells[fault, profile]).rjust(width) for profile in data["profiles"]))
     out.append("")
-    out += [f"{cell['fault']} on {cell['profile']}: {complaint(cell)}" for cell in data["cells"] if not cell["ok"]]
-    judged = "as expected" if data["ok"] else "NOT as expected"
+    wrong = [cell for cell in data["cells"] if not cell["ok"] and not cell["interrupted"]]
+    out += [f"{cell['fault']} on {cell['profile']}: {complaint(cell)}" for cell in wrong]
+    judged = "interrupted" if data["interrupted"] else "as expected" if data["ok"] else "NOT as expected"
     out.append(f"{data['executions']} executions in {data['elapsed_s']:.1f} s; {judged}; traces in {data['dir']}")
     return "\n".join(out)
 
@@ -101,6 +112,8 @@ def word(cell: dict[str, Any]) -> str:
     """Return a cell of the matrix."""
     if cell["error"]:
         return "ERROR"
+    if cell["interrupted"]:
+        return "-"
     if cell["found"]:
         return str(cell["executions"]) if cell["ok"] else "FOUND"
     return "silent" if cell["ok"] else "MISSED"

@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from stress.cli.output import put, put_json
 from stress.errors import CLEAN, UsageError
+from stress.output import put, put_json
 
 if TYPE_CHECKING:
     from stress.translation.function import Function
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("function", metavar="FUNCTION", help="as zap_pte_range")
     parser.add_argument("--profile", default="x86-64", metavar="NAME", help="default: %(default)s")
-    parser.add_argument("--kernel", default="6.9", metavar="VERSION|FILE.py:CLASS", help="default: %(default)s")
+    parser.add_argument("--kernel", default="6.9", metavar="VERSION", help="default: %(default)s")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED
+from stress.errors import CLEAN, INCONCLUSIVE, USAGE, VIOLATED
 from stress.trace.record import ending_of
 
 if TYPE_CHECKING:
     from stress.case import Case
     from stress.execution.outcome import Outcome
 
-STATUS = {"clean": CLEAN, "violation": VIOLATED, "inconclusive": INCONCLUSIVE}
+STATUS = {"clean": CLEAN, "violation": VIOLATED, "inconclusive": INCONCLUSIVE, "error": USAGE}
 """Kind of verdict -> exit status."""
 
 

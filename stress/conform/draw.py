@@ -8,7 +8,8 @@ from stress.conform.linux.folio_sizes import Sizes
 from stress.conform.observation import HUGE
 from stress.programs.generator import draw_operation, draw_weights
 from stress.programs.operations import OPERATIONS, Choose, Map, Operation
-from stress.programs.program import TABLE, Program
+from stress.programs.program import Program
+from stress.programs.rules import TABLE
 from stress.programs.space import File, Space
 from stress.rng import words
 

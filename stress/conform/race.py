@@ -28,7 +28,8 @@ from stress.conform.model.spec import Compose
 from stress.conform.observation import Difference, FrameNames, Observation, Process, token_of
 from stress.machine.chance import PLAIN
 from stress.programs.operations import Dontneed, Fork, Operation
-from stress.programs.program import RACERS, Program
+from stress.programs.program import Program
+from stress.programs.rules import RACERS
 
 GETPID, MOVE_PAGES = 39, 279
 """System calls of x86-64 by number."""

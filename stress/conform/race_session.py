@@ -29,7 +29,8 @@ from stress.conform.race import DELAY_MAX, End, LinuxRace, ModelRace, project, u
 from stress.conform.session import Timed, follow
 from stress.conform.shrink import shrink
 from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED, Skipped
-from stress.programs.program import RACERS, Program
+from stress.programs.program import Program
+from stress.programs.rules import RACERS
 from stress.programs.space import THREADS_MAX
 from stress.rng import words
 

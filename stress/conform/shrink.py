@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, fields, replace
 
 from stress.programs.operations import Map, Operation
-from stress.programs.program import Program, misfits
+from stress.programs.program import Program
+from stress.programs.rules import broken
 from stress.programs.space import File
 
 PAGES = ("page", "start")
@@ -41,7 +42,7 @@ def shrink(program: Program, fails: Predicate, seconds: float = float("inf")) ->
 
 def candidates(program: Program) -> Iterator[Program]:
     """Yield runnable programs that are smaller by one step, the largest steps first."""
-    return (candidate for candidate in smaller(program) if next(misfits(candidate), None) is None)
+    return (candidate for candidate in smaller(program) if next(broken(candidate), None) is None)
 
 
 def smaller(program: Program) -> Iterator[Program]:

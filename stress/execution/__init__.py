@@ -7,5 +7,7 @@ Bottom to top; each file imports only those before it:
 - :mod:`~stress.execution.outcome`: its verdict, digests and conflicts;
 - :mod:`~stress.execution.signature`: what makes two failures the same;
 - :mod:`~stress.execution.steps`: the log in words, and what each step changed;
+- :mod:`~stress.execution.reach`: the sites that a kernel and its scenario can visit;
+- :mod:`~stress.execution.mistakes`: what a scenario raises that is no verdict;
 - :mod:`~stress.execution.runner`: composes a case, runs its setup, and executes it.
 """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sim.core.arena import Arena
 from stress.case import Case
 from stress.machine.lockstep import Lockstep
+from stress.patch.load import Patch
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,10 @@ class Finished:
     """The execution ended in the setup: the log is that of the setup's failing phase, and there are
     no choices.
     """
-    changes: Sequence[tuple[int, int]] = ()
-    """What the cell of each step held before and after it, if that was recorded."""
+    changes: Sequence[int] = ()
+    """Two words a step: what its cell held before and after it, if that was recorded."""
+    patch: Patch | None = None
+    """The user's patch that took part."""
 
     @property
     def arena(self) -> Arena:

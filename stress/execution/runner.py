@@ -9,8 +9,15 @@ itself violate: then every run of the case has that outcome, and its trace has n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+    suppress,
+)
 from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import Arena
@@ -18,16 +25,22 @@ from sim.core.machine import Actor, Violation
 from stress.case import Case
 from stress.catalogue import CATALOGUE, Catalogue
 from stress.execution.finished import Finished
+from stress.execution.mistakes import told_of, vet_threads
 from stress.execution.outcome import Outcome
 from stress.execution.steps import Recorder
 from stress.machine.chance import PLAIN
 from stress.machine.driver import DirectDriver, Driver, plain_session
 from stress.machine.lockstep import Lockstep
 from stress.machine.protocols import Tape, Verdict
+from stress.patch.counting import override_runs
+from stress.patch.dropped import EAR
+from stress.patch.guard import Judge, PatchError, blaming
+from stress.patch.watchdog import WATCHDOG
 from stress.strategies import Strategy
 from stress.strategies.sequential import Sequential
 
 if TYPE_CHECKING:
+    from stress.patch.load import Patch
     from stress.scenario import Scenario
 
 SMALL_STEPS_MAX = 20_000
@@ -38,15 +51,19 @@ STEPS_PER_PAGE = 16
 steps to zap one.
 """
 
-SETUP_STEPS_MAX = 1_000_000
-"""The step budget of each phase of a setup."""
+BUDGET_STEPS_MAX = 300_000
+"""The largest step budget, and that of each phase of a setup. The largest world's is 282,144."""
 
 
 class Runner:
     """A case that stands at the end of its setup. Made by :func:`open_runner`."""
 
-    def __init__(self, case: Case, scenario: Scenario, kernel: Any, machine: Lockstep, driver: Driver) -> None:
+    def __init__(
+        self, case: Case, scenario: Scenario, kernel: Any, machine: Lockstep, driver: Driver, judge: Judge | None = None
+    ) -> None:
         self.case, self.scenario, self.kernel, self.machine, self.driver = case, scenario, kernel, machine, driver
+        self.judge = judge
+        """Judges what the case's patch raises; None if there is no patch."""
         self.arena: Arena = machine.arena
         self.failed: Outcome | None = None
         """The outcome of the setup, if it did not end clean: then it is that of every run."""
@@ -59,9 +76,10 @@ class Runner:
         """Execute once, at once. Only under the fast driver; see :meth:`execute`."""
         assert isinstance(self.driver, DirectDriver), "the reference driver awaits: use execute()"
         if self.failed is not None:
-            return self.failed
-        self._begin(strategy, seed, data)
-        self.driver.execute_now()
+            return self._failed(self.failed)
+        with told_of(self.scenario):
+            self._begin(strategy, seed, data)
+            self.driver.execute_now()
         return self._end(seed)
 
     def step(self, strategy: Strategy, seed: int, data: Tape) -> int:
@@ -74,14 +92,30 @@ class Runner:
     async def execute(self, strategy: Strategy, seed: int, data: Tape) -> Outcome:
         """Execute once, under either driver. The outcome is good until the next execution."""
         if self.failed is not None:
-            return self.failed
-        self._begin(strategy, seed, data)
-        await self.driver.execute()
+            return self._failed(self.failed)
+        with told_of(self.scenario):
+            self._begin(strategy, seed, data)
+            await self.driver.execute()
         return self._end(seed)
+
+    def error_outcome(self, seed: int) -> Outcome:
+        """Return the outcome of the execution of ``seed`` that has just raised PatchError."""
+        return self.failed or self.outcome(seed)
+
+    def override_runs(self) -> dict[str, int]:
+        """Return how often each override of the case's patch has run here, setup included."""
+        return override_runs(self.kernel)
 
     def _begin(self, strategy: Strategy, seed: int, data: Tape) -> None:
         self.arena.restore(self.snapshot)
+        self._watch()
         self.machine.begin(self.actors, strategy, data, seed)
+
+    def _watch(self) -> None:
+        """Look after the execution that is about to begin, if a patch takes part in it."""
+        if self.judge is not None:
+            WATCHDOG.watch(self.machine)
+            EAR.clear()
 
     def _end(self, seed: int) -> Outcome:
         machine = self.machine
@@ -90,21 +124,38 @@ class Runner:
                 self.kernel.audit(drained=True)
             except Violation as violation:
                 machine.verdict = Verdict("violation", violation, str(violation))
+        self._conclude()
         return self.outcome(seed)
+
+    def _conclude(self) -> None:
+        """Raise PatchError if the patch has dropped a coroutine: what was executed says nothing."""
+        error = self.judge.dropped() if self.judge is not None else None
+        if error is not None:
+            self.machine.verdict = Verdict("error", error=error, reason=str(error))
+            raise error
+
+    def _failed(self, outcome: Outcome) -> Outcome:
+        """Return the outcome of the setup. Raises what the setup raised."""
+        if outcome.verdict.error is not None:
+            raise outcome.verdict.error
+        return outcome
 
     def outcome(self, seed: int, setup: bool = False) -> Outcome:
         """Return the outcome of the execution of ``seed`` as it lies in machine and arena now."""
-        listener = self.machine.listener
+        listener, patch = self.machine.listener, self.judge.patch if self.judge is not None else None
         changes = listener.changes if isinstance(listener, Recorder) else ()
-        return Outcome(Finished(self.case, self.machine, seed, setup, changes), self.machine.verdict)
+        return Outcome(Finished(self.case, self.machine, seed, setup, changes, patch), self.machine.verdict)
 
     async def prepare(self) -> None:
         """Run the setup, phase by phase, and take the snapshot that every execution starts from."""
         services = list(self.kernel.services())
-        budget, self.machine.steps_max = self.machine.steps_max, SETUP_STEPS_MAX
+        budget, self.machine.steps_max = self.machine.steps_max, BUDGET_STEPS_MAX
         for cpu, body in self.scenario.setup():
+            self._watch()
             self.machine.begin([Actor(cpu, "setup", body), *services], Sequential(), PLAIN, 0)
-            await self.driver.execute()
+            with suppress(PatchError):
+                await self.driver.execute()
+                self._conclude()
             self.setup_steps += self.machine.log[::2]
             self.machine.versions += self.machine.seq
             if self.machine.verdict.kind != "clean":
@@ -112,7 +163,9 @@ class Runner:
                 return
             self.kernel.settle()
         self.machine.steps_max = budget
-        self.actors = [Actor(cpu, name, body) for name, cpu, body in self.scenario.actors()] + services
+        threads = self.scenario.actors()
+        vet_threads(self.scenario, [(name, cpu) for name, cpu, _ in threads])
+        self.actors = [Actor(cpu, name, body) for name, cpu, body in threads] + services
         self.snapshot = self.arena.snapshot()
 
 
@@ -124,7 +177,12 @@ def composed(case: Case, catalogue: Catalogue) -> tuple[Scenario, Any]:
     profile = catalogue.profile(case.profile).at(case.kernel)
     scenario = catalogue.scenario_class(case.scenario)(profile, case.geometry, dict(case.params))
     kernel = catalogue.compose(
-        profile=profile, geometry=case.geometry, kernel=case.kernel, world=scenario.world(), faults=case.faults
+        profile=profile,
+        geometry=case.geometry,
+        kernel=case.kernel,
+        world=scenario.world(),
+        faults=case.faults,
+        patch=catalogue.patch(case.patch),
     )
     return scenario, kernel
 
@@ -145,20 +203,32 @@ async def open_runner(
     campaigns. Raises UsageError for an unknown name, and whatever the model raises if the setup
     itself is wrong.
     """
-    scenario, kernel = composed(case, catalogue)
-    arena = Arena.create(kernel.layout)
-    try:
-        budget = steps_max or SMALL_STEPS_MAX + STEPS_PER_PAGE * scenario.world().vpages
-        machine = Lockstep(arena, kernel.slots, budget, Recorder(arena) if record else None)
-        kernel.bind(arena, machine)
-        kernel.boot()
+    patch = catalogue.patch(case.patch)
+    with ExitStack() as stack:
+        with blaming(patch):
+            scenario, kernel = composed(case, catalogue)
+            arena = stack.enter_context(closing(Arena.create(kernel.layout)))
+            budget = steps_max or SMALL_STEPS_MAX + STEPS_PER_PAGE * scenario.world().vpages
+            machine = Lockstep(arena, kernel.slots, budget, Recorder(arena) if record else None)
+            kernel.bind(arena, machine)
+            kernel.boot()
         scenario.kernel = kernel
+        judge = stack.enter_context(judging(patch, kernel, machine)) if patch is not None else None
         async with _session(machine, driver) as stepper:
-            runner = Runner(case, scenario, kernel, machine, stepper)
-            await runner.prepare()
+            runner = Runner(case, scenario, kernel, machine, stepper, judge)
+            with told_of(scenario):
+                await runner.prepare()
             yield runner
-    finally:
-        arena.close()
+
+
+@contextmanager
+def judging(patch: Patch, kernel: Any, machine: Lockstep) -> Iterator[Judge]:
+    """Yield the judge of what ``patch`` raises in ``kernel``; meanwhile bodies that spin are
+    stopped, and coroutines that nobody awaits are noted.
+    """
+    judge = machine.judge = Judge(patch, kernel, machine)
+    with EAR.listening(), WATCHDOG.on_duty():
+        yield judge
 
 
 def _session(machine: Lockstep, driver: str) -> AbstractAsyncContextManager[Driver]:

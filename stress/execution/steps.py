@@ -7,6 +7,7 @@ cell held before: a :class:`Recorder` notes that during a re-run. A campaign has
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -129,18 +130,19 @@ class Recorder:
     def __init__(self, arena: Arena) -> None:
         self.arena = arena
         self.columns = list(arena.columns.values())
-        self.changes: list[tuple[int, int]] = []
+        self.changes = array("q")
+        """Two words a step: what its cell held before, and after."""
         self._offsets = [arena.layout.offsets[column.name] // WORD for column in self.columns]
 
     def begin(self) -> None:
         """An execution begins: the arena holds its first state."""
-        self.changes.clear()
+        del self.changes[:]
         self._last: dict[int, int] = {}
         self._start = memoryview(self.arena.snapshot()).cast("q")
 
     def step(self, code: int, value: int) -> None:
         """Note the change that a step made."""
-        self.changes.append(self._change(code, value))
+        self.changes.extend(self._change(code, value))
 
     def _change(self, code: int, value: int) -> tuple[int, int]:
         kind, field, index, key = kind_of(code), column_of(code), index_of(code), place_of(code)
@@ -176,7 +178,7 @@ def step_at(finished: Finished, number: int) -> Step:
 
 def _decode(finished: Finished, number: int, slot: int) -> Step:
     code, value = finished.machine.log[2 * number : 2 * number + 2]
-    old, new = finished.changes[number] if number < len(finished.changes) else (value, value)
+    old, new = finished.changes[2 * number : 2 * number + 2] or (value, value)
     name = finished.arena.layout.fields[column_of(code)].name
     kind, index = kind_of(code), index_of(code)
     tlb = (

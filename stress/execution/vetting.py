@@ -19,6 +19,7 @@ def vet(case: Case, catalogue: Catalogue) -> None:
     A case that gives no parameter at all is good: the scenario has its own for each.
     """
     once("fault", case.faults)
+    once("patch", case.patch)
     choose("geometry", case.geometry, ("small", "real"))
     profile = catalogue.profile(case.profile).at(case.kernel)
     known = catalogue.scenario_class(case.scenario).parameters(profile, case.geometry)

@@ -7,8 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from sim.core.arena import Arena, Column
+from sim.core.errors import SimError
 from sim.core.machine import Abandon, Actor, Machine, Violation
 from stress.machine.protocols import Verdict
+
+
+def _itself(error: BaseException) -> BaseException:
+    return error
 
 
 class RunningMachine(Machine):
@@ -24,6 +29,8 @@ class RunningMachine(Machine):
     def __init__(self, arena: Arena, slots: int) -> None:
         self.arena, self.slots = arena, slots
         self.accessed: Callable[[Column, int, int, int, bool], None] | None = None
+        self.judge: Callable[[BaseException], BaseException] = _itself
+        """Says what an exception is that ended an actor's body: a Violation, or another error."""
         self.live = False
         """The execution goes on: it is neither over nor given up."""
         self.abandoning = False
@@ -80,10 +87,12 @@ class RunningMachine(Machine):
         """
         if self.abandoning:
             return
+        error = self.judge(error)
         if isinstance(error, Violation):
             self.verdict = Verdict("violation", error, str(error))
         else:
-            self.verdict = Verdict("error", error=error, reason=f"{actor.name}: {error!r}")
+            reason = str(error) if isinstance(error, SimError) else f"{actor.name}: {error!r}"
+            self.verdict = Verdict("error", error=error, reason=reason)
         self.give_up()
 
     def give_up(self) -> None:

@@ -8,6 +8,7 @@ state that comes again will come again for ever.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import sys
 from dataclasses import is_dataclass
@@ -16,6 +17,9 @@ from typing import Any
 
 from sim.core.arena import Arena
 from stress.strategies import Strategy
+
+FAIR_STEPS_MAX = 20_000
+"""Steps of fair turns at most: each costs a hash of the whole arena."""
 
 _PLAIN = (int, str, bytes, tuple, list, dict, set, type(None))
 
@@ -80,16 +84,19 @@ class Livelock:
 
     def __init__(self, steps_max: int) -> None:
         self.steps_max = steps_max
-        self.seen: dict[tuple[object, ...], int] = {}
+        self.seen: dict[bytes, int] = {}
+        """Hash of a state -> the step at which it was seen."""
         self.began = -1
 
     def look(self, arena: Arena, chains: list[object], step: int) -> int:
         """Return after how many steps this very state has come again, or 0."""
         if self.began < 0:
             self.began = step
-        key = (arena.model_hash(), *chains)
-        return step - self.seen.setdefault(key, step)
+        state = hashlib.blake2b(repr((arena.model_hash(), *chains)).encode(), digest_size=16).digest()
+        return step - self.seen.setdefault(state, step)
 
     def spent(self, step: int) -> bool:
-        """Return whether the search has had as many steps as the run before it."""
-        return step - self.began > self.steps_max
+        """Return whether the search has had as many steps as the run before it, or
+        FAIR_STEPS_MAX.
+        """
+        return step - self.began > min(self.steps_max, FAIR_STEPS_MAX)

@@ -26,7 +26,6 @@ from stress.execution.runner import composed
 from stress.machine.lockstep import Lockstep
 from stress.native.build import cache_directory, compiled, name_of
 from stress.native.runner import Library
-from stress.sources import is_file
 from stress.translation.assemble import Manifest, Translation
 from stress.translation.function import Function
 from stress.translation.subset import Unsupported
@@ -112,8 +111,6 @@ def sources_hash() -> str:
 def manifest_file(key: KernelKey, scenarios: Sequence[str]) -> Path:
     """Return where the manifest of a kernel is kept."""
     total = hashlib.blake2b(f"{sources_hash()} {key} {' '.join(scenarios)} {name_of('')}".encode(), digest_size=12)
-    if is_file(key.kernel):
-        total.update(Path(key.kernel.rpartition(":")[0]).read_bytes())
     return cache_directory() / f"{total.hexdigest()}.json"
 
 

@@ -26,6 +26,9 @@ from stress.parallel.board import Board
 from stress.parallel.machine import Parallel
 from stress.parallel.settings import RunSettings
 from stress.parallel.unchecked_kernel import unwatched
+from stress.patch.dropped import EAR
+from stress.patch.guard import Judge, PatchError
+from stress.patch.watchdog import WATCHDOG
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -129,6 +132,10 @@ class Member:
         machine = Parallel(arena, self.board, kernel.slots, self.process, self.processes)
         kernel.bind(arena, machine)
         scenario.kernel = kernel
+        if (patch := self.catalogue.patch(case.patch)) is not None:
+            machine.judge = Judge(patch, kernel, machine)
+            self.stack.enter_context(EAR.listening())
+            self.stack.enter_context(WATCHDOG.on_duty())
         crew = await self.stack.enter_async_context(session(machine, Crew))
         actors = [Actor(cpu, name, body) for name, cpu, body in scenario.actors()] + list(kernel.services())
         self.open[order["number"]] = Open(case, arena, machine, actors, crew, kernel.slots // 2)
@@ -150,12 +157,15 @@ class Member:
         machine, crew = entry.machine, entry.crew
         assert isinstance(crew, Crew)
         mine = share(entry.actors, entry.cpus, self.process, order["owners"])
-        machine.begin(mine, order["seed"], order["versions"], order["rows"], RunSettings(**order["settings"]))
+        settings = RunSettings(**order["settings"])
+        machine.begin(mine, order["seed"], order["versions"], order["rows"], settings)
+        if settings.record and (patch := self.catalogue.patch(entry.case.patch)) is not None:
+            WATCHDOG.watch(machine, frozenset(file.path for file in patch.files))
         words = ""
         try:
             crew.execute_now()
         except Exception as error:  # noqa: BLE001 - the supervisor reports it
-            words = f"{error!r}"
+            words = str(error) if isinstance(error, PatchError) else f"{error!r}"
         self.say(
             {"is": "ran", "run": order["run"], "ended": machine.verdict.kind, "words": words or machine.verdict.reason}
         )

@@ -1,6 +1,8 @@
 """Programs of user space: what threads can do to memory, and how that is drawn.
 
-- ``program``: a program, as conformance runs it on both sides; its file;
+- ``program``: a program, as conformance runs it on both sides;
+- ``rules``: what it must keep to, so that both sides can run it;
+- ``file``: how one is read, which may be a stranger's;
 - ``generator``: draws one operation at a time;
 - ``operations``: each operation, declared once: for the model, the kernel, the generator, in C;
 - ``sides``: what an operation can use where it runs;

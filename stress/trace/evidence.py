@@ -33,7 +33,7 @@ class Evidence:
 async def evidence(trace: Trace, path: str, catalogue: Catalogue) -> Evidence:
     """Return the evidence of a failure; ``path`` is where its trace will be."""
     try:
-        async with replay(trace, Mode(kernel=trace.case.kernel), catalogue) as again:
+        async with replay(trace, Mode(patch=trace.case.patch), catalogue) as again:
             report, replays = page(again, path), "as recorded"
             compare(trace, again.outcome)
     except Divergence as error:
@@ -61,7 +61,8 @@ def environment(trace: Trace) -> dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
         "byteorder": sys.byteorder,
-        "case": {**vars(trace.case), "params": dict(trace.case.params), "faults": list(trace.case.faults)},
+        "case": {**trace.header()["case"], "params": dict(trace.case.params)},
+        "patch": trace.patch.digest,
         "strategy": trace.strategy,
         "seed": trace.seed,
     }

@@ -16,26 +16,36 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
 
-from stress.case import Case
+import msgspec
+
 from stress.errors import TraceError
-from stress.files import write_atomically
-from stress.trace.record import Ending, Trace
+from stress.execution.outcome import CHECK_BYTES
+from stress.execution.runner import BUDGET_STEPS_MAX
+from stress.files import MIB, read_plain, write_atomically
+from stress.machine.livelock import FAIR_STEPS_MAX
+from stress.trace.record import Trace
 
 MAGIC = b"ZAPTRACE"
 VERSION = 2
-FILE_MIB_MAX = 16
-BODY_MIB_MAX = 64
-TRACE_STEPS_MAX = 16_000_000
-"""Steps that the schedule of a trace may have."""
+FILE_MIB_MAX, BODY_MIB_MAX, HEADER_KIB_MAX = 4, 8, 4096
+"""Of the file; of what its body unpacks to; and of the header in it, which has a patch's text."""
+
+TRACE_STEPS_MAX = BUDGET_STEPS_MAX + FAIR_STEPS_MAX + 64
+"""Steps that a trace may have: the largest budget, and the fair turns after it."""
+
+CHOICES_MAX = 1 << 20
+"""Choices on all data tapes together."""
+
+SEED_MAX = (1 << 64) - 1
+
+SLOTS_MAX = 1 << 12
+"""Actors are numbered below this."""
 
 _HEAD = len(MAGIC) + 2 + 8 + 16
-_MIB = 1 << 20
-T = TypeVar("T")
-_KINDS = ("clean", "violation", "inconclusive")
+_KINDS = ("clean", "violation", "inconclusive", "error")
 
 
 # -- writing -----------------------------------------------------------------------------------------------------
@@ -83,12 +93,11 @@ def load(path: str | os.PathLike[str]) -> Trace:
     try:
         if file.is_dir():
             file = file / "trace"
-        if file.stat().st_size > FILE_MIB_MAX * _MIB:
-            raise TraceError(f"{file}: larger than {FILE_MIB_MAX} MiB, so not a trace")
-        data = file.read_bytes()
-    except OSError as error:
+        data = read_plain(file, FILE_MIB_MAX)
+    except (OSError, ValueError) as error:
         raise TraceError(
-            f"{file}: cannot be read ({error.strerror}); name a trace that a campaign or run --save wrote"
+            f"{file}: cannot be read ({getattr(error, 'strerror', None) or error}); "
+            "name a trace that a campaign or run --save wrote"
         ) from error
     return decode(data, str(file))
 
@@ -101,11 +110,11 @@ def decode(data: bytes, name: str) -> Trace:
     body = _body(data, name)
     unzip = zlib.decompressobj()
     try:
-        plain = unzip.decompress(body, BODY_MIB_MAX * _MIB)
+        plain = unzip.decompress(body, BODY_MIB_MAX * MIB)
         if not unzip.eof or unzip.unused_data:
             raise ValueError(f"its body is not one stream of at most {BODY_MIB_MAX} MiB")
         return _Reader(plain).trace()
-    except (zlib.error, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (zlib.error, ValueError, TypeError, msgspec.MsgspecError, RecursionError) as error:
         raise TraceError(
             f"{name}: malformed ({error}); it was not written by zapstress, so get the original"
         ) from error
@@ -118,18 +127,14 @@ def _body(data: bytes, name: str) -> bytes:
     if not data.startswith(MAGIC[: len(data)]):
         raise TraceError(f"{name}: not a zapstress trace; name a file that a campaign or run --save wrote")
     version = int.from_bytes(data[len(MAGIC) : len(MAGIC) + 2], "little")
-    if len(data) >= _HEAD and version > VERSION:
-        raise TraceError(f"{name}: of format {version}, and this zapstress reads up to {VERSION}; upgrade zapstress")
-    if len(data) >= _HEAD and version < VERSION:
-        raise TraceError(
-            f"{name}: of format {version}, whose random words were drawn otherwise: the storm it recorded cannot be"
-            f" made again; this zapstress reads format {VERSION}, so search anew"
-        )
+    if len(data) >= _HEAD and version != VERSION:
+        remedy = "upgrade zapstress" if version > VERSION else "replay it with the zapstress that wrote it"
+        raise TraceError(f"{name}: of format {version}, and this zapstress reads format {VERSION}; {remedy}")
     size = int.from_bytes(data[len(MAGIC) + 2 : _HEAD - 16], "little")
     if len(data) < _HEAD or len(data) - _HEAD < size:
         raise TraceError(f"{name}: truncated at {len(data)} bytes; copy it again, or run its seed again with --save")
     body = data[_HEAD:]
-    if len(body) != size or version != VERSION or _checksum(data[: _HEAD - 16], body) != data[_HEAD - 16 : _HEAD]:
+    if len(body) != size or _checksum(data[: _HEAD - 16], body) != data[_HEAD - 16 : _HEAD]:
         raise TraceError(
             f"{name}: edited or damaged (its checksum does not fit); "
             "get the original, or run its seed again with --save"
@@ -140,7 +145,8 @@ def _body(data: bytes, name: str) -> bytes:
 class _Reader:
     """Takes the sections from a body.
 
-    Whatever does not fit raises ValueError, KeyError or TypeError.
+    Whatever does not fit raises ValueError, TypeError or MsgspecError. Every length is compared
+    with its limit before what it counts is taken.
     """
 
     def __init__(self, plain: bytes) -> None:
@@ -159,77 +165,72 @@ class _Reader:
                 return number
             shift += 7
 
-    def bytes(self) -> bytes:
+    def count(self, what: str, limit: int) -> int:
+        """Take a count of things, of which there may be ``limit``."""
+        count = self.number()
+        if count > limit:
+            raise ValueError(f"{what}: {count} are more than the {limit} that a trace can have")
+        return count
+
+    def bytes(self, what: str, limit: int) -> bytes:
         """Take a length and as many bytes."""
-        size = self.number()
+        size = self.count(what, limit)
         if size > len(self.plain) - self.at:
-            raise ValueError("a section is cut short")
+            raise ValueError(f"{what}: cut short")
         self.at += size
         return self.plain[self.at - size : self.at]
 
-    def count(self) -> range:
-        """Take a count of things that have at least a byte each."""
-        count = self.number()
-        if count > len(self.plain) - self.at:
-            raise ValueError("a count is too large")
-        return range(count)
-
-    def schedule(self) -> Iterator[tuple[int, int]]:
+    def schedule(self) -> tuple[tuple[int, int], ...]:
         """Take the schedule tape."""
-        total = 0
-        for _ in self.count():
-            slot, steps = self.number(), self.number()
-            total += steps
-            if total > TRACE_STEPS_MAX:
-                raise ValueError("the schedule is too long")
-            yield slot, steps
+        runs = range(self.count("runs of steps", TRACE_STEPS_MAX))
+        return tuple((self.slot(), self.number()) for _ in runs)
+
+    def slot(self) -> int:
+        """Take the number of an actor."""
+        return self.count("an actor's number", SLOTS_MAX)
+
+    def tapes(self) -> dict[int, tuple[int, ...]]:
+        """Take the data tapes."""
+        left, tapes = CHOICES_MAX, {}
+        for _ in range(self.count("data tapes", SLOTS_MAX)):
+            slot, choices = self.slot(), self.count("choices", left)
+            left -= choices
+            tapes[slot] = tuple(self.number() for _ in range(choices))
+        return tapes
 
     def trace(self) -> Trace:
         """Take everything."""
-        header = json.loads(self.bytes())
-        schedule = tuple(self.schedule())
-        tapes = {}
-        for _ in self.count():
-            slot = self.number()
-            tapes[slot] = tuple(self.number() for _ in self.count())
-        checks = self.bytes()
+        header = json.loads(self.bytes("the header", HEADER_KIB_MAX << 10))
+        if not isinstance(header, dict):
+            raise TypeError("its header is no object")
+        rest = {"schedule": (), "tapes": {}, "checks": b""}
+        names = {field.name for field in fields(Trace)}
+        if header.keys() ^ rest.keys() != names:
+            raise ValueError(f"its header has not the fields {', '.join(sorted(names - rest.keys()))}")
+        made = msgspec.convert(header | rest, Trace)
+        trace = replace(
+            made, schedule=self.schedule(), tapes=self.tapes(), checks=self.bytes("step checks", 2 * TRACE_STEPS_MAX)
+        )
         if self.at != len(self.plain):
             raise ValueError("something follows its last section")
-        return _trace(header, schedule, tapes, checks)
+        _vet(trace)
+        return trace
 
 
-def _trace(
-    header: dict[str, Any], schedule: tuple[tuple[int, int], ...], tapes: dict[int, tuple[int, ...]], checks: bytes
-) -> Trace:
-    case, ending = header["case"], {name: _of(str, text) for name, text in header["ending"].items()}
-    if ending["kind"] not in _KINDS:
+def _vet(trace: Trace) -> None:
+    """Raise ValueError unless the parts of a trace fit together."""
+    if trace.ending.kind not in _KINDS:
         raise ValueError("an ending of no known kind")
-    fields: dict[str, Any] = {
-        name: _of(str, header[name]) for name in ("strategy", "sources", "python", "digest", "model_hash")
-    }
-    fields |= {name: _of(int, header[name]) for name in ("seed", "steps_max", "steps")}
-    if not 0 < fields["steps_max"] <= TRACE_STEPS_MAX or len(checks) > 2 * TRACE_STEPS_MAX:
-        raise ValueError("a step budget beyond all measure")
-    made = Case(
-        scenario=_of(str, case["scenario"]),
-        params=tuple((_of(str, name), _of(int, value)) for name, value in case["params"]),
-        profile=_of(str, case["profile"]),
-        geometry=_of(str, case["geometry"]),
-        kernel=_of(str, case["kernel"]),
-        faults=tuple(_of(str, fault) for fault in case["faults"]),
-    )
-    return Trace(
-        case=made,
-        ending=Ending(**ending),
-        setup=_of(bool, header["setup"]),
-        schedule=schedule,
-        tapes=tapes,
-        checks=checks,
-        **fields,
-    )
-
-
-def _of(kind: type[T], value: object) -> T:
-    if type(value) is not kind:
-        raise TypeError(f"{str(value)[:20]!r} is no {kind.__name__}")
-    return value
+    if not 0 < trace.steps_max <= BUDGET_STEPS_MAX:
+        raise ValueError(f"a step budget of {trace.steps_max}, which is from 1 to {BUDGET_STEPS_MAX}")
+    if not 0 <= trace.seed <= SEED_MAX:
+        raise ValueError(f"the seed {trace.seed}")
+    made = sum(steps for _, steps in trace.schedule)
+    if (
+        len(trace.checks) != CHECK_BYTES * trace.steps
+        or (trace.setup and trace.schedule)
+        or (not trace.setup and made != trace.steps)
+    ):
+        raise ValueError(
+            f"{trace.steps} steps in its header, {made} on its schedule, {len(trace.checks)} bytes of checks"
+        )

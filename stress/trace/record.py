@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from sim.core.machine import site_info
 from stress.case import Case
 from stress.execution.outcome import Outcome
 from stress.execution.signature import signature
+from stress.patch.load import Patch
 from stress.sources import sources_hash
 
 
@@ -21,8 +23,9 @@ from stress.sources import sources_hash
 class Ending:
     """How the traced execution ended, in words that mean the same in every process.
 
-    ``kind`` is ``clean``, ``violation`` or ``inconclusive``; ``accused`` and ``victim`` are names
-    of sites. Of a violation all fields are given, else only ``kind`` and ``reason``.
+    ``kind`` is ``clean``, ``violation``, ``inconclusive``, or ``error`` (the patch raised something
+    that is no finding); ``accused`` and ``victim`` are names of sites. Of a violation all fields
+    are given, else only ``kind`` and ``reason``.
     """
 
     kind: str
@@ -33,6 +36,24 @@ class Ending:
     accused: str = ""
     victim: str = ""
     signature: str = ""
+
+
+@dataclass(frozen=True)
+class PatchRecord:
+    """What a trace keeps of the patch that it was made with. It is for reading, and never run."""
+
+    digest: str = ""
+    """The patch's hash (:class:`stress.patch.load.Patch`), 16 hex digits; empty if there was none.
+    """
+    files: tuple[tuple[str, str], ...] = ()
+    """Name and text of each file."""
+
+    @classmethod
+    def of(cls, patch: Patch | None) -> PatchRecord:
+        """Return what is kept of ``patch``."""
+        if patch is None:
+            return cls()
+        return cls(patch.digest, tuple((Path(file.path).name, file.text) for file in patch.files))
 
 
 @dataclass(frozen=True)
@@ -65,6 +86,8 @@ class Trace:
     """The data tape of each slot: what its actor drew."""
     checks: bytes
     """Two bytes of a rolling digest for each step."""
+    patch: PatchRecord = PatchRecord()
+    """The user's patch that it was made with, for reading."""
 
     @property
     def switches(self) -> int:
@@ -72,10 +95,13 @@ class Trace:
         return max(0, len(self.schedule) - 1)
 
     def header(self) -> dict[str, Any]:
-        """Return everything but the tapes and the checks, as plain data."""
+        """Return everything but the tapes and the checks, as plain data; of the patch's files the
+        names without their folders.
+        """
         found = asdict(self)
         for name in ("schedule", "tapes", "checks"):
             del found[name]
+        found["case"]["patch"] = [Path(spec).name for spec in self.case.patch]
         return found
 
 
@@ -90,7 +116,8 @@ def capture(outcome: Outcome, strategy: str) -> Trace:
         seed=finished.seed,
         strategy=strategy,
         steps_max=finished.machine.steps_max,
-        sources=sources_hash(finished.case.kernel),
+        sources=sources_hash(),
+        patch=PatchRecord.of(finished.patch),
         python=platform.python_version(),
         ending=ending_of(outcome),
         setup=finished.setup,

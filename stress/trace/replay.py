@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stress.case import DEFAULT_KERNEL, Case
+from stress.case import Case
 from stress.catalogue import CATALOGUE, Catalogue
 from stress.errors import Divergence, UsageError
 from stress.execution.outcome import CHECK_BYTES, Outcome
@@ -20,7 +20,9 @@ from stress.execution.runner import open_runner
 from stress.execution.signature import signature_of
 from stress.execution.steps import step_at
 from stress.machine.chance import TapeData
-from stress.sources import is_file, sources_hash
+from stress.patch.guard import PatchError
+from stress.patch.spec import options
+from stress.sources import sources_hash
 from stress.strategies.replay import Replay
 
 if TYPE_CHECKING:
@@ -33,14 +35,16 @@ if TYPE_CHECKING:
 class Mode:
     """How to replay.
 
-    ``kernel``, unless empty, takes the place of the trace's; ``then`` is the strategy that
-    continues after the tape's end.
+    ``kernel`` and ``patch``, unless empty, take the place of the trace's; ``then`` is the strategy
+    that continues after the tape's end. Without faults there is no patch either, but for one that
+    is named here.
     """
 
     driver: str = "fast"
     tolerant: bool = False
     without_faults: bool = False
     kernel: str = ""
+    patch: tuple[str, ...] = ()
     then: Strategy | None = None
 
 
@@ -57,18 +61,33 @@ class Replayed:
 def case_of(trace: Trace, mode: Mode) -> Case:
     """Return the case to compose.
 
-    Raises UsageError if the trace names a file and ``mode`` does not repeat it.
+    Raises UsageError if the trace was made with a patch and ``mode`` names none.
     """
-    case = trace.case
-    if mode.kernel:
-        case = replace(case, kernel=mode.kernel)
+    case = replace(trace.case, kernel=mode.kernel or trace.case.kernel)
     if mode.without_faults:
-        return replace(case, faults=(), kernel=DEFAULT_KERNEL if is_file(case.kernel) else case.kernel)
-    if is_file(case.kernel) and not mode.kernel:
+        return replace(case, faults=(), patch=mode.patch)
+    if mode.patch:
+        return replace(case, patch=mode.patch)
+    if case.patch:
         raise UsageError(
-            f"the trace was made with your file {case.kernel}; if it is to be run, say so: --kernel {case.kernel}"
+            f"the trace was made with a patch, which is run only if you name its file:{options(case.patch)}"
         )
     return case
+
+
+def patch_note(trace: Trace, mode: Mode, catalogue: Catalogue) -> str:
+    """Return what is to be said if the patch is not the one that the trace was made with, or
+    ``""``.
+    """
+    patch = catalogue.patch(mode.patch)
+    if patch is None or patch.digest == trace.patch.digest:
+        return ""
+    if not trace.patch.digest:
+        return f"the trace was made without{options(mode.patch)}"
+    return (
+        f"the text of{options(mode.patch)} is not what it was when the trace was made "
+        f"(hash {patch.digest}, then {trace.patch.digest}); zapstress show --patch-text prints the old one"
+    )
 
 
 @asynccontextmanager
@@ -87,6 +106,10 @@ async def replay(trace: Trace, mode: Mode | None = None, catalogue: Catalogue = 
         except Divergence as error:
             _explain(trace, runner.outcome(trace.seed), error)
             raise
+        except PatchError:
+            outcome = runner.error_outcome(trace.seed)
+            if trace.ending.kind != outcome.verdict.kind:
+                raise
         yield Replayed(trace, outcome, strategy.diverged)
 
 
@@ -124,27 +147,31 @@ def compare(trace: Trace, outcome: Outcome) -> None:
         if ours != theirs:
             raise Divergence(
                 f"all {outcome.steps} steps are as recorded, but {name} is {ours or 'none'} "
-                f"and was {theirs or 'none'}{_cause(trace)}"
+                f"and was {theirs or 'none'}{_cause(trace, outcome.finished)}"
             )
 
 
 def _words(trace: Trace, finished: Finished, at: int) -> str:
     if at >= finished.steps:
         return (
-            f"step {at + 1} was not made: the replay ended there, and the trace has {trace.steps} steps{_cause(trace)}"
+            f"step {at + 1} was not made: the replay ended there, and the trace has {trace.steps} steps"
+            f"{_cause(trace, finished)}"
         )
     step = step_at(finished, at)
     if at >= trace.steps:
         return (
-            f"step {at + 1} is one too many ({step.actor} in {step.site.name}): the trace ends before it{_cause(trace)}"
+            f"step {at + 1} is one too many ({step.actor} in {step.site.name}): the trace ends before it"
+            f"{_cause(trace, finished)}"
         )
     return (
         f"step {at + 1} differs from the trace: here {step.actor} made {step.site.name} on {step.place}, "
-        f"value {step.value}{_cause(trace)}"
+        f"value {step.value}{_cause(trace, finished)}"
     )
 
 
-def _cause(trace: Trace) -> str:
-    if trace.sources != sources_hash(trace.case.kernel):
+def _cause(trace: Trace, finished: Finished) -> str:
+    if trace.sources != sources_hash():
         return "; the model has changed since the trace was made, so try --tolerant"
+    if trace.patch.digest != (finished.patch.digest if finished.patch is not None else ""):
+        return "; the patch is not the one that the trace was made with, so try --tolerant"
     return "; the model has not changed since, so something in it is not deterministic: please report this"

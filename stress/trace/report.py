@@ -8,12 +8,15 @@ touch the violation's locations.
 
 from __future__ import annotations
 
+import shlex
 import textwrap
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sim.core.step import TLB_SHIFT
 from stress.execution.steps import Step, steps, words
+from stress.patch.spec import options
 
 if TYPE_CHECKING:
     from sim.core.machine import Violation
@@ -26,7 +29,7 @@ TAIL_STEPS_MAX = 24
 TOUCHING_STEPS_MAX = 8
 """Earlier steps shown because they touch a location of the violation."""
 
-PAGE_COLUMNS = 118
+PAGE_COLUMNS, PAGE_COLUMNS_MIN = 118, 60
 INDENT_MAX = 52
 TEXT_COLUMNS = 46
 """Room for the text of a step in the last column. In any other column a text may run on below the
@@ -36,11 +39,15 @@ columns to its right, as a line holds one step.
 _NUMBER_COLUMNS = 7
 
 
-def page(replayed: Replayed, path: str) -> str:
-    """Return the failure page; ``path`` is the trace's file, for the command that replays it."""
-    trace = replayed.trace
-    lines = [headline(trace), *_summary(trace), "", *_columns(replayed), "", *_explanation(replayed)]
-    lines.append(_item("replay", f"zapstress replay {path}"))
+def page(replayed: Replayed, path: str, columns: int | None = None, note: str = "") -> str:
+    """Return the failure page, at most ``columns`` wide.
+
+    ``path`` is the trace's file, for the command that replays it, after which ``note`` stands.
+    """
+    trace, width = replayed.trace, max(PAGE_COLUMNS_MIN, min(PAGE_COLUMNS, columns or PAGE_COLUMNS))
+    lines = [headline(trace), *_summary(trace), "", *_columns(replayed, width), "", *_explanation(replayed, width)]
+    patch = options(replayed.outcome.finished.case.patch)
+    lines.append(_item("replay", f"zapstress replay {shlex.quote(path)}{patch}{note}", width))
     return "\n".join(lines) + "\n"
 
 
@@ -63,6 +70,7 @@ def _summary(trace: Trace) -> Iterator[str]:
     more = [f"{name} {value}" for name, value in case.params] + (
         [f"faults {', '.join(case.faults)}"] if case.faults else []
     )
+    more += [f"patch {', '.join(case.patch)} ({trace.patch.digest})"] if case.patch else []
     more += [f"geometry {case.geometry}"] if case.geometry != "small" else []
     if more:
         yield "  " + "   ".join(more)
@@ -71,15 +79,16 @@ def _summary(trace: Trace) -> Iterator[str]:
     yield f"  {where}seed {trace.seed:#x}, strategy {trace.strategy}; {made}"
 
 
-def _columns(replayed: Replayed) -> Iterator[str]:
+def _columns(replayed: Replayed, width: int) -> Iterator[str]:
     """Yield the interleaving: one column per actor that appears, one line per step."""
     finished = replayed.outcome.finished
-    shown = selection(list(steps(finished)), replayed.outcome.verdict.violation)
+    shown = selection(steps(finished), replayed.outcome.verdict.violation)
     slots = sorted({step.slot for step in shown})
     if not slots:
         yield "      (no step was made)"
         return
-    indent = min(INDENT_MAX, (PAGE_COLUMNS - _NUMBER_COLUMNS - TEXT_COLUMNS) // max(1, len(slots) - 1))
+    text = min(TEXT_COLUMNS, width // 2)
+    indent = min(INDENT_MAX, (width - _NUMBER_COLUMNS - text) // max(1, len(slots) - 1))
     yield (
         " " * _NUMBER_COLUMNS + "".join(finished.actor_name(slot)[: indent - 1].ljust(indent) for slot in slots)
     ).rstrip()
@@ -87,46 +96,47 @@ def _columns(replayed: Replayed) -> Iterator[str]:
     for step in shown:
         if step.number > last + 1:
             yield f"{'...':>{_NUMBER_COLUMNS - 2}}  ({_count(step.number - last - 1, 'step')})"
-        yield from _lines(step, slots.index(step.slot) * indent)
+        yield from _lines(step, slots.index(step.slot) * indent, width)
         last = step.number
-    if replayed.outcome.verdict.violation is not None:
+    if replayed.outcome.verdict.kind in ("violation", "error"):
         yield " " * (_NUMBER_COLUMNS + indent * slots.index(shown[-1].slot)) + "^ here"
 
 
-def selection(made: list[Step], violation: Violation | None) -> list[Step]:
+def selection(made: Iterable[Step], violation: Violation | None) -> list[Step]:
     """Return the steps to be shown."""
-    tail = made[-TAIL_STEPS_MAX:]
-    if violation is None or len(made) == len(tail):
-        return tail
-    places = [place[:2] for place in violation.locations]
-    codes = {code for code in (violation.accused, violation.victim) if code}
-    touching = [
-        step for step in made[: -len(tail)] if step.code in codes or any(step.touches(*place) for place in places)
-    ]
-    return touching[-TOUCHING_STEPS_MAX:] + tail
+    places = [place[:2] for place in violation.locations] if violation is not None else []
+    codes = {code for code in (violation.accused, violation.victim) if code} if violation is not None else set()
+    tail: deque[Step] = deque(maxlen=TAIL_STEPS_MAX)
+    touching: deque[Step] = deque(maxlen=TOUCHING_STEPS_MAX)
+    for step in made:
+        earlier = tail[0] if len(tail) == TAIL_STEPS_MAX else None
+        if earlier and (earlier.code in codes or any(earlier.touches(*place) for place in places)):
+            touching.append(earlier)
+        tail.append(step)
+    return [*touching, *tail]
 
 
 def _count(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 
-def _lines(step: Step, offset: int) -> Iterator[str]:
+def _lines(step: Step, offset: int, width: int) -> Iterator[str]:
     text = f"{step.site.label}: {step.effect()}"
     number = f"{step.number:>{_NUMBER_COLUMNS - 2}}  "
-    for line in textwrap.wrap(text, PAGE_COLUMNS - _NUMBER_COLUMNS - offset, subsequent_indent="  "):
+    for line in textwrap.wrap(text, width - _NUMBER_COLUMNS - offset, subsequent_indent="  "):
         yield number + " " * offset + line
         number = " " * _NUMBER_COLUMNS
 
 
-def _explanation(replayed: Replayed) -> Iterator[str]:
+def _explanation(replayed: Replayed, width: int) -> Iterator[str]:
     violation = replayed.outcome.verdict.violation
     if violation is None:
         return
-    yield _item("what", violation.message)
+    yield _item("what", violation.message, width)
     state = state_words(replayed, violation)
     if state:
-        yield _item("state", state)
-    yield _item("rule", violation.rule or f"{violation.checker} {violation.title}")
+        yield _item("state", state, width)
+    yield _item("rule", violation.rule or f"{violation.checker} {violation.title}", width)
 
 
 def state_words(replayed: Replayed, violation: Violation) -> str:
@@ -139,8 +149,8 @@ def state_words(replayed: Replayed, violation: Violation) -> str:
     )
 
 
-def _item(name: str, text: str) -> str:
-    wrapped = textwrap.wrap(text, PAGE_COLUMNS - 10, break_long_words=False, break_on_hyphens=False) or [""]
+def _item(name: str, text: str, width: int) -> str:
+    wrapped = textwrap.wrap(text, width - 10, break_long_words=False, break_on_hyphens=False) or [""]
     return "\n".join(f"  {name if n == 0 else '':<8}{line}" for n, line in enumerate(wrapped))
 
 

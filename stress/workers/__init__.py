@@ -11,6 +11,7 @@ tally            what came of executions between two answers
 native           executions by compiled kernels, and their comparison with Python's
 worker           the process: follows orders, executes, answers
 leases           which case gets the next lease
+signals          how a long run hears that it is to end
 fleet            keeps worker processes alive and at work for a boss
 
 A boss (:class:`stress.workers.fleet.Boss`) decides what is done: ``stress.campaign`` and

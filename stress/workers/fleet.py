@@ -26,6 +26,9 @@ from stress.workers.messages import Answer, Order, Ready, WorkerFailed, encode, 
 DEATHS_MAX = 64
 """Workers that may die in one run before it is given up."""
 
+STILLBORN_MAX = 3
+"""Workers in a row that may be killed before they are ready."""
+
 HANG_SECONDS_MAX = 120.0
 """Silence from a worker with an order in hand after which it is killed; an execution takes
 milliseconds.
@@ -50,8 +53,8 @@ class FleetError(ZapstressError):
 class WorkerError(ZapstressError):
     """What a worker met is a mistake of the tool, of a scenario or of a user's component."""
 
-    def __init__(self, answer: WorkerFailed) -> None:
-        super().__init__(answer.message)
+    def __init__(self, answer: WorkerFailed, more: str = "") -> None:
+        super().__init__(answer.message + more)
         self.exit_status = answer.status
 
 
@@ -114,6 +117,8 @@ class Fleet:
         self.workers, self.catalogue = workers, catalogue
         self.processes: dict[int, WorkerProcess] = {}
         self.deaths = 0
+        self.stillborn = 0
+        """Workers in a row that were killed before they were ready."""
         self._changed = trio.Event()
 
     def held(self) -> list[tuple[int, int]]:
@@ -202,14 +207,18 @@ class Fleet:
             return False
 
     def _bury(self, index: int, worker: WorkerProcess, order: Order | None, boss: Boss) -> None:
-        """A worker is dead: tell the boss, and see whether it makes sense to go on."""
+        """A worker is dead: tell the boss, and see whether it makes sense to go on.
+
+        One that was killed is replaced, also before it was ready; one that ended by itself before
+        that would do so again.
+        """
         boss.died(index, order, worker)
         self.deaths += 1
         self.wake()
-        if not worker.ready:
-            raise FleetError(
-                f"a worker ended with status {worker.process.returncode} before it was ready; its last words are above"
-            )
+        self.stillborn = 0 if worker.ready else self.stillborn + 1
+        status = worker.process.returncode or 0
+        if not worker.ready and (status >= 0 or self.stillborn > STILLBORN_MAX):
+            raise FleetError(f"a worker ended with status {status} before it was ready; its last words are above")
         if self.deaths >= DEATHS_MAX:
             raise FleetError(
                 f"{self.deaths} workers died; the seeds they held are in the results directory (table deaths)"

@@ -137,7 +137,7 @@ class Ready(Message, frozen=True):
 
 
 class Sites(Message, frozen=True):
-    """Names of step sites that modules have declared since the last time."""
+    """Names of step sites that the kernels of this worker can visit, and that it has not told yet."""
 
     names: list[str]
 
@@ -192,6 +192,8 @@ class WorkerFailed(Message, frozen=True):
     message: str
     status: int
     """The exit status that it stands for."""
+    trace: bytes | None = None
+    """Of the execution that the user's patch has ended."""
 
 
 Answer = Ready | Sites | Batch | TwinAnswer | CheckAnswer | WorkerFailed

@@ -62,7 +62,7 @@ class Natives:
     def case(self, order: LeaseOrder, runner: Runner) -> NativeCase | None:
         """Return the case of an order as it runs natively; None while it does not."""
         key = KernelKey.of(order.case)
-        if runner.failed is not None or key in self.given_up or not self._library(key):
+        if order.case.patch or runner.failed is not None or key in self.given_up or not self._library(key):
             return None
         library = self.libraries[key]
         if order.strategy not in library.manifest.strategies:

@@ -9,15 +9,16 @@ depend on how many executions the parallel machine makes of the same case.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from sim.core.profile import SMALL
-from stress.case import Case
+import msgspec
+
+from sim.core.profile import REAL, SMALL
+from stress.case import DEFAULT_KERNEL, Case
 from stress.catalogue import choose, once
 from stress.errors import UsageError
 from stress.execution.runner import composed
-from stress.sources import is_file
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -53,8 +54,10 @@ class Settings:
     profiles: tuple[str, ...]
     geometry: str | None = None
     """``small``, ``real``, or None: small with a share of real."""
-    kernel: str = "6.9"
+    kernel: str = DEFAULT_KERNEL
     faults: tuple[str, ...] = ()
+    patch: tuple[str, ...] = ()
+    """The user's files on top of the kernel."""
     strategy: str = PORTFOLIO_NAME
     options: dict[str, int] = field(default_factory=dict)
     """The strategy's own, as ``depth`` of pct."""
@@ -63,19 +66,25 @@ class Settings:
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as plain data: lists for tuples."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Settings:
-        """Return the settings that :meth:`plain` made ``plain`` of."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
-        }
-        return cls(**values)
+        """Return the settings that :meth:`plain` made ``plain`` of.
+
+        Raises UsageError if it did not: ``plain`` may come from a stranger.
+        """
+        try:
+            if unknown := plain.keys() - {field.name for field in fields(cls)}:
+                raise ValueError(f"there is no setting {min(unknown)}")
+            return msgspec.convert(plain, cls)
+        except (ValueError, TypeError, msgspec.MsgspecError) as error:
+            raise UsageError(f"settings that are no campaign's ({error}); give --dir a new directory") from error
 
     def case(self, scenario: str, params: dict[str, int], profile: str, geometry: str) -> Case:
         """Return a case of this search: its kernel and its faults are those of all cases."""
-        return Case(scenario, tuple(sorted(params.items())), profile, geometry, self.kernel, self.faults)
+        return Case(scenario, tuple(sorted(params.items())), profile, geometry, self.kernel, self.faults, self.patch)
 
     def ranks(self, geometry: str, catalogue: Catalogue) -> list[list[Case]]:
         """Return the cases of one geometry, in ranks: the first parameter set of every scenario on
@@ -103,13 +112,19 @@ class Settings:
         component that overrides nothing, and Missing if the parallel machine is wanted and cannot
         be had.
         """
+        if not 0 <= self.seed < SEED_MAX:
+            raise UsageError(f"the seed {self.seed}: a seed is from 0 to {SEED_MAX - 1}")
+        if self.geometry is not None:
+            choose("geometry", self.geometry, (SMALL, REAL))
+        choose("machine", self.machine, (LOCKSTEP, PARALLEL, BOTH))
+        for kind, names in (("scenario", self.scenarios), ("profile", self.profiles), ("fault", self.faults)):
+            once(kind, names)
         self._check_machine()
         _check_names("scenario", self.scenarios, catalogue.scenarios())
         _check_names("profile", self.profiles, catalogue.profiles())
-        once("fault", self.faults)
         _check_names("fault", self.faults, catalogue.faults())
-        if not is_file(self.kernel):
-            _check_names("kernel", (self.kernel,), catalogue.kernels())
+        _check_names("kernel", (self.kernel,), catalogue.kernels())
+        catalogue.check_patch(self.patch, self.profiles, self.kernel)
         self._compose_one(catalogue)
         self._check_strategy(catalogue)
         return self

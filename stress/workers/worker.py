@@ -24,12 +24,13 @@ from typing import TYPE_CHECKING, BinaryIO
 import trio
 
 from sim.core.errors import SimError
-from sim.core.machine import SITES
 from stress.case import Case
 from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence
+from stress.execution.reach import sites_of
 from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
+from stress.patch.guard import PatchError
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
 from stress.trace.replay import Mode, compare, replay
@@ -79,7 +80,9 @@ class Worker:
         """The processes of the parallel machine, once they are wanted."""
         self.traced: set[str] = set()
         """Signatures of which a trace was sent: one is enough."""
-        self.sites_told = 0
+        self.sites_told: set[str] = set()
+        self.kinds_told: set[tuple[str, str]] = set()
+        """Scenarios and profiles whose sites were told."""
 
     def say(self, answer: Message) -> None:
         """Send one answer."""
@@ -98,7 +101,7 @@ class Worker:
             found = self.runners[case] = await self.stack.enter_async_context(
                 open_runner(case, catalogue=self.catalogue)
             )
-            self.tell_sites()
+            self.tell_sites(found)
         return found
 
     def executor(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int, int], int]:
@@ -156,11 +159,18 @@ class Worker:
         self.stack = AsyncExitStack()
         self.runners.clear()
 
-    def tell_sites(self) -> None:
-        """Tell the sites that modules have declared since the last time."""
-        if len(SITES) > self.sites_told:
-            self.say(Sites(names=[info.name for info in SITES[max(1, self.sites_told) :] if info.step]))
-            self.sites_told = len(SITES)
+    def tell_sites(self, runner: Runner) -> None:
+        """Tell the sites that this kernel and scenario can visit, if they were not told yet.
+
+        The parameters of a case change none.
+        """
+        kind = (runner.case.scenario, runner.case.profile)
+        if kind in self.kinds_told:
+            return
+        self.kinds_told.add(kind)
+        names = sites_of(runner.scenario, runner.kernel) - self.sites_told
+        self.sites_told |= names
+        self.say(Sites(names=sorted(names)))
 
     def strategy(self, order: LeaseOrder) -> Strategy:
         """Return the strategy of an order, with what it has learned of the case."""
@@ -221,11 +231,11 @@ class Worker:
         """Replay a trace that another worker has sent, with its faults and without them."""
         trace, why = decode(order.trace, "the trace"), ""
         try:
-            async with replay(trace, Mode(kernel=trace.case.kernel), self.catalogue) as again:
+            async with replay(trace, Mode(patch=order.case.patch), self.catalogue) as again:
                 compare(trace, again.outcome)
         except Divergence as error:
             why = str(error)
-        async with replay(trace, Mode(without_faults=True), self.catalogue) as again:
+        async with replay(trace, Mode(without_faults=True, patch=order.case.patch), self.catalogue) as again:
             without_faults = again.outcome.verdict.kind
         self.say(CheckAnswer(replays=not why, why=why, without_faults=without_faults))
 
@@ -263,7 +273,17 @@ class Worker:
         case = order.case
         where = f"{case.scenario} on {case.profile} ({case.geometry}), seed {self.recorder.seed}"
         what = str(error) if isinstance(error, SimError) else repr(error)
-        self.say(WorkerFailed(message=f"{where}: {what}", status=getattr(error, "exit_status", FAILED)))
+        trace = self.error_trace(order) if isinstance(error, PatchError) else None
+        self.say(WorkerFailed(message=f"{where}: {what}", status=getattr(error, "exit_status", FAILED), trace=trace))
+
+    def error_trace(self, order: Order) -> bytes | None:
+        """Return the trace of the execution that the patch has ended with an error, if one had
+        begun.
+        """
+        runner = self.runners.get(order.case)
+        if runner is None or isinstance(order, CheckOrder):
+            return None
+        return encoded_trace(runner.error_outcome(self.recorder.seed), order.strategy)
 
 
 def watch(life: int) -> None:

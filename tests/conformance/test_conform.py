@@ -24,6 +24,7 @@ from stress.conform.listing import listing
 from stress.conform.model.spec import nearest_kernel
 from stress.errors import CLEAN, INTERRUPTED, SKIPPED, USAGE, VIOLATED
 from stress.sources import ROOT
+from tests.children import started
 from tests.conformance.alterations import ALTERATIONS
 from tests.conformance.machine import first_difference, needs_the_kernel, rig
 
@@ -131,14 +132,15 @@ def test_an_interrupted_run_sums_up(number: int, tmp_path: Path) -> None:
         str(tmp_path),
         "--json",
     ]
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True
-    ) as command:
+    with started(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True) as command:
         at_work = time.monotonic() + 60
         while len(living(command.pid)) < 6 and time.monotonic() < at_work:
             time.sleep(0.1)
         os.killpg(command.pid, number)
-        data = json.loads(command.communicate(timeout=60)[0])
+        try:
+            data = json.loads(command.communicate(timeout=60)[0])
+        finally:
+            command.kill()
     assert (
         command.returncode == INTERRUPTED == data["exit_status"] and data["interrupted"] and data["executions"] < 100000
     )

@@ -13,6 +13,7 @@ import pytest
 
 from stress.conform.linux.folio_sizes import ENABLED, SHMEM_ENABLED, ConfiguredSizes, effective, offered
 from stress.errors import Skipped
+from tests.children import started
 
 WORDS = {
     "hugepages-8kB/shmem_enabled": "always inherit within_size advise [never]\n",
@@ -90,7 +91,7 @@ time.sleep(60)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_process_that_is_ended_leaves_nothing_changed(folder: Path, number: int) -> None:
     before, root = state(folder), str(Path(__file__).resolve().parents[2])
-    process = subprocess.Popen(
+    process = started(
         [sys.executable, "-c", SCRIPT, root, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert process.stdout is not None

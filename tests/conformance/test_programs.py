@@ -17,8 +17,9 @@ from stress.conform.observation import FrameNames, Observation, Page, Process, V
 from stress.conform.session import small_enough
 from stress.conform.shrink import candidates, shrink
 from stress.errors import UsageError
+from stress.programs.file import loads
 from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, StoreWord, Sync
-from stress.programs.program import Program, loads
+from stress.programs.program import Program
 from stress.programs.space import File, Region, Space
 
 FILES = (File(True, 16, 0), File(False, 16, 2, True))
@@ -95,7 +96,27 @@ def test_what_is_no_program_is_refused_in_one_line(text: str) -> None:
 )  # fmt: skip
 def test_what_no_runner_is_made_for_is_refused(wrong: Program) -> None:
     assert WHOLE == loads(WHOLE.dumps())
-    with pytest.raises(UsageError, match="not a conformance program: "):
+    with pytest.raises(UsageError, match="a program that cannot be run: "):
+        loads(wrong.dumps())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        (replace(WHOLE, pages=0), "the window has from 1 to 4096 pages, not 0"),
+        (replace(WHOLE, orders=(4, 2)), "orders are from 1 to 9, ascending"),
+        (replace(WHOLE, files=(File(True, 17, 2), FILES[1])), "file 0: its 17 pages are no whole folios of 4"),
+        (
+            replace(WHOLE, operations=(StoreWord(0, 16),)),
+            "operation 0, store: pages 16 to 16 lie outside of the window",
+        ),
+        (replace(WHOLE, operations=(Sync(0, 1, 0, 17),)), "operation 0, sync: pages 0 to 16 lie outside of file 1"),
+        (replace(WHOLE, operations=(Fork(6),)), "operation 0, fork: threads are numbered from 0 to 5, and not 6"),
+        (replace(WHOLE, race=(StoreWord(0, 0),), operations=()), "a race begins with threads 0 to 1 alive"),
+    ],
+)
+def test_a_program_is_told_which_rule_it_breaks(wrong: Program, rule: str) -> None:
+    with pytest.raises(UsageError, match=rule):
         loads(wrong.dumps())
 
 

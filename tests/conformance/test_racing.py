@@ -19,6 +19,7 @@ from stress.conform.observation import Difference
 from stress.conform.race import ModelRace, between, unlike
 from stress.conform.race_session import Racers, Races, exit_status, keep, race, run, run_program
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError
+from stress.programs.file import load, loads
 from stress.programs.operations import (
     Dontneed,
     Exit,
@@ -32,7 +33,7 @@ from stress.programs.operations import (
     Thread,
     Unmap,
 )
-from stress.programs.program import Program, load, loads
+from stress.programs.program import Program
 from tests.conformance.alterations import ALTERATIONS
 from tests.conformance.machine import needs_the_kernel
 

@@ -90,7 +90,7 @@ def test_the_parallel_rates_are_medians_and_their_ratios_are_taken_turn_by_turn(
 
 
 def test_the_extremes_are_by_steps_and_end_clean() -> None:
-    chosen = Selection(("counters", "mailbox", "abba", "endless"), "toy", "6.9", 0.1)
+    chosen = Selection(("counters", "mailbox", "abba", "endless"), "toy", "6.9", (), 0.1)
     found = trio.run(extremes, chosen, TOYS)
     assert set(found) == {"smallest", "largest"}
     assert {case.scenario for case in found.values()} <= {"counters", "mailbox"}

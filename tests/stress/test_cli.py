@@ -161,10 +161,10 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no scenario": (["run"], "the following arguments are required: SCENARIO"),
     "no such option": (["list", "--nope"], "unrecognized arguments: --nope"),
     "value": ([*RUN, "--param", "rounds=many"], "--param rounds=many: write NAME=NUMBER"),
-    "budget": ([*RUN, "--steps-max", "0"], "--steps-max must be at least 1"),
+    "budget": ([*RUN, "--steps-max", "0"], "--steps-max is a number from 1 to 300000"),
     "missing trace": (["replay", "nowhere"], "nowhere: cannot be read (No such file or directory)"),
     "foreign trace": (["show", __file__], "not a zapstress trace"),
-    "missing file": ([*RUN, "--kernel", "no.py:Mine"], "--kernel no.py:Mine: there is no file no.py"),
+    "missing file": ([*RUN, "--kernel", "no.py:Mine"], "--patch no.py: there is no file no.py"),
 }
 
 
@@ -262,7 +262,7 @@ def test_user_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     kernel, saved = f"{file}:Mine", str(tmp_path / "trace")
     assert zapstress(*RUN, "--kernel", kernel, "--strategy", "round-robin", "--save", saved) == 1
     assert zapstress("replay", saved) == 2
-    assert f"say so: --kernel {kernel}" in capsys.readouterr().err
+    assert "only if you name its file: --patch mine.py:Mine" in capsys.readouterr().err
     assert zapstress("replay", saved, "--kernel", kernel) == 1
     assert zapstress("show", saved, "--kernel", kernel) == 0
     assert zapstress("replay", saved, "--without-faults") == 0

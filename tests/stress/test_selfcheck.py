@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stress.cli.main import main
-from stress.selfcheck import Selfcheck, matrix, run_selfcheck
+from stress.selfcheck import Cell, Selfcheck, matrix, run_selfcheck
+from stress.sources import ROOT
 from stress.trace.file import load
+from tests.children import started
 from tests.stress.campaign_toys import SPEC, TOYS
+from tests.stress.test_campaign import WAIT_SECONDS_MAX, until, workers_of
 
 
 def selfcheck(path: Path, scenarios: tuple[str, ...], executions: int) -> dict[str, Any]:
@@ -89,3 +95,38 @@ def test_the_command_prints_the_matrix(tmp_path: Path, capsys: pytest.CaptureFix
 def test_an_unknown_fault_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert 2 == main(["selfcheck", "--fault", "Z99"], TOYS)
     assert "unknown fault 'Z99'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_good_order(tmp_path: Path, signum: signal.Signals) -> None:
+    """What is done is told, what is not has a dash; the status is that of an interruption."""
+    code = (
+        "import sys; from stress.cli.main import main; from tests.stress.campaign_toys import TOYS; "
+        "sys.exit(main(sys.argv[1:], TOYS))"
+    )
+    words = ("selfcheck", "--scenario", "counters", "hashed", "--executions", "50000000", "--json")
+    command = [sys.executable, "-c", code, *words, "--workers", "1", "--dir", str(tmp_path)]
+    with started(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        until(lambda: workers_of(process.pid))
+        until(lambda: any(map(busy, workers_of(process.pid))))
+        process.send_signal(signum)
+        out, _ = process.communicate(timeout=WAIT_SECONDS_MAX)
+    data = json.loads(out)
+    assert (130, 130, True, False) == (process.returncode, data["exit_status"], data["interrupted"], data["ok"])
+    assert any(cell["interrupted"] for cell in data["cells"])
+
+
+def busy(pid: int) -> bool:
+    """Return whether a process has used some time of a processor: a worker that executes has."""
+    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) > 100
+
+
+def test_the_time_that_is_left_is_estimated(tmp_path: Path) -> None:
+    cells = [Cell("none", "toy", "no fault", 100), Cell("A", "toy", "", 1000), Cell("B", "toy", "", 1000)]
+    check = Selfcheck(cells, ("counters",), 1, 3, tmp_path, SPEC)
+    assert check.left_s() is None
+    cells[1].found, cells[1].replays, cells[1].executions = True, True, 60
+    cells[0].executions = 40
+    check.began -= 10.0
+    left = check.left_s()
+    assert left is not None and 0.9 < left / ((60 + 60) * 10.0 / 100) < 1.1

@@ -44,7 +44,7 @@ def test_every_seed_fits_into_a_signed_word_and_has_one_machine() -> None:
         ({"profiles": ("x86",)}, "unknown profile 'x86'"),
         ({"faults": ("T01", "T01")}, "fault 'T01' is named twice"),
         ({"kernel": "5.4"}, "unknown kernel '5.4'"),
-        ({"kernel": "nowhere.py:Rmap"}, "there is no file nowhere.py"),
+        ({"patch": ("nowhere.py:Rmap",)}, "there is no file nowhere.py"),
         ({"options": {"depth": 3}}, "--depth is pct's"),
         ({"strategy": "random", "options": {"depth": 3}}, "strategy random has no option depth"),
         ({"machine": PARALLEL, "strategy": "pct"}, "--strategy is lockstep's"),

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from stress.campaign import directory as directory_module
-from stress.campaign.directory import DATABASE
-from stress.campaign.store import Store, peek
-from stress.campaign.summary import UNREACHED_NAMED_MAX, summary, text, violations
+from stress.campaign.database import DATABASE
+from stress.campaign.results import peek
+from stress.campaign.store import Store
+from stress.campaign.summary import UNREACHED_NAMED_MAX, summary, text
 from stress.case import Case
 from stress.errors import StorageError, UsageError
 from stress.workers.distinct import HASH_BITS, KEPT_MAX, DistinctCount
@@ -27,6 +28,7 @@ SETTINGS: dict[str, Any] = {
     "profiles": ["toy"],
     "geometry": None,
     "kernel": "6.9",
+    "patch": [],
     "faults": [],
     "strategy": "random",
     "machine": "lockstep",
@@ -80,9 +82,10 @@ def test_counters_and_failures_survive_a_reopening(tmp_path: Path) -> None:
         ),
     )
     store.record(number, batch(10, 100, hashes={"distinct_schedules": [6, 7]}, failures=[failure(9, None)]))
+    store.know_sites(["f: load", "h: never"])
     store.close()
     again, _ = opened(tmp_path)
-    data = summary(again, ["f: load", "h: never"])
+    data = summary(again)
     assert (30, 500, 1) == (data["executions"], data["steps"], data["inconclusive"])
     assert (3, 1, ["h: never"]) == (data["distinct_schedules"], data["conflicts"], data["sites_unreached"])
     assert {"fork / munmap": 2} == data["pairs"]
@@ -109,7 +112,7 @@ def test_seeds_are_not_handed_out_twice(tmp_path: Path) -> None:
     store.close()
     store, _ = opened(tmp_path)
     assert {(case, "lockstep"): (140, 2)} == store.resume()
-    assert 90 == summary(store, [])["unrecorded"]
+    assert 90 == summary(store)["unrecorded"]
     store.close()
 
 
@@ -117,7 +120,7 @@ def test_a_death_and_its_seed_are_recorded(tmp_path: Path) -> None:
     store, case = opened(tmp_path)
     store.died(0, 4242, (case, 17), -9, 3)
     store.died(1, 4243, None, 1, 0)
-    first, second = summary(store, [])["worker_deaths"]
+    first, second = summary(store)["worker_deaths"]
     assert ("counters", 17, -9, 3) == (first["scenario"], first["seed"], first["exit_status"], first["unrecorded"])
     assert (None, None) == (second["scenario"], second["seed"])
     store.close()
@@ -139,7 +142,7 @@ def test_machines_are_counted_apart(tmp_path: Path) -> None:
     store.record(lease(store, case, 0, 10), batch(10, 100))
     recorded = {"recorded_steps": 50, "switches": 5, "pauses": 3}
     store.record(lease(store, case, 1 << 27, 10, "parallel"), batch(4, 60, numbers=recorded))
-    machines = summary(store, [])["machines"]
+    machines = summary(store)["machines"]
     assert {"executions": 10, "steps": 100, "share": 0.5} == machines["lockstep"]
     assert (4, 3, 100.0) == tuple(
         machines["parallel"][name] for name in ("executions", "pauses", "switches_per_1000_steps")
@@ -153,7 +156,7 @@ def test_a_metric_may_merge_by_its_maximum(tmp_path: Path, monkeypatch: pytest.M
     store, case = opened(tmp_path)
     for machine, longest in (("lockstep", 7), ("lockstep", 40), ("lockstep", 3), ("parallel", 9)):
         store.record(lease(store, case, 0, 1, machine), batch(1, numbers={"longest": longest}))
-    assert 40 == summary(store, [])["longest"]
+    assert 40 == summary(store)["longest"]
     store.close()
 
 
@@ -165,13 +168,13 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
     assert peek(tmp_path / "none") is None
 
 
-@pytest.mark.parametrize("version", [1, 2, 99])
+@pytest.mark.parametrize("version", [1, 2, 3, 99])
 def test_another_version_is_refused(tmp_path: Path, version: int) -> None:
     Store(tmp_path, SETTINGS).close()
     with sqlite3.connect(tmp_path / DATABASE) as db:
         db.execute(f"PRAGMA user_version = {version}")
     db.close()
-    with pytest.raises(UsageError, match=f"format {version}, this zapstress has 3; give --dir a new directory"):
+    with pytest.raises(UsageError, match=f"format {version}, this zapstress has 4; give --dir a new directory"):
         Store(tmp_path, SETTINGS)
 
 
@@ -187,7 +190,7 @@ def test_a_foreign_sqlite_file_is_refused_and_left_alone(tmp_path: Path) -> None
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"once upon a time" * 100)
-    with pytest.raises(UsageError, match="not a campaign's file, or damaged"):
+    with pytest.raises(UsageError, match="damaged .file is not a database.; nothing is saved beside it"):
         Store(tmp_path, SETTINGS)
 
 
@@ -245,7 +248,7 @@ def test_a_full_disk_loses_nothing_that_was_recorded(tmp_path: Path, monkeypatch
     assert "\n" not in str(caught.value)
     store.close()
     store, _ = opened(tmp_path)
-    assert (10, []) == (summary(store, [])["executions"], violations(store))
+    assert (10, []) == (summary(store)["executions"], store.failures())
     store.close()
 
 
@@ -256,7 +259,7 @@ def test_a_database_that_cannot_grow_is_a_storage_error(tmp_path: Path) -> None:
     number = lease(store, case, 0, 1)
     with pytest.raises(StorageError, match=r"database or disk is full\); make room"):
         store.record(number, batch(1, counts={"visits": {f"site {n}" * 50: 1 for n in range(1000)}}))
-    assert 0 == summary(store, [])["executions"]
+    assert 0 == summary(store)["executions"]
     store.close()
 
 

@@ -14,9 +14,9 @@ from tests.style.source import ROOT, arrows, found, imports, name_of, sources, t
 LAYERS: dict[str, tuple[str, ...]] = {
     "sim": ("core", "hardware", "mm", "arch", "checks", "task", "setup", "versions", "kernel", "compose"),
     "stress": (
-        "rng", "errors", "files", "case", "fault", "scenario", "sources",
-        "programs", "strategies", "catalogue", "machine", "execution", "trace", "parallel", "conform", "translation", "native",
-        "workers", "campaign", "selfcheck", "bench", "cli", "__main__",
+        "rng", "errors", "output", "files", "case", "fault", "scenario", "sources", "patch",
+        "programs", "strategies", "catalogue", "machine", "execution", "trace", "parallel", "conform",
+        "translation", "native", "workers", "campaign", "selfcheck", "bench", "cli", "__main__",
     ),
 }  # fmt: skip
 """The rooms of a package (folders, and modules beside them), from bottom to top. A file imports
@@ -44,7 +44,8 @@ things.
 
 
 FOUND = ("sim/arch", "sim/checks", "stress/strategies")
-"""Packages whose files are found by walking: a new one is one file, so their docstrings list none."""
+"""Packages whose files are found by walking: a new one is one file, so their docstrings list none.
+"""
 
 
 def room(path: Path) -> tuple[str, str]:

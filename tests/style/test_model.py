@@ -124,7 +124,7 @@ def shared_columns() -> frozenset[str]:
     for profile in map(CATALOGUE.profile, CATALOGUE.profiles()):
         for version in VERSIONS:
             layout = compose(
-                profile=profile, geometry=SMALL, version=version, world=World(files=1, swap_slots=1), faults=()
+                profile=profile, geometry=SMALL, version=version, world=World(files=1, swap_slots=1)
             ).layout
             names |= {field.name for field in layout.fields if field.klass == SHARED}
     return frozenset(names)

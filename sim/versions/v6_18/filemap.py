@@ -8,7 +8,7 @@ from sim.core.arena import Cells, Column
 from sim.core.component import index_of_ref
 from sim.core.ledger import PAGECACHE, TRANSIENT
 from sim.core.machine import site
-from sim.mm.filemap import AROUND_LOOKUP, AROUND_PTE, AROUND_REF, AROUND_TRYLOCK, Filemap
+from sim.mm.filemap import AROUND_LOOKUP, AROUND_REF, AROUND_TRYLOCK, Filemap
 from sim.versions.v6_18.page_fault import PageFault618
 
 AROUND_PMD = site("filemap_map_pages", "read pmd")
@@ -75,7 +75,7 @@ class Filemap618(Filemap):
         mapped: list[int] = []
         run = 0
         for k in range(nr + 1):
-            if k < nr and not await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, at + k)):
+            if k < nr and await self.may_map(table, at + k):
                 run += 1
                 continue
             if run:

@@ -68,7 +68,7 @@ class Memory618(Memory):
                 zap.stopped = True
                 break
             resched -= resched > 0
-            addr += await self.do_zap_pte_range(zap, addr)
+            addr += self.advance(zap, await self.do_zap_pte_range(zap, addr))
             if zap.force_break:
                 zap.stopped = True
                 break

@@ -24,11 +24,13 @@ class ModelSpec:
 
     profile: str
     kernel: str
-    """A version, or FILE.py:CLASS."""
+    """A version."""
     faults: tuple[str, ...] = ()
     """Ids of planted faults. With any, the model's checkers are not heard: the comparison is to see
     what is wrong.
     """
+    patch: tuple[str, ...] = ()
+    """The user's files on top of the kernel."""
 
 
 def composer(catalogue: Catalogue, spec: ModelSpec) -> tuple[Profile, Compose]:
@@ -37,7 +39,12 @@ def composer(catalogue: Catalogue, spec: ModelSpec) -> tuple[Profile, Compose]:
 
     def compose(shaped: Profile, world: World) -> Kernel:
         kernel: Kernel = catalogue.compose(
-            profile=shaped, geometry=REAL, kernel=spec.kernel, world=world, faults=spec.faults
+            profile=shaped,
+            geometry=REAL,
+            kernel=spec.kernel,
+            world=world,
+            faults=spec.faults,
+            patch=catalogue.patch(spec.patch),
         )
         return kernel
 

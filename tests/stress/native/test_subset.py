@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from sim.core.arena import Arena
-from sim.mm.memory import Memory, Zap
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import composed
@@ -98,27 +97,6 @@ def test_the_rules_are_documented() -> None:
     """docs/native.md has a row for each, word for word, and no others."""
     text = (ROOT / "docs" / "native.md").read_text().partition("| --- | --- |\n")[2]
     assert dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE)) == RULES
-
-
-class Counting(Memory):
-    """A patch outside the subset: it counts in a dictionary."""
-
-    component = "memory"
-
-    def rss_nr(self, nr: int) -> int:
-        """Return what it should, by a detour."""
-        return {nr: nr}[nr]
-
-    def delay_rmap(self, zap: Zap, nr: int) -> bool:
-        """As it was."""
-        return super().delay_rmap(zap, nr)
-
-
-def test_a_patch_outside_is_refused_as_a_whole(tmp_path: Path) -> None:
-    """No scenario is left that could run natively."""
-    key = KernelKey("x86-64", f"{__file__}:Counting")
-    found = translate(key, ["partial_zap"], CATALOGUE)
-    assert "a dictionary" in found.left_out["partial_zap"]
 
 
 @pytest.mark.parametrize(

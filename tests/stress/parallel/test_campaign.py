@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from stress.campaign.directory import DATABASE
+from stress.campaign.database import DATABASE
 from stress.campaign.supervisor import Budget, run_campaign
 from stress.workers.settings import PARALLEL_SEEDS, SEED_BITS
 from tests.stress.campaign_toys import SPEC, settings
@@ -26,7 +26,7 @@ def leases(directory: Path) -> set[tuple[str, bool]]:
     given.
     """
     with sqlite3.connect(directory / DATABASE) as db:
-        rows = db.execute("SELECT machine, first FROM leases").fetchall()
+        rows = db.execute("SELECT machine, next - 1 FROM progress").fetchall()
     return {(machine, first % (1 << SEED_BITS) >= PARALLEL_SEEDS) for machine, first in rows}
 
 

@@ -4,7 +4,9 @@ file.
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +17,20 @@ from hypothesis import strategies as st
 
 from stress.case import Case
 from stress.errors import StorageError, TraceError, ZapstressError
-from stress.trace.file import BODY_MIB_MAX, MAGIC, VERSION, _checksum, decode, encode, load, save, varint
-from stress.trace.record import Ending, Trace
+from stress.trace.file import (
+    BODY_MIB_MAX,
+    CHOICES_MAX,
+    MAGIC,
+    TRACE_STEPS_MAX,
+    VERSION,
+    _checksum,
+    decode,
+    encode,
+    load,
+    save,
+    varint,
+)
+from stress.trace.record import Ending, PatchRecord, Trace
 
 ENDING = Ending("violation", "T1 lost", "T1", "lost-update", "counter 0 is 2", "inc: write", "inc: read", "28c6e1ac")
 TRACE = Trace(
@@ -39,7 +53,18 @@ BYTES = encode(TRACE)
 
 numbers = st.integers(0, 1 << 40)
 text = st.text(max_size=20)
-traces = st.builds(
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> Trace:
+    """Draw a trace whose parts fit together; of a setup it has no choices."""
+    made = draw(loose)
+    steps = sum(count for _, count in made.schedule)
+    whole = replace(made, steps=steps, checks=draw(st.binary(min_size=2 * steps, max_size=2 * steps)))
+    return replace(whole, schedule=()) if made.setup else whole
+
+
+loose = st.builds(
     Trace,
     case=st.builds(
         Case,
@@ -49,20 +74,22 @@ traces = st.builds(
         text,
         text,
         st.lists(text, max_size=3).map(tuple),
+        st.lists(st.sampled_from(["p.py", "p.py:A,B"]), max_size=2).map(tuple),
     ),
-    seed=st.integers(0, 1 << 64),
+    seed=st.integers(0, (1 << 64) - 1),
     strategy=text,
     steps_max=st.integers(1, 99_999),
     sources=text,
     python=text,
-    ending=st.builds(Ending, st.sampled_from(["clean", "violation", "inconclusive"]), *[text] * 7),
+    ending=st.builds(Ending, st.sampled_from(["clean", "violation", "inconclusive", "error"]), *[text] * 7),
     setup=st.booleans(),
-    steps=numbers,
+    steps=st.just(0),
     digest=text,
     model_hash=text,
-    schedule=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 5_000)), max_size=30).map(tuple),
+    schedule=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 50)), max_size=30).map(tuple),
     tapes=st.dictionaries(st.integers(0, 99), st.lists(numbers, max_size=9).map(tuple), max_size=4),
-    checks=st.binary(max_size=40),
+    checks=st.just(b""),
+    patch=st.builds(PatchRecord, text, st.lists(st.tuples(text, text), max_size=2).map(tuple)),
 )
 
 
@@ -72,7 +99,7 @@ def sealed(body: bytes, version: int = VERSION) -> bytes:
     return head + _checksum(head, body) + body
 
 
-@given(traces)
+@given(traces())
 @settings(max_examples=60, deadline=None)
 def test_round_trip(trace: Trace) -> None:
     """What is encoded is decoded, equal in every field."""
@@ -91,6 +118,8 @@ def test_it_is_small() -> None:
     assert len(BYTES) < 600
 
 
+WITH_MORE = sealed(zlib.compress(varint(len(MORE := b'{"more": 1}')) + MORE + varint(0) * 3))
+
 DAMAGE = {
     "empty": (b"", "t: empty; it was torn"),
     "torn in the magic": (BYTES[:5], "t: truncated at 5 bytes"),
@@ -99,13 +128,11 @@ DAMAGE = {
     "longer": (BYTES + b"\0", "t: edited or damaged"),
     "edited in the body": (BYTES[:60] + bytes([BYTES[60] ^ 1]) + BYTES[61:], "t: edited or damaged"),
     "edited checksum": (BYTES[:20] + bytes([BYTES[20] ^ 1]) + BYTES[21:], "t: edited or damaged"),
-    "version 0": (sealed(BYTES[34:], 0), "t: of format 0, whose random words were drawn otherwise"),
+    "version 0": (sealed(BYTES[34:], 0), "t: of format 0, and this zapstress reads format 2; replay it with"),
     "foreign": (b"\x7fELF" + BYTES, "t: not a zapstress trace"),
     "text": (b"cpu0 munmap\n" * 9, "t: not a zapstress trace"),
-    "future": (
-        sealed(b"whatever", VERSION + 1),
-        f"t: of format {VERSION + 1}, and this zapstress reads up to {VERSION}; upgrade",
-    ),
+    "past": (sealed(b"whatever", 1), "t: of format 1, and this zapstress reads format 2; replay it with"),
+    "future": (sealed(b"whatever", 3), "t: of format 3, and this zapstress reads format 2; upgrade"),
     "no zlib": (sealed(b"garbage"), "t: malformed"),
     "two streams": (sealed(BYTES[34:] + zlib.compress(b"more")), "t: malformed"),
     "bomb": (
@@ -115,12 +142,33 @@ DAMAGE = {
     "header not JSON": (sealed(zlib.compress(varint(3) + b"{]}")), "t: malformed"),
     "deep JSON": (sealed(zlib.compress(varint(200_000) + b"[" * 200_000)), "t: malformed"),
     "header of a list": (sealed(zlib.compress(varint(2) + b"[]" + varint(0) * 3)), "t: malformed"),
-    "huge count": (sealed(zlib.compress(varint(2) + b"{}" + varint(1 << 60))), "t: malformed .a count is too large"),
-    "huge section": (sealed(zlib.compress(varint(1 << 62))), "t: malformed .a section is cut short"),
+    "huge count": (
+        sealed(zlib.compress(varint(2) + b"{}" + varint(1 << 60))),
+        "t: malformed .the header: 1152|its header has not the fields",
+    ),
+    "huge section": (
+        sealed(zlib.compress(varint(1 << 62))),
+        "t: malformed .the header: 4611686018427387904 are more than",
+    ),
     "endless number": (sealed(zlib.compress(b"\xff" * 50)), "t: malformed .a number has no end"),
     "missing field": (sealed(zlib.compress(varint(2) + b"{}" + varint(0) * 3)), "t: malformed"),
-    "long schedule": (encode(replace(TRACE, schedule=((0, 1 << 50),))), "t: malformed .the schedule is too long"),
-    "absurd budget": (encode(replace(TRACE, steps_max=1 << 50)), "t: malformed .a step budget beyond"),
+    "long schedule": (
+        encode(replace(TRACE, schedule=((0, 1 << 50),))),
+        "t: malformed .6 steps in its header, 1125899906842624",
+    ),
+    "many runs": (encode(replace(TRACE, schedule=((0, 0),) * (TRACE_STEPS_MAX + 1))), "t: malformed .runs of steps: "),
+    "many choices": (encode(replace(TRACE, tapes={0: (0,) * (CHOICES_MAX + 1)})), "t: malformed .choices: "),
+    "choices of many": (
+        encode(replace(TRACE, tapes=dict.fromkeys(range(4000), (0,) * 300))),
+        "t: malformed .choices: ",
+    ),
+    "long name": (encode(replace(TRACE, python="3" * (5 << 20))), "t: malformed .the header: "),
+    "fewer checks": (
+        encode(replace(TRACE, checks=b"")),
+        "t: malformed .6 steps in its header, 6 on its schedule, 0 bytes",
+    ),
+    "a field too many": (WITH_MORE, "t: malformed .its header has not the fields"),
+    "absurd budget": (encode(replace(TRACE, steps_max=1 << 50)), "t: malformed .a step budget of 1125899906842624"),
     "wrong type": (encode(replace(TRACE, seed="x")), "t: malformed"),  # type: ignore[arg-type]
     "unknown ending": (encode(replace(TRACE, ending=Ending("odd"))), "t: malformed .an ending of no known kind"),
 }
@@ -169,7 +217,7 @@ def test_too_large_a_file(tmp_path: Path) -> None:
     """What cannot be a trace is not read into memory."""
     with open(tmp_path / "large", "wb") as file:
         file.truncate(1 << 32)
-    with pytest.raises(TraceError, match="larger than 16 MiB"):
+    with pytest.raises(TraceError, match=r"cannot be read .larger than 4 MiB"):
         load(tmp_path / "large")
 
 
@@ -194,3 +242,58 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         save(replace(TRACE, seed=8), tmp_path / "trace")
     assert load(tmp_path / "trace") == TRACE
     assert os.listdir(tmp_path) == ["trace"]
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "a device", "a socket", "a directory in a directory"])
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "trace"
+    if kind == "a FIFO":
+        os.mkfifo(path)
+    elif kind == "a device":
+        path.symlink_to("/dev/zero")
+    elif kind == "a directory in a directory":
+        (path / "trace").mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as server:
+        if kind == "a socket":
+            server.bind(str(path))
+        with pytest.raises(TraceError, match="cannot be read"):
+            load(path)
+
+
+FIELDS = (
+    "case",
+    "seed",
+    "strategy",
+    "steps_max",
+    "sources",
+    "python",
+    "ending",
+    "setup",
+    "steps",
+    "digest",
+    "model_hash",
+)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("value", [None, True, -1, 1.5, "x", [], {}, [[1]]])
+def test_a_wrong_type_in_a_whole_trace_is_bad_input(field: str, value: object) -> None:
+    """Each field of the header in turn; a value that is of the field's type is none of these."""
+    if (field, value) in (("setup", True),) or (
+        isinstance(value, str) and field not in ("case", "seed", "steps_max", "ending", "setup", "steps")
+    ):
+        pytest.skip("it is of the field's type")
+    with pytest.raises(TraceError, match="t: malformed"):
+        decode(encode_header(TRACE.header() | {field: value}), "t")
+
+
+def encode_header(header: dict[str, object]) -> bytes:
+    """Return a whole trace with that header, and the other sections of TRACE."""
+    text = json.dumps(header).encode()
+    plain = zlib.decompress(BYTES[34:])
+    length = len(json.dumps(TRACE.header(), sort_keys=True, separators=(",", ":")).encode())
+    return sealed(zlib.compress(varint(len(text)) + text + plain[len(varint(length)) + length :]))
+
+
+def test_the_header_is_exchanged_and_nothing_else() -> None:
+    assert TRACE == decode(encode_header(TRACE.header()), "t")

@@ -31,12 +31,11 @@ from tests.toy import TOYS
 ROOT = Path(__file__).resolve().parents[3]
 CHILD = "import sys; from tests.toy import TOYS; from stress.cli.main import main; sys.exit(main(catalogue=TOYS))"
 RECORDED = (
-    "WkFQVFJBQ0UCAHABAAAAAAAAD6rpOPEVp8c8ur4RPDrhb3jaLZE9bhsxEIVly0BqAwbcGQaLVLK8f9q/lOlcpzNiYTQcrgiTuwuS"
-    "G1gwjFQB0vgCqXKG3MRB4iKnydASq/e+xxkOyV/zR4HgSbSPQsFkghftrfiUpOLzQnQ0WApuJ1rhLRgjFuKeXE+GQbls2I7gwMYS"
-    "3j26QWnDnUQYdpx5pB6cHhhY0GYzPIinhZC6Ix+YVUWeb8oGUW0wU1lSYbFKqCyhSvNCUsUdqJe67+JogDh5klzGGLeEPMfe3Os+"
-    "YjQEPVtL3kNH+8wR+KHfa6+7HsLkDlHQwRzkF41B26h5PDtIMust+C2DOpGKiryWmaLVqoYCS5Vhk6k8p4pUGh9gF7ZvR+TLNFtG"
-    "4inO2dRRhWkUrQLjid0wOSQfby6hkWmDGyy52SqPRYFGjtLyINcWHkSbJbwicRCoi98wYhBPJ0fvZsfz+exkdvn79Oef7OXIpq/P"
-    "/xY35xf1x+vvX+/ef7v6cPfjen329z9OIJEs"
+    "WkFQVFJBQ0UCAIABAAAAAAAAr8WC7fonIfIaOVcSsMVg0XjaRVE9bxNBEHVwpNRISHQITZHKOPfl+6Kko6aLEms8N3teZffudLuHYlkRFRJN/gAV"
+    "f4kIKCj4LczGVrLVe2/2zb6Z/TffA6FjqPegcDLeQX0Jn6IYrhbQcm/ZjzuowVk0BhZww2PHRoR8WQkdcEQbLFcBe9oe4dgrbaQp+H4n1xxxh6Pu"
+    "RbCozaa/hbsFNLpl50UrsjTd5BWR2lCikqigbBVxnmMRp1nDhXTgrtFdG1Ii0eS4EZvItGWSSAdyo7sgk2HshFp2Dls+1EZG13cH7HTboZ/GY8lr"
+    "b47wsyavbcASz/YNm/UWnQwFZdQoztKySRSvViVmlKuEqkSlKResYniaf/88l4hhDY/7kYbDzm8fM6TLOFkGi+MwSFUG5KcBaoXGsbB+Gin4oGiw"
+    "auKKNpTLa6s0mDwPUorzI1xbvIU6ieQEZUTPbfiygTzcnZ6czV7M57PT2duHlz9+JT9PbPzn/u/i4+s35YeLb1+uz7++e3/9/WL96vd/V9efMw=="
 )
 """A trace of the toy as it was once recorded."""
 
@@ -147,7 +146,7 @@ async def test_the_cause_of_a_divergence(monkeypatch: pytest.MonkeyPatch) -> Non
     async with replay(trace, catalogue=TOYS) as replayed:
         with pytest.raises(Divergence, match="not deterministic"):
             compare(replace(trace, digest="00"), replayed.outcome)
-        monkeypatch.setattr(replay_module, "sources_hash", lambda kernel: "another")
+        monkeypatch.setattr(replay_module, "sources_hash", lambda: "another")
         with pytest.raises(Divergence, match="the model has changed since the trace was made, so try --tolerant"):
             compare(replace(trace, digest="00"), replayed.outcome)
 
@@ -163,12 +162,12 @@ async def test_a_schedule_that_cannot_be_followed_names_the_step() -> None:
 
 def test_a_file_in_a_trace_is_not_run_unasked(tmp_path: Path) -> None:
     """A trace from a stranger cannot make us import a file."""
-    case = replace(BROKEN, kernel="evil.py:Evil")
+    case = replace(BROKEN, patch=("evil.py:Evil",))
     trace = Trace(case, 0, "random", 9, "", "", None, False, 0, "", "", (), {}, b"")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="say so: --kernel evil.py:Evil"):
+    with pytest.raises(UsageError, match="only if you name its file: --patch evil.py:Evil"):
         case_of(trace, Mode())
-    assert case_of(trace, Mode(kernel="evil.py:Evil")).kernel == "evil.py:Evil"
-    assert case_of(trace, Mode(without_faults=True)).kernel == "6.9"
+    assert case_of(trace, Mode(patch=("mine.py",))).patch == ("mine.py",)
+    assert case_of(trace, Mode(without_faults=True)).patch == ()
 
 
 @pytest.mark.parametrize("hash_seed", ["1", "4242"])

@@ -1,0 +1,108 @@
+"""Run every saved failure of a campaign again, and say which still fails."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from stress.cli.options import directory, kernel_options
+from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, Divergence, UsageError, ZapstressError
+from stress.output import put, put_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stress.catalogue import Catalogue
+    from stress.trace.record import Trace
+    from stress.trace.replay import Mode
+
+SAME, OTHER, CLEAN_NOW, REFUSED = "same", "other", "clean", "refused"
+"""What may come of a failure: it fails as it did, it ends otherwise or leaves its tape, it ends
+clean, or its trace cannot be run.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add("dir", type=directory, metavar="DIR", help="the results directory of a campaign")
+    add(
+        "--tolerant",
+        action="store_true",
+        help="follow the tapes as far as they can be followed, and compare signatures",
+    )
+    kernel_options(parser, "", "another version in place of the traces'")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay each failure; the exit status is 1 if one still fails."""
+    from stress.campaign.database import saved
+
+    if not args.dir.is_dir():
+        raise UsageError(f"{args.dir}: not a directory; name one that a campaign has made")
+    folders = saved(args.dir)
+    if not folders:
+        raise UsageError(f"{args.dir}: no failures are saved in it; there is nothing to run again")
+    found = [judged(args, folder) for folder in folders]
+    status = exit_status(found)
+    put_json({"dir": str(args.dir), "failures": found, "exit_status": status}) if args.json else put(text(found))
+    return status
+
+
+def judged(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Run the trace in a folder again; return what came of it, as plain data."""
+    from stress.execution.vetting import vet
+    from stress.machine.driver import run_plain
+    from stress.trace.file import load
+    from stress.trace.replay import Mode
+
+    found: dict[str, Any] = {"signature": folder.name, "trace": str(folder / "trace"), "scenario": "", "profile": ""}
+    try:
+        if folder.is_symlink():
+            raise UsageError("a symbolic link, which a campaign has not made")
+        trace = load(folder / "trace")
+        vet(trace.case, args.catalogue)
+        found |= {"scenario": trace.case.scenario, "profile": trace.case.profile}
+        mode = Mode("plain", args.tolerant, kernel=args.kernel, patch=tuple(args.patch))
+        result, why = run_plain(_again(trace, mode, args.catalogue))
+    except ZapstressError as error:
+        result, why = REFUSED, str(error)
+    return found | {"result": result, "why": why}
+
+
+async def _again(trace: Trace, mode: Mode, catalogue: Catalogue) -> tuple[str, str]:
+    """Replay a trace; return what came of it, and why it is not the same."""
+    from stress.execution.signature import signature_of
+    from stress.trace.replay import compare, replay
+
+    try:
+        async with replay(trace, mode, catalogue) as replayed:
+            outcome = replayed.outcome
+            if outcome.verdict.kind == "clean" and trace.ending.kind != "clean":
+                return CLEAN_NOW, ""
+            if mode.tolerant and signature_of(outcome) == trace.ending.signature:
+                return SAME, ""
+            compare(trace, outcome)
+    except Divergence as error:
+        return OTHER, str(error)
+    return SAME, ""
+
+
+def exit_status(found: list[dict[str, Any]]) -> int:
+    """Return 1 if a failure fails as it did; else 5 if one could not be judged; else 0."""
+    results = {failure["result"] for failure in found}
+    if SAME in results:
+        return VIOLATED
+    return INCONCLUSIVE if results & {OTHER, REFUSED} else CLEAN
+
+
+def text(found: list[dict[str, Any]]) -> str:
+    """Return what came of the failures, for people."""
+    words = {SAME: "fails as it did", OTHER: "ends otherwise", CLEAN_NOW: "clean now", REFUSED: "cannot be run"}
+    lines = []
+    for failure in found:
+        where = f" ({failure['scenario']} on {failure['profile']})" if failure["scenario"] else ""
+        why = f": {failure['why']}" if failure["why"] else ""
+        lines.append(f"{failure['signature']}{where}  {words[failure['result']]}{why}")
+    counts = [f"{sum(failure['result'] == result for failure in found)} {about}" for result, about in words.items()]
+    return "\n".join([*lines, f"{len(found)} saved failures: {', '.join(counts)}"])

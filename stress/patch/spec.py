@@ -1,0 +1,40 @@
+"""What ``--patch`` takes: a file, and which of its classes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from stress.errors import UsageError
+
+SUFFIX = ".py"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One ``--patch``: the file's path as it was given, and the classes named; none is all."""
+
+    path: str
+    classes: tuple[str, ...] = ()
+
+
+def names_a_file(text: str) -> bool:
+    """Return whether ``text``, given as a kernel, is ``FILE.py`` or ``FILE.py:CLASS`` and no
+    version.
+    """
+    return text.endswith(SUFFIX) or f"{SUFFIX}:" in text
+
+
+def parse(text: str) -> Spec:
+    """Return the spec that ``text`` is. Raises UsageError."""
+    path, colon, names = (text, "", "") if text.endswith(SUFFIX) else text.rpartition(":")
+    classes = tuple(name.strip() for name in names.split(",")) if colon else ()
+    if not path.endswith(SUFFIX) or not all(name.isidentifier() for name in classes):
+        raise UsageError(f"--patch {text}: write FILE.py, or FILE.py:CLASS,CLASS")
+    return Spec(path, classes)
+
+
+def options(specs: Iterable[str]) -> str:
+    """Return ``specs`` as options that a shell takes, with a space before each; ``""`` for none."""
+    return "".join(f" --patch {shlex.quote(text)}" for text in specs)

@@ -1,0 +1,62 @@
+"""Strangers' files: nothing is imported, nothing is written outside of the directory, no escape
+sequence is shown, and nothing takes long or much.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.robustness.hostile import EVIL, HOSTILE, OUTSIDE, OWNED, Workshop
+from tests.robustness.subject import CLEAN, DOCUMENTED, FAILED, VIOLATED, run
+from tests.stress.campaign_toys import TOYS
+
+COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "trace": (("show",), ("replay", "--tolerant"), ("show", "--json")),
+    "program": (("conform", "--program"),),
+    "directory": (("campaign", "--executions", "2", "--workers", "1", "--dir"), ("status",), ("recheck",)),
+}
+"""What reads each kind; the path comes last."""
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop.open(tmp_path_factory.mktemp("hostile"))
+
+
+def outside(workshop: Workshop, path: Path) -> dict[str, bytes]:
+    """Return what is beside the hostile file: names and contents."""
+    files = [file for file in workshop.folder.rglob("*") if path not in (file, *file.parents)]
+    return {
+        str(file): file.read_bytes() if file.is_file() and file.parts[-2] in (OUTSIDE, workshop.folder.name) else b""
+        for file in files
+    }
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_strangers_file_does_no_harm(name: str, workshop: Workshop) -> None:
+    path = workshop.make(name)
+    before = outside(workshop, path)
+    kind = HOSTILE[name][0]
+    paths = sorted(path.iterdir()) if name == "name_escapes" else [path]
+    for target in paths:
+        for words in COMMANDS[kind]:
+            seen = run((*words, str(target)), TOYS if kind == "directory" else None, workshop.folder)
+            assert not seen.faults(DOCUMENTED - {FAILED}), (seen, seen.faults())
+    assert not (workshop.folder / OWNED).exists(), f"{EVIL} was imported"
+    assert before == outside(workshop, path)
+
+
+def test_there_are_enough() -> None:
+    assert 30 <= len(HOSTILE)
+
+
+def test_evil_is_evil(workshop: Workshop) -> None:
+    """Named on the command line the file is imported, so that the other tests can see it."""
+    kernel = str(workshop.folder / EVIL) + ":Evil"
+    assert run(("run", "counters", "--profile", "toy", "--kernel", kernel), TOYS, workshop.folder).status in (
+        CLEAN,
+        VIOLATED,
+    )
+    (workshop.folder / OWNED).unlink()
