@@ -101,8 +101,8 @@ _buffers: dict[str, Any] = {}
 
 
 def shared(name: str, words: int) -> Any:
-    """Return a buffer of at least so many words, which all cases of this process use in turn; memory
-    that is never touched costs nothing.
+    """Return a buffer of at least so many words, which all cases of this process use in turn;
+    memory that is never touched costs nothing.
     """
     if name not in _buffers or len(_buffers[name]) < words:
         _buffers[name] = (c_int64 * words).from_buffer(mmap.mmap(-1, WORD * words))
