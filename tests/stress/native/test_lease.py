@@ -13,6 +13,7 @@ from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
 from stress.native.kernels import KernelKey, library
 from stress.native.runner import NativeCase
+from stress.workers.clock import Clock
 from stress.workers.messages import Batch, LeaseOrder
 from stress.workers.native import JUDGED_FIRST, NativeLease, Natives
 from stress.workers.tally import Tally
@@ -37,19 +38,19 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def order_of(case: Case, count: int, strategy: str = "random") -> LeaseOrder:
     return LeaseOrder(
         lease=1, number=7, case=case, strategy=strategy, options={}, machine="lockstep", processes=0, first=0, count=count,
-        slice_s=1.0, native=True, twin_every=64, stop_on_first=False, directory="results", afresh=False,
+        slice_s=1.0, left_s=1.0, native=True, twin_every=64, stop_on_first=False, directory="results", afresh=False,
     )  # fmt: skip
 
 
 def natively(runner: Runner, order: LeaseOrder, natives: Natives) -> Batch:
     """Execute a lease natively; return what came of it."""
-    tally, native = Tally(order, runner, set()), natives.case(order, runner)
+    tally, native = Tally(order, runner, set(), clock := Clock()), natives.case(order, runner)
     assert native is not None
-    lease = NativeLease(natives, native, CATALOGUE.strategy(order.strategy), order, tally)
+    lease = NativeLease(natives, native, CATALOGUE.strategy(order.strategy), order, tally, clock)
     seed = 0
     while seed < order.count:
         seed = lease.go_on(seed, order.count)
-    return tally.batch(tally.began, last=True)
+    return tally.batch(last=True)
 
 
 @pytest.mark.parametrize("strategy", ["random", "pct", "round-robin"])
@@ -59,10 +60,10 @@ async def test_what_is_counted_is_what_python_counts(strategy: str) -> None:
     async with open_runner(CLEAN) as runner:
         runner.setup_steps.clear()
         found = natively(runner, order, Natives(CATALOGUE))
-        wanted, chooser = Tally(order, runner, set()), CATALOGUE.strategy(strategy)
+        wanted, chooser = Tally(order, runner, set(), Clock()), CATALOGUE.strategy(strategy)
         for seed in range(order.count):
             wanted.add(runner.run(chooser, seed, RandomData(seed)), seed)
-        python = wanted.batch(wanted.began, last=True)
+        python = wanted.batch(last=True)
     assert order.count == found.done == found.numbers["executions"]
     assert order.count == found.numbers["native"] + found.numbers["compared"] > found.numbers["native"]
     assert python.numbers["steps"] == found.numbers["steps"]
