@@ -33,7 +33,7 @@ from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
 from stress.files import MIB, write_atomically
-from stress.native.builder import arguments
+from stress.native.builder import written
 from stress.native.kernels import KernelKey
 from stress.patch.spec import options
 from stress.sources import child
@@ -359,18 +359,18 @@ class Campaign:
 
     @property
     def _builds(self) -> bool:
-        """Whether kernels are compiled: those that the project's own catalogue composes, unpatched.
+        """Whether kernels are compiled: those that the project's own catalogue composes.
 
         Of a budget of executions what comes does not depend on how fast anything is, so not then.
         """
-        mine = self.fleet.catalogue == DEFAULT_CATALOGUE and not self.settings.patch
+        mine = self.fleet.catalogue == DEFAULT_CATALOGUE
         timed = self.budget.executions is None and self.settings.machine != PARALLEL
         return self.budget.native and mine and timed
 
     async def _build(self) -> None:
         """Have the kernels compiled, in the order in which the plan needs them."""
         keys = list(dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
-        command, environment = child("stress.native.builder", self.fleet.catalogue, *arguments(keys))
+        command, environment = child("stress.native.builder", self.fleet.catalogue, written(keys))
         process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, env=environment)
         try:
             await process.wait()
