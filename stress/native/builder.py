@@ -1,9 +1,9 @@
 """Compiles kernels beside a campaign, one after the other, giving way to its workers: each first
 as fast as it can be compiled, and once all are there, as fast as it can run.
 
-Started by the supervisor as ``python -m stress.native.builder CATALOGUE KERNELS``, JSON of the keys
-of the kernels. Workers find what it has compiled in the cache. It ends itself when its standard input
-is closed: its supervisor is gone.
+Started by the supervisor as ``python -m stress.native.builder CATALOGUE KERNELS``: the keys of the
+kernels as JSON. Workers find what it has compiled in the cache. It ends itself when its standard
+input is closed: its supervisor is gone.
 """
 
 from __future__ import annotations
@@ -58,15 +58,15 @@ def watch() -> None:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A kernel that has been translated."""
+class Written:
+    """A kernel whose C is written."""
 
     key: KernelKey
     manifest: Manifest
     files: dict[str, str]
 
 
-def translated(keys: Iterable[KernelKey], catalogue: Catalogue) -> Iterator[Made]:
+def translated(keys: Iterable[KernelKey], catalogue: Catalogue) -> Iterator[Written]:
     """Yield the kernels that are not kept compiled, translated; tell in one line what cannot be."""
     scenarios = list(catalogue.scenarios())
     for key in keys:
@@ -79,16 +79,16 @@ def translated(keys: Iterable[KernelKey], catalogue: Catalogue) -> Iterator[Made
             continue
         for reason in dict.fromkeys(program.left_out.values()):
             print(f"native: {key.profile} runs in Python in part: {reason}", file=sys.stderr)
-        yield Made(key, program.manifest(), files_of(program))
+        yield Written(key, program.manifest(), files_of(program))
 
 
-def compile_all(kernels: Iterable[Made], catalogue: Catalogue) -> None:
+def compile_all(kernels: Iterable[Written], catalogue: Catalogue) -> None:
     """Compile kernels, each as soon as it is there, and again as well as is worth its time once all
     are; at once so, if little of it is missing. Raises BuildError.
     """
     scenarios, later = list(catalogue.scenarios()), []
 
-    def compile_one(kernel: Made, level: str) -> None:
+    def compile_one(kernel: Written, level: str) -> None:
         made(manifest_file(kernel.key, scenarios, catalogue, level), kernel.manifest, kernel.files, level)
 
     for kernel in kernels:

@@ -84,9 +84,9 @@ class Ran:
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How often, in clean executions: sites were visited, by name; operations overlapped, by the two
-    names with `` / `` between them; overrides of a patch ran, by name.
+class Tallied:
+    """How often, in clean executions: sites were visited, by name; operations overlapped, by their
+    two names with `` / `` between them; overrides of a patch ran, by name.
     """
 
     visits: dict[str, int]
@@ -240,13 +240,13 @@ class NativeCase:
             setattr(strategy, name, held[at][0])
         return Ran(*result)
 
-    def take_counts(self) -> Counts:
+    def take_counts(self) -> Tallied:
         """Return what was counted of clean executions since the last time."""
         visits = {SITES[k].name: n for k, n in enumerate(self.visits[: len(SITES)]) if n}
         pairs = product(OPERATIONS, OPERATIONS)
         overlaps = {f"{a} / {b}": n for (a, b), n in zip(pairs, self.overlaps, strict=True) if n}
         overrides, runs = self.library.manifest.overrides, self.library.runs
-        found = Counts(visits, overlaps, {name: runs[k] for k, name in enumerate(overrides)})
+        found = Tallied(visits, overlaps, {name: runs[k] for k, name in enumerate(overrides)})
         ctypes.memset(self.visits, 0, WORD * len(SITES))
         ctypes.memset(self.overlaps, 0, ctypes.sizeof(self.overlaps))
         ctypes.memset(runs, 0, WORD * len(overrides))
