@@ -235,6 +235,17 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
         f"{cases['opened']} of {cases['known']} cases opened, with {cases['executions_min']} executions or more each"
         f" and {cases['executions_median']} in the median; {cases['never_opened']} never opened"
     )
+    yield from _what_ran_natively(data)
+
+
+def _what_ran_natively(data: dict[str, Any]) -> Iterator[str]:
+    """Yield how much the native core executed, and how often that was compared with Python's."""
+    if data["native"]:
+        unjudged = f", {data['unjudged']} unjudged" if data["unjudged"] else ""
+        yield (
+            f"native core: {data['native']} of these executions;"
+            f" {data['compared']} made in Python too, and compared{unjudged}"
+        )
 
 
 def machine_words(name: str, row: dict[str, float]) -> str:

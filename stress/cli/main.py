@@ -36,6 +36,7 @@ COMMANDS = {
     "selfcheck": "plant every fault, and see that the checkers find it",
     "conform": "the model against the kernel that this machine runs",
     "bench": "how fast steps and executions are",
+    "source": "a function of the model, and the C that the native core has of it",
 }
 
 STATUSES = (
