@@ -107,9 +107,9 @@ def slope(points: Points) -> float:
 
 def kept_for_cases(points: Points, samples: Samples, every: int) -> float:
     """Return how many MiB more the cases that this campaign does not have would take, of ``every``
-    one: they grow a size as those did that were opened after its first quarter.
+    one: they grow a size as those did that were opened after the first quarter of them.
     """
-    then = samples.opened[len(samples.opened) // 4]
+    then = next(point for point in samples.opened if point[1] >= samples.opened[-1][1] / 4)
     more = samples.opened[-1][1] - then[1]
     grown = points[-1][1] - next(size for minute, size in points if minute >= then[0])
     return max(0.0, grown) / more * (every - samples.known) if more else 0.0
