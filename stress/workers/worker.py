@@ -89,8 +89,10 @@ class Worker:
     ) -> None:
         self.answers, self.recorder, self.catalogue, self.clock = answers, recorder, catalogue, clock
         self.cases = OpenCases(nursery, catalogue, self.closing)
-        self.strategies: dict[tuple[Case, str, str], Strategy] = {}
-        """By case, name and options: a strategy learns from lease to lease of a case."""
+        self.learned: dict[tuple[Case, str, str], dict[str, int]] = {}
+        """What strategies have learned of cases, by case, name and options. They are not kept
+        themselves: there are thousands of cases, and a random generator takes kilobytes.
+        """
         self.strategy_classes: dict[str, type[Strategy]] = {}
         self.natives = Natives(catalogue)
         self.gang: Gang | None = None
@@ -135,13 +137,14 @@ class Worker:
 
     def lockstep(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int], None]:
         """Return what executes a seed under the order's strategy and counts it."""
-        strategy = self.strategy(order)
+        strategy, lesson = self.strategy(order), lesson_of(order)
 
         def execute(seed: int) -> None:
             learned = strategy.learned() if twinned(seed, order.number, order.twin_every) else None
             self.clock.to(EXECUTING)
             outcome = runner.run(strategy, seed, RandomData(seed))
             self.clock.to(REPORTING)
+            self.learned[lesson] = strategy.learned()
             tally.add(outcome, seed)
             if learned is not None:
                 tally.twin(outcome, seed, learned)
@@ -189,10 +192,10 @@ class Worker:
 
     def strategy(self, order: LeaseOrder) -> Strategy:
         """Return the strategy of an order, with what it has learned of the case."""
-        key = (order.case, order.strategy, json.dumps(order.options, sort_keys=True))
-        if key not in self.strategies:
-            self.strategies[key] = self.new_strategy(order.strategy, order.options)
-        return self.strategies[key]
+        strategy = self.new_strategy(order.strategy, order.options)
+        if (learned := self.learned.get(lesson_of(order))) is not None:
+            strategy.recall(learned)
+        return strategy
 
     def new_strategy(self, name: str, options: dict[str, int]) -> Strategy:
         """Return a strategy that has learned nothing.
@@ -348,6 +351,11 @@ class Worker:
             return None
         strategy = held.runner.machine.strategy.name
         return encoded_trace(held.runner.error_outcome(self.recorder.seed), strategy)
+
+
+def lesson_of(order: LeaseOrder) -> tuple[Case, str, str]:
+    """Return what a strategy's learning is kept by."""
+    return order.case, order.strategy, json.dumps(order.options, sort_keys=True)
 
 
 async def run(worker: Callable[[trio.Nursery], Worker]) -> None:
