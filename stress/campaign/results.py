@@ -123,6 +123,46 @@ class Results:
             found.setdefault(scenario, {})[profile] = int(executions)
         return found
 
+    def coverage(self) -> list[dict[str, Any]]:
+        """Return one object per scenario and profile: how many ``cases`` it has and how many were
+        ``opened``, their ``executions`` and the ``inconclusive`` ones among them, and how many the
+        opened case has had that has had the ``fewest``.
+        """
+        return _objects(
+            self.db.execute(
+                "SELECT scenario, profile, COUNT(*) AS cases, COUNT(done) AS opened, CAST(TOTAL(done) AS INTEGER)"
+                " AS executions, CAST(TOTAL(undecided) AS INTEGER) AS inconclusive,"
+                " CAST(COALESCE(MIN(done), 0) AS INTEGER) AS fewest FROM cases LEFT JOIN"
+                " (SELECT case_id, SUM(value) FILTER (WHERE metric = 'executions') AS done,"
+                " SUM(value) FILTER (WHERE metric = 'inconclusive') AS undecided FROM numbers GROUP BY case_id)"
+                " ON case_id = id GROUP BY scenario, profile ORDER BY scenario, profile"
+            )
+        )
+
+    def seen(self) -> list[dict[str, Any]]:
+        """Return how often each signature of the newest generation was found, per scenario and
+        profile.
+        """
+        return _objects(
+            self.db.execute(
+                "SELECT c.signature AS signature, k.scenario AS scenario, k.profile AS profile, SUM(count) AS count"
+                " FROM failure_cases c JOIN failures f ON f.signature = c.signature JOIN cases k ON k.id = c.case_id"
+                " WHERE f.generation = ? GROUP BY 1, 2, 3 ORDER BY 1, 4 DESC, 2, 3",
+                (self.generation,),
+            )
+        )
+
+    def texts(self, role: str) -> list[dict[str, Any]]:
+        """Return the user's files of a role in the newest generation: ``path``, ``hash`` and
+        ``text``.
+        """
+        return _objects(
+            self.db.execute(
+                "SELECT path, hash, text FROM texts WHERE generation = ? AND role = ? ORDER BY path",
+                (self.generation, role),
+            )
+        )
+
     def failures(self) -> list[dict[str, Any]]:
         """Return one object per signature that the newest generation shows, the most frequent
         first; ``trace`` is a path, or None if none is kept, and ``session`` the run that found it

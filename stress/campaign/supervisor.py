@@ -26,7 +26,7 @@ from stress.campaign.code import code_of
 from stress.campaign.directory import ERROR_TRACE, bytes_of
 from stress.campaign.errands import Errands
 from stress.campaign.store import Store
-from stress.campaign.summary import never_ran, summary
+from stress.campaign.summary import never_ran, summary, unexpected
 from stress.campaign.twins import nondeterminism, twin_order
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
@@ -390,7 +390,7 @@ def exit_status(data: dict[str, Any]) -> int:
     """Return the exit status that a summary stands for."""
     if data["ended"] == "interrupted":
         return INTERRUPTED
-    if data["violations"]:
+    if unexpected(data):
         return VIOLATED
     if data["worker_deaths"] or data["ended"] in ("failed", "full"):
         return FAILED
