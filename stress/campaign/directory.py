@@ -56,8 +56,16 @@ def expected_in(directory: Path) -> dict[str, str]:
 
 def expect(directory: Path, signatures: Mapping[str, str]) -> None:
     """Add to the signatures that a directory expects. Raises StorageError."""
-    found = dict(sorted({**expected_in(directory), **signatures}.items()))
-    write_atomically(directory / EXPECTED, json.dumps(found, indent=1).encode() + b"\n")
+    _write_expected(directory, {**expected_in(directory), **signatures})
+
+
+def forget(directory: Path, signature: str) -> None:
+    """Take a signature from those that a directory expects. Raises StorageError."""
+    _write_expected(directory, {name: why for name, why in expected_in(directory).items() if name != signature})
+
+
+def _write_expected(directory: Path, expected: Mapping[str, str]) -> None:
+    write_atomically(directory / EXPECTED, json.dumps(dict(sorted(expected.items())), indent=1).encode() + b"\n")
 
 
 def trace_of(directory: Path, signature: str) -> Path:

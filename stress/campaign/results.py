@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from stress.campaign.database import connect_to_read, damaged, is_new
-from stress.campaign.directory import side_folder, trace_of
+from stress.campaign.directory import expected_in, side_folder, trace_of
 from stress.workers.distinct import DistinctCount
 from stress.workers.metrics import Distinct, Number, declared
 from stress.workers.settings import machine_of
@@ -138,6 +138,10 @@ class Results:
                 " ON case_id = id GROUP BY scenario, profile ORDER BY scenario, profile"
             )
         )
+
+    def signatures(self) -> list[str]:
+        """Return every signature that any generation has shown."""
+        return [row[0] for row in self.db.execute("SELECT signature FROM failures ORDER BY signature")]
 
     def seen(self) -> list[dict[str, Any]]:
         """Return how often each signature of the newest generation was found, per scenario and
@@ -315,6 +319,16 @@ def _objects(rows: sqlite3.Cursor) -> list[dict[str, Any]]:
     """Return rows as objects whose fields are the columns."""
     names = [column[0] for column in rows.description]
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def baseline(directory: Path) -> dict[str, str]:
+    """Return what a campaign expects that has the one in ``directory`` as its baseline: all
+    signatures that it has ever shown, and those that it expects itself, each with the reason.
+
+    Raises UsageError if it is no campaign's, or damaged.
+    """
+    with Results.open(directory) as results:
+        return dict.fromkeys(results.signatures(), "in the baseline") | expected_in(directory)
 
 
 def peek(directory: Path) -> dict[str, Any] | None:

@@ -71,6 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make the database of --dir anew from the failures that are saved in it, and go on",
     )
+    about = "fail only for signatures that the campaign in DIR has not shown; its list is taken over into --dir"
+    parser.add_argument("--baseline", type=directory, metavar="DIR", help=about)
     export_options(parser)
     about = "write the failures to FILE too: SARIF, with the files and lines of the patch"
     parser.add_argument("--sarif", type=Path, metavar="FILE", help=about)
@@ -100,7 +102,7 @@ def budget_options(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--duration", type=duration, metavar="TIME", help="how long, as 60s, 5m or 2h (default: 60s)")
     budget.add_argument("--executions", type=positive, metavar="N", help="how many executions in this run")
     workers_option(parser)
-    parser.add_argument("--stop-on-first", action="store_true", help="end at the first failure")
+    parser.add_argument("--stop-on-first", action="store_true", help="end at the first failure that is not expected")
     parser.add_argument(
         "--disk-mib-max",
         type=positive,
@@ -126,6 +128,7 @@ def run(args: argparse.Namespace) -> int:
         args.workers or workers(settings),
         args.stop_on_first,
         disk_mib_max=args.disk_mib_max,
+        baseline=args.baseline,
     )
     if budget.duration_s is None and budget.executions is None:
         budget.duration_s = 60.0
