@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from stress.campaign.directory import expected_in
 from stress.campaign.results import Results
 from stress.catalogue import CATALOGUE
 from stress.execution.absent import why_absent
@@ -63,7 +64,7 @@ def summary(results: Results) -> dict[str, Any]:
         **{name: settings[name] for name in SETTINGS_SHOWN},
         "machines": machines(totals),
         "time_share": time_share(totals),
-        "violations": results.failures(),
+        "violations": violations(results),
         **old_failures(results),
         "overrides": results.overrides(),
         "versus": versus(results, settings),
@@ -82,6 +83,17 @@ def summary(results: Results) -> dict[str, Any]:
         "this_run": this_run(results),
         "dir": str(results.directory),
     }
+
+
+def violations(results: Results) -> list[dict[str, Any]]:
+    """Return the failures of the newest generation; ``expected`` is why one is expected, or None."""
+    expected = expected_in(results.directory)
+    return [{**failure, "expected": expected.get(failure["signature"])} for failure in results.failures()]
+
+
+def unexpected(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the failures that nobody has marked as expected: they decide the exit status."""
+    return [failure for failure in data["violations"] if failure["expected"] is None]
 
 
 def this_run(results: Results) -> dict[str, Any]:
@@ -346,7 +358,8 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
     for found in data["violations"]:
         new = ", new in this run" if data["sessions"] > 1 and found["signature"] in data["this_run"]["found"] else ""
         not_ours = ", the unpatched kernel's too" if found["unpatched"] else ""
-        yield f"{found['count']:>8} x {_named(found)} on {', '.join(found['profiles'])}{new}{not_ours}"
+        not_new = f", expected: {found['expected']}" if found["expected"] is not None else ""
+        yield f"{found['count']:>8} x {_named(found)} on {', '.join(found['profiles'])}{new}{not_ours}{not_new}"
         own = options([found["scenario"]] if is_file(found["scenario"]) else [], "--scenario")
         show = f"zapstress show {shlex.quote(found['trace'] or '')}{options(data['patch'])}{own}"
         yield f"           {show if found['trace'] else 'its trace was deleted'}"
@@ -384,6 +397,8 @@ def verdict(data: dict[str, Any]) -> str:
     """Return the last line: how many signatures, and how many are the patch's own."""
     found, idle = data["violations"], never_ran(data)
     words = f"{_count(len(found), 'signature')}{_whose(data)}" if found else "no violation"
+    known = len(found) - len(unexpected(data))
+    words += f", {known} of them expected" if known else ""
     old = len(data["not_seen_again"])
     words += f", {old} old {'ones' if old > 1 else 'one'} not seen again" if old else ""
     if idle:

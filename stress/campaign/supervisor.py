@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,10 +24,11 @@ import trio
 
 from sim.core.profile import REAL, SMALL
 from stress.campaign.code import code_of
-from stress.campaign.directory import ERROR_TRACE, bytes_of
+from stress.campaign.directory import ERROR_TRACE, bytes_of, expect, expected_in
 from stress.campaign.errands import Errands
+from stress.campaign.results import baseline
 from stress.campaign.store import Store
-from stress.campaign.summary import never_ran, summary
+from stress.campaign.summary import never_ran, summary, unexpected
 from stress.campaign.twins import nondeterminism, twin_order
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
@@ -42,6 +43,7 @@ from stress.workers.messages import (
     FOREVER_S,
     Answer,
     Batch,
+    Failure,
     LeaseOrder,
     Order,
     ReachAnswer,
@@ -104,6 +106,8 @@ class Budget:
     """How large the results directory may become."""
     native: bool = False
     """Have kernels compiled beside the search, and use them where they are there."""
+    baseline: Path | None = None
+    """The directory of a campaign whose signatures are expected from now on."""
 
 
 class Campaign:
@@ -268,7 +272,7 @@ class Campaign:
         if batch.last:
             self.leases.pop(order.lease).close()
             self._closed(order, lease.done)
-        self._found(sum(failure.count for failure in batch.failures))
+        self._found(batch.failures)
 
     def _closed(self, order: LeaseOrder, done: int) -> None:
         """See what follows from a lease of which so many seeds were executed."""
@@ -311,20 +315,23 @@ class Campaign:
 
     # -- findings --------------------------------------------------------------------------------------------------
 
-    def _found(self, failures: int) -> None:
-        """Count failures; end the run at the first if it is to stop there."""
-        self.failures += failures
-        if failures and self.budget.stop_on_first and self.ended == "done":
-            self.stopping, self.ended = True, "found"
-            self.fleet.wake()
+    def _found(self, found: Sequence[Failure]) -> None:
+        """Count failures; end the run at the first that is not expected if it is to stop there."""
+        self.failures += sum(failure.count for failure in found)
+        if found and self.budget.stop_on_first and self.ended == "done":
+            expected = expected_in(self.store.directory)
+            if any(failure.signature not in expected for failure in found):
+                self.stopping, self.ended = True, "found"
+                self.fleet.wake()
 
     def _compare(self, order: TwinOrder, answer: TwinAnswer) -> None:
         """Compare an execution's two digests."""
         self.twins_out -= 1
         self.store.twin(order.number, order.digest == answer.digest)
         if order.digest != answer.digest:
-            self.store.fail(order.number, nondeterminism(order, answer))
-            self._found(1)
+            failure = nondeterminism(order, answer)
+            self.store.fail(order.number, failure)
+            self._found([failure])
 
     # -- a run ---------------------------------------------------------------------------------------------------
 
@@ -420,7 +427,7 @@ def exit_status(data: dict[str, Any]) -> int:
     """Return the exit status that a summary stands for."""
     if data["ended"] == "interrupted":
         return INTERRUPTED
-    if data["violations"]:
+    if unexpected(data):
         return VIOLATED
     if data["worker_deaths"] or data["ended"] in ("failed", "full"):
         return FAILED
@@ -438,7 +445,10 @@ def run_campaign(
 
     Raises ZapstressError where there is none.
     """
+    expected = baseline(budget.baseline) if budget.baseline is not None else {}
     with Store(directory, settings.plain(), code_of(settings, find_catalogue(catalogue))) as store:
+        if expected:
+            expect(directory, expected | expected_in(directory))
         campaign = Campaign(store, settings, budget, catalogue)
         try:
             trio.run(campaign.run, progress)
