@@ -1,5 +1,5 @@
-"""The worked examples of docs/writing-a-patch.md and docs/findings.md run as they are printed, to the
-letter.
+"""The worked examples of docs/writing-a-patch.md and docs/findings.md run as they are printed, to
+the letter.
 """
 
 from __future__ import annotations

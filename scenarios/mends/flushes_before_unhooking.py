@@ -1,5 +1,5 @@
-"""zap_pte_range() makes the flush that it owes, and removes the delayed rmaps, before it unhooks the
-table that it has emptied.
+"""zap_pte_range() makes the flush that it owes, and removes the delayed rmaps, before it unhooks
+the table that it has emptied.
 
 Whoever finds no table then finds nothing that is owed either. The PML is tried after the flush,
 still under the PTL. The version `6.18-flushfirst` is this mend.

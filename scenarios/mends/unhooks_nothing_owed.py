@@ -1,5 +1,5 @@
-"""zap_pte_range() unhooks a table at once only if no flush is owed; else it comes back for the table
-once the flush is done and the PTL dropped, and looks at the entries anew (try_to_free_pte).
+"""zap_pte_range() unhooks a table at once only if no flush is owed; else it comes back for the
+table once the flush is done and the PTL dropped, and looks at its entries anew (try_to_free_pte).
 
 Costs a second look at the entries of tables that had dirty file pages in them, and nothing else.
 """

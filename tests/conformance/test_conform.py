@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from stress.catalogue import CATALOGUE
 from stress.cli.main import main
 from stress.conform.draw import from_seed
 from stress.conform.findings import finding
@@ -21,7 +22,7 @@ from stress.conform.linux import procfs
 from stress.conform.linux.events import read
 from stress.conform.linux.folio_sizes import Sizes, effective
 from stress.conform.listing import listing
-from stress.conform.model.spec import nearest_kernel
+from stress.conform.model.spec import BUILDS, nearest_kernel
 from stress.errors import CLEAN, INTERRUPTED, SKIPPED, USAGE, VIOLATED
 from stress.sources import ROOT
 from tests.children import started

@@ -33,4 +33,6 @@ VERSION = Version(
         Swap618, HugeMemory618, Rmap618, MmuGather618, Memory618, PtReclaim, PageFault618, Filemap618, Madvise618,
         Checks618, Audit618,
     ),
+    revision=2,
+    revised="6.18 unhooks an emptied page table before it flushes, as released; what it was is 6.18-flushfirst",
 )  # fmt: skip
