@@ -29,9 +29,7 @@ from stress.machine.livelock import FAIR_STEPS_MAX
 from stress.trace.record import Trace
 
 MAGIC = b"ZAPTRACE"
-VERSION, OLDEST = 3, 2
-"""The format that is written, and the oldest that is read: it has no revision, which is then 1."""
-
+VERSION = 3
 FILE_MIB_MAX, BODY_MIB_MAX, HEADER_KIB_MAX = 4, 8, 4096
 """Of the file; of what its body unpacks to; and of the header in it, which has a patch's text."""
 
@@ -115,7 +113,7 @@ def decode(data: bytes, name: str) -> Trace:
         plain = unzip.decompress(body, BODY_MIB_MAX * MIB)
         if not unzip.eof or unzip.unused_data:
             raise ValueError(f"its body is not one stream of at most {BODY_MIB_MAX} MiB")
-        return _Reader(plain).trace(_version(data))
+        return _Reader(plain).trace()
     except (zlib.error, ValueError, TypeError, msgspec.MsgspecError, RecursionError) as error:
         raise TraceError(
             f"{name}: malformed ({error}); it was not written by zapstress, so get the original"
@@ -128,8 +126,8 @@ def _body(data: bytes, name: str) -> bytes:
         raise TraceError(f"{name}: empty; it was torn when it was written, so run its seed again with --save")
     if not data.startswith(MAGIC[: len(data)]):
         raise TraceError(f"{name}: not a zapstress trace; name a file that a campaign or run --save wrote")
-    version = _version(data)
-    if len(data) >= _HEAD and not OLDEST <= version <= VERSION:
+    version = int.from_bytes(data[len(MAGIC) : len(MAGIC) + 2], "little")
+    if len(data) >= _HEAD and version != VERSION:
         remedy = "upgrade zapstress" if version > VERSION else "replay it with the zapstress that wrote it"
         raise TraceError(f"{name}: of format {version}, and this zapstress reads format {VERSION}; {remedy}")
     size = int.from_bytes(data[len(MAGIC) + 2 : _HEAD - 16], "little")
@@ -142,11 +140,6 @@ def _body(data: bytes, name: str) -> bytes:
             "get the original, or run its seed again with --save"
         )
     return body
-
-
-def _version(data: bytes) -> int:
-    """Return the version of the format that a file says it has."""
-    return int.from_bytes(data[len(MAGIC) : len(MAGIC) + 2], "little")
 
 
 class _Reader:
@@ -205,13 +198,13 @@ class _Reader:
             tapes[slot] = tuple(self.number() for _ in range(choices))
         return tapes
 
-    def trace(self, version: int) -> Trace:
-        """Take everything, in the format ``version``."""
+    def trace(self) -> Trace:
+        """Take everything. A trace from before kernels had revisions is of the first."""
         header = json.loads(self.bytes("the header", HEADER_KIB_MAX << 10))
         if not isinstance(header, dict):
             raise TypeError("its header is no object")
-        rest: dict[str, object] = {"schedule": (), "tapes": {}, "checks": b""}
-        rest |= {"revision": 1} if version == OLDEST else {}
+        header = {"revision": 1} | header
+        rest = {"schedule": (), "tapes": {}, "checks": b""}
         names = {field.name for field in fields(Trace)}
         if header.keys() ^ rest.keys() != names:
             raise ValueError(f"its header has not the fields {', '.join(sorted(names - rest.keys()))}")
