@@ -273,7 +273,7 @@ class Worker:
         old = decode(order.trace, "the trace")
         self.recorder.hold(order.number, old.seed)
         self.recorder.begin(old.seed)
-        mode = trusted(order.case, tolerant=True)
+        mode = trusted(order.case, tolerant=True, kernel=order.case.kernel)
         async with replay(replace(old, case=order.case), mode, self.catalogue) as again:
             kind, failure = again.outcome.verdict.kind, None
             if kind == "violation":
