@@ -14,7 +14,7 @@ from sim.core.profile import Profile, World
 from sim.setup import plant_swap_entry, start
 from stress.scenario import Body, Scenario
 
-SLOTS = ((0, 1, 2, 3), (3, 2, 1, 0), (0, 2, 3, 1), (1, 2, -1, 3))
+SLOTS = ((0, 1, 2, 3), (3, 2, 1, 0), (0, 2, 4, 1), (1, 3, -1, 4))
 """What the entries of the first pages name; a page that is present where there is -1."""
 
 NR = 6
@@ -29,7 +29,7 @@ class SwapSlots(Scenario):
 
     def world(self) -> World:
         return World(
-            cpus=2, mms=2, vpages=whole_blocks(self.g, NR), pages=32, vmas=6, tables=8, anon_vmas=2, swap_slots=4
+            cpus=2, mms=2, vpages=whole_blocks(self.g, NR), pages=32, vmas=6, tables=8, anon_vmas=2, swap_slots=8
         )
 
     def setup(self) -> Iterable[tuple[int, Body]]:

@@ -29,7 +29,7 @@ PEEKED = ("page_lru",)
 """Words that may be read of a free page."""
 
 UNREFERENCED = ("page_content",)
-"""Words that need no reference: user code reaches a page's content by a translation, which keeps it.
+"""Words that need no reference: user code reaches the content by a translation, which keeps it.
 """
 
 CLEAR_AT_FREE = ("page_lru", "page_locked", "page_writeback")
@@ -92,39 +92,42 @@ class FreedChecks(Checker):
 
     def _look(self, column: Column) -> Callable[[int], None]:
         free, touched, name, kept = self.page_free, self._touched, column.name, self._keeper(column)
+        ptl_held, m = self.ptl_held, self.m
 
         def looked(page: int) -> None:
             if free[page]:
                 touched(name, page, "read")
-            kept(page)
+            if not ptl_held[m.current]:
+                kept(page)
 
         return looked
 
     def _watch(self, column: Column) -> Watch:
         free, touched, name, kept = self.page_free, self._touched, column.name, self._keeper(column)
+        ptl_held, m = self.ptl_held, self.m
 
         def changed(page: int, old: int, new: int, holder: int) -> None:
             if free[page]:
                 touched(name, page, "changed")
-            kept(page)
+            if not ptl_held[m.current]:
+                kept(page)
 
         return changed
 
     def _keeper(self, column: Column) -> Callable[[int], None]:
-        """Return a function of a page, one of whose words the running actor has read or changed:
-        objects unless a reference keeps the page.
+        """Return a function of a page, one of whose words the running actor has read or changed
+        without a PTL: it objects unless a reference keeps the page.
         """
         if column.name in UNREFERENCED:
             return lambda page: None
         ledger, pages, heads, refs, m = self.ledger, self.w.pages, self.page_head, self.page_ref.view, self.m
-        ptl_held, unkept, name = self.ptl_held, self._unkept, column.name
+        unkept, name = self._unkept, column.name
         owners, unlocked = self.page_locked.view, 0 if column is self.page_locked else -1
 
         def kept(page: int) -> None:
             folio = heads[page]
             if (
-                ptl_held[m.current]
-                or ledger[TRANSIENT * pages + folio]
+                ledger[TRANSIENT * pages + folio]
                 or owners[folio] == m.current + 1
                 or owners[folio] == unlocked
                 or not refs[folio]

@@ -270,7 +270,7 @@ class TlbChecks(Checker):
                     self.violated("I22", what, self.last_write(*where), where)
         self.table_gen[table] += 1
 
-    # -- contiguous blocks ----------------------------------------------------------------------------------------------
+    # -- contiguous blocks ------------------------------------------------------------------------------------------
 
     def block_changed(self, ptep: int, who: int) -> None:
         """An entry that belongs, or belonged, to a contiguous block has changed: the block is
@@ -299,10 +299,11 @@ class TlbChecks(Checker):
         head = entries[0] & ~ACCESS_BITS
         alike = all(pte & ~ACCESS_BITS == head + (k << PFN_SHIFT) for k, pte in enumerate(entries))
         if not alike or (head >> PFN_SHIFT) % self.g.contpte:
-            what = f"the block from entry {first} on is contiguous in part: " + " ".join(f"{pte:#x}" for pte in entries)
+            found = " ".join(f"{pte:#x}" for pte in entries)
+            what = f"the block from entry {first} on is contiguous in part: {found}"
             self.violated("I45", what, 0, [("pte", first, 0)], accused=self.m.code_at(self.block_at[who]))
 
-    # -- a child that may run -------------------------------------------------------------------------------------------
+    # -- a child that may run ---------------------------------------------------------------------------------------
 
     def _users_changed(self, child: int, old: int, new: int, holder: int) -> None:
         """Judge the step that gives an address space its first user: what it shares with another,
@@ -323,13 +324,9 @@ class TlbChecks(Checker):
         """Return whether ``page`` is anonymous, not exclusive, and mapped by ``mm``."""
         if not self.page_mapping[self.page_head[page]] & MAPPING_ANON or self.page_anon_exclusive.view[page]:
             return False
-        span = self.g.ptrs_per_pte
+        mms, span = self.table_mm, self.g.ptrs_per_pte
         for ptep, pte in enumerate(self.pte.view.tolist()):
-            if (
-                pte & (PRESENT | SPECIAL) == PRESENT
-                and pte >> PFN_SHIFT == page
-                and self.table_mm[ptep // span] == mm + 1
-            ):
+            if pte & (PRESENT | SPECIAL) == PRESENT and pte >> PFN_SHIFT == page and mms[ptep // span] == ref_to(mm):
                 return True
         return False
 
