@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.checks.base import Checker
-from sim.core import slab
+from sim.checks.recount import Recount
 from sim.core.arena import Column
 from sim.core.ledger import HOLDERS, LRU, MAPPING, NONE, PAGECACHE, TABLE
 from sim.core.machine import site
 from sim.core.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
+from sim.core.slab import SLOTS_PER_WORD, is_taken
 from sim.mm.mm_types import (
     MAPPING_ANON,
     MM_ANONPAGES,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 AT_REST = site("audit", "recount at rest", step=False)
 
 
-class Audit(Checker):
+class Audit(Recount):
     """The quiescent invariants, each from a recount of what the page tables hold."""
 
     name = "audits"
@@ -84,45 +84,8 @@ class Audit(Checker):
         ),
     )
 
-    pte: Column
-    table_mm: Column
-    page_ref: Column
-    page_head: Column
-    page_order: Column
-    page_mapping: Column
-    page_mapcount: Column
-    page_nr_pages_mapped: Column
-    page_anon_exclusive: Column
-    page_dirty: Column
-    page_writeback: Column
-    page_content: Column
-    page_deferred: Column
-    page_swapbacked: Column
-    ledger: Column
     ledger_site: Column
     ledger_since: Column
-    mm_rss: Column
-    mm_tlb_flush_pending: Column
-    gather_open: Column
-    gather_mm: Column
-    i_pages: Column
-    disk: Column
-    swap_map: Column
-    split_queue_len: Column
-    page_free: Column
-    page_lru: Column
-    vma_mm: Column
-    vma_anon_vma: Column
-    vma_linked: Column
-    vma_slab: Column
-    anon_vma_users: Column
-    anon_vma_slab: Column
-    table_slab: Column
-    lru_batch: Column
-    lru_nr: Column
-    act_batch: Column
-    act_nr: Column
-    table_page: Column
     rss_due: Column
     folded_at: Column
 
@@ -385,7 +348,7 @@ class Audit(Checker):
 
     def _slab(self, what: str, taken: Column, used: Array) -> None:
         """Judge a pool of objects: those that are taken are those in use."""
-        for at in range(len(taken)):
-            for slot in slab.bits(taken.view[at], at):
-                if not used[slot]:
-                    self.violated("O23", f"{what} {slot} is taken, and nothing uses it", 0, [(taken.name, at, 0)])
+        for slot in range(len(used)):
+            if is_taken(taken.view, slot) != bool(used[slot]):
+                state = "taken, and nothing uses it" if is_taken(taken.view, slot) else "in use, and not taken"
+                self.violated("O23", f"{what} {slot} is {state}", 0, [(taken.name, slot // SLOTS_PER_WORD, 0)])

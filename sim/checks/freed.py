@@ -32,9 +32,6 @@ UNREFERENCED = ("page_content",)
 """Words that need no reference: user code reaches the content by a translation, which keeps it.
 """
 
-CLEAR_AT_FREE = ("page_lru", "page_locked", "page_writeback")
-"""Words that must be 0 when a page is freed (PAGE_FLAGS_CHECK_AT_FREE)."""
-
 
 class FreedChecks(Checker):
     """Watches every word of struct page, and is told of the steps that read one; called as pages
@@ -70,6 +67,8 @@ class FreedChecks(Checker):
     page_ref: Column
     page_head: Cells
     page_locked: Column
+    page_lru: Column
+    page_writeback: Column
     page_content: Column
     page_free: Cells
     page_stale: Cells
@@ -151,9 +150,10 @@ class FreedChecks(Checker):
     def freed(self, folio: int, nr: int) -> None:
         """The pages go back to the allocator."""
         for page in range(folio, folio + nr):
-            for name in CLEAR_AT_FREE:
-                if self.k.arena[name].view[page]:
-                    self.violated("I44", f"page {page} is freed with {name} set", 0, [(name, page, 0)])
+            if self.page_lru.view[page] or self.page_locked.view[page] or self.page_writeback.view[page]:
+                where = [(column.name, page, 0) for column in (self.page_lru, self.page_locked, self.page_writeback)]
+                what = " ".join(f"{name} {self.k.arena[name][page]}" for name, _, _ in where)
+                self.violated("I44", f"page {page} is freed with {what}", 0, where)
             self.page_free[page] = 1
 
     def allocated(self, folio: int, nr: int) -> None:

@@ -247,12 +247,12 @@ class TlbChecks(Checker):
         start, pmds = table * self.g.ptrs_per_pte, self.pmd.view.tolist()
         live = [start + k for k in range(self.g.ptrs_per_pte) if self.pte.view[start + k] & PRESENT]
         if live:
-            what, where = f"with {len(live)} present entries", [("pte", live[0], 0)]
-        elif ref_to(table) in pmds:
-            what, where = "while a PMD names it", [("pmd", pmds.index(ref_to(table)), 0)]
-        else:
-            return
-        self.violated("I22b", f"table {table} is freed {what}", self.last_write(*where), where)
+            found = ("pte", live[0], 0)
+            what = f"table {table} is freed with {len(live)} present entries"
+            self.violated("I22b", what, self.last_write(found), [found])
+        if ref_to(table) in pmds:
+            hook = ("pmd", pmds.index(ref_to(table)), 0)
+            self.violated("I22b", f"table {table} is freed while a PMD names it", self.last_write(hook), [hook])
 
     def table_freed(self, table: int) -> None:
         """A table's page has been put for the last time."""
