@@ -93,7 +93,7 @@ def this_run(results: Results) -> dict[str, Any]:
 
 
 def unreachable(sites: Sequence[str], settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return those of ``sites`` that no execution of the campaign can visit, with the reason why: one
+    """Return those of ``sites`` that no execution of the campaign can visit, with the reason, which
     is known on each of its profiles.
     """
     known = CATALOGUE.profiles()
