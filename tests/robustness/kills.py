@@ -228,8 +228,9 @@ def fill(watched: Watched, times: int, machine: str, random: Random) -> Iterator
     filler = watched.directory.parent / "filler"
     for _ in range(times):
         with campaign(watched.directory, machine) as process:
-            begun = watched.goes_on if random.randrange(4) else lambda: descendants(process.pid)
-            waits(BEGIN_SECONDS_MAX, lambda: begun() or process.poll() is not None)
+            waits(BEGIN_SECONDS_MAX, lambda: descendants(process.pid) or process.poll() is not None)
+            if random.randrange(4):
+                waits(BEGIN_SECONDS_MAX, lambda: watched.goes_on() or process.poll() is not None)
             time.sleep(random.random() * 4 * PAUSE_SECONDS_MAX)
             below = descendants(process.pid)
             fill_up(filler)
