@@ -184,7 +184,7 @@ def test_another_version_is_refused(tmp_path: Path, version: int) -> None:
     with sqlite3.connect(tmp_path / DATABASE) as db:
         db.execute(f"PRAGMA user_version = {version}")
     db.close()
-    with pytest.raises(UsageError, match=f"format {version}, this zapstress has 4; give --dir a new directory"):
+    with pytest.raises(UsageError, match=f"format {version}, this zapstress has 5; give --dir a new directory"):
         Store(tmp_path, SETTINGS)
 
 
