@@ -105,8 +105,8 @@ def this_run(results: Results) -> dict[str, Any]:
 
 
 def unreachable(sites: Sequence[str], settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return those of ``sites`` that no execution of the campaign can visit, with the reason why:
-    one is known on each of its profiles.
+    """Return those of ``sites`` that no execution of the campaign can visit, with the reason, which
+    is known on each of its profiles.
     """
     known = CATALOGUE.profiles()
     profiles = [CATALOGUE.profile(name).at(settings["kernel"]) for name in settings["profiles"] if name in known]
