@@ -33,6 +33,7 @@ from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
 from stress.files import MIB, write_atomically
+from stress.output import detail
 from stress.patch.spec import options
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
 from stress.workers.messages import (
@@ -311,6 +312,9 @@ class Campaign:
     def _found(self, found: Sequence[Failure]) -> None:
         """Count failures; end the run at the first that is not expected if it is to stop there."""
         self.failures += sum(failure.count for failure in found)
+        for failure in found:
+            if failure.trace is not None:
+                detail(f"found {failure.signature} {failure.checker} {failure.title}, seed {failure.seed}")
         if found and self.budget.stop_on_first and self.ended == "done":
             expected = expected_in(self.store.directory)
             if any(failure.signature not in expected for failure in found):
