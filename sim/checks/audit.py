@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.checks.base import Checker
+from sim.checks.recount import Recount
 from sim.core.arena import Column
 from sim.core.ledger import HOLDERS, LRU, MAPPING, NONE, PAGECACHE, TABLE
 from sim.core.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.int64]]
 
 
-class Audit(Checker):
+class Audit(Recount):
     """The quiescent invariants, each from a recount of what the page tables hold."""
 
     name = "audits"
@@ -68,36 +68,8 @@ class Audit(Checker):
         ("LOCK", "lock-left-held", "no lock is held when nobody is inside an operation"),
     )
 
-    pte: Column
-    table_mm: Column
-    page_ref: Column
-    page_head: Column
-    page_order: Column
-    page_mapping: Column
-    page_mapcount: Column
-    page_nr_pages_mapped: Column
-    page_anon_exclusive: Column
-    page_dirty: Column
-    page_writeback: Column
-    page_content: Column
-    page_deferred: Column
-    page_swapbacked: Column
-    ledger: Column
     ledger_site: Column
     ledger_since: Column
-    mm_rss: Column
-    mm_tlb_flush_pending: Column
-    gather_open: Column
-    gather_mm: Column
-    i_pages: Column
-    disk: Column
-    swap_map: Column
-    split_queue_len: Column
-    lru_batch: Column
-    lru_nr: Column
-    act_batch: Column
-    act_nr: Column
-    table_page: Column
     rss_due: Column
     folded_at: Column
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stress.campaign.directory import expected_in
 from stress.campaign.results import Results
+from stress.catalogue import CATALOGUE
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
+from stress.execution.absent import why_absent
 from stress.parallel.settings import PROCESSES
 from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
@@ -54,6 +58,7 @@ def summary(results: Results) -> dict[str, Any]:
     settings, totals, visits = results.settings(), results.totals(), results.counts("visits")
     sessions, elapsed = results.sessions()
     reached = {site for site, count in visits.items() if count}
+    unreached = sorted(set(visits) - reached)
     return {
         **numbers(totals),
         **rates(totals, elapsed),
@@ -70,7 +75,8 @@ def summary(results: Results) -> dict[str, Any]:
         "cells": results.cells(),
         **counted(results),
         "sites_reached": len(reached),
-        "sites_unreached": sorted(set(visits) - reached),
+        "sites_unreached": unreached,
+        "unreachable": unreachable(unreached, settings),
         "twins": results.twins(),
         "worker_deaths": results.deaths(),
         "unrecorded": results.unrecorded(),
@@ -97,6 +103,20 @@ def this_run(results: Results) -> dict[str, Any]:
     number = latest.pop("id")
     found = [failure["signature"] for failure in results.failures() if failure["session"] == number]
     return {**latest, "elapsed_s": round(latest["elapsed_s"], 3), "found": found}
+
+
+def unreachable(sites: Sequence[str], settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return those of ``sites`` that no execution of the campaign can visit, with the reason why: one
+    is known on each of its profiles.
+    """
+    known = CATALOGUE.profiles()
+    profiles = [CATALOGUE.profile(name).at(settings["kernel"]) for name in settings["profiles"] if name in known]
+    found: dict[str, str] = {}
+    for site in sites:
+        reasons = [why_absent(site, profile, settings["kernel"]) for profile in profiles]
+        if reasons and all(reasons):
+            found[site] = "; ".join(dict.fromkeys(reasons))
+    return found
 
 
 def old_failures(results: Results) -> dict[str, list[dict[str, Any]]]:
@@ -132,6 +152,17 @@ def versus(results: Results, settings: Mapping[str, Any]) -> list[dict[str, Any]
 def never_ran(data: dict[str, Any]) -> list[str]:
     """Return the overrides that could have run and did not: of them nothing is said."""
     return [row["method"] for row in data["overrides"] if not row["runs"] and row["here"]]
+
+
+def exit_status(data: dict[str, Any]) -> int:
+    """Return the exit status that a summary stands for."""
+    if data["ended"] == "interrupted":
+        return INTERRUPTED
+    if unexpected(data):
+        return VIOLATED
+    if data["worker_deaths"] or data["ended"] in ("failed", "full"):
+        return FAILED
+    return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
 
 
 def total(metric: Number, totals: Totals) -> float:
@@ -236,8 +267,8 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
     faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
     faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
     yield (
-        f"{len(data['scenarios'])} scenarios on {len(data['profiles'])} profiles, kernel {data['kernel']},"
-        f" strategy {data['strategy']}{faults}"
+        f"{_count(len(data['scenarios']), 'scenario')} on {_count(len(data['profiles']), 'profile')},"
+        f" kernel {data['kernel']}, strategy {data['strategy']}{faults}"
     )
     if data["machines"]:
         yield "; ".join(machine_words(name, row) for name, row in data["machines"].items())
@@ -247,6 +278,17 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
         f"{cases['opened']} of {cases['known']} cases opened, with {cases['executions_min']} executions or more each"
         f" and {cases['executions_median']} in the median; {cases['never_opened']} never opened"
     )
+    yield from _what_ran_natively(data)
+
+
+def _what_ran_natively(data: dict[str, Any]) -> Iterator[str]:
+    """Yield how much the native core executed, and how often that was compared with Python's."""
+    if data["native"]:
+        unjudged = f", {data['unjudged']} unjudged" if data["unjudged"] else ""
+        yield (
+            f"native core: {data['native']} of these executions;"
+            f" {data['compared']} made in Python too, and compared{unjudged}"
+        )
 
 
 def machine_words(name: str, row: dict[str, float]) -> str:
@@ -267,8 +309,13 @@ def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
         f" {data['sites_reached']} sites reached, {len(data['sites_unreached'])} not,"
         f" {data['twins']['run']} executions run twice"
     )
-    if 0 < len(data["sites_unreached"]) <= UNREACHED_NAMED_MAX:
-        yield f"not reached: {'; '.join(data['sites_unreached'])}"
+    open_still = [site for site in data["sites_unreached"] if site not in data["unreachable"]]
+    if 0 < len(open_still) <= UNREACHED_NAMED_MAX:
+        yield f"not reached: {'; '.join(open_still)}"
+    if data["unreachable"]:
+        reasons = Counter(data["unreachable"].values())
+        words = "; ".join(f"{reason} ({count})" for reason, count in reasons.items())
+        yield f"cannot be reached here: {_count(len(data['unreachable']), 'site')}: {words}"
     if data["inconclusive"]:
         yield f"{data['inconclusive']} executions ran out of steps before a verdict"
 

@@ -9,6 +9,7 @@ differ, something other than the tapes decides, and that is a verdict of its own
 from __future__ import annotations
 
 import shlex
+import subprocess
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,14 +28,17 @@ from stress.campaign.directory import ERROR_TRACE, bytes_of, expect, expected_in
 from stress.campaign.errands import Errands
 from stress.campaign.results import baseline
 from stress.campaign.store import Store
-from stress.campaign.summary import never_ran, summary, unexpected
+from stress.campaign.summary import exit_status, summary
 from stress.campaign.twins import nondeterminism, twin_order
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
-from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
+from stress.errors import StorageError
 from stress.files import MIB, write_atomically
+from stress.native.builder import arguments
+from stress.native.kernels import KernelKey
 from stress.output import detail
 from stress.patch.spec import options
+from stress.sources import child
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
 from stress.workers.messages import (
     FOREVER_S,
@@ -101,6 +105,8 @@ class Budget:
     twin_every: int = TWIN_EVERY
     disk_mib_max: int | None = None
     """How large the results directory may become."""
+    native: bool = False
+    """Have kernels compiled beside the search, and use them where they are there."""
     baseline: Path | None = None
     """The directory of a campaign whose signatures are expected from now on."""
 
@@ -217,6 +223,7 @@ class Campaign:
             directory=str(self.store.directory),
             slice_s=lease.slice_s,
             left_s=left_s,
+            native=self._builds,
             twin_every=self.budget.twin_every if room and plan.machine == LOCKSTEP else 0,
             stop_on_first=self.budget.stop_on_first,
         )
@@ -342,9 +349,10 @@ class Campaign:
         goes.
         """
         self.ended = "done"
-        shown = [partial(progress, self)] if progress is not None else []
+        beside: list[Callable[[], Awaitable[None]]] = [partial(progress, self)] if progress is not None else []
+        beside += [self._build] if self._builds else []
         try:
-            await self.fleet.run(self, partial(end_when_signalled, self.interrupt), self._clock, *shown)
+            await self.fleet.run(self, partial(end_when_signalled, self.interrupt), self._clock, *beside)
         except BaseException:
             self.ended = "failed"
             raise
@@ -359,6 +367,28 @@ class Campaign:
                 self._measure()
             self.store.note_session(self.elapsed_s, self.executions, self.steps)
             self.fleet.wake()
+
+    @property
+    def _builds(self) -> bool:
+        """Whether kernels are compiled: those that the project's own catalogue composes, unpatched.
+
+        Of a budget of executions what comes does not depend on how fast anything is, so not then.
+        """
+        mine = self.fleet.catalogue == DEFAULT_CATALOGUE and not self.settings.patch
+        timed = self.budget.executions is None and self.settings.machine != PARALLEL
+        return self.budget.native and mine and timed
+
+    async def _build(self) -> None:
+        """Have the kernels compiled, in the order in which the plan needs them."""
+        keys = list(dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
+        command, environment = child("stress.native.builder", self.fleet.catalogue, *arguments(keys))
+        process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, env=environment)
+        try:
+            await process.wait()
+        finally:
+            with trio.CancelScope(shield=True):
+                process.kill()
+                await process.wait()
 
     def _measure(self) -> None:
         """End the run if the directory has become too large."""
@@ -395,17 +425,6 @@ def plans_of(settings: Settings, budget: Budget) -> list[Plan]:
         return [Plan(settings, None, workers, machine=machine) for machine in (LOCKSTEP, PARALLEL)]
     share = left // PARALLEL_SHARE
     return [Plan(settings, left - share, workers), Plan(settings, share, 1, machine=PARALLEL)]
-
-
-def exit_status(data: dict[str, Any]) -> int:
-    """Return the exit status that a summary stands for."""
-    if data["ended"] == "interrupted":
-        return INTERRUPTED
-    if unexpected(data):
-        return VIOLATED
-    if data["worker_deaths"] or data["ended"] in ("failed", "full"):
-        return FAILED
-    return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
 
 
 def run_campaign(

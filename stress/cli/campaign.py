@@ -112,6 +112,7 @@ def budget_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="end when the directory has so many MiB (default: %(default)s)",
     )
+    parser.add_argument("--no-native", action="store_true", help="compile no kernels: Python runs everything, slower")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -139,6 +140,7 @@ def search(args: argparse.Namespace) -> int:
         args.workers or workers(settings),
         args.stop_on_first,
         disk_mib_max=args.disk_mib_max,
+        native=not args.no_native,
         baseline=args.baseline,
     )
     if budget.duration_s is None and budget.executions is None:

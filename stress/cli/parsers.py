@@ -26,6 +26,7 @@ COMMANDS = {
     "selfcheck": "plant every fault, and see that the checkers find it",
     "conform": "the model against the kernel that this machine runs",
     "bench": "how fast steps and executions are",
+    "source": "a function of the model, and the C that the native core has of it",
     "completion": "completion of commands, options and names, for your shell",
     "manual": "the manual page, for man",
 }

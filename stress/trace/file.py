@@ -29,7 +29,7 @@ from stress.machine.livelock import FAIR_STEPS_MAX
 from stress.trace.record import Trace
 
 MAGIC = b"ZAPTRACE"
-VERSION = 2
+VERSION = 3
 FILE_MIB_MAX, BODY_MIB_MAX, HEADER_KIB_MAX = 4, 8, 4096
 """Of the file; of what its body unpacks to; and of the header in it, which has a patch's text."""
 

@@ -55,6 +55,7 @@ from stress.workers.messages import (
     encode,
     read_order,
 )
+from stress.workers.native import NativeLease, Natives
 from stress.workers.open_cases import OpenCases
 from stress.workers.settings import PARALLEL
 from stress.workers.tally import Tally, failure_of, twin_digest, twinned
@@ -88,9 +89,12 @@ class Worker:
     ) -> None:
         self.answers, self.recorder, self.catalogue, self.clock = answers, recorder, catalogue, clock
         self.cases = OpenCases(nursery, catalogue, self.closing)
-        self.strategies: dict[tuple[Case, str, str], Strategy] = {}
-        """By case, name and options: a strategy learns from lease to lease of a case."""
+        self.learned: dict[tuple[Case, str, str], dict[str, int]] = {}
+        """What strategies have learned of cases, by case, name and options. They are not kept
+        themselves: there are thousands of cases, and a random generator takes kilobytes.
+        """
         self.strategy_classes: dict[str, type[Strategy]] = {}
+        self.natives = Natives(catalogue)
         self.gang: Gang | None = None
         """The processes of the parallel machine, once they are wanted."""
         self.traced: dict[tuple[str, ...], set[str]] = {}
@@ -111,19 +115,36 @@ class Worker:
         return found
 
     def closing(self, runner: Runner) -> None:
-        """A runner is about to be closed: the processes that have its arena open let go of it."""
+        """A runner is about to be closed: whoever has its arena open lets go of it."""
+        self.natives.forget(runner.case)
         if self.gang is not None and runner in self.gang.numbers:
             self.gang.forget()
 
+    def executor(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int, int], int]:
+        """Return what executes one seed or, natively, several from it on, before an end, and
+        returns the next.
+        """
+        native = self.natives.case(order, runner) if order.native else None
+        if native is not None:
+            return NativeLease(self.natives, native, self.strategy(order), order, tally, self.clock).go_on
+        execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
+
+        def one(seed: int, end: int) -> int:
+            execute(seed)
+            return seed + 1
+
+        return one
+
     def lockstep(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int], None]:
         """Return what executes a seed under the order's strategy and counts it."""
-        strategy = self.strategy(order)
+        strategy, lesson = self.strategy(order), lesson_of(order)
 
         def execute(seed: int) -> None:
             learned = strategy.learned() if twinned(seed, order.number, order.twin_every) else None
             self.clock.to(EXECUTING)
             outcome = runner.run(strategy, seed, RandomData(seed))
             self.clock.to(REPORTING)
+            self.learned[lesson] = strategy.learned()
             tally.add(outcome, seed)
             if learned is not None:
                 tally.twin(outcome, seed, learned)
@@ -171,10 +192,10 @@ class Worker:
 
     def strategy(self, order: LeaseOrder) -> Strategy:
         """Return the strategy of an order, with what it has learned of the case."""
-        key = (order.case, order.strategy, json.dumps(order.options, sort_keys=True))
-        if key not in self.strategies:
-            self.strategies[key] = self.new_strategy(order.strategy, order.options)
-        return self.strategies[key]
+        strategy = self.new_strategy(order.strategy, order.options)
+        if (learned := self.learned.get(lesson_of(order))) is not None:
+            strategy.recall(learned)
+        return strategy
 
     def new_strategy(self, name: str, options: dict[str, int]) -> Strategy:
         """Return a strategy that has learned nothing.
@@ -195,13 +216,15 @@ class Worker:
         runner = await self.runner(order.case)
         traced = self.traced.setdefault(order.case.patch, set()) if order.evidence else None
         tally = Tally(order, runner, traced, self.clock)
-        execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
+        go_on = self.executor(order, runner, tally)
         began = self.clock.to(REPORTING)
         ends = began + min(order.left_s, self.slice_of(order))
-        for seed in range(order.first, order.first + order.count):
+        seed, end = order.first, order.first + order.count
+        while seed < end:
             self.recorder.begin(seed)
-            execute(seed)
-            now = self.clock.to(REPORTING)
+            after = go_on(seed, end)
+            self.recorder.made(after - seed - 1)
+            seed, now = after, self.clock.to(REPORTING)
             if now >= ends or (order.stop_on_first and tally.failures):
                 break
             if tally.fresh or now - tally.began > FLUSH_SECONDS_MAX:
@@ -328,6 +351,11 @@ class Worker:
             return None
         strategy = held.runner.machine.strategy.name
         return encoded_trace(held.runner.error_outcome(self.recorder.seed), strategy)
+
+
+def lesson_of(order: LeaseOrder) -> tuple[Case, str, str]:
+    """Return what a strategy's learning is kept by."""
+    return order.case, order.strategy, json.dumps(order.options, sort_keys=True)
 
 
 async def run(worker: Callable[[trio.Nursery], Worker]) -> None:
