@@ -9,10 +9,9 @@ differ, something other than the tapes decides, and that is a verdict of its own
 from __future__ import annotations
 
 import shlex
-import subprocess
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,24 +23,26 @@ import trio
 
 from sim.core.profile import REAL, SMALL
 from stress.campaign.code import code_of
-from stress.campaign.directory import ERROR_TRACE, bytes_of
+from stress.campaign.directory import ERROR_TRACE, bytes_of, expect, expected_in
 from stress.campaign.errands import Errands
+from stress.campaign.results import baseline
 from stress.campaign.store import Store
-from stress.campaign.summary import never_ran, summary
+from stress.campaign.summary import exit_status, summary
 from stress.campaign.twins import nondeterminism, twin_order
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
-from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
+from stress.errors import StorageError
 from stress.files import MIB, write_atomically
-from stress.native.builder import written
+from stress.native.builder import compile_beside
 from stress.native.kernels import KernelKey
+from stress.output import detail
 from stress.patch.spec import options
-from stress.sources import child
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
 from stress.workers.messages import (
     FOREVER_S,
     Answer,
     Batch,
+    Failure,
     LeaseOrder,
     Order,
     ReachAnswer,
@@ -104,6 +105,8 @@ class Budget:
     """How large the results directory may become."""
     native: bool = False
     """Have kernels compiled beside the search, and use them where they are there."""
+    baseline: Path | None = None
+    """The directory of a campaign whose signatures are expected from now on."""
 
 
 class Campaign:
@@ -268,7 +271,7 @@ class Campaign:
         if batch.last:
             self.leases.pop(order.lease).close()
             self._closed(order, lease.done)
-        self._found(sum(failure.count for failure in batch.failures))
+        self._found(batch.failures)
 
     def _closed(self, order: LeaseOrder, done: int) -> None:
         """See what follows from a lease of which so many seeds were executed."""
@@ -311,20 +314,26 @@ class Campaign:
 
     # -- findings --------------------------------------------------------------------------------------------------
 
-    def _found(self, failures: int) -> None:
-        """Count failures; end the run at the first if it is to stop there."""
-        self.failures += failures
-        if failures and self.budget.stop_on_first and self.ended == "done":
-            self.stopping, self.ended = True, "found"
-            self.fleet.wake()
+    def _found(self, found: Sequence[Failure]) -> None:
+        """Count failures; end the run at the first that is not expected if it is to stop there."""
+        self.failures += sum(failure.count for failure in found)
+        for failure in found:
+            if failure.trace is not None:
+                detail(f"found {failure.signature} {failure.checker} {failure.title}, seed {failure.seed}")
+        if found and self.budget.stop_on_first and self.ended == "done":
+            expected = expected_in(self.store.directory)
+            if any(failure.signature not in expected for failure in found):
+                self.stopping, self.ended = True, "found"
+                self.fleet.wake()
 
     def _compare(self, order: TwinOrder, answer: TwinAnswer) -> None:
         """Compare an execution's two digests."""
         self.twins_out -= 1
         self.store.twin(order.number, order.digest == answer.digest)
         if order.digest != answer.digest:
-            self.store.fail(order.number, nondeterminism(order, answer))
-            self._found(1)
+            failure = nondeterminism(order, answer)
+            self.store.fail(order.number, failure)
+            self._found([failure])
 
     # -- a run ---------------------------------------------------------------------------------------------------
 
@@ -369,15 +378,7 @@ class Campaign:
 
     async def _build(self) -> None:
         """Have the kernels compiled, in the order in which the plan needs them."""
-        keys = list(dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
-        command, environment = child("stress.native.builder", self.fleet.catalogue, written(keys))
-        process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, env=environment)
-        try:
-            await process.wait()
-        finally:
-            with trio.CancelScope(shield=True):
-                process.kill()
-                await process.wait()
+        await compile_beside(self.fleet.catalogue, dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
 
     def _measure(self) -> None:
         """End the run if the directory has become too large."""
@@ -416,17 +417,6 @@ def plans_of(settings: Settings, budget: Budget) -> list[Plan]:
     return [Plan(settings, left - share, workers), Plan(settings, share, 1, machine=PARALLEL)]
 
 
-def exit_status(data: dict[str, Any]) -> int:
-    """Return the exit status that a summary stands for."""
-    if data["ended"] == "interrupted":
-        return INTERRUPTED
-    if data["violations"]:
-        return VIOLATED
-    if data["worker_deaths"] or data["ended"] in ("failed", "full"):
-        return FAILED
-    return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
-
-
 def run_campaign(
     directory: Path,
     settings: Settings,
@@ -438,7 +428,10 @@ def run_campaign(
 
     Raises ZapstressError where there is none.
     """
+    expected = baseline(budget.baseline) if budget.baseline is not None else {}
     with Store(directory, settings.plain(), code_of(settings, find_catalogue(catalogue))) as store:
+        if expected:
+            expect(directory, expected | expected_in(directory))
         campaign = Campaign(store, settings, budget, catalogue)
         try:
             trio.run(campaign.run, progress)

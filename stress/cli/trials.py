@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from stress.case import DEFAULT_KERNEL
+from stress.cli.exports import export
 from stress.errors import UsageError
-from stress.output import put, put_json
+from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.selfcheck.patches import Trial
@@ -21,6 +21,7 @@ def run_patches(
     args: argparse.Namespace, names: tuple[str, ...], scenarios: tuple[str, ...], profiles: tuple[str, ...]
 ) -> int:
     """Try the patches of ``names``, one after the other, and print the table."""
+    from stress.campaign.report.suites import patches_suite
     from stress.campaign.supervisor import Budget
     from stress.catalogue import spec_of
     from stress.cli.campaign import machine_here
@@ -39,17 +40,14 @@ def run_patches(
     budget = Budget(seconds, args.executions, args.workers or 1, stop_on_first=True)
     data = Trials(settings, budget, args.dir / "patches", spec_of(known)).run(patches, told)
     put_json(data) if args.json else put(table(data))
+    export(args, lambda: patches_suite(data))
     return int(data["exit_status"])
 
 
 def told(trial: Trial) -> None:
     """Print what came of one patch."""
     word = trial.error or (f"{trial.checker} {trial.title}" if trial.found else "not found")
-    print(
-        f"patch={trial.patch.name} seconds={trial.seconds:.1f} executions={trial.executions} {word}",
-        file=sys.stderr,
-        flush=True,
-    )
+    tell(f"patch={trial.patch.name} seconds={trial.seconds:.1f} executions={trial.executions} {word}")
 
 
 def table(data: dict[str, Any]) -> str:

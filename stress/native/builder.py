@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
+import trio
 
 from stress.catalogue import find_catalogue
 from stress.errors import FAILED, ZapstressError
@@ -25,6 +27,7 @@ from stress.native.files import files_of
 from stress.native.kernels import KernelKey, is_kept, made, manifest_file, translate
 from stress.native.translate.assemble import Manifest
 from stress.native.translate.subset import Unsupported
+from stress.sources import child
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -44,6 +47,18 @@ def written(keys: Iterable[KernelKey]) -> str:
 def read(text: str) -> list[KernelKey]:
     """Return the kernels that :func:`written` wrote down."""
     return [msgspec.convert(plain, KernelKey) for plain in json.loads(text)]
+
+
+async def compile_beside(catalogue: str, keys: Iterable[KernelKey]) -> None:
+    """Have ``keys`` compiled, in their order, by a process that ends with the caller's scope."""
+    command, environment = child("stress.native.builder", catalogue, written(keys))
+    process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, env=environment)
+    try:
+        await process.wait()
+    finally:
+        with trio.CancelScope(shield=True):
+            process.kill()
+            await process.wait()
 
 
 def watch() -> None:

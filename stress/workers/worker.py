@@ -90,7 +90,11 @@ class Worker:
         self.answers, self.recorder, self.catalogue, self.clock = answers, recorder, catalogue, clock
         self.cases = OpenCases(nursery, catalogue, self.closing)
         self.strategies: dict[tuple[Case, str, str], Strategy] = {}
-        """By case, name and options: a strategy learns from lease to lease of a case."""
+        """Of the open cases, by case, name and options: a strategy learns from lease to lease."""
+        self.learned: dict[tuple[Case, str, str], dict[str, int]] = {}
+        """What those of closed cases have learned: there are thousands, and a random generator
+        takes kilobytes.
+        """
         self.strategy_classes: dict[str, type[Strategy]] = {}
         self.natives = Natives(catalogue)
         self.gang: Gang | None = None
@@ -115,6 +119,8 @@ class Worker:
     def closing(self, runner: Runner) -> None:
         """A runner is about to be closed: whoever has its arena open lets go of it."""
         self.natives.forget(runner.case)
+        for key in [key for key in self.strategies if key[0] == runner.case]:
+            self.learned[key] = self.strategies.pop(key).learned()
         if self.gang is not None and runner in self.gang.numbers:
             self.gang.forget()
 
@@ -192,6 +198,8 @@ class Worker:
         key = (order.case, order.strategy, json.dumps(order.options, sort_keys=True))
         if key not in self.strategies:
             self.strategies[key] = self.new_strategy(order.strategy, order.options)
+            if key in self.learned:
+                self.strategies[key].recall(self.learned.pop(key))
         return self.strategies[key]
 
     def new_strategy(self, name: str, options: dict[str, int]) -> Strategy:
@@ -270,7 +278,7 @@ class Worker:
         old = decode(order.trace, "the trace")
         self.recorder.hold(order.number, old.seed)
         self.recorder.begin(old.seed)
-        mode = trusted(order.case, tolerant=True)
+        mode = trusted(order.case, tolerant=True, kernel=order.case.kernel)
         async with replay(replace(old, case=order.case), mode, self.catalogue) as again:
             kind, failure = again.outcome.verdict.kind, None
             if kind == "violation":

@@ -90,6 +90,7 @@ loose = st.builds(
     tapes=st.dictionaries(st.integers(0, 99), st.lists(numbers, max_size=9).map(tuple), max_size=4),
     checks=st.just(b""),
     patch=st.builds(PatchRecord, text, st.lists(st.tuples(text, text), max_size=2).map(tuple)),
+    revision=st.integers(1, 9),
 )
 
 
