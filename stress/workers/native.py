@@ -12,15 +12,19 @@ from collections import Counter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from sim.core.machine import site_info
 from stress.case import Case
+from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner
 from stress.machine.chance import RandomData
 from stress.native.build import FAST, QUICK
 from stress.native.comparison import by_native, by_python, difference
 from stress.native.kernels import KernelKey, kept, manifest_file
 from stress.native.runner import BATCH_MAX, Library, NativeCase, NotCovered
+from stress.trace.evidence import encoded_trace
 from stress.workers.clock import COMPARING, EXECUTING, REPORTING, Clock
 from stress.workers.messages import Failure, LeaseOrder
+from stress.workers.settings import NATIVE
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -158,10 +162,12 @@ class NativeLease:
         if not self.natives.is_judged(self.order.case, why):
             self.tally.add_unjudged()
             return
+        learned = self.strategy.learned()
         outcome = self.native.runner.run(self.strategy, seed, RandomData(seed))
         self.tally.add(outcome, seed)
         if outcome.verdict.kind == "clean" and not self.native.is_limit(why):
-            self.differs(seed, f"Python says clean, and the native core: {self.native.reason(why)}")
+            by_native(self.native, self.fresh_strategy(learned), seed)
+            self.differs(outcome, f"Python says clean, and the native core: {self.native.reason(why)}")
 
     def compare(self, seed: int) -> None:
         """Execute a seed both ways, and compare."""
@@ -172,29 +178,51 @@ class NativeLease:
         if self.order.twin_every and natives.compared.total() % TWINNED_EVERY == 0:
             self.tally.twin(outcome, seed, learned)
         natives.compared[self.order.case] += 1
-        other: Any = type(self.strategy)(**self.order.options)
-        other.recall(learned)
-        words = difference(self.native, made, *by_native(self.native, other, seed))
+        words = difference(self.native, made, *by_native(self.native, self.fresh_strategy(learned), seed))
         if words:
-            self.differs(seed, words)
+            self.differs(outcome, words)
 
-    def differs(self, seed: int, words: str) -> None:
-        """Tell that the native core and Python differ; run this kernel in Python from now on."""
+    def fresh_strategy(self, learned: dict[str, int]) -> Strategy:
+        """Return the strategy as it was when it had learned that."""
+        kind: Any = type(self.strategy)
+        found: Strategy = kind(**self.order.options)
+        found.recall(learned)
+        return found
+
+    def differs(self, outcome: Outcome, words: str) -> None:
+        """Tell that the native core has just made another execution than ``outcome``, which is
+        Python's; run this kernel in Python from now on.
+        """
         self.natives.give_up(self.order.case)
-        self.tally.failures.setdefault(*native_differs(self.order, seed, words))
+        failure = native_differs(self.order, outcome, self.native, words)
+        self.tally.failures.setdefault(failure.signature, failure)
 
 
-def native_differs(order: LeaseOrder, seed: int, words: str) -> tuple[str, Failure]:
-    """Return the signature and the failure that a difference is."""
+def differs_name(case: Case) -> str:
+    """Return the signature of executions of a case that the native core makes otherwise."""
+    return hashlib.blake2b(f"native {case.scenario} {case.profile}".encode(), digest_size=4).hexdigest()
+
+
+def native_differs(order: LeaseOrder, outcome: Outcome, native: NativeCase, words: str) -> Failure:
+    """Return the failure that a difference is, with both executions: Python's as the trace, the
+    native one's tapes in its environment.
+    """
     case = order.case
-    name = hashlib.blake2b(f"native {case.scenario} {case.profile}".encode(), digest_size=4).hexdigest()
     report = (
         f"BUG: native-differs in {case.scenario} on {case.profile}\n"
-        f"  {case}, seed {seed}, strategy {order.strategy}\n  {words}\n"
+        f"  {case}, seed {outcome.finished.seed}, strategy {order.strategy}\n  {words}\n"
         "  The native core is wrong, and its kernel runs in Python from here on; please report this.\n"
     )
-    failure = Failure(
-        signature=name, checker="native", title="native-differs", strategy=order.strategy, seed=seed, kind="nondeterminism",
+    sites = [site_info(code).name for code in native.log()[::2]]
+    tapes = {str(slot): tape for slot, tape in native.tapes().items()}
+    return Failure(
+        signature=differs_name(case),
+        checker=NATIVE,
+        title="native-differs",
+        strategy=order.strategy,
+        seed=outcome.finished.seed,
+        kind="nondeterminism",
+        trace=encoded_trace(outcome, order.strategy),
         report=report,
-    )  # fmt: skip
-    return name, failure
+        environment={"native": {"schedule": native.turns(), "tapes": tapes, "sites": sites}},
+    )
