@@ -140,7 +140,7 @@ class Absent:
 ABSENT = (
     Absent(("(none):",), always, "stands for no step"),
     Absent(
-        ("setup:", "mm_init:", "filemap_add_folio:", "filemap_read_folio:"),
+        ("setup:", "mm_init:"),
         always,
         "made by the setup, before the executions",
     ),

@@ -42,13 +42,16 @@ class Mutation:
     """(accused, victim) of other interleavings of the same mistake."""
 
 
-async def nothing(self: Any, original: Any, *args: Any) -> None:
+async def nothing(self: Any, original: Any, *args: Any, **keywords: Any) -> None:
     """Leave out the step."""
 
 
 def omit(component: str, method: str) -> type:
     """Return a mutation that leaves ``method`` out."""
     return mutation(component, **{method: nothing})
+
+
+NOTHING_UNMAPPED = mutation("unmap_mapping", unmap_mapping_folio=nothing, unmap_mapping_pages=nothing)
 
 
 # -- references --------------------------------------------------------------------------------------------------------
@@ -355,6 +358,11 @@ MUTATIONS: dict[str, Mutation] = {
     "O16": Mutation("zap", mutation("memory", unmap_page_range=one_more), CLEAR_PTE),
     "O18": Mutation("family", omit("rmap", "anon_vma_clone"), "set_ptes: set pte"),
     "O19": Mutation("zap", mutation("swap", folios_put_refs=read_after_put), HERE, "free_unref_folios: lock zone"),
+    "O30": Mutation("shrunk", omit("unmap_mapping", "unmap_mapping_range_tree"), "unmap_mapping_folio: unlock i_mmap"),
+    "O31": Mutation("shrunk", NOTHING_UNMAPPED, "folio_mapped: read mapcount"),
+    "O32": Mutation("direct", NOTHING_UNMAPPED, "folio_mapped: read mapcount"),
+    "O33": Mutation("shrunk", omit("page_writeback", "folio_cancel_dirty"), "filemap_unaccount_folio: read PG_dirty"),
+    "O34": Mutation("shrunk", omit("unmap_mapping", "unmap_mapping_pages"), "do_truncate: unlock invalidate_lock"),
     "PTL": Mutation("zap", mutation("pgtable", pte_offset_map_lock=no_lock), "set_ptes: set pte", "set_ptes: set pte"),
 }
 """Invariant -> the mutation that breaks it."""
@@ -405,6 +413,8 @@ ELSEWHERE_618: dict[str, Mutation] = {
     "I22": replace(MUTATIONS["I22"], accused="pte_free: free table page"),
     "I22b": replace(MUTATIONS["I22b"], accused="pte_free: free table page"),
     "O11": replace(MUTATIONS["O11"], accused="folio_mapped: read large mapcount"),
+    "O31": replace(MUTATIONS["O31"], accused="folio_mapped: read large mapcount"),
+    "O32": replace(MUTATIONS["O32"], accused="folio_mapped: read large mapcount"),
 }
 """The mutations of 6.9 that break their rule at another step in 6.18."""
 
