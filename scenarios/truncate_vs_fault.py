@@ -19,14 +19,23 @@ from sim.setup import start
 from stress.scenario import Body, Scenario
 
 
+SHARED, PRIVATE, SHMEM = range(3)
+
+
 class TruncateVsFault(Scenario):
-    """``how``: the pages are removed from the cache; ``order``: of the folios; ``private``: whether
-    the file is mapped private, so that stores make copies.
+    """``how``: the pages are removed from the cache; ``order``: of the folios; ``kind``: of the
+    mapping: of a file, shared or private, so that stores make copies, or of shared memory;
+    ``cold``: whether the pages have to be read in first.
     """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(order=orders(profile, geometry, pages_max=16), private=(0, 1), how=(TRUNCATE, PUNCH, DIRECT))
+        return rotate(
+            order=orders(profile, geometry, pages_max=16),
+            kind=(SHARED, PRIVATE, SHMEM),
+            how=(TRUNCATE, PUNCH, DIRECT),
+            cold=(0, 1),
+        )
 
     @property
     def nr(self) -> int:
@@ -45,10 +54,10 @@ class TruncateVsFault(Scenario):
 
     async def prepare(self) -> None:
         """Map the file, and use its first and its last page."""
-        task = self.task(0)
+        task, kind = self.task(0), self.params["kind"]
         await start(task, 0)
-        await read_in(task, 0, self.nr, self.params["order"])
-        await task.mmap(0, self.nr, file=0, shared=not self.params["private"])
+        await read_in(task, 0, self.nr, self.params["order"], kind == SHMEM)
+        await task.mmap(0, self.nr, file=0, shared=kind != PRIVATE, quiet=kind == SHMEM)
         await task.load(0)
         await task.store(self.nr - 1)
 
@@ -56,6 +65,8 @@ class TruncateVsFault(Scenario):
         """The other thread has read the last page."""
         await start(self.task(1), 0)
         await self.task(1).load(self.nr - 1)
+        if self.params["cold"]:
+            await self.task(1).punch_hole(0, 0, self.nr)
 
     def actors(self) -> list[tuple[str, int, Body]]:
         return [("load", 0, self.load), ("store", 1, self.store), ("remove", 2, self.remove)]
