@@ -2,26 +2,26 @@
 kernel worker. For long campaigns.
 
 Each thread makes a number of operations on anonymous, shared-file and private-file memory, then
-exits. The generator of conformance's programs draws them (:mod:`stress.programs`), so that an
-operation that is added there is in the storm as well. Now and then the thread's CPU idles instead,
-or ages memory. The worker writes out and ages. The children of the sibling and of the child never
-run.
+exits. Now and then the thread's CPU idles instead, or ages memory. The worker writes out and ages.
+The children of the sibling and of the child never run.
 
-``phase`` selects a base program. The actor's data tape perturbs it: each choice of the tape is
-added to the base program's, modulo n. An all-zero tape therefore still runs a full storm, the base
-program. A storm is about no race in particular; each of the other scenarios is about one.
+The program is drawn before anything runs, by the generator of conformance's programs
+(:mod:`stress.programs`): for each turn of a thread CHOICES operations, of which the actor's data
+tape chooses one. ``phase`` selects the program; an all-zero tape runs the first operation of each
+turn, which makes a full storm too. A storm is about no race in particular; each of the other
+scenarios is about one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import astuple
 
 from scenarios._shapes import fill, orders, read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
 from sim.setup import start
 from sim.task import Task
-from stress.programs.generator import draw_operation, draw_weights
-from stress.programs.operations import Fork
+from stress.programs.generator import Weights, draw_operation, draw_weights
 from stress.programs.space import File, Region, Space
 from stress.rng import words
 from stress.scenario import Body, Scenario
@@ -38,16 +38,31 @@ PARENT, SIBLING, CHILD, WORKER = range(4)
 OPERATIONS = ("store", "load", "fill", "mmap", "munmap", "dontneed", "sync")
 """Operations that are drawn. Forks and exits are not: the storm plans them itself."""
 
-IDLE, AGE = range(2)
-"""What a CPU does instead of an operation: either in one of TURNS turns, on average."""
+STORE, LOAD, FILL, MMAP, MUNMAP, DONTNEED, SYNC, IDLE, AGE, NOTHING = range(len(OPERATIONS) + 3)
+"""How what a thread does in a turn is numbered: an operation, or what its CPU does instead."""
 
 TURNS = 10
+"""A CPU idles in one turn of so many, and ages memory in another, on average."""
+
+CHOICES, WORDS = 8, 6
+"""Operations that are drawn for each turn; integers that each is written down in: its number, and
+its arguments.
+"""
 
 
 class Storm(Scenario):
     """``order``: the largest of the folios; ``length``: operations of each thread; ``phase``: the
     base program.
     """
+
+    def __init__(self, profile: Profile, geometry: str, params: dict[str, int]) -> None:
+        super().__init__(profile, geometry, params)
+        self.length, self.order = params["length"], params["order"]
+        drawn = [self.drawn(cpu, mm) for cpu, mm in ((PARENT, 0), (SIBLING, 0), (CHILD, 1))]
+        self.forks_at = tuple(at for at, _ in drawn)
+        """In which turn each thread forks."""
+        self.program = tuple(word for _, words in drawn for word in words)
+        """What the threads do: WORDS integers for each choice of each turn."""
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
@@ -94,82 +109,106 @@ class Storm(Scenario):
         ]
 
     async def parent(self) -> None:
-        await Thread(self, PARENT, 0, forks=1).run()
+        await self.thread(PARENT, 1)
 
     async def sibling(self) -> None:
-        await Thread(self, SIBLING, 0, forks=3).run()
+        await self.thread(SIBLING, 3)
 
     async def child(self) -> None:
         await self.task(CHILD).born(1)
-        await Thread(self, CHILD, 1, forks=2).run()
+        await self.thread(CHILD, 2)
+
+    async def thread(self, cpu: int, child: int) -> None:
+        """Make the operations, with a fork into mm ``child`` among them, and exit."""
+        for turn in range(self.length):
+            if turn == self.forks_at[cpu]:
+                await self.task(cpu).fork(child)
+            choice = self.kernel.machine.draw("storm", CHOICES)
+            await self.operation(self.task(cpu), ((cpu * self.length + turn) * CHOICES + choice) * WORDS)
+        await self.task(cpu).exit()
+
+    async def operation(self, task: Task, at: int) -> None:
+        """Make the operation that is written down from ``at`` on."""
+        what, start, nr = self.program[at], self.program[at + 1], self.program[at + 2]
+        if what == STORE:
+            await task.store(start)
+        elif what == LOAD:
+            await task.load(start)
+        elif what == FILL:
+            for page in range(start, start + nr):
+                await task.store(page)
+        elif what == MMAP:
+            file, shared, pgoff = self.program[at + 3], self.program[at + 4], self.program[at + 5]
+            await task.mmap(start, nr, self.order, file, pgoff, shared != 0)
+        elif what == MUNMAP:
+            await task.munmap(start, nr)
+        elif what == DONTNEED:
+            await task.dontneed(start, nr)
+        elif what == SYNC:
+            await self.sync(task, nr, self.program[at + 3])
+        elif what == IDLE:
+            mm = task.mm
+            await task.idle()
+            await task.switch_to(mm)
+        elif what == AGE:
+            await task.age_anon()
+
+    async def sync(self, task: Task, pgoff: int, nr: int) -> None:
+        """Write pages of the file out, folio by folio."""
+        step = 1 << self.order
+        for index in range(pgoff // step * step, pgoff + nr, step):
+            await task.write_back(0, index)
 
     async def worker(self) -> None:
-        task, chance = self.task(WORKER), Chance(self, WORKER)
-        for _ in range(self.params["length"]):
-            index, which = chance.choose(EACH), chance.choose(3)
+        task = self.task(WORKER)
+        for turn in range(self.length):
+            choice = turn + self.params["phase"] + self.kernel.machine.draw("storm", 3 * EACH)
+            index, which = choice % EACH, choice // EACH % 3
             if which == 2:
                 await task.age_anon()
+            elif which == 1:
+                await task.age(0, index)
             else:
-                await (task.age if which else task.write_back)(0, index)
+                await task.write_back(0, index)
 
+    # -- drawing -------------------------------------------------------------------------------------------------------
 
-class Chance:
-    """The choices of one actor: those of the base program, plus those of the actor's data tape."""
+    def drawn(self, cpu: int, mm: int) -> tuple[int, list[int]]:
+        """Draw the program of a thread: the turn in which it forks, and what it does in each.
 
-    def __init__(self, storm: Storm, cpu: int) -> None:
-        self.machine, self.word = storm.kernel.machine, words(storm.params["phase"], f"storm {cpu}")
-
-    def choose(self, n: int) -> int:
-        """Return a number in 0..n-1."""
-        return ((self.word() * n >> 32) + self.machine.draw("storm", n)) % n
-
-
-class Thread:
-    """A thread at work: the side on which its operations run
-    (:class:`stress.programs.sides.ModelSide`).
-
-    Its space has the mappings as far as the thread knows them. Other threads of the process map and
-    unmap too, so that an access may end in a segmentation fault, and a place may be taken.
-    """
-
-    def __init__(self, storm: Storm, cpu: int, mm: int, forks: int) -> None:
-        order = storm.params["order"]
-        self.storm, self.cpu, self.order, self.chance = storm, cpu, order, Chance(storm, cpu)
+        Later turns are drawn as if the first operation of each turn before had been made, and
+        nobody else had mapped or unmapped anything: an access may end in a segmentation fault, and
+        a place may be taken.
+        """
         regions = [
             Region(ANON, SHARED),
             Region(SHARED, PRIVATE, 0, True),
             Region(PRIVATE, FRESH, 0),
             Region(FRESH, HOLE),
         ]
-        self.space = Space(0, PAGES, (File(False, EACH, order),), {mm: regions}, {cpu: mm}, processes=forks)
+        space = Space(0, PAGES, (File(False, EACH, self.order),), {mm: regions}, {cpu: mm}, processes=mm + 1)
+        word = words(self.params["phase"], "storm", cpu)
 
-    async def run(self) -> None:
-        """Make the operations, with a fork among them, and exit."""
-        choose, length = self.chance.choose, self.storm.params["length"]
-        weights, when = draw_weights(choose, OPERATIONS), choose(length)
-        for turn in range(length):
-            if turn == when:
-                await Fork(self.cpu).model(self)
-            what = choose(TURNS)
-            if what == IDLE:
-                mm = self.task(self.cpu).mm
-                await self.task(self.cpu).idle()
-                await self.task(self.cpu).switch_to(mm)
-            elif what == AGE:
-                await self.task(self.cpu).age_anon()
-            elif (operation := draw_operation(self.space, self.cpu, weights, choose)) is not None:
-                await operation.model(self)
-                operation.effect(self.space)
-        await self.task(self.cpu).exit()
+        def choose(n: int) -> int:
+            return word() * n >> 32
 
-    def task(self, who: int) -> Task:
-        return self.storm.task(who)
+        weights, program = draw_weights(choose, OPERATIONS), list[int]()
+        for _ in range(self.length):
+            for choice in range(CHOICES):
+                program += self.written(space, cpu, weights, choose, bool(choice))
+        return choose(self.length), program
 
-    async def store(self, who: int, page: int, offset: int = 0) -> int:
-        return min(0, await self.task(who).store(page))
-
-    async def load(self, who: int, page: int) -> int:
-        return await self.task(who).load(page)
-
-    async def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
-        return min(0, await self.task(who).mmap(start, nr, self.order, file, pgoff, shared))
+    def written(self, space: Space, cpu: int, weights: Weights, choose: Callable[[int], int], other: bool) -> list[int]:
+        """Draw what a thread does in a turn, and write it down; all but the ``other`` choices take
+        effect on ``space``.
+        """
+        what = choose(TURNS)
+        if what < 2:
+            return [IDLE + what, *[0] * (WORDS - 1)]
+        operation = draw_operation(space, cpu, weights, choose)
+        if operation is None:
+            return [NOTHING, *[0] * (WORDS - 1)]
+        if not other:
+            operation.effect(space)
+        found = [OPERATIONS.index(operation.name), *astuple(operation)[1:]]
+        return [*found, *[0] * (WORDS - len(found))]

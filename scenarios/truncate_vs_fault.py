@@ -18,7 +18,6 @@ from sim.core.profile import Profile, World
 from sim.setup import start
 from stress.scenario import Body, Scenario
 
-
 SHARED, PRIVATE, SHMEM = range(3)
 
 

@@ -23,12 +23,15 @@ DONTNEED, MUNMAP, EXIT = range(3)
 
 class TruncateVsZap(Scenario):
     """``how``: the pages are removed from the cache; ``zap``: by which call they are zapped;
-    ``order``: of the folios.
+    ``order``: of the folios; ``quiet``: whether the file's pages are mapped writable and clean, so
+    that only their entries know that they are dirty.
     """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        sets = rotate(zap=(DONTNEED, MUNMAP, EXIT), order=orders(profile, geometry, pages_max=16), how=REMOVALS)
+        sets = rotate(
+            zap=(DONTNEED, MUNMAP, EXIT), order=orders(profile, geometry, pages_max=16), quiet=(0, 1), how=REMOVALS
+        )
         return [params for params in sets if (params["zap"], params["how"]) != (EXIT, REMOVE)]
 
     @property
@@ -50,9 +53,10 @@ class TruncateVsZap(Scenario):
         task = self.task(0)
         await start(task, 0)
         await read_in(task, 0, self.nr, self.params["order"])
-        await task.mmap(0, self.nr, file=0, shared=True)
-        await task.store(self.nr // 2)
-        await task.store(self.nr - 1)
+        await task.mmap(0, self.nr, file=0, shared=True, quiet=bool(self.params["quiet"]))
+        for addr in (self.nr // 2, self.nr - 1):
+            await task.load(addr)
+            await task.store(addr)
 
     async def join(self) -> None:
         """The other thread has stored to the last page."""

@@ -9,6 +9,8 @@ The rooms, top to bottom; each imports only what stands below it, and ``sim``:
 - :mod:`~stress.campaign`: a search with memory: its supervisor, the results directory, the summary;
 - :mod:`~stress.workers`: the processes that execute leases, for a campaign or a selfcheck; which
   case has the next lease; what workers and supervisor tell each other;
+- :mod:`~stress.native`: the lockstep machine without Python: kernels, scenarios, checkers and
+  strategies translated to C, compiled and run;
 - :mod:`~stress.conform`: the model against the Linux that runs on this computer;
 - :mod:`~stress.parallel`: the second machine: several processes at once on one arena, recorded, and
   replayed in lockstep;

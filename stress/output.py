@@ -42,6 +42,31 @@ def printable(text: str) -> str:
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def number_words(number: float) -> str:
+    """Return a number as people read it: with a comma at each thousand."""
+    return f"{number:,.0f}"
+
+
+def plural(number: float, noun: str) -> str:
+    """Return a count of things in words."""
+    return f"{number_words(number)} {noun}{'s' if number != 1 else ''}"
+
+
+def time_words(seconds: float) -> str:
+    """Return a time as people read it, in its two largest units: ``2 h 5 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    units = (("d", whole // 86400), ("h", whole // 3600 % 24), ("min", whole // 60 % 60), ("s", whole % 60))
+    first = next(at for at, (_, amount) in enumerate(units) if amount)
+    return " ".join(f"{amount} {unit}" for unit, amount in units[first : first + 2] if amount)
+
+
+def chance_words(chance: float) -> str:
+    """Return a chance as people read it."""
+    return f"{chance:.2g}" if chance >= 0.001 else f"{chance:.1e}"
+
+
 def put(text: str) -> None:
     """Write ``text`` and a newline to standard output. Raises OutputError."""
     _write("stdout", fitted(printable(text)))

@@ -69,18 +69,18 @@ class CacheChecks(Checker):
     def _cache_changed(self, slot: int, old: int, new: int, holder: int) -> None:
         """A folio enters the cache, or leaves it."""
         if old and not new:
-            self.folio_unmapped(index_of_ref(old))
+            self.folio_unmapped(index_of_ref(old), self.m.last_site)
 
-    def folio_unmapped(self, folio: int) -> None:
+    def folio_unmapped(self, folio: int, where: int) -> None:
         """A locked folio has been unmapped, or leaves the cache: it has no mapping, and no zapper
-        that has taken one of its entries still owes the removal.
+        that has taken one of its entries still owes the removal. ``where`` relies on that.
         """
         entries, counted = 0, self.counted(folio)
         for page in range(folio, folio + (1 << self.page_order[folio])):
             entries += self.pte_count[page]
         if entries or counted:
             what = f"folio {folio} is mapped by {entries} PTEs, and the removal of {counted - entries} mappings is owed"
-            self.violated("O30", what, 0, [("page_mapcount", folio, 0)])
+            self.violated("O30", what, 0, [("page_mapcount", folio, 0)], accused=where)
 
     def counted(self, folio: int) -> int:
         """Return how many mappings of the folio are counted: those that there are, and those whose

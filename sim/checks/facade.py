@@ -176,9 +176,11 @@ class Checks(Checker):
         """Write-out read the page."""
         self.dirty.copied(pfn)
 
-    def folio_unmapped(self, folio: int) -> None:
-        """A locked folio of the page cache has been unmapped through i_mmap."""
-        self.cache.folio_unmapped(folio)
+    def folio_unmapped(self, folio: int, where: int) -> None:
+        """A locked folio of the page cache has been unmapped through i_mmap, so that it may leave
+        the cache; ``where`` is the site that relies on it.
+        """
+        self.cache.folio_unmapped(folio, where)
 
     def bad_page_cache(self, folio: int) -> None:
         """filemap_unaccount_folio() finds the folio mapped."""
@@ -204,8 +206,12 @@ class Checks(Checker):
             self.violated("I19", violation)
 
     def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
-        """A system call returns to user space."""
+        """A system call returns to user space: one that zaps, or with ``writable_only`` one that
+        write-protects.
+        """
         self.tlb.returned(mm, start, end, began, writable_only)
+        if not writable_only:
+            self.entries.returned(mm, start, end, began)
 
     def fault_loop(self, mm: int, addr: int, store: bool) -> None:
         """An access has faulted again and again, and every fault was handled."""

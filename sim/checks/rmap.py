@@ -42,19 +42,24 @@ class RmapChecks(Checker):
     """``mapped(addr, at, folio, pfn)``: the entry in cell ``at``, of page ``addr`` of its mm, is
     removed or stored; it maps page ``pfn`` of ``folio``.
     """
+    finds: Callable[[int, int, int, int, int], bool]
+    """``finds(vma, mm, addr, folio, pfn)``: whether a walk from ``folio`` goes by ``vma`` to the
+    entry of ``addr`` in ``mm`` that maps page ``pfn`` of it.
+    """
 
     def fields(self) -> list[Field]:
         return [Field("vma_at", self.w.mms * self.w.vpages, MACHINE)]
 
     def bind(self) -> None:
         super().bind()
+        self.finds = self._finder()
         self.mapped = self._mapper()
 
     def _mapper(self) -> Callable[[int, int, int, int], None]:
         """Return :attr:`mapped`, with everything that it needs at hand: it runs in every tenth
         step.
         """
-        vma_at, finds, sought, vpages = self.vma_at, self._finder(), self._sought, self.w.vpages
+        vma_at, finds, sought, vpages = self.vma_at, self.finds, self._sought, self.w.vpages
 
         def mapped(addr: int, at: int, folio: int, pfn: int) -> None:
             if not finds(vma_at[at], at // vpages, addr, folio, pfn):
@@ -64,7 +69,7 @@ class RmapChecks(Checker):
 
     def _sought(self, mm: int, addr: int, folio: int, pfn: int) -> int:
         """Return a VMA by which a walk from ``folio`` gets to the entry, or object."""
-        finds = self._finder()
+        finds = self.finds
         found = next((vma for vma in range(self.w.vmas) if finds(vma, mm, addr, folio, pfn)), -1)
         if found < 0:
             what = f"page {pfn} is mapped at page {addr} of mm {mm}, and no rmap walk from its folio gets there"
@@ -72,9 +77,7 @@ class RmapChecks(Checker):
         return max(0, found)
 
     def _finder(self) -> Callable[[int, int, int, int, int], bool]:
-        """Return a function of (vma, mm, addr, folio, pfn): whether a walk from ``folio`` goes by
-        ``vma`` to the entry of ``addr`` in ``mm`` that maps page ``pfn`` of it.
-        """
+        """Return :attr:`finds`, with everything that it needs at hand."""
         mms, starts, ends, pgoffs, linked = self.vma_mm, self.vma_start, self.vma_end, self.vma_pgoff, self.vma_linked
         mappings, indices, anon_vmas, files = self.page_mapping, self.page_index, self.vma_anon_vma, self.vma_file
 

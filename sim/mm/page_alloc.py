@@ -97,19 +97,20 @@ class PageAlloc(Component):
 
     def _merge(self) -> None:
         """Merge every free block with its buddy as far as it goes."""
-        free = {pfn: self.free_order[pfn] - 1 for pfn in range(self.w.pages) if self.free_order[pfn]}
+        free = [self.free_order[pfn] - 1 for pfn in range(self.w.pages)]
         for order in range(len(self.free_head)):
             self.free_head[order] = 0
         for order in range(len(self.free_head) - 1):
-            for pfn in sorted(p for p, o in free.items() if o == order):
+            for pfn in range(self.w.pages):
                 buddy = pfn ^ (1 << order)
-                if free.get(pfn) == order and free.get(buddy) == order:
-                    del free[pfn], free[buddy]
+                if buddy < self.w.pages and free[pfn] == order and free[buddy] == order:
+                    free[pfn] = free[buddy] = -1
                     free[pfn & buddy] = order + 1
         for pfn in range(self.w.pages):
             self.free_order[pfn] = self.free_next[pfn] = 0
-        for pfn in sorted(free, reverse=True):
-            self._push(pfn, free[pfn])
+        for pfn in range(self.w.pages - 1, -1, -1):
+            if free[pfn] >= 0:
+                self._push(pfn, free[pfn])
 
     async def alloc_folio(self, order: int) -> int:
         """Allocate a folio of ``order`` with refcount 1 (the caller's); return its pfn, or -1 if

@@ -52,7 +52,7 @@ class PageWriteback(Component):
             return False
         await self.m.lock(LOCK, self.page_locked, folio)
         if self.k.filemap.in_cache(file, folio) and await self.m.load(TEST_DIRTY, self.page_dirty, folio):
-            await self.folio_wait_writeback(folio)
+            await self.wait_for_writeback(folio)
             dirty = await self.folio_clear_dirty_for_io(cpu, folio)
         if dirty:
             await self.m.store(START, self.page_writeback, folio, 1)
@@ -62,8 +62,8 @@ class PageWriteback(Component):
         await self.k.swap.folio_put(cpu, folio)
         return dirty
 
-    async def folio_wait_writeback(self, folio: int) -> None:
-        """Wait until the folio is not being written out."""
+    async def wait_for_writeback(self, folio: int) -> None:
+        """Wait until an earlier write-out of the locked folio is done (folio_wait_writeback)."""
         writeback = self.page_writeback
         await self.m.wait(WAIT, writeback, folio, lambda: writeback.view[folio] == 0)
 

@@ -22,6 +22,8 @@ WRITEBACK_BATCH = site("find_lock_entries", "read PG_writeback")
 LOCK = site("truncate_inode_pages_range", "lock folio")
 ZERO = site("truncate_inode_partial_folio", "zero page")
 DIRTY = site("truncate_inode_partial_folio", "read PG_dirty")
+CLEANED_UP = site("truncate_cleanup_folio", "take the folio for unmapped", step=False)
+UNMAPPED = site("folio_unmap_invalidate", "take the folio for unmapped", step=False)
 INVALIDATE_LOCK = site("invalidate_inode_pages2_range", "lock folio")
 INVALIDATE_XA_LOCK = site("folio_unmap_invalidate", "lock i_pages")
 INVALIDATE_DIRTY = site("folio_unmap_invalidate", "read PG_dirty")
@@ -173,7 +175,7 @@ class Truncate(Component):
         """
         size = self.g.page_size
         first, end = self.page_index[folio] * size, self._next_index(folio) * size
-        await self.k.page_writeback.folio_wait_writeback(folio)
+        await self.k.page_writeback.wait_for_writeback(folio)
         if start <= first and end <= stop:
             await self.truncate_inode_folio(cpu, file, folio)
             return True
@@ -198,7 +200,7 @@ class Truncate(Component):
             if folio < 0:
                 continue
             found, index = True, self._next_index(folio)
-            await self.k.page_writeback.folio_wait_writeback(folio)
+            await self.k.page_writeback.wait_for_writeback(folio)
             await self.truncate_inode_folio(cpu, file, folio)
             await self._unlock_and_put(cpu, folio)
         return found
@@ -213,9 +215,14 @@ class Truncate(Component):
         """Unmap a locked folio that is to be removed, and forget that it is dirty. Nobody looks
         again whether it is mapped.
         """
+        await self.unmap_if_mapped(cpu, folio, CLEANED_UP)
+        await self.k.page_writeback.folio_cancel_dirty(folio)
+
+    async def unmap_if_mapped(self, cpu: int, folio: int, where: int) -> None:
+        """Unmap a locked folio; ``where`` takes it for unmapped."""
         if await self.k.rmap.folio_mapped(folio):
             await self.k.unmap_mapping.unmap_mapping_folio(cpu, folio)
-        await self.k.page_writeback.folio_cancel_dirty(folio)
+            self.k.checks.folio_unmapped(folio, where)
 
     # -- invalidation ----------------------------------------------------------------------------------------------
 
@@ -235,7 +242,7 @@ class Truncate(Component):
             await self.m.lock(INVALIDATE_LOCK, self.page_locked, folio)
             if self.k.filemap.in_cache(file, folio):
                 index = self._next_index(folio)
-                await self.k.page_writeback.folio_wait_writeback(folio)
+                await self.k.page_writeback.wait_for_writeback(folio)
                 if not await self.folio_unmap_invalidate(cpu, file, folio):
                     result = -errno.EBUSY
             await self._unlock_and_put(cpu, folio)
@@ -245,8 +252,7 @@ class Truncate(Component):
         """Unmap a locked folio and remove it from the cache; return whether it was clean, and so is
         gone.
         """
-        if await self.k.rmap.folio_mapped(folio):
-            await self.k.unmap_mapping.unmap_mapping_folio(cpu, folio)
+        await self.unmap_if_mapped(cpu, folio, UNMAPPED)
         if await self.k.rmap.folio_mapped(folio):
             self.k.checks.invalidated_mapped(folio)
         await self.m.lock(INVALIDATE_XA_LOCK, self.i_pages_lock, file)

@@ -39,7 +39,6 @@ class UnmapMapping(Component):
         details = ZapDetails(even_cows=False, zap_flags=ZAP_FLAG_DROP_MARKER)
         await self.unmap_mapping_range_tree(cpu, file, first, first + (1 << self.page_order[folio]), details)
         await self.m.up_read(FOLIO_UNLOCK, self.i_mmap_lock, file)
-        self.k.checks.folio_unmapped(folio)
 
     async def unmap_mapping_pages(self, cpu: int, file: int, first: int, end: int, even_cows: bool) -> None:
         """Zap the mappings of pages [first, end) of a file; ``even_cows``: of private copies

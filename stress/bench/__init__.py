@@ -1,6 +1,8 @@
 """How fast: what ``zapstress bench`` measures.
 
 - ``steps``: steps and executions in lockstep, and executions of campaigns, beside trio's hand-over;
+- ``rates``: how rates of lockstep are measured;
+- ``native``: the native core, beside lockstep;
 - ``parallel``: steps of the parallel machine, beside lockstep.
 
 Every measurement takes its clock as an argument, so that tests give it one of their own.

@@ -20,7 +20,9 @@ import trio
 from trio.lowlevel import Abort, Task, current_task, reschedule, wait_task_rescheduled
 
 from sim.core.profile import SMALL
+from stress.bench.native import bench_native
 from stress.bench.parallel import bench_parallel
+from stress.bench.rates import ROUNDS, STRATEGIES, Clock, rate, unaudited_rate
 from stress.campaign.store import Store
 from stress.campaign.supervisor import Budget, Campaign
 from stress.case import Case
@@ -33,20 +35,12 @@ from stress.workers.settings import Settings
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.execution.runner import Runner
-
-Clock = Callable[[], float]
-"""Returns a time in seconds."""
 
 Sleep = Callable[[float], Awaitable[None]]
 """Lets other tasks run for so many seconds."""
 
-STRATEGIES = ("random", "pct")
 SAMPLE_EXECUTIONS = 20
 """Executions of a case from which its mean number of steps is taken."""
-
-ROUNDS = 3
-"""Each rate is the median of so many measurements."""
 
 WARM_SECONDS = 1.5
 """How long a campaign runs before it is measured."""
@@ -133,40 +127,6 @@ async def extremes(chosen: Selection, catalogue: Catalogue) -> dict[str, Case]:
     return {"smallest": min(sizes, key=sizes.__getitem__), "largest": max(sizes, key=sizes.__getitem__)}
 
 
-def repeat(make: Callable[[int], int], seconds: float, clock: Clock) -> tuple[float, float]:
-    """Make executions for ``seconds``; return (executions, steps) per second.
-
-    ``make`` makes the execution of a seed and returns its steps.
-    """
-    executions = steps = 0
-    began = now = clock()
-    while now - began < seconds:
-        steps += make(executions)
-        executions += 1
-        now = clock()
-    return executions / (now - began), steps / (now - began)
-
-
-def rate(
-    runner: Runner, strategy: str, seconds: float, catalogue: Catalogue, clock: Clock = perf_counter
-) -> tuple[float, float]:
-    """Return (executions, steps) per second: restore, execution, step-time checks and audit, as a
-    campaign makes them.
-    """
-    chooser = catalogue.strategy(strategy)
-    return repeat(lambda seed: runner.run(chooser, seed, RandomData(seed)).steps, seconds, clock)
-
-
-def unaudited_rate(
-    runner: Runner, strategy: str, seconds: float, catalogue: Catalogue, clock: Clock = perf_counter
-) -> tuple[float, float]:
-    """Return (executions, steps) per second of executions without their final audit: the ledger and
-    step-time checks are on.
-    """
-    chooser = catalogue.strategy(strategy)
-    return repeat(lambda seed: runner.step(chooser, seed, RandomData(seed)), seconds, clock)
-
-
 async def measure(
     case: Case, seconds: float, catalogue: Catalogue, clock: Clock = perf_counter, sleep: Sleep = trio.sleep
 ) -> dict[str, Any]:
@@ -240,7 +200,8 @@ def bench_steps(selection: Selection, catalogue: Catalogue, spec: str) -> dict[s
 
     async def rates() -> tuple[dict[str, Case], dict[str, Any]]:
         chosen = await extremes(selection, catalogue)
-        return chosen, {which: await measure(case, seconds, catalogue) for which, case in chosen.items()}
+        measured = {which: await measure(case, seconds, catalogue) for which, case in chosen.items()}
+        return chosen, {**measured, **await bench_native(chosen, seconds, catalogue)}
 
     chosen, data = trio.run(rates)
     case = chosen["smallest"]

@@ -23,7 +23,7 @@ DATABASE, FAILURES = "campaign.sqlite", "failures"
 APPLICATION_ID = 0x5A415053
 """``ZAPS``, in the header of the SQLite file."""
 
-VERSION = 4
+VERSION = 5
 """Of the schema. A directory of another version is refused. A new metric needs no new version."""
 
 TEXT_MAX, VALUE_MAX = 4096, 1 << 20

@@ -1,18 +1,24 @@
-"""The folders of failures in a results directory: one for each signature.
+"""What lies beside the database of a results directory: a folder for each signature, and the list
+of signatures that are expected.
 
-A folder is complete before the database names it (docs/file-formats.md).
+A folder is complete before the database names it (docs/file-formats.md). The list is a file of its
+own, so that it can be changed while a campaign is at work, and kept beside the sources.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
+
+import msgspec
 
 from stress.campaign.database import FAILURES, saved
 from stress.errors import UsageError
-from stress.files import write_atomically
+from stress.files import read_plain, write_atomically
 from stress.workers.messages import Failure
 
 SIDES = "versus"
@@ -22,6 +28,44 @@ TRACE, REPORT, ENVIRONMENT = "trace", "report.txt", "environment.json"
 
 ERROR_TRACE = "error.trace"
 """The trace of the execution that a mistake in the patch has ended last."""
+
+EXPECTED = "expected.json"
+"""The signatures that are expected, each with the reason."""
+
+EXPECTED_MIB_MAX = 1
+
+SIGNATURE = re.compile("[0-9a-f]{8}")
+
+
+def expected_in(directory: Path) -> dict[str, str]:
+    """Return the signatures that a directory expects, each with the reason.
+
+    Raises UsageError if the list is not one.
+    """
+    file = directory / EXPECTED
+    try:
+        found = msgspec.json.decode(read_plain(file, EXPECTED_MIB_MAX), type=dict[str, str])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.MsgspecError, RecursionError) as error:
+        raise UsageError(f"{file}: no list of expected signatures ({error}); mend it, or remove it") from error
+    if wrong := [name for name in found if not SIGNATURE.fullmatch(name)]:
+        raise UsageError(f"{file}: {wrong[0]!r} is no signature, which has 8 hex digits; mend it, or remove it")
+    return found
+
+
+def expect(directory: Path, signatures: Mapping[str, str]) -> None:
+    """Add to the signatures that a directory expects. Raises StorageError."""
+    _write_expected(directory, {**expected_in(directory), **signatures})
+
+
+def forget(directory: Path, signature: str) -> None:
+    """Take a signature from those that a directory expects. Raises StorageError."""
+    _write_expected(directory, {name: why for name, why in expected_in(directory).items() if name != signature})
+
+
+def _write_expected(directory: Path, expected: Mapping[str, str]) -> None:
+    write_atomically(directory / EXPECTED, json.dumps(dict(sorted(expected.items())), indent=1).encode() + b"\n")
 
 
 def trace_of(directory: Path, signature: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from stress.campaign.database import connect_to_read, damaged, is_new
-from stress.campaign.directory import side_folder, trace_of
+from stress.campaign.directory import expected_in, side_folder, trace_of
 from stress.workers.distinct import DistinctCount
 from stress.workers.metrics import Distinct, Number, declared
 from stress.workers.settings import machine_of
@@ -122,6 +122,50 @@ class Results:
         for scenario, profile, executions in rows:
             found.setdefault(scenario, {})[profile] = int(executions)
         return found
+
+    def coverage(self) -> list[dict[str, Any]]:
+        """Return one object per scenario and profile: how many ``cases`` it has and how many were
+        ``opened``, their ``executions`` and the ``inconclusive`` ones among them, and how many the
+        opened case has had that has had the ``fewest``.
+        """
+        return _objects(
+            self.db.execute(
+                "SELECT scenario, profile, COUNT(*) AS cases, COUNT(done) AS opened, CAST(TOTAL(done) AS INTEGER)"
+                " AS executions, CAST(TOTAL(undecided) AS INTEGER) AS inconclusive,"
+                " CAST(COALESCE(MIN(done), 0) AS INTEGER) AS fewest FROM cases LEFT JOIN"
+                " (SELECT case_id, SUM(value) FILTER (WHERE metric = 'executions') AS done,"
+                " SUM(value) FILTER (WHERE metric = 'inconclusive') AS undecided FROM numbers GROUP BY case_id)"
+                " ON case_id = id GROUP BY scenario, profile ORDER BY scenario, profile"
+            )
+        )
+
+    def signatures(self) -> list[str]:
+        """Return every signature that any generation has shown."""
+        return [row[0] for row in self.db.execute("SELECT signature FROM failures ORDER BY signature")]
+
+    def seen(self) -> list[dict[str, Any]]:
+        """Return how often each signature of the newest generation was found, per scenario and
+        profile.
+        """
+        return _objects(
+            self.db.execute(
+                "SELECT c.signature AS signature, k.scenario AS scenario, k.profile AS profile, SUM(count) AS count"
+                " FROM failure_cases c JOIN failures f ON f.signature = c.signature JOIN cases k ON k.id = c.case_id"
+                " WHERE f.generation = ? GROUP BY 1, 2, 3 ORDER BY 1, 4 DESC, 2, 3",
+                (self.generation,),
+            )
+        )
+
+    def texts(self, role: str) -> list[dict[str, Any]]:
+        """Return the user's files of a role in the newest generation: ``path``, ``hash`` and
+        ``text``.
+        """
+        return _objects(
+            self.db.execute(
+                "SELECT path, hash, text FROM texts WHERE generation = ? AND role = ? ORDER BY path",
+                (self.generation, role),
+            )
+        )
 
     def failures(self) -> list[dict[str, Any]]:
         """Return one object per signature that the newest generation shows, the most frequent
@@ -275,6 +319,16 @@ def _objects(rows: sqlite3.Cursor) -> list[dict[str, Any]]:
     """Return rows as objects whose fields are the columns."""
     names = [column[0] for column in rows.description]
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def baseline(directory: Path) -> dict[str, str]:
+    """Return what a campaign expects that has the one in ``directory`` as its baseline: all
+    signatures that it has ever shown, and those that it expects itself, each with the reason.
+
+    Raises UsageError if it is no campaign's, or damaged.
+    """
+    with Results.open(directory) as results:
+        return dict.fromkeys(results.signatures(), "in the baseline") | expected_in(directory)
 
 
 def peek(directory: Path) -> dict[str, Any] | None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from stress.campaign.directory import expected_in
 from stress.campaign.results import Results
+from stress.catalogue import CATALOGUE
+from stress.execution.absent import why_absent
 from stress.parallel.settings import PROCESSES
 from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
@@ -53,13 +57,14 @@ def summary(results: Results) -> dict[str, Any]:
     settings, totals, visits = results.settings(), results.totals(), results.counts("visits")
     sessions, elapsed = results.sessions()
     reached = {site for site, count in visits.items() if count}
+    unreached = sorted(set(visits) - reached)
     return {
         **numbers(totals),
         **rates(totals, elapsed),
         **{name: settings[name] for name in SETTINGS_SHOWN},
         "machines": machines(totals),
         "time_share": time_share(totals),
-        "violations": results.failures(),
+        "violations": violations(results),
         **old_failures(results),
         "overrides": results.overrides(),
         "versus": versus(results, settings),
@@ -69,7 +74,8 @@ def summary(results: Results) -> dict[str, Any]:
         "cells": results.cells(),
         **counted(results),
         "sites_reached": len(reached),
-        "sites_unreached": sorted(set(visits) - reached),
+        "sites_unreached": unreached,
+        "unreachable": unreachable(unreached, settings),
         "twins": results.twins(),
         "worker_deaths": results.deaths(),
         "unrecorded": results.unrecorded(),
@@ -79,12 +85,37 @@ def summary(results: Results) -> dict[str, Any]:
     }
 
 
+def violations(results: Results) -> list[dict[str, Any]]:
+    """Return the failures of the newest generation; ``expected`` is why one is expected, or None."""
+    expected = expected_in(results.directory)
+    return [{**failure, "expected": expected.get(failure["signature"])} for failure in results.failures()]
+
+
+def unexpected(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the failures that nobody has marked as expected: they decide the exit status."""
+    return [failure for failure in data["violations"] if failure["expected"] is None]
+
+
 def this_run(results: Results) -> dict[str, Any]:
     """Return what the latest run alone has brought: a campaign's totals are of all its runs."""
     latest = results.latest()
     number = latest.pop("id")
     found = [failure["signature"] for failure in results.failures() if failure["session"] == number]
     return {**latest, "elapsed_s": round(latest["elapsed_s"], 3), "found": found}
+
+
+def unreachable(sites: Sequence[str], settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return those of ``sites`` that no execution of the campaign can visit, with the reason, which
+    is known on each of its profiles.
+    """
+    known = CATALOGUE.profiles()
+    profiles = [CATALOGUE.profile(name).at(settings["kernel"]) for name in settings["profiles"] if name in known]
+    found: dict[str, str] = {}
+    for site in sites:
+        reasons = [why_absent(site, profile, settings["kernel"]) for profile in profiles]
+        if reasons and all(reasons):
+            found[site] = "; ".join(dict.fromkeys(reasons))
+    return found
 
 
 def old_failures(results: Results) -> dict[str, list[dict[str, Any]]]:
@@ -206,7 +237,7 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
     """Yield how much was executed, and of what; after a resume, also what of it in this run, and
     after a change of the code that counts began anew.
     """
-    run, all_runs = data["this_run"], ""
+    run = data["this_run"]
     if data["generation"] > 1:
         before = sum(row["executions"] for row in data["generations"][:-1])
         yield (
@@ -216,17 +247,12 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
     if data["sessions"] > 1:
         new = f"{len(run['found'])} new signatures" if run["found"] else "no new signature"
         yield f"this run: {run['executions']} executions, {run['steps']} steps in {run['elapsed_s']:.1f} s, {new}"
-        all_runs = f"all {data['sessions']} runs: "
+    all_runs = f"all {data['sessions']} runs: " if data["sessions"] > 1 else ""
     yield (
         f"{all_runs}{data['executions']} executions, {data['steps']} steps in {data['elapsed_s']:.1f} s"
         f" ({data['executions_per_s']:.0f} executions/s, {data['steps_per_s']:.0f} steps/s), seed {data['seed']:#x}"
     )
-    faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
-    faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
-    yield (
-        f"{len(data['scenarios'])} scenarios on {len(data['profiles'])} profiles, kernel {data['kernel']},"
-        f" strategy {data['strategy']}{faults}"
-    )
+    yield _what_of(data)
     if data["machines"]:
         yield "; ".join(machine_words(name, row) for name, row in data["machines"].items())
         yield f"time: {', '.join(f'{share:.0%} {account}' for account, share in data['time_share'].items())}"
@@ -235,6 +261,28 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
         f"{cases['opened']} of {cases['known']} cases opened, with {cases['executions_min']} executions or more each"
         f" and {cases['executions_median']} in the median; {cases['never_opened']} never opened"
     )
+    yield from _what_ran_natively(data)
+
+
+def _what_of(data: dict[str, Any]) -> str:
+    """Return which scenarios, profiles and kernel the campaign has."""
+    faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
+    faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
+    return (
+        f"{_count(len(data['scenarios']), 'scenario')} on {_count(len(data['profiles']), 'profile')},"
+        f" kernel {data['kernel']},"
+        f" strategy {data['strategy']}{faults}"
+    )
+
+
+def _what_ran_natively(data: dict[str, Any]) -> Iterator[str]:
+    """Yield how much the native core executed, and how often that was compared with Python's."""
+    if data["native"]:
+        unjudged = f", {data['unjudged']} unjudged" if data["unjudged"] else ""
+        yield (
+            f"native core: {data['native']} of these executions;"
+            f" {data['compared']} made in Python too, and compared{unjudged}"
+        )
 
 
 def machine_words(name: str, row: dict[str, float]) -> str:
@@ -255,8 +303,13 @@ def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
         f" {data['sites_reached']} sites reached, {len(data['sites_unreached'])} not,"
         f" {data['twins']['run']} executions run twice"
     )
-    if 0 < len(data["sites_unreached"]) <= UNREACHED_NAMED_MAX:
-        yield f"not reached: {'; '.join(data['sites_unreached'])}"
+    open_still = [site for site in data["sites_unreached"] if site not in data["unreachable"]]
+    if 0 < len(open_still) <= UNREACHED_NAMED_MAX:
+        yield f"not reached: {'; '.join(open_still)}"
+    if data["unreachable"]:
+        reasons = Counter(data["unreachable"].values())
+        words = "; ".join(f"{reason} ({count})" for reason, count in reasons.items())
+        yield f"cannot be reached here: {_count(len(data['unreachable']), 'site')}: {words}"
     if data["inconclusive"]:
         yield f"{data['inconclusive']} executions ran out of steps before a verdict"
 
@@ -310,7 +363,8 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
     for found in data["violations"]:
         new = ", new in this run" if data["sessions"] > 1 and found["signature"] in data["this_run"]["found"] else ""
         not_ours = ", the unpatched kernel's too" if found["unpatched"] else ""
-        yield f"{found['count']:>8} x {_named(found)} on {', '.join(found['profiles'])}{new}{not_ours}"
+        not_new = f", expected: {found['expected']}" if found["expected"] is not None else ""
+        yield f"{found['count']:>8} x {_named(found)} on {', '.join(found['profiles'])}{new}{not_ours}{not_new}"
         own = options([found["scenario"]] if is_file(found["scenario"]) else [], "--scenario")
         show = f"zapstress show {shlex.quote(found['trace'] or '')}{options(data['patch'])}{own}"
         yield f"           {show if found['trace'] else 'its trace was deleted'}"
@@ -348,6 +402,8 @@ def verdict(data: dict[str, Any]) -> str:
     """Return the last line: how many signatures, and how many are the patch's own."""
     found, idle = data["violations"], never_ran(data)
     words = f"{_count(len(found), 'signature')}{_whose(data)}" if found else "no violation"
+    known = len(found) - len(unexpected(data))
+    words += f", {known} of them expected" if known else ""
     old = len(data["not_seen_again"])
     words += f", {old} old {'ones' if old > 1 else 'one'} not seen again" if old else ""
     if idle:

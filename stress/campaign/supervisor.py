@@ -11,7 +11,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,21 +23,25 @@ import trio
 
 from sim.core.profile import REAL, SMALL
 from stress.campaign.code import code_of
-from stress.campaign.directory import ERROR_TRACE, bytes_of
+from stress.campaign.directory import ERROR_TRACE, bytes_of, expect, expected_in
 from stress.campaign.errands import Errands
+from stress.campaign.results import baseline
 from stress.campaign.store import Store
-from stress.campaign.summary import never_ran, summary
+from stress.campaign.summary import never_ran, summary, unexpected
 from stress.campaign.twins import nondeterminism, twin_order
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
 from stress.files import MIB, write_atomically
+from stress.native.builder import compile_beside
+from stress.native.kernels import KernelKey
 from stress.patch.spec import options
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
 from stress.workers.messages import (
     FOREVER_S,
     Answer,
     Batch,
+    Failure,
     LeaseOrder,
     Order,
     ReachAnswer,
@@ -98,6 +102,10 @@ class Budget:
     twin_every: int = TWIN_EVERY
     disk_mib_max: int | None = None
     """How large the results directory may become."""
+    native: bool = False
+    """Have kernels compiled beside the search, and use them where they are there."""
+    baseline: Path | None = None
+    """The directory of a campaign whose signatures are expected from now on."""
 
 
 class Campaign:
@@ -212,6 +220,7 @@ class Campaign:
             directory=str(self.store.directory),
             slice_s=lease.slice_s,
             left_s=left_s,
+            native=self._builds,
             twin_every=self.budget.twin_every if room and plan.machine == LOCKSTEP else 0,
             stop_on_first=self.budget.stop_on_first,
         )
@@ -261,7 +270,7 @@ class Campaign:
         if batch.last:
             self.leases.pop(order.lease).close()
             self._closed(order, lease.done)
-        self._found(sum(failure.count for failure in batch.failures))
+        self._found(batch.failures)
 
     def _closed(self, order: LeaseOrder, done: int) -> None:
         """See what follows from a lease of which so many seeds were executed."""
@@ -304,20 +313,23 @@ class Campaign:
 
     # -- findings --------------------------------------------------------------------------------------------------
 
-    def _found(self, failures: int) -> None:
-        """Count failures; end the run at the first if it is to stop there."""
-        self.failures += failures
-        if failures and self.budget.stop_on_first and self.ended == "done":
-            self.stopping, self.ended = True, "found"
-            self.fleet.wake()
+    def _found(self, found: Sequence[Failure]) -> None:
+        """Count failures; end the run at the first that is not expected if it is to stop there."""
+        self.failures += sum(failure.count for failure in found)
+        if found and self.budget.stop_on_first and self.ended == "done":
+            expected = expected_in(self.store.directory)
+            if any(failure.signature not in expected for failure in found):
+                self.stopping, self.ended = True, "found"
+                self.fleet.wake()
 
     def _compare(self, order: TwinOrder, answer: TwinAnswer) -> None:
         """Compare an execution's two digests."""
         self.twins_out -= 1
         self.store.twin(order.number, order.digest == answer.digest)
         if order.digest != answer.digest:
-            self.store.fail(order.number, nondeterminism(order, answer))
-            self._found(1)
+            failure = nondeterminism(order, answer)
+            self.store.fail(order.number, failure)
+            self._found([failure])
 
     # -- a run ---------------------------------------------------------------------------------------------------
 
@@ -331,9 +343,10 @@ class Campaign:
         goes.
         """
         self.ended = "done"
-        shown = [partial(progress, self)] if progress is not None else []
+        beside: list[Callable[[], Awaitable[None]]] = [partial(progress, self)] if progress is not None else []
+        beside += [self._build] if self._builds else []
         try:
-            await self.fleet.run(self, partial(end_when_signalled, self.interrupt), self._clock, *shown)
+            await self.fleet.run(self, partial(end_when_signalled, self.interrupt), self._clock, *beside)
         except BaseException:
             self.ended = "failed"
             raise
@@ -348,6 +361,20 @@ class Campaign:
                 self._measure()
             self.store.note_session(self.elapsed_s, self.executions, self.steps)
             self.fleet.wake()
+
+    @property
+    def _builds(self) -> bool:
+        """Whether kernels are compiled: those that the project's own catalogue composes, unpatched.
+
+        Of a budget of executions what comes does not depend on how fast anything is, so not then.
+        """
+        mine = self.fleet.catalogue == DEFAULT_CATALOGUE and not self.settings.patch
+        timed = self.budget.executions is None and self.settings.machine != PARALLEL
+        return self.budget.native and mine and timed
+
+    async def _build(self) -> None:
+        """Have the kernels compiled, in the order in which the plan needs them."""
+        await compile_beside(self.fleet.catalogue, dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
 
     def _measure(self) -> None:
         """End the run if the directory has become too large."""
@@ -390,7 +417,7 @@ def exit_status(data: dict[str, Any]) -> int:
     """Return the exit status that a summary stands for."""
     if data["ended"] == "interrupted":
         return INTERRUPTED
-    if data["violations"]:
+    if unexpected(data):
         return VIOLATED
     if data["worker_deaths"] or data["ended"] in ("failed", "full"):
         return FAILED
@@ -408,7 +435,10 @@ def run_campaign(
 
     Raises ZapstressError where there is none.
     """
+    expected = baseline(budget.baseline) if budget.baseline is not None else {}
     with Store(directory, settings.plain(), code_of(settings, find_catalogue(catalogue))) as store:
+        if expected:
+            expect(directory, expected | expected_in(directory))
         campaign = Campaign(store, settings, budget, catalogue)
         try:
             trio.run(campaign.run, progress)

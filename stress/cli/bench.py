@@ -57,6 +57,9 @@ def text(data: dict[str, Any]) -> str:
         from stress.bench.parallel import text as parallel_text
 
         out.append(parallel_text(data["parallel"]))
+    from stress.bench.native import text as native_text
+
+    out.append(native_text(data))
     campaign = data["campaign"]
     rates = ", ".join(
         f"{row['workers']} worker{'s' * (row['workers'] > 1)} {row['executions_per_s']:,.0f} executions/s"

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stress.cli.exports import export, export_options
 from stress.cli.options import (
     GEOMETRIES,
     PATCH,
@@ -23,6 +24,7 @@ from stress.cli.options import (
     workers_option,
 )
 from stress.errors import INTERRUPTED, UsageError
+from stress.files import write_atomically
 from stress.output import put, put_json, tell
 from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
@@ -69,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make the database of --dir anew from the failures that are saved in it, and go on",
     )
+    about = "fail only for signatures that the campaign in DIR has not shown; its list is taken over into --dir"
+    parser.add_argument("--baseline", type=directory, metavar="DIR", help=about)
+    export_options(parser)
+    about = "write the failures to FILE too: SARIF, with the files and lines of the patch"
+    parser.add_argument("--sarif", type=Path, metavar="FILE", help=about)
 
 
 def search_options(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +102,7 @@ def budget_options(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--duration", type=duration, metavar="TIME", help="how long, as 60s, 5m or 2h (default: 60s)")
     budget.add_argument("--executions", type=positive, metavar="N", help="how many executions in this run")
     workers_option(parser)
-    parser.add_argument("--stop-on-first", action="store_true", help="end at the first failure")
+    parser.add_argument("--stop-on-first", action="store_true", help="end at the first failure that is not expected")
     parser.add_argument(
         "--disk-mib-max",
         type=positive,
@@ -103,6 +110,7 @@ def budget_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="end when the directory has so many MiB (default: %(default)s)",
     )
+    parser.add_argument("--no-native", action="store_true", help="compile no kernels: Python runs everything, slower")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -121,6 +129,8 @@ def run(args: argparse.Namespace) -> int:
         args.workers or workers(settings),
         args.stop_on_first,
         disk_mib_max=args.disk_mib_max,
+        native=not args.no_native,
+        baseline=args.baseline,
     )
     if budget.duration_s is None and budget.executions is None:
         budget.duration_s = 60.0
@@ -129,9 +139,21 @@ def run(args: argparse.Namespace) -> int:
     tell(f"campaign of seed {settings.seed:#x} in {where}")
     data = run_campaign(where, settings, budget, spec_of(args.catalogue), show)
     put_json(data) if args.json else put(text(data))
+    write_exports(args, where)
     if data["exit_status"] == INTERRUPTED:
         tell(f"go on with: {resume_words(args, where, settings)}")
     return int(data["exit_status"])
+
+
+def write_exports(args: argparse.Namespace, where: Path) -> None:
+    """Write the files for CI that the options name, of what the directory holds."""
+    from stress.campaign.report.facts import gather
+    from stress.campaign.report.sarif import sarif
+    from stress.campaign.report.suites import campaign_suite
+
+    export(args, lambda: campaign_suite(gather(where)))
+    if args.sarif is not None:
+        write_atomically(args.sarif, sarif(gather(where)).encode())
 
 
 def resume_words(args: argparse.Namespace, where: Path, settings: Settings) -> str:

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stress.cli.exports import export, export_options
 from stress.cli.options import cores, directory_option, kernel_options, names_option, positive, seed, workers_option
 from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.output import put, put_json, tell
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     workers_option(parser)
     directory_option(parser, "conform", "where programs that differ are kept")
+    export_options(parser)
     mode_options(parser)
 
 
@@ -95,8 +97,17 @@ def chosen(args: argparse.Namespace) -> int:
     )
     result = compare(request, ProgressLine())
     save(result)
-    put_json(summary(result)) if args.json else put(text(summary(result)))
+    data = summary(result)
+    put_json(data) if args.json else put(text(data))
+    export_conform(args, data)
     return exit_status(result)
+
+
+def export_conform(args: argparse.Namespace, data: dict[str, Any]) -> None:
+    """Write the files for CI that the options name."""
+    from stress.campaign.report.suites import conform_suite
+
+    export(args, lambda: conform_suite(data))
 
 
 class ProgressLine:
@@ -130,6 +141,7 @@ def run_races(args: argparse.Namespace, model: ModelSpec) -> int:
 def put_races(args: argparse.Namespace, data: dict[str, Any]) -> int:
     """Print what came of races; return the exit status."""
     put_json(data) if args.json else put(races_text(data))
+    export_conform(args, data)
     return int(data["exit_status"])
 
 
@@ -191,6 +203,7 @@ def folio_sizes(args: argparse.Namespace, program: Program) -> AbstractContextMa
 
 def check_program(args: argparse.Namespace, model: ModelSpec, program: Program) -> int:
     """Run one program on both sides and print it, with what differs; return the exit status."""
+    from stress.campaign.report.suites import program_suite
     from stress.conform.comparison import Rig
     from stress.conform.listing import listing
     from stress.conform.model.spec import composer
@@ -202,6 +215,7 @@ def check_program(args: argparse.Namespace, model: ModelSpec, program: Program) 
     status = VIOLATED if found else INCONCLUSIVE if rig.counts.given_up else CLEAN
     data = {"listing": shown, "differences": differences, "kernel": model.kernel, "exit_status": status}
     put_json(data) if args.json else put(f"{shown}\n{verdict(status, 1)}")
+    export(args, lambda: program_suite(data))
     return status
 
 

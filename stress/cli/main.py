@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 COMMANDS = {
     "campaign": "search for violations, on all cores, and keep every failure",
     "status": "what a campaign has come to, without running it: also one that is at work",
+    "report": "what a campaign has come to, for a mail, a merge request, or CI",
+    "mark": "a signature as expected: it fails nothing any more",
     "recheck": "every saved failure of a campaign, run again",
     "run": "one execution: verdict and summary",
     "check": "look a patch over: does it compose, does it run, does it keep the books",
@@ -36,6 +38,7 @@ COMMANDS = {
     "selfcheck": "plant every fault, and see that the checkers find it",
     "conform": "the model against the kernel that this machine runs",
     "bench": "how fast steps and executions are",
+    "source": "a function of the model, and the C that the native core has of it",
 }
 
 STATUSES = (

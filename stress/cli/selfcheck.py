@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from stress.case import DEFAULT_KERNEL
+from stress.cli.exports import export, export_options
 from stress.cli.options import (
     cores,
     directory_option,
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="worker processes (default: the cores; for patches 1, as what is measured is one worker's search)",
     )
     directory_option(parser, "selfcheck", "where the traces go")
+    export_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 def run_faults(args: argparse.Namespace, chosen: dict[str, tuple[str, ...]]) -> int:
     """Fill the matrix of the faults and profiles that are chosen, and print it."""
+    from stress.campaign.report.suites import selfcheck_suite
     from stress.catalogue import choose, spec_of
     from stress.selfcheck.faults import Selfcheck, matrix, run_selfcheck
 
@@ -93,6 +96,7 @@ def run_faults(args: argparse.Namespace, chosen: dict[str, tuple[str, ...]]) -> 
     tell(f"selfcheck of {len(cells)} cells, {most} executions at most; how long it takes is told as it goes")
     data = run_selfcheck(check, lines)
     put_json(data) if args.json else put(text(data))
+    export(args, lambda: selfcheck_suite(data, complaints(data)))
     return int(data["exit_status"])
 
 
@@ -132,8 +136,7 @@ def text(data: dict[str, Any]) -> str:
     for fault in (CLEAN_KERNEL, *data["faults"]):
         out.append(fault.ljust(6) + "".join(word(cells[fault, profile]).rjust(width) for profile in data["profiles"]))
     out.append("")
-    wrong = [cell for cell in data["cells"] if not cell["ok"] and not cell["interrupted"]]
-    out += [f"{cell['fault']} on {cell['profile']}: {complaint(cell)}" for cell in wrong]
+    out += [f"{fault} on {profile}: {words}" for (fault, profile), words in complaints(data).items()]
     judged = "interrupted" if data["interrupted"] else "as expected" if data["ok"] else "NOT as expected"
     out.append(f"{data['executions']} executions in {data['elapsed_s']:.1f} s; {judged}; traces in {data['dir']}")
     return "\n".join(out)
@@ -148,6 +151,12 @@ def word(cell: dict[str, Any]) -> str:
     if cell["found"]:
         return str(cell["executions"]) if cell["ok"] else "FOUND"
     return "silent" if cell["ok"] else "MISSED"
+
+
+def complaints(data: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """Return what is not as expected, by fault and profile."""
+    wrong = [cell for cell in data["cells"] if not cell["ok"] and not cell["interrupted"]]
+    return {(cell["fault"], cell["profile"]): complaint(cell) for cell in wrong}
 
 
 def complaint(cell: dict[str, Any]) -> str:

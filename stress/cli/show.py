@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from stress.cli.options import kernel_options, scenario_file_option
 from stress.errors import CLEAN, Divergence, UsageError
 from stress.output import columns, put, put_json, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stress.trace.record import Trace
+    from stress.trace.replay import Replayed
+
+Made = TypeVar("Made")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +45,13 @@ def put_patch(trace: Trace, json: bool) -> int:
 def run(args: argparse.Namespace) -> int:
     """Execute the trace again, and print the page."""
     from stress.machine.driver import run_plain
+    from stress.trace import report
     from stress.trace.file import load
 
-    trace = load(args.trace)
+    trace, width = load(args.trace), None if args.json else columns()
     if args.patch_text:
         return put_patch(trace, args.json)
-    page: str = run_plain(_page(args, trace))
+    page: str = run_plain(again(args, trace, lambda found: report.page(found, args.trace, width)))
     if args.json:
         put_json({**trace.header(), "page": page})
     else:
@@ -53,10 +59,14 @@ def run(args: argparse.Namespace) -> int:
     return CLEAN
 
 
-async def _page(args: argparse.Namespace, trace: Trace) -> str:
+async def again(args: argparse.Namespace, trace: Trace, make: Callable[[Replayed], Made]) -> Made:
+    """Execute a trace again, with the files that the command line names; return what ``make`` makes
+    of it.
+
+    Raises Divergence if it ends differently.
+    """
     from stress.execution.signature import signature_of
     from stress.execution.vetting import vet
-    from stress.trace import report
     from stress.trace.replay import Mode, case_of, patch_note, replay
 
     mode = Mode("plain", kernel=args.kernel, patch=tuple(args.patch), scenario=args.scenario)
@@ -70,4 +80,4 @@ async def _page(args: argparse.Namespace, trace: Trace) -> str:
                 f"{args.trace}: its replay ends differently ({' '.join(map(str, found))});"
                 " zapstress replay says at which step"
             )
-        return report.page(replayed, args.trace, columns=None if args.json else columns())
+        return make(replayed)

@@ -31,7 +31,7 @@ def read(path: Path) -> dict[str, Any]:
     from stress.campaign.database import at_work
     from stress.campaign.directory import bytes_of
     from stress.campaign.results import Results
-    from stress.campaign.summary import summary
+    from stress.campaign.summary import summary, unexpected
     from stress.workers.settings import Settings
 
     with Results.open(path) as results:
@@ -44,7 +44,7 @@ def read(path: Path) -> dict[str, Any]:
         "ended": ended,
         "bytes": bytes_of(path),
         "settings": settings.plain(),
-        "exit_status": VIOLATED if data["violations"] else CLEAN,
+        "exit_status": VIOLATED if unexpected(data) else CLEAN,
     }
 
 

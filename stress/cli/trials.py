@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from stress.case import DEFAULT_KERNEL
+from stress.cli.exports import export
 from stress.errors import UsageError
 from stress.output import put, put_json
 
@@ -21,6 +22,7 @@ def run_patches(
     args: argparse.Namespace, names: tuple[str, ...], scenarios: tuple[str, ...], profiles: tuple[str, ...]
 ) -> int:
     """Try the patches of ``names``, one after the other, and print the table."""
+    from stress.campaign.report.suites import patches_suite
     from stress.campaign.supervisor import Budget
     from stress.catalogue import spec_of
     from stress.cli.campaign import machine_here
@@ -39,6 +41,7 @@ def run_patches(
     budget = Budget(seconds, args.executions, args.workers or 1, stop_on_first=True)
     data = Trials(settings, budget, args.dir / "patches", spec_of(known)).run(patches, told)
     put_json(data) if args.json else put(table(data))
+    export(args, lambda: patches_suite(data))
     return int(data["exit_status"])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from stress.rng import WORD_BITS, raw_words
+from stress.rng import WORD_BITS, words
 
 _PLAIN_MASK = 3
 _REST_BITS = WORD_BITS - 2
@@ -18,19 +18,19 @@ _REST_BITS = WORD_BITS - 2
 class RandomData:
     """Draws 0 three times out of four, else uniformly from 1 to n - 1; ``tapes`` records the draws.
 
-    The random words are those of the stream (``seed``, ``stream``).
+    Each actor has a stream of random words of its own.
     """
 
-    def __init__(self, seed: int, stream: str = "data") -> None:
-        self.seed, self.stream = seed, stream
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
         self.tapes: dict[int, list[int]] = {}
-        self._word: Callable[[int], int] | None = None
+        self._words: dict[int, Callable[[], int]] = {}
 
     def draw(self, slot: int, label: str, n: int) -> int:
         """Return a choice in 0..n-1 for the actor in ``slot``."""
-        if self._word is None:
-            self._word = raw_words(self.seed, self.stream)
-        word = self._word(WORD_BITS)
+        if slot not in self._words:
+            self._words[slot] = words(self.seed, "data", slot)
+        word = self._words[slot]()
         choice = 0 if word & _PLAIN_MASK or n < 2 else 1 + ((word >> 2) * (n - 1) >> _REST_BITS)
         self.tapes.setdefault(slot, []).append(choice)
         return choice

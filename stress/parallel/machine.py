@@ -118,7 +118,7 @@ class Parallel(RunningMachine):
         self.suspended, self.held = [0] * self.slots, [0] * self.slots
         self.blocked: list[Callable[[], bool] | None] = [None] * self.slots
         self.reading: dict[int, list[int]] = {slot: [] for slot in self.local}
-        self.data = {slot: RandomData(seed, f"data {slot}") for slot in self.local}
+        self.data = {slot: RandomData(seed) for slot in self.local}
         context = self.context
         context[native.ROWS], context[native.VERSIONS] = rows, versions
         context[native.RECORDS], context[native.PLAIN_ADD] = settings.record, settings.plain_add

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from stress.rng import WORD_BITS, raw_words
+from stress.rng import WORD_BITS, words
 
 SPANS = (1, 2, 4, 8, 16, 64)
 """Steps, at most, between two injected yields, of which each run draws one."""
@@ -46,15 +46,15 @@ class Pace:
 
     def start(self, seed: int, yields: bool) -> None:
         """Draw the span of a run; without ``yields`` nothing is injected."""
-        self.word = raw_words(seed, f"pace {self.process}")
-        spans = raw_words(seed, "pace")
-        self.span = SPANS[spans(WORD_BITS) * len(SPANS) >> WORD_BITS] if yields else 0
+        self.word = words(seed, "pace", 1 + self.process)
+        spans = words(seed, "pace")
+        self.span = SPANS[spans() * len(SPANS) >> WORD_BITS] if yields else 0
 
     def decide(self) -> GiveWay:
         """Decide what an actor does that has made the steps it was granted."""
         if not self.span:
             return GiveWay(UNPACED_STEPS, False, self.process, 0)
-        word = self.word(WORD_BITS)
+        word = self.word()
         granted, hand_over, draw = (word & 0xFFFF) % self.span, bool(word >> 16 & 1), word >> 17
         other = self.process
         if self.others:

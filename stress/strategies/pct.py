@@ -44,9 +44,11 @@ class Pct(Strategy):
             j = word() % (i + 1)
             order[i], order[j] = order[j], order[i]
         self.priority = [place + depth for place in order]
-        points: set[int] = set()
+        points: list[int] = []
         while len(points) < min(depth - 1, self.length - 1):
-            points.add(1 + word() % (self.length - 1))
+            point = 1 + word() % (self.length - 1)
+            if point not in points:
+                points.append(point)
         self.points = sorted(points, reverse=True)
         self.low = depth - 1
 

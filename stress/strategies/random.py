@@ -10,7 +10,7 @@ walk draws anew, which changes no probability: a walk has no memory.
 
 from __future__ import annotations
 
-from stress.rng import WORD_BITS, raw_words
+from stress.rng import WORD_BITS, words
 from stress.strategies import UNBOUNDED, Strategy
 
 
@@ -21,7 +21,7 @@ class RandomWalk(Strategy):
     free = 0
 
     def start(self, seed: int, slots: int) -> None:
-        self.word = raw_words(seed, "schedule")
+        self.word = words(seed, "schedule")
         self.among: list[int] = []
         self.until = self.then = 0
 
@@ -34,10 +34,10 @@ class RandomWalk(Strategy):
         if step == self.until and enabled == self.among:
             chosen = self.then
         else:
-            chosen = word(WORD_BITS) * n >> WORD_BITS
+            chosen = word() * n >> WORD_BITS
             self.among = enabled.copy()
         free = 0
-        while (then := word(WORD_BITS) * n >> WORD_BITS) == chosen:
+        while (then := word() * n >> WORD_BITS) == chosen:
             free += 1
         self.free, self.then, self.until = free, then, step + free + 1
         return enabled[chosen]

@@ -6,5 +6,7 @@ Bottom to top; each file imports only those before it:
 - :mod:`~stress.trace.file`: the format: encode, decode, load, save; what is damaged is found here;
 - :mod:`~stress.trace.replay`: executes a trace again, and says where it differs;
 - :mod:`~stress.trace.report`: the page that shows a failure, and the list of all steps;
+- :mod:`~stress.trace.relations`: which write a read has seen, and who held which lock;
+- :mod:`~stress.trace.perfetto`: an execution for the Perfetto viewer;
 - :mod:`~stress.trace.evidence`: what is kept of a failure beside its trace.
 """

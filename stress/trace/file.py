@@ -29,7 +29,7 @@ from stress.machine.livelock import FAIR_STEPS_MAX
 from stress.trace.record import Trace
 
 MAGIC = b"ZAPTRACE"
-VERSION = 2
+VERSION = 3
 FILE_MIB_MAX, BODY_MIB_MAX, HEADER_KIB_MAX = 4, 8, 4096
 """Of the file; of what its body unpacks to; and of the header in it, which has a patch's text."""
 
@@ -199,10 +199,11 @@ class _Reader:
         return tapes
 
     def trace(self) -> Trace:
-        """Take everything."""
+        """Take everything. A trace from before kernels had revisions is of the first."""
         header = json.loads(self.bytes("the header", HEADER_KIB_MAX << 10))
         if not isinstance(header, dict):
             raise TypeError("its header is no object")
+        header = {"revision": 1} | header
         rest = {"schedule": (), "tapes": {}, "checks": b""}
         names = {field.name for field in fields(Trace)}
         if header.keys() ^ rest.keys() != names:

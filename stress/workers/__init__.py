@@ -10,6 +10,7 @@ messages         every order to a worker and every answer, encoded, decoded and 
 flight_recorder  which execution a worker had begun when it died
 tally            what came of executions between two answers
 open_cases       the cases that a worker keeps open, bounded by bytes
+native           executions by compiled kernels, and their comparison with Python's
 worker           the process: follows orders, executes, answers
 signals          how a long run hears that it is to end
 fleet            keeps worker processes alive and at work for a boss

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from time import perf_counter
 
-STARTING, OPENING, EXECUTING = "starting", "opening", "executing"
+STARTING, OPENING, EXECUTING, COMPARING = "starting", "opening", "executing", "comparing"
 REPORTING, TWINS, SURVEYING, IDLE = "reporting", "twins", "surveying", "idle"
 
 ACCOUNTS: dict[str, str] = {
     EXECUTING: "executing leases, each execution from the restore to the end of its audit",
+    COMPARING: "executing leases natively and in Python, the same executions",
     OPENING: "opening the cases of leases: composing the kernel, running the setup",
     TWINS: "running a second time what another worker has run, with the opening of its case",
     REPORTING: "counting what came of leases, making the evidence of failures, sending answers",

@@ -38,6 +38,10 @@ class FlightRecorder:
         self._words[SEED] = seed
         self._words[STARTED] += 1
 
+    def made(self, more: int) -> None:
+        """Write down that the last execution begun was followed by so many ``more``, unannounced."""
+        self._words[STARTED] += more
+
     @property
     def seed(self) -> int:
         """The seed written last."""

@@ -73,6 +73,8 @@ class LeaseOrder(Message, frozen=True):
     """Forget first what other cases have left: open runners, and which signatures were traced."""
     evidence: bool = True
     """Send the evidence of the first failure of each signature."""
+    native: bool = False
+    """Use compiled kernels where they are there."""
 
 
 class TwinOrder(Message, frozen=True):

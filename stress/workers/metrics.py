@@ -24,7 +24,7 @@ from sim.core.step import site_of
 from stress.execution.outcome import site_checksums
 from stress.workers.clock import ACCOUNTS
 from stress.workers.distinct import HASH_BITS, DistinctCount
-from stress.workers.settings import PARALLEL
+from stress.workers.settings import LOCKSTEP, PARALLEL
 
 if TYPE_CHECKING:
     from stress.execution.outcome import Outcome
@@ -247,6 +247,22 @@ DECLARED: tuple[Metric, ...] = (
         each=lambda execution: execution.outcome.verdict.kind == "inconclusive",
     ),
     *map(seconds_of, ACCOUNTS),
+    Number(
+        name="native",
+        about="of the executions, those that the native core made, clean ones all",
+        machine=LOCKSTEP,
+    ),
+    Number(
+        name="compared",
+        about="executions that were made in Python and natively too, and compared",
+        machine=LOCKSTEP,
+    ),
+    Number(
+        name="unjudged",
+        about="executions that the native core gave up and that Python did not make again, as enough of their kind "
+        "had been; they are in no other number",
+        machine=LOCKSTEP,
+    ),
     Number(
         name="recorded_steps",
         about="steps that the processes made and recorded, before the replay",

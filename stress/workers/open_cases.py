@@ -18,8 +18,12 @@ from stress.case import Case
 from stress.catalogue import Catalogue
 from stress.execution.runner import Runner, open_runner
 
-BYTES_MAX = 128 << 20
-"""Bytes that the open cases of a worker take together."""
+BYTES_MAX = 64 << 20
+"""Bytes that the open cases of a worker take together.
+
+Beside them there are 45 MiB of Python and the model, what lies between blocks that are in use, and
+for moments the largest world, which takes 60 MiB and as much again for its audit: 300 MiB at most.
+"""
 
 RUNNER_BYTES = 320 << 10
 """What an open case takes besides its arena and the snapshot of it: the composed kernel's objects.

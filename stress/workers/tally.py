@@ -7,7 +7,7 @@ failures, the executions that another worker is to repeat, and processes that ha
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -15,6 +15,7 @@ from stress.execution.signature import signature_of
 from stress.trace.evidence import evidence
 from stress.trace.record import Trace, capture
 from stress.workers.clock import Clock
+from stress.workers.distinct import HASH_BITS
 from stress.workers.messages import Batch, Death, Failure, LeaseOrder, Twin
 from stress.workers.metrics import METRICS, Execution, Measured, Stretch
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from stress.catalogue import Catalogue
     from stress.execution.outcome import Outcome
     from stress.execution.runner import Runner
+    from stress.native.runner import NativeCase, Ran
     from stress.parallel.recording import Recording
 
 _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
@@ -122,9 +124,13 @@ class Tally:
         answer is sent.
         """
 
-    def add(self, outcome: Outcome, seed: int, recording: Recording | None = None) -> None:
-        """Count an execution; ``recording`` is the parallel run that it replays, if it does."""
+    def add(self, outcome: Outcome, seed: int, recording: Recording | None = None, compared: bool = False) -> None:
+        """Count an execution; ``recording`` is the parallel run that it replays, if it does;
+        ``compared``: it is made natively too.
+        """
         execution = Execution(outcome, self.order.number, recording)
+        if compared:
+            METRICS["compared"].add(1, self.measured)
         for metric, measure, every in self.each:
             if self.sampled % every == 0:
                 metric.add(measure(execution), self.measured)
@@ -135,6 +141,27 @@ class Tally:
             self.deaths += [Death(pid, status, seed) for pid, status in recording.killed]
         if outcome.verdict.kind == "violation":
             self._fail(outcome, seed)
+
+    def add_native(self, native: NativeCase, ran: Ran) -> None:
+        """Count the clean executions that the native core has made."""
+        if not ran.clean:
+            return
+        visits, pairs = native.take_counts()
+        found: dict[str, Any] = {
+            "executions": ran.clean, "native": ran.clean, "steps": ran.steps, "inconclusive": 0, "visits": visits, "pairs": pairs,
+        }  # fmt: skip
+        for name, value in found.items():
+            METRICS[name].add(value, self.measured)
+        schedules = METRICS["distinct_schedules"]
+        seen = self.measured.seen.get(schedules.name)
+        for value in native.schedule_hashes(ran.clean, seen.largest if seen is not None else (1 << HASH_BITS) - 1):
+            schedules.add(value, self.measured)
+        self.done += ran.clean
+
+    def add_unjudged(self) -> None:
+        """Count an execution that the native core gave up, and that Python does not make again."""
+        METRICS["unjudged"].add(1, self.measured)
+        self.done += 1
 
     def twin(self, outcome: Outcome, seed: int, learned: dict[str, int]) -> None:
         """Have an execution repeated; ``learned`` is what its strategy knew before it."""

@@ -55,6 +55,7 @@ from stress.workers.messages import (
     encode,
     read_order,
 )
+from stress.workers.native import NativeLease, Natives
 from stress.workers.open_cases import OpenCases
 from stress.workers.settings import PARALLEL
 from stress.workers.tally import Tally, failure_of, twin_digest, twinned
@@ -89,8 +90,13 @@ class Worker:
         self.answers, self.recorder, self.catalogue, self.clock = answers, recorder, catalogue, clock
         self.cases = OpenCases(nursery, catalogue, self.closing)
         self.strategies: dict[tuple[Case, str, str], Strategy] = {}
-        """By case, name and options: a strategy learns from lease to lease of a case."""
+        """Of the open cases, by case, name and options: a strategy learns from lease to lease."""
+        self.learned: dict[tuple[Case, str, str], dict[str, int]] = {}
+        """What those of closed cases have learned: there are thousands, and a random generator
+        takes kilobytes.
+        """
         self.strategy_classes: dict[str, type[Strategy]] = {}
+        self.natives = Natives(catalogue)
         self.gang: Gang | None = None
         """The processes of the parallel machine, once they are wanted."""
         self.traced: dict[tuple[str, ...], set[str]] = {}
@@ -111,9 +117,27 @@ class Worker:
         return found
 
     def closing(self, runner: Runner) -> None:
-        """A runner is about to be closed: the processes that have its arena open let go of it."""
+        """A runner is about to be closed: whoever has its arena open lets go of it."""
+        self.natives.forget(runner.case)
+        for key in [key for key in self.strategies if key[0] == runner.case]:
+            self.learned[key] = self.strategies.pop(key).learned()
         if self.gang is not None and runner in self.gang.numbers:
             self.gang.forget()
+
+    def executor(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int, int], int]:
+        """Return what executes one seed or, natively, several from it on, before an end, and
+        returns the next.
+        """
+        native = self.natives.case(order, runner) if order.native else None
+        if native is not None:
+            return NativeLease(self.natives, native, self.strategy(order), order, tally, self.clock).go_on
+        execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
+
+        def one(seed: int, end: int) -> int:
+            execute(seed)
+            return seed + 1
+
+        return one
 
     def lockstep(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int], None]:
         """Return what executes a seed under the order's strategy and counts it."""
@@ -174,6 +198,8 @@ class Worker:
         key = (order.case, order.strategy, json.dumps(order.options, sort_keys=True))
         if key not in self.strategies:
             self.strategies[key] = self.new_strategy(order.strategy, order.options)
+            if key in self.learned:
+                self.strategies[key].recall(self.learned.pop(key))
         return self.strategies[key]
 
     def new_strategy(self, name: str, options: dict[str, int]) -> Strategy:
@@ -195,13 +221,15 @@ class Worker:
         runner = await self.runner(order.case)
         traced = self.traced.setdefault(order.case.patch, set()) if order.evidence else None
         tally = Tally(order, runner, traced, self.clock)
-        execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
+        go_on = self.executor(order, runner, tally)
         began = self.clock.to(REPORTING)
         ends = began + min(order.left_s, self.slice_of(order))
-        for seed in range(order.first, order.first + order.count):
+        seed, end = order.first, order.first + order.count
+        while seed < end:
             self.recorder.begin(seed)
-            execute(seed)
-            now = self.clock.to(REPORTING)
+            after = go_on(seed, end)
+            self.recorder.made(after - seed - 1)
+            seed, now = after, self.clock.to(REPORTING)
             if now >= ends or (order.stop_on_first and tally.failures):
                 break
             if tally.fresh or now - tally.began > FLUSH_SECONDS_MAX:
@@ -250,7 +278,7 @@ class Worker:
         old = decode(order.trace, "the trace")
         self.recorder.hold(order.number, old.seed)
         self.recorder.begin(old.seed)
-        mode = trusted(order.case, tolerant=True)
+        mode = trusted(order.case, tolerant=True, kernel=order.case.kernel)
         async with replay(replace(old, case=order.case), mode, self.catalogue) as again:
             kind, failure = again.outcome.verdict.kind, None
             if kind == "violation":

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 
@@ -14,8 +14,6 @@ from stress.campaign.database import DATABASE, FAILURES
 from tests.robustness.damage import POISON, damaged
 from tests.robustness.subject import DOCUMENTED, Seen, run
 from tests.stress.campaign_toys import TOYS
-
-ALLOWED = DOCUMENTED
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("status",), ("recheck", "--json"), ("campaign", "--executions", "2", "--workers", "1", "--dir"), ("status", "--json"),
@@ -153,19 +151,25 @@ DAMAGE: tuple[Damage, ...] = (
 )  # fmt: skip
 
 
-def mutants(count: int, random: Random, folder: Path) -> Iterator[Seen]:
-    """Damage a good directory ``count`` times; yield what the tool did with each."""
-    base = good(folder)
-    (folder / "elsewhere").mkdir()
-    for turn in range(count):
-        path = folder / f"mutant{turn}"
-        shutil.copytree(base, path, symlinks=True)
+class Directories:
+    """Damaged results directories."""
+
+    allowed = DOCUMENTED
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.base, self.elsewhere = folder, good(folder), folder / "elsewhere"
+        self.elsewhere.mkdir()
+
+    def tried(self, number: int, random: Random) -> Iterator[Seen]:
+        """Damage one; yield what each command that reads one did with it."""
+        path = self.folder / f"mutant{number}"
+        shutil.copytree(self.base, path, symlinks=True)
         try:
-            random.choice(DAMAGE)(path, random)
-        except sqlite3.Error:
-            continue
-        for command in COMMANDS:
-            yield run((*command, str(path)), TOYS, folder)
-        assert not list((folder / "elsewhere").iterdir()), f"{path}: something was written outside of it"
-        os.chmod(path, 0o700)
-        shutil.rmtree(path, ignore_errors=True)
+            with suppress(sqlite3.Error):  # SQLite refuses some of it
+                random.choice(DAMAGE)(path, random)
+            for command in COMMANDS:
+                yield run((*command, str(path)), TOYS, self.folder)
+            assert not list(self.elsewhere.iterdir()), f"{path}: something was written outside of it"
+        finally:
+            os.chmod(path, 0o700)
+            shutil.rmtree(path, ignore_errors=True)

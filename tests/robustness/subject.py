@@ -1,36 +1,35 @@
 """Runs the command line in a process of its own, and measures it.
 
-The process is forked from one that has imported the tool, so that thousands of runs take minutes.
+The process is forked from one that has imported the tool and nothing else
+(:mod:`tests.robustness.server`), so that thousands of runs take minutes, and what is measured is
+what the tool takes, however much the tests have.
 """
 
 from __future__ import annotations
 
-import os
+import json
 import re
-import resource
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stress.cli.main import main
+from stress.catalogue import DEFAULT_CATALOGUE, spec_of
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, SKIPPED, USAGE, VIOLATED
+from stress.sources import ROOT
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
 
-CPU_SECONDS_MAX, MIB_MAX = 5.0, 120.0
-"""What reading anything may cost. A process that has imported the tool has some 80 MiB; what is
-measured here comes on top of them, and together that is 200.
-"""
+CPU_SECONDS_MAX, MIB_MAX = 5.0, 200.0
+"""What reading anything may cost: of a processor, and of memory with the tool itself."""
 
-HANG_SECONDS = 60
-"""After so long a process is taken to hang, also on a machine that is busy with something else."""
-
-ADDRESSES_MIB_MAX = 4096
-"""Address space of a process: a bomb that goes off fails there, and not in the whole machine."""
+HUNG = -signal.SIGALRM
+"""The status of a run that the clock has ended (:data:`tests.robustness.server.HANG_SECONDS`)."""
 
 DOCUMENTED = {CLEAN, VIOLATED, USAGE, FAILED, SKIPPED, INCONCLUSIVE, INTERRUPTED}
 """The statuses of docs/exit-codes.md."""
@@ -71,58 +70,28 @@ class Seen:
 
 
 def run(words: Sequence[str], catalogue: Catalogue | None = None, cwd: Path | None = None) -> Seen:
-    """Run ``zapstress`` with ``words`` and return what it did."""
-    outputs = [os.memfd_create(name) for name in ("out", "err")]
-    sys.stdout.flush()
-    sys.stderr.flush()
-    before = _resident_mib()
-    child = os.fork()
-    if not child:
-        _be_the_tool(words, catalogue, cwd, outputs)
-    _, status, used = os.wait4(child, 0)
-    out, err = (_contents(output) for output in outputs)
-    return Seen(
-        tuple(words),
-        os.waitstatus_to_exitcode(status),
-        out,
-        err,
-        used.ru_utime + used.ru_stime,
-        used.ru_maxrss / 1024 - before,
-    )
+    """Run ``zapstress`` with ``words`` and return what it did.
+
+    What seems to hang is run once more: a machine that stood still for a minute is no finding.
+    """
+    spec = DEFAULT_CATALOGUE if catalogue is None else spec_of(catalogue)
+    request = json.dumps({"words": words, "catalogue": spec, "cwd": str(cwd or "")})
+    seen = Seen(tuple(words), **_asked(request))
+    return seen if seen.status != HUNG else Seen(tuple(words), **_asked(request))
 
 
-def _be_the_tool(words: Sequence[str], catalogue: Catalogue | None, cwd: Path | None, outputs: list[int]) -> None:
-    """Run the command line as this process, and end it."""
-    status = 99
-    try:
-        resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES_MIB_MAX << 20,) * 2)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.alarm(HANG_SECONDS)
-        for number, output in enumerate(outputs, start=1):
-            os.dup2(output, number)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
-        os.environ["COLUMNS"] = "120"
-        if cwd is not None:
-            os.chdir(cwd)
-        status = main(list(words), catalogue)
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(status)
+def _asked(request: str) -> dict[str, Any]:
+    """Return the server's answer to a request."""
+    process = _server()
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(request + "\n")
+    process.stdin.flush()
+    answer: dict[str, Any] = json.loads(process.stdout.readline())
+    return answer
 
 
-def _resident_mib() -> float:
-    """Return how much memory this process has: a child has it too, before it does anything."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / (1 << 20)
-
-
-def _contents(descriptor: int) -> str:
-    size = os.fstat(descriptor).st_size
-    try:
-        return os.pread(descriptor, size, 0).decode(errors="surrogateescape")
-    finally:
-        os.close(descriptor)
+@cache
+def _server() -> subprocess.Popen[str]:
+    """Start the server, which ends with this process."""
+    command = [sys.executable, "-m", "tests.robustness.server"]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -8,10 +8,11 @@ from random import Random
 
 import pytest
 
-from tests.robustness.endurance import slope
+from stress.errors import CLEAN, INCONCLUSIVE, USAGE, VIOLATED
+from tests.robustness.endurance import Samples, report, slope
 from tests.robustness.kills import Watched, fill, kill, small_disk
 from tests.robustness.mutants import KINDS, findings
-from tests.robustness.subject import USAGE, run
+from tests.robustness.subject import run
 
 COUNTS = {"traces": 60, "programs": 15, "directories": 16}
 
@@ -19,10 +20,10 @@ COUNTS = {"traces": 60, "programs": 15, "directories": 16}
 @pytest.mark.parametrize("kind", KINDS)
 def test_damage_is_told_in_a_line(kind: str, tmp_path: Path) -> None:
     """Neither a traceback, nor a status that is not documented, nor more than it may cost."""
-    seen = list(findings(kind, COUNTS[kind], 1, tmp_path))
-    assert len(seen) >= COUNTS[kind] // 2
-    assert [] == [(one, wrong) for one, wrong in seen if wrong]
-    assert USAGE in {one.status for one, _ in seen}, "some of the damage is damage"
+    seen = list(findings(kind, range(COUNTS[kind]), 1, tmp_path))
+    assert len(seen) >= COUNTS[kind]
+    assert [] == [(number, one, wrong) for number, one, wrong in seen if wrong]
+    assert USAGE in {one.status for _, one, _ in seen}, "some of the damage is damage"
 
 
 def test_faults_are_seen(tmp_path: Path) -> None:
@@ -52,9 +53,29 @@ def test_full_disks_lose_nothing(tmp_path: Path) -> None:
     assert watched.executions > 0
 
 
-def test_the_slope_is_of_the_second_half() -> None:
-    flat_then_steep = [(minute, 100.0) for minute in range(10)] + [
-        (minute, 100 + 3.0 * minute) for minute in range(10, 20)
-    ]
-    assert abs(slope([(float(x), y) for x, y in flat_then_steep]) - 3.0) < 1e-9
+def sampled(rate: float, opens: float = 10.0) -> Samples:
+    """Return an hour in which a process grows by 1 MiB with each of a hundred cases, of which
+    ``opens`` are opened a minute, and then by ``rate`` MiB a minute.
+    """
+    samples = Samples(known=100)
+    for sample in range(721):
+        minute = sample / 12
+        opened = min(100.0, opens * minute)
+        samples.opened.append((minute, opened))
+        samples.sizes["supervisor"].append((minute, 50 + opened + rate * minute))
+    return samples
+
+
+def test_a_slope_is_of_the_time_after_the_last_case(capsys: pytest.CaptureFixture[str]) -> None:
+    """What grows with the cases ends with them; what a larger campaign's would take is added."""
+    assert abs(sampled(0.0).steady - 40) < 1e-9
+    assert CLEAN == report(sampled(0.0), 200)
+    assert ["50.0", "150.0", "150.0", "0.0000", "250"] == capsys.readouterr().out.splitlines()[2].split()[1:]
+    assert VIOLATED == report(sampled(0.0), 300)
+    assert VIOLATED == report(sampled(0.02), 100)
+    assert INCONCLUSIVE == report(sampled(0.0, opens=1.5), 100)
+
+
+def test_a_slope_is_one_of_least_squares() -> None:
+    assert abs(slope([(float(minute), 100 + 3.0 * minute) for minute in range(10)]) - 3.0) < 1e-9
     assert 0.0 == slope([])

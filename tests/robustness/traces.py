@@ -37,8 +37,6 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 """What reads a trace."""
 
-ALLOWED = DOCUMENTED - {FAILED, SKIPPED}
-
 
 def good(folder: Path) -> list[bytes]:
     """Return the bytes of good traces, made in ``folder``."""
@@ -156,13 +154,18 @@ def bomb(name: str, data: bytes) -> bytes:
     return _sealed(b"".join([*map(packer.compress, BOMBS[name](header)), packer.flush()]), data)
 
 
-def mutants(count: int, random: Random, folder: Path) -> Iterator[Seen]:
-    """Damage good traces ``count`` times; yield what the tool did with each."""
-    known = good(folder)
-    file = folder / "mutant"
-    for turn in range(count):
-        base = random.choice(known)
-        within = turn % RIGHT_EVERY == RIGHT_EVERY - 1
-        file.write_bytes((damaged_within if within else damaged)(base, random, known))
+class Traces:
+    """Damaged traces: one in RIGHT_EVERY below a checksum that is right."""
+
+    allowed = DOCUMENTED - {FAILED, SKIPPED}
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.known = folder, good(folder)
+
+    def tried(self, number: int, random: Random) -> Iterator[Seen]:
+        """Damage one; yield what a command that reads traces did with it."""
+        damage = damaged_within if number % RIGHT_EVERY == RIGHT_EVERY - 1 else damaged
+        file = self.folder / "mutant.trace"
+        file.write_bytes(damage(random.choice(self.known), random, self.known))
         command, *options = random.choice(COMMANDS)
-        yield run((command, str(file), *options), cwd=folder)
+        yield run((command, str(file), *options), cwd=self.folder)

@@ -20,10 +20,11 @@ from sim.core.profile import SMALL, Profile
 from sim.versions import VERSIONS
 from stress.case import Case
 from stress.catalogue import CATALOGUE, modules
+from stress.execution.absent import ABSENT, why_absent
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.sources import ROOT
-from tests.scenarios.rows import ABSENT, ROWS
+from tests.scenarios.rows import ROWS
 
 PROFILES = list(CATALOGUE.profiles())
 
@@ -69,15 +70,6 @@ def names_of(profile: Profile, version: str) -> set[str]:
     return {info.name for info in SITES if info.step} - (foreign - kept) - declared_by_others(version) - toys
 
 
-def reason(profile: Profile, version: str, name: str) -> str:
-    """Return why no execution visits the site on ``profile`` in ``version``, or nothing."""
-    for absent in ABSENT:
-        found = any(name == site or (site.endswith(":") and name.startswith(site)) for site in absent.sites)
-        if found and version in absent.versions and absent.where(profile):
-            return absent.reason
-    return ""
-
-
 @dataclass
 class Reached:
     """What the executions visited."""
@@ -112,7 +104,7 @@ async def reach(profile: str, version: str) -> Reached:
             await execute(case, range(2 * at, 2 * at + 2), reached)
             if at and wanted <= reached.sites and set(product(OPERATIONS, repeat=2)) <= reached.pairs:
                 return reached
-        wanted = {name for name in names_of(kind, version) if not reason(kind, version, name)}
+        wanted = {name for name in names_of(kind, version) if not why_absent(name, kind, version)}
         if wanted <= reached.sites and set(product(OPERATIONS, repeat=2)) <= reached.pairs:
             return reached
     return reached
@@ -148,12 +140,12 @@ async def judge(profile: str, version: str) -> None:
         if site not in found.sites
     ]
     missing_sites = sorted(
-        name for name in names_of(kind, version) if name not in found.sites and not reason(kind, version, name)
+        name for name in names_of(kind, version) if name not in found.sites and not why_absent(name, kind, version)
     )
     assert [] == missing_rows
     assert [] == missing_sites
     assert [] == sorted(set(product(OPERATIONS, repeat=2)) - found.pairs)
-    assert [] == sorted(name for name in found.sites if reason(kind, version, name))
+    assert [] == sorted(name for name in found.sites if why_absent(name, kind, version))
 
 
 @pytest.mark.parametrize("profile", PROFILES)

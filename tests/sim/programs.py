@@ -112,6 +112,16 @@ class Written(Program):
         await self.task(2).write_back(0, 2)
 
 
+class Twice(Written):
+    """Write a folio out from two CPUs, from one of them again and again, while a third stores to
+    it.
+    """
+
+    async def zero(self) -> None:
+        for _ in range(3):
+            await self.task(0).write_back(0, 2)
+
+
 class Stay(Program):
     """Fork, write on both sides, and stay."""
 
@@ -166,6 +176,14 @@ class Partly(Program):
 
     async def zero(self) -> None:
         await self.task(0).dontneed(ANON + 1, 2)
+
+
+class Again(Program):
+    """Drop a folio, and store where it was."""
+
+    async def zero(self) -> None:
+        await self.task(0).dontneed(ANON, 4)
+        await self.task(0).store(ANON)
 
 
 class Clean(Program):
@@ -238,6 +256,7 @@ class Shrunk(Program):
         await self.task(0).load(2 * NR + 2)
 
     async def one(self) -> None:
+        await self.task(1).store(FILE + 6)
         await self.task(1).store(FILE + 2)
 
     async def two(self) -> None:
@@ -335,6 +354,8 @@ PROGRAMS: dict[str, type[Program]] = {
         Absent,
         Heir,
         Partly,
+        Again,
+        Twice,
         Random,
     )
 }

@@ -58,6 +58,7 @@ TOYS.spec = SPEC  # type: ignore[attr-defined]
 CASE = Case("counters", (("rounds", 2),), "toy")
 
 LEASE = LeaseOrder(
+    native=False,
     lease=1,
     number=2,
     case=CASE,

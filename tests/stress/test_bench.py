@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from stress.bench import parallel
-from stress.bench.steps import Selection, cases, extremes, measure, repeat, ring
+from stress.bench.rates import repeat
+from stress.bench.steps import Selection, cases, extremes, measure, ring
 from stress.case import Case
 from stress.cli.main import main
 from tests.stress.campaign_toys import TOYS
@@ -109,7 +110,8 @@ def test_bench_steps_prints_every_rate(
     monkeypatch.setattr("stress.bench.steps.WARM_SECONDS", 0.5)
     assert 0 == main(["bench", "steps", *TOY, "--scenario", "counters", "mailbox", "--json"], TOYS)
     data: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert ["smallest", "largest", "parallel", "campaign"] == list(data)
+    assert ["smallest", "largest", "native_unavailable", "parallel", "campaign"] == list(data)
+    assert "ToyKernel" in data["native_unavailable"]
     for which in ("smallest", "largest"):
         row = data[which]
         for strategy in ("random", "pct"):

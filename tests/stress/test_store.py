@@ -98,6 +98,8 @@ def test_counters_and_failures_survive_a_reopening(tmp_path: Path) -> None:
     assert "not reached: h: never" in text(data).splitlines()
     for unreached in ([], ["h: never"] * (UNREACHED_NAMED_MAX + 1)):
         assert "not reached:" not in text(data | {"sites_unreached": unreached})
+    known = text(data | {"sites_unreached": ["f: g", "h: never"], "unreachable": {"f: g": "no table"}})
+    assert "not reached: h: never\ncannot be reached here: 1 site: no table (1)\n" in known
     (found,) = data["violations"]
     assert (2, 3, {"toy": 2}) == (found["count"], found["seed"], found["profiles"])
     assert b"trace" == Path(found["trace"]).read_bytes()
@@ -182,7 +184,7 @@ def test_another_version_is_refused(tmp_path: Path, version: int) -> None:
     with sqlite3.connect(tmp_path / DATABASE) as db:
         db.execute(f"PRAGMA user_version = {version}")
     db.close()
-    with pytest.raises(UsageError, match=f"format {version}, this zapstress has 4; give --dir a new directory"):
+    with pytest.raises(UsageError, match=f"format {version}, this zapstress has 5; give --dir a new directory"):
         Store(tmp_path, SETTINGS)
 
 

@@ -16,7 +16,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "stress": (
         "rng", "errors", "output", "files", "case", "fault", "scenario", "sources", "patch",
         "programs", "strategies", "catalogue", "machine", "execution", "trace", "parallel", "conform",
-        "workers", "campaign", "selfcheck", "bench", "cli", "__main__",
+        "native", "workers", "campaign", "selfcheck", "bench", "cli", "__main__",
     ),
 }  # fmt: skip
 """The rooms of a package (folders, and modules beside them), from bottom to top. A file imports
@@ -31,13 +31,13 @@ UPWARD: dict[tuple[str, str], str] = {
 }
 """Imports that run upward, each with its reason."""
 
-ROOMS_MAX = 24
+ROOMS_MAX = 25
 """Rooms of stress/."""
 
 FILES_MAX = 12
 """Files of a package of machinery, besides its ``__init__``."""
 
-CATALOGUES = ("sim/mm", "sim/versions", "scenarios", "stress/cli")
+CATALOGUES = ("sim/checks", "sim/mm", "sim/versions", "scenarios", "stress/cli")
 """Packages that have one file per thing, with all that is below them: as many files as there are
 things.
 """

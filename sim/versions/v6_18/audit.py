@@ -7,7 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from sim.checks.audit import Audit
+from sim.checks.recount import DIFFERS
 from sim.core.arena import Column
+from sim.core.pte import PFN_SHIFT, PRESENT, SPECIAL
 
 
 class Audit618(Audit):
@@ -46,6 +48,42 @@ class Audit618(Audit):
         self._compare("I16q", self.page_partially_mapped, self.page_deferred.array, "on the queue")
         if large.any():
             self._owners(np)
+
+    def recount_folios(self, mapped: list[int], mappings: list[int]) -> None:
+        """Compare total mapcounts, partially mapped folios and owners too."""
+        super().recount_folios(mapped, mappings)
+        large = 0
+        for folio in range(self.w.pages):
+            is_large = self.page_order[folio] > 0
+            large += is_large
+            if self.page_large_mapcount[folio] != (mappings[folio] if is_large else 0):
+                self.violated("I10q", DIFFERS)
+            if self.page_partially_mapped[folio] != self.page_deferred[folio]:
+                self.violated("I16q", DIFFERS)
+        if large:
+            self.recount_owners()
+
+    def recount_owners(self) -> None:
+        """Compare the slots of each folio with how often each mm maps it."""
+        pages, span = self.w.pages, self.g.ptrs_per_pte
+        maps = [0] * (self.w.mms * pages)
+        for ptep in range(len(self.pte)):
+            mm, entry = self.table_mm[ptep // span] - 1, self.pte[ptep]
+            if mm >= 0 and entry & (PRESENT | SPECIAL) == PRESENT:
+                maps[mm * pages + self.page_head[entry >> PFN_SHIFT]] += 1
+        for folio in range(pages):
+            owners, owned = 0, 0
+            for mm in range(self.w.mms):
+                owners += maps[mm * pages + folio] > 0
+            for slot in (2 * folio, 2 * folio + 1):
+                mm = self.page_mm_id[slot] - 1
+                if mm >= 0:
+                    owned = 1
+                    if self.page_mm_id_mapcount[slot] > maps[mm * pages + folio]:
+                        self.violated("I13q", DIFFERS)
+            large, shared = self.page_order[folio] > 0, self.page_mapped_shared[folio]
+            if (large and not shared and owners > 1) or (owned and not owners):
+                self.violated("I13q", DIFFERS)
 
     def _compare(self, checker: str, column: Column, expected: Any, what: str) -> None:
         if column.array.tobytes() != expected.tobytes():

@@ -85,9 +85,8 @@ class OwnerChecks(Checker):
     def _lock_changed(self, folio: int, old: int, new: int, holder: int) -> None:
         if new:
             return
-        ids, counts = (
-            [column[2 * folio + k] for k in (0, 1)] for column in (self.page_mm_id, self.page_mm_id_mapcount)
-        )
+        ids = [self.page_mm_id[2 * folio + k] for k in (0, 1)]
+        counts = [self.page_mm_id_mapcount[2 * folio + k] for k in (0, 1)]
         total, shared = self.page_large_mapcount.view[folio], self.page_mapped_shared.view[folio]
         wrong = (
             any((not mm_id) != (count == 0) or count < 0 for mm_id, count in zip(ids, counts, strict=True))

@@ -114,6 +114,7 @@ class Lease:
         twin_every: int = 0,
         stop_on_first: bool = False,
         afresh: bool = False,
+        native: bool = False,
     ) -> LeaseOrder:
         """Return the order that has a worker execute the lease; ``number`` is the store's number of
         the lease. The other arguments are the fields of that name.
@@ -134,6 +135,7 @@ class Lease:
             stop_on_first=stop_on_first,
             directory=directory,
             afresh=afresh,
+            native=native and self.plan.machine == LOCKSTEP,
         )
 
 

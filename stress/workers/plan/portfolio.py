@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stress.rng import WORD_BITS, raw_words
+from stress.rng import WORD_BITS, words
 from stress.workers.settings import PORTFOLIO
 
 PRIOR_LEASES = 4
@@ -42,8 +42,8 @@ class Portfolio:
     """The strategies of one case, whose number draws which of them begins."""
 
     def __init__(self, number: int, shares: Mapping[str, float] = PORTFOLIO) -> None:
-        phase = raw_words(number, "portfolio")
-        self.arms = {name: Arm(share, phase(WORD_BITS) / (1 << WORD_BITS)) for name, share in shares.items()}
+        word = words(number, "portfolio")
+        self.arms = {name: Arm(share, word() / (1 << WORD_BITS)) for name, share in shares.items()}
 
     def next(self) -> str:
         """Return the strategy of the next lease, which it is charged for."""

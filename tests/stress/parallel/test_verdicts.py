@@ -20,7 +20,7 @@ from stress.execution.runner import open_runner
 from stress.parallel.gang import Gang, Missing
 from stress.parallel.recording import OVER, replayed
 from stress.parallel.settings import RunSettings
-from stress.rng import WORD_BITS, raw_words
+from stress.rng import WORD_BITS, words
 from tests.stress.campaign_toys import SPEC, TOYS
 from tests.stress.parallel.gangs import ADDING, ADDING_SPEC, STORM, TORN, apart, first_case, pair
 
@@ -200,14 +200,14 @@ async def test_without_a_record_there_is_the_arena_alone(gang: Gang, tmp_path: P
 @pytest.mark.parametrize("kills", [12, pytest.param(200, marks=pytest.mark.slow)])
 async def test_a_kill_at_any_instant_ends_the_run_with_a_verdict(kills: int) -> None:
     """Also while the process holds a stripe or a lock of the model; afterwards nothing is left."""
-    word = raw_words(kills, "kill")
+    word = words(kills, "kill")
     with pair() as gang:
         async with open_runner(STORM) as runner:
             for _ in range(3):
                 length = gang.run(runner, 0).seconds
             for seed in range(kills):
-                victim = gang.pids()[word(WORD_BITS) % len(gang.pids())]
-                timer = threading.Timer(length * word(WORD_BITS) / (1 << WORD_BITS), kill, (victim,))
+                victim = gang.pids()[word() % len(gang.pids())]
+                timer = threading.Timer(length * word() / (1 << WORD_BITS), kill, (victim,))
                 timer.start()
                 recording = gang.run(runner, seed)
                 timer.join()

@@ -1,0 +1,96 @@
+"""How fast the native core is, beside the Python machine in the same run, on one core: restore,
+execution, step-time checks and audit.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from time import process_time
+from typing import TYPE_CHECKING, Any
+
+from stress.bench.rates import ROUNDS, STRATEGIES, Clock, rate
+from stress.case import Case
+from stress.errors import ZapstressError
+from stress.execution.runner import open_runner
+from stress.native.kernels import KernelKey, library
+from stress.native.runner import Library, NativeCase, NotCovered
+from stress.native.translate.subset import Unsupported
+
+if TYPE_CHECKING:
+    from stress.catalogue import Catalogue
+
+BATCH = 64
+"""Executions that are asked for at once."""
+
+JUDGED = {"largest": "steps_per_s", "smallest": "executions_per_s"}
+"""What counts of each case in ``native_over_lockstep``."""
+
+
+def native_rate(native: NativeCase, strategy: Any, seconds: float, clock: Clock) -> tuple[float, float]:
+    """Return (executions, steps) per second. What is not clean is given up, and counts as nothing."""
+    seed = executions = steps = 0
+    began = now = clock()
+    while now - began < seconds:
+        ran = native.run(strategy, seed, BATCH)
+        seed += ran.clean + (ran.why > 0)
+        executions, steps, now = executions + ran.clean, steps + ran.steps, clock()
+    return executions / (now - began), steps / (now - began)
+
+
+async def rows_of(
+    case: Case, compiled: Library, seconds: float, catalogue: Catalogue, clock: Clock = process_time
+) -> list[dict[str, Any]]:
+    """Return the rates of one case on either machine under each strategy, measured in turn."""
+    async with open_runner(case, catalogue=catalogue) as runner:
+        native = NativeCase(compiled, runner)
+        rates: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        for _ in range(ROUNDS):
+            for name in STRATEGIES:
+                rates.setdefault(("lockstep", name), []).append(rate(runner, name, seconds, catalogue, clock))
+                chooser = catalogue.strategy(name)
+                rates.setdefault(("native", name), []).append(native_rate(native, chooser, seconds, clock))
+    found = []
+    for (machine, name), measured in rates.items():
+        executions, steps = (median(values) for values in zip(*measured, strict=True))
+        found.append(
+            {
+                "machine": machine, "scenario": case.scenario, "params": dict(case.params), "profile": case.profile,
+                "strategy": name, "steps_per_s": round(steps), "executions_per_s": round(executions, 1),
+            }
+        )  # fmt: skip
+    return found
+
+
+async def bench_native(chosen: dict[str, Case], seconds: float, catalogue: Catalogue) -> dict[str, Any]:
+    """Return ``rows`` and ``native_over_lockstep``; only why, if the cases cannot run natively.
+
+    ``chosen`` is the smallest and the largest case, of one kernel.
+    """
+    scenarios = sorted({case.scenario for case in chosen.values()})
+    try:
+        compiled = library(KernelKey.of(chosen["smallest"]), scenarios, catalogue)
+        rows = {which: await rows_of(case, compiled, seconds, catalogue) for which, case in chosen.items()}
+    except (Unsupported, NotCovered, ZapstressError) as error:
+        return {"native_unavailable": str(error)}
+    return {
+        "rows": [row for found in rows.values() for row in found],
+        "native_over_lockstep": round(min(ratio for which in rows for ratio in ratios(rows[which], JUDGED[which])), 1),
+    }
+
+
+def ratios(rows: list[dict[str, Any]], what: str) -> list[float]:
+    """Return, for each strategy, how many times the Python machine's rate the native one is."""
+    found = {(row["machine"], row["strategy"]): float(row[what]) for row in rows}
+    return [found["native", name] / found["lockstep", name] for name in STRATEGIES]
+
+
+def text(data: dict[str, Any]) -> str:
+    """Return the measurements for people."""
+    if "rows" not in data:
+        return f"native: not measured: {data['native_unavailable']}"
+    lines = [
+        f"{row['machine']:<8} {row['scenario']:<20} {row['strategy']:<7}"
+        f" {row['steps_per_s']:>12,} steps/s {row['executions_per_s']:>11,.0f} executions/s"
+        for row in data["rows"]
+    ]
+    return "\n".join([*lines, f"native over lockstep: {data['native_over_lockstep']:.1f} x at least"])

@@ -1,0 +1,207 @@
+"""What a report says, in sections of sentences: the mail and the Markdown are made of the same.
+
+It is what an engineer wants to know of a patch before they trust it: what ran of it, what was
+searched and how well, what was never looked at, what was found, and how to see that again.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stress.campaign.report.facts import CONFIDENCE, CellFacts, Facts, FindingFacts
+from stress.output import chance_words, number_words, plural, time_words
+from stress.patch.scenario_file import is_file
+from stress.patch.spec import options
+
+NAMES_MAX = 6
+"""Names that a sentence lists; of more it gives the number."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a section: a text, a command that is typed, and a page that keeps its lines."""
+
+    text: str
+    command: str = ""
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands under it."""
+
+    title: str
+    points: tuple[Point, ...]
+
+
+def sections(facts: Facts) -> list[Section]:
+    """Return what a report says; sections that would be empty are left out."""
+    own = [found for found in facts.findings if found.expected is None and not found.unpatched]
+    theirs = [found for found in facts.findings if found.expected is None and found.unpatched]
+    expected = [found for found in facts.findings if found.expected is not None]
+    made = {
+        "Tested": tested(facts),
+        "What ran of the patch": overrides(facts),
+        "Proved": [Point("Nothing: every case was sampled, and none was searched to its end.")],
+        "Sampled": sampled(facts),
+        "Never opened": never_opened(facts),
+        "Found": [finding(found, facts) for found in own] or [Point(nothing_found(facts))],
+        "The unpatched kernel shows these too": [finding(found, facts) for found in theirs],
+        "Expected": [finding(found, facts) for found in expected],
+        "No longer seen": no_longer_seen(facts),
+        "What went wrong": trouble(facts),
+        "To run it again": [Point("The same search:", command(facts))],
+    }
+    return [Section(title, tuple(points)) for title, points in made.items() if points]
+
+
+def title(facts: Facts) -> str:
+    """Return the title: the patch, or the kernel if there is none."""
+    patch = ", ".join(facts.patch)
+    return f"zapstress: {patch} on kernel {facts.kernel}" if patch else f"zapstress: kernel {facts.kernel}"
+
+
+def tested(facts: Facts) -> list[Point]:
+    """Return what was tested, with what, and how much."""
+    code = facts.code
+    texts = ", ".join(f"{Path(file.path).name} {file.hash}" for file in facts.texts)
+    patch = f"{', '.join(facts.patch)} (hashes of its texts: {texts})" if facts.patch else "none, as it is modelled"
+    points = [
+        f"Patch: {patch}",
+        f"Kernel: {facts.kernel}{f', faults {named(facts.faults)}' if facts.faults else ''}",
+        f"Profiles: {', '.join(facts.profiles)}",
+        f"Scenarios: {len(facts.scenarios)}",
+        f"zapstress {code.zapstress}, model {code.model}, strategy {facts.strategy}, machine {facts.machine}",
+        f"{plural(facts.executions, 'execution')}, {plural(facts.steps, 'step')} in {time_words(facts.elapsed_s)}"
+        f" ({plural(facts.sessions, 'run')}; the last: {facts.ended})",
+    ]
+    return [Point(point) for point in points]
+
+
+def overrides(facts: Facts) -> list[Point]:
+    """Return how often each override of the patch ran, and where."""
+    points = []
+    for row in facts.overrides:
+        words = "never ran, so nothing is known of it"
+        if not row.here:
+            words = f"cannot run here: {'; '.join(dict.fromkeys(row.absent.values()))}"
+        elif row.runs:
+            where = f"on {named(row.profiles)}; in {named(row.scenarios)}"
+            words = f"ran {plural(row.runs, 'time')}, {where}"
+        points.append(Point(f"{row.method} {words}"))
+    return points
+
+
+def sampled(facts: Facts) -> list[Point]:
+    """Return how much was executed of what was opened, and what could have been missed."""
+    cells = [cell for cell in facts.cells if cell.opened]
+    if not cells:
+        return []
+    cases, opened = sum(cell.cases for cell in facts.cells), sum(cell.opened for cell in cells)
+    least = min(cells, key=lambda cell: cell.fewest)
+    points = [
+        f"{number_words(opened)} of {plural(cases, 'case')} (a scenario with its parameters on a profile),"
+        f" {plural(facts.distinct_schedules, 'distinct schedule')};"
+        f" {plural(facts.sites_reached, 'step site')} reached, {number_words(len(facts.sites_unreached))} not;"
+        f" {plural(len(facts.pairs), 'ordered pair')} of operations overlapped.",
+        f"The least sampled opened case had {plural(least.fewest, 'execution')} ({where(least)}). A failure that was"
+        f" not seen has, in each opened case, a chance per execution of {chance_words(least.risk)} at most, with"
+        f" {CONFIDENCE:.0%} confidence, under the schedules that these strategies draw.",
+    ]
+    if facts.inconclusive:
+        points.append(f"{plural(facts.inconclusive, 'execution')} ran out of steps before a verdict.")
+    return [Point(point) for point in points]
+
+
+def where(cell: CellFacts) -> str:
+    """Return a cell's name."""
+    return f"{cell.scenario} on {cell.profile}"
+
+
+def never_opened(facts: Facts) -> list[Point]:
+    """Return what was not executed at all, by scenario."""
+    missed: dict[str, tuple[int, list[str]]] = {}
+    for cell in facts.cells:
+        if cell.opened < cell.cases:
+            count, profiles = missed.get(cell.scenario, (0, []))
+            missed[cell.scenario] = count + cell.cases - cell.opened, [*profiles, cell.profile]
+    return [
+        Point(f"{scenario}: {plural(count, 'case')}, on {named(profiles)}")
+        for scenario, (count, profiles) in missed.items()
+    ]
+
+
+def nothing_found(facts: Facts) -> str:
+    """Return what is said where no failure of the patch's own was found."""
+    if not facts.executions:
+        return "Nothing was executed."
+    if facts.executions <= facts.inconclusive:
+        return "No execution came to a verdict."
+    return "No violation." if not facts.findings else "No violation besides those below."
+
+
+def finding(found: FindingFacts, facts: Facts) -> Point:
+    """Return a failure: what is wrong, where it was seen, and the command that shows it."""
+    functions = [site.partition(":")[0] for site in (found.accused, found.victim) if site]
+    at = f" in {' / '.join(functions)}" if functions else ""
+    searched = " Whether the unpatched kernel has it was not searched yet." if facts.patch else ""
+    seen = f"Seen {plural(found.count, 'time')}: {named([f'{p.scenario} on {p.profile}' for p in found.where])}."
+    text = (
+        f"{found.signature} {found.title} ({found.checker}){at}: {found.message or found.kind}. {seen}"
+        f" First after {plural(found.first, 'execution')} of its case, by {found.strategy}."
+    )
+    text += searched if found.unpatched is None else ""
+    text += f" Expected: {found.expected}." if found.expected is not None else ""
+    return Point(text, replay(found, facts), found.page)
+
+
+def replay(found: FindingFacts, facts: Facts) -> str:
+    """Return the command that shows a failure; ``""`` if its trace is gone."""
+    own = options([found.scenario] if is_file(found.scenario) else [], "--scenario")
+    return f"zapstress show {shlex.quote(found.trace)}{options(facts.patch)}{own}" if found.trace else ""
+
+
+def no_longer_seen(facts: Facts) -> list[Point]:
+    """Return what has become of the failures of earlier generations."""
+    points = []
+    for old, word in [(old, "gone") for old in facts.gone] + [(old, "not seen again") for old in facts.not_seen_again]:
+        words = f"{word}, after {number_words(old.clean)} clean executions of {number_words(old.clean_needed)} needed"
+        name = f"{old.signature} {old.title} ({old.checker}) of generation {old.generation}"
+        points.append(Point(f"{name}: {words} ({old.scenario})"))
+    return points
+
+
+def trouble(facts: Facts) -> list[Point]:
+    """Return what went wrong with the search itself."""
+    points = []
+    if differing := facts.twins.get("differing", 0):
+        points.append(Point(f"{plural(differing, 'execution')} differed when they were run again."))
+    for death in facts.worker_deaths:
+        held = f"{death.scenario} on {death.profile}, seed {death.seed}" if death.scenario else "nothing"
+        points.append(Point(f"A worker died with status {death.exit_status}; it held {held}."))
+    return points
+
+
+def command(facts: Facts) -> str:
+    """Return the command that makes the same search in a new directory."""
+    words = ["zapstress", "campaign", "--seed", f"{facts.seed:#x}", "--kernel", facts.kernel]
+    words += ["--scenario", *facts.scenarios, "--profile", *facts.profiles]
+    words += ["--fault", *facts.faults] if facts.faults else []
+    words += ["--geometry", facts.geometry] if facts.geometry else []
+    words += ["--strategy", facts.strategy] if facts.strategy != "portfolio" else []
+    words += ["--machine", facts.machine, "--executions", str(max(1, facts.executions))]
+    return shlex.join(words) + options(facts.patch)
+
+
+def named(names: Sequence[str]) -> str:
+    """Return names in words; of many the first, and how many more there are."""
+    more = len(names) - NAMES_MAX
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:NAMES_MAX])} and {more} more"
+
+
+def findings_of(facts: Facts) -> Iterator[FindingFacts]:
+    """Yield the failures in the order in which a report has them: the patch's own first."""
+    yield from sorted(facts.findings, key=lambda found: (found.expected is not None, bool(found.unpatched)))

@@ -1,0 +1,233 @@
+"""The facts of a results directory: all that a report says, read once, as plain data.
+
+They are the summary that the screen and ``--json`` show, and what is kept beside the database: the
+trace and the page of each failure, and the patch's text. Paths are relative to the directory.
+Nothing is run: traces are only looked into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stress.campaign.database import at_work, damaged
+from stress.campaign.directory import REPORT, trace_of
+from stress.campaign.results import Results
+from stress.campaign.summary import summary
+from stress.errors import TraceError
+from stress.files import read_plain
+from stress.trace.file import load
+
+PAGE_MIB_MAX = 1
+"""How large the page of a failure may be."""
+
+CONFIDENCE = 0.95
+"""How sure a bound on a chance of failure is."""
+
+
+@dataclass(frozen=True)
+class CellFacts:
+    """A scenario on a profile: how many of its cases were opened, and what was executed of them."""
+
+    scenario: str
+    profile: str
+    cases: int
+    opened: int
+    executions: int
+    inconclusive: int
+    fewest: int
+    """Executions of the opened case that has had the fewest."""
+
+    @property
+    def risk(self) -> float:
+        """The chance per execution that a failure of one of its opened cases may have at most,
+        with CONFIDENCE, if it was not seen: 1 if nothing was executed.
+        """
+        return risk(self.fewest)
+
+
+@dataclass(frozen=True)
+class Where:
+    """How often a failure was seen in a scenario on a profile."""
+
+    scenario: str
+    profile: str
+    count: int
+
+
+@dataclass(frozen=True)
+class FindingFacts:
+    """A failure that the newest generation shows."""
+
+    signature: str
+    kind: str
+    checker: str
+    title: str
+    scenario: str
+    profile: str
+    strategy: str
+    seed: int
+    count: int
+    first: int
+    """After how many executions of its case it was found."""
+    where: tuple[Where, ...]
+    unpatched: bool | None
+    """Whether the kernel without the patch has it too; None if that is not known."""
+    expected: str | None
+    """Why it is expected, if it was marked so."""
+    trace: str | None = None
+    """Its path within the directory."""
+    message: str = ""
+    accused: str = ""
+    victim: str = ""
+    steps: int = 0
+    page: str = ""
+    """The interleaving, as ``zapstress show`` prints it."""
+
+
+@dataclass(frozen=True)
+class OldFinding:
+    """A failure that only earlier generations have shown."""
+
+    signature: str
+    checker: str
+    title: str
+    scenario: str
+    generation: int
+    clean: int
+    clean_needed: int
+
+
+@dataclass(frozen=True)
+class OverrideFacts:
+    """A method that the patch overrides, and where it ran; ``here`` says that it can at all."""
+
+    method: str
+    runs: int
+    profiles: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    absent: dict[str, str]
+    here: bool
+
+
+@dataclass(frozen=True)
+class PatchText:
+    """A file of the patch, as this generation has run it."""
+
+    path: str
+    hash: str
+    text: str
+
+
+@dataclass(frozen=True)
+class CodeFacts:
+    """The code of a generation: the tool's version, and the hashes of the model and the patch."""
+
+    zapstress: str
+    model: str
+    code: str
+
+
+@dataclass(frozen=True)
+class DeathFacts:
+    """A worker that died, and what it held."""
+
+    scenario: str | None
+    profile: str | None
+    seed: int | None
+    exit_status: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a results directory holds. Fields are named as in ``--json``."""
+
+    seed: int
+    kernel: str
+    geometry: str | None
+    strategy: str
+    machine: str
+    scenarios: tuple[str, ...]
+    profiles: tuple[str, ...]
+    faults: tuple[str, ...]
+    patch: tuple[str, ...]
+    texts: tuple[PatchText, ...]
+    overrides: tuple[OverrideFacts, ...]
+    generation: int
+    generations: tuple[CodeFacts, ...]
+    ended: str
+    """How the latest run has ended, or ``at work``."""
+    executions: int
+    steps: int
+    inconclusive: int
+    elapsed_s: float
+    sessions: int
+    distinct_schedules: int
+    cells: tuple[CellFacts, ...]
+    findings: tuple[FindingFacts, ...]
+    gone: tuple[OldFinding, ...]
+    not_seen_again: tuple[OldFinding, ...]
+    sites_reached: int
+    sites_unreached: tuple[str, ...]
+    pairs: dict[str, int]
+    """Operations that overlapped, ``first / second``, to how often."""
+    twins: dict[str, int]
+    worker_deaths: tuple[DeathFacts, ...]
+
+    @property
+    def code(self) -> CodeFacts:
+        """The code of the newest generation."""
+        return self.generations[-1] if self.generations else CodeFacts("", "", "")
+
+
+def risk(executions: int) -> float:
+    """Return the largest chance per execution that a failure can have which was not seen in so
+    many executions, with CONFIDENCE: the exact bound of a binomial with no success.
+    """
+    return 1.0 - (1.0 - CONFIDENCE) ** (1.0 / executions) if executions else 1.0
+
+
+def gather(directory: Path) -> Facts:
+    """Return the facts of a results directory, also while a campaign is at work in it.
+
+    Raises UsageError if it is not a campaign's, or is damaged.
+    """
+    with Results.open(directory) as results:
+        data = summary(results)
+        seen: dict[str, list[Mapping[str, Any]]] = {}
+        for row in results.seen():
+            seen.setdefault(row["signature"], []).append(row)
+        plain = {
+            **data,
+            "cells": results.coverage(),
+            "texts": results.texts("patch"),
+            "findings": [
+                {**row, "where": seen.get(row["signature"], []), **kept(directory, row)} for row in data["violations"]
+            ],
+            "ended": "at work" if at_work(directory) else data["this_run"]["ended"],
+        }
+    try:
+        return msgspec.convert(plain, Facts)
+    except msgspec.ValidationError as error:
+        raise damaged(directory, f"damaged ({error})") from error
+
+
+def kept(directory: Path, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the folder of a failure says of it."""
+    path = trace_of(directory, row["signature"])
+    found: dict[str, Any] = {"trace": None}
+    if row["trace"] is None:
+        return found
+    found["trace"] = path.relative_to(directory).as_posix()
+    try:
+        trace = load(path)
+        ending = trace.ending
+        found |= {"message": ending.message, "accused": ending.accused, "victim": ending.victim, "steps": trace.steps}
+        found["page"] = read_plain(path.with_name(REPORT), PAGE_MIB_MAX).decode(errors="replace")
+    except (TraceError, OSError):
+        pass
+    return found

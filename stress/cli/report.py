@@ -1,0 +1,111 @@
+"""Report what a campaign has come to, or a single trace, for others to read: people, CI, viewers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stress.cli.options import directory, kernel_options, scenario_file_option
+from stress.errors import CLEAN, UsageError
+from stress.files import write_atomically
+from stress.output import put, put_json
+
+if TYPE_CHECKING:
+    from stress.campaign.report.facts import Facts
+    from stress.trace.replay import Replayed
+
+FORMATS = {
+    "mail": "text of 72 columns, for under a Tested-by",
+    "md": "Markdown, for a merge request",
+    "ktap": "what was judged, as KTAP",
+    "junit": "what was judged, as JUnit XML",
+    "sarif": "the failures, with the files and lines of the patch",
+}
+"""Of a campaign."""
+
+TRACE_FORMATS = {"perfetto": "the execution, for the Perfetto viewer"}
+"""Of a trace."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    about = [", ".join(f"{name} ({words})" for name, words in kind.items()) for kind in (FORMATS, TRACE_FORMATS)]
+    add = parser.add_argument
+    add("target", type=directory, metavar="DIR|TRACE", help="the results directory of a campaign, or a trace")
+    add("--format", choices=(*FORMATS, *TRACE_FORMATS), help=f"of a campaign: {about[0]}; of a trace: {about[1]}")
+    add("--output", type=Path, metavar="FILE", help="write it to FILE (default: standard output)")
+    kernel_options(parser, "", "of a trace: another version in place of its own")
+    scenario_file_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report; of a directory nothing is changed, or run."""
+    from stress.campaign.database import DATABASE
+
+    campaign = (args.target / DATABASE).exists() or (args.target.is_dir() and not (args.target / "trace").exists())
+    known = FORMATS if campaign else TRACE_FORMATS
+    name = args.format or next(iter(known))
+    if name not in known:
+        what = "a campaign's directory" if campaign else "a trace"
+        raise UsageError(f"{args.target}: --format {name} is not for {what}; there are {', '.join(known)}")
+    data = of_campaign(args, name) if campaign else of_trace(args, name)
+    deliver(args, name, data)
+    return CLEAN
+
+
+def deliver(args: argparse.Namespace, name: str, data: str | bytes) -> None:
+    """Write a report to its file, or print it. Raises UsageError for one that is no text."""
+    if args.output is not None:
+        write_atomically(args.output, data if isinstance(data, bytes) else data.encode(errors="backslashreplace"))
+    elif isinstance(data, bytes):
+        raise UsageError(f"--format {name} is no text; name a file with --output")
+    text = data if isinstance(data, str) else ""
+    if args.json:
+        put_json({"target": str(args.target), "format": name, "output": str(args.output or ""), "report": text})
+    elif args.output is None:
+        put(text.rstrip("\n"))
+
+
+def of_campaign(args: argparse.Namespace, name: str) -> str:
+    """Return the report of a results directory."""
+    from stress.campaign.report.facts import gather
+
+    return form(name)(gather(args.target))
+
+
+def form(name: str) -> Callable[[Facts], str]:
+    """Return the function that makes a report of a campaign."""
+    from stress.campaign.report.junit import junit
+    from stress.campaign.report.ktap import ktap
+    from stress.campaign.report.mail import mail
+    from stress.campaign.report.markdown import markdown
+    from stress.campaign.report.sarif import sarif
+    from stress.campaign.report.suites import campaign_suite
+
+    return {
+        "mail": mail,
+        "md": markdown,
+        "ktap": lambda facts: ktap(campaign_suite(facts)),
+        "junit": lambda facts: junit(campaign_suite(facts)),
+        "sarif": sarif,
+    }[name]
+
+
+def of_trace(args: argparse.Namespace, name: str) -> str | bytes:
+    """Execute a trace again; return its report."""
+    from stress.cli.show import again
+    from stress.machine.driver import run_plain
+    from stress.trace.file import load
+
+    args.trace = str(args.target)
+    made: str | bytes = run_plain(again(args, load(args.target), trace_form(name)))
+    return made
+
+
+def trace_form(name: str) -> Callable[[Replayed], str | bytes]:
+    """Return the function that makes a report of a trace."""
+    from stress.trace.perfetto import perfetto
+
+    return {"perfetto": perfetto}[name]

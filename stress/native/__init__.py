@@ -1,0 +1,13 @@
+"""The native core: translated kernels (:mod:`stress.native.translate`), compiled and run.
+
+The async source stays the only source, and the native core never judges: an execution that is not
+plain and clean is made again by the Python machine, which gives verdict, words and trace.
+
+- ``build``: the C compiler, and the cache of what it made;
+- ``runner``: executions of a case;
+- ``kernels``: which kernel is translated, and how it is kept;
+- ``builder``: compiles kernels beside a campaign;
+- ``comparison``: a native execution against Python's.
+
+docs/native.md is the page for people.
+"""

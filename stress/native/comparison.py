@@ -1,0 +1,97 @@
+"""Whether a native execution is what the Python machine makes of the same seed.
+
+Everything is compared: the steps' codes and values, the schedule, the data tapes, whether it was
+clean, and every word of the arena, model and machine region.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sim.core.arena import WORD, Layout
+from sim.core.machine import site_info
+from stress.execution.outcome import Outcome
+from stress.execution.runner import Runner
+from stress.machine.chance import RandomData
+from stress.native.runner import NativeCase, Ran
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one machine made of a seed."""
+
+    clean: bool
+    log: list[int]
+    turns: list[int]
+    tapes: dict[int, list[int]]
+    arena: bytes
+
+
+def python_made(runner: Runner, outcome: Outcome) -> Made:
+    """Return what the Python machine made in its last execution."""
+    machine = runner.machine
+    return Made(
+        outcome.verdict.kind == "clean", list(machine.log), list(machine.tape), outcome.tapes, runner.arena.snapshot()
+    )
+
+
+def by_native(case: NativeCase, strategy: Any, seed: int) -> tuple[Made, Ran]:
+    """Execute a seed natively, its audit included."""
+    ran = case.run(strategy, seed)
+    return Made(ran.why == 0, case.log(), case.turns(), case.tapes(), case.runner.arena.snapshot()), ran
+
+
+def difference(case: NativeCase, python: Made, native: Made, ran: Ran) -> str:
+    """Return in words what differs first between two executions of a seed, or "".
+
+    Of an execution that is not clean, or that met a limit of the native core, only the verdict is
+    compared, and the steps up to where the native one was given up: nothing else of it is used.
+    """
+    if python.clean != native.clean and not case.is_limit(ran.why):
+        return f"Python says {'clean' if python.clean else 'not clean'}, and the native core: {case.reason(ran.why)}"
+    if not (python.clean and native.clean):
+        length = min(len(python.log), len(native.log))
+        return _first_step(python.log[:length], native.log[:length])
+    for what in ("turns", "tapes"):
+        if getattr(python, what) != getattr(native, what):
+            return f"the {what} differ: {getattr(python, what)} and {getattr(native, what)}"
+    return _first_step(python.log, native.log) or _first_word(case.runner.arena.layout, python.arena, native.arena)
+
+
+def both_ways(case: NativeCase, strategies: tuple[Any, Any], seed: int) -> str:
+    """Execute a seed both ways, each with its strategy of the pair; return in words what differs
+    first, or "".
+    """
+    outcome = case.runner.run(strategies[0], seed, RandomData(seed))
+    words = difference(case, python_made(case.runner, outcome), *by_native(case, strategies[1], seed))
+    strategies[1].recall(strategies[0].learned())
+    return words
+
+
+def _first_step(python: list[int], native: list[int]) -> str:
+    if python == native:
+        return ""
+    at = next(
+        (k for k, (a, b) in enumerate(zip(python, native, strict=False)) if a != b), min(len(python), len(native))
+    )
+    return f"step {at // 2 + 1} differs: {_step(python, at)} and {_step(native, at)}"
+
+
+def _step(log: list[int], at: int) -> str:
+    if at >= len(log):
+        return "none"
+    code, value = log[at & ~1], log[at | 1]
+    return f"{site_info(code).name} ({code:#x}, {value})"
+
+
+def _first_word(layout: Layout, python: bytes, native: bytes) -> str:
+    """Return the first word of the arena that differs, by its column."""
+    for field in layout.fields if python != native else ():
+        start = layout.offsets[field.name]
+        for i in range(field.count):
+            at = start + i * WORD
+            a, b = (int.from_bytes(arena[at : at + WORD], "little", signed=True) for arena in (python, native))
+            if a != b:
+                return f"{field.name}[{i}] differs: {a} and {b}"
+    return ""

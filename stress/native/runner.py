@@ -1,0 +1,273 @@
+"""Runs executions of a case natively: the machine that is not Python.
+
+It works on the arena of a :class:`~stress.execution.runner.Runner` that stands at the end of its
+setup, so that a native execution leaves the arena as the Python machine would. It gives the steps'
+codes and values, the schedule and the data tapes; it never judges: an execution that is not clean
+is one that Python must make again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from ctypes import POINTER, Structure, c_int64, c_uint64, c_void_p
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from sim.core.arena import WORD
+from sim.core.machine import SITE_NUMBERS, SITES, Actor
+from sim.core.operations import OPERATIONS
+from sim.core.step import SITE_SHIFT
+from stress.execution.runner import Runner
+from stress.native.translate.assemble import Manifest
+from stress.native.translate.sources import ARGS_MAX, root_of
+from stress.native.translate.subset import Unsupported
+from stress.native.translate.unit import CHECK_FIRST
+
+KEYS_MAX = 4
+"""Cells that a gate may depend on (runtime.h)."""
+LIST_MIN, LIST_MAX, SLACK = 64, 2048, 8
+"""Elements that a list has room for: at least, at most for the sake of a large address space, and
+besides.
+"""
+STACK_LISTS, STACK_WORDS = 160, 6_000
+"""Room for an actor's frames: lists, and words besides."""
+SCRATCH_LISTS = 64
+DRAWS_MAX = 1 << 16
+BATCH_MAX = 1 << 14
+"""Executions that may be asked for at once."""
+
+LIMITS = (
+    "clean", "the step budget ran out", "nobody can run", "a list is full", "an index is out of range", "frames are full",
+    "a number is too large", "a loop does not end", "the model raised", "a lock is not its owner's", "the tapes are full",
+)  # fmt: skip
+"""Bail-outs that are no checker's, by number (runtime.h)."""
+
+JUDGMENTS = frozenset(map(LIMITS.index, ("nobody can run", "a lock is not its owner's")))
+"""Those that Python must confirm; the others are limits of the native core."""
+
+
+class NotCovered(Exception):
+    """A translation does not hold for a case; the message says why."""
+
+
+class _Actor(Structure):
+    _fields_ = [
+        ("slot", c_int64), ("body", c_int64), ("daemon", c_int64), ("gate", c_int64),
+        ("keys", c_int64 * KEYS_MAX), ("args", c_int64 * ARGS_MAX), ("gate_args", c_int64 * ARGS_MAX),
+    ]  # fmt: skip
+
+
+class _World(Structure):
+    _fields_ = [
+        ("block", c_void_p), ("snapshot", c_void_p), ("words", c_int64),
+        ("stacks", c_void_p), ("stack_words", c_int64), ("scratch", c_void_p), ("scratch_words", c_int64),
+        ("codes", c_void_p), ("values", c_void_p), ("tape", c_void_p), ("draws", c_void_p), ("draws_max", c_int64),
+        ("slots", c_int64), ("steps_max", c_int64), ("versions", c_int64), ("cap", c_int64),
+        ("table", c_void_p), ("actors_nr", c_int64), ("actors", c_void_p),
+        ("visits", c_void_p), ("overlaps_at", c_int64), ("overlaps_nr", c_int64), ("overlaps", c_void_p),
+        ("schedules", c_void_p), ("case_number", c_int64),
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a number of seeds: how many were clean, their steps, and why the next one was
+    given up (0 if none was).
+    """
+
+    clean: int
+    steps: int
+    why: int
+
+
+class Library:
+    """A compiled translation, loaded into this process."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.lib = ctypes.CDLL(str(path))
+        self.lib.zap_use.argtypes = [POINTER(_World)]
+        self.lib.zap_run.argtypes = [c_uint64, c_int64, c_int64, c_int64, POINTER(c_int64)]
+        for name in ("zap_steps", "zap_turns", "zap_draws"):
+            getattr(self.lib, name).restype = c_int64
+        self.lib.zap_held.restype = POINTER(c_int64)
+        self.in_use: NativeCase | None = None
+
+
+_buffers: dict[str, Any] = {}
+
+
+def shared(name: str, words: int) -> Any:
+    """Return a buffer of at least so many words, which all cases of this process use in turn;
+    memory that is never touched costs nothing.
+    """
+    if name not in _buffers or len(_buffers[name]) < words:
+        _buffers[name] = (c_int64 * words).from_buffer(mmap.mmap(-1, WORD * words))
+    return _buffers[name]
+
+
+class NativeCase:
+    """A case that runs natively. Raises NotCovered if the translation does not hold for it.
+
+    ``number`` tells the schedules of one case from those of another.
+    """
+
+    def __init__(self, library: Library, runner: Runner, number: int = 0) -> None:
+        self.library, self.runner, self.number = library, runner, number
+        manifest, kernel = library.manifest, runner.kernel
+        if manifest.columns != [field.name for field in kernel.layout.fields]:
+            raise NotCovered("its arena has other columns")
+        self.names = {"kernel": kernel, "scenario": runner.scenario}
+        self.owners = ("", runner.case.scenario)
+        for owner, expression, value in manifest.assumptions:
+            if owner in self.owners and (found := self._evaluate(expression)) != value:
+                raise NotCovered(f"{expression} is {found}, and was {value} where it was translated")
+        self.world = self._world(kernel)
+
+    def _evaluate(self, path: str) -> Any:
+        return eval(path, {"__builtins__": {"len": len, "bool": bool}}, self.names)
+
+    # -- the world -------------------------------------------------------------------------------------------------
+
+    def _world(self, kernel: Any) -> _World:
+        runner, machine = self.runner, self.runner.machine
+        g, steps = kernel.geometry, machine.steps_max + 8
+        cap = SLACK + max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, min(kernel.world.vpages, LIST_MAX))
+        stack, scratch = STACK_WORDS + STACK_LISTS * cap, SCRATCH_LISTS * cap + 40 * kernel.world.pages + 4096
+        self.snapshot = ctypes.create_string_buffer(runner.snapshot, len(runner.snapshot))
+        self.stacks, self.scratch = shared("stacks", stack * machine.slots), shared("scratch", scratch)
+        self.codes, self.values = shared("codes", steps), shared("values", steps)
+        self.tape, self.draws = shared("tape", 2 * steps + 8), shared("draws", 2 * DRAWS_MAX)
+        self.visits, self.schedules = shared("visits", 1 << 16), shared("schedules", BATCH_MAX)
+        self.overlaps = (c_int64 * kernel.arena["overlaps"].count)()
+        self.lists: list[Any] = []
+        table = self._table(kernel)
+        self.table = (c_int64 * max(1, len(table)))(*table)
+        actors = [self._actor(actor) for actor in runner.actors]
+        self.actors = (_Actor * len(actors))(*actors)
+        self.block = (ctypes.c_char * len(runner.snapshot)).from_buffer(runner.arena.block)
+        at = ctypes.addressof
+        return _World(
+            at(self.block), at(self.snapshot), len(runner.snapshot) // WORD,
+            at(self.stacks), stack, at(self.scratch), scratch,
+            at(self.codes), at(self.values), at(self.tape), at(self.draws), DRAWS_MAX,
+            machine.slots, machine.steps_max, machine.versions, cap,
+            at(self.table), len(actors), at(self.actors),
+            at(self.visits), kernel.layout.offsets["overlaps"] // WORD, len(self.overlaps), at(self.overlaps),
+            at(self.schedules), self.number,
+        )  # fmt: skip
+
+    def _table(self, kernel: Any) -> list[int]:
+        """Return the words of the table: columns, sites, entries."""
+        table: list[int] = []
+        for name in self.library.manifest.columns:
+            table += (kernel.layout.offsets[name] // WORD, kernel.arena[name].count)
+        table += [SITE_NUMBERS.get(name, 0) << SITE_SHIFT for name in self.library.manifest.sites]
+        for path, owner, kind in self.library.manifest.entries:
+            table.append(self._entry(path, kind) if owner in self.owners else 0)
+        return table
+
+    def _entry(self, path: str, kind: str) -> int:
+        """Return a word of the table: an integer, or the address of a list of integers."""
+        value = self._evaluate(path)
+        if kind == "word":
+            return int(value)
+        words = (c_int64 * (1 + len(value)))(len(value), *value)
+        self.lists.append(words)
+        return ctypes.addressof(words)
+
+    def _actor(self, actor: Actor) -> _Actor:
+        manifest, runner = self.library.manifest, self.runner
+        try:
+            root = root_of(actor.body, runner.kernel, runner.scenario, runner.case.scenario)
+            gate = (
+                None
+                if actor.ready is None
+                else root_of(actor.ready, runner.kernel, runner.scenario, runner.case.scenario)
+            )
+        except Unsupported as error:
+            raise NotCovered(str(error)) from None
+        if root.key not in manifest.bodies or (gate is not None and gate.key not in manifest.gates):
+            raise NotCovered(f"the body of {actor.name} is not translated")
+        offsets = runner.arena.layout.offsets
+        keys = [offsets[column.name] // WORD + i for column, i in actor.gate]
+        return _Actor(
+            actor.slot, manifest.bodies[root.key], actor.daemon, -1 if gate is None else manifest.gates[gate.key],
+            (c_int64 * KEYS_MAX)(*[*keys, -1, -1, -1, -1][:KEYS_MAX]), (c_int64 * ARGS_MAX)(*root.args),
+            (c_int64 * ARGS_MAX)(*(gate.args if gate else [])),
+        )  # fmt: skip
+
+    # -- executions ------------------------------------------------------------------------------------------------
+
+    def run(self, strategy: Any, seed: int, nr: int = 1, audit: bool = True) -> Ran:
+        """Execute seeds from ``seed`` on, until ``nr`` (at most BATCH_MAX) are done or one is not
+        clean.
+
+        ``strategy`` is the Python object: what it has learned goes in, what it learns comes back.
+        """
+        lib = self.library.lib
+        if self.library.in_use is not self:
+            lib.zap_use(ctypes.byref(self.world))
+            self.library.in_use = self
+        held = lib.zap_held()
+        module = type(strategy).__module__.rpartition(".")[2]
+        mine = [(at, name) for at, (owner, name) in enumerate(self.library.manifest.held) if owner == module]
+        for at, name in mine:
+            held[at] = getattr(strategy, name, 0)
+        result = (c_int64 * 3)()
+        lib.zap_run(seed & (1 << 64) - 1, nr, self.library.manifest.strategies.index(strategy.name), audit, result)
+        for at, name in mine:
+            setattr(strategy, name, held[at])
+        return Ran(*result)
+
+    def take_counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return how often sites were visited and operations overlapped in clean executions since
+        the last time: by name, and by the two names with `` / `` between them.
+        """
+        visits = {SITES[k].name: n for k, n in enumerate(self.visits[: len(SITES)]) if n}
+        pairs = product(OPERATIONS, OPERATIONS)
+        overlaps = {f"{a} / {b}": n for (a, b), n in zip(pairs, self.overlaps, strict=True) if n}
+        ctypes.memset(self.visits, 0, WORD * len(SITES))
+        ctypes.memset(self.overlaps, 0, ctypes.sizeof(self.overlaps))
+        return visits, overlaps
+
+    def schedule_hashes(self, nr: int, below: int) -> list[int]:
+        """Return the hashes of the schedules of the first ``nr`` executions of the last batch, as
+        far as they are ``below`` a bound.
+        """
+        import numpy
+
+        hashes = numpy.frombuffer(self.schedules, dtype=numpy.int64, count=nr)
+        found: list[int] = hashes[hashes < below].tolist()
+        return found
+
+    def log(self) -> list[int]:
+        """Return code and value of each step of the last execution, as the machine's log has them."""
+        nr = self.library.lib.zap_steps()
+        return [word for pair in zip(self.codes[:nr], self.values[:nr], strict=True) for word in pair]
+
+    def turns(self) -> list[int]:
+        """Return the tape of the last execution: slots, each with the step that its run ended at."""
+        found: list[int] = self.tape[: 2 * self.library.lib.zap_turns()]
+        return found
+
+    def tapes(self) -> dict[int, list[int]]:
+        """Return what each slot drew in the last execution."""
+        found: dict[int, list[int]] = {}
+        for k in range(self.library.lib.zap_draws()):
+            found.setdefault(self.draws[2 * k], []).append(self.draws[2 * k + 1])
+        return found
+
+    def is_limit(self, why: int) -> bool:
+        """Return whether Python may well find clean what was given up: a limit of the native core."""
+        return 0 < why < CHECK_FIRST and why not in JUDGMENTS
+
+    def reason(self, why: int) -> str:
+        """Return in words why an execution was given up."""
+        if why < CHECK_FIRST:
+            return LIMITS[why]
+        function, line = self.library.manifest.checks[why - CHECK_FIRST]
+        return f"{function}, line {line}, objects or raises"

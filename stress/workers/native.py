@@ -1,0 +1,192 @@
+"""The worker's native side: compiled kernels as they come to be, and seeds executed with them.
+
+Whatever is not clean is judged by the Python machine, which makes the same seed again. A share of
+the time goes into executing the same seeds both ways and comparing all that there is: a difference
+is a failure of its own, and that kernel runs in Python from then on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from stress.case import Case
+from stress.execution.runner import Runner
+from stress.machine.chance import RandomData
+from stress.native.comparison import by_native, difference, python_made
+from stress.native.kernels import KernelKey, kept, manifest_file
+from stress.native.runner import BATCH_MAX, Library, NativeCase, NotCovered
+from stress.workers.clock import COMPARING, EXECUTING, REPORTING, Clock
+from stress.workers.messages import Failure, LeaseOrder
+
+if TYPE_CHECKING:
+    from stress.catalogue import Catalogue
+    from stress.strategies import Strategy
+    from stress.workers.tally import Tally
+
+LOOK_SECONDS = 1.0
+"""How often a worker looks whether a kernel has been compiled by now."""
+
+COMPARED_SHARE = 0.05
+"""The share of a lease's time that goes into executing seeds both ways."""
+
+JUDGED_FIRST, JUDGED_EVERY = 8, 64
+"""Of the executions of a case that are given up at one place so many are judged, and then one in so
+many: else a kernel that fails would run at Python's speed.
+"""
+
+BATCH_SECONDS = 0.01
+"""What a batch of executions may take: whether the lease is over is asked in between."""
+
+TWINNED_EVERY = 4
+"""Of the executions that are made both ways one in so many is given to another worker too."""
+
+
+class Natives:
+    """The compiled kernels of this process, and the cases that run on them."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.scenarios = list(catalogue.scenarios())
+        self.libraries: dict[KernelKey, Library] = {}
+        self.looked: dict[KernelKey, float] = {}
+        self.cases: dict[Case, NativeCase | None] = {}
+        self.given_up: set[KernelKey] = set()
+        """Kernels that were found to differ."""
+        self.bailed: Counter[tuple[Case, int]] = Counter()
+        self.compared: Counter[Case] = Counter()
+        """Executions that were made both ways."""
+        self.busy_s = self.compared_s = 0.0
+        """Seconds of native leases, and of them those for such executions."""
+
+    def case(self, order: LeaseOrder, runner: Runner) -> NativeCase | None:
+        """Return the case of an order as it runs natively; None while it does not."""
+        key = KernelKey.of(order.case)
+        if order.case.patch or runner.failed is not None or key in self.given_up or not self._library(key):
+            return None
+        library = self.libraries[key]
+        if order.strategy not in library.manifest.strategies:
+            return None
+        if order.case not in self.cases:
+            try:
+                self.cases[order.case] = NativeCase(library, runner, order.number)
+            except NotCovered:
+                self.cases[order.case] = None
+        return self.cases[order.case]
+
+    def _library(self, key: KernelKey) -> bool:
+        """Load a kernel if it is there by now; look for it now and then."""
+        now = perf_counter()
+        if key not in self.libraries and now - self.looked.get(key, -LOOK_SECONDS) >= LOOK_SECONDS:
+            self.looked[key] = now
+            found = kept(manifest_file(key, self.scenarios))
+            if found is not None:
+                self.libraries[key] = found
+        return key in self.libraries
+
+    def is_judged(self, case: Case, why: int) -> bool:
+        """Count an execution that was given up; return whether Python is to make it again."""
+        self.bailed[case, why] += 1
+        nr = self.bailed[case, why]
+        return nr <= JUDGED_FIRST or nr % JUDGED_EVERY == 0
+
+    def give_up(self, case: Case) -> None:
+        """Run the kernel of ``case`` in Python from now on."""
+        self.given_up.add(KernelKey.of(case))
+
+    def forget(self, case: Case) -> None:
+        """Let go of a case, whose runner is about to be closed."""
+        native = self.cases.pop(case, None)
+        if native is not None and native.library.in_use is native:
+            native.library.in_use = None
+
+
+class NativeLease:
+    """Executes the seeds of one lease; :meth:`go_on` until it is over."""
+
+    def __init__(
+        self,
+        natives: Natives,
+        native: NativeCase,
+        strategy: Strategy,
+        order: LeaseOrder,
+        tally: Tally,
+        clock: Clock,
+    ) -> None:
+        self.natives, self.native, self.strategy, self.order = natives, native, strategy, order
+        self.tally, self.clock = tally, clock
+        self.batch = 1
+
+    def go_on(self, seed: int, end: int) -> int:
+        """Execute from ``seed`` on, for a moment; return the next seed."""
+        natives = self.natives
+        if not natives.compared[self.order.case] or natives.compared_s < COMPARED_SHARE * natives.busy_s:
+            began = self.clock.to(COMPARING)
+            self.compare(seed)
+            now, after = self.clock.to(REPORTING), seed + 1
+            natives.compared_s += now - began
+        else:
+            began = self.clock.to(EXECUTING)
+            after = self.execute(seed, end, began)
+            now = self.clock.to(REPORTING)
+        natives.busy_s += now - began
+        return after
+
+    def execute(self, seed: int, end: int, now: float) -> int:
+        """Execute a batch from ``seed`` on; return the next seed."""
+        ran = self.native.run(self.strategy, seed, min(self.batch, end - seed))
+        self.tally.add_native(self.native, ran)
+        if perf_counter() - now < BATCH_SECONDS:
+            self.batch = min(2 * self.batch, BATCH_MAX)
+        if ran.why:
+            self.judge(seed + ran.clean, ran.why)
+        return seed + ran.clean + (ran.why > 0)
+
+    def judge(self, seed: int, why: int) -> None:
+        """Have the Python machine make an execution again that was given up."""
+        if not self.natives.is_judged(self.order.case, why):
+            self.tally.add_unjudged()
+            return
+        outcome = self.native.runner.run(self.strategy, seed, RandomData(seed))
+        self.tally.add(outcome, seed)
+        if outcome.verdict.kind == "clean" and not self.native.is_limit(why):
+            self.differs(seed, f"Python says clean, and the native core: {self.native.reason(why)}")
+
+    def compare(self, seed: int) -> None:
+        """Execute a seed both ways, and compare."""
+        learned = self.strategy.learned()
+        outcome = self.native.runner.run(self.strategy, seed, RandomData(seed))
+        self.tally.add(outcome, seed, compared=True)
+        natives = self.natives
+        if self.order.twin_every and natives.compared.total() % TWINNED_EVERY == 0:
+            self.tally.twin(outcome, seed, learned)
+        natives.compared[self.order.case] += 1
+        made = python_made(self.native.runner, outcome)
+        other: Any = type(self.strategy)(**self.order.options)
+        other.recall(learned)
+        words = difference(self.native, made, *by_native(self.native, other, seed))
+        self.native.take_counts()  # this execution is counted already
+        if words:
+            self.differs(seed, words)
+
+    def differs(self, seed: int, words: str) -> None:
+        """Tell that the native core and Python differ; run this kernel in Python from now on."""
+        self.natives.give_up(self.order.case)
+        self.tally.failures.setdefault(*native_differs(self.order, seed, words))
+
+
+def native_differs(order: LeaseOrder, seed: int, words: str) -> tuple[str, Failure]:
+    """Return the signature and the failure that a difference is."""
+    case = order.case
+    name = hashlib.blake2b(f"native {case.scenario} {case.profile}".encode(), digest_size=4).hexdigest()
+    report = (
+        f"BUG: native-differs in {case.scenario} on {case.profile}\n"
+        f"  {case}, seed {seed}, strategy {order.strategy}\n  {words}\n"
+        "  The native core is wrong, and its kernel runs in Python from here on; please report this.\n"
+    )
+    failure = Failure(
+        signature=name, checker="native", title="native-differs", strategy=order.strategy, seed=seed, kind="nondeterminism",
+        report=report,
+    )  # fmt: skip
+    return name, failure

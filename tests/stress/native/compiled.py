@@ -1,0 +1,49 @@
+"""Compiled kernels for tests: unoptimised, which compiles fast, and in a cache of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stress.case import Case
+from stress.catalogue import CATALOGUE
+from stress.execution.runner import open_runner
+from stress.native import build
+from stress.native.comparison import both_ways
+from stress.native.runner import Library, NativeCase
+
+needs_compiler = pytest.mark.skipif(not build.compiler(), reason="no C compiler on this machine")
+
+
+@contextmanager
+def quick_build(directory: Path) -> Iterator[None]:
+    """Compile without optimisation, and keep what is made under ``directory``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(directory))
+        patch.setattr(build, "FLAGS", ("-O0", *build.FLAGS[1:]))
+        yield
+
+
+def cases(
+    scenario: str, profile: str, kernel: str, geometry: str = "small", faults: tuple[str, ...] = ()
+) -> list[Case]:
+    """Return the cases of a scenario, one for each parameter set."""
+    sets = CATALOGUE.scenario_class(scenario).parameters(CATALOGUE.profile(profile).at(kernel), geometry)
+    return [Case(scenario, tuple(sorted(params.items())), profile, geometry, kernel, faults) for params in sets]
+
+
+async def first_difference(library: Library, case: Case, strategy: str, seeds: range) -> str:
+    """Run seeds of a case both ways; return the first difference in words, or ""."""
+    async with open_runner(case, "plain") as runner:
+        if runner.failed is not None:
+            return ""
+        native = NativeCase(library, runner)
+        pair = (CATALOGUE.strategy(strategy), CATALOGUE.strategy(strategy))
+        for seed in seeds:
+            found = both_ways(native, pair, seed)
+            if found:
+                return f"{case}, {strategy}, seed {seed}: {found}"
+    return ""

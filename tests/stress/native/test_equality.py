@@ -1,0 +1,63 @@
+"""A native execution is the Python machine's: same steps, schedule, draws, verdict and arena."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stress.catalogue import CATALOGUE
+from stress.machine.driver import run_plain
+from stress.native.kernels import STRATEGIES, KernelKey, library
+from stress.native.runner import Library
+from stress.native.translate import expressions
+from tests.stress.native.compiled import cases, first_difference, needs_compiler, quick_build
+
+pytestmark = needs_compiler
+
+KERNELS = (("x86-64", "6.9"), ("arm64-4k", "6.18"))
+SCENARIOS = ("munmap_vs_writeback", "partial_zap", "sharers_at_work", "storm")
+
+
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Library]]:
+    with quick_build(tmp_path_factory.mktemp("cache")):
+        yield {key: library(KernelKey(*key), SCENARIOS, CATALOGUE) for key in KERNELS}
+
+
+@given(data=st.data())
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+def test_equal_in_every_step(libraries: dict[tuple[str, str], Library], data: st.DataObject) -> None:
+    """Over kernels, scenarios, parameters, geometries, strategies and seeds."""
+    key = data.draw(st.sampled_from(KERNELS))
+    geometry = data.draw(st.sampled_from(("small", "small", "small", "real")))
+    scenario = data.draw(st.sampled_from(SCENARIOS if geometry == "small" else SCENARIOS[:1]))
+    case = data.draw(st.sampled_from(cases(scenario, *key, geometry)))
+    strategy, seed = data.draw(st.sampled_from(STRATEGIES)), data.draw(st.integers(0, 1 << 64))
+    assert "" == run_plain(first_difference(libraries[key], case, strategy, range(seed, seed + 3)))
+
+
+@pytest.mark.parametrize("fault", ["C02", "M14"])
+def test_a_planted_fault_is_no_clean_execution(fault: str, tmp_path: Path) -> None:
+    """Where Python finds a violation the native core gives up, after the same steps."""
+    with quick_build(tmp_path):
+        found = library(KernelKey("x86-64", "6.9", (fault,)), SCENARIOS[:2], CATALOGUE)
+        for case in (cases(name, "x86-64", "6.9", faults=(fault,))[1] for name in SCENARIOS[:2]):
+            assert "" == run_plain(first_difference(found, case, "random", range(60)))
+
+
+def test_a_slip_of_the_translator_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A translator that confuses | with ^ makes kernels that differ, and the comparison says where."""
+    slip = {**expressions.ARITHMETIC, ast.BitOr: (expressions.ARITHMETIC[ast.BitOr][0], "({} ^ {})")}
+    monkeypatch.setattr(expressions, "ARITHMETIC", slip)
+    with quick_build(tmp_path):
+        found = library(KernelKey("x86-64"), SCENARIOS[:1], CATALOGUE)
+        differences = [
+            run_plain(first_difference(found, case, "random", range(3)))
+            for case in cases(SCENARIOS[0], "x86-64", "6.9")
+        ]
+    assert any("differs" in words or "says" in words for words in differences)

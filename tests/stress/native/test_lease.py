@@ -1,0 +1,102 @@
+"""A lease that runs natively counts what it would count in Python, and judges nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stress.case import Case
+from stress.catalogue import CATALOGUE
+from stress.execution.runner import Runner, open_runner
+from stress.machine.chance import RandomData
+from stress.native.kernels import KernelKey, library
+from stress.native.runner import NativeCase
+from stress.workers.clock import Clock
+from stress.workers.messages import Batch, LeaseOrder
+from stress.workers.native import JUDGED_FIRST, NativeLease, Natives
+from stress.workers.tally import Tally
+from tests.stress.native.compiled import cases, needs_compiler, quick_build
+
+pytestmark = needs_compiler
+
+FAULT = "M05"
+CLEAN = cases("munmap_vs_writeback", "x86-64", "6.9")[1]
+FAULTY = Case("partial_zap", (("file", 0), ("order", 2), ("shape", 4)), "x86-64", faults=(FAULT,))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A clean kernel and a faulty one are in the cache."""
+    with quick_build(tmp_path_factory.mktemp("cache")):
+        for case in (CLEAN, FAULTY):
+            library(KernelKey.of(case), list(CATALOGUE.scenarios()), CATALOGUE)
+        yield
+
+
+def order_of(case: Case, count: int, strategy: str = "random") -> LeaseOrder:
+    return LeaseOrder(
+        lease=1, number=7, case=case, strategy=strategy, options={}, machine="lockstep", processes=0, first=0, count=count,
+        slice_s=1.0, left_s=1.0, native=True, twin_every=64, stop_on_first=False, directory="results", afresh=False,
+    )  # fmt: skip
+
+
+def natively(runner: Runner, order: LeaseOrder, natives: Natives) -> Batch:
+    """Execute a lease natively; return what came of it."""
+    tally, native = Tally(order, runner, set(), clock := Clock()), natives.case(order, runner)
+    assert native is not None
+    lease = NativeLease(natives, native, CATALOGUE.strategy(order.strategy), order, tally, clock)
+    seed = 0
+    while seed < order.count:
+        seed = lease.go_on(seed, order.count)
+    return tally.batch(last=True)
+
+
+@pytest.mark.parametrize("strategy", ["random", "pct", "round-robin"])
+async def test_what_is_counted_is_what_python_counts(strategy: str) -> None:
+    """Executions, steps, visits of sites, and overlaps; schedules are hashed otherwise."""
+    order = order_of(CLEAN, 300, strategy)
+    async with open_runner(CLEAN) as runner:
+        runner.setup_steps.clear()
+        found = natively(runner, order, Natives(CATALOGUE))
+        wanted, chooser = Tally(order, runner, set(), Clock()), CATALOGUE.strategy(strategy)
+        for seed in range(order.count):
+            wanted.add(runner.run(chooser, seed, RandomData(seed)), seed)
+        python = wanted.batch(last=True)
+    assert order.count == found.done == found.numbers["executions"]
+    assert order.count == found.numbers["native"] + found.numbers["compared"] > found.numbers["native"]
+    assert python.numbers["steps"] == found.numbers["steps"]
+    assert python.counts["visits"] == found.counts["visits"]
+    assert python.counts["pairs"] == found.counts["pairs"]
+    assert [] == found.failures
+
+
+async def test_a_failing_kernel_is_judged_by_python() -> None:
+    """The first of each case and place, then a share; what is left is in no other number."""
+    order = order_of(FAULTY, 600)
+    async with open_runner(FAULTY) as runner:
+        natives = Natives(CATALOGUE)
+        found = natively(runner, order, natives)
+    assert order.count == found.done == found.numbers["executions"] + found.numbers["unjudged"]
+    assert {"violation"} == {failure.kind for failure in found.failures}
+    assert sum(failure.count for failure in found.failures) >= JUDGED_FIRST
+    assert sum(natives.bailed.values()) > found.numbers["unjudged"] > 0
+
+
+async def test_a_difference_is_a_failure_and_python_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = NativeCase.log
+    monkeypatch.setattr(NativeCase, "log", lambda self: [*honest(self)[:-1], -1])
+    order, natives = order_of(CLEAN, 20), Natives(CATALOGUE)
+    async with open_runner(CLEAN) as runner:
+        found = natively(runner, order, natives)
+        assert natives.case(order, runner) is None
+    assert [("native", "nondeterminism")] == [(failure.checker, failure.kind) for failure in found.failures]
+    assert "differs: " in found.failures[0].report
+
+
+async def test_there_is_no_native_case_of_a_kernel_that_is_not_compiled(tmp_path: Path) -> None:
+    case = cases("partial_zap", "riscv64", "6.9")[0]
+    with quick_build(tmp_path):
+        async with open_runner(case) as runner:
+            assert Natives(CATALOGUE).case(order_of(case, 1), runner) is None
