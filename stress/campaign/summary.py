@@ -10,6 +10,7 @@ from typing import Any
 from stress.campaign.directory import expected_in
 from stress.campaign.results import Results
 from stress.catalogue import CATALOGUE
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.execution.absent import why_absent
 from stress.parallel.settings import PROCESSES
 from stress.patch.scenario_file import is_file
@@ -151,6 +152,17 @@ def versus(results: Results, settings: Mapping[str, Any]) -> list[dict[str, Any]
 def never_ran(data: dict[str, Any]) -> list[str]:
     """Return the overrides that could have run and did not: of them nothing is said."""
     return [row["method"] for row in data["overrides"] if not row["runs"] and row["here"]]
+
+
+def exit_status(data: dict[str, Any]) -> int:
+    """Return the exit status that a summary stands for."""
+    if data["ended"] == "interrupted":
+        return INTERRUPTED
+    if unexpected(data):
+        return VIOLATED
+    if data["worker_deaths"] or data["ended"] in ("failed", "full"):
+        return FAILED
+    return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
 
 
 def total(metric: Number, totals: Totals) -> float:
