@@ -49,6 +49,7 @@ MACHINE_CHECKERS = {
     "parallel": (
         "replay-differs: a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)"
     ),
+    "OOPS": "wild-access: a patched kernel touches only cells that there are",
 }
 """What the machine itself judges."""
 

@@ -134,7 +134,10 @@ class Runner:
 
     def _end(self, seed: int) -> Outcome:
         machine = self.machine
-        if machine.verdict.kind == "clean":
+        oops = self.judge.oops() if self.judge is not None else None
+        if oops is not None:
+            machine.verdict = Verdict("violation", oops, str(oops))
+        elif machine.verdict.kind == "clean":
             try:
                 self.kernel.audit(drained=True)
             except Violation as violation:
