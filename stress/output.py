@@ -77,8 +77,42 @@ def put_json(data: dict[str, Any]) -> None:
     _write("stdout", json.dumps(data, indent=2 if sys.stdout is not None and sys.stdout.isatty() else None))
 
 
+class _Talk:
+    """How much is said on standard error."""
+
+    level = 0
+    """-1 is nothing but errors, 1 is more than is usual."""
+
+
+def talk(quiet: bool, verbose: bool) -> None:
+    """Say less on standard error from here on, or more."""
+    _Talk.level = verbose - quiet
+
+
+def is_quiet() -> bool:
+    """Return whether only errors are to be told."""
+    return _Talk.level < 0
+
+
+def says_more() -> bool:
+    """Return whether more than is usual is to be said."""
+    return _Talk.level > 0
+
+
 def tell(line: str) -> None:
-    """Write a line to standard error. Raises OutputError."""
+    """Write a line to standard error, unless only errors are to be told. Raises OutputError."""
+    if not is_quiet():
+        complain(line)
+
+
+def detail(line: str) -> None:
+    """Write a line to standard error if more than is usual is to be said. Raises OutputError."""
+    if says_more():
+        complain(line)
+
+
+def complain(line: str) -> None:
+    """Write a line about what is wrong to standard error. Raises OutputError."""
     _write("stderr", printable(" ".join(line.splitlines())))
 
 

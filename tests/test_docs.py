@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import re
 import subprocess
 from pathlib import Path
@@ -14,7 +13,7 @@ from stress.campaign.database import TABLES as SCHEMA
 from stress.campaign.database import VERSION
 from stress.case import Case
 from stress.catalogue import CATALOGUE
-from stress.cli.main import COMMANDS
+from stress.cli.parsers import COMMANDS, declare
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, SKIPPED, USAGE, VIOLATED
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
@@ -44,8 +43,7 @@ def test_commands_and_their_options_exist(document: Path) -> None:
         if command not in COMMANDS:
             continue
         parser = argparse.ArgumentParser()
-        parser.add_argument("--json")
-        importlib.import_module(f"stress.cli.{command}").add_arguments(parser)
+        declare(parser, command)
         for option in re.findall(r"(?<!\S)--[a-z-]+", rest):
             assert option in parser._option_string_actions, f"{document.name}: zapstress {command} has no {option}"
 

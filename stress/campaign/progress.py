@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from stress.output import tell
+from stress.output import is_quiet, number_words, tell, time_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,6 +28,7 @@ def figures(campaign: Campaign) -> dict[str, object]:
     elapsed = max(campaign.elapsed_s, 1e-9)
     return {
         "elapsed_s": round(elapsed),
+        "left_s": left_s(campaign, elapsed),
         "executions": campaign.executions,
         "executions_per_s": round(campaign.executions / elapsed),
         "steps_per_s": round(campaign.steps / elapsed),
@@ -38,8 +39,20 @@ def figures(campaign: Campaign) -> dict[str, object]:
     }
 
 
+def left_s(campaign: Campaign, elapsed: float) -> int | str:
+    """Return the seconds until the budget is spent, at the rate so far; ``-`` before it is known."""
+    budget = campaign.budget
+    if budget.duration_s is not None:
+        return round(max(0.0, budget.duration_s - elapsed))
+    if budget.executions is None or not campaign.executions:
+        return "-"
+    return round(max(0, budget.executions - campaign.executions) * elapsed / campaign.executions)
+
+
 async def show(campaign: Campaign) -> None:
-    """Show how the campaign goes until cancelled."""
+    """Show how the campaign goes until cancelled; nothing if only errors are to be told."""
+    if is_quiet():
+        await trio.sleep_forever()
     await (_live(campaign) if sys.stderr.isatty() else _lines(campaign))
 
 
@@ -59,6 +72,13 @@ async def _live(campaign: Campaign) -> None:
             live.update(_table(campaign), refresh=True)
 
 
+def shown(name: str, value: object) -> str:
+    """Return a figure as people read it: a time in its units, a number with its thousands."""
+    if isinstance(value, int) and name in ("elapsed_s", "left_s"):
+        return time_words(value)
+    return number_words(value) if isinstance(value, int) else str(value)
+
+
 def _table(campaign: Campaign) -> Table:
     from rich.table import Table
 
@@ -67,7 +87,7 @@ def _table(campaign: Campaign) -> Table:
         style = "bold red" if name in ("failures", "worker_deaths") and value else ""
         table.add_row(
             name.replace("_per_s", "/s").removesuffix("_s").replace("_", " "),
-            f"{value:,}" if isinstance(value, int) else str(value),
+            shown(name, value),
             style=style,
         )
     return table

@@ -10,6 +10,7 @@ from typing import Any
 from stress.campaign.directory import expected_in
 from stress.campaign.results import Results
 from stress.catalogue import CATALOGUE
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.execution.absent import why_absent
 from stress.parallel.settings import PROCESSES
 from stress.patch.scenario_file import is_file
@@ -105,7 +106,7 @@ def this_run(results: Results) -> dict[str, Any]:
 
 
 def unreachable(sites: Sequence[str], settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return those of ``sites`` that no execution of the campaign can visit, with the reason why: one
+    """Return those of ``sites`` that no execution of the campaign can visit, with the reason, which
     is known on each of its profiles.
     """
     known = CATALOGUE.profiles()
@@ -151,6 +152,17 @@ def versus(results: Results, settings: Mapping[str, Any]) -> list[dict[str, Any]
 def never_ran(data: dict[str, Any]) -> list[str]:
     """Return the overrides that could have run and did not: of them nothing is said."""
     return [row["method"] for row in data["overrides"] if not row["runs"] and row["here"]]
+
+
+def exit_status(data: dict[str, Any]) -> int:
+    """Return the exit status that a summary stands for."""
+    if data["ended"] == "interrupted":
+        return INTERRUPTED
+    if unexpected(data):
+        return VIOLATED
+    if data["worker_deaths"] or data["ended"] in ("failed", "full"):
+        return FAILED
+    return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
 
 
 def total(metric: Number, totals: Totals) -> float:
@@ -237,7 +249,7 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
     """Yield how much was executed, and of what; after a resume, also what of it in this run, and
     after a change of the code that counts began anew.
     """
-    run, all_runs = data["this_run"], ""
+    run = data["this_run"]
     if data["generation"] > 1:
         before = sum(row["executions"] for row in data["generations"][:-1])
         yield (
@@ -247,18 +259,12 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
     if data["sessions"] > 1:
         new = f"{len(run['found'])} new signatures" if run["found"] else "no new signature"
         yield f"this run: {run['executions']} executions, {run['steps']} steps in {run['elapsed_s']:.1f} s, {new}"
-        all_runs = f"all {data['sessions']} runs: "
+    all_runs = f"all {data['sessions']} runs: " if data["sessions"] > 1 else ""
     yield (
         f"{all_runs}{data['executions']} executions, {data['steps']} steps in {data['elapsed_s']:.1f} s"
         f" ({data['executions_per_s']:.0f} executions/s, {data['steps_per_s']:.0f} steps/s), seed {data['seed']:#x}"
     )
-    faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
-    faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
-    yield (
-        f"{_count(len(data['scenarios']), 'scenario')} on {_count(len(data['profiles']), 'profile')},"
-        f" kernel {data['kernel']},"
-        f" strategy {data['strategy']}{faults}"
-    )
+    yield _what_of(data)
     if data["machines"]:
         yield "; ".join(machine_words(name, row) for name, row in data["machines"].items())
         yield f"time: {', '.join(f'{share:.0%} {account}' for account, share in data['time_share'].items())}"
@@ -268,6 +274,17 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
         f" and {cases['executions_median']} in the median; {cases['never_opened']} never opened"
     )
     yield from _what_ran_natively(data)
+
+
+def _what_of(data: dict[str, Any]) -> str:
+    """Return which scenarios, profiles and kernel the campaign has."""
+    faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
+    faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
+    return (
+        f"{_count(len(data['scenarios']), 'scenario')} on {_count(len(data['profiles']), 'profile')},"
+        f" kernel {data['kernel']},"
+        f" strategy {data['strategy']}{faults}"
+    )
 
 
 def _what_ran_natively(data: dict[str, Any]) -> Iterator[str]:

@@ -9,7 +9,6 @@ differ, something other than the tapes decides, and that is a verdict of its own
 from __future__ import annotations
 
 import shlex
-import subprocess
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,16 +27,16 @@ from stress.campaign.directory import ERROR_TRACE, bytes_of, expect, expected_in
 from stress.campaign.errands import Errands
 from stress.campaign.results import baseline
 from stress.campaign.store import Store
-from stress.campaign.summary import never_ran, summary, unexpected
+from stress.campaign.summary import exit_status, summary
 from stress.campaign.twins import nondeterminism, twin_order
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
-from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
+from stress.errors import StorageError
 from stress.files import MIB, write_atomically
-from stress.native.builder import arguments
+from stress.native.builder import compile_beside
 from stress.native.kernels import KernelKey
+from stress.output import detail
 from stress.patch.spec import options
-from stress.sources import child
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
 from stress.workers.messages import (
     FOREVER_S,
@@ -318,6 +317,9 @@ class Campaign:
     def _found(self, found: Sequence[Failure]) -> None:
         """Count failures; end the run at the first that is not expected if it is to stop there."""
         self.failures += sum(failure.count for failure in found)
+        for failure in found:
+            if failure.trace is not None:
+                detail(f"found {failure.signature} {failure.checker} {failure.title}, seed {failure.seed}")
         if found and self.budget.stop_on_first and self.ended == "done":
             expected = expected_in(self.store.directory)
             if any(failure.signature not in expected for failure in found):
@@ -376,15 +378,7 @@ class Campaign:
 
     async def _build(self) -> None:
         """Have the kernels compiled, in the order in which the plan needs them."""
-        keys = list(dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
-        command, environment = child("stress.native.builder", self.fleet.catalogue, *arguments(keys))
-        process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, env=environment)
-        try:
-            await process.wait()
-        finally:
-            with trio.CancelScope(shield=True):
-                process.kill()
-                await process.wait()
+        await compile_beside(self.fleet.catalogue, dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
 
     def _measure(self) -> None:
         """End the run if the directory has become too large."""
@@ -421,17 +415,6 @@ def plans_of(settings: Settings, budget: Budget) -> list[Plan]:
         return [Plan(settings, None, workers, machine=machine) for machine in (LOCKSTEP, PARALLEL)]
     share = left // PARALLEL_SHARE
     return [Plan(settings, left - share, workers), Plan(settings, share, 1, machine=PARALLEL)]
-
-
-def exit_status(data: dict[str, Any]) -> int:
-    """Return the exit status that a summary stands for."""
-    if data["ended"] == "interrupted":
-        return INTERRUPTED
-    if unexpected(data):
-        return VIOLATED
-    if data["worker_deaths"] or data["ended"] in ("failed", "full"):
-        return FAILED
-    return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
 
 
 def run_campaign(

@@ -57,6 +57,8 @@ SELECTION = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    about = "take options that are not given here from FILE, as zapstress.toml: a table [campaign] of long options"
+    parser.add_argument("--file", type=Path, metavar="FILE", help=about)
     selection_options(parser)
     search_options(parser)
     budget_options(parser)
@@ -114,7 +116,16 @@ def budget_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the campaign; print its summary."""
+    """Run the campaign that the command line, and the file that it names, ask for."""
+    if args.file is not None:
+        from stress.cli.campaign_file import fill
+
+        fill(args, args.file)
+    return search(args)
+
+
+def search(args: argparse.Namespace) -> int:
+    """Run the campaign; print its summary, and write the files for CI."""
     from stress.campaign.progress import show
     from stress.campaign.summary import text
     from stress.campaign.supervisor import Budget, run_campaign

@@ -8,73 +8,39 @@ and ``args.catalogue``, in which names are looked up.
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from sim.core.errors import SimError
+from stress.cli.parsers import ABOUT, COMMANDS, STATUSES, parser_of
 from stress.errors import CLEAN, FAILED, INTERRUPTED, USAGE, UsageError, ZapstressError
-from stress.output import OutputError, put, put_json, require, tell
+from stress.output import OutputError, complain, put, put_json, require, says_more, talk
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-
-COMMANDS = {
-    "campaign": "search for violations, on all cores, and keep every failure",
-    "status": "what a campaign has come to, without running it: also one that is at work",
-    "report": "what a campaign has come to, for a mail, a merge request, or CI",
-    "mark": "a signature as expected: it fails nothing any more",
-    "recheck": "every saved failure of a campaign, run again",
-    "run": "one execution: verdict and summary",
-    "check": "look a patch over: does it compose, does it run, does it keep the books",
-    "replay": "execute a trace again, step for step",
-    "show": "the interleaving of a trace as columns, ending at the violation",
-    "list": "what there is: scenarios, profiles, faults, strategies, kernels, checkers",
-    "selfcheck": "plant every fault, and see that the checkers find it",
-    "conform": "the model against the kernel that this machine runs",
-    "bench": "how fast steps and executions are",
-    "source": "a function of the model, and the C that the native core has of it",
-}
-
-STATUSES = (
-    "exit status: 0 clean, 1 violation, 2 bad usage or input, 3 the tool failed, 4 skipped, 5 inconclusive,"
-    " 130 interrupted"
-)
-"""The last line of each help text."""
 
 TRACEBACK = "ZAPSTRESS_TRACEBACK"
 """The environment variable that has the traceback of a failure printed."""
 
 
-class Parser(argparse.ArgumentParser):
-    """Raises a usage error as UsageError, which is printed in one line, and as an object with
-    ``--json``.
-    """
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message.removeprefix('argument ')} ({self.prog} --help shows the options)")
-
-    def print_help(self, file: object = None) -> None:
-        put(self.format_help().rstrip())
-
-
 def help_text() -> str:
     """Return what ``--help`` prints."""
-    lines = [f"  {name:<10} {about}" for name, about in COMMANDS.items()]
+    lines = [f"  {name:<11} {about}" for name, about in COMMANDS.items()]
     return "\n".join(
         [
             "usage: zapstress COMMAND [options]   (zapstress COMMAND --help for its options)",
             "",
-            "Searches the interleavings of Linux's batched address-space teardown, and replays any failure exactly.",
+            ABOUT,
             "",
             *lines,
             "",
-            "Every command takes --json: one JSON object on standard output, everything else on standard error.",
+            "Every command takes --json: one JSON object on standard output, everything else on standard error;",
+            "-q, which says nothing there but errors; and -v, which says more.",
             STATUSES,
         ]
     )
@@ -85,6 +51,7 @@ def main(argv: Sequence[str] | None = None, catalogue: Catalogue | None = None) 
 
     ``catalogue`` is where names are looked up: tests bring their own model.
     """
+    talk(quiet=False, verbose=False)
     words = list(sys.argv[1:] if argv is None else argv)
     wants_json = "--json" in words
     try:
@@ -110,7 +77,7 @@ def _interrupted() -> int:
 def _complain(words: str) -> None:
     """Say in one line what went wrong; where nobody can be told, the exit status has to do."""
     with suppress(OutputError):
-        tell(f"zapstress: {words}")
+        complain(f"zapstress: {words}")
 
 
 def _dispatch(words: list[str], catalogue: Catalogue | None) -> int:
@@ -128,20 +95,11 @@ def _dispatch(words: list[str], catalogue: Catalogue | None) -> int:
         raise UsageError(
             f"unknown command '{name}'; {f'did you mean {close[0]}?' if close else 'see zapstress --help'}"
         )
-    command = importlib.import_module(f"stress.cli.{name}")
-    parser = Parser(
-        f"zapstress {name}",
-        description=command.__doc__,
-        epilog=STATUSES,
-        conflict_handler="resolve",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    command.add_arguments(parser)
-    args = parser.parse_args(words[1:])
+    args = parser_of(name).parse_args(words[1:])
+    talk(args.quiet, args.verbose)
     args.catalogue = catalogue or _catalogue()
     args.catalogue.read_patches_anew()
-    status: int = command.run(args)
+    status: int = importlib.import_module(f"stress.cli.{name}").run(args)
     return status
 
 
@@ -153,12 +111,12 @@ def _catalogue() -> Catalogue:
 
 def _failed(error: Exception, wants_json: bool) -> int:
     """Say in one line what went wrong, and return the exit status."""
-    if os.environ.get(TRACEBACK):
+    if os.environ.get(TRACEBACK) or says_more():
         import traceback
 
         with suppress(OutputError):
             for line in "".join(traceback.format_exception(error)).splitlines():
-                tell(line)
+                complain(line)
     known = isinstance(error, SimError)
     status = error.exit_status if isinstance(error, ZapstressError) else USAGE if known else FAILED
     words = (

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from stress.case import DEFAULT_KERNEL
 from stress.cli.exports import export
 from stress.errors import UsageError
-from stress.output import put, put_json
+from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.selfcheck.patches import Trial
@@ -48,11 +47,7 @@ def run_patches(
 def told(trial: Trial) -> None:
     """Print what came of one patch."""
     word = trial.error or (f"{trial.checker} {trial.title}" if trial.found else "not found")
-    print(
-        f"patch={trial.patch.name} seconds={trial.seconds:.1f} executions={trial.executions} {word}",
-        file=sys.stderr,
-        flush=True,
-    )
+    tell(f"patch={trial.patch.name} seconds={trial.seconds:.1f} executions={trial.executions} {word}")
 
 
 def table(data: dict[str, Any]) -> str:

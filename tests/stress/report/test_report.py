@@ -13,7 +13,7 @@ import pytest
 
 from stress.campaign.directory import EXPECTED, expect
 from stress.campaign.report.content import sections
-from stress.campaign.report.facts import CellFacts, Facts, gather, risk
+from stress.campaign.report.facts import CellFacts, Facts, Where, gather, risk
 from stress.campaign.report.mail import COLUMNS, mail, shell_lines
 from stress.campaign.report.markdown import markdown
 from stress.cli.main import main
@@ -119,9 +119,9 @@ def settled(facts: Facts) -> Facts:
         ),
         findings=(
             replace(lost, count=26, first=1, strategy="pct", unpatched=False, accused="toy_increment: write",
-                    victim="", where=(replace(lost.where[0], scenario="counters", profile="toy"),)),
+                    victim="", where=(Where("counters", "toy", 26),), message="counter 0 is 2 after 3 increments"),
             replace(deadlock, count=1, first=14, strategy="pct", unpatched=True, accused="toy_lock: lock", victim="",
-                    where=deadlock.where[:1], message="t0 waits for t1"),
+                    where=(Where("abba", "toy", 1),), message="t0 waits for t1"),
         ),
     )  # fmt: skip
 
