@@ -53,7 +53,7 @@ def sections(facts: Facts) -> list[Section]:
         "Expected": [finding(found, facts) for found in expected],
         "No longer seen": no_longer_seen(facts),
         "What went wrong": trouble(facts),
-        "To run it again": [Point("The same search:", command(facts))],
+        "To run it again": again(facts),
     }
     return [Section(title, tuple(points)) for title, points in made.items() if points]
 
@@ -185,14 +185,23 @@ def trouble(facts: Facts) -> list[Point]:
     return points
 
 
-def command(facts: Facts) -> str:
-    """Return the command that makes the same search in a new directory."""
-    words = ["zapstress", "campaign", "--seed", f"{facts.seed:#x}", "--kernel", facts.kernel]
+def again(facts: Facts) -> list[Point]:
+    """Return the commands that make the same search: one, or one per campaign that was merged."""
+    own = facts.executions - sum(source.executions for source in facts.merged)
+    made = [(source.seed, source.executions) for source in facts.merged]
+    made += [(facts.seed, own)] if own or not made else []
+    words = "The same search:" if len(made) == 1 else "The same searches, whose directories were merged:"
+    return [Point(words if not at else "and", command(facts, *which)) for at, which in enumerate(made)]
+
+
+def command(facts: Facts, seed: int, executions: int) -> str:
+    """Return the command that makes a search again in a new directory."""
+    words = ["zapstress", "campaign", "--seed", f"{seed:#x}", "--kernel", facts.kernel]
     words += ["--scenario", *facts.scenarios, "--profile", *facts.profiles]
     words += ["--fault", *facts.faults] if facts.faults else []
     words += ["--geometry", facts.geometry] if facts.geometry else []
     words += ["--strategy", facts.strategy] if facts.strategy != "portfolio" else []
-    words += ["--machine", facts.machine, "--executions", str(max(1, facts.executions))]
+    words += ["--machine", facts.machine, "--executions", str(max(1, executions))]
     return shlex.join(words) + options(facts.patch)
 
 

@@ -133,6 +133,14 @@ class CodeFacts:
 
 
 @dataclass(frozen=True)
+class MergedFacts:
+    """A campaign whose directory was merged into this one."""
+
+    seed: int
+    executions: int
+
+
+@dataclass(frozen=True)
 class DeathFacts:
     """A worker that died, and what it held."""
 
@@ -159,6 +167,8 @@ class Facts:
     overrides: tuple[OverrideFacts, ...]
     generation: int
     generations: tuple[CodeFacts, ...]
+    merged: tuple[MergedFacts, ...]
+    """The campaigns that the directory was made of, if it was."""
     ended: str
     """How the latest run has ended, or ``at work``."""
     executions: int
