@@ -43,8 +43,8 @@ def sources_hash() -> str:
 
 
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(128 << 10), "MALLOC_TRIM_THRESHOLD_": str(1 << 20)}
-"""Has glibc give memory back. By default its bounds grow with what is freed: a worker that opens and
-closes worlds would keep a hundred MiB between the blocks that are in use.
+"""Has glibc give memory back. By default its bounds grow with what is freed: a worker that opens
+and closes worlds would keep a hundred MiB between the blocks that are in use.
 """
 
 

@@ -1,4 +1,6 @@
-"""The worked examples of docs/writing-a-patch.md run as they are printed, to the letter."""
+"""The worked examples of docs/writing-a-patch.md and docs/findings.md run as they are printed, to
+the letter.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from stress.errors import VIOLATED
-from tests.worked_examples import COMMAND, FILE, PAGE, printed, write_files
+from tests.worked_examples import COMMAND, FILE, PAGE, PAGES, printed, write_files
 
-COMMANDS = COMMAND.findall(PAGE.read_text())
+COMMANDS = [command for page in PAGES for command in COMMAND.findall(page.read_text())]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""The worked examples of docs/writing-a-patch.md: their files, their commands, what these print.
+"""The worked examples of docs/writing-a-patch.md and docs/findings.md: their files, their commands,
+what these print.
 
-``python -m tests.worked_examples`` writes the output of the commands into the page anew, after a
+``python -m tests.worked_examples`` writes the output of the commands into the pages anew, after a
 change that is meant to change it. A command that is to show a failure gets the first seed that
 does.
 """
@@ -18,7 +19,9 @@ from pathlib import Path
 from stress.cli.main import main
 from stress.errors import VIOLATED
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "writing-a-patch.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE = DOCS / "writing-a-patch.md"
+PAGES = (PAGE, DOCS / "findings.md")
 FILE = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 COMMAND = re.compile(r"```console\n\$ zapstress (.*?)\n(.*?)```", re.DOTALL)
 SEED = re.compile(r"--seed (\d+)")
@@ -58,4 +61,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         write_files(Path(place))
         os.chdir(place)
-        PAGE.write_text(COMMAND.sub(written_anew, PAGE.read_text()))
+        for page in PAGES:
+            page.write_text(COMMAND.sub(written_anew, page.read_text()))

@@ -9,7 +9,7 @@ from sim.core.ledger import PAGECACHE
 from sim.mm.filemap import AROUND_REF
 from sim.versions.v6_18.filemap import Filemap618
 
-KERNEL = "6.18"
+KERNEL = "6.18-flushfirst"
 PROFILES = ("x86-64", "arm64-4k", "arm64-16k", "riscv64", "s390x")
 KIND = "sequence"
 

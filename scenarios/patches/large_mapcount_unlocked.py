@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sim.versions.v6_18.rmap import SUB_EXCLUSIVE, SUB_READ, SUB_WRITE, Rmap618
 
-KERNEL = "6.18"
+KERNEL = "6.18-flushfirst"
 KIND = "interleaving"
 
 

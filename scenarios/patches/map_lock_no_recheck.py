@@ -9,7 +9,7 @@ from __future__ import annotations
 from sim.core.component import index_of_ref
 from sim.mm.pgtable import LOCK_PTL, MAP_PMD, Pgtable
 
-KERNEL = "6.18"
+KERNEL = "6.18-flushfirst"
 PROFILES = ("x86-64",)
 KIND = "interleaving"
 

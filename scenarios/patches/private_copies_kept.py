@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sim.mm.memory import Memory, ZapDetails
 
-KERNEL = "6.18"
+KERNEL = "6.18-flushfirst"
 KIND = "sequence"
 
 

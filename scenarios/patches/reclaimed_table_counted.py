@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sim.versions.v6_18.pt_reclaim import PtReclaim
 
-KERNEL = "6.18"
+KERNEL = "6.18-flushfirst"
 PROFILES = ("x86-64",)
 KIND = "sequence"
 

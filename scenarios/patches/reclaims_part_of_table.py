@@ -9,7 +9,7 @@ from __future__ import annotations
 from sim.mm.memory import ZapDetails
 from sim.versions.v6_18.pt_reclaim import PtReclaim
 
-KERNEL = "6.18"
+KERNEL = "6.18-flushfirst"
 PROFILES = ("x86-64",)
 KIND = "sequence"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sim.mm.mmu_gather import MmuGather
 
-KERNEL = "6.18"
+KERNEL = "6.18-flushfirst"
 PROFILES = ("x86-64",)
 KIND = "interleaving"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sim.versions.v6_18.page_fault import REUSE_REFS, REUSE_TOTAL, PageFault618
 
-KERNEL = "6.18"
+KERNEL = "6.18-flushfirst"
 KIND = "sequence"
 
 

@@ -10,7 +10,7 @@ from sim.core.pte import KIND_MASK, KIND_SWAP, PRESENT
 from sim.mm.memory import Memory
 from sim.versions.v6_18.memory import SWAP_SCAN
 
-KERNEL = "6.18"
+KERNEL = "6.18-flushfirst"
 KIND = "sequence"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sim.mm.swapfile import Swapfile
 
-KERNEL = "6.18"
+KERNEL = "6.18-flushfirst"
 KIND = "sequence"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sim.mm.huge_memory import HugeMemory
 
-KERNEL = "6.18"
+KERNEL = "6.18-flushfirst"
 KIND = "sequence"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sim.arch.x86_64 import SET_MASK, X86TlbFlush618
 from sim.hardware.tlbflush import MASK
 
-KERNEL = "6.18"
+KERNEL = "6.18-flushfirst"
 PROFILES = ("x86-64",)
 KIND = "interleaving"
 

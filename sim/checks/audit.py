@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from sim.checks.recount import Recount
 from sim.core.arena import Column
 from sim.core.ledger import HOLDERS, LRU, MAPPING, NONE, PAGECACHE, TABLE
+from sim.core.machine import site
 from sim.core.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
-from sim.core.step import READ, kind_of, place, place_of
+from sim.core.slab import SLOTS_PER_WORD, is_taken
 from sim.mm.mm_types import (
     MAPPING_ANON,
     MM_ANONPAGES,
@@ -23,11 +24,15 @@ from sim.mm.mm_types import (
     NR_MM_COUNTERS,
     ZERO_PFN,
 )
+from sim.mm.rmap import ANON_LINKED
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[np.int64]]
+
+
+AT_REST = site("audit", "recount at rest", step=False)
 
 
 class Audit(Recount):
@@ -66,6 +71,17 @@ class Audit(Recount):
         ),
         ("O14q", "swap-count-differs", "a swap slot's count equals the entries that name it (free_swap_and_cache)"),
         ("LOCK", "lock-left-held", "no lock is held when nobody is inside an operation"),
+        (
+            "O23",
+            "object-lost",
+            "at quiescence every page, VMA, anon_vma and page table that is taken is in use (free_unref_folios, "
+            "vm_area_free, anon_vma_free, pte_free)",
+        ),
+        (
+            "O24",
+            "folio-off-the-lru",
+            "at quiescence a mapped or cached folio is on the LRU, or in a batch on its way there (folio_add_lru)",
+        ),
     )
 
     ledger_site: Column
@@ -89,18 +105,12 @@ class Audit(Recount):
         accused: int = 0,
     ) -> None:
         """Fail as every checker does; the accused is the step that last changed one of
-        ``locations``, unless it is named.
+        ``locations``, unless it is named. If there was none, no step is to blame: whatever came
+        last in the execution has nothing to do with it.
         """
-        super().violated(checker, message, victim, locations, accused or self._last_change(locations or []))
-
-    def _last_change(self, locations: list[tuple[str, int, int]]) -> int:
-        """Return the execution's last step that wrote one of the cells, as a code, or 0."""
-        wanted = {place(self.k.arena[name].id, index) for name, index, _ in locations}
-        for seq in range(self.m.seq, 0, -1):
-            code = self.m.code_at(seq)
-            if place_of(code) in wanted and kind_of(code) != READ:
-                return code
-        return 0
+        super().violated(
+            checker, message, victim, locations, accused or self.last_write(*(locations or []), newest=True) or AT_REST
+        )
 
     def run(self, drained: bool) -> None:
         """Judge the whole arena; raises the first violation found.
@@ -126,6 +136,7 @@ class Audit(Recount):
         self._locks(np)
         if drained:
             self._references(np)
+            self._lost(np)
 
     def _mapcounts(self, np: Any) -> None:
         if self.page_mapcount.array.tobytes() != self.mapped.tobytes():
@@ -240,8 +251,8 @@ class Audit(Recount):
             p, slot = int(pages[wrong[0]]), int(slots[wrong[0]])
             message = f"page {p} is clean, holds version {self.page_content[p]}, and the disk {self.disk[slot]}"
             cleaned, stored = (
-                self._last_change([("page_dirty", self.page_head[p], 0)]),
-                self._last_change([("page_content", p, 0)]),
+                self.last_write(("page_dirty", self.page_head[p], 0), newest=True),
+                self.last_write(("page_content", p, 0), newest=True),
             )
             self.violated("I28", message, stored, [("page_content", p, 0)], accused=cleaned)
 
@@ -276,6 +287,7 @@ class Audit(Recount):
             i = holder * pages + folio
             parted = self.ledger_since[i] if cells[holder, folio] > expected[holder, folio] == 0 else 0
             self.violated("I2", message, 0, [("page_ref", folio, 0)], accused=parted or self.ledger_site[i])
+        self._on_lru(np, expected)
         expected[NONE, ZERO_PFN] = 1
         held = expected.sum(axis=0)
         if held.tobytes() != self.page_ref.array.tobytes():
@@ -299,3 +311,44 @@ class Audit(Recount):
                     expected[LRU, folio] += 1
         expected[TABLE] = np.bincount(self.table_page.array[self.table_mm.array > 0], minlength=pages)
         return expected
+
+    def _on_lru(self, np: Any, held: Array) -> None:
+        """Judge the folios that ``held`` says are mapped or cached."""
+        wanted = (held[MAPPING] > 0) | (held[PAGECACHE] > 0)
+        missing = wanted & (self.page_lru.array == 0)
+        if not missing.any():
+            return
+        for cpu in range(self.w.cpus):
+            first = cpu * self.g.pagevec
+            missing[self.lru_batch.array[first : first + self.lru_nr[cpu]]] = False
+        if missing.any():
+            folio = int(missing.nonzero()[0][0])
+            what = f"folio {folio} is mapped or cached, and neither on the LRU nor in a batch"
+            first = max(self.ledger_since[holder * self.w.pages + folio] for holder in (MAPPING, PAGECACHE))
+            self.violated("O24", what, 0, [("page_lru", folio, 0)], accused=first)
+
+    def _lost(self, np: Any) -> None:
+        """Judge what is taken from the allocator and from the slabs: somebody must have it."""
+        lost = (self.page_free.array == 0) & (self.page_ref.array[self.page_head.array] == 0)
+        if lost.any():
+            page = int(lost.nonzero()[0][0])
+            where = [("page_ref", self.page_head[page], 0)]
+            self.violated("O23", f"page {page} is not free, and nobody has a reference to it", 0, where)
+        named = np.bincount(
+            self.vma_anon_vma.array[(self.vma_linked.array & ANON_LINKED) != 0], minlength=self.w.anon_vmas + 1
+        )[1:]
+        users = self.anon_vma_users.array
+        if users.tobytes() != named.tobytes():
+            at = int((users != named).nonzero()[0][0])
+            what = f"anon_vma {at} counts {int(users[at])} VMAs, and {int(named[at])} are linked to it"
+            self.violated("O23", what, 0, [("anon_vma_slab", 0, 0), ("anon_vma_lock", at, 0)])
+        self._slab("VMA", self.vma_slab, self.vma_mm.array != 0)
+        self._slab("anon_vma", self.anon_vma_slab, users != 0)
+        self._slab("page table", self.table_slab, self.table_mm.array != 0)
+
+    def _slab(self, what: str, taken: Column, used: Array) -> None:
+        """Judge a pool of objects: those that are taken are those in use."""
+        for slot in range(len(used)):
+            if is_taken(taken.view, slot) != bool(used[slot]):
+                state = "taken, and nothing uses it" if is_taken(taken.view, slot) else "in use, and not taken"
+                self.violated("O23", f"{what} {slot} is {state}", 0, [(taken.name, slot // SLOTS_PER_WORD, 0)])

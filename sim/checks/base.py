@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sim.core.component import Component
 from sim.core.machine import Violation
+from sim.core.step import RMW, STORE_THROUGH_TLB, WRITE, kind_of, place, place_of
 
 
 class Checker(Component):
@@ -16,6 +17,19 @@ class Checker(Component):
     def slots(self) -> int:
         """Actor slots: threads, hardware, RCU."""
         return 2 * self.w.cpus + 1
+
+    def last_write(self, *cells: tuple[str, int, int], newest: bool = False) -> int:
+        """Return the execution's last step but the newest that wrote one of ``cells``, as a site
+        code, or 0; ``newest``: that one too.
+
+        It looks through all steps: for a violation only.
+        """
+        wanted = {place(self.k.arena[name].id, index) for name, index, _ in cells}
+        for seq in range(self.m.seq - (not newest), 0, -1):
+            code = self.m.code_at(seq)
+            if place_of(code) in wanted and kind_of(code) in (WRITE, RMW, STORE_THROUGH_TLB):
+                return code
+        return 0
 
     def violated(
         self,

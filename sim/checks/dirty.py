@@ -1,4 +1,4 @@
-"""Dirty data and exclusivity: I26, I27, I29, and the half of I31 that a store can break.
+"""Dirty data and exclusivity: I26, I27, I29, I48, and the half of I31 that a store can break.
 
 A store is *covered* when PG_dirty is set, a PTE that maps the page is dirty, a dirty bit has been
 taken out of a PTE and is still in the taker's hand, or write-out has yet to copy the page.
@@ -18,7 +18,7 @@ from sim.mm.mm_types import MAPPING_ANON
 
 
 class DirtyChecks(Checker):
-    """Called when dirty bits move and when a store happens."""
+    """Watches ``page_writeback``; called when dirty bits move and when a store happens."""
 
     name = "checks_dirty"
     invariants = (
@@ -43,12 +43,19 @@ class DirtyChecks(Checker):
             "store-to-shared-page",
             "an anonymous page that a process maps which can run is not written by another (PG_anon_exclusive)",
         ),
+        (
+            "I48",
+            "writeback-overlaps",
+            "a folio is written out once at a time: PG_writeback is set where it was clear, and cleared where it was "
+            "set (folio_start_writeback, folio_end_writeback)",
+        ),
     )
 
     page_head: Cells
     page_order: Cells
     page_mapping: Cells
     page_dirty: Column
+    page_writeback: Column
     page_locked: Column
     page_anon_exclusive: Column
     mm_users: Column
@@ -69,6 +76,17 @@ class DirtyChecks(Checker):
             Field("hands", self.slots, MACHINE),
             Field("copy_due", self.w.pages, MACHINE),
         ]
+
+    def bind(self) -> None:
+        super().bind()
+        self.page_writeback.observe(self._writeback_changed)
+
+    def _writeback_changed(self, folio: int, old: int, new: int, holder: int) -> None:
+        """Judge the begin or the end of a write-out."""
+        if old == new:
+            what = f"PG_writeback of folio {folio} is {'set and was set' if new else 'cleared and was clear'} already"
+            where = ("page_writeback", folio, 0)
+            self.violated("I48", what, self.last_write(where), [where])
 
     # -- dirty bits on the move -------------------------------------------------------------------------------------
 
@@ -175,9 +193,8 @@ class DirtyChecks(Checker):
             or self._block_dirty(column, cell, pfn - offset)
         ):
             where = [("page_content", pfn, 0), ("page_dirty", folio, 0)]
-            self.violated(
-                "I26", f"a store to page {pfn}, clean and not due for write-out", self.k.checks.freed_at(pfn), where
-            )
+            cleaned = self.last_write(("page_dirty", folio, 0))
+            self.violated("I26", f"a store to page {pfn}, clean and not due for write-out", cleaned, where)
 
     def _row(self, column: Column, cell: int) -> tuple[int, int]:
         """Return (mm, first address) of a TLB cell."""
@@ -195,7 +212,10 @@ class DirtyChecks(Checker):
             other = index_of_ref(self.table_mm[ptep // self.g.ptrs_per_pte])
             if other not in (-1, mm) and self.mm_users.view[other] > 0:
                 self.violated(
-                    "I31", f"mm {mm} stores to page {pfn}, which mm {other} maps too", 0, [("page_content", pfn, 0)]
+                    "I31",
+                    f"mm {mm} stores to page {pfn}, which mm {other} maps too",
+                    self.last_write(("pte", ptep, 0)),
+                    [("page_content", pfn, 0)],
                 )
 
     def _block_dirty(self, column: Column, cell: int, first: int) -> bool:

@@ -1,4 +1,4 @@
-"""Page table entries: I7, I8, I9, I24, PTL, O7, O14, O15, O16.
+"""Page table entries: I7, I8, I9, I24, I47, PTL, O7, O14, O15, O16, O22.
 
 Each change of an entry is judged for what it means to references, mapcounts, the range asked for,
 markers, dirty bits, and the lock that it needs. Kept for each page: how many present entries map
@@ -74,6 +74,16 @@ class EntryChecks(Checker):
         ),
         ("O15", "copy-differs", "a private copy holds what the anonymous page that it replaces holds (wp_page_copy)"),
         ("O16", "zap-outside-range", "a zap clears entries inside its range only (folio_pte_batch)"),
+        (
+            "O22",
+            "zap-left-entry",
+            "a zap that returns has cleared every entry of its range that was there when it began (zap_pte_range)",
+        ),
+        (
+            "I47",
+            "busy-entry-changed",
+            "an entry that a hash fault is at work on is changed by nobody else (pte_update)",
+        ),
     )
 
     pte: Column
@@ -95,6 +105,7 @@ class EntryChecks(Checker):
     counted_at: Cells
     op_began: Cells
     page_content: Column
+    page_stale: Cells
     narrowed_at: Cells
     balance: Cells
     strays: Cells
@@ -140,6 +151,8 @@ class EntryChecks(Checker):
             who = m.current
             if ptl[table] != who + 1 and (old ^ new) & ~HARDWARE_BITS:
                 self._unlocked(index_of_ref(table_mm[table]), addr, old, new)
+            if (old | new) & (CONT | BUSY):
+                self._special(ptep, old, new, who)
             if old & new & PRESENT and old >> PFN_SHIFT == new >> PFN_SHIFT:
                 if old != new:
                     bits_changed(at, old, new, who)
@@ -155,8 +168,20 @@ class EntryChecks(Checker):
 
         return changed
 
+    def _special(self, ptep: int, old: int, new: int, who: int) -> None:
+        """Judge a change of an entry that belongs to a contiguous block, or that a hash fault is at
+        work on: the fault's own leaves all but the busy bit as it is.
+        """
+        if old & BUSY and old ^ new not in (0, BUSY):
+            what = f"entry {ptep} changed from {old:#x} to {new:#x} under a hash fault"
+            self.violated("I47", what, 0, [("pte", ptep, 0)])
+        if (old | new) & CONT and (old ^ new) & ~HARDWARE_BITS:
+            self.k.checks.tlb.block_changed(ptep, who)
+
     def _absent(self, at: int, entry: int, who: int, delta: int) -> None:
         """An entry that is not present was stored (1) or removed (-1)."""
+        if delta > 0 and entry & KIND_MASK in (KIND_SWAP, KIND_MIGRATION):
+            self.stored_at[at] = self.m.seq << SLOT_BITS | who
         self.k.checks.rss.absent_changed(at, entry, who, delta)
         if delta > 0 and entry & KIND_MASK == KIND_MARKER and self.op_keeps_markers[who]:
             self.markers_due[who] -= 1
@@ -208,6 +233,8 @@ class EntryChecks(Checker):
             return
         pfn = new >> PFN_SHIFT
         folio = self.page_head[pfn]
+        if self.page_stale[pfn]:
+            self.k.checks.freed.mapped(pfn)
         self.k.checks.rmap.mapped(addr, at, folio, pfn)
         self.k.checks.rss.mapped(at, folio, who, 1)
         count = self.pte_count[pfn] = self.pte_count[pfn] + 1
@@ -235,7 +262,7 @@ class EntryChecks(Checker):
             old = self.cleared_pte[at]
             self._replaced(at, addr, old, new)
             self.cleared_at[at] = 0
-        if old >> PFN_SHIFT != new >> PFN_SHIFT:
+        if not old or old >> PFN_SHIFT != new >> PFN_SHIFT:
             self.stored_at[at] = self.m.seq << SLOT_BITS | who
         return old
 
@@ -260,7 +287,8 @@ class EntryChecks(Checker):
         stale = self.k.checks.tlb.stale(mm, addr, addr + 1, 1 << 62, writable_only=False)
         if stale:
             cpu, where, entry = stale[0]
-            self.violated("I24", f"cpu{cpu} still translates page {where} of mm {mm} to {entry >> PFN_SHIFT}", 0)
+            what = f"cpu{cpu} still translates page {where} of mm {mm} to {entry >> PFN_SHIFT}"
+            self.violated("I24", what, self.m.code_at(self.cleared_at[at] >> SLOT_BITS))
 
     def forked(self, vma: int, src: int, dst: int) -> None:
         """Compare the private mapping ``vma`` of mm ``src`` with its copy in ``dst``, but for what
@@ -293,6 +321,18 @@ class EntryChecks(Checker):
         stamps = (self.cleared_at[at], self.stored_at[at])
         return any(stamp >> SLOT_BITS > self.op_began[me] and stamp & SLOT_MASK != me for stamp in stamps)
 
+    def returned(self, mm: int, start: int, end: int, began: int) -> None:
+        """Judge a zap of [start, end) that began after step ``began`` and is about to return: what
+        maps a page or names a swap slot there has been stored since.
+        """
+        for addr in range(start, end):
+            entry, stamp = self._entry(mm, addr), self.stored_at[mm * self.w.vpages + addr]
+            if not entry & PRESENT and entry & KIND_MASK not in (KIND_SWAP, KIND_MIGRATION):
+                continue
+            if stamp >> SLOT_BITS <= began:
+                what = f"page {addr} of mm {mm} still has the entry {entry:#x} that was there before the zap"
+                self.violated("O22", what, self.m.code_at(stamp >> SLOT_BITS))
+
     def _entry(self, mm: int, addr: int) -> int:
         table = index_of_ref(self.pmd.view[self.k.pgtable.pmd_index(mm, addr)])
         return self.pte.view[self.k.pgtable.ptep(table, addr)] if table >= 0 else 0
@@ -303,9 +343,8 @@ class EntryChecks(Checker):
         who = self.m.current
         if new:
             if not self.table_mm[table]:
-                self.k.checks.tlb.violated(
-                    "I22", f"the lock of table {table} is taken, which has been freed", 0, [("ptl", table, 0)]
-                )
+                what, given = f"the lock of table {table} is taken, which has been freed", self.k.checks.tlb.table_given
+                self.k.checks.tlb.violated("I22", what, given(table), [("ptl", table, 0)])
             if not self.ptl_held[who]:
                 self.ptl_taken[who] = self.m.seq
             self.ptl_held[who] += 1
@@ -335,6 +374,7 @@ class EntryChecks(Checker):
             self.k.checks.rss.lock_released(who, mm)
         self.k.checks.dirty.lock_released(who)
         self.k.checks.gather.lock_released(who)
+        self.k.checks.tlb.lock_released(who)
 
     def last_change(self, who: int, mm: int, outside: bool = False) -> int:
         """Return the last step by which ``who`` has cleared or stored an entry of ``mm`` since it

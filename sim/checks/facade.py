@@ -178,8 +178,12 @@ class Checks(Checker):
             self.violated("I19", violation)
 
     def returned(self, mm: int, start: int, end: int, began: int, writable_only: bool = False) -> None:
-        """A system call returns to user space."""
+        """A system call returns to user space: one that zaps, or with ``writable_only`` one that
+        write-protects.
+        """
         self.tlb.returned(mm, start, end, began, writable_only)
+        if not writable_only:
+            self.entries.returned(mm, start, end, began)
 
     def fault_loop(self, mm: int, addr: int, store: bool) -> None:
         """An access has faulted again and again, and every fault was handled."""

@@ -12,6 +12,7 @@ from sim.checks.base import Checker
 from sim.core.arena import Column
 from sim.core.ledger import GATHER, LRU, MAPPING, NONE, PAGECACHE, TABLE, TRANSIENT
 from sim.core.pte import DIRTY, KIND_MASK, KIND_MIGRATION, KIND_SWAP, PFN_SHIFT, PRESENT, SPECIAL, WRITE
+from sim.core.slab import is_taken
 from sim.mm.mm_types import (
     MAPPING_ANON,
     MM_ANONPAGES,
@@ -21,6 +22,7 @@ from sim.mm.mm_types import (
     NR_MM_COUNTERS,
     ZERO_PFN,
 )
+from sim.mm.rmap import ANON_LINKED
 
 DIFFERS = "differs from a recount"
 
@@ -56,6 +58,15 @@ class Recount(Checker):
     lru_nr: Column
     act_batch: Column
     act_nr: Column
+    page_free: Column
+    page_lru: Column
+    vma_mm: Column
+    vma_anon_vma: Column
+    vma_linked: Column
+    vma_slab: Column
+    anon_vma_users: Column
+    anon_vma_slab: Column
+    table_slab: Column
     locks: list[Column]
 
     def recount(self) -> None:
@@ -69,6 +80,7 @@ class Recount(Checker):
         self.recount_contents(dirty)
         self.recount_locks()
         self.recount_references(mappings)
+        self.recount_objects()
 
     def counter_of(self, head: int) -> int:
         """Return which RSS counter the pages of a folio are in (mm_counter)."""
@@ -166,13 +178,14 @@ class Recount(Checker):
     def recount_references(self, mappings: list[int]) -> None:
         """Compare every holder's cells with what that holder has, and refcounts with the sum."""
         pages = self.w.pages
-        cached, batched, tables = [0] * pages, [0] * pages, [0] * pages
+        cached, batched, tables, waiting = [0] * pages, [0] * pages, [0] * pages, [0] * pages
         for slot in range(len(self.i_pages)):
             if self.i_pages[slot] > 0:
                 cached[self.page_head[self.i_pages[slot] - 1]] += 1
         for cpu in range(self.w.cpus):
             for k in range(self.lru_nr[cpu]):
                 batched[self.lru_batch[cpu * self.g.pagevec + k]] += 1
+                waiting[self.lru_batch[cpu * self.g.pagevec + k]] += 1
             for k in range(self.act_nr[cpu]):
                 batched[self.act_batch[cpu * self.g.pagevec + k]] += 1
         for table in range(len(self.table_mm)):
@@ -182,9 +195,30 @@ class Recount(Checker):
             held = mappings[page] + cached[page] + batched[page] + tables[page] + (page == ZERO_PFN)
             if held != self.page_ref[page]:
                 self.violated("I2", DIFFERS)
+            if (mappings[page] or cached[page]) and not self.page_lru[page] and not waiting[page]:
+                self.violated("O24", DIFFERS)
             for holder, nr in (
                 (MAPPING, mappings[page]), (PAGECACHE, cached[page]), (LRU, batched[page]), (TABLE, tables[page]),
                 (NONE, 0), (GATHER, 0), (TRANSIENT, 0),
             ):  # fmt: skip
                 if self.ledger[holder * pages + page] != nr:
                     self.violated("I2", DIFFERS)
+
+    def recount_objects(self) -> None:
+        """Compare what is taken from the allocator and from the slabs with what is in use."""
+        users = [0] * self.w.anon_vmas
+        for page in range(self.w.pages):
+            if not self.page_free[page] and not self.page_ref[self.page_head[page]]:
+                self.violated("O23", DIFFERS)
+        for vma in range(self.w.vmas):
+            if self.vma_linked[vma] & ANON_LINKED:
+                users[self.vma_anon_vma[vma] - 1] += 1
+            if is_taken(self.vma_slab.view, vma) != (self.vma_mm[vma] != 0):
+                self.violated("O23", DIFFERS)
+        for anon_vma in range(self.w.anon_vmas):
+            taken = is_taken(self.anon_vma_slab.view, anon_vma)
+            if self.anon_vma_users[anon_vma] != users[anon_vma] or taken != (users[anon_vma] != 0):
+                self.violated("O23", DIFFERS)
+        for table in range(len(self.table_mm)):
+            if is_taken(self.table_slab.view, table) != (self.table_mm[table] != 0):
+                self.violated("O23", DIFFERS)

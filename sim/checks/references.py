@@ -57,7 +57,7 @@ class ReferenceChecks(Checker):
                 self.violated(
                     "I4",
                     f"folio {folio}: refcount {old} -> {new}, total mapcount {self.total_map[folio]}",
-                    0,
+                    self._last_mapped(folio),
                     [("page_ref", folio, 0)],
                 )
             if new == 0:
@@ -86,9 +86,14 @@ class ReferenceChecks(Checker):
             self.violated(
                 "I4",
                 f"folio {folio}: refcount {self.page_ref.view[folio]}, total mapcount {total}",
-                0,
+                self.last_write(("page_ref", folio, 0)),
                 [("page_ref", folio, 0)],
             )
+
+    def _last_mapped(self, folio: int) -> int:
+        """Return the step that last changed a mapcount of the folio, as a site code, or 0."""
+        pages = range(folio, folio + (1 << self.page_order[folio]))
+        return self.last_write(*(("page_mapcount", page, 0) for page in pages))
 
     def freed(self, folio: int) -> None:
         """A folio goes back to the allocator."""

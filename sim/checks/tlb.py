@@ -1,4 +1,4 @@
-"""TLB safety: I21, I22, I23.
+"""TLB safety: I21, I22, I23, I45, I46.
 
 Kept for each page: how many TLB entries reach it, and how many of them are writable. Kept for each
 entry: the step that read the PTE which it was filled from, and the page's generation at the fill.
@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
+from sim.core import slab
 from sim.core.arena import MACHINE, Cells, Column, Field, Watch, alike
 from sim.core.component import ref_to
-from sim.core.pte import PFN_SHIFT, PRESENT, SPECIAL, WRITE
+from sim.core.pte import ACCESS_BITS, CONT, PFN_SHIFT, PRESENT, SPECIAL, WRITE
+from sim.mm.mm_types import MAPPING_ANON
 
 
 class TlbChecks(Checker):
-    """Watches ``tlb``, ``tlb_span`` and every access through them."""
+    """Watches ``tlb``, ``tlb_span``, ``mm_users`` and every access through a TLB."""
 
     name = "checks_tlb"
     invariants = (
@@ -29,6 +31,17 @@ class TlbChecks(Checker):
             "when a call that takes access away returns, no CPU has the access (tlb_finish_mmu)",
         ),
         ("I22b", "table-freed-in-use", "a page table is freed empty and unhooked (free_pgd_range)"),
+        (
+            "I45",
+            "contiguous-block-torn",
+            "when the PTL is free, the entries of a contiguous block are all marked, consecutive and alike "
+            "(contpte_try_unfold_partial)",
+        ),
+        (
+            "I46",
+            "child-published-unflushed",
+            "when fork lets the child run, no TLB can write to an anonymous page that the child shares (dup_mmap)",
+        ),
     )
 
     tlb: Column
@@ -56,6 +69,13 @@ class TlbChecks(Checker):
     irq_off: Cells
     rcu_readers: Cells
     sections: Cells
+    mm_users: Column
+    page_head: Cells
+    page_mapping: Cells
+    page_anon_exclusive: Column
+    block_first: Cells
+    block_last: Cells
+    block_at: Cells
 
     def fields(self) -> list[Field]:
         rows, tables = self.w.cpus * self.w.mms, self.k.pgtable.table_slots
@@ -72,6 +92,8 @@ class TlbChecks(Checker):
             Field("walk_gen", rows * self.k.pgtable.per_mm, MACHINE, equality="table"),
             Field("table_gen", tables, MACHINE, equality="table"),
             Field("rcu_readers", tables * self.w.cpus if self.profile.table_free else 0, MACHINE),
+            *alike(("block_first", "block_last"), self.slots, MACHINE),
+            Field("block_at", self.slots, MACHINE, stamp=True),
         ]
 
     def bind(self) -> None:
@@ -79,6 +101,7 @@ class TlbChecks(Checker):
         self.tlb.observe(self._entry_changed(self.tlb_stamp, self.tlb_page_gen, 1))
         self.tlb_span.observe(self._entry_changed(self.tlb_span_stamp, self.tlb_span_page_gen, self.g.contpte))
         self.walk_cache.observe(self._walk_cached)
+        self.mm_users.observe(self._users_changed)
 
     def _entry_changed(self, stamp: Cells, generation: Cells, reach: int) -> Watch:
         refs, writable, gens, m = self.tlb_refs, self.tlb_writable, self.page_gen, self.m
@@ -149,7 +172,7 @@ class TlbChecks(Checker):
             self.violated(
                 "I22",
                 f"cpu{cpu} walks table {table} for page {addr} of mm {mm}, which has been freed since",
-                0,
+                self.table_given(table),
                 [("walk_cache", row, 0)],
             )
 
@@ -215,28 +238,102 @@ class TlbChecks(Checker):
                 section = "the RCU reader's section that it was in when the table was queued"
                 self.violated("I22", f"table {table} is freed, and cpu{cpu} is still in {section}")
 
+    def table_given(self, table: int) -> int:
+        """Return the step that last gave the table's slot back, as a site code, or 0."""
+        return self.last_write(("table_slab", table // slab.SLOTS_PER_WORD, 0))
+
+    def _in_use(self, table: int) -> None:
+        """Judge a table that is being freed: it is empty, and no PMD names it."""
+        start, pmds = table * self.g.ptrs_per_pte, self.pmd.view.tolist()
+        live = [start + k for k in range(self.g.ptrs_per_pte) if self.pte.view[start + k] & PRESENT]
+        if live:
+            found = ("pte", live[0], 0)
+            what = f"table {table} is freed with {len(live)} present entries"
+            self.violated("I22b", what, self.last_write(found), [found])
+        if ref_to(table) in pmds:
+            hook = ("pmd", pmds.index(ref_to(table)), 0)
+            self.violated("I22b", f"table {table} is freed while a PMD names it", self.last_write(hook), [hook])
+
     def table_freed(self, table: int) -> None:
         """A table's page has been put for the last time."""
-        start = table * self.g.ptrs_per_pte
-        live = [pte for pte in self.pte.view[start : start + self.g.ptrs_per_pte].tolist() if pte & PRESENT]
-        if live or ref_to(table) in self.pmd.view.tolist():
-            self.violated(
-                "I22b",
-                f"table {table} is freed " + (f"with {len(live)} present entries" if live else "while a PMD names it"),
-            )
+        self._in_use(table)
         if self.m.current == 2 * self.w.cpus:
             self._grace_period_over(table)
         for cell, cached in enumerate(self.walk_cache.view.tolist()):
             if cached == ref_to(table) and self.walk_gen[cell] == self.table_gen[table]:
                 cpu, mm = divmod(cell // self.k.pgtable.per_mm, self.w.mms)
                 if self.k.tlbflush.walks(cpu, mm):
-                    self.violated(
-                        "I22",
+                    what, where = (
                         f"table {table} is freed and cpu{cpu} has it in its walk cache for mm {mm}",
-                        0,
                         [("walk_cache", cell, 0)],
                     )
+                    self.violated("I22", what, self.last_write(*where), where)
         self.table_gen[table] += 1
+
+    # -- contiguous blocks ------------------------------------------------------------------------------------------
+
+    def block_changed(self, ptep: int, who: int) -> None:
+        """An entry that belongs, or belonged, to a contiguous block has changed: the block is
+        judged when the actor lets go of its last PTL.
+        """
+        self.block_at[who] = self.m.seq
+        if not self.block_last[who]:
+            self.block_first[who] = ptep
+        self.block_first[who] = min(self.block_first[who], ptep)
+        self.block_last[who] = max(self.block_last[who], ptep + 1)
+
+    def lock_released(self, who: int) -> None:
+        """The actor let go of its last PTL."""
+        if not self.block_last[who]:
+            return
+        size, end = self.g.contpte, self.block_last[who]
+        for first in range(self.block_first[who] // size * size, end, size):
+            self._whole(first, who)
+        self.block_last[who] = 0
+
+    def _whole(self, first: int, who: int) -> None:
+        """Judge the block of entries from ``first`` on: contiguous in all its entries, or none."""
+        entries = self.pte.view[first : first + self.g.contpte].tolist()
+        if not any(pte & (PRESENT | CONT) == PRESENT | CONT for pte in entries):
+            return
+        head = entries[0] & ~ACCESS_BITS
+        alike = all(pte & ~ACCESS_BITS == head + (k << PFN_SHIFT) for k, pte in enumerate(entries))
+        if not alike or (head >> PFN_SHIFT) % self.g.contpte:
+            found = " ".join(f"{pte:#x}" for pte in entries)
+            what = f"the block from entry {first} on is contiguous in part: {found}"
+            self.violated("I45", what, 0, [("pte", first, 0)], accused=self.m.code_at(self.block_at[who]))
+
+    # -- a child that may run ---------------------------------------------------------------------------------------
+
+    def _users_changed(self, child: int, old: int, new: int, holder: int) -> None:
+        """Judge the step that gives an address space its first user: what it shares with another,
+        no other CPU may still write to.
+        """
+        if old or not new:
+            return
+        for cpu, mm, addr, entry in self.entries():
+            if mm == child or not entry & WRITE or cpu == self.m.current or not self.k.tlbflush.usable(cpu, mm):
+                continue
+            pfn, reach = entry >> PFN_SHIFT, self.g.contpte if addr < 0 else 1
+            for page in range(pfn, pfn + reach):
+                if self._shared_with(child, page):
+                    what = f"mm {child} may run, and cpu{cpu} can still write through mm {mm} to page {page} of it"
+                    self.violated("I46", what, self._narrowed_site(mm, addr, page - pfn), [("mm_users", child, 0)])
+
+    def _shared_with(self, mm: int, page: int) -> bool:
+        """Return whether ``page`` is anonymous, not exclusive, and mapped by ``mm``."""
+        if not self.page_mapping[self.page_head[page]] & MAPPING_ANON or self.page_anon_exclusive.view[page]:
+            return False
+        mms, span = self.table_mm, self.g.ptrs_per_pte
+        for ptep, pte in enumerate(self.pte.view.tolist()):
+            if pte & (PRESENT | SPECIAL) == PRESENT and pte >> PFN_SHIFT == page and mms[ptep // span] == ref_to(mm):
+                return True
+        return False
+
+    def _narrowed_site(self, mm: int, where: int, offset: int) -> int:
+        """Return the step that last write-protected the PTE of a TLB entry, as a site code."""
+        addr = where if where >= 0 else -1 - where + offset
+        return self.m.code_at(self.narrowed_at[mm * self.w.vpages + addr] >> SLOT_BITS)
 
     # -- returning --------------------------------------------------------------------------------------------------
 

@@ -15,9 +15,12 @@ from collections.abc import Callable
 
 from sim.core.arena import MACHINE, Cells, Field, alike
 from sim.core.component import Component
-from sim.core.machine import Violation
+from sim.core.machine import Violation, site
 
 NONE, MAPPING, GATHER, PAGECACHE, LRU, TRANSIENT, TABLE = range(7)
+QUEUED = site("tlb_remove_folio_pages", "append to the batch", step=False)
+"""Where references go to a gather, whose words are private: no step."""
+
 HOLDERS = ("none", "mapping", "gather", "page cache", "LRU batch", "transient", "page table")
 """Holder NONE: the step named no holder. Its cells are always 0. The zero page's one permanent
 reference is in no cell; the audit adds it to the sum.
@@ -76,6 +79,9 @@ class Ledger(Component):
         """Move ``nr`` references of ``folio`` from one holder to another; the gather is that of the
         CPU whose thread runs.
         """
+        i = self.cell(giver, folio)
+        if taker == GATHER and self.ledger[i] < nr:
+            self._overdrawn(giver, folio, -nr, self.ledger[i] - nr, QUEUED, self.ledger_site[i])
         self.change(giver, folio, -nr)
         self.change(taker, folio, nr)
         if taker == GATHER:

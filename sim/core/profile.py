@@ -139,8 +139,10 @@ class Profile:
     """What sets the profile apart, in one line (``zapstress list profiles``)."""
 
     def at(self, version: str) -> Profile:
-        """Return the profile as kernel ``version`` has it."""
-        return replace(self, **self.versions.get(version, {}))
+        """Return the profile as kernel ``version`` has it; a variant, VERSION-WORD, has its
+        version's.
+        """
+        return replace(self, **self.versions.get(version.partition("-")[0], {}))
 
     def geometry(self, which: str) -> Geometry:
         """Return the geometry named ``small`` or ``real``."""

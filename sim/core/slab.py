@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.core.arena import Column, Field
+from sim.core.arena import Cells, Column, Field
 from sim.core.errors import WorldError
 from sim.core.machine import Machine
 
@@ -25,6 +25,11 @@ def words(slots: int) -> int:
 def bits(word: int, at: int) -> list[int]:
     """Return the slots that the bits of word number ``at`` stand for, ascending."""
     return [at * SLOTS_PER_WORD + bit for bit in range(SLOTS_PER_WORD) if word >> bit & 1]
+
+
+def is_taken(bitmap: Cells, slot: int) -> bool:
+    """Return whether a slot of a pool is taken; ``bitmap`` is the pool's column."""
+    return bool(bitmap[slot // SLOTS_PER_WORD] >> slot % SLOTS_PER_WORD & 1)
 
 
 def _taking_lowest(full: int) -> Callable[[int], int]:

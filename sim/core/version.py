@@ -15,3 +15,9 @@ class Version:
     about: str
     components: tuple[type[Component], ...] = ()
     """Classes that stand for the component of their name, or are one that 6.9 does not have."""
+    revision: int = 1
+    """Is raised when the name comes to stand for another kernel: what was recorded under an earlier
+    revision is then of something else.
+    """
+    revised: str = ""
+    """What is different since the last revision, and the name that the earlier kernel has now."""

@@ -47,9 +47,9 @@ class PageWriteback(Component):
         """
         folio = await self.k.filemap.get_folio(file, index)
         await self.m.lock(LOCK, self.page_locked, folio)
-        writeback, dirty = self.page_writeback, False
+        dirty = False
         if await self.m.load(TEST_DIRTY, self.page_dirty, folio):
-            await self.m.wait(WAIT, writeback, folio, lambda: writeback.view[folio] == 0)
+            await self.wait_for_writeback(folio)
             dirty = await self.folio_clear_dirty_for_io(cpu, folio)
         if dirty:
             await self.m.store(START, self.page_writeback, folio, 1)
@@ -58,6 +58,11 @@ class PageWriteback(Component):
             await self.write_out(folio, file)
         await self.k.swap.folio_put(cpu, folio)
         return dirty
+
+    async def wait_for_writeback(self, folio: int) -> None:
+        """Wait until an earlier write-out of the locked folio is done (folio_wait_writeback)."""
+        writeback = self.page_writeback
+        await self.m.wait(WAIT, writeback, folio, lambda: writeback.view[folio] == 0)
 
     async def folio_clear_dirty_for_io(self, cpu: int, folio: int) -> bool:
         """Take PG_dirty for write-out, with every shared PTE cleaned first; return whether it was

@@ -107,7 +107,7 @@ def this_run(results: Results) -> dict[str, Any]:
 
 
 def unreachable(sites: Sequence[str], settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return those of ``sites`` that no execution of the campaign can visit, with the reason why: one
+    """Return those of ``sites`` that no execution of the campaign can visit, with the reason, which
     is known on each of its profiles.
     """
     known = CATALOGUE.profiles()
@@ -250,22 +250,17 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
     """Yield how much was executed, and of what; after a resume, also what of it in this run, and
     after a change of the code that counts began anew.
     """
-    run, all_runs = data["this_run"], ""
+    run = data["this_run"]
     yield from _what_counts(data)
     if data["sessions"] > 1:
         new = f"{len(run['found'])} new signatures" if run["found"] else "no new signature"
         yield f"this run: {run['executions']} executions, {run['steps']} steps in {run['elapsed_s']:.1f} s, {new}"
-        all_runs = f"all {data['sessions']} runs: "
+    all_runs = f"all {data['sessions']} runs: " if data["sessions"] > 1 else ""
     yield (
         f"{all_runs}{data['executions']} executions, {data['steps']} steps in {data['elapsed_s']:.1f} s"
         f" ({data['executions_per_s']:.0f} executions/s, {data['steps_per_s']:.0f} steps/s), seed {data['seed']:#x}"
     )
-    faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
-    faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
-    yield (
-        f"{_count(len(data['scenarios']), 'scenario')} on {_count(len(data['profiles']), 'profile')},"
-        f" kernel {data['kernel']}, strategy {data['strategy']}{faults}"
-    )
+    yield _what_of(data)
     if data["machines"]:
         yield "; ".join(machine_words(name, row) for name, row in data["machines"].items())
         yield f"time: {', '.join(f'{share:.0%} {account}' for account, share in data['time_share'].items())}"
@@ -288,6 +283,16 @@ def _what_counts(data: dict[str, Any]) -> Iterator[str]:
     if data["merged"]:
         seeds = ", ".join(f"{row['seed']:#x}" for row in data["merged"])
         yield f"merged from {_count(len(data['merged']), 'campaign')}: seeds {seeds}"
+
+
+def _what_of(data: dict[str, Any]) -> str:
+    """Return which scenarios, profiles and kernel the campaign has."""
+    faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
+    faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
+    return (
+        f"{_count(len(data['scenarios']), 'scenario')} on {_count(len(data['profiles']), 'profile')},"
+        f" kernel {data['kernel']}, strategy {data['strategy']}{faults}"
+    )
 
 
 def _what_ran_natively(data: dict[str, Any]) -> Iterator[str]:

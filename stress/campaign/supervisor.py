@@ -9,7 +9,6 @@ differ, something other than the tapes decides, and that is a verdict of its own
 from __future__ import annotations
 
 import shlex
-import subprocess
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,11 +33,10 @@ from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
 from stress.errors import StorageError
 from stress.files import MIB, write_atomically
-from stress.native.builder import arguments
+from stress.native.builder import compile_beside
 from stress.native.kernels import KernelKey
 from stress.output import detail
 from stress.patch.spec import options
-from stress.sources import child
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
 from stress.workers.messages import (
     FOREVER_S,
@@ -380,15 +378,7 @@ class Campaign:
 
     async def _build(self) -> None:
         """Have the kernels compiled, in the order in which the plan needs them."""
-        keys = list(dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
-        command, environment = child("stress.native.builder", self.fleet.catalogue, *arguments(keys))
-        process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, env=environment)
-        try:
-            await process.wait()
-        finally:
-            with trio.CancelScope(shield=True):
-                process.kill()
-                await process.wait()
+        await compile_beside(self.fleet.catalogue, dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
 
     def _measure(self) -> None:
         """End the run if the directory has become too large."""

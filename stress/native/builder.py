@@ -8,15 +8,19 @@ is closed: its supervisor is gone.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+import trio
 
 from stress.catalogue import find_catalogue
 from stress.errors import FAILED
 from stress.native.build import BuildError
 from stress.native.kernels import KernelKey, library
 from stress.native.translate.subset import Unsupported
+from stress.sources import child
 
 NICE = 2
 """How much it gives way to the workers: beside two of them it has half a core."""
@@ -25,7 +29,7 @@ BETWEEN = "--"
 """Stands between two kernels on the command line."""
 
 
-def arguments(keys: Sequence[KernelKey]) -> list[str]:
+def arguments(keys: Iterable[KernelKey]) -> list[str]:
     """Return kernels as arguments of the command line."""
     return [word for key in keys for word in (key.profile, key.kernel, *key.faults, BETWEEN)]
 
@@ -39,6 +43,18 @@ def parsed(words: Sequence[str]) -> Iterator[KernelKey]:
         else:
             yield KernelKey(key[0], key[1], tuple(key[2:]))
             key = []
+
+
+async def compile_beside(catalogue: str, keys: Iterable[KernelKey]) -> None:
+    """Have ``keys`` compiled, in their order, by a process that ends with the caller's scope."""
+    command, environment = child("stress.native.builder", catalogue, *arguments(keys))
+    process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, env=environment)
+    try:
+        await process.wait()
+    finally:
+        with trio.CancelScope(shield=True):
+            process.kill()
+            await process.wait()
 
 
 def watch() -> None:

@@ -199,10 +199,11 @@ class _Reader:
         return tapes
 
     def trace(self) -> Trace:
-        """Take everything."""
+        """Take everything. A trace from before kernels had revisions is of the first."""
         header = json.loads(self.bytes("the header", HEADER_KIB_MAX << 10))
         if not isinstance(header, dict):
             raise TypeError("its header is no object")
+        header = {"revision": 1} | header
         rest = {"schedule": (), "tapes": {}, "checks": b""}
         names = {field.name for field in fields(Trace)}
         if header.keys() ^ rest.keys() != names:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.core.machine import site_info
+from sim.versions import VERSIONS
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.outcome import Outcome
@@ -92,9 +93,11 @@ class Trace:
     machine stood still whose replay this is.
     """
     patch: PatchRecord = PatchRecord()
+    """The user's patch that it was made with, for reading."""
     scenario_file: PatchRecord = PatchRecord()
     """The same of the scenario, if it is a file of the user's."""
-    """The user's patch that it was made with, for reading."""
+    revision: int = 1
+    """The revision of the kernel version (:class:`sim.core.version.Version`)."""
 
     @property
     def switches(self) -> int:
@@ -112,6 +115,11 @@ class Trace:
         return found
 
 
+def revision_of(kernel: str) -> int:
+    """Return the revision that a kernel version is at, 1 if there is no such version."""
+    return VERSIONS[kernel].revision if kernel in VERSIONS else 1
+
+
 def capture(outcome: Outcome, strategy: str) -> Trace:
     """Return the trace of ``outcome``, before its runner executes again.
 
@@ -126,6 +134,7 @@ def capture(outcome: Outcome, strategy: str) -> Trace:
         sources=sources_hash(),
         patch=PatchRecord.of(finished.patch),
         scenario_file=PatchRecord.of(CATALOGUE.scenario_file(finished.case.scenario)),
+        revision=revision_of(finished.case.kernel),
         python=platform.python_version(),
         ending=ending_of(outcome),
         setup=finished.setup,

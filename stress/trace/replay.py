@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sim.versions import VERSIONS
 from stress.case import Case
 from stress.catalogue import CATALOGUE, Catalogue
 from stress.errors import Divergence, UsageError
@@ -27,6 +28,7 @@ from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
 from stress.sources import sources_hash
 from stress.strategies.replay import Replay
+from stress.trace.record import revision_of
 
 if TYPE_CHECKING:
     from stress.execution.finished import Finished
@@ -67,9 +69,10 @@ class Replayed:
 def case_of(trace: Trace, mode: Mode) -> Case:
     """Return the case to compose.
 
-    Raises UsageError if the trace was made with a patch, or a scenario of the user's, and ``mode``
-    names none.
+    Raises UsageError if the trace was made with a patch, or a scenario of the user's, or under an
+    earlier revision of its kernel version, and ``mode`` names none.
     """
+    check_revision(trace, mode)
     case = replace(trace.case, kernel=mode.kernel or trace.case.kernel, scenario=scenario_of(trace, mode))
     if mode.without_faults:
         return replace(case, faults=(), patch=mode.patch)
@@ -80,6 +83,17 @@ def case_of(trace: Trace, mode: Mode) -> Case:
             f"the trace was made with a patch, which is run only if you name its file:{options(case.patch)}"
         )
     return case
+
+
+def check_revision(trace: Trace, mode: Mode) -> None:
+    """Raise UsageError if the kernel's name stood for another kernel when the trace was made."""
+    name, now = trace.case.kernel, revision_of(trace.case.kernel)
+    if not mode.kernel and trace.revision != now:
+        why = VERSIONS[name].revised if trace.revision < now else "upgrade zapstress"
+        raise UsageError(
+            f"the trace is of revision {trace.revision} of kernel {name}, and this is revision {now}: {why}; "
+            "--kernel names the one to replay it under, with --tolerant"
+        )
 
 
 def scenario_of(trace: Trace, mode: Mode) -> str:

@@ -89,9 +89,11 @@ class Worker:
     ) -> None:
         self.answers, self.recorder, self.catalogue, self.clock = answers, recorder, catalogue, clock
         self.cases = OpenCases(nursery, catalogue, self.closing)
+        self.strategies: dict[tuple[Case, str, str], Strategy] = {}
+        """Of the open cases, by case, name and options: a strategy learns from lease to lease."""
         self.learned: dict[tuple[Case, str, str], dict[str, int]] = {}
-        """What strategies have learned of cases, by case, name and options. They are not kept
-        themselves: there are thousands of cases, and a random generator takes kilobytes.
+        """What those of closed cases have learned: there are thousands, and a random generator
+        takes kilobytes.
         """
         self.strategy_classes: dict[str, type[Strategy]] = {}
         self.natives = Natives(catalogue)
@@ -117,6 +119,8 @@ class Worker:
     def closing(self, runner: Runner) -> None:
         """A runner is about to be closed: whoever has its arena open lets go of it."""
         self.natives.forget(runner.case)
+        for key in [key for key in self.strategies if key[0] == runner.case]:
+            self.learned[key] = self.strategies.pop(key).learned()
         if self.gang is not None and runner in self.gang.numbers:
             self.gang.forget()
 
@@ -137,14 +141,13 @@ class Worker:
 
     def lockstep(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int], None]:
         """Return what executes a seed under the order's strategy and counts it."""
-        strategy, lesson = self.strategy(order), lesson_of(order)
+        strategy = self.strategy(order)
 
         def execute(seed: int) -> None:
             learned = strategy.learned() if twinned(seed, order.number, order.twin_every) else None
             self.clock.to(EXECUTING)
             outcome = runner.run(strategy, seed, RandomData(seed))
             self.clock.to(REPORTING)
-            self.learned[lesson] = strategy.learned()
             tally.add(outcome, seed)
             if learned is not None:
                 tally.twin(outcome, seed, learned)
@@ -192,10 +195,12 @@ class Worker:
 
     def strategy(self, order: LeaseOrder) -> Strategy:
         """Return the strategy of an order, with what it has learned of the case."""
-        strategy = self.new_strategy(order.strategy, order.options)
-        if (learned := self.learned.get(lesson_of(order))) is not None:
-            strategy.recall(learned)
-        return strategy
+        key = (order.case, order.strategy, json.dumps(order.options, sort_keys=True))
+        if key not in self.strategies:
+            self.strategies[key] = self.new_strategy(order.strategy, order.options)
+            if key in self.learned:
+                self.strategies[key].recall(self.learned.pop(key))
+        return self.strategies[key]
 
     def new_strategy(self, name: str, options: dict[str, int]) -> Strategy:
         """Return a strategy that has learned nothing.
@@ -273,7 +278,7 @@ class Worker:
         old = decode(order.trace, "the trace")
         self.recorder.hold(order.number, old.seed)
         self.recorder.begin(old.seed)
-        mode = trusted(order.case, tolerant=True)
+        mode = trusted(order.case, tolerant=True, kernel=order.case.kernel)
         async with replay(replace(old, case=order.case), mode, self.catalogue) as again:
             kind, failure = again.outcome.verdict.kind, None
             if kind == "violation":
@@ -351,11 +356,6 @@ class Worker:
             return None
         strategy = held.runner.machine.strategy.name
         return encoded_trace(held.runner.error_outcome(self.recorder.seed), strategy)
-
-
-def lesson_of(order: LeaseOrder) -> tuple[Case, str, str]:
-    """Return what a strategy's learning is kept by."""
-    return order.case, order.strategy, json.dumps(order.options, sort_keys=True)
 
 
 async def run(worker: Callable[[trio.Nursery], Worker]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from stress.catalogue import CATALOGUE
 from stress.cli.main import main
 from stress.conform.draw import from_seed
 from stress.conform.findings import finding
@@ -21,7 +22,7 @@ from stress.conform.linux import procfs
 from stress.conform.linux.events import read
 from stress.conform.linux.folio_sizes import Sizes, effective
 from stress.conform.listing import listing
-from stress.conform.model.spec import nearest_kernel
+from stress.conform.model.spec import BUILDS, nearest_kernel
 from stress.errors import CLEAN, INTERRUPTED, SKIPPED, USAGE, VIOLATED
 from stress.sources import ROOT
 from tests.children import started
@@ -56,10 +57,17 @@ def test_a_difference_comes_again_and_shrinks_to_its_smallest_form() -> None:
 
 
 def test_the_nearest_version_is_taken() -> None:
-    known = ["6.9", "6.9-perpage", "6.18"]
+    known = list(CATALOGUE.kernels())
     assert ["6.9", "6.9", "6.18", "6.18"] == [
-        nearest_kernel(release, known) for release in ("5.4.0", "6.17.1-arch", "6.18.44-x", "7.0")
+        nearest_kernel(release, known) for release in ("5.4.0", "6.17.1-arch", "6.18.44", "7.0")
     ]
+
+
+def test_a_build_that_is_another_variant_is_known() -> None:
+    """6.18.44 with a suffix flushes first; every variant that a build may be exists."""
+    known = list(CATALOGUE.kernels())
+    assert "6.18-flushfirst" == nearest_kernel("6.18.44-x", known)
+    assert set(BUILDS.values()) <= set(known)
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object]]:

@@ -4,9 +4,9 @@
 size of the directory. Two things grow: what is kept of each case, which ends when every case has
 been opened, and what would go on for ever. So the campaign has a part of the scenarios, the largest
 world's among them, and all of its cases are open long before the end. The slope is that of the last
-third of the time, and later if a case was opened later; to what it gives in a week is added what the
-cases of all scenarios would take besides. It ends with 1 if a process or the directory would become
-larger than it may, and with 5 if cases were opened to the end.
+third of the time, or of less if a case was opened later; to what it gives in a week is added what
+the cases of all scenarios would take besides. It ends with 1 if a process or the directory would
+become larger than it may, and with 5 if cases were opened to the end.
 """
 
 from __future__ import annotations

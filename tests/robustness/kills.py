@@ -30,16 +30,20 @@ from stress.campaign.supervisor import Budget, run_campaign
 from stress.errors import FAILED, VIOLATED, ZapstressError
 from stress.sources import ROOT
 from stress.trace.file import load
+from stress.workers.settings import BOTH, PARALLEL
 from tests.stress.campaign_toys import SPEC, settings
 
 SUPERVISOR_EVERY = 10
 """One kill in so many is the supervisor's."""
 
 PAUSE_SECONDS_MAX = 0.4
-"""From one kill to the next."""
+"""From one kill to the next; before every second one, executions are waited for."""
 
 GONE_SECONDS_MAX, BEGIN_SECONDS_MAX, END_SECONDS_MAX = 20.0, 120.0, 60.0
 """How long orphans may take to end; a campaign to begin; and one whose disk is full to end."""
+
+MACHINES = (BOTH, PARALLEL)
+"""What campaigns have by turns. With both, the parallel machine comes late in a campaign."""
 
 DISK_MIB = 3
 """Of the disk that is filled."""
@@ -174,9 +178,9 @@ def kill(watched: Watched, kills: int, machine: str, random: Random) -> Iterator
                 yield "it does not begin"
                 return
             below: list[int] = []
-            if random.randrange(4):
-                waits(BEGIN_SECONDS_MAX, lambda: watched.goes_on() or process.poll() is not None)
             while left > 0 and process.poll() is None:
+                if random.randrange(2):
+                    waits(BEGIN_SECONDS_MAX, lambda: watched.goes_on() or process.poll() is not None)
                 time.sleep(random.random() * PAUSE_SECONDS_MAX)
                 below = descendants(process.pid)
                 victim = process.pid if not below or not random.randrange(SUPERVISOR_EVERY) else random.choice(below)
@@ -225,6 +229,8 @@ def fill(watched: Watched, times: int, machine: str, random: Random) -> Iterator
     for _ in range(times):
         with campaign(watched.directory, machine) as process:
             waits(BEGIN_SECONDS_MAX, lambda: descendants(process.pid) or process.poll() is not None)
+            if random.randrange(4):
+                waits(BEGIN_SECONDS_MAX, lambda: watched.goes_on() or process.poll() is not None)
             time.sleep(random.random() * 4 * PAUSE_SECONDS_MAX)
             below = descendants(process.pid)
             fill_up(filler)
@@ -266,7 +272,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="SIGKILLs (default: 0)")
     parser.add_argument("--full", type=int, default=0, metavar="N", help="fillings of the disk (default: 0)")
     parser.add_argument("--campaigns", type=int, default=10, metavar="N", help="over so many campaigns (default: 10)")
-    parser.add_argument("--machine", default="both", help="the machine of the campaigns (default: both)")
+    parser.add_argument("--machine", help="the machine of the campaigns (default: both, parallel, both, ...)")
     parser.add_argument("--seed", type=int, default=1, help="what instants and victims are drawn from (default: 1)")
     args = parser.parse_args()
     found = 0
@@ -282,27 +288,33 @@ def main() -> int:
 
 def one_campaign(args: argparse.Namespace, number: int) -> int:
     """Kill and fill for one campaign; return how much did not hold."""
-    random, found = Random(f"{args.seed} {number}"), 0
-    folder = Path(tempfile.mkdtemp(prefix="zapstress-kills-"))
+    random, folder = Random(f"{args.seed} {number}"), Path(tempfile.mkdtemp(prefix="zapstress-kills-"))
+    machine, found = args.machine or MACHINES[number % len(MACHINES)], 0
     try:
-        watched = Watched(folder / "dir")
-        for wrong in kill(watched, args.kills // args.campaigns, args.machine, random) if args.kills else ():
-            found += 1
-            print(f"campaign {number}: {wrong}", flush=True)
-        seen = watched.seen
+        if args.kills:
+            watched = Watched(folder / "dir")
+            found += _told(
+                f"{number}, {machine}", watched, kill(watched, args.kills // args.campaigns, machine, random)
+            )
         if args.full:
             with small_disk(folder) as disk:
-                watched = Watched(disk / "dir", seen=seen)
-                for wrong in fill(watched, args.full // args.campaigns, args.machine, random):
-                    found += 1
-                    print(f"campaign {number}, disk: {wrong}", flush=True)
-        print(
-            f"campaign {number}: {dict(seen)}; {watched.executions} executions, {len(watched.failures)} failures",
-            flush=True,
-        )
+                watched = Watched(disk / "dir")
+                wrong = fill(watched, args.full // args.campaigns, machine, random)
+                found += _told(f"{number}, {machine}, full disks", watched, wrong)
         return found
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _told(name: str, watched: Watched, wrong: Iterator[str]) -> int:
+    """Print what a campaign has been through, and each thing that was wrong; return how many."""
+    found = 0
+    for words in wrong:
+        found += 1
+        print(f"campaign {name}: {words}", flush=True)
+    what = f"{watched.executions} executions, {len(watched.failures)} failures"
+    print(f"campaign {name}: {dict(watched.seen)}; {what}", flush=True)
+    return found
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ from stress.machine.chance import RandomData
 EACH_MIN = 24
 """Executions of each scenario on each profile, at least, spread over its parameter sets."""
 
+MENDED = "6.18-flushfirst"
+"""6.18 as released is not clean (tests/scenarios/test_findings.py)."""
+
 SCENARIOS, PROFILES = list(CATALOGUE.scenarios()), list(CATALOGUE.profiles())
 
 
@@ -59,12 +62,12 @@ async def test_clean_per_page(scenario: str, profile: str) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_clean_in_6_18(scenario: str, profile: str) -> None:
-    """6.18, one execution of every second parameter set."""
-    assert [] == [line for case in cases(scenario, profile, SMALL, "6.18")[::2] for line in await run(case, range(1))]
+    """6.18 without its finding, one execution of every second parameter set."""
+    assert [] == [line for case in cases(scenario, profile, SMALL, MENDED)[::2] for line in await run(case, range(1))]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kernel", ("6.9", "6.18"))
+@pytest.mark.parametrize("kernel", ("6.9", MENDED))
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_clean_at_real_geometry(scenario: str, profile: str, kernel: str) -> None:

@@ -1,70 +1,79 @@
 """What the search has found in kernels as they were released, and that it finds nothing once they
-are mended; docs/model.md says more of each.
+are mended (docs/findings.md, scenarios/mends/).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
-from sim.core.machine import Violation, site_info
+import pytest
+
 from stress.case import Case
-from stress.catalogue import CATALOGUE, Catalogue
+from stress.catalogue import CATALOGUE
+from stress.execution.outcome import Outcome
 from stress.execution.runner import open_runner
-from stress.machine.chance import RandomData
+from stress.execution.signature import signature_of
+from stress.machine.chance import RandomData, TapeData
+from stress.sources import ROOT
+from stress.strategies.replay import Replay
 
-EMPTY_TABLES = (("kind", 1), ("order", 3))
+FOLDER = ROOT / "scenarios" / "mends"
 
-SEEDS_MAX = 4_000
+MENDS = sorted(str(file) for file in FOLDER.glob("[!_]*.py"))
+"""Each mends 6.18."""
+
+SEEDS_MAX = 100
 """Seeds within which the kernel as it was released must show what was found in it."""
 
-CLEAN_FACTOR = 3
-"""How much further the search goes in the kernel that is mended, and finds nothing."""
+CLEAN_SEEDS = 600
+"""Seeds of which none may show it once it is mended: unmended, some hundred do."""
+
+PARAMS = (("order", 0), ("quiet", 0), ("whole", 1))
 
 
-class UnhookFirst:
-    """v6.14 to v6.18: the table that a zap has emptied is unhooked before the flush that the zap
-    owes under the PTL.
-    """
-
-    component = "memory"
-
-    async def leave_table(self, zap: Any, start: int, emptied: bool) -> bool:
-        unhooked = emptied and await self.k.pt_reclaim.try_get_and_clear_pmd(zap.mm, start)  # type: ignore[attr-defined]
-        await super().leave_table(zap, start, emptied=False)  # type: ignore[misc]
-        return bool(unhooked)
+def case_of(kernel: str, *patch: str) -> Case:
+    """Return the smallest case that shows the finding."""
+    return Case("dontneed_vs_writeback", PARAMS, "x86-64", kernel=kernel, patch=patch)
 
 
-class Patched(Catalogue):
-    """The catalogue whose one fault is the patch."""
-
-    def fault_class(self, name: str) -> type:
-        return UnhookFirst
-
-
-async def search(catalogue: Catalogue, seeds: int, *patches: str) -> tuple[int, Violation | None]:
-    """Search 6.18 with ``patches`` for a violation; return how many executions it took, and what
-    was found.
-    """
+async def search(case: Case, seeds: int) -> Outcome | None:
+    """Return the first outcome that is not clean."""
     strategy = CATALOGUE.strategy("pct")
-    case = Case("empty_tables", EMPTY_TABLES, "x86-64", kernel="6.18", faults=patches)
-    async with open_runner(case, catalogue=catalogue) as runner:
+    async with open_runner(case) as runner:
         for seed in range(seeds):
-            violation = runner.run(strategy, seed, RandomData(seed)).verdict.violation
-            if violation is not None:
-                break
-    return seed + 1, violation
+            outcome = runner.run(strategy, seed, RandomData(seed))
+            if outcome.verdict.kind != "clean":
+                return outcome
+    return None
 
 
-async def test_reclaimed_tables_and_delayed_rmaps() -> None:
+async def test_6_18_loses_a_store_where_it_reclaims_a_table() -> None:
     """Unhooked before the flush that delayed rmap removals wait for, the table's lock is not the
-    one that mkclean takes: a store can be lost.
+    one that mkclean takes.
     """
-    taken, found = await search(Patched(), SEEDS_MAX, "UNHOOK-FIRST")
+    outcome = await search(case_of("6.18"), SEEDS_MAX)
+    assert outcome is not None and outcome.verdict.violation is not None
+    assert ("I27", "cfbec4dc") == (outcome.verdict.violation.checker, signature_of(outcome))
+
+
+async def test_what_does_not_unhook_first_is_clean() -> None:
+    for kernel in ("6.9", "6.18-flushfirst"):
+        assert await search(case_of(kernel), CLEAN_SEEDS) is None
+
+
+@pytest.mark.parametrize("mend", MENDS, ids=lambda path: Path(path).stem)
+async def test_a_mend_is_clean_where_the_kernel_was_not(mend: str) -> None:
+    """By the same search; and by the very choices that broke the kernel as it was released."""
+    found = await search(case_of("6.18"), SEEDS_MAX)
     assert found is not None
-    sites = site_info(found.accused).name, site_info(found.victim).name
-    assert ("I27", "folio_clear_dirty_for_io: clear PG_dirty", "ptep_get_and_clear: clear pte") == (
-        found.checker,
-        *sites,
-    )
-    wanted = CLEAN_FACTOR * taken
-    assert (wanted, None) == await search(CATALOGUE, wanted)
+    schedule, tapes = found.schedule(), {slot: list(tape) for slot, tape in found.tapes.items()}
+    async with open_runner(case_of("6.18", mend)) as runner:
+        again = runner.run(Replay(list(schedule), tolerant=True), 0, TapeData(tapes))
+        assert "clean" == again.verdict.kind
+    assert await search(case_of("6.18", mend), CLEAN_SEEDS) is None
+
+
+def test_both_mends_are_told_of() -> None:
+    told = (ROOT / "docs" / "findings.md").read_text()
+    assert 2 == len(MENDS)
+    assert [] == [mend for mend in MENDS if f"scenarios/mends/{Path(mend).name}" not in told]

@@ -112,6 +112,13 @@ class Written(Program):
         await self.task(2).write_back(0, 2)
 
 
+class Twice(Written):
+    """Write a folio out from two CPUs while a third stores to it."""
+
+    async def zero(self) -> None:
+        await self.task(0).write_back(0, 2)
+
+
 class Stay(Program):
     """Fork, write on both sides, and stay."""
 
@@ -166,6 +173,14 @@ class Partly(Program):
 
     async def zero(self) -> None:
         await self.task(0).dontneed(ANON + 1, 2)
+
+
+class Again(Program):
+    """Drop a folio, and store where it was."""
+
+    async def zero(self) -> None:
+        await self.task(0).dontneed(ANON, 4)
+        await self.task(0).store(ANON)
 
 
 class Clean(Program):
@@ -304,6 +319,8 @@ PROGRAMS: dict[str, type[Program]] = {
         Absent,
         Heir,
         Partly,
+        Again,
+        Twice,
         Random,
     )
 }

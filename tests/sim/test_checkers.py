@@ -47,7 +47,7 @@ async def named(invariant: str, how: Mutation, kernel: str) -> set[tuple[str, st
     more, until the mutation's own pair is among them.
     """
     found: set[tuple[str, str]] = set()
-    async with open_program(how.program, "x86-64", (how.part,), kernel) as runner:
+    async with open_program(how.program, how.profile, (how.part,), kernel) as runner:
         portfolio = strategies()
         for seed in range(EXECUTIONS_MAX):
             violation = runner.run(portfolio[seed % 3], seed, RandomData(seed)).verdict.violation

@@ -72,10 +72,14 @@ class Lost:
 
 
 def test_versions_are_in_order() -> None:
-    """Oldest first: 6.9 is the default, and 6.18 comes after it."""
-    known = list(VERSIONS)
-    assert "6.9" == known[0]
-    assert known.index("6.9-perpage") < known.index("6.18")
+    """Oldest first: 6.9 is the default; a variant comes after its version."""
+    assert ["6.9", "6.9-perpage", "6.18", "6.18-flushfirst"] == list(VERSIONS)
+
+
+def test_a_variant_has_the_profile_of_its_version() -> None:
+    for profile in map(CATALOGUE.profile, CATALOGUE.profiles()):
+        assert profile.at("6.18") == profile.at("6.18-flushfirst")
+        assert profile.at("6.9") == profile.at("6.9-perpage") == profile
 
 
 def test_checkers_are_found_by_module() -> None:
@@ -102,7 +106,7 @@ def test_one_file_makes_a_version_or_a_checker(tmp_path: Path) -> None:
     (tmp_path / "sim/checks/locks.py").write_text(CHECKER)
     command = [sys.executable, "-c", ASK]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert "'6.18', '6.20'" in said and "] MemoryNext [" in said
+    assert "'6.18-flushfirst', '6.20'" in said and "] MemoryNext [" in said
     assert "'checks_locks'" in said
     assert said.endswith("lock-odd: a rule\n")
 

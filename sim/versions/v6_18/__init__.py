@@ -1,6 +1,6 @@
 """Linux 6.18: what changed since 6.9 in the parts that are modelled, a file for each kernel file.
 
-Read in 6.18.3. CONFIG_MM_ID and CONFIG_PAGE_MAPCOUNT are on (a distribution's choice);
+Read in 6.18.15. CONFIG_MM_ID and CONFIG_PAGE_MAPCOUNT are on (a distribution's choice);
 CONFIG_NO_PAGE_MAPCOUNT, which keeps no mapcount per page, is another kernel.
 
 - ``memory``, ``madvise``, ``mmu_gather``, ``pt_reclaim``: zapping a table to its end, one gather
@@ -33,4 +33,6 @@ VERSION = Version(
         Swap618, HugeMemory618, Rmap618, MmuGather618, Memory618, PtReclaim, PageFault618, Filemap618, Madvise618,
         Checks618, Audit618,
     ),
+    revision=2,
+    revised="6.18 unhooks an emptied page table before it flushes, as released; what it was is 6.18-flushfirst",
 )  # fmt: skip

@@ -43,19 +43,25 @@ class Memory618(Memory):
         return addr
 
     async def leave_table(self, zap: Zap, start: int, emptied: bool) -> bool:
-        """Fold RSS; flush and remove delayed rmaps if forced; unhook the table, if ``emptied``;
+        """Unhook the table, if ``emptied``; fold RSS; flush and remove delayed rmaps, if forced;
         drop the PTL; then free what is queued, if forced.
 
-        Return whether the table was unhooked. The order of flush and unhooking is that of 6.18.44:
-        v6.14 to v6.18 unhooked first (docs/model.md).
+        Return whether the table was unhooked. It is before the flush: docs/findings.md says what
+        that breaks.
         """
+        unhooked = self.unhooks_at_once(zap, emptied) and await self.k.pt_reclaim.try_get_and_clear_pmd(zap.mm, start)
         await self.add_mm_rss_vec(zap.tlb, zap.mm, zap.rss)
         await self.leave_and_flush(zap)
-        unhooked = emptied and await self.k.pt_reclaim.try_get_and_clear_pmd(zap.mm, start)
         await self.k.pgtable.pte_unmap_unlock(zap.tlb, zap.table)
         if zap.force_flush:
             await self.k.mmu_gather.tlb_flush_mmu(zap.tlb)
         return unhooked
+
+    def unhooks_at_once(self, zap: Zap, emptied: bool) -> bool:
+        """Return whether the table is unhooked under the PTL under which it was ``emptied`` to the
+        last entry (can_reclaim_pt && direct_reclaim && addr == end).
+        """
+        return emptied
 
     async def zap_ptes(self, zap: Zap, addr: int) -> int:
         """Walk the entries of the table up to the end, in batches; return how far it came.

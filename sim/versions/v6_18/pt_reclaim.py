@@ -1,10 +1,10 @@
 """Freeing page tables that MADV_DONTNEED has emptied (mm/pt_reclaim.c, v6.18; CONFIG_PT_RECLAIM,
 x86-64).
 
-The PMD may be cleared before the TLB is flushed, but for a flush that is owed under the PTL; the
-table stays allocated until after the flush and a grace period, and a fault may install a new one at
-once. So code that looks at a table without its PTL is an RCU reader, and code that takes a PTL
-reads the PMD again.
+The PMD is cleared before the TLB is flushed, also before a flush that the zap owes under the PTL
+(docs/findings.md); the table stays allocated until after the flush and a grace period, and a fault
+may install a new one at once. So code that looks at a table without its PTL is an RCU reader, and
+code that takes a PTL reads the PMD again.
 
 Lock order: mmap_lock, PTL, then the PML by trylock; or PML, then PTL.
 """

@@ -51,10 +51,19 @@ def composer(catalogue: Catalogue, spec: ModelSpec) -> tuple[Profile, Compose]:
     return profile, compose
 
 
+BUILDS = {"6.18.44-": "6.18-flushfirst"}
+"""The rule *build*: how the releases of builds begin that are not what was released under their
+number, as was measured (docs/conformance.md), and the variant that each is.
+"""
+
+
 def nearest_kernel(release: str, versions: Iterable[str]) -> str:
-    """Return the newest of ``versions`` (those that are plain numbers) that is not newer than
-    ``release``, or the oldest.
+    """Return the variant that a build is known to be (BUILDS); or the newest of ``versions`` (those
+    that are plain numbers) that is not newer than ``release``, or the oldest.
     """
+    for beginning, variant in BUILDS.items():
+        if release.startswith(beginning):
+            return variant
     plain = sorted((version for version in versions if re.fullmatch(r"\d+\.\d+", version)), key=number)
     return max((version for version in plain if number(version) <= number(release)), key=number, default=plain[0])
 

@@ -90,6 +90,7 @@ loose = st.builds(
     tapes=st.dictionaries(st.integers(0, 99), st.lists(numbers, max_size=9).map(tuple), max_size=4),
     checks=st.just(b""),
     patch=st.builds(PatchRecord, text, st.lists(st.tuples(text, text), max_size=2).map(tuple)),
+    revision=st.integers(1, 9),
 )
 
 
@@ -128,11 +129,11 @@ DAMAGE = {
     "longer": (BYTES + b"\0", "t: edited or damaged"),
     "edited in the body": (BYTES[:60] + bytes([BYTES[60] ^ 1]) + BYTES[61:], "t: edited or damaged"),
     "edited checksum": (BYTES[:20] + bytes([BYTES[20] ^ 1]) + BYTES[21:], "t: edited or damaged"),
-    "version 0": (sealed(BYTES[34:], 0), "t: of format 0, and this zapstress reads format 2; replay it with"),
+    "version 0": (sealed(BYTES[34:], 0), "t: of format 0, and this zapstress reads format 3; replay it with"),
     "foreign": (b"\x7fELF" + BYTES, "t: not a zapstress trace"),
     "text": (b"cpu0 munmap\n" * 9, "t: not a zapstress trace"),
-    "past": (sealed(b"whatever", 1), "t: of format 1, and this zapstress reads format 2; replay it with"),
-    "future": (sealed(b"whatever", 3), "t: of format 3, and this zapstress reads format 2; upgrade"),
+    "past": (sealed(b"whatever", 1), "t: of format 1, and this zapstress reads format 3; replay it with"),
+    "future": (sealed(b"whatever", 4), "t: of format 4, and this zapstress reads format 3; upgrade"),
     "no zlib": (sealed(b"garbage"), "t: malformed"),
     "two streams": (sealed(BYTES[34:] + zlib.compress(b"more")), "t: malformed"),
     "bomb": (

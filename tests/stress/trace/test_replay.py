@@ -22,7 +22,7 @@ from stress.execution.runner import open_runner
 from stress.execution.signature import signature_of
 from stress.machine.chance import RandomData
 from stress.trace import replay as replay_module
-from stress.trace.file import decode, save
+from stress.trace.file import decode, encode, save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, case_of, compare, first_difference, replay
 from stress.trace.report import page
@@ -211,3 +211,18 @@ async def test_the_page_is_made_from_the_trace_alone() -> None:
         async with replay(trace, Mode(driver), TOYS) as replayed:
             pages.add(page(replayed, "t"))
     assert len(pages) == 1
+
+
+async def test_a_trace_of_an_earlier_revision_is_refused_with_the_reason() -> None:
+    """What 6.18 stood for is another kernel now; a kernel that is named is taken."""
+    old = replace(await find(BROKEN), case=replace(BROKEN, kernel="6.18"), revision=1)
+    with pytest.raises(UsageError, match=r"revision 1 of kernel 6\.18, and this is revision 2: .* is 6\.18-flushfirst"):
+        case_of(old, Mode(tolerant=True))
+    assert "6.18-flushfirst" == case_of(old, Mode(kernel="6.18-flushfirst")).kernel
+    assert "6.18" == case_of(replace(old, revision=2), Mode()).kernel
+
+
+async def test_a_trace_keeps_the_revision_of_its_kernel() -> None:
+    async with open_runner(Case("lazy_cpu", (("other", 0), ("unmap", 0)), "x86-64", kernel="6.18")) as runner:
+        trace = capture(runner.run(TOYS.strategy("random"), 0, RandomData(0)), "random")
+    assert 2 == trace.revision == decode(encode(trace), "t").revision

@@ -1,0 +1,85 @@
+"""Two threads touch a mapping that nobody has used, at the same time.
+
+Each finds no page table, no anon_vma, no page: each makes one, and looks again, under the lock,
+whether the other was faster. Whoever comes second throws away what it has made. A large folio wants
+a whole block of empty entries, of which the other thread may have filled one meanwhile. A third
+thread drops what they have made, or reclaim ages it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scenarios._shapes import orders, read_in, rotate, whole_blocks
+from sim.core.profile import Profile, World
+from sim.setup import start
+from stress.scenario import Body, Scenario
+
+ANON, PRIVATE, SHARED = range(3)
+
+
+class FirstTouch(Scenario):
+    """``kind``: of the mapping: anonymous, private or shared memory of a file; ``order``: of the
+    folios.
+    """
+
+    @classmethod
+    def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
+        return rotate(kind=(ANON, PRIVATE, SHARED), order=reversed(orders(profile, geometry, pages_max=64)))
+
+    @property
+    def nr(self) -> int:
+        """Pages mapped: at least two."""
+        return max(2, 1 << self.params["order"])
+
+    def world(self) -> World:
+        return World(
+            cpus=3,
+            vpages=whole_blocks(self.g, self.nr),
+            pages=8 * self.nr + 16,
+            vmas=2,
+            tables=6,
+            anon_vmas=3,
+            files=1,
+            file_pages=self.nr,
+        )
+
+    def setup(self) -> Iterable[tuple[int, Body]]:
+        yield 0, self.prepare
+        yield 1, self.join
+        yield 2, self.join_too
+
+    async def prepare(self) -> None:
+        """Map, and touch nothing."""
+        task, kind = self.task(0), self.params["kind"]
+        await start(task, 0)
+        if kind == ANON:
+            await task.mmap(0, self.nr, self.params["order"])
+        else:
+            await read_in(task, 0, self.nr, self.params["order"])
+            await task.mmap(0, self.nr, file=0, shared=kind == SHARED)
+
+    async def join(self) -> None:
+        await start(self.task(1), 0)
+
+    async def join_too(self) -> None:
+        await start(self.task(2), 0)
+
+    def actors(self) -> list[tuple[str, int, Body]]:
+        return [("first", 0, self.first), ("second", 1, self.second), ("third", 2, self.third)]
+
+    async def first(self) -> None:
+        await self.task(0).store(0)
+        await self.task(0).load(self.nr - 1)
+
+    async def second(self) -> None:
+        await self.task(1).store(self.nr - 1)
+        await self.task(1).load(0)
+
+    async def third(self) -> None:
+        """Age what there is, then drop it."""
+        if self.params["kind"] == SHARED:
+            await self.task(2).age(0, 0)
+        else:
+            await self.task(2).age_anon()
+        await self.task(2).dontneed(0, self.nr)
