@@ -105,7 +105,8 @@ def sampled(facts: Facts) -> list[Point]:
     points = [
         f"{number_words(opened)} of {plural(cases, 'case')} (a scenario with its parameters on a profile),"
         f" {plural(facts.distinct_schedules, 'distinct schedule')};"
-        f" {plural(facts.sites_reached, 'step site')} reached, {number_words(len(facts.sites_unreached))} not;"
+        f" {plural(facts.sites_reached, 'step site')} reached, {number_words(len(facts.sites_unreached))} not"
+        f"{f', of which {len(facts.unreachable)} cannot be reached here' if facts.unreachable else ''};"
         f" {plural(len(facts.pairs), 'ordered pair')} of operations overlapped.",
         f"The least sampled opened case had {plural(least.fewest, 'execution')} ({where(least)}). A failure that was"
         f" not seen has, in each opened case, a chance per execution of {chance_words(least.risk)} at most, with"

@@ -183,6 +183,8 @@ class Facts:
     not_seen_again: tuple[OldFinding, ...]
     sites_reached: int
     sites_unreached: tuple[str, ...]
+    unreachable: dict[str, str]
+    """Those that cannot be reached here, with the reasons."""
     pairs: dict[str, int]
     """Operations that overlapped, ``first / second``, to how often."""
     twins: dict[str, int]
