@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Skipped
-from stress.output import printable
+from stress.output import plural, printable
 from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
 from stress.trace.picture import picture, svg
@@ -100,7 +100,7 @@ def about(replayed: Replayed) -> list[tuple[str, str]]:
         "functions": " / ".join(functions),
         "signature": trace.ending.signature,
         "checker": f"{trace.ending.checker} {trace.ending.title}".strip(),
-        "steps": f"{trace.steps}, {trace.switches} switches",
+        "length": f"{plural(trace.steps, 'step')}, {trace.switches} times another actor's turn",
         "seed": f"{trace.seed:#x}, strategy {trace.strategy}",
         "model": trace.sources,
     }

@@ -18,19 +18,19 @@ from stress.trace.report import headline, selection
 if TYPE_CHECKING:
     from stress.trace.replay import Replayed
 
-COLUMN, ROW, HEAD, MARGIN = 250, 40, 30, 55
-"""Pixels: how wide a column is, how high a row and the names of the columns are, and the room to
-the left for the numbers.
+COLUMN, BOX, ROW, HEAD, MARGIN = 330, 286, 40, 30, 65
+"""Pixels: how wide a column and a box in it are, how high a row and the names of the columns, and
+the room to the left for the numbers.
 """
 
-LINE_CHARACTERS = 31
+LINE_CHARACTERS = 38
 """Characters of a line in a box."""
 
 TIP = "M 0 0 L 8 4 L 0 8 z"
 
 
 @dataclass(frozen=True)
-class Row:
+class PictureRow:
     """A step: the column of its actor, what it does, and which writes of others it sees.
 
     ``hidden`` is how many steps before it are left out.
@@ -50,20 +50,25 @@ class Picture:
     """The columns, by the names of their actors, and the rows."""
 
     actors: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[PictureRow, ...]
 
 
 def picture(replayed: Replayed, whole: bool = False) -> Picture:
-    """Return the picture of the steps that a failure's page shows, or of the ``whole`` execution."""
+    """Return the picture of the steps that a failure's page shows, and of those that wrote what
+    they saw of other actors; or of the ``whole`` execution.
+    """
     made = list(steps(replayed.outcome.finished))
     violation = replayed.outcome.verdict.violation
-    shown = made if whole else selection(made, violation)
+    flows = reads_from(made)
+    numbers = {step.number for step in (made if whole else selection(made, violation))}
+    numbers |= {flow.writer for flow in flows if flow.reader in numbers}
+    shown = [step for step in made if step.number in numbers]
     slots = sorted({step.slot for step in shown})
     names = tuple(replayed.outcome.finished.actor_name(slot) for slot in slots)
-    return Picture(names, tuple(rows_of(shown, slots, reads_from(made), len(made) if violation else 0)))
+    return Picture(names, tuple(rows_of(shown, slots, flows, len(made) if violation else 0)))
 
 
-def rows_of(shown: Sequence[Step], slots: list[int], flows: Sequence[ReadsFrom], here: int) -> Iterator[Row]:
+def rows_of(shown: Sequence[Step], slots: list[int], flows: Sequence[ReadsFrom], here: int) -> Iterator[PictureRow]:
     """Yield the rows of steps; ``here`` is the number of the step at which a rule was broken."""
     sees: dict[int, list[ReadsFrom]] = {}
     for flow in flows:
@@ -74,7 +79,7 @@ def rows_of(shown: Sequence[Step], slots: list[int], flows: Sequence[ReadsFrom],
         seen = tuple(flow for flow in sees.get(step.number, ()) if flow.writer in numbers)
         hidden, last = step.number - last - 1, step.number
         column = slots.index(step.slot)
-        yield Row(step.number, column, step.site.name, step.effect(), seen, hidden, step.number == here)
+        yield PictureRow(step.number, column, step.site.name, step.effect(), seen, hidden, step.number == here)
 
 
 def svg(shown: Picture, title: str) -> str:
@@ -113,14 +118,12 @@ def alone(replayed: Replayed) -> str:
 MARKER = {"id": "tip", "markerWidth": "8", "markerHeight": "8", "refX": "8", "refY": "4", "orient": "auto"}
 
 
-def add_row(root: ElementTree.Element, row: Row, column: int, y: int) -> None:
+def add_row(root: ElementTree.Element, row: PictureRow, column: int, y: int) -> None:
     """Draw a step."""
     x = MARGIN + COLUMN * column
-    put_text(root, 4, y + 16, str(row.number), "gap")
-    if row.hidden:
-        put_text(root, 4, y + 2, "...", "gap")
+    put_text(root, 4, y + 20, f"{'... ' if row.hidden else ''}{row.number}", "gap")
     kind = "box here" if row.here else "box"
-    size = {"width": str(COLUMN - 14), "height": str(ROW - 6), "rx": "4"}
+    size = {"width": str(BOX), "height": str(ROW - 6), "rx": "4"}
     ElementTree.SubElement(root, "rect", {"x": str(x), "y": str(y), **size, "class": kind})
     for at, words in enumerate((row.label, row.effect)):
         put_text(root, x + 6, y + 14 + 14 * at, textwrap.shorten(words, LINE_CHARACTERS, placeholder="..."), "")
@@ -135,8 +138,8 @@ def put_text(root: ElementTree.Element, x: int, y: int, words: str, kind: str) -
 def arrow(start: tuple[int, int], end: tuple[int, int]) -> dict[str, str]:
     """Return the attributes of an arrow from a step's box to another's, by column and height."""
     right = end[0] > start[0]
-    x1 = MARGIN + COLUMN * start[0] + (COLUMN - 14 if right else 0)
-    x2 = MARGIN + COLUMN * end[0] + (0 if right else COLUMN - 14)
+    x1 = MARGIN + COLUMN * start[0] + (BOX if right else 0)
+    x2 = MARGIN + COLUMN * end[0] + (0 if right else BOX)
     y1, y2 = start[1] + ROW - 12, end[1] + 10
     bend = 40 if right else -40
     path = f"M {x1} {y1} C {x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"

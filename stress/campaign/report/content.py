@@ -123,16 +123,18 @@ def where(cell: CellFacts) -> str:
 
 
 def never_opened(facts: Facts) -> list[Point]:
-    """Return what was not executed at all, by scenario."""
-    missed: dict[str, tuple[int, list[str]]] = {}
+    """Return what was not executed at all: scenarios with the number of such cases, those together
+    that miss them on the same profiles.
+    """
+    missed: dict[str, tuple[int, tuple[str, ...]]] = {}
     for cell in facts.cells:
         if cell.opened < cell.cases:
-            count, profiles = missed.get(cell.scenario, (0, []))
-            missed[cell.scenario] = count + cell.cases - cell.opened, [*profiles, cell.profile]
-    return [
-        Point(f"{scenario}: {plural(count, 'case')}, on {named(profiles)}")
-        for scenario, (count, profiles) in missed.items()
-    ]
+            count, profiles = missed.get(cell.scenario, (0, ()))
+            missed[cell.scenario] = count + cell.cases - cell.opened, (*profiles, cell.profile)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for scenario, (count, profiles) in missed.items():
+        alike.setdefault(profiles, []).append(f"{scenario} {number_words(count)}")
+    return [Point(f"cases on {named(profiles)}: {', '.join(counts)}") for profiles, counts in alike.items()]
 
 
 def nothing_found(facts: Facts) -> str:

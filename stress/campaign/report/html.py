@@ -19,7 +19,7 @@ BAR_PIXELS = 600
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Headline:
     """The line under the title, and how it looks."""
 
     words: str
@@ -58,17 +58,17 @@ def html(facts: Facts) -> str:
     )
 
 
-def verdict(facts: Facts) -> Verdict:
+def verdict(facts: Facts) -> Headline:
     """Return the verdict in a line."""
     found = [failure for failure in facts.findings if failure.expected is None]
     own = [failure for failure in found if not failure.unpatched]
     if own:
-        return Verdict(f"{plural(len(own), 'failure')} found", "bad")
+        return Headline(f"{plural(len(own), 'failure')} found", "bad")
     if found:
-        return Verdict("No failure that the unpatched kernel has not too", "warn")
+        return Headline("No failure that the unpatched kernel has not too", "warn")
     if facts.executions <= facts.inconclusive:
-        return Verdict("Nothing is known: no execution came to a verdict", "warn")
-    return Verdict(f"No failure in {plural(facts.executions, 'execution')}; nothing is proved by that", "good")
+        return Headline("Nothing is known: no execution came to a verdict", "warn")
+    return Headline(f"No failure in {plural(facts.executions, 'execution')}; nothing is proved by that", "good")
 
 
 def cells(facts: Facts) -> list[CellRow]:

@@ -56,7 +56,7 @@ Sampled
 
 Never opened
 ------------
-- mailbox: 2 cases, on toy
+- cases on toy: mailbox 2
 
 Found
 -----
@@ -111,6 +111,7 @@ def settled(facts: Facts) -> Facts:
         distinct_schedules=51,
         sites_reached=12,
         sites_unreached=("a",),
+        unreachable={},
         pairs={"munmap / fault": 3, "fault / munmap": 1},
         cells=(
             CellFacts("abba", "toy", 1, 1, 59, 7, 59),
