@@ -206,10 +206,22 @@ def test_a_full_disk_leaves_nothing(machines: list[Path], tmp_path: Path, monkey
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copytree", full)
+    monkeypatch.setattr(merging, "write_atomically", full)
     with pytest.raises(StorageError, match="make room"):
         merge(machines, tmp_path / "all", 9)
     assert [] == list(tmp_path.iterdir())
+
+
+def test_no_link_is_followed(machines: list[Path], tmp_path: Path) -> None:
+    """A stranger's directory may lead to what is not theirs to have copied, or shown."""
+    (tmp_path / "secret").write_text("a secret\n")
+    theirs = shutil.copytree(machines[0], tmp_path / "theirs")
+    for folder in (theirs / "failures").iterdir():
+        (folder / "report.txt").unlink()
+        (folder / "report.txt").symlink_to(tmp_path / "secret")
+    assert all(found.page == "" and found.message for found in gather(theirs).findings)
+    merge([theirs, machines[1]], tmp_path / "both", 9)
+    assert not any("a secret" in file.read_text() for file in (tmp_path / "both").rglob("report.txt"))
 
 
 def test_what_an_earlier_merge_has_left_is_no_hindrance(machines: list[Path], tmp_path: Path) -> None:

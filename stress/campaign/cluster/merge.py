@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from stress.campaign.database import at_work, connect, database_error, lock, make_tables, storage_error
-from stress.campaign.directory import expect, expected_in, is_kept, side_folder, trace_of
+from stress.campaign.directory import TRACE, expect, expected_in, is_kept, kept_files, side_folder, trace_of
 from stress.campaign.results import Results
 from stress.campaign.store import ADD_COUNT, DEATHS_KEPT_MAX
 from stress.errors import UsageError
+from stress.files import write_atomically
 from stress.workers.distinct import KEPT_MAX
 from stress.workers.metrics import MAX, METRICS
 from stress.workers.settings import beginning
@@ -238,9 +239,7 @@ def enter_failures(db: sqlite3.Connection, sources: Sequence[Results], directory
             found.setdefault(row["signature"], []).append((source, row))
     for signature, rows in sorted(found.items()):
         source, best = min(rows, key=lambda pair: (not pair[1]["kept"], pair[1]["needed"], pair[1]["seed"]))
-        kept = bool(best["kept"]) and is_kept(source.directory, signature)
-        if kept:
-            shutil.copytree(trace_of(source.directory, signature).parent, trace_of(directory, signature).parent)
+        kept = bool(best["kept"]) and copied(source.directory, directory, signature)
         known = [row["unpatched"] for _, row in rows if row["unpatched"] is not None]
         more = {
             "kept": kept,
@@ -270,6 +269,16 @@ def copy_sides(source: Results, directory: Path) -> None:
     """Copy the failures of a comparison's sides that no source before has had."""
     for side in source.sides():
         for failure in source.side_failures(side):
-            place = trace_of(side_folder(directory, side), failure["signature"]).parent
-            if not place.exists() and is_kept(side_folder(source.directory, side), failure["signature"]):
-                shutil.copytree(trace_of(side_folder(source.directory, side), failure["signature"]).parent, place)
+            signature, there = failure["signature"], side_folder(directory, side)
+            if not is_kept(there, signature):
+                copied(side_folder(source.directory, side), there, signature)
+
+
+def copied(source: Path, directory: Path, signature: str) -> bool:
+    """Copy the folder of a failure; return whether its trace was there."""
+    files = kept_files(source, signature)
+    folder = trace_of(directory, signature).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        write_atomically(folder / name, data)
+    return TRACE in files
