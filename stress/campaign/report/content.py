@@ -59,9 +59,9 @@ def sections(facts: Facts) -> list[Section]:
 
 
 def title(facts: Facts) -> str:
-    """Return the title: the patch, or the kernel if there is none."""
-    patch = ", ".join(facts.patch)
-    return f"zapstress: {patch} on kernel {facts.kernel}" if patch else f"zapstress: kernel {facts.kernel}"
+    """Return the title: what was put on top of which kernel."""
+    added = ", ".join((*facts.patch, *(f"fault {name}" for name in facts.faults)))
+    return f"zapstress: {added} on kernel {facts.kernel}" if added else f"zapstress: kernel {facts.kernel}"
 
 
 def tested(facts: Facts) -> list[Point]:

@@ -12,6 +12,9 @@ from stress.campaign.report.facts import CONFIDENCE, CellFacts, Facts
 from stress.output import chance_words, plural
 from stress.trace.html import render
 
+FIRST = ("Found", "The unpatched kernel shows these too", "Expected")
+"""Sections that come before all others on a page: who opens one wants to know."""
+
 HEATS = 4
 """Shades of the table of operations that overlapped."""
 
@@ -50,7 +53,7 @@ def html(facts: Facts) -> str:
         Path(__file__).with_name("templates"),
         facts=facts,
         verdict=verdict(facts),
-        sections=sections(facts),
+        sections=sorted(sections(facts), key=lambda section: section.title not in FIRST),
         confidence=CONFIDENCE,
         cells=cells(facts),
         matrix=matrix(facts.pairs),
