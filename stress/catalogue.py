@@ -19,8 +19,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import UsageError
+from stress.execution.staging import parameters_of
 from stress.patch.counting import counting
-from stress.patch.guard import blaming
 from stress.patch.load import Patch, load
 from stress.patch.model import Model, Place
 from stress.patch.scenario_file import is_file, load_scenario
@@ -217,8 +217,7 @@ class Catalogue:
 
     def parameters(self, scenario: str, profile: Profile, geometry: str) -> Sequence[dict[str, int]]:
         """Return the parameter sets of a scenario. Raises UsageError, and ScenarioError."""
-        with blaming(None, self.scenario_file(scenario)):
-            return self.scenario_class(scenario).parameters(profile, geometry)
+        return parameters_of(self.scenario_class(scenario), profile, geometry)
 
     def choose_scenario(self, name: str) -> str:
         """Return ``name`` if it is a scenario's, or a user's file with one. Raises UsageError."""

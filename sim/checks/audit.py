@@ -242,8 +242,8 @@ class Audit(Recount):
         if not self.i_pages.count:
             return
         slots = self.i_pages.array.nonzero()[0]
-        pages = self.i_pages.array[slots] - 1
-        head = self.page_head.array[pages]
+        head = self.i_pages.array[slots] - 1
+        pages = head + slots % self.w.file_pages - self.page_index.array[head]
         dirty = np.bincount(self.pfns[self.present & DIRTY != 0], minlength=self.w.pages)[pages] > 0
         clean = (self.page_dirty.array[head] == 0) & (self.page_writeback.array[head] == 0) & ~dirty
         wrong = (clean & (self.page_content.array[pages] != self.disk.array[slots])).nonzero()[0]
@@ -302,9 +302,7 @@ class Audit(Recount):
         expected: Array = np.zeros((len(HOLDERS), pages), dtype=np.int64)
         expected[MAPPING] = np.bincount(self.heads, minlength=pages)
         if self.i_pages.count:
-            expected[PAGECACHE] = np.bincount(
-                self.page_head.array[self.i_pages.array[self.i_pages.array > 0] - 1], minlength=pages
-            )
+            expected[PAGECACHE] = np.bincount(self.i_pages.array[self.i_pages.array > 0] - 1, minlength=pages)
         for batch, nr in ((self.lru_batch, self.lru_nr), (self.act_batch, self.act_nr)):
             for cpu in range(self.w.cpus):
                 for folio in batch.view[cpu * self.g.pagevec : cpu * self.g.pagevec + nr[cpu]].tolist():

@@ -368,11 +368,11 @@ class Campaign:
 
     @property
     def _builds(self) -> bool:
-        """Whether kernels are compiled: those that the project's own catalogue composes, unpatched.
+        """Whether kernels are compiled: those that the project's own catalogue composes.
 
         Of a budget of executions what comes does not depend on how fast anything is, so not then.
         """
-        mine = self.fleet.catalogue == DEFAULT_CATALOGUE and not self.settings.patch
+        mine = self.fleet.catalogue == DEFAULT_CATALOGUE
         timed = self.budget.executions is None and self.settings.machine != PARALLEL
         return self.budget.native and mine and timed
 

@@ -43,20 +43,17 @@ class Spun(BaseException):
 
 
 @contextmanager
-def blaming(patch: Patch | None, scenario: Patch | None = None) -> Iterator[None]:
-    """Raise as PatchError what the patch's own code raises meanwhile, and as ScenarioError what the
-    user's own scenario does.
-    """
+def blaming(patch: Patch | None) -> Iterator[None]:
+    """Raise as PatchError what the patch's own code raises meanwhile."""
     try:
         yield
     except SimError:
         raise
     except Exception as error:
-        for own, kind in ((patch, PatchError), (scenario, ScenarioError)):
-            if (at := innermost(own, error)) is not None:
-                words = f"{at.filename}:{at.lineno}: in {at.name}: {type(error).__name__}: {error}"
-                raise kind(words) from error
-        raise
+        if (at := innermost(patch, error)) is None:
+            raise
+        words = f"{at.filename}:{at.lineno}: in {at.name}: {type(error).__name__}: {error}"
+        raise PatchError(words) from error
 
 
 def innermost(patch: Patch | None, error: BaseException) -> traceback.FrameSummary | None:

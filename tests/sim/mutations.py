@@ -217,6 +217,15 @@ MUTATIONS: dict[str, Mutation] = {
     "O22": Mutation("zap", mutation("memory", unmap_page_range=one_less_zapped), "tlb_finish_mmu: lower flush pending"),
     "O23": Mutation("zap", mutation("page_alloc", free_unref_folios=last_kept), PUT),
     "O24": Mutation("zap", omit("swap", "folio_add_lru"), AT_REST),
+    "O30": Mutation(
+        "shrunk",
+        omit("unmap_mapping", "unmap_mapping_range_tree"),
+        "truncate_cleanup_folio: take the folio for unmapped",
+    ),
+    "O31": Mutation("shrunk", omit("truncate", "unmap_if_mapped"), "folio_mapped: read mapcount"),
+    "O32": Mutation("direct", omit("truncate", "unmap_if_mapped"), "folio_mapped: read mapcount"),
+    "O33": Mutation("shrunk", omit("page_writeback", "folio_cancel_dirty"), "filemap_unaccount_folio: read PG_dirty"),
+    "O34": Mutation("shrunk", omit("unmap_mapping", "unmap_mapping_pages"), "do_truncate: unlock invalidate_lock"),
     "PTL": Mutation("zap", mutation("pgtable", pte_offset_map_lock=no_lock), "set_ptes: set pte", "set_ptes: set pte"),
 }
 """Invariant -> the mutation that breaks it."""
@@ -255,6 +264,8 @@ ELSEWHERE_618: dict[str, Mutation] = {
     "I22b": replace(MUTATIONS["I22b"], accused="pte_free: free table page"),
     "O23": replace(MUTATIONS["O23"], accused="pte_free: free table page"),
     "O11": replace(MUTATIONS["O11"], accused="folio_mapped: read large mapcount"),
+    "O31": replace(MUTATIONS["O31"], accused="folio_mapped: read large mapcount"),
+    "O32": replace(MUTATIONS["O32"], accused="folio_mapped: read large mapcount"),
 }
 """The mutations of 6.9 that break their rule at another step in 6.18."""
 
