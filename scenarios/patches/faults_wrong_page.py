@@ -17,9 +17,9 @@ KIND = "sequence"
 class FaultsWrongPage(Filemap):
     component = "filemap"
 
-    async def _next_folio(self, vma: int, at: int, last: int) -> tuple[int, int]:
+    async def _next_folio(self, cpu: int, vma: int, at: int, last: int) -> tuple[int, int]:
         """vm_pgoff is left out."""
         pgoff, self.vma_pgoff[vma] = self.vma_pgoff[vma], 0
-        found = await super()._next_folio(vma, at, last)
+        found = await super()._next_folio(cpu, vma, at, last)
         self.vma_pgoff[vma] = pgoff
         return found

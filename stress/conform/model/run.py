@@ -104,7 +104,7 @@ class ModelWorld:
             for index in range(0, file.pages, 1 << file.order):
                 await add_file_folio(task, number, index, file.order, file.memfd)
                 if not file.clean:
-                    folio = await self.kernel.filemap.get_folio(number, index)
+                    folio = await self.kernel.filemap.get_folio(task.cpu, number, index)
                     await self.kernel.page_writeback.folio_mark_dirty(folio)
                     await self.kernel.swap.folio_put(task.cpu, folio)
 
