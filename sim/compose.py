@@ -19,6 +19,7 @@ from sim.hardware.tlb import Tlb
 from sim.hardware.tlbflush import TlbFlush
 from sim.kernel import Kernel, wrapped
 from sim.mm.filemap import Filemap
+from sim.mm.filesystem import Filesystem
 from sim.mm.fork import Fork
 from sim.mm.huge_memory import HugeMemory
 from sim.mm.madvise import Madvise
@@ -35,12 +36,14 @@ from sim.mm.rcu import Rcu
 from sim.mm.rmap import Rmap
 from sim.mm.swap import Swap
 from sim.mm.swapfile import Swapfile
+from sim.mm.truncate import Truncate
+from sim.mm.unmap_mapping import UnmapMapping
 from sim.mm.vmscan import Vmscan
 from sim.versions import VERSIONS
 
 GENERIC: tuple[type[Component], ...] = (
     MmTypes, PageAlloc, Pgtable, Tlb, TlbFlush, Rcu, Swapfile, Swap, HugeMemory, PageVmaMapped, Rmap, MmuGather, Memory,
-    PageFault, Filemap, PageWriteback, Mmap, Madvise, Fork, Vmscan,
+    PageFault, Filemap, PageWriteback, Mmap, Madvise, Fork, Vmscan, UnmapMapping, Truncate, Filesystem,
     Ledger, Checks, Audit,
 )  # fmt: skip
 """The components of 6.9, in the order in which their columns are laid out."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sim.hardware.tlb import Tlb
     from sim.hardware.tlbflush import TlbFlush
     from sim.mm.filemap import Filemap
+    from sim.mm.filesystem import Filesystem
     from sim.mm.fork import Fork
     from sim.mm.huge_memory import HugeMemory
     from sim.mm.madvise import Madvise
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from sim.mm.rmap import Rmap
     from sim.mm.swap import Swap
     from sim.mm.swapfile import Swapfile
+    from sim.mm.truncate import Truncate
+    from sim.mm.unmap_mapping import UnmapMapping
     from sim.mm.vmscan import Vmscan
     from sim.versions.v6_18.pt_reclaim import PtReclaim
 
@@ -67,6 +70,9 @@ class Kernel:
     memory: Memory
     page_fault: PageFault
     filemap: Filemap
+    unmap_mapping: UnmapMapping
+    truncate: Truncate
+    filesystem: Filesystem
     page_writeback: PageWriteback
     mmap: Mmap
     madvise: Madvise

@@ -13,5 +13,7 @@ mm/memory.c.
 - ``swap``, ``swapfile``: putting pages and LRU batches; swap counts;
 - ``page_alloc``, ``huge_memory``: the buddy allocator; the deferred-split queue;
 - ``page_writeback``, ``vmscan``: write-out; ageing;
+- ``truncate``, ``unmap_mapping``: removing pages from the page cache, and from all address spaces
+  before; ``filesystem``: ftruncate, hole punching and direct writes, which call them;
 - ``rcu``: grace periods, as far as page tables need them.
 """

@@ -70,7 +70,6 @@ class Rmap(Component):
     page_order: Cells
     page_swapbacked: Cells
     page_locked: Column
-    vma_mm: Cells
     vma_start: Cells
     vma_end: Cells
     vma_pgoff: Cells
@@ -80,6 +79,7 @@ class Rmap(Component):
     vma_anon_prepared: Column
     mm_pml: Column
     vma_linked: Cells
+    vma_rank: Cells
     anon_vma_lock: Column
     anon_vma_users: Cells
     i_mmap_lock: Column
@@ -92,6 +92,7 @@ class Rmap(Component):
             Field("anon_vma_lock", anon_vmas, lock=RWSEM),
             Field("anon_vma_users", anon_vmas, PRIVATE),
             Field("i_mmap_lock", self.w.files, lock=RWSEM),
+            Field("vma_rank", self.w.vmas, PRIVATE),
         ]
 
     def bind(self) -> None:
@@ -206,8 +207,15 @@ class Rmap(Component):
             await self.m.up_write(CLONE_UNLOCK, self.anon_vma_lock, anon)
 
     def link_file(self, vma: int) -> None:
-        """Let rmap walks of the VMA's file, if any, find it. The caller holds i_mmap_lock."""
+        """Let rmap walks of the VMA's file, if any, find it, after all others. The caller holds
+        i_mmap_lock.
+
+        A walk that looks at a parent before its child sees what fork copies meanwhile at one of the
+        two (vma_interval_tree_insert_after).
+        """
         if self.vma_file[vma]:
+            others = self.file_vmas(self.k.mm_types.file_of(vma))
+            self.vma_rank[vma] = 1 + max([self.vma_rank[other] for other in others], default=0)
             self.vma_linked[vma] |= FILE_LINKED
 
     async def vma_prepare(self, vma: int) -> None:
@@ -244,29 +252,29 @@ class Rmap(Component):
 
     # -- walks -----------------------------------------------------------------------------------------------------
 
-    def _vmas_of(self, folio: int) -> list[tuple[int, int]]:
-        """Return (vma, page number in the folio) for each page in each linked VMA.
-
-        The caller holds the rmap lock.
+    def file_vmas(self, file: int) -> list[int]:
+        """Return the VMAs by which rmap walks find the pages of ``file``, in the order in which
+        they were linked. The caller holds i_mmap_lock.
         """
-        mapping, index, found = self.page_mapping[folio], self.page_index[folio], []
-        owner, linked = (self.vma_anon_vma, ANON_LINKED) if mapping & MAPPING_ANON else (self.vma_file, FILE_LINKED)
-        for vma in range(self.w.vmas):
-            if not self.vma_mm[vma] or owner[vma] != mapping >> 1 or not self.vma_linked[vma] & linked:
-                continue
-            first, size = self.vma_pgoff[vma], self.vma_end[vma] - self.vma_start[vma]
-            found += [(vma, k) for k in range(1 << self.page_order[folio]) if first <= index + k < first + size]
-        return found
+        owner, linked = self.vma_file, self.vma_linked
+        found = [v for v in range(self.w.vmas) if owner[v] == ref_to(file) and linked[v] & FILE_LINKED]
+        return sorted(found, key=lambda v: self.vma_rank[v])
+
+    def anon_vmas(self, anon_vma: int) -> list[int]:
+        """Return the VMAs by which rmap walks find the pages of ``anon_vma``, whose lock the caller
+        holds.
+        """
+        owner, linked = self.vma_anon_vma, self.vma_linked
+        return [v for v in range(self.w.vmas) if owner[v] == ref_to(anon_vma) and linked[v] & ANON_LINKED]
 
     async def rmap_walk(self, cpu: int, folio: int, rmap_one: RmapOne, sync: bool, shared_only: bool = False) -> int:
         """Call ``rmap_one(mm, addr, ptep)``, under the PTL, for each PTE that maps ``folio``, VMA
-        by VMA (:mod:`sim.mm.page_vma_mapped`); return the sum.
+        by VMA (:mod:`sim.mm.page_vma_mapped`); return the sum. The caller holds the rmap lock.
         """
-        total, walked, walker = 0, -1, self.k.page_vma_mapped
-        for vma, _ in self._vmas_of(folio):
-            if vma != walked and (not shared_only or self.vma_flags[vma] & VM_SHARED):
-                total += await walker.page_vma_mapped_walk(cpu, folio, vma, rmap_one, sync)
-            walked = vma
+        total, owner = 0, self.k.mm_types.mapping_of(folio)
+        for vma in self.anon_vmas(owner) if self.page_mapping[folio] & MAPPING_ANON else self.file_vmas(owner):
+            if not shared_only or self.vma_flags[vma] & VM_SHARED:
+                total += await self.k.page_vma_mapped.page_vma_mapped_walk(cpu, folio, vma, rmap_one, sync)
         return total
 
     async def folio_mkclean(self, cpu: int, folio: int) -> int:
@@ -299,15 +307,19 @@ class Rmap(Component):
         young.
 
         The caller holds a reference. A file folio is locked, or taken for young if somebody else
-        has locked it. An anonymous folio's anon_vma is trusted only while the folio is mapped,
-        which is asked again under its lock (folio_lock_anon_vma_read).
+        has locked it; under the lock it may turn out to be truncated. An anonymous folio's anon_vma
+        is trusted only while the folio is mapped, which is asked again under its lock
+        (folio_lock_anon_vma_read).
         """
         anon = self.page_mapping[folio] & MAPPING_ANON
-        lock, index = (self.anon_vma_lock if anon else self.i_mmap_lock), self.k.mm_types.mapping_of(folio)
-        if index < 0 or not await self.folio_mapped(folio):
+        if not await self.folio_mapped(folio):
             return 0
         if not anon and not await self.m.trylock(AGE_TRYLOCK, self.page_locked, folio):
             return 1
+        lock, index = (self.anon_vma_lock if anon else self.i_mmap_lock), self.k.mm_types.mapping_of(folio)
+        if index < 0:
+            await self.m.unlock(AGE_UNLOCK, self.page_locked, folio)
+            return 0
 
         async def folio_referenced_one(mm: int, addr: int, ptep: int) -> int:
             return int(await self.k.pgtable.ptep_clear_young(cpu, mm, addr, ptep))

@@ -13,6 +13,7 @@ from stress.cli.options import (
     GEOMETRIES,
     PATCH,
     RESULTS,
+    SEED_DRAWN_BITS,
     cores,
     directory,
     duration,
@@ -32,9 +33,6 @@ from stress.patch.spec import options
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
     from stress.workers.settings import Settings
-
-SEED_DRAWN_BITS = 24
-"""Bits of a campaign's seed when none is given."""
 
 DISK_MIB_MAX = 500
 """How large a results directory may become by default."""
