@@ -1,4 +1,5 @@
-"""A user's patch: classes that override components of the model (law L5), in files of the user's.
+"""The user's own code: a patch, which is classes that override components of the model (law L5),
+and scenarios; and whose mistake it is when something is raised.
 
 - ``spec``: what ``--patch`` takes;
 - ``load``: the files, their classes, and the hash of all that;
@@ -9,7 +10,9 @@
 - ``counting``: how often each override runs;
 - ``dropped``: hears of coroutines that nobody has awaited;
 - ``guard``: turns what a patch raises into a verdict;
+- ``mistakes``: turns what a scenario raises into a line that says where, the tool's own too;
+- ``staging``: what a scenario declares, looked over;
 - ``watchdog``: stops a body that spins without a step.
 
-Every mistake in a patch is a line with its file and line, and exit status 2.
+Every mistake in a patch or a scenario is a line with its file and line, and exit status 2.
 """

@@ -3,8 +3,8 @@
 ``python -m tests.robustness.settings`` runs it in the foreground of a terminal, in the background
 with SIGINT ignored (as ``nohup`` and ``&`` leave it), without a terminal, and with one core busy.
 ``--in`` names settings; what follows ``--`` takes the place of the command's own arguments
-(``-- tests/stress -k signal``). ``--installed`` leaves the installation out, and runs the tests with
-the Python that runs this. It ends with 0 if every setting had the same result, and it was good.
+(``-- tests/stress -k signal``). ``--installed`` leaves the installation out, and runs the tests
+with the Python that runs this. It ends with 0 if every setting had the same result, and it was good.
 """
 
 from __future__ import annotations
