@@ -22,8 +22,8 @@ from stress.errors import UsageError
 from stress.patch.counting import counting
 from stress.patch.load import Patch, load
 from stress.patch.model import Model, Place
-from stress.patch.scenario_file import is_file, load_scenario
-from stress.patch.staging import parameters_of
+from stress.patch.scenario.file import is_file, load_scenario
+from stress.patch.scenario.staging import parameters_of
 from stress.patch.vet import absent, unfit, vetted
 from stress.sources import ROOT
 
@@ -49,6 +49,7 @@ MACHINE_CHECKERS = {
     "parallel": (
         "replay-differs: a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)"
     ),
+    "OOPS": "wild-access: a patched kernel touches only cells that there are",
 }
 """What the machine itself judges."""
 

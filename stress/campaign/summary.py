@@ -13,7 +13,7 @@ from stress.catalogue import CATALOGUE
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.execution.absent import why_absent
 from stress.parallel.settings import PROCESSES
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 from stress.workers.metrics import (
     CAMPAIGN,
@@ -71,6 +71,7 @@ def summary(results: Results) -> dict[str, Any]:
         "versus": versus(results, settings),
         "generation": results.generation,
         "generations": results.generations(),
+        "merged": results.merged(),
         "cases": results.cases(),
         "cells": results.cells(),
         **counted(results),
@@ -250,12 +251,7 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
     after a change of the code that counts began anew.
     """
     run = data["this_run"]
-    if data["generation"] > 1:
-        before = sum(row["executions"] for row in data["generations"][:-1])
-        yield (
-            f"generation {data['generation']}: the code has changed and counts began anew;"
-            f" {before} executions of earlier generations do not count"
-        )
+    yield from _what_counts(data)
     if data["sessions"] > 1:
         new = f"{len(run['found'])} new signatures" if run["found"] else "no new signature"
         yield f"this run: {run['executions']} executions, {run['steps']} steps in {run['elapsed_s']:.1f} s, {new}"
@@ -276,14 +272,26 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
     yield from _what_ran_natively(data)
 
 
+def _what_counts(data: dict[str, Any]) -> Iterator[str]:
+    """Yield whose executions count: of the newest generation, and of campaigns that were merged."""
+    if data["generation"] > 1:
+        before = sum(row["executions"] for row in data["generations"][:-1])
+        yield (
+            f"generation {data['generation']}: the code has changed and counts began anew;"
+            f" {before} executions of earlier generations do not count"
+        )
+    if data["merged"]:
+        seeds = ", ".join(f"{row['seed']:#x}" for row in data["merged"])
+        yield f"merged from {_count(len(data['merged']), 'campaign')}: seeds {seeds}"
+
+
 def _what_of(data: dict[str, Any]) -> str:
     """Return which scenarios, profiles and kernel the campaign has."""
     faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
     faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
     return (
         f"{_count(len(data['scenarios']), 'scenario')} on {_count(len(data['profiles']), 'profile')},"
-        f" kernel {data['kernel']},"
-        f" strategy {data['strategy']}{faults}"
+        f" kernel {data['kernel']}, strategy {data['strategy']}{faults}"
     )
 
 

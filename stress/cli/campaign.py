@@ -13,6 +13,7 @@ from stress.cli.options import (
     GEOMETRIES,
     PATCH,
     RESULTS,
+    SEED_DRAWN_BITS,
     cores,
     directory,
     duration,
@@ -26,15 +27,12 @@ from stress.cli.options import (
 from stress.errors import INTERRUPTED, UsageError
 from stress.files import write_atomically
 from stress.output import put, put_json, tell
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
     from stress.workers.settings import Settings
-
-SEED_DRAWN_BITS = 24
-"""Bits of a campaign's seed when none is given."""
 
 DISK_MIB_MAX = 500
 """How large a results directory may become by default."""

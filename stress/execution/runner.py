@@ -36,8 +36,8 @@ from stress.machine.protocols import Tape, Verdict
 from stress.patch.counting import override_runs
 from stress.patch.dropped import EAR
 from stress.patch.guard import Judge, PatchError, blaming
-from stress.patch.mistakes import told_of
-from stress.patch.staging import phases_of, staged, threads_of, vet_arena
+from stress.patch.scenario.mistakes import told_of
+from stress.patch.scenario.staging import phases_of, staged, threads_of, vet_arena
 from stress.patch.watchdog import WATCHDOG
 from stress.strategies import Strategy
 from stress.strategies.sequential import Sequential
@@ -135,7 +135,10 @@ class Runner:
 
     def _end(self, seed: int) -> Outcome:
         machine = self.machine
-        if machine.verdict.kind == "clean":
+        oops = self.judge.oops() if self.judge is not None else None
+        if oops is not None:
+            machine.verdict = Verdict("violation", oops, str(oops))
+        elif machine.verdict.kind == "clean":
             try:
                 self.kernel.audit(drained=True)
             except Violation as violation:

@@ -22,7 +22,7 @@ from tests.stress.campaign_toys import TOYS
 from tests.stress.report.directories import made, patch_file
 
 MAIL = """\
-zapstress: mine.py on kernel 6.9
+zapstress: mine.py, fault T01 on kernel 6.9
 
 Tested
 ------
@@ -56,7 +56,7 @@ Sampled
 
 Never opened
 ------------
-- mailbox: 2 cases, on toy
+- cases on toy: mailbox 2
 
 Found
 -----
@@ -111,6 +111,7 @@ def settled(facts: Facts) -> Facts:
         distinct_schedules=51,
         sites_reached=12,
         sites_unreached=("a",),
+        unreachable={},
         pairs={"munmap / fault": 3, "fault / munmap": 1},
         cells=(
             CellFacts("abba", "toy", 1, 1, 59, 7, 59),
@@ -233,7 +234,7 @@ def test_nothing_is_claimed_of_what_did_not_run(facts: Facts) -> None:
 
 def test_markdown(facts: Facts) -> None:
     text = markdown(settled(facts))
-    assert "# zapstress: mine.py on kernel 6.9\n\n## Tested\n\n- Patch:" in text
+    assert "# zapstress: mine.py, fault T01 on kernel 6.9\n\n## Tested\n\n- Patch:" in text
     assert "toy\\_increment" in text and "<details><summary>the interleaving</summary>" in text
     assert "| scenario | toy |\n| --- | ---: |\n| abba | 59, **1 failed** |" in text
     assert "\n\n\n" not in text and all(line == line.rstrip() for line in text.splitlines())
