@@ -15,7 +15,7 @@ from stress.execution.absent import why_absent
 from stress.execution.overlaps import PAIRS, missing
 from stress.execution.overlaps import words as pair_words
 from stress.parallel.settings import PROCESSES
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 from stress.workers.metrics import (
     CAMPAIGN,

@@ -27,7 +27,7 @@ from stress.cli.options import (
 from stress.errors import INTERRUPTED, UsageError
 from stress.files import write_atomically
 from stress.output import put, put_json, tell
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 
 if TYPE_CHECKING:
