@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.core.profile import REAL, SMALL
-from stress.campaign.code import code_of
+from stress.campaign.code import code_of, digests_of
 from stress.campaign.directory import ERROR_TRACE, bytes_of, expect, expected_in
 from stress.campaign.errands import Errands
 from stress.campaign.results import baseline
@@ -119,7 +119,7 @@ class Campaign:
         self.store, self.settings, self.budget = store, settings, budget
         self.plans = plans_of(settings, budget)
         twin_worker = budget.workers == 1 and budget.twin_every > 0
-        self.fleet = Fleet(budget.workers + twin_worker, catalogue)
+        self.fleet = Fleet(budget.workers + twin_worker, catalogue, digests_of(settings, find_catalogue(catalogue)))
         self.cases: dict[int, Case] = {}
         """By the store's numbers."""
         self.leases: dict[int, Lease] = {}
@@ -368,11 +368,11 @@ class Campaign:
 
     @property
     def _builds(self) -> bool:
-        """Whether kernels are compiled: those that the project's own catalogue composes, unpatched.
+        """Whether kernels are compiled: those that the project's own catalogue composes.
 
         Of a budget of executions what comes does not depend on how fast anything is, so not then.
         """
-        mine = self.fleet.catalogue == DEFAULT_CATALOGUE and not self.settings.patch
+        mine = self.fleet.catalogue == DEFAULT_CATALOGUE
         timed = self.budget.executions is None and self.settings.machine != PARALLEL
         return self.budget.native and mine and timed
 

@@ -134,7 +134,7 @@ ABSENT = (
     Absent(("switch_mm: set mm_cpumask",), lambda p: not p.gathers, "cpu_attach_mask instead"),
     Absent(("switch_mm: set cpu_attach_mask",), lambda p: p.gathers, "mm_cpumask instead"),
     Absent(
-        ("setup:", "mm_init:", "filemap_add_folio:", "filemap_read_folio:"),
+        ("setup:", "mm_init:"),
         always,
         "made by the setup, before the executions",
     ),

@@ -1,4 +1,4 @@
-"""What a scenario raises that is no verdict on the kernel: a mistake in the scenario.
+"""What a scenario says or raises that is no verdict on the kernel: a mistake in the scenario.
 
 A scenario that reaches for a page, a file or a slot that its world does not have makes the model
 fail somewhere below. The error that is told names the line of the scenario that did.
@@ -21,64 +21,66 @@ from stress.sources import ROOT
 if TYPE_CHECKING:
     from stress.scenario import Scenario
 
+MODEL = ("sim", "scenarios", "stress/machine")
+"""The model, what scenarios share, and the steps that they make."""
+
+NOT_ITS_OWN = ("builtins", "stress", "sim")
+"""Packages whose classes a scenario inherits from."""
+
+WORLD = " (a page, a file, an mm or a CPU that its world() does not have?)"
+"""What an index out of range may mean."""
+
 
 @contextmanager
-def told_of(scenario: Scenario) -> Iterator[None]:
+def told_of(scenario: type[Scenario]) -> Iterator[None]:
     """Turn what a scenario's own code raises in this block, also by way of the model, into a
     ScenarioError.
+
+    What the model raises behind the back of a user's scenario (the audit after a setup) is taken
+    for the scenario's too: the kernel without it is searched every day.
     """
     try:
         yield
     except (ZapstressError, Violation):
         raise
-    except Exception as error:
-        line = _line_of(scenario, error)
-        if line is None:
+    except BaseException as error:
+        place = None if isinstance(error, KeyboardInterrupt | GeneratorExit) else _place_of(scenario, error)
+        if place is None:
             raise
-        raise ScenarioError(f"{line}: {_words(error)}; this is a mistake in the scenario, and no verdict") from error
+        raise ScenarioError(f"{place}: {_words(error)}; this is a mistake in the scenario, and no verdict") from error
 
 
-def vet_threads(scenario: Scenario, threads: list[tuple[str, int]]) -> None:
-    """Raise ScenarioError unless each thread (name, CPU) has a CPU of its own that the world has."""
-    cpus, taken = scenario.world().cpus, dict[int, str]()
-    where = f"{type(scenario).__name__}.actors()"
-    for name, cpu in threads:
-        if not 0 <= cpu < cpus:
-            raise ScenarioError(f"{where}: thread {name} is on CPU {cpu}, and the world has CPUs 0 to {cpus - 1}")
-        if cpu in taken:
-            raise ScenarioError(f"{where}: threads {taken[cpu]} and {name} are both on CPU {cpu}; give each its own")
-        taken[cpu] = name
-
-
-def _line_of(scenario: Scenario, error: Exception) -> str | None:
-    """Return the last line of the scenario's own files that led to the error, as ``FILE:LINE``;
-    None if it was raised neither there nor in the model.
+def _place_of(scenario: type[Scenario], error: BaseException) -> str | None:
+    """Return the last line of the scenario's own files that led to the error, as ``FILE:LINE``, or
+    a user's FILE alone; None if it was raised neither there nor in the model.
     """
-    files = {
-        inspect.getfile(cls) for cls in type(scenario).__mro__ if cls.__module__.partition(".")[0] not in NOT_ITS_OWN
-    }
+    files = files_of(scenario)
     every = traceback.extract_tb(error.__traceback__)
+    if isinstance(error.__cause__, StopIteration):  # Python's own RuntimeError hides where it came from
+        every += traceback.extract_tb(error.__cause__.__traceback__)
     raised = every[-1].filename
-    if raised not in files and not any(Path(raised).is_relative_to(ROOT / place) for place in MODEL):
+    in_the_model = isinstance(error, Exception) and any(Path(raised).is_relative_to(ROOT / place) for place in MODEL)
+    if raised not in files and not in_the_model:
         return None
     frames = [frame for frame in every if frame.filename in files]
-    return f"{_shown(frames[-1].filename)}:{frames[-1].lineno}" if frames else None
+    if frames:
+        return f"{shown(frames[-1].filename)}:{frames[-1].lineno}"
+    users = [file for file in files if not Path(file).is_relative_to(ROOT)]
+    return users[0] if users else None
 
 
-def _shown(file: str) -> str:
+def files_of(scenario: type[Scenario]) -> list[str]:
+    """Return the files that a scenario's class and its bases of the same kind are in."""
+    own = [cls for cls in scenario.__mro__ if cls.__module__.partition(".")[0] not in NOT_ITS_OWN]
+    return [inspect.getfile(cls) for cls in own]
+
+
+def shown(file: str) -> str:
     """Return a file of the tool's own by its name, and the user's as the user has typed it."""
     return Path(file).name if Path(file).is_relative_to(ROOT) else file
 
 
-MODEL = ("sim", "stress/machine/lockstep.py")
-"""The model, and the steps that it makes."""
-
-NOT_ITS_OWN = ("builtins", "stress", "sim")
-"""Packages whose classes a scenario inherits from."""
-
-
-def _words(error: Exception) -> str:
+def _words(error: BaseException) -> str:
     if isinstance(error, SimError):
         return str(error)
-    hint = " (a page, a file, an mm or a CPU that its world() does not have?)" if isinstance(error, IndexError) else ""
-    return f"{type(error).__name__}: {error}{hint}"
+    return f"{type(error).__name__}: {error}{WORLD if isinstance(error, IndexError) else ''}".removesuffix(": ")

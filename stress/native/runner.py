@@ -83,6 +83,17 @@ class Ran:
     why: int
 
 
+@dataclass(frozen=True)
+class Tallied:
+    """How often, in clean executions: sites were visited, by name; operations overlapped, by their
+    two names with `` / `` between them; overrides of a patch ran, by name.
+    """
+
+    visits: dict[str, int]
+    overlaps: dict[str, int]
+    runs: dict[str, int]
+
+
 class Library:
     """A compiled translation, loaded into this process."""
 
@@ -93,7 +104,13 @@ class Library:
         self.lib.zap_run.argtypes = [c_uint64, c_int64, c_int64, c_int64, POINTER(c_int64)]
         for name in ("zap_steps", "zap_turns", "zap_draws"):
             getattr(self.lib, name).restype = c_int64
-        self.lib.zap_held.restype = POINTER(c_int64)
+        self.lib.zap_held.restype = POINTER(POINTER(c_int64))
+        self.lib.zap_runs.restype = POINTER(c_int64)
+        self.held, self.runs = self.lib.zap_held(), self.lib.zap_runs()
+        """Where the integers are that strategies keep, and the runs of a patch's overrides, in the
+        manifest's order.
+        """
+        self.checks = {number: (function, line) for number, function, line in manifest.checks}
         self.in_use: NativeCase | None = None
 
 
@@ -212,27 +229,28 @@ class NativeCase:
         if self.library.in_use is not self:
             lib.zap_use(ctypes.byref(self.world))
             self.library.in_use = self
-        held = lib.zap_held()
+        held = self.library.held
         module = type(strategy).__module__.rpartition(".")[2]
         mine = [(at, name) for at, (owner, name) in enumerate(self.library.manifest.held) if owner == module]
         for at, name in mine:
-            held[at] = getattr(strategy, name, 0)
+            held[at][0] = getattr(strategy, name, 0)
         result = (c_int64 * 3)()
         lib.zap_run(seed & (1 << 64) - 1, nr, self.library.manifest.strategies.index(strategy.name), audit, result)
         for at, name in mine:
-            setattr(strategy, name, held[at])
+            setattr(strategy, name, held[at][0])
         return Ran(*result)
 
-    def take_counts(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Return how often sites were visited and operations overlapped in clean executions since
-        the last time: by name, and by the two names with `` / `` between them.
-        """
+    def take_counts(self) -> Tallied:
+        """Return what was counted of clean executions since the last time."""
         visits = {SITES[k].name: n for k, n in enumerate(self.visits[: len(SITES)]) if n}
         pairs = product(OPERATIONS, OPERATIONS)
         overlaps = {f"{a} / {b}": n for (a, b), n in zip(pairs, self.overlaps, strict=True) if n}
+        overrides, runs = self.library.manifest.overrides, self.library.runs
+        found = Tallied(visits, overlaps, {name: runs[k] for k, name in enumerate(overrides)})
         ctypes.memset(self.visits, 0, WORD * len(SITES))
         ctypes.memset(self.overlaps, 0, ctypes.sizeof(self.overlaps))
-        return visits, overlaps
+        ctypes.memset(runs, 0, WORD * len(overrides))
+        return found
 
     def schedule_hashes(self, nr: int, below: int) -> list[int]:
         """Return the hashes of the schedules of the first ``nr`` executions of the last batch, as
@@ -269,5 +287,5 @@ class NativeCase:
         """Return in words why an execution was given up."""
         if why < CHECK_FIRST:
             return LIMITS[why]
-        function, line = self.library.manifest.checks[why - CHECK_FIRST]
+        function, line = self.library.checks[why]
         return f"{function}, line {line}, objects or raises"

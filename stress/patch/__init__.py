@@ -9,6 +9,7 @@
 - ``counting``: how often each override runs;
 - ``dropped``: hears of coroutines that nobody has awaited;
 - ``guard``: turns what a patch raises into a verdict;
+- ``oops``: what a patched kernel does to objects that are not there;
 - ``watchdog``: stops a body that spins without a step.
 
 Every mistake in a patch is a line with its file and line, and exit status 2.

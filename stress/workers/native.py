@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from stress.case import Case
 from stress.execution.runner import Runner
 from stress.machine.chance import RandomData
-from stress.native.comparison import by_native, difference, python_made
+from stress.native.build import FAST, QUICK
+from stress.native.comparison import by_native, by_python, difference
 from stress.native.kernels import KernelKey, kept, manifest_file
 from stress.native.runner import BATCH_MAX, Library, NativeCase, NotCovered
 from stress.workers.clock import COMPARING, EXECUTING, REPORTING, Clock
@@ -48,8 +49,9 @@ class Natives:
     """The compiled kernels of this process, and the cases that run on them."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self.scenarios = list(catalogue.scenarios())
+        self.catalogue, self.scenarios = catalogue, list(catalogue.scenarios())
         self.libraries: dict[KernelKey, Library] = {}
+        self.levels: dict[KernelKey, str] = {}
         self.looked: dict[KernelKey, float] = {}
         self.cases: dict[Case, NativeCase | None] = {}
         self.given_up: set[KernelKey] = set()
@@ -63,7 +65,7 @@ class Natives:
     def case(self, order: LeaseOrder, runner: Runner) -> NativeCase | None:
         """Return the case of an order as it runs natively; None while it does not."""
         key = KernelKey.of(order.case)
-        if order.case.patch or runner.failed is not None or key in self.given_up or not self._library(key):
+        if runner.failed is not None or key in self.given_up or not self._library(key):
             return None
         library = self.libraries[key]
         if order.strategy not in library.manifest.strategies:
@@ -76,14 +78,22 @@ class Natives:
         return self.cases[order.case]
 
     def _library(self, key: KernelKey) -> bool:
-        """Load a kernel if it is there by now; look for it now and then."""
+        """Load a kernel if it is there by now, at the best level; look for it now and then."""
         now = perf_counter()
-        if key not in self.libraries and now - self.looked.get(key, -LOOK_SECONDS) >= LOOK_SECONDS:
+        if self.levels.get(key) != FAST and now - self.looked.get(key, -LOOK_SECONDS) >= LOOK_SECONDS:
             self.looked[key] = now
-            found = kept(manifest_file(key, self.scenarios))
-            if found is not None:
-                self.libraries[key] = found
+            for level in (FAST, QUICK)[: 1 if key in self.libraries else 2]:
+                found = kept(manifest_file(key, self.scenarios, self.catalogue, level))
+                if found is not None:
+                    self._use(key, level, found)
+                    break
         return key in self.libraries
+
+    def _use(self, key: KernelKey, level: str, found: Library) -> None:
+        """Run the cases of a kernel with this library from now on."""
+        self.libraries[key], self.levels[key] = found, level
+        for case in [case for case in self.cases if KernelKey.of(case) == key]:
+            self.forget(case)
 
     def is_judged(self, case: Case, why: int) -> bool:
         """Count an execution that was given up; return whether Python is to make it again."""
@@ -156,17 +166,15 @@ class NativeLease:
     def compare(self, seed: int) -> None:
         """Execute a seed both ways, and compare."""
         learned = self.strategy.learned()
-        outcome = self.native.runner.run(self.strategy, seed, RandomData(seed))
+        made, outcome = by_python(self.native.runner, self.strategy, seed)
         self.tally.add(outcome, seed, compared=True)
         natives = self.natives
         if self.order.twin_every and natives.compared.total() % TWINNED_EVERY == 0:
             self.tally.twin(outcome, seed, learned)
         natives.compared[self.order.case] += 1
-        made = python_made(self.native.runner, outcome)
         other: Any = type(self.strategy)(**self.order.options)
         other.recall(learned)
         words = difference(self.native, made, *by_native(self.native, other, seed))
-        self.native.take_counts()  # this execution is counted already
         if words:
             self.differs(seed, words)
 

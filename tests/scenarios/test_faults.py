@@ -37,6 +37,7 @@ CLEAR_PTE, CLEAR_DIRTY, UNLOCK_PTL, PUT = (
     "pte_unmap_unlock: unlock ptl",
     "folios_put_refs: put references",
 )
+APPEND = "tlb_remove_folio_pages: append to the batch"
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,13 @@ class Row:
 
 WHERE = {
     "C02": Row("munmap_vs_writeback", "I27", CLEAR_DIRTY, CLEAR_PTE),
-    "M01": Row("mixed_orders", "I3", "deferred_split_folio: unlock split queue", CLEAR_PTE),
+    "M01": Row("mixed_orders", "I3", APPEND, CLEAR_PTE),
     "M02": Row("partial_zap", "O16", CLEAR_PTE),
     "M05": Row("munmap_vs_access", "I5", "tlb_finish_mmu: close the gather"),
-    "M06": Row("partial_zap", "I3", PUT, "deferred_split_folio: unlock split queue"),
-    "M08": Row("munmap_vs_writeback", "I7", CLEAR_PTE, "folio_mark_accessed: set referenced"),
-    "M09": Row("munmap_vs_writeback", "I7", "tlb_flush_rmap_batch: mapcount -1", "folio_mark_accessed: set referenced"),
-    "M11": Row("batch_edges", "I35", "tlb_remove_folio_pages: append to the batch"),
+    "M06": Row("partial_zap", "I3", PUT, APPEND),
+    "M08": Row("munmap_vs_writeback", "I7", CLEAR_PTE, APPEND),
+    "M09": Row("munmap_vs_writeback", "I7", "tlb_flush_rmap_batch: mapcount -1", APPEND),
+    "M11": Row("batch_edges", "I35", APPEND),
     "M14": Row("munmap_vs_access", "I21", PUT, CLEAR_PTE),
     "M18": Row("munmap_vs_access", "I18", "add_mm_rss_vec: fold rss", CLEAR_PTE),
     "M19": Row("munmap_vs_writeback", "I29", UNLOCK_PTL, CLEAR_PTE),

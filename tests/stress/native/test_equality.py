@@ -10,12 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stress.catalogue import CATALOGUE
 from stress.machine.driver import run_plain
-from stress.native.kernels import STRATEGIES, KernelKey, library
+from stress.native.kernels import STRATEGIES, KernelKey
 from stress.native.runner import Library
 from stress.native.translate import expressions
-from tests.stress.native.compiled import cases, first_difference, needs_compiler, quick_build
+from tests.stress.native.compiled import cache_in, cases, first_difference, needs_compiler, quick
 
 pytestmark = needs_compiler
 
@@ -25,8 +24,8 @@ SCENARIOS = ("munmap_vs_writeback", "partial_zap", "sharers_at_work", "storm")
 
 @pytest.fixture(scope="module")
 def libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Library]]:
-    with quick_build(tmp_path_factory.mktemp("cache")):
-        yield {key: library(KernelKey(*key), SCENARIOS, CATALOGUE) for key in KERNELS}
+    with cache_in(tmp_path_factory.mktemp("cache")):
+        yield {key: quick(KernelKey(*key), SCENARIOS) for key in KERNELS}
 
 
 @given(data=st.data())
@@ -44,8 +43,8 @@ def test_equal_in_every_step(libraries: dict[tuple[str, str], Library], data: st
 @pytest.mark.parametrize("fault", ["C02", "M14"])
 def test_a_planted_fault_is_no_clean_execution(fault: str, tmp_path: Path) -> None:
     """Where Python finds a violation the native core gives up, after the same steps."""
-    with quick_build(tmp_path):
-        found = library(KernelKey("x86-64", "6.9", (fault,)), SCENARIOS[:2], CATALOGUE)
+    with cache_in(tmp_path):
+        found = quick(KernelKey("x86-64", "6.9", (fault,)), SCENARIOS[:2])
         for case in (cases(name, "x86-64", "6.9", faults=(fault,))[1] for name in SCENARIOS[:2]):
             assert "" == run_plain(first_difference(found, case, "random", range(60)))
 
@@ -54,8 +53,8 @@ def test_a_slip_of_the_translator_shows(tmp_path: Path, monkeypatch: pytest.Monk
     """A translator that confuses | with ^ makes kernels that differ, and the comparison says where."""
     slip = {**expressions.ARITHMETIC, ast.BitOr: (expressions.ARITHMETIC[ast.BitOr][0], "({} ^ {})")}
     monkeypatch.setattr(expressions, "ARITHMETIC", slip)
-    with quick_build(tmp_path):
-        found = library(KernelKey("x86-64"), SCENARIOS[:1], CATALOGUE)
+    with cache_in(tmp_path):
+        found = quick(KernelKey("x86-64"), SCENARIOS[:1])
         differences = [
             run_plain(first_difference(found, case, "random", range(3)))
             for case in cases(SCENARIOS[0], "x86-64", "6.9")

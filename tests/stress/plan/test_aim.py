@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE
@@ -54,6 +55,13 @@ def look(made: Aim, differing: Collection[str], count: int, spent_s: float = 1e6
         made.took(order, answer(order, differing))
         orders.append(order)
     return orders
+
+
+def test_a_look_is_at_every_side_of_a_comparison() -> None:
+    """The aim is the same for all, so it is what any of them changes."""
+    made = Aim([METHOD], cases(), NUMBERS, ReachTable(), [("other.py",)])
+    order = made.order(1e6)
+    assert order is not None and [replace(order.case, patch=("other.py",))] == order.sides
 
 
 def test_what_faults_and_patches_override_has_names() -> None:
