@@ -14,6 +14,7 @@ from stress.cli.options import (
     PATCH,
     RESULTS,
     SEED_DRAWN_BITS,
+    chance,
     cores,
     directory,
     duration,
@@ -101,6 +102,8 @@ def budget_options(parser: argparse.ArgumentParser) -> None:
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--duration", type=duration, metavar="TIME", help="how long, as 60s, 5m or 2h (default: 60s)")
     budget.add_argument("--executions", type=positive, metavar="N", help="how many executions in this run")
+    about = "end when no failure that was not seen can have a larger chance per execution, in any case, as 1e-3"
+    parser.add_argument("--until-risk", type=chance, metavar="CHANCE", help=about)
     workers_option(parser)
     parser.add_argument("--stop-on-first", action="store_true", help="end at the first failure that is not expected")
     parser.add_argument(
@@ -141,7 +144,11 @@ def search(args: argparse.Namespace) -> int:
         native=not args.no_native,
         baseline=args.baseline,
     )
-    if budget.duration_s is None and budget.executions is None:
+    if args.until_risk is not None:
+        from stress.campaign.report.facts import executions_for
+
+        budget.each = executions_for(args.until_risk)
+    elif budget.duration_s is None and budget.executions is None:
         budget.duration_s = 60.0
     if args.rebuild:
         rebuild(where, settings)
