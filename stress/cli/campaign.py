@@ -32,6 +32,7 @@ from stress.patch.scenario_file import is_file
 from stress.patch.spec import options
 
 if TYPE_CHECKING:
+    from stress.campaign.supervisor import Budget
     from stress.catalogue import Catalogue
     from stress.workers.settings import Settings
 
@@ -129,12 +130,29 @@ def search(args: argparse.Namespace) -> int:
     """Run the campaign; print its summary, and write the files for CI."""
     from stress.campaign.progress import show
     from stress.campaign.summary import text
-    from stress.campaign.supervisor import Budget, run_campaign
+    from stress.campaign.supervisor import run_campaign
     from stress.catalogue import spec_of
 
     if args.rebuild and args.dir is None:
         raise UsageError("--rebuild wants --dir, the directory whose database is to be made anew")
     settings, where = settle(args)
+    budget = budget_of(args, settings)
+    if args.rebuild:
+        rebuild(where, settings)
+    tell(f"campaign of seed {settings.seed:#x} in {where}")
+    data = run_campaign(where, settings, budget, spec_of(args.catalogue), show)
+    put_json(data) if args.json else put(text(data))
+    write_exports(args, where)
+    if data["exit_status"] == INTERRUPTED:
+        tell(f"go on with: {resume_words(args, where, settings)}")
+    return int(data["exit_status"])
+
+
+def budget_of(args: argparse.Namespace, settings: Settings) -> Budget:
+    """Return how long the search goes on: a minute if nothing is said of it."""
+    from stress.campaign.report.facts import executions_for
+    from stress.campaign.supervisor import Budget
+
     budget = Budget(
         args.duration,
         args.executions,
@@ -145,20 +163,10 @@ def search(args: argparse.Namespace) -> int:
         baseline=args.baseline,
     )
     if args.until_risk is not None:
-        from stress.campaign.report.facts import executions_for
-
         budget.each = executions_for(args.until_risk)
     elif budget.duration_s is None and budget.executions is None:
         budget.duration_s = 60.0
-    if args.rebuild:
-        rebuild(where, settings)
-    tell(f"campaign of seed {settings.seed:#x} in {where}")
-    data = run_campaign(where, settings, budget, spec_of(args.catalogue), show)
-    put_json(data) if args.json else put(text(data))
-    write_exports(args, where)
-    if data["exit_status"] == INTERRUPTED:
-        tell(f"go on with: {resume_words(args, where, settings)}")
-    return int(data["exit_status"])
+    return budget
 
 
 def write_exports(args: argparse.Namespace, where: Path) -> None:
