@@ -27,7 +27,12 @@ from stress.workers.metrics import (
     declared,
 )
 from stress.workers.plan.leases import LEASED
-from stress.workers.settings import PARALLEL
+from stress.workers.settings import NATIVE, PARALLEL
+
+BOUND = 3.0
+"""If n executions of n are equal, the share of those that are not is below BOUND / n, with a
+confidence of 95 %.
+"""
 
 UNREACHED_NAMED_MAX = 5
 """Unreached sites that the summary for people names; of more it gives the number."""
@@ -162,9 +167,10 @@ def exit_status(data: dict[str, Any]) -> int:
     """Return the exit status that a summary stands for."""
     if data["ended"] == "interrupted":
         return INTERRUPTED
-    if unexpected(data):
+    wrong = unexpected(data)
+    if any(failure["checker"] != NATIVE for failure in wrong):
         return VIOLATED
-    if data["worker_deaths"] or data["ended"] in ("failed", "full"):
+    if wrong or data["worker_deaths"] or data["ended"] in ("failed", "full"):
         return FAILED
     return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
 
@@ -306,6 +312,9 @@ def _what_ran_natively(data: dict[str, Any]) -> Iterator[str]:
             f"native core: {data['native']} of these executions;"
             f" {data['compared']} made in Python too, and compared{unjudged}"
         )
+        if data["compared"] and not any(failure["checker"] == NATIVE for failure in data["violations"]):
+            share = min(1.0, BOUND / data["compared"])
+            yield f"all compared ones are equal: with 95 % confidence less than {share:.2g} of all would differ"
 
 
 def machine_words(name: str, row: dict[str, float]) -> str:
