@@ -19,6 +19,7 @@ from sim.hardware.tlb import Tlb
 from sim.hardware.tlbflush import TlbFlush
 from sim.kernel import Kernel, wrapped
 from sim.mm.filemap import Filemap
+from sim.mm.filesystem import Filesystem
 from sim.mm.fork import Fork
 from sim.mm.huge_memory import HugeMemory
 from sim.mm.madvise import Madvise
@@ -28,18 +29,21 @@ from sim.mm.mmap import Mmap
 from sim.mm.mmu_gather import MmuGather
 from sim.mm.page_alloc import PageAlloc
 from sim.mm.page_fault import PageFault
+from sim.mm.page_vma_mapped import PageVmaMapped
 from sim.mm.page_writeback import PageWriteback
 from sim.mm.pgtable import Pgtable
 from sim.mm.rcu import Rcu
 from sim.mm.rmap import Rmap
 from sim.mm.swap import Swap
 from sim.mm.swapfile import Swapfile
+from sim.mm.truncate import Truncate
+from sim.mm.unmap_mapping import UnmapMapping
 from sim.mm.vmscan import Vmscan
 from sim.versions import VERSIONS
 
 GENERIC: tuple[type[Component], ...] = (
-    MmTypes, PageAlloc, Pgtable, Tlb, TlbFlush, Rcu, Swapfile, Swap, HugeMemory, Rmap, MmuGather, Memory, PageFault,
-    Filemap, PageWriteback, Mmap, Madvise, Fork, Vmscan,
+    MmTypes, PageAlloc, Pgtable, Tlb, TlbFlush, Rcu, Swapfile, Swap, HugeMemory, PageVmaMapped, Rmap, MmuGather, Memory,
+    PageFault, Filemap, PageWriteback, Mmap, Madvise, Fork, Vmscan, UnmapMapping, Truncate, Filesystem,
     Ledger, Checks, Audit,
 )  # fmt: skip
 """The components of 6.9, in the order in which their columns are laid out."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sim.hardware.tlb import Tlb
     from sim.hardware.tlbflush import TlbFlush
     from sim.mm.filemap import Filemap
+    from sim.mm.filesystem import Filesystem
     from sim.mm.fork import Fork
     from sim.mm.huge_memory import HugeMemory
     from sim.mm.madvise import Madvise
@@ -34,12 +35,15 @@ if TYPE_CHECKING:
     from sim.mm.mmu_gather import MmuGather
     from sim.mm.page_alloc import PageAlloc
     from sim.mm.page_fault import PageFault
+    from sim.mm.page_vma_mapped import PageVmaMapped
     from sim.mm.page_writeback import PageWriteback
     from sim.mm.pgtable import Pgtable
     from sim.mm.rcu import Rcu
     from sim.mm.rmap import Rmap
     from sim.mm.swap import Swap
     from sim.mm.swapfile import Swapfile
+    from sim.mm.truncate import Truncate
+    from sim.mm.unmap_mapping import UnmapMapping
     from sim.mm.vmscan import Vmscan
     from sim.versions.v6_18.pt_reclaim import PtReclaim
 
@@ -60,11 +64,15 @@ class Kernel:
     swapfile: Swapfile
     swap: Swap
     huge_memory: HugeMemory
+    page_vma_mapped: PageVmaMapped
     rmap: Rmap
     mmu_gather: MmuGather
     memory: Memory
     page_fault: PageFault
     filemap: Filemap
+    unmap_mapping: UnmapMapping
+    truncate: Truncate
+    filesystem: Filesystem
     page_writeback: PageWriteback
     mmap: Mmap
     madvise: Madvise

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sim.core.arena import Cells, Column
 from sim.core.component import Part, index_of_ref
+from sim.core.errors import WorldError
 from sim.core.machine import site
 from sim.core.operations import number_of, overlap_cell
 from sim.mm.mm_types import VM_QUIET, VM_SHARED, VM_UFFD_WP, VM_WRITE
@@ -47,8 +48,11 @@ class Task(Part):
 
     @property
     def mm(self) -> int:
-        """The address space that runs here."""
-        return index_of_ref(self.cpu_mm[self.cpu])
+        """The address space that runs here. Raises WorldError if there is none."""
+        ref = self.cpu_mm[self.cpu]
+        if not ref:
+            raise WorldError(f"CPU {self.cpu} runs no mm; give it one in the setup: start(task, mm)")
+        return index_of_ref(ref)
 
     async def _operation(
         self, name: str, start: int, end: int, body: Awaitable[Result], keeps_markers: bool = False
@@ -77,13 +81,13 @@ class Task(Part):
 
     def load(self, addr: int) -> Coroutine[Any, Any, int]:
         """Load from page ``addr``; return the version of its content, or -1 for a segmentation
-        fault.
+        fault or a bus error.
         """
         return self._access(addr, False)
 
     def store(self, addr: int) -> Coroutine[Any, Any, int]:
         """Store to page ``addr``; return the new version of its content, or -1 for a segmentation
-        fault.
+        fault or a bus error.
         """
         return self._access(addr, True)
 
@@ -156,6 +160,24 @@ class Task(Part):
         await self.k.tlbflush.enter_lazy_tlb(self.cpu)
         if await self.m.add(USERS_DEC, self.mm_users, mm, -1) == 0:
             await self._everywhere("exit", self.k.mmap.exit_mmap(self.cpu, mm))
+
+    async def ftruncate(self, file: int, size: int) -> None:
+        """ftruncate() of ``file`` to ``size`` bytes."""
+        await self._everywhere("truncate", self.k.filesystem.do_truncate(self.cpu, file, size))
+
+    async def punch_hole(self, file: int, index: int, nr: int) -> None:
+        """fallocate(FALLOC_FL_PUNCH_HOLE) of ``nr`` pages of ``file`` from ``index`` on."""
+        await self._everywhere("punch", self.k.filesystem.punch_hole(self.cpu, file, index, index + nr))
+
+    async def madvise_remove(self, addr: int, nr: int) -> int:
+        """madvise(MADV_REMOVE): punch a hole in the file that is mapped at the range; return 0, or
+        a negative errno if there is none that may be written to.
+        """
+        return await self._everywhere("punch", self.k.madvise.madvise_remove(self.cpu, self.mm, addr, nr))
+
+    async def direct_write(self, file: int, index: int, nr: int) -> None:
+        """Write ``nr`` pages of ``file`` with O_DIRECT: what it has there, over itself."""
+        await self._everywhere("direct write", self.k.filesystem.direct_write(self.cpu, file, index, nr))
 
     # -- kernel work -----------------------------------------------------------------------------------------------
 

@@ -17,9 +17,12 @@ class WritebackNotWaitedFor(PageWriteback):
 
     async def write_folio(self, cpu: int, file: int, index: int) -> bool:
         """The folio lock is held, and that is taken to be enough."""
-        folio = await self.k.filemap.get_folio(file, index)
+        folio = await self.k.filemap.get_folio(cpu, file, index)
+        if folio < 0:
+            return False
         await self.m.lock(LOCK, self.page_locked, folio)
-        dirty = bool(await self.m.load(TEST_DIRTY, self.page_dirty, folio))
+        cached = self.k.filemap.in_cache(file, folio)
+        dirty = cached and bool(await self.m.load(TEST_DIRTY, self.page_dirty, folio))
         if dirty and (dirty := await self.folio_clear_dirty_for_io(cpu, folio)):
             await self.m.store(START, self.page_writeback, folio, 1)
         await self.m.unlock(UNLOCK, self.page_locked, folio)

@@ -242,8 +242,8 @@ class Audit(Recount):
         if not self.i_pages.count:
             return
         slots = self.i_pages.array.nonzero()[0]
-        pages = self.i_pages.array[slots] - 1
-        head = self.page_head.array[pages]
+        head = self.i_pages.array[slots] - 1
+        pages = head + slots % self.w.file_pages - self.page_index.array[head]
         dirty = np.bincount(self.pfns[self.present & DIRTY != 0], minlength=self.w.pages)[pages] > 0
         clean = (self.page_dirty.array[head] == 0) & (self.page_writeback.array[head] == 0) & ~dirty
         wrong = (clean & (self.page_content.array[pages] != self.disk.array[slots])).nonzero()[0]
@@ -302,9 +302,7 @@ class Audit(Recount):
         expected: Array = np.zeros((len(HOLDERS), pages), dtype=np.int64)
         expected[MAPPING] = np.bincount(self.heads, minlength=pages)
         if self.i_pages.count:
-            expected[PAGECACHE] = np.bincount(
-                self.page_head.array[self.i_pages.array[self.i_pages.array > 0] - 1], minlength=pages
-            )
+            expected[PAGECACHE] = np.bincount(self.i_pages.array[self.i_pages.array > 0] - 1, minlength=pages)
         for batch, nr in ((self.lru_batch, self.lru_nr), (self.act_batch, self.act_nr)):
             for cpu in range(self.w.cpus):
                 for folio in batch.view[cpu * self.g.pagevec : cpu * self.g.pagevec + nr[cpu]].tolist():
@@ -329,11 +327,13 @@ class Audit(Recount):
 
     def _lost(self, np: Any) -> None:
         """Judge what is taken from the allocator and from the slabs: somebody must have it."""
-        lost = (self.page_free.array == 0) & (self.page_ref.array[self.page_head.array] == 0)
+        lost = self.page_ref.array[self.page_head.array] == 0
+        for page in self.free_order.array.nonzero()[0].tolist():
+            lost[page : page + (1 << self.free_order[page] - 1)] = False
         if lost.any():
             page = int(lost.nonzero()[0][0])
             where = [("page_ref", self.page_head[page], 0)]
-            self.violated("O23", f"page {page} is not free, and nobody has a reference to it", 0, where)
+            self.violated("O23", f"page {page} is on no free list, and nobody has a reference to it", 0, where)
         named = np.bincount(
             self.vma_anon_vma.array[(self.vma_linked.array & ANON_LINKED) != 0], minlength=self.w.anon_vmas + 1
         )[1:]

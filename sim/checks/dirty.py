@@ -172,6 +172,11 @@ class DirtyChecks(Checker):
             if self.dirty_hand[pfn]:
                 self._drop(pfn)
 
+    def cancelled(self, folio: int) -> None:
+        """The folio's data is thrown away: write-out need not copy it."""
+        for pfn in range(folio, folio + (1 << self.page_order[folio])):
+            self.copy_due[pfn] = 0
+
     def copied(self, pfn: int) -> None:
         """Write-out has copied the page."""
         self.copy_due[pfn] = 0

@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 
 import sim.checks
 from sim.checks.base import Checker
+from sim.checks.cache import CacheChecks
 from sim.checks.dirty import DirtyChecks
 from sim.checks.entries import EntryChecks
 from sim.checks.freed import FreedChecks
@@ -57,6 +58,7 @@ class Checks(Checker):
     rmap: RmapChecks
     rss: RssChecks
     freed: FreedChecks
+    cache: CacheChecks
 
     page_order: Cells
     page_mapcount: Column
@@ -166,9 +168,35 @@ class Checks(Checker):
         """PG_dirty was taken for write-out."""
         self.dirty.cleaned(folio, dirty)
 
+    def dirty_cancelled(self, folio: int) -> None:
+        """PG_dirty was cleared: the folio's data is thrown away."""
+        self.dirty.cancelled(folio)
+
     def copied(self, pfn: int) -> None:
         """Write-out read the page."""
         self.dirty.copied(pfn)
+
+    def folio_unmapped(self, folio: int, where: int) -> None:
+        """A locked folio of the page cache has been unmapped through i_mmap, so that it may leave
+        the cache; ``where`` is the site that relies on it.
+        """
+        self.cache.folio_unmapped(folio, where)
+
+    def bad_page_cache(self, folio: int) -> None:
+        """filemap_unaccount_folio() finds the folio mapped."""
+        self.cache.bad_page_cache(folio)
+
+    def dirty_removed(self, folio: int) -> None:
+        """filemap_unaccount_folio() finds the folio dirty."""
+        self.cache.dirty_removed(folio)
+
+    def invalidated_mapped(self, folio: int) -> None:
+        """folio_unmap_invalidate() finds the folio mapped."""
+        self.cache.invalidated_mapped(folio)
+
+    def truncated(self, file: int) -> None:
+        """A file has been truncated."""
+        self.cache.truncated(file)
 
     def mm_destroyed(self, mm: int) -> None:
         """exit_mmap is done (check_mm)."""

@@ -44,7 +44,7 @@ class GatherChecks(Checker):
         (
             "MMAP",
             "zap-without-mmap-lock",
-            "munmap, MADV_DONTNEED and exit zap under the mmap lock (zap_page_range_single)",
+            "munmap, MADV_DONTNEED and exit zap under the mmap lock, truncation under i_mmap (zap_page_range_single)",
         ),
         (
             "I43",
@@ -54,6 +54,7 @@ class GatherChecks(Checker):
     )
 
     mmap_lock: Column
+    i_mmap_lock: Column
     gather_delayed_rmap: Cells
     gather_fullmm: Cells
     gather_start: Cells
@@ -90,9 +91,10 @@ class GatherChecks(Checker):
         """A PTE has been cleared by an actor with a gather open: its range must come to cover the
         page.
         """
-        if not self.mmap_lock.view[self.gather_mm[tlb]]:
+        if not self.mmap_lock.view[self.gather_mm[tlb]] and not any(self.i_mmap_lock.view.tolist()):
             self.violated(
-                "MMAP", f"cpu{tlb} zaps page {addr} of mm {self.gather_mm[tlb]}, whose mmap lock nobody holds"
+                "MMAP",
+                f"cpu{tlb} zaps page {addr} of mm {self.gather_mm[tlb]}, whose mmap lock nobody holds, nor i_mmap",
             )
         if addr < self.unflushed_lo[tlb] or not self.unflushed_hi[tlb]:
             self.unflushed_lo[tlb] = addr
@@ -102,7 +104,7 @@ class GatherChecks(Checker):
     def queued(self, tlb: int, nr: int) -> None:
         """References of ``nr`` pages move to the gather."""
         self.gather_refs[tlb] += nr
-        self.gather_queued_at[tlb] = self.m.last_site
+        self.gather_queued_at[tlb] = APPEND
 
     def put(self, tlb: int, refs: int) -> None:
         """References of the gather have been put."""

@@ -37,6 +37,7 @@ class Recount(Checker):
     page_head: Column
     page_order: Column
     page_mapping: Column
+    page_index: Column
     page_mapcount: Column
     page_nr_pages_mapped: Column
     page_anon_exclusive: Column
@@ -58,7 +59,7 @@ class Recount(Checker):
     lru_nr: Column
     act_batch: Column
     act_nr: Column
-    page_free: Column
+    free_order: Column
     page_lru: Column
     vma_mm: Column
     vma_anon_vma: Column
@@ -153,10 +154,10 @@ class Recount(Checker):
     def recount_contents(self, dirty: list[int]) -> None:
         """Compare clean pages of the page cache with what was written out."""
         for slot in range(len(self.i_pages)):
-            page = self.i_pages[slot] - 1
-            if page < 0:
+            head = self.i_pages[slot] - 1
+            if head < 0:
                 continue
-            head = self.page_head[page]
+            page = head + slot % self.w.file_pages - self.page_index[head]
             clean = not self.page_dirty[head] and not self.page_writeback[head] and not dirty[page]
             if clean and self.page_content[page] != self.disk[slot]:
                 self.violated("I28", DIFFERS)
@@ -181,7 +182,7 @@ class Recount(Checker):
         cached, batched, tables, waiting = [0] * pages, [0] * pages, [0] * pages, [0] * pages
         for slot in range(len(self.i_pages)):
             if self.i_pages[slot] > 0:
-                cached[self.page_head[self.i_pages[slot] - 1]] += 1
+                cached[self.i_pages[slot] - 1] += 1
         for cpu in range(self.w.cpus):
             for k in range(self.lru_nr[cpu]):
                 batched[self.lru_batch[cpu * self.g.pagevec + k]] += 1
@@ -206,12 +207,16 @@ class Recount(Checker):
 
     def recount_objects(self) -> None:
         """Compare what is taken from the allocator and from the slabs with what is in use."""
-        users = [0] * self.w.anon_vmas
+        users, free = [0] * self.w.anon_vmas, [0] * self.w.pages
+        for block in range(self.w.pages):
+            if self.free_order[block]:
+                for page in range(block, block + (1 << self.free_order[block] - 1)):
+                    free[page] = 1
         for page in range(self.w.pages):
-            if not self.page_free[page] and not self.page_ref[self.page_head[page]]:
+            if not free[page] and not self.page_ref[self.page_head[page]]:
                 self.violated("O23", DIFFERS)
         for vma in range(self.w.vmas):
-            if self.vma_linked[vma] & ANON_LINKED:
+            if self.vma_linked[vma] & ANON_LINKED and self.vma_anon_vma[vma]:
                 users[self.vma_anon_vma[vma] - 1] += 1
             if is_taken(self.vma_slab.view, vma) != (self.vma_mm[vma] != 0):
                 self.violated("O23", DIFFERS)

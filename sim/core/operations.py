@@ -8,7 +8,18 @@ execution: a restore clears it.
 
 from __future__ import annotations
 
-OPERATIONS = ("page fault", "munmap", "dontneed", "fork", "exit", "writeback", "age")
+OPERATIONS = (
+    "page fault",
+    "munmap",
+    "dontneed",
+    "fork",
+    "exit",
+    "writeback",
+    "age",
+    "truncate",
+    "punch",
+    "direct write",
+)
 
 
 def number_of(operation: str) -> int:

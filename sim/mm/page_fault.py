@@ -21,6 +21,7 @@ MMAP_LOCK = site("do_user_addr_fault", "lock mmap for reading")
 MMAP_UNLOCK = site("do_user_addr_fault", "unlock mmap")
 READ_PMD = site("handle_pte_fault", "read pmd")
 READ_PTE = site("handle_pte_fault", "read pte")
+LOCK_PTL = site("handle_pte_fault", "lock ptl")
 RECHECK = site("handle_pte_fault", "re-read pte under ptl")
 ANON_PEEK = site("alloc_anon_folio", "look for empty ptes")
 ANON_CHECK = site("do_anonymous_page", "check ptes empty")
@@ -49,6 +50,7 @@ class PageFault(Component):
 
     pte: Column
     pmd: Column
+    ptl: Column
     mmap_lock: Column
     mm_rss: Column
     mm_order: Cells
@@ -65,7 +67,9 @@ class PageFault(Component):
     page_lru: Column
 
     async def handle_mm_fault(self, cpu: int, mm: int, addr: int, write: bool) -> bool:
-        """Handle a fault at ``addr``; False if no VMA allows the access."""
+        """Handle a fault at ``addr``; False if no VMA allows the access, or the file that is mapped
+        there has no such page.
+        """
         await self.m.down_read(MMAP_LOCK, self.mmap_lock, mm)
         vma = self.k.mm_types.vma_lookup(mm, addr)
         good = vma >= 0 and (not write or bool(self.vma_flags[vma] & VM_WRITE))
@@ -75,17 +79,21 @@ class PageFault(Component):
         return good
 
     async def handle_pte_fault(self, cpu: int, mm: int, vma: int, addr: int, write: bool) -> bool:
-        """Dispatch by what the entry holds, read without a lock."""
-        pte = await self.k.pgtable.pte_peek(cpu, mm, addr, READ_PMD, READ_PTE)
+        """Dispatch by what the entry holds, read without a lock.
+
+        One that is present is compared under the PTL of the table that it was read in. That proves
+        the table too: none is taken that has an entry.
+        """
+        table, pte = await self.k.pgtable.pte_offset_map(cpu, mm, addr, READ_PMD), 0
+        if table >= 0:
+            pte = await self.m.load(READ_PTE, self.pte, self.k.pgtable.ptep(table, addr))
+        if table >= 0 and not pte & PRESENT:
+            self.k.tlb.rcu_read_unlock(cpu)
         if not pte or pte & KIND_MASK == KIND_MARKER:
-            if self.k.mm_types.vma_is_anonymous(vma):
-                return await self.do_anonymous_page(cpu, mm, vma, addr, write)
-            return await self.do_fault(cpu, mm, vma, addr, write, pte)
+            return await self.do_pte_missing(cpu, mm, vma, addr, write, pte)
         if not pte & PRESENT:
             return False
-        table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
-        if table < 0:
-            return True
+        await self.m.lock(LOCK_PTL, self.ptl, table)
         ptep = self.k.pgtable.ptep(table, addr)
         if not self.k.pgtable.pte_same(await self.m.load(RECHECK, self.pte, ptep), pte):
             await self.k.pgtable.pte_unmap_unlock(cpu, table)
@@ -95,6 +103,12 @@ class PageFault(Component):
             await self.k.pgtable.ptep_set_access_flags(cpu, mm, addr, ptep, pte, pte | YOUNG | (DIRTY if write else 0))
             await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return True
+
+    async def do_pte_missing(self, cpu: int, mm: int, vma: int, addr: int, write: bool, pte: int) -> bool:
+        """Fill an entry that is empty, or a marker."""
+        if self.k.mm_types.vma_is_anonymous(vma):
+            return await self.do_anonymous_page(cpu, mm, vma, addr, write)
+        return await self.do_fault(cpu, mm, vma, addr, write, pte)
 
     # -- anonymous memory ------------------------------------------------------------------------------------------
 
@@ -175,13 +189,16 @@ class PageFault(Component):
     # -- file memory -----------------------------------------------------------------------------------------------
 
     async def do_fault(self, cpu: int, mm: int, vma: int, addr: int, write: bool, pte: int) -> bool:
-        """Map page-cache pages, or a private copy of one."""
+        """Map page-cache pages, or a private copy of one; False if the file does not reach so far
+        (SIGBUS).
+        """
         if not write and self.should_fault_around(vma) and await self.do_fault_around(cpu, mm, vma, addr):
             return True
         await self._pte_alloc_once(cpu, mm, addr)
-        index = addr - self.vma_start[vma] + self.vma_pgoff[vma]
-        folio = await self.k.filemap.filemap_fault(cpu, self.k.mm_types.file_of(vma), index)
-        page = folio + (index & (1 << self.page_order[folio]) - 1)
+        folio = await self.k.filemap.filemap_fault(cpu, vma, addr)
+        if folio < 0:
+            return False
+        page = self.k.filemap.page_at(folio, addr - self.vma_start[vma] + self.vma_pgoff[vma])
         if write and not self.vma_flags[vma] & VM_SHARED:
             await self.do_cow_fault(cpu, mm, vma, addr, page, pte)
             await self.k.filemap.unlock_folio(folio)
@@ -197,7 +214,7 @@ class PageFault(Component):
 
     async def do_fault_around(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
         """Map what is cached around ``addr``; return whether its own page was among it."""
-        if not await self.k.filemap.window_is_open(mm, vma, addr):
+        if not await self.k.filemap.window_is_open(cpu, mm, vma, addr):
             return False
         await self._pte_alloc_once(cpu, mm, addr)
         return await self.k.filemap.filemap_map_pages(cpu, mm, vma, addr)
@@ -343,14 +360,15 @@ class PageFault(Component):
 
     async def wp_page_shared(self, cpu: int, mm: int, vma: int, addr: int, table: int, pte: int) -> None:
         """Let the file system know, then make the entry writable and dirty, then mark the folio
-        dirty.
+        dirty; nothing of that if the folio was truncated before its lock was taken.
         """
         folio = self.k.page_head(pte_pfn(pte))
         await self.m.add(WP_GET, self.page_ref, folio, 1, TRANSIENT)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         await self.m.lock(MKWRITE_LOCK, self.page_locked, folio)
-        table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
-        reused = False
+        table, reused = -1, False
+        if self.k.filemap.in_cache(self.k.mm_types.file_of(vma), folio):
+            table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table >= 0:
             ptep = self.k.pgtable.ptep(table, addr)
             reused = self.k.pgtable.pte_same(await self.m.load(RECHECK, self.pte, ptep), pte)

@@ -15,6 +15,8 @@ MARK_DIRTY = site("folio_mark_dirty", "set PG_dirty")
 LOCK = site("write_cache_pages", "lock folio")
 UNLOCK = site("write_cache_pages", "unlock folio")
 TEST_DIRTY = site("write_cache_pages", "read PG_dirty")
+CANCEL_TEST = site("folio_cancel_dirty", "read PG_dirty")
+CANCEL_DIRTY = site("folio_cancel_dirty", "clear PG_dirty")
 CLEAR_DIRTY = site("folio_clear_dirty_for_io", "clear PG_dirty")
 START = site("folio_start_writeback", "set PG_writeback")
 COPY_READ = site("write_out", "read page")
@@ -42,13 +44,14 @@ class PageWriteback(Component):
         self.k.checks.marked_dirty(folio)
 
     async def write_folio(self, cpu: int, file: int, index: int) -> bool:
-        """Write one folio out if it is dirty (write_cache_pages for one folio); return whether it
-        was.
+        """Write one folio out if it is cached and dirty (write_cache_pages for one folio); return
+        whether it was.
         """
-        folio = await self.k.filemap.get_folio(file, index)
+        folio, dirty = await self.k.filemap.get_folio(cpu, file, index), False
+        if folio < 0:
+            return False
         await self.m.lock(LOCK, self.page_locked, folio)
-        dirty = False
-        if await self.m.load(TEST_DIRTY, self.page_dirty, folio):
+        if self.k.filemap.in_cache(file, folio) and await self.m.load(TEST_DIRTY, self.page_dirty, folio):
             await self.wait_for_writeback(folio)
             dirty = await self.folio_clear_dirty_for_io(cpu, folio)
         if dirty:
@@ -63,6 +66,12 @@ class PageWriteback(Component):
         """Wait until an earlier write-out of the locked folio is done (folio_wait_writeback)."""
         writeback = self.page_writeback
         await self.m.wait(WAIT, writeback, folio, lambda: writeback.view[folio] == 0)
+
+    async def folio_cancel_dirty(self, folio: int) -> None:
+        """Clear PG_dirty of a folio whose data nobody wants any more."""
+        if await self.m.load(CANCEL_TEST, self.page_dirty, folio):
+            await self.m.xchg(CANCEL_DIRTY, self.page_dirty, folio, 0)
+            self.k.checks.dirty_cancelled(folio)
 
     async def folio_clear_dirty_for_io(self, cpu: int, folio: int) -> bool:
         """Take PG_dirty for write-out, with every shared PTE cleaned first; return whether it was

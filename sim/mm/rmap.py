@@ -9,14 +9,13 @@ An anon_vma stands for a whole family of forked VMAs (its root): ``vma_anon_vma`
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from sim.core.arena import PRIVATE, RWSEM, Cells, Column, Field
 from sim.core.component import Component, ref_to
 from sim.core.machine import site
-from sim.core.pte import DIRTY, PRESENT, WRITE, pte_pfn
+from sim.core.pte import DIRTY, WRITE
 from sim.core.slab import Slab
 from sim.mm.mm_types import MAPPING_ANON, VM_SHARED, anon_mapping
+from sim.mm.page_vma_mapped import RmapOne
 
 DEC = site("folio_remove_rmap_ptes", "mapcount -1")
 DEC_MAPPED = site("folio_remove_rmap_ptes", "nr_pages_mapped -1")
@@ -33,8 +32,6 @@ I_MMAP_READ = site("rmap_walk_file", "lock i_mmap")
 I_MMAP_UNLOCK = site("rmap_walk_file", "unlock i_mmap")
 ANON_READ = site("folio_lock_anon_vma_read", "lock anon_vma")
 ANON_UNLOCK = site("rmap_walk_anon", "unlock anon_vma")
-WALK_PMD = site("page_vma_mapped_walk", "read pmd")
-WALK_PTE = site("page_vma_mapped_walk", "read pte")
 AGE_TRYLOCK = site("folio_referenced", "trylock folio")
 AGE_UNLOCK = site("folio_referenced", "unlock folio")
 MKCLEAN_GET = site("page_vma_mkclean_one", "read pte")
@@ -58,8 +55,6 @@ UNLINK_UNLOCK = site("free_pgtables", "unlock rmap")
 ANON_LINKED, FILE_LINKED = 1, 2
 """Bits of ``vma_linked``: which trees a rmap walk finds the VMA in."""
 
-RmapOne = Callable[[int, int, int], Awaitable[int]]
-
 
 class Rmap(Component):
     """Mapcounts, anon_vmas, and rmap walks."""
@@ -75,7 +70,6 @@ class Rmap(Component):
     page_order: Cells
     page_swapbacked: Cells
     page_locked: Column
-    vma_mm: Cells
     vma_start: Cells
     vma_end: Cells
     vma_pgoff: Cells
@@ -85,6 +79,7 @@ class Rmap(Component):
     vma_anon_prepared: Column
     mm_pml: Column
     vma_linked: Cells
+    vma_rank: Cells
     anon_vma_lock: Column
     anon_vma_users: Cells
     i_mmap_lock: Column
@@ -97,6 +92,7 @@ class Rmap(Component):
             Field("anon_vma_lock", anon_vmas, lock=RWSEM),
             Field("anon_vma_users", anon_vmas, PRIVATE),
             Field("i_mmap_lock", self.w.files, lock=RWSEM),
+            Field("vma_rank", self.w.vmas, PRIVATE),
         ]
 
     def bind(self) -> None:
@@ -211,8 +207,15 @@ class Rmap(Component):
             await self.m.up_write(CLONE_UNLOCK, self.anon_vma_lock, anon)
 
     def link_file(self, vma: int) -> None:
-        """Let rmap walks of the VMA's file, if any, find it. The caller holds i_mmap_lock."""
+        """Let rmap walks of the VMA's file, if any, find it, after all others. The caller holds
+        i_mmap_lock.
+
+        A walk that looks at a parent before its child sees what fork copies meanwhile at one of the
+        two (vma_interval_tree_insert_after).
+        """
         if self.vma_file[vma]:
+            others = self.file_vmas(self.k.mm_types.file_of(vma))
+            self.vma_rank[vma] = 1 + max([self.vma_rank[other] for other in others], default=0)
             self.vma_linked[vma] |= FILE_LINKED
 
     async def vma_prepare(self, vma: int) -> None:
@@ -249,57 +252,30 @@ class Rmap(Component):
 
     # -- walks -----------------------------------------------------------------------------------------------------
 
-    def _vmas_of(self, folio: int) -> list[tuple[int, int]]:
-        """Return (vma, page number in the folio) for each page in each linked VMA.
-
-        The caller holds the rmap lock.
+    def file_vmas(self, file: int) -> list[int]:
+        """Return the VMAs by which rmap walks find the pages of ``file``, in the order in which
+        they were linked. The caller holds i_mmap_lock.
         """
-        mapping, index, found = self.page_mapping[folio], self.page_index[folio], []
-        owner, linked = (self.vma_anon_vma, ANON_LINKED) if mapping & MAPPING_ANON else (self.vma_file, FILE_LINKED)
-        for vma in range(self.w.vmas):
-            if not self.vma_mm[vma] or owner[vma] != mapping >> 1 or not self.vma_linked[vma] & linked:
-                continue
-            first, size = self.vma_pgoff[vma], self.vma_end[vma] - self.vma_start[vma]
-            found += [(vma, k) for k in range(1 << self.page_order[folio]) if first <= index + k < first + size]
-        return found
+        owner, linked = self.vma_file, self.vma_linked
+        found = [v for v in range(self.w.vmas) if owner[v] == ref_to(file) and linked[v] & FILE_LINKED]
+        return sorted(found, key=lambda v: self.vma_rank[v])
+
+    def anon_vmas(self, anon_vma: int) -> list[int]:
+        """Return the VMAs by which rmap walks find the pages of ``anon_vma``, whose lock the caller
+        holds.
+        """
+        owner, linked = self.vma_anon_vma, self.vma_linked
+        return [v for v in range(self.w.vmas) if owner[v] == ref_to(anon_vma) and linked[v] & ANON_LINKED]
 
     async def rmap_walk(self, cpu: int, folio: int, rmap_one: RmapOne, sync: bool, shared_only: bool = False) -> int:
-        """Call ``rmap_one(mm, addr, ptep)``, under the PTL, for each PTE that maps ``folio``;
-        return the sum.
-
-        The PTL is kept from the first entry looked at in a table to the last that the folio has
-        there in one VMA. With ``sync`` (PVMW_SYNC) the PTL is taken before looking, so that a
-        zapper in the table is waited for; without it, entries that cannot map the folio are skipped
-        without the lock (page_vma_mapped_walk).
+        """Call ``rmap_one(mm, addr, ptep)``, under the PTL, for each PTE that maps ``folio``, VMA
+        by VMA (:mod:`sim.mm.page_vma_mapped`); return the sum. The caller holds the rmap lock.
         """
-        total, held, walked = 0, -1, -1
-        for vma, k in self._vmas_of(folio):
-            if shared_only and not self.vma_flags[vma] & VM_SHARED:
-                continue
-            mm, addr = (
-                self.k.mm_types.mm_of(vma),
-                self.vma_start[vma] + self.page_index[folio] + k - self.vma_pgoff[vma],
-            )
-            if held >= 0 and (vma != walked or not self.k.pgtable.table_covers(held, mm, addr)):
-                await self.k.pgtable.pte_unmap_unlock(cpu, held)
-                held = -1
-            walked = vma
-            if held < 0 and (sync or await self._promising(cpu, mm, addr, folio + k)):
-                held = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
-            if held >= 0:
-                total += await self._walk_one(mm, addr, self.k.pgtable.ptep(held, addr), folio + k, rmap_one)
-        if held >= 0:
-            await self.k.pgtable.pte_unmap_unlock(cpu, held)
+        total, owner = 0, self.k.mm_types.mapping_of(folio)
+        for vma in self.anon_vmas(owner) if self.page_mapping[folio] & MAPPING_ANON else self.file_vmas(owner):
+            if not shared_only or self.vma_flags[vma] & VM_SHARED:
+                total += await self.k.page_vma_mapped.page_vma_mapped_walk(cpu, folio, vma, rmap_one, sync)
         return total
-
-    async def _walk_one(self, mm: int, addr: int, ptep: int, page: int, rmap_one: RmapOne) -> int:
-        """Call ``rmap_one`` if the entry maps ``page`` (check_pte)."""
-        pte = await self.m.load(WALK_PTE, self.pte, ptep)
-        return await rmap_one(mm, addr, ptep) if pte & PRESENT and pte_pfn(pte) == page else 0
-
-    async def _promising(self, cpu: int, mm: int, addr: int, page: int) -> bool:
-        pte = await self.k.pgtable.pte_peek(cpu, mm, addr, WALK_PMD, WALK_PTE)
-        return bool(pte & PRESENT) and pte_pfn(pte) == page
 
     async def folio_mkclean(self, cpu: int, folio: int) -> int:
         """Write-protect and clean every shared PTE of a locked file folio; return how many there
@@ -331,15 +307,19 @@ class Rmap(Component):
         young.
 
         The caller holds a reference. A file folio is locked, or taken for young if somebody else
-        has locked it. An anonymous folio's anon_vma is trusted only while the folio is mapped,
-        which is asked again under its lock (folio_lock_anon_vma_read).
+        has locked it; under the lock it may turn out to be truncated. An anonymous folio's anon_vma
+        is trusted only while the folio is mapped, which is asked again under its lock
+        (folio_lock_anon_vma_read).
         """
         anon = self.page_mapping[folio] & MAPPING_ANON
-        lock, index = (self.anon_vma_lock if anon else self.i_mmap_lock), self.k.mm_types.mapping_of(folio)
-        if index < 0 or not await self.folio_mapped(folio):
+        if not await self.folio_mapped(folio):
             return 0
         if not anon and not await self.m.trylock(AGE_TRYLOCK, self.page_locked, folio):
             return 1
+        lock, index = (self.anon_vma_lock if anon else self.i_mmap_lock), self.k.mm_types.mapping_of(folio)
+        if index < 0:
+            await self.m.unlock(AGE_UNLOCK, self.page_locked, folio)
+            return 0
 
         async def folio_referenced_one(mm: int, addr: int, ptep: int) -> int:
             return int(await self.k.pgtable.ptep_clear_young(cpu, mm, addr, ptep))

@@ -28,8 +28,10 @@ class Vmscan(Component):
     lruvec_lock: Column
 
     async def age_file_folio(self, cpu: int, file: int, index: int) -> None:
-        """Clear the young bits of the folio at ``index`` of ``file``."""
-        await self._age(cpu, await self.k.filemap.get_folio(file, index))
+        """Clear the young bits of the folio at ``index`` of ``file``, if there is one."""
+        folio = await self.k.filemap.get_folio(cpu, file, index)
+        if folio >= 0:
+            await self._age(cpu, folio)
 
     async def age_anon_folio(self, cpu: int) -> None:
         """Clear the young bits of the first anonymous folio on the LRU, if there is one."""

@@ -134,7 +134,7 @@ ABSENT = (
     Absent(("switch_mm: set mm_cpumask",), lambda p: not p.gathers, "cpu_attach_mask instead"),
     Absent(("switch_mm: set cpu_attach_mask",), lambda p: p.gathers, "mm_cpumask instead"),
     Absent(
-        ("setup:", "mm_init:", "filemap_add_folio:", "filemap_read_folio:"),
+        ("setup:", "mm_init:"),
         always,
         "made by the setup, before the executions",
     ),
@@ -146,10 +146,11 @@ file declares need no mention.
 
 def why_absent(name: str, profile: Profile, version: str) -> str:
     """Return why no execution visits the site ``name`` on ``profile``, as it is in ``version``, or
-    nothing where that is not known.
+    nothing where that is not known; a variant, VERSION-WORD, visits what its version does.
     """
+    base = version.partition("-")[0]
     for absent in ABSENT:
         named = any(name == site or (site.endswith(":") and name.startswith(site)) for site in absent.sites)
-        if named and version in absent.versions and absent.where(profile):
+        if named and base in absent.versions and absent.where(profile):
             return absent.reason
     return ""

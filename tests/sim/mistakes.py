@@ -15,7 +15,7 @@ from tests.sim.programs import mutation
 MUTATED = site("mutation", "what the mutation does")
 
 
-async def nothing(self: Any, original: Any, *args: Any) -> None:
+async def nothing(self: Any, original: Any, *args: Any, **keywords: Any) -> None:
     """Leave out the step."""
 
 

@@ -65,6 +65,7 @@ CLEAR_PTE, FOLD, UNLOCK_PTL, PUT = (
     "folios_put_refs: put references",
 )
 UNMAPPED, AT_REST = "folio_remove_rmap_ptes: mapcount -1", "audit: recount at rest"
+APPEND = "tlb_remove_folio_pages: append to the batch"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ MUTATIONS: dict[str, Mutation] = {
         "isolate_lru_folios: take a reference unless it is 0",
         besides=(("ptep_get_and_clear_full: clear pte, fullmm", NOWHERE),),
     ),
-    "I3": Mutation("zap", mutation("swap", folios_put_refs=put_twice), PUT, "deferred_split_folio: unlock split queue"),
+    "I3": Mutation("zap", mutation("swap", folios_put_refs=put_twice), PUT, APPEND),
     "I4": Mutation(
         "family",
         mutation("rmap", folio_remove_rmap_ptes=put_before_rmap),
@@ -113,8 +114,8 @@ MUTATIONS: dict[str, Mutation] = {
     "I7": Mutation(
         "zap",
         mutation("rmap", folio_remove_rmap_ptes=one_less),
-        "folio_remove_rmap_ptes: mapcount -1",
-        "deferred_split_folio: unlock split queue",
+        UNMAPPED,
+        APPEND,
     ),
     "I7q": Mutation(
         "clean",
@@ -171,7 +172,7 @@ MUTATIONS: dict[str, Mutation] = {
         "clean",
         mutation("mmu_gather", tlb_flush_rmaps=kept_delayed),
         UNLOCK_PTL,
-        "folio_mark_accessed: clear referenced",
+        APPEND,
     ),
     "I39": Mutation(
         "zap",
@@ -216,6 +217,15 @@ MUTATIONS: dict[str, Mutation] = {
     "O22": Mutation("zap", mutation("memory", unmap_page_range=one_less_zapped), "tlb_finish_mmu: lower flush pending"),
     "O23": Mutation("zap", mutation("page_alloc", free_unref_folios=last_kept), PUT),
     "O24": Mutation("zap", omit("swap", "folio_add_lru"), AT_REST),
+    "O30": Mutation(
+        "shrunk",
+        omit("unmap_mapping", "unmap_mapping_range_tree"),
+        "truncate_cleanup_folio: take the folio for unmapped",
+    ),
+    "O31": Mutation("shrunk", omit("truncate", "unmap_if_mapped"), "folio_mapped: read mapcount"),
+    "O32": Mutation("direct", omit("truncate", "unmap_if_mapped"), "folio_mapped: read mapcount"),
+    "O33": Mutation("shrunk", omit("page_writeback", "folio_cancel_dirty"), "filemap_unaccount_folio: read PG_dirty"),
+    "O34": Mutation("shrunk", omit("unmap_mapping", "unmap_mapping_pages"), "do_truncate: unlock invalidate_lock"),
     "PTL": Mutation("zap", mutation("pgtable", pte_offset_map_lock=no_lock), "set_ptes: set pte", "set_ptes: set pte"),
 }
 """Invariant -> the mutation that breaks it."""
@@ -250,11 +260,12 @@ MUTATIONS_618: dict[str, Mutation] = {
 """The same for what 6.18 keeps besides; I11 has more to speak of there."""
 
 ELSEWHERE_618: dict[str, Mutation] = {
-    "I3": replace(MUTATIONS["I3"], victim="folio_remove_rmap_ptes: read nr_pages_mapped"),
     "I22": replace(MUTATIONS["I22"], accused="pte_free: free table page"),
     "I22b": replace(MUTATIONS["I22b"], accused="pte_free: free table page"),
     "O23": replace(MUTATIONS["O23"], accused="pte_free: free table page"),
     "O11": replace(MUTATIONS["O11"], accused="folio_mapped: read large mapcount"),
+    "O31": replace(MUTATIONS["O31"], accused="folio_mapped: read large mapcount"),
+    "O32": replace(MUTATIONS["O32"], accused="folio_mapped: read large mapcount"),
 }
 """The mutations of 6.9 that break their rule at another step in 6.18."""
 

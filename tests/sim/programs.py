@@ -113,10 +113,13 @@ class Written(Program):
 
 
 class Twice(Written):
-    """Write a folio out from two CPUs while a third stores to it."""
+    """Write a folio out from two CPUs, from one of them again and again, while a third stores to
+    it.
+    """
 
     async def zero(self) -> None:
-        await self.task(0).write_back(0, 2)
+        for _ in range(3):
+            await self.task(0).write_back(0, 2)
 
 
 class Stay(Program):
@@ -241,6 +244,36 @@ class Aged(Program):
         await self.task(1).age_anon()
 
 
+class Shrunk(Program):
+    """Truncate a file to nothing that is mapped shared and private, while it is used."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        await self.task(0).mmap(2 * NR, NR, file=0)
+        await self.task(0).store(2 * NR + 1)
+
+    async def zero(self) -> None:
+        await self.task(0).load(2 * NR + 2)
+
+    async def one(self) -> None:
+        await self.task(1).store(FILE + 6)
+        await self.task(1).store(FILE + 2)
+
+    async def two(self) -> None:
+        await self.task(2).ftruncate(0, 0)
+
+
+class Direct(Program):
+    """Write a file directly while it is used."""
+
+    async def one(self) -> None:
+        await self.task(1).store(FILE + 2)
+        await self.task(1).load(FILE + 5)
+
+    async def two(self) -> None:
+        await self.task(2).direct_write(0, 0, NR)
+
+
 class Absent(Program):
     """Zap what is not present: swap entries, and userfaultfd markers to be kept."""
 
@@ -316,6 +349,8 @@ PROGRAMS: dict[str, type[Program]] = {
         Copied,
         Replaced,
         Aged,
+        Shrunk,
+        Direct,
         Absent,
         Heir,
         Partly,

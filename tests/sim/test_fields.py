@@ -29,8 +29,8 @@ STAMPS = {
     "cleared_at", "stored_at", "narrowed_at", "counted_at", "folded_at", "op_began", "tlb_stamp", "tlb_span_stamp",
     "ptl_taken", "ledger_site", "ledger_since", "freed_step", "gather_queued_at", "gather_since", "entry_read_at",
 }  # fmt: skip
-RWSEMS = {"mmap_lock", "i_mmap_lock", "anon_vma_lock"}
-SPINS = {"ptl", "zone_lock", "lruvec_lock", "split_queue_lock"}
+RWSEMS = {"mmap_lock", "i_mmap_lock", "anon_vma_lock", "inode_lock", "invalidate_lock"}
+SPINS = {"ptl", "zone_lock", "lruvec_lock", "split_queue_lock", "i_pages_lock"}
 TRIEDS = {"page_locked", "mm_pml"}
 WAITABLE = {"mm_users", "page_writeback", "rcu_pending", "irq_off", "rcu_nesting", "cpu_request"}
 EQUALITY = {

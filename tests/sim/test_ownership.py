@@ -14,7 +14,7 @@ from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from tests.sim.ownership import Ownership, watched
 
-LOOK_UPS = ("vma_lookup", "vmas_in", "_neighbours", "_vmas_of")
+LOOK_UPS = ("vma_lookup", "vmas_in", "_neighbours", "file_vmas", "anon_vmas")
 
 UNORDERED = {
     **{
@@ -28,6 +28,13 @@ UNORDERED = {
     **{
         (column, "answerable"): "asked by the CPU's own hardware, whose gate opens by the same cells"
         for column in ("irq_off", "rcu_nesting")
+    },
+    **{
+        (
+            "page_mapping",
+            function,
+        ): "only whether the folio is anonymous, which its removal from the page cache does not change"
+        for function in ("folio_referenced", "first_anon_folio")
     },
     ("cpu_request", "_nest"): "only whether this CPU's own hardware is told at once that it may go",
 }

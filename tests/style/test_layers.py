@@ -37,7 +37,7 @@ ROOMS_MAX = 25
 FILES_MAX = 12
 """Files of a package of machinery, besides its ``__init__``."""
 
-CATALOGUES = ("sim/mm", "sim/versions", "scenarios", "stress/cli")
+CATALOGUES = ("sim/checks", "sim/mm", "sim/versions", "scenarios", "stress/cli")
 """Packages that have one file per thing, with all that is below them: as many files as there are
 things.
 """

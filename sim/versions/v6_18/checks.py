@@ -7,6 +7,7 @@ of its own.
 from __future__ import annotations
 
 from sim.checks.base import Checker
+from sim.checks.cache import CacheChecks
 from sim.checks.facade import Checks, replaced
 from sim.checks.references import ReferenceChecks
 from sim.core.arena import Cells, Column
@@ -45,6 +46,17 @@ class ReferenceChecks618(ReferenceChecks):
         if total > self.total_map[folio]:
             what = f"folio {folio}: large mapcount {total}, and its pages' mapcounts are {self.total_map[folio]}"
             self.violated("I10", what, 0, [("page_large_mapcount", folio, 0)])
+
+
+class CacheChecks618(CacheChecks):
+    """Knows that a removal begins with the total: what it has yet to take off the pages' own counts
+    is no mapping any more.
+    """
+
+    page_large_mapcount: Column
+
+    def counted(self, folio: int) -> int:
+        return self.page_large_mapcount.view[folio] if self.page_order[folio] else self.total_map[folio]
 
 
 class OwnerChecks(Checker):
@@ -91,7 +103,7 @@ class OwnerChecks(Checker):
 class Checks618(Checks):
     """The events, with these checkers among those that hear of them."""
 
-    groups = replaced(Checks.groups, ReferenceChecks618, OwnerChecks)
+    groups = replaced(Checks.groups, ReferenceChecks618, CacheChecks618, OwnerChecks)
 
     page_large_mapcount: Column
     page_partially_mapped: Column

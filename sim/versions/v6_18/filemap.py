@@ -5,13 +5,13 @@ window.
 from __future__ import annotations
 
 from sim.core.arena import Cells, Column
-from sim.core.component import index_of_ref
 from sim.core.ledger import PAGECACHE, TRANSIENT
 from sim.core.machine import site
-from sim.mm.filemap import AROUND_LOOKUP, AROUND_REF, AROUND_TRYLOCK, Filemap
+from sim.mm.filemap import AROUND_REF, Filemap
 from sim.versions.v6_18.page_fault import PageFault618
 
 AROUND_PMD = site("filemap_map_pages", "read pmd")
+AROUND_END = site("filemap_map_pages", "read i_size")
 AROUND_PUT = site("filemap_map_folio_range", "drop reference")
 
 
@@ -21,22 +21,27 @@ class Filemap618(Filemap):
     pmd: Column
     page_order: Cells
 
-    async def _map_folio(self, cpu: int, vma: int, table: int, at: int, last: int) -> tuple[int, list[int]]:
-        page, passed = await self._next_folio(vma, at, last)
+    async def clip(self, vma: int, first: int, last: int) -> tuple[int, int]:
+        """Stop where the file ends: one look at i_size, from which on a fault-around takes it for
+        granted. (6.18.15 looks after it has found the first folio, and may then count that one's
+        pages from an end before it: docs/model.md.)
+        """
+        size = await self.pages_of(AROUND_END, self.k.mm_types.file_of(vma))
+        return min(last, first + max(0, size - (first - self.vma_start[vma] + self.vma_pgoff[vma]))), size
+
+    async def _map_folio(self, cpu: int, vma: int, table: int, at: int, last: int, size: int) -> tuple[int, list[int]]:
+        page, passed = await self._next_folio(cpu, vma, at, last)
         if page < 0:
-            return 1, []
-        folio = self.k.page_head(page)
-        if not await self.m.trylock(AROUND_TRYLOCK, self.page_locked, folio):
-            await self.k.swap.folio_put(cpu, folio)
             return passed, []
-        first, nr = self.range_of(vma, at, page, passed)
+        folio = self.k.page_head(page)
+        first, nr = self.range_of(vma, at, page, passed, size)
         mapped = await self._map_range(cpu, vma, table, first, at - (page - first), nr)
         if not mapped:
             await self.m.add(AROUND_PUT, self.page_ref, folio, -1, TRANSIENT)
         await self.unlock_folio(folio)
         return passed, mapped
 
-    async def window_is_open(self, mm: int, vma: int, addr: int) -> bool:
+    async def window_is_open(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
         """Return whether fault-around can map anything: where there is no table yet, the first
         folio of the window must not be the file's last.
 
@@ -48,25 +53,29 @@ class Filemap618(Filemap):
         file, index = self.k.mm_types.file_of(vma), first - self.vma_start[vma] + self.vma_pgoff[vma]
         if await self.m.load(AROUND_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)):
             return True
-        page = index_of_ref(await self.m.load(AROUND_LOOKUP, self.i_pages, self.slot(file, index)))
-        return page < 0 or self.can_map_large(file, index, page)
+        folio = await self._get_around(cpu, self.slot(file, index))
+        if folio < 0:
+            return True
+        large = self.can_map_large(file, folio, await self.pages_of(AROUND_END, file))
+        await self.k.swap.folio_put(cpu, folio)
+        return large
 
-    def can_map_large(self, file: int, index: int, page: int) -> bool:
-        """Return whether the folio of ``page``, which is at ``index``, may be mapped whole by
-        fault-around: the file's last only in shared memory.
+    def can_map_large(self, file: int, folio: int, size: int) -> bool:
+        """Return whether ``folio`` may be mapped whole by fault-around, where its file has ``size``
+        pages: the file's last only in shared memory.
         """
-        end = index - (page - self.k.page_head(page)) + self.k.mm_types.folio_nr_pages(self.k.page_head(page))
-        return self.shmem_mapping(file) or self.i_size[file] - 1 >= end
+        end = self.page_index[folio] + self.k.mm_types.folio_nr_pages(folio)
+        return self.shmem_mapping(file) or size - 1 >= end
 
-    def range_of(self, vma: int, at: int, page: int, passed: int) -> tuple[int, int]:
+    def range_of(self, vma: int, at: int, page: int, passed: int, size: int) -> tuple[int, int]:
         """Return the first page to map and how many: the whole folio if it fits, else the
         ``passed`` pages of it that the window has.
         """
         handler = self.k.page_fault
         assert isinstance(handler, PageFault618)
-        file, index = self.k.mm_types.file_of(vma), at - self.vma_start[vma] + self.vma_pgoff[vma]
-        whole = handler.pages_to_map(vma, at, page) if self.can_map_large(file, index, page) else 1
-        return (self.k.page_head(page), whole) if whole > 1 else (page, passed)
+        file, folio = self.k.mm_types.file_of(vma), self.k.page_head(page)
+        whole = handler.pages_to_map(vma, at, page) if self.can_map_large(file, folio, size) else 1
+        return (folio, whole) if whole > 1 else (page, passed)
 
     async def _map_range(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int) -> list[int]:
         """Map runs of empty entries: rmap and PTEs first, then the mappings' references, but for

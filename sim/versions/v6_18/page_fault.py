@@ -4,7 +4,7 @@ file's large folio mapped whole.
 
 from __future__ import annotations
 
-from sim.core.arena import Column
+from sim.core.arena import Cells, Column
 from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
 from sim.core.pte import DIRTY, WRITE
@@ -15,6 +15,7 @@ from sim.versions.v6_18.rmap import LOCK, UNLOCK
 REUSE_TOTAL = site("__wp_can_reuse_large_anon_folio", "read large mapcount")
 REUSE_SHARED = site("__wp_can_reuse_large_anon_folio", "read mapped shared")
 REUSE_REFS = site("__wp_can_reuse_large_anon_folio", "read refcount")
+MAP_SIZE = site("finish_fault", "read i_size")
 MAP_REFS = site("finish_fault", "take mapping references")
 RANGE_DIRTY = site("set_pte_range", "read PG_dirty")
 
@@ -26,6 +27,7 @@ class PageFault618(PageFault):
     page_mapped_shared: Column
     page_mm_ids_lock: Column
     page_dirty: Column
+    page_index: Cells
 
     # -- reuse of large folios -------------------------------------------------------------------------------------
 
@@ -65,6 +67,8 @@ class PageFault618(PageFault):
         """
         folio = self.k.page_head(page)
         nr = self.pages_to_map(vma, addr, page)
+        if nr > 1 and not await self.ends_in_file(vma, folio):
+            nr = 1
         await self._pte_alloc_once(cpu, mm, addr)
         table, ptep = await self._lock_empty(cpu, mm, addr, page if nr == 1 else folio, page, nr, orig)
         if table < 0 and nr > 1:
@@ -79,6 +83,14 @@ class PageFault618(PageFault):
         await self.add_rss(cpu, mm, self.k.mm_types.mm_counter_file(folio), nr)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return True
+
+    async def ends_in_file(self, vma: int, folio: int) -> bool:
+        """Return whether a folio may be mapped whole: the file reaches to its end, or is shared
+        memory (SIGBUS behind the file's last page).
+        """
+        file, filemap = self.k.mm_types.file_of(vma), self.k.filemap
+        end = self.page_index[folio] + self.k.mm_types.folio_nr_pages(folio)
+        return filemap.shmem_mapping(file) or await filemap.pages_of(MAP_SIZE, file) >= end
 
     def pages_to_map(self, vma: int, addr: int, page: int) -> int:
         """Return how many pages a fault on ``page`` maps: the folio's, if they fit into VMA and

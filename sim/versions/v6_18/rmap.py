@@ -42,6 +42,7 @@ class Rmap618(Rmap):
     page_mm_id: Cells
     page_mm_id_mapcount: Cells
     page_partially_mapped: Column
+    vma_mm: Cells
 
     def fields(self) -> list[Field]:
         pages = self.w.pages
