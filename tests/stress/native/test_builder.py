@@ -49,6 +49,10 @@ def test_all_are_there_soon_before_any_is_there_well(
 def test_without_a_compiler_one_line_says_that_python_runs(tmp_path: Path) -> None:
     command, environment = child("stress.native.builder", DEFAULT_CATALOGUE, builder.written(KEYS[:1]))
     environment = {**(environment or os.environ), "CC": str(tmp_path / "none"), "XDG_CACHE_HOME": str(tmp_path)}
-    done = subprocess.run(command, env=environment, stdin=subprocess.PIPE, capture_output=True, text=True, check=False)
-    assert (0, 1) == (done.returncode, done.stderr.count("\n"))
-    assert done.stderr.startswith("native: Python runs everything: no C compiler: install cc")
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdin is not None and process.stderr is not None
+    with process.stdin:  # which it takes for its supervisor: it ends when this is closed
+        told, status = process.stderr.read(), process.wait()
+    process.stderr.close()
+    assert (0, 1) == (status, told.count("\n"))
+    assert told.startswith("native: Python runs everything: no C compiler: install cc")
