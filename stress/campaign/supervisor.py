@@ -9,6 +9,7 @@ differ, something other than the tapes decides, and that is a verdict of its own
 from __future__ import annotations
 
 import shlex
+import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -92,6 +93,10 @@ NOTE_SECONDS = 1.0
 """How often the directory learns how long the campaign has run."""
 
 
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
+"""Signals by which compiled code ends its process."""
+
+
 @dataclass
 class Budget:
     """How long to go on, with how many workers; at least one of the bounds is given."""
@@ -128,6 +133,8 @@ class Campaign:
         """Those that workers have in hand, by the store's numbers."""
         self.twins: list[deque[TwinOrder]] = [deque() for _ in range(self.fleet.workers)]
         self.twins_out = self.orders = 0
+        self.crashed: set[KernelKey] = set()
+        """Kernels that are not run natively any more, as a worker has crashed over them."""
         self.stopping = False
         self.ended = "done"
         self.executions = self.steps = self.failures = 0
@@ -223,7 +230,7 @@ class Campaign:
             directory=str(self.store.directory),
             slice_s=lease.slice_s,
             left_s=left_s,
-            native=self._builds,
+            native=self._builds and KernelKey.of(lease.entry.case) not in self.crashed,
             twin_every=self.budget.twin_every if room and plan.machine == LOCKSTEP else 0,
             stop_on_first=self.budget.stop_on_first,
         )
@@ -291,6 +298,8 @@ class Campaign:
         elif isinstance(order, TwinOrder):
             self.twins_out -= 1
         elif isinstance(order, LeaseOrder):
+            if order.native and status is not None and -status in CRASHES:
+                self.crashed.add(KernelKey.of(order.case))
             self.store.tear(order.lease)
             lease = self.leases.pop(order.lease)
             lease.close(torn=True)
