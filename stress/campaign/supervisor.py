@@ -9,7 +9,6 @@ differ, something other than the tapes decides, and that is a verdict of its own
 from __future__ import annotations
 
 import shlex
-import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -56,7 +55,7 @@ from stress.workers.messages import (
 from stress.workers.plan.aim import Change, aim_of
 from stress.workers.plan.leases import Lease, Plan
 from stress.workers.settings import BOTH, LOCKSTEP, PARALLEL, Settings
-from stress.workers.signals import end_when_signalled
+from stress.workers.signals import CRASHES, end_when_signalled
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -91,10 +90,6 @@ MEASURE_EVERY = 10
 
 NOTE_SECONDS = 1.0
 """How often the directory learns how long the campaign has run."""
-
-
-CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
-"""Signals by which compiled code ends its process."""
 
 
 @dataclass
