@@ -28,7 +28,7 @@ from stress.cli.options import (
 from stress.errors import INTERRUPTED, UsageError
 from stress.files import write_atomically
 from stress.output import put, put_json, tell
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
     The directory's campaign, if it holds one, gives what the command line leaves open.
     """
     from stress.campaign.results import peek
-    from stress.workers.settings import Settings
+    from stress.workers.settings import SEED_MAX, Settings
 
     given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) not in (None, [])}
     if args.fault:
@@ -224,7 +224,7 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
     kept = peek(args.dir) if args.dir is not None and not args.rebuild else None
     if kept is None:
         chosen = defaults(args.catalogue) | renamed(given)
-        chosen.setdefault("seed", secrets.randbits(SEED_DRAWN_BITS))
+        chosen.setdefault("seed", secrets.randbelow(SEED_MAX))
     else:
         chosen = kept | renamed(given)
     settings = Settings.of(chosen)
