@@ -13,7 +13,6 @@ from stress.cli.options import (
     GEOMETRIES,
     PATCH,
     RESULTS,
-    SEED_DRAWN_BITS,
     chance,
     cores,
     directory,
