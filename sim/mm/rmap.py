@@ -267,27 +267,14 @@ class Rmap(Component):
         owner, linked = self.vma_anon_vma, self.vma_linked
         return [v for v in range(self.w.vmas) if owner[v] == ref_to(anon_vma) and linked[v] & ANON_LINKED]
 
-    def _vmas_of(self, folio: int) -> list[tuple[int, int]]:
-        """Return (vma, page number in the folio) for each page in each linked VMA.
-
-        The caller holds the rmap lock.
-        """
-        mapping, index, found = self.page_mapping[folio], self.page_index[folio], []
-        owner = self.k.mm_types.mapping_of(folio)
-        for vma in self.anon_vmas(owner) if mapping & MAPPING_ANON else self.file_vmas(owner):
-            first, size = self.vma_pgoff[vma], self.vma_end[vma] - self.vma_start[vma]
-            found += [(vma, k) for k in range(1 << self.page_order[folio]) if first <= index + k < first + size]
-        return found
-
     async def rmap_walk(self, cpu: int, folio: int, rmap_one: RmapOne, sync: bool, shared_only: bool = False) -> int:
         """Call ``rmap_one(mm, addr, ptep)``, under the PTL, for each PTE that maps ``folio``, VMA
-        by VMA (:mod:`sim.mm.page_vma_mapped`); return the sum.
+        by VMA (:mod:`sim.mm.page_vma_mapped`); return the sum. The caller holds the rmap lock.
         """
-        total, walked, walker = 0, -1, self.k.page_vma_mapped
-        for vma, _ in self._vmas_of(folio):
-            if vma != walked and (not shared_only or self.vma_flags[vma] & VM_SHARED):
-                total += await walker.page_vma_mapped_walk(cpu, folio, vma, rmap_one, sync)
-            walked = vma
+        total, owner = 0, self.k.mm_types.mapping_of(folio)
+        for vma in self.anon_vmas(owner) if self.page_mapping[folio] & MAPPING_ANON else self.file_vmas(owner):
+            if not shared_only or self.vma_flags[vma] & VM_SHARED:
+                total += await self.k.page_vma_mapped.page_vma_mapped_walk(cpu, folio, vma, rmap_one, sync)
         return total
 
     async def folio_mkclean(self, cpu: int, folio: int) -> int:

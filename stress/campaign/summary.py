@@ -12,6 +12,8 @@ from stress.campaign.results import Results
 from stress.catalogue import CATALOGUE
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.execution.absent import why_absent
+from stress.execution.overlaps import PAIRS, missing
+from stress.execution.overlaps import words as pair_words
 from stress.parallel.settings import PROCESSES
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
@@ -25,7 +27,12 @@ from stress.workers.metrics import (
     declared,
 )
 from stress.workers.plan.leases import LEASED
-from stress.workers.settings import PARALLEL
+from stress.workers.settings import NATIVE, PARALLEL
+
+BOUND = 3.0
+"""If n executions of n are equal, the share of those that are not is below BOUND / n, with a
+confidence of 95 %.
+"""
 
 UNREACHED_NAMED_MAX = 5
 """Unreached sites that the summary for people names; of more it gives the number."""
@@ -75,6 +82,7 @@ def summary(results: Results) -> dict[str, Any]:
         "cases": results.cases(),
         "cells": results.cells(),
         **counted(results),
+        "pairs_missing": missing(results.counts("pairs")),
         "sites_reached": len(reached),
         "sites_unreached": unreached,
         "unreachable": unreachable(unreached, settings),
@@ -159,9 +167,10 @@ def exit_status(data: dict[str, Any]) -> int:
     """Return the exit status that a summary stands for."""
     if data["ended"] == "interrupted":
         return INTERRUPTED
-    if unexpected(data):
+    wrong = unexpected(data)
+    if any(failure["checker"] != NATIVE for failure in wrong):
         return VIOLATED
-    if data["worker_deaths"] or data["ended"] in ("failed", "full"):
+    if wrong or data["worker_deaths"] or data["ended"] in ("failed", "full"):
         return FAILED
     return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
 
@@ -303,6 +312,9 @@ def _what_ran_natively(data: dict[str, Any]) -> Iterator[str]:
             f"native core: {data['native']} of these executions;"
             f" {data['compared']} made in Python too, and compared{unjudged}"
         )
+        if data["compared"] and not any(failure["checker"] == NATIVE for failure in data["violations"]):
+            share = min(1.0, BOUND / data["compared"])
+            yield f"all compared ones are equal: with 95 % confidence less than {share:.2g} of all would differ"
 
 
 def machine_words(name: str, row: dict[str, float]) -> str:
@@ -319,10 +331,13 @@ def machine_words(name: str, row: dict[str, float]) -> str:
 def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
     """Yield what the executions covered."""
     yield (
-        f"{data['distinct_schedules']} distinct schedules, {len(data['pairs'])} pairs of operations overlapped,"
+        f"{data['distinct_schedules']} distinct schedules,"
+        f" {len(data['pairs'])} of {len(PAIRS)} pairs of operations overlapped,"
         f" {data['sites_reached']} sites reached, {len(data['sites_unreached'])} not,"
         f" {data['twins']['run']} executions run twice"
     )
+    if data["pairs_missing"]:
+        yield f"never overlapped: {pair_words(data['pairs_missing'])}"
     open_still = [site for site in data["sites_unreached"] if site not in data["unreachable"]]
     if 0 < len(open_still) <= UNREACHED_NAMED_MAX:
         yield f"not reached: {'; '.join(open_still)}"

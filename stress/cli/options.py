@@ -83,6 +83,14 @@ def duration(text: str) -> float:
     return value
 
 
+def chance(text: str) -> float:
+    """Parse a chance, between 0 and 1."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a chance between 0 and 1")
+    return value
+
+
 # -- declarations ----------------------------------------------------------------------------------------------------
 
 
