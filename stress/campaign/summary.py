@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stress.campaign.directory import expected_in
+from stress.campaign.report.sides import table
 from stress.campaign.results import Results
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.execution.absent import unreachable
@@ -74,9 +75,7 @@ def summary(results: Results) -> dict[str, Any]:
         **old_failures(results),
         "overrides": results.overrides(),
         "versus": versus(results, settings),
-        "generation": results.generation,
-        "generations": results.generations(),
-        "merged": results.merged(),
+        **whose(results),
         "cases": results.cases(),
         "cells": results.cells(),
         **counted(results),
@@ -90,6 +89,15 @@ def summary(results: Results) -> dict[str, Any]:
         "sessions": sessions,
         "this_run": this_run(results),
         "dir": str(results.directory),
+    }
+
+
+def whose(results: Results) -> dict[str, Any]:
+    """Return whose executions count: of which generation, and of which campaigns that were merged."""
+    return {
+        "generation": results.generation,
+        "generations": results.generations(),
+        "merged": results.merged(),
     }
 
 
@@ -389,32 +397,6 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
         yield f"           {show if found['trace'] else 'its trace was deleted'}"
     if data.get("ended") == "full":
         yield "ended because the directory is as large as --disk-mib-max allows; what was recorded is kept"
-
-
-def table(sides: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield the table of a comparison: a column per side, a row per signature."""
-    if not sides:
-        return
-    names = {row["signature"]: f"{row['signature']}  {row['checker']} {row['title']}" for row in _rows(sides)}
-    seen = [
-        {row["signature"]: f"{row['count']}, first in {row['first']}" for row in side["violations"]} for side in sides
-    ]
-    rows = [["the same seeds", *map(side_name, sides)], ["executions", *(str(side["executions"]) for side in sides)]]
-    rows += [[name, *(cells.get(signature, "-") for cells in seen)] for signature, name in names.items()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _rows(sides: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the failures of all sides."""
-    for side in sides:
-        yield from side["violations"]
-
-
-def side_name(side: dict[str, Any]) -> str:
-    """Return what a side is called in the table."""
-    return " ".join(side["patch"]) or "unpatched"
 
 
 def verdict(data: dict[str, Any]) -> str:
