@@ -10,9 +10,8 @@ from typing import Any
 from stress.campaign.directory import expected_in
 from stress.campaign.report.sides import table
 from stress.campaign.results import Results
-from stress.catalogue import CATALOGUE
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
-from stress.execution.absent import why_absent
+from stress.execution.absent import unreachable
 from stress.execution.overlaps import PAIRS, missing
 from stress.execution.overlaps import words as pair_words
 from stress.parallel.settings import PROCESSES
@@ -66,7 +65,6 @@ def summary(results: Results) -> dict[str, Any]:
     settings, totals, visits = results.settings(), results.totals(), results.counts("visits")
     sessions, elapsed = results.sessions()
     reached = {site for site, count in visits.items() if count}
-    unreached = sorted(set(visits) - reached)
     return {
         **numbers(totals),
         **rates(totals, elapsed),
@@ -83,8 +81,8 @@ def summary(results: Results) -> dict[str, Any]:
         **counted(results),
         "pairs_missing": missing(results.counts("pairs")),
         "sites_reached": len(reached),
-        "sites_unreached": unreached,
-        "unreachable": unreachable(unreached, settings),
+        "sites_unreached": sorted(visits.keys() - reached),
+        "unreachable": unreachable(visits.keys() - reached, settings["profiles"], settings["kernel"]),
         "twins": results.twins(),
         "worker_deaths": results.deaths(),
         "unrecorded": results.unrecorded(),
@@ -120,20 +118,6 @@ def this_run(results: Results) -> dict[str, Any]:
     number = latest.pop("id")
     found = [failure["signature"] for failure in results.failures() if failure["session"] == number]
     return {**latest, "elapsed_s": round(latest["elapsed_s"], 3), "found": found}
-
-
-def unreachable(sites: Sequence[str], settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return those of ``sites`` that no execution of the campaign can visit, with the reason, which
-    is known on each of its profiles.
-    """
-    known = CATALOGUE.profiles()
-    profiles = [CATALOGUE.profile(name).at(settings["kernel"]) for name in settings["profiles"] if name in known]
-    found: dict[str, str] = {}
-    for site in sites:
-        reasons = [why_absent(site, profile, settings["kernel"]) for profile in profiles]
-        if reasons and all(reasons):
-            found[site] = "; ".join(dict.fromkeys(reasons))
-    return found
 
 
 def old_failures(results: Results) -> dict[str, list[dict[str, Any]]]:
@@ -283,8 +267,8 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
         yield f"time: {', '.join(f'{share:.0%} {account}' for account, share in data['time_share'].items())}"
     cases = data["cases"]
     yield (
-        f"{cases['opened']} of {cases['known']} cases opened, with {cases['executions_min']} executions or more each"
-        f" and {cases['executions_median']} in the median; {cases['never_opened']} never opened"
+        f"{cases['opened']} of {cases['known']} cases opened, with {_count(cases['executions_min'], 'execution')}"
+        f" or more each and {cases['executions_median']} in the median; {cases['never_opened']} never opened"
     )
     yield from _what_ran_natively(data)
 
