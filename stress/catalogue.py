@@ -19,11 +19,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import UsageError
-from stress.execution.staging import parameters_of
 from stress.patch.counting import counting
 from stress.patch.load import Patch, load
 from stress.patch.model import Model, Place
-from stress.patch.scenario_file import is_file, load_scenario
+from stress.patch.scenario.file import is_file, load_scenario
+from stress.patch.scenario.staging import parameters_of
 from stress.patch.vet import absent, unfit, vetted
 from stress.sources import ROOT
 

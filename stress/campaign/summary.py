@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stress.campaign.directory import expected_in
+from stress.campaign.report.sides import table
 from stress.campaign.results import Results
 from stress.catalogue import CATALOGUE
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.execution import overlaps
 from stress.execution.absent import why_absent
 from stress.parallel.settings import PROCESSES
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 from stress.workers.metrics import (
     CAMPAIGN,
@@ -26,7 +27,12 @@ from stress.workers.metrics import (
     declared,
 )
 from stress.workers.plan.leases import LEASED
-from stress.workers.settings import PARALLEL
+from stress.workers.settings import NATIVE, PARALLEL
+
+BOUND = 3.0
+"""If n executions of n are equal, the share of those that are not is below BOUND / n, with a
+confidence of 95 %.
+"""
 
 UNREACHED_NAMED_MAX = 5
 """Unreached sites that the summary for people names; of more it gives the number."""
@@ -70,9 +76,7 @@ def summary(results: Results) -> dict[str, Any]:
         **old_failures(results),
         "overrides": results.overrides(),
         "versus": versus(results, settings),
-        "generation": results.generation,
-        "generations": results.generations(),
-        "merged": results.merged(),
+        **whose(results),
         "cases": results.cases(),
         "cells": results.cells(),
         **counted(results),
@@ -85,6 +89,15 @@ def summary(results: Results) -> dict[str, Any]:
         "sessions": sessions,
         "this_run": this_run(results),
         "dir": str(results.directory),
+    }
+
+
+def whose(results: Results) -> dict[str, Any]:
+    """Return whose executions count: of which generation, and of which campaigns that were merged."""
+    return {
+        "generation": results.generation,
+        "generations": results.generations(),
+        "merged": results.merged(),
     }
 
 
@@ -160,9 +173,10 @@ def exit_status(data: dict[str, Any]) -> int:
     """Return the exit status that a summary stands for."""
     if data["ended"] == "interrupted":
         return INTERRUPTED
-    if unexpected(data):
+    wrong = unexpected(data)
+    if any(failure["checker"] != NATIVE for failure in wrong):
         return VIOLATED
-    if data["worker_deaths"] or data["ended"] in ("failed", "full"):
+    if wrong or data["worker_deaths"] or data["ended"] in ("failed", "full"):
         return FAILED
     return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
 
@@ -304,6 +318,9 @@ def _what_ran_natively(data: dict[str, Any]) -> Iterator[str]:
             f"native core: {data['native']} of these executions;"
             f" {data['compared']} made in Python too, and compared{unjudged}"
         )
+        if data["compared"] and not any(failure["checker"] == NATIVE for failure in data["violations"]):
+            share = min(1.0, BOUND / data["compared"])
+            yield f"all compared ones are equal: with 95 % confidence less than {share:.2g} of all would differ"
 
 
 def machine_words(name: str, row: dict[str, float]) -> str:
@@ -394,32 +411,6 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
         yield f"           {show if found['trace'] else 'its trace was deleted'}"
     if data.get("ended") == "full":
         yield "ended because the directory is as large as --disk-mib-max allows; what was recorded is kept"
-
-
-def table(sides: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield the table of a comparison: a column per side, a row per signature."""
-    if not sides:
-        return
-    names = {row["signature"]: f"{row['signature']}  {row['checker']} {row['title']}" for row in _rows(sides)}
-    seen = [
-        {row["signature"]: f"{row['count']}, first in {row['first']}" for row in side["violations"]} for side in sides
-    ]
-    rows = [["the same seeds", *map(side_name, sides)], ["executions", *(str(side["executions"]) for side in sides)]]
-    rows += [[name, *(cells.get(signature, "-") for cells in seen)] for signature, name in names.items()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _rows(sides: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the failures of all sides."""
-    for side in sides:
-        yield from side["violations"]
-
-
-def side_name(side: dict[str, Any]) -> str:
-    """Return what a side is called in the table."""
-    return " ".join(side["patch"]) or "unpatched"
 
 
 def verdict(data: dict[str, Any]) -> str:

@@ -86,7 +86,7 @@ AT_ONCE = ("interrupted", "found", "full")
 """Ends for which second runs are not waited for."""
 
 MEASURE_EVERY = 10
-"""The directory's size is looked at once in so many notes."""
+"""The directory's size, and how much each case has had, is looked at once in so many notes."""
 
 NOTE_SECONDS = 1.0
 """How often the directory learns how long the campaign has run."""
@@ -105,6 +105,8 @@ class Budget:
     """How large the results directory may become."""
     native: bool = False
     """Have kernels compiled beside the search, and use them where they are there."""
+    each: int | None = None
+    """Enough executions of each case: when all have had them, the run ends."""
     baseline: Path | None = None
     """The directory of a campaign whose signatures are expected from now on."""
 
@@ -381,11 +383,13 @@ class Campaign:
         await compile_beside(self.fleet.catalogue, dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
 
     def _measure(self) -> None:
-        """End the run if the directory has become too large."""
-        most = self.budget.disk_mib_max
+        """End the run if the directory has become too large, or every case has had enough."""
+        most, each = self.budget.disk_mib_max, self.budget.each
         if most is not None and bytes_of(self.store.directory) > most * MIB and self.ended == "done":
             self.stopping, self.ended = True, "full"
-            self.fleet.wake()
+        if each is not None and not self.stopping:
+            cases = self.store.cases()
+            self.stopping = not cases["never_opened"] and cases["executions_min"] >= each
 
     def note_end(self) -> None:
         """Record how the run ended, unless the disk takes no more."""

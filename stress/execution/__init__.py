@@ -10,8 +10,6 @@ Bottom to top; each file imports only those before it:
 - :mod:`~stress.execution.steps`: the log in words, and what each step changed;
 - :mod:`~stress.execution.reach`: the sites that a kernel and its scenario can visit;
 - :mod:`~stress.execution.absent`: sites that no execution visits, and why;
-- :mod:`~stress.execution.mistakes`: what a scenario raises that is no verdict;
-- :mod:`~stress.execution.staging`: what a scenario declares, looked over;
 - :mod:`~stress.execution.runner`: composes a case, runs its setup, and executes it;
 - :mod:`~stress.execution.calls`: which methods and sites a case reaches.
 """

@@ -26,9 +26,7 @@ from sim.core.machine import Actor, Violation
 from stress.case import Case
 from stress.catalogue import CATALOGUE, Catalogue
 from stress.execution.finished import Finished
-from stress.execution.mistakes import told_of
 from stress.execution.outcome import Outcome
-from stress.execution.staging import phases_of, staged, threads_of, vet_arena
 from stress.execution.steps import Recorder
 from stress.machine.chance import PLAIN
 from stress.machine.driver import DirectDriver, Driver, plain_session
@@ -38,6 +36,8 @@ from stress.machine.protocols import Tape, Verdict
 from stress.patch.counting import override_runs
 from stress.patch.dropped import EAR
 from stress.patch.guard import Judge, PatchError, blaming
+from stress.patch.scenario.mistakes import told_of
+from stress.patch.scenario.staging import phases_of, staged, threads_of, vet_arena
 from stress.patch.watchdog import WATCHDOG
 from stress.strategies import Strategy
 from stress.strategies.sequential import Sequential

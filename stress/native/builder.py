@@ -122,7 +122,7 @@ def main(argv: list[str] | None = None) -> int:
     catalogue = find_catalogue(spec)
     try:
         compile_all(translated(read(keys), catalogue), catalogue)
-    except BuildError as error:
+    except (BuildError, OSError) as error:
         print(f"native: Python runs everything: {error}", file=sys.stderr)
     return 0
 

@@ -68,19 +68,20 @@ class _World(Structure):
         ("slots", c_int64), ("steps_max", c_int64), ("versions", c_int64), ("cap", c_int64),
         ("table", c_void_p), ("actors_nr", c_int64), ("actors", c_void_p),
         ("visits", c_void_p), ("overlaps_at", c_int64), ("overlaps_nr", c_int64), ("overlaps", c_void_p),
-        ("schedules", c_void_p), ("case_number", c_int64),
+        ("schedules", c_void_p), ("case_number", c_int64), ("seed_at", c_void_p),
     ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Ran:
     """What came of a number of seeds: how many were clean, their steps, and why the next one was
-    given up (0 if none was).
+    given up (0 if none was), after a step at which site.
     """
 
     clean: int
     steps: int
     why: int
+    site: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,14 @@ def shared(name: str, words: int) -> Any:
 class NativeCase:
     """A case that runs natively. Raises NotCovered if the translation does not hold for it.
 
-    ``number`` tells the schedules of one case from those of another.
+    ``number`` tells the schedules of one case from those of another; ``seed_at`` is the address of
+    the word where the seed that runs is written down, if somebody else reads it.
     """
 
-    def __init__(self, library: Library, runner: Runner, number: int = 0) -> None:
+    def __init__(self, library: Library, runner: Runner, number: int = 0, seed_at: int = 0) -> None:
         self.library, self.runner, self.number = library, runner, number
+        self.seed = c_int64()
+        self.seed_at = seed_at or ctypes.addressof(self.seed)
         manifest, kernel = library.manifest, runner.kernel
         if manifest.columns != [field.name for field in kernel.layout.fields]:
             raise NotCovered("its arena has other columns")
@@ -174,7 +178,7 @@ class NativeCase:
             machine.slots, machine.steps_max, machine.versions, cap,
             at(self.table), len(actors), at(self.actors),
             at(self.visits), kernel.layout.offsets["overlaps"] // WORD, len(self.overlaps), at(self.overlaps),
-            at(self.schedules), self.number,
+            at(self.schedules), self.number, self.seed_at,
         )  # fmt: skip
 
     def _table(self, kernel: Any) -> list[int]:
@@ -234,11 +238,12 @@ class NativeCase:
         mine = [(at, name) for at, (owner, name) in enumerate(self.library.manifest.held) if owner == module]
         for at, name in mine:
             held[at][0] = getattr(strategy, name, 0)
-        result = (c_int64 * 3)()
+        result = (c_int64 * 4)()
         lib.zap_run(seed & (1 << 64) - 1, nr, self.library.manifest.strategies.index(strategy.name), audit, result)
         for at, name in mine:
             setattr(strategy, name, held[at][0])
-        return Ran(*result)
+        clean, steps, why, code = result
+        return Ran(clean, steps, why, code >> SITE_SHIFT)
 
     def take_counts(self) -> Tallied:
         """Return what was counted of clean executions since the last time."""

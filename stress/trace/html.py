@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from stress.errors import Skipped
 from stress.output import plural, printable
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 from stress.trace.picture import picture, svg
 from stress.trace.report import headline, state_words

@@ -103,7 +103,7 @@ class Worker:
         takes kilobytes.
         """
         self.strategy_classes: dict[str, type[Strategy]] = {}
-        self.natives = Natives(catalogue)
+        self.natives = Natives(catalogue, recorder.seed_at)
         self.gang: Gang | None = None
         """The processes of the parallel machine, once they are wanted."""
         self.traced: dict[tuple[str, ...], set[str]] = {}

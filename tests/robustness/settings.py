@@ -3,8 +3,8 @@
 ``python -m tests.robustness.settings`` runs it in the foreground of a terminal, in the background
 with SIGINT ignored (as ``nohup`` and ``&`` leave it), without a terminal, and with one core busy.
 ``--in`` names settings; what follows ``--`` takes the place of the command's own arguments
-(``-- tests/stress -k signal``). ``--installed`` leaves the installation out, and runs the tests with
-the Python that runs this. It ends with 0 if every setting had the same result, and it was good.
+(``-- tests/stress -k signal``). ``--installed`` leaves the installation out: the tests run with the
+Python that runs this. It ends with 0 if every setting had the same result, and it was good.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ PYTEST = ".venv/bin/python -m pytest"
 
 SUMMARY = re.compile(r"^(?:=+ )?((?:\d+ \w+(?:, )?)+) in [\d.]+s.*$", re.MULTILINE)
 """pytest's last line; how long it took is no part of the result."""
+
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
+"""What pytest colours a terminal with."""
 
 
 def command(arguments: Sequence[str], installed: bool) -> str:
@@ -131,7 +134,7 @@ SETTINGS: dict[str, Callable[[Sequence[str], Path], int]] = {
 
 def result(status: int, log: Path) -> tuple[int, str]:
     """Return a run's status and what its tests came to."""
-    found = SUMMARY.findall(log.read_text(errors="replace"))
+    found = SUMMARY.findall(COLOUR.sub("", log.read_text(errors="replace")))
     return status, found[-1] if found else "no summary"
 
 

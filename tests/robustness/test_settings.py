@@ -14,7 +14,7 @@ LOOK = """
 import os, signal
 ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 print("terminal" if os.isatty(0) and os.isatty(1) else "none", "ignored" if ignored else "heard")
-print("3 passed, 1 skipped in 0.12s")
+print("\\x1b[32m3 passed\\x1b[0m, 1 skipped in 0.12s")
 """
 
 SEEN = {

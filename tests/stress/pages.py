@@ -65,6 +65,8 @@ def read(text: str) -> Page:
         assert (link["href"] or "").removeprefix("#") in names, f"{link['href']} leads nowhere"
     assert all(head.get("scope") for head in page.all("th")), "a heading of a table that heads nothing"
     assert len(page.all("table")) == len(page.all("caption")) and 1 == len(page.all("h1"))
+    scroll = [text for text in page.all("pre") if text.get("class") != "command"]
+    assert all("tabindex" in text for text in scroll), "what scrolls cannot be reached with the keyboard"
     assert all(picture.get("role") == "img" for picture in page.all("svg"))
     (policy,) = [meta["content"] or "" for meta in page.all("meta") if "http-equiv" in meta]
     for tag in RAW:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stress.campaign.report.facts import CONFIDENCE, CellFacts, Facts, FindingFacts
 from stress.output import chance_words, number_words, plural, time_words
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 
 NAMES_MAX = 6

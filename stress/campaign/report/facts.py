@@ -7,6 +7,7 @@ Nothing is run: traces are only looked into.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,6 +198,11 @@ def risk(executions: int) -> float:
     many executions, with CONFIDENCE: the exact bound of a binomial with no success.
     """
     return 1.0 - (1.0 - CONFIDENCE) ** (1.0 / executions) if executions else 1.0
+
+
+def executions_for(chance: float) -> int:
+    """Return how many executions without a failure bound its chance per execution by ``chance``."""
+    return math.ceil(math.log(1.0 - CONFIDENCE) / math.log1p(-chance))
 
 
 def gather(directory: Path) -> Facts:

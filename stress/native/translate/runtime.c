@@ -239,12 +239,15 @@ EXPORT void zap_use(struct world *world) {
   W = world, cap = world->cap, codes = world->codes, values = world->values;
   use(world->block, world->table);
 }
-/* Run seeds from `seed` on until one is not clean; out is (clean ones, their steps, why the next was given up). */
+/* Run seeds from `seed` on until one is not clean; result is (clean ones, their steps, why the next was given up,
+ * the code of its last step). The seed that runs stands at seed_at, in case the process does not survive it.
+ */
 EXPORT void zap_run(u64 seed, i64 nr, i64 strategy, i64 audited, i64 *result) {
-  result[0] = result[1] = result[2] = 0;
+  result[0] = result[1] = result[2] = result[3] = 0;
   while (result[0] < nr) {
+    *W->seed_at = (i64)seed + result[0];
     result[2] = execute(seed + result[0], strategy, audited);
-    if (result[2]) return;
+    if (result[2]) { result[3] = LAST_SITE; return; }
     count(W->schedules + result[0]);
     result[0]++, result[1] += S.seq;
   }

@@ -39,7 +39,7 @@ struct world {
   const i64 *table;
   i64 actors_nr;
   const struct actor *actors;
-  i64 *visits, overlaps_at, overlaps_nr, *overlaps, *schedules, case_number;
+  i64 *visits, overlaps_at, overlaps_nr, *overlaps, *schedules, case_number, *seed_at;
 };
 
 typedef i64 (*ready)(const i64 *);

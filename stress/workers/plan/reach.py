@@ -18,7 +18,7 @@ from stress.case import Case, without_additions
 from stress.errors import StorageError
 from stress.execution.calls import Reach
 from stress.files import write_atomically
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.sources import ROOT
 
 SOURCES = ("sim", "scenarios", "stress/programs", "stress/execution", "stress/strategies")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stress.case import Case
+from stress.catalogue import CATALOGUE
 from stress.machine.driver import run_plain
+from stress.native.build import cache_directory
 from stress.native.kernels import STRATEGIES, KernelKey
 from stress.native.runner import Library
 from stress.native.translate import expressions
@@ -47,6 +51,48 @@ def test_a_planted_fault_is_no_clean_execution(fault: str, tmp_path: Path) -> No
         found = quick(KernelKey("x86-64", "6.9", (fault,)), SCENARIOS[:2])
         for case in (cases(name, "x86-64", "6.9", faults=(fault,))[1] for name in SCENARIOS[:2]):
             assert "" == run_plain(first_difference(found, case, "random", range(60)))
+
+
+PATCH = """
+class Mine:
+    component = "swap"
+    limit = 2
+
+    def refs_to_put(self, page, nr):
+        if nr > self.limit:
+            return {what}
+        return super().refs_to_put(page, nr)
+"""
+
+
+def patched(tmp_path: Path, what: str) -> tuple[Case, Library]:
+    """Return a case under a patch that returns ``what`` for large entries of a gather."""
+    file = tmp_path / "mine.py"
+    file.write_text(PATCH.replace("{what}", what))
+    CATALOGUE.read_patches_anew()
+    case = replace(cases("partial_zap", "x86-64", "6.9")[4], patch=(str(file),))
+    return case, quick(KernelKey.of(case), ["partial_zap"])
+
+
+def test_a_patch_is_compiled_and_its_overrides_are_counted(tmp_path: Path) -> None:
+    """Sound or not, it does natively what it does in Python, and what its edit changes is its own
+    file of C.
+    """
+    with cache_in(tmp_path):
+        case, found = patched(tmp_path, "nr")
+        assert ["swap.refs_to_put"] == found.manifest.overrides
+        assert "" == run_plain(first_difference(found, case, "random", range(20)))
+        objects = set(cache_directory().glob("*.o"))
+        case, found = patched(tmp_path, "nr - 1")
+        assert "" == run_plain(first_difference(found, case, "pct", range(20)))
+        assert 1 == len(set(cache_directory().glob("*.o")) - objects)
+
+
+def test_a_patch_outside_the_subset_runs_in_python(tmp_path: Path) -> None:
+    """What reaches it is left out, with the reason."""
+    with cache_in(tmp_path):
+        case, found = patched(tmp_path, "{page: nr}[page]")
+        assert "mine.py:8: refs_to_put: return {page: nr}[page]: a dictionary" in found.manifest.left_out[case.scenario]
 
 
 def test_a_slip_of_the_translator_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from stress.campaign import supervisor
 from stress.campaign.directory import EXPECTED, expect
 from stress.campaign.report.content import sections
-from stress.campaign.report.facts import CellFacts, Facts, Where, gather, risk
+from stress.campaign.report.facts import CellFacts, Facts, Where, executions_for, gather, risk
 from stress.campaign.report.mail import COLUMNS, mail, shell_lines
 from stress.campaign.report.markdown import markdown
 from stress.cli.main import main
@@ -164,6 +165,26 @@ def test_the_bound_on_a_chance_is_exact() -> None:
     for executions in (1, 3, 59, 10**6):
         assert abs((1 - risk(executions)) ** executions - 0.05) < 1e-9
     assert 1.0 == risk(0)
+    for chance in (0.5, 0.1, 1e-4, 3e-6):
+        enough = executions_for(chance)
+        assert risk(enough) <= chance < risk(enough - 1)
+
+
+def test_a_search_ends_when_the_chance_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each case; of what is left of another budget nothing is used."""
+    monkeypatch.setattr(supervisor, "MEASURE_EVERY", 1)
+    words = ["--scenario", "counters", "mailbox", "--machine", "lockstep", "--workers", "1", "--geometry", "small"]
+    path = str(tmp_path / "dir")
+    assert 0 == main(["campaign", *words, "--until-risk", "0.1", "--executions", "500000", "--dir", path], TOYS)
+    found = gather(tmp_path / "dir")
+    assert all(cell.opened == cell.cases and cell.risk <= 0.1 for cell in found.cells)
+    assert "done" == found.ended and found.executions < 500000
+
+
+@pytest.mark.parametrize("chance", ["0", "1", "-1", "x"])
+def test_what_is_no_chance(chance: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == main(["campaign", f"--until-risk={chance}"], TOYS)
+    assert "--until-risk" in capsys.readouterr().err
 
 
 # -- the mail ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.profile import Profile, World
 from stress.errors import ScenarioError
-from stress.execution.mistakes import files_of, shown, told_of
+from stress.patch.scenario.mistakes import files_of, shown, told_of
 
 if TYPE_CHECKING:
     from stress.scenario import Body, Scenario
