@@ -11,9 +11,8 @@ from stress.campaign.directory import expected_in
 from stress.campaign.report.sides import table
 from stress.campaign.results import Results
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
+from stress.execution import overlaps
 from stress.execution.absent import unreachable
-from stress.execution.overlaps import PAIRS, missing
-from stress.execution.overlaps import words as pair_words
 from stress.parallel.settings import PROCESSES
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
@@ -79,7 +78,6 @@ def summary(results: Results) -> dict[str, Any]:
         "cases": results.cases(),
         "cells": results.cells(),
         **counted(results),
-        "pairs_missing": missing(results.counts("pairs")),
         "sites_reached": len(reached),
         "sites_unreached": sorted(visits.keys() - reached),
         "unreachable": unreachable(visits.keys() - reached, settings["profiles"], settings["kernel"]),
@@ -179,7 +177,7 @@ def numbers(totals: Totals) -> dict[str, float]:
 
 def counted(results: Results) -> dict[str, Any]:
     """Return the counts by key, or how many keys there are, and the distinct counts."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"pairs_missing": overlaps.missing(results.counts("pairs"))}
     for metric in declared(Counts):
         if metric.shown:
             counts = results.counts(metric.name)
@@ -324,12 +322,12 @@ def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
     """Yield what the executions covered."""
     yield (
         f"{data['distinct_schedules']} distinct schedules,"
-        f" {len(data['pairs'])} of {len(PAIRS)} pairs of operations overlapped,"
+        f" {len(data['pairs'])} of {len(overlaps.PAIRS)} pairs of operations overlapped,"
         f" {data['sites_reached']} sites reached, {len(data['sites_unreached'])} not,"
         f" {data['twins']['run']} executions run twice"
     )
     if data["pairs_missing"]:
-        yield f"never overlapped: {pair_words(data['pairs_missing'])}"
+        yield f"never overlapped: {overlaps.words(data['pairs_missing'])}"
     open_still = [site for site in data["sites_unreached"] if site not in data["unreachable"]]
     if 0 < len(open_still) <= UNREACHED_NAMED_MAX:
         yield f"not reached: {'; '.join(open_still)}"
