@@ -41,6 +41,8 @@ def compiler() -> str:
 
 @cache
 def _compiler_version(path: str) -> str:
+    if not path:
+        return ""
     found = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
     return found.stdout.partition("\n")[0]
 
@@ -55,6 +57,12 @@ def name_of(*texts: str) -> str:
     """Return what is kept under a hash of ``texts``, the compiler and its flags."""
     words = (*texts, compiler(), _compiler_version(compiler()), *FLAGS)
     return hashlib.blake2b("\0".join(words).encode(), digest_size=12).hexdigest()
+
+
+def require() -> None:
+    """Raise BuildError if this machine has no C compiler."""
+    if not compiler():
+        raise BuildError("no C compiler: install cc (or name one in CC), or go without: Python runs everything, slower")
 
 
 def objects_of(files: Mapping[str, str], level: str) -> dict[str, str]:
@@ -74,8 +82,7 @@ def compiled(files: Mapping[str, str], level: str = FAST) -> Path:
 
     Raises BuildError.
     """
-    if not compiler():
-        raise BuildError("no C compiler: install cc (or name one in CC), or go without: Python runs everything, slower")
+    require()
     directory = cache_directory()
     directory.mkdir(parents=True, exist_ok=True)
     objects = objects_of(files, level)

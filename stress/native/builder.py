@@ -22,7 +22,7 @@ import trio
 
 from stress.catalogue import find_catalogue
 from stress.errors import FAILED, ZapstressError
-from stress.native.build import FAST, QUICK, BuildError, missing
+from stress.native.build import FAST, QUICK, BuildError, missing, require
 from stress.native.files import files_of
 from stress.native.kernels import KernelKey, is_kept, made, manifest_file, translate
 from stress.native.translate.assemble import Manifest
@@ -121,6 +121,7 @@ def main(argv: list[str] | None = None) -> int:
     watch()
     catalogue = find_catalogue(spec)
     try:
+        require()
         compile_all(translated(read(keys), catalogue), catalogue)
     except (BuildError, OSError) as error:
         print(f"native: Python runs everything: {error}", file=sys.stderr)

@@ -71,9 +71,13 @@ class Loops(Expressions):
         words = [self.c(v) for v in self.in_order(args)]
         first, last, step = ("0", words[0], "1") if len(words) == 1 else (*words, "1")[:3]
         i, end = self.kept(), last if last.lstrip("-").isdigit() else self.kept(last)
-        step = step if step.lstrip("-").isdigit() else self.kept(step)
-        sign = ">" if step.startswith("-") else "<"
-        self.counted(f"{i} = {first}; {i} {sign} {end}; {i} += {step}", target, lambda: Word(i), body)
+        if step.lstrip("-").isdigit():
+            test = f"{i} {'>' if step.startswith('-') else '<'} {end}"
+        else:
+            step = self.kept(step)
+            test = f"{step} > 0 ? {i} < {end} : {i} > {end}"
+            self.emit(f"if (!{step}) bail(RAISED);")
+        self.counted(f"{i} = {first}; {test}; {i} += {step}", target, lambda: Word(i), body)
 
     def _over_enumerate(self, target: ast.expr, args: list[ast.expr], body: Body) -> None:
         assert isinstance(target, ast.Tuple)

@@ -100,6 +100,12 @@ async def test_a_difference_is_a_failure_and_python_goes_on(monkeypatch: pytest.
     assert "differs: " in found.failures[0].report
 
 
+async def test_without_a_compiler_nothing_is_looked_for_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stress.native.build.compiler", str)
+    async with open_runner(CLEAN) as runner:
+        assert Natives(CATALOGUE).case(order_of(CLEAN, 1), runner) is None
+
+
 async def test_there_is_no_native_case_of_a_kernel_that_is_not_compiled(tmp_path: Path) -> None:
     case = cases("partial_zap", "riscv64", "6.9")[0]
     with cache_in(tmp_path):
