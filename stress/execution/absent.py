@@ -37,7 +37,7 @@ class Absent:
 ABSENT = (
     Absent(("(none):",), always, "stands for no step"),
     Absent(
-        ("pte_offset_map_lock: pmd changed: unlock ptl",),
+        ("pte_offset_map_lock: pmd changed: unlock ptl", "page_vma_mapped_walk: pmd changed: unlock ptl"),
         lambda p: not p.reclaims_pt,
         "tables go while the mmap, VMA and rmap locks exclude whoever maps one: "
         "only khugepaged, not modelled, and PT_RECLAIM take one under a reader",
