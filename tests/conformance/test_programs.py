@@ -18,7 +18,8 @@ from stress.conform.session import small_enough
 from stress.conform.shrink import candidates, shrink
 from stress.errors import UsageError
 from stress.programs.file import loads
-from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, StoreWord, Sync
+from stress.programs.on_files import Sync
+from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, StoreWord
 from stress.programs.program import Program
 from stress.programs.space import File, Region, Space
 

@@ -33,7 +33,7 @@ from stress.errors import ZapstressError
 from stress.machine.chance import PLAIN
 from stress.machine.driver import PlainDriver
 from stress.machine.lockstep import Lockstep
-from stress.programs.operations import Operation
+from stress.programs.operation import Operation
 from stress.programs.program import Program
 from stress.programs.space import PROCESSES_MAX, File, Space
 from stress.strategies.sequential import Sequential
@@ -104,9 +104,9 @@ class ModelWorld:
             for index in range(0, file.pages, 1 << file.order):
                 await add_file_folio(task, number, index, file.order, file.memfd)
                 if not file.clean:
-                    await self.kernel.page_writeback.folio_mark_dirty(
-                        self.arena["i_pages"].view[self.kernel.filemap.slot(number, index)] - 1
-                    )
+                    folio = await self.kernel.filemap.get_folio(0, number, index)
+                    await self.kernel.page_writeback.folio_mark_dirty(folio)
+                    await self.kernel.swap.folio_put(0, folio)
 
     def cpu(self, who: int) -> int:
         """Return the CPU of a thread: its own, if there are several."""
