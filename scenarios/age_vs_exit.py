@@ -22,7 +22,7 @@ class AgeVsExit(Scenario):
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(order=orders(profile, geometry, pages_max=16), anon=(0, 1))
+        return rotate(order=orders(profile, geometry, pages_max=16), anon=(1, 0))
 
     @property
     def nr(self) -> int:

@@ -19,7 +19,8 @@ from stress.scenario import Body, Scenario
 
 class DontneedVsWriteback(Scenario):
     """``whole``: the call empties the page table, else half of it; ``order``: of the folios;
-    ``quiet``: whether the file's pages are mapped writable and clean, as shmem's are.
+    ``quiet``: whether the file is shared memory, whose pages are mapped writable and clean: it is
+    aged alone, as there is no disk to write it to.
     """
 
     @classmethod
@@ -48,8 +49,9 @@ class DontneedVsWriteback(Scenario):
     async def prepare(self) -> None:
         """Map a table's worth, of which the file has the beginning in the page cache."""
         await start(self.task(0), 0)
-        await read_in(self.task(0), 0, self.nr, self.params["order"])
-        await self.task(0).mmap(0, self.table, file=0, shared=True, quiet=bool(self.params["quiet"]))
+        quiet = bool(self.params["quiet"])
+        await read_in(self.task(0), 0, self.nr, self.params["order"], quiet)
+        await self.task(0).mmap(0, self.table, file=0, shared=True, quiet=quiet)
 
     async def join(self) -> None:
         """The storing thread has made a page dirty."""
@@ -67,4 +69,5 @@ class DontneedVsWriteback(Scenario):
 
     async def writeback(self) -> None:
         await self.task(2).age(0, 1)
-        await self.task(2).write_back(0, 1)
+        if not self.params["quiet"]:
+            await self.task(2).write_back(0, 1)

@@ -19,8 +19,8 @@ ANON, FILE, QUIET = range(3)
 
 
 class EmptyTables(Scenario):
-    """``kind``: of the memory: anonymous, a shared file mapping, or one of a file system that is
-    not told of first writes; ``order``: of its folios.
+    """``kind``: of the memory: anonymous, a shared file mapping, or shared memory, whose pages are
+    mapped writable and clean; ``order``: of its folios.
     """
 
     @classmethod
@@ -48,7 +48,7 @@ class EmptyTables(Scenario):
         if kind == ANON:
             await task.mmap(0, self.nr, self.params["order"])
         else:
-            await read_in(task, 0, self.nr, self.params["order"])
+            await read_in(task, 0, self.nr, self.params["order"], kind == QUIET)
             await task.mmap(0, self.nr, file=0, shared=True, quiet=kind == QUIET)
         await task.store(1)
         await task.store(self.nr - 1)
@@ -85,5 +85,6 @@ class EmptyTables(Scenario):
         if self.params["kind"] == ANON:
             await self.task(2).age_anon()
         else:
-            await self.task(2).write_back(0, 1)
+            if self.params["kind"] == FILE:
+                await self.task(2).write_back(0, 1)
             await self.task(2).age(0, self.nr - 1)

@@ -73,8 +73,9 @@ class FirstTouch(Scenario):
         await self.task(0).load(self.nr - 1)
 
     async def second(self) -> None:
+        """A read maps a single page where the first thread has seen room for a large folio."""
+        await self.task(1).load(self.nr - 1)
         await self.task(1).store(self.nr - 1)
-        await self.task(1).load(0)
 
     async def third(self) -> None:
         """Age what there is, then drop it."""

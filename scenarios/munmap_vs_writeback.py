@@ -18,8 +18,8 @@ from stress.scenario import Body, Scenario
 
 class MunmapVsWriteback(Scenario):
     """``order``: of the folio; ``dirty``: how many of its pages have been stored to (0 for none, 1
-    for the last, 2 for all); ``quiet``: whether the file's pages are mapped writable and clean, as
-    shmem's are.
+    for the last, 2 for all); ``quiet``: whether the file is shared memory, whose pages are mapped
+    writable and clean: it is aged, as there is no disk to write it to.
     """
 
     @classmethod
@@ -50,8 +50,9 @@ class MunmapVsWriteback(Scenario):
         """Map the file and read it all."""
         task = self.task(0)
         await start(task, 0)
-        await read_in(task, 0, self.nr, self.params["order"])
-        await task.mmap(0, self.nr, file=0, shared=True, quiet=bool(self.params["quiet"]))
+        quiet = bool(self.params["quiet"])
+        await read_in(task, 0, self.nr, self.params["order"], quiet)
+        await task.mmap(0, self.nr, file=0, shared=True, quiet=quiet)
         for addr in range(self.nr):
             await task.load(addr)
 
@@ -71,4 +72,7 @@ class MunmapVsWriteback(Scenario):
         await self.task(1).store(self.nr - 1)
 
     async def writeback(self) -> None:
-        await self.task(2).write_back(0, 0)
+        if self.params["quiet"]:
+            await self.task(2).age(0, 0)
+        else:
+            await self.task(2).write_back(0, 0)

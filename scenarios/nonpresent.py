@@ -4,8 +4,9 @@ userfaultfd markers.
 No TLB holds such entries, and none has a mapcount, but swap and migration entries count in RSS, a
 swap entry is counted in its slot, the zero page counts nowhere, and where userfaultfd
 write-protects file pages (profiles with that PTE bit) a MADV_DONTNEED must leave a marker in each
-protected slot, which a fault turns back into a protected page and an unmap removes. The other CPU
-writes to the zero page and to a protected one.
+protected slot, which a fault turns back into a protected page and an unmap removes. That is due for
+an entry without a struct page too (f8572367eaff). The other CPU writes to the zero page and to a
+protected one.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from sim.core.profile import Profile, World
 from sim.setup import plant_migration_entry, plant_swap_entry, plant_zero_page, start, uffd_protect
 from stress.scenario import Body, Scenario
 
-ZERO, SWAPPED, PLAIN, MIGRATING, FILE = 0, 1, 2, 4, 8
-"""Pages. The migrating one is the first of a large folio, whose other pages stay mapped."""
+ZERO, SWAPPED, PLAIN, MIGRATING, FILE, SPECIAL = 0, 1, 2, 4, 8, 11
+"""Pages. The migrating one is the first of a large folio, whose other pages stay mapped; the
+special one maps the zero page, in the file's mapping.
+"""
 
 ORDER = 2
 TOP = 12
@@ -60,11 +63,12 @@ class Nonpresent(Scenario):
         await plant_migration_entry(task, MIGRATING)
         await read_in(task, 0, 4, ORDER)
         await task.mmap(FILE, 4, file=0, shared=True, uffd_wp=self.profile.uffd_wp)
-        for addr in range(FILE, TOP):
+        for addr in range(FILE, SPECIAL):
             await task.load(addr)
         if self.profile.uffd_wp:
-            await uffd_protect(task, FILE + 1)
-            await uffd_protect(task, FILE + 2)
+            await plant_zero_page(task, SPECIAL)
+            for addr in range(FILE + 1, TOP):
+                await uffd_protect(task, addr)
 
     async def join(self) -> None:
         """The other thread has read a page of each VMA."""

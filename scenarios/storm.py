@@ -1,9 +1,9 @@
-"""Everything at once, at random: two threads that fork, a child that forks in its turn, and a
-kernel worker. For long campaigns.
+"""Everything at once, at random: two threads that fork, a child that forks in its turn, its child,
+and a kernel worker. For long campaigns.
 
 Each thread makes a number of operations on anonymous, shared-file and private-file memory, and on
-the file, then exits. Now and then the thread's CPU idles instead, or ages memory. The worker writes out and ages.
-The children of the sibling and of the child never run.
+the file, then exits. Now and then the thread's CPU idles instead, or ages memory. The worker writes
+out and ages. The sibling's child never runs.
 
 The program is drawn before anything runs, by the generator of conformance's programs
 (:mod:`stress.programs`): for each turn of a thread CHOICES operations, of which the actor's data
@@ -33,7 +33,10 @@ of the hole behind them, in which threads map more.
 
 ANON, SHARED, PRIVATE, FRESH, HOLE, PAGES = range(0, 6 * EACH, EACH)
 
-PARENT, SIBLING, CHILD, WORKER = range(4)
+PARENT, SIBLING, CHILD, GRANDCHILD, WORKER = range(5)
+
+NEVER = -1
+"""The turn of a fork that is not made."""
 
 OPERATIONS = (
     "store", "load", "fill", "mmap", "munmap", "dontneed", "sync", "truncate", "punch", "remove", "direct",
@@ -62,8 +65,8 @@ class Storm(Scenario):
     def __init__(self, profile: Profile, geometry: str, params: dict[str, int]) -> None:
         super().__init__(profile, geometry, params)
         self.length, self.order = params["length"], params["order"]
-        drawn = [self.drawn(cpu, mm) for cpu, mm in ((PARENT, 0), (SIBLING, 0), (CHILD, 1))]
-        self.forks_at = tuple(at for at, _ in drawn)
+        drawn = [self.drawn(cpu, mm) for cpu, mm in ((PARENT, 0), (SIBLING, 0), (CHILD, 1), (GRANDCHILD, 2))]
+        self.forks_at = (*(at for at, _ in drawn[:GRANDCHILD]), NEVER)
         """In which turn each thread forks."""
         self.program = tuple(word for _, words in drawn for word in words)
         """What the threads do: WORDS integers for each choice of each turn."""
@@ -76,7 +79,7 @@ class Storm(Scenario):
         vpages = whole_blocks(self.g, PAGES)
         tables = 4 * (vpages // self.g.ptrs_per_pte + 1) + 8
         return World(
-            cpus=4, mms=4, vpages=vpages, pages=512, vmas=128, tables=tables, anon_vmas=128, files=1, file_pages=EACH
+            cpus=5, mms=4, vpages=vpages, pages=512, vmas=128, tables=tables, anon_vmas=128, files=1, file_pages=EACH
         )
 
     def setup(self) -> Iterable[tuple[int, Body]]:
@@ -109,6 +112,7 @@ class Storm(Scenario):
             ("parent", PARENT, self.parent),
             ("sibling", SIBLING, self.sibling),
             ("child", CHILD, self.child),
+            ("grandchild", GRANDCHILD, self.grandchild),
             ("worker", WORKER, self.worker),
         ]
 
@@ -121,6 +125,10 @@ class Storm(Scenario):
     async def child(self) -> None:
         await self.task(CHILD).born(1)
         await self.thread(CHILD, 2)
+
+    async def grandchild(self) -> None:
+        await self.task(GRANDCHILD).born(2)
+        await self.thread(GRANDCHILD, 0)
 
     async def thread(self, cpu: int, child: int) -> None:
         """Make the operations, with a fork into mm ``child`` among them, and exit."""

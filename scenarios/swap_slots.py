@@ -14,7 +14,7 @@ from sim.core.profile import Profile, World
 from sim.setup import plant_swap_entry, start
 from stress.scenario import Body, Scenario
 
-SLOTS = ((0, 1, 2, 3), (3, 2, 1, 0), (0, 2, 4, 1), (1, 3, -1, 4))
+SLOTS = ((0, 1, 4, 2), (0, 1, 2, 3), (3, 2, 1, 0), (1, 3, -1, 4))
 """What the entries of the first pages name; a page that is present where there is -1."""
 
 NR = 6

@@ -16,13 +16,11 @@ from stress.scenario import Body, Scenario
 
 
 class WritebackTwice(Scenario):
-    """``order``: of the folio; ``quiet``: whether the file's pages are mapped writable and clean,
-    as shmem's are.
-    """
+    """``order``: of the folio."""
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(quiet=(0, 1), order=orders(profile, geometry, pages_max=16))
+        return rotate(order=orders(profile, geometry, pages_max=16))
 
     @property
     def nr(self) -> int:
@@ -42,7 +40,7 @@ class WritebackTwice(Scenario):
         task = self.task(0)
         await start(task, 0)
         await read_in(task, 0, self.nr, self.params["order"])
-        await task.mmap(0, self.nr, file=0, shared=True, quiet=bool(self.params["quiet"]))
+        await task.mmap(0, self.nr, file=0, shared=True)
         await task.store(0)
 
     def actors(self) -> list[tuple[str, int, Body]]:

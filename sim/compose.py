@@ -29,6 +29,7 @@ from sim.mm.mmap import Mmap
 from sim.mm.mmu_gather import MmuGather
 from sim.mm.page_alloc import PageAlloc
 from sim.mm.page_fault import PageFault
+from sim.mm.page_vma_mapped import PageVmaMapped
 from sim.mm.page_writeback import PageWriteback
 from sim.mm.pgtable import Pgtable
 from sim.mm.rcu import Rcu
@@ -41,8 +42,8 @@ from sim.mm.vmscan import Vmscan
 from sim.versions import VERSIONS
 
 GENERIC: tuple[type[Component], ...] = (
-    MmTypes, PageAlloc, Pgtable, Tlb, TlbFlush, Rcu, Swapfile, Swap, HugeMemory, Rmap, MmuGather, Memory, PageFault,
-    Filemap, PageWriteback, Mmap, Madvise, Fork, Vmscan, UnmapMapping, Truncate, Filesystem,
+    MmTypes, PageAlloc, Pgtable, Tlb, TlbFlush, Rcu, Swapfile, Swap, HugeMemory, PageVmaMapped, Rmap, MmuGather, Memory,
+    PageFault, Filemap, PageWriteback, Mmap, Madvise, Fork, Vmscan, UnmapMapping, Truncate, Filesystem,
     Ledger, Checks, Audit,
 )  # fmt: skip
 """The components of 6.9, in the order in which their columns are laid out."""

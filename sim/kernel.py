@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sim.mm.mmu_gather import MmuGather
     from sim.mm.page_alloc import PageAlloc
     from sim.mm.page_fault import PageFault
+    from sim.mm.page_vma_mapped import PageVmaMapped
     from sim.mm.page_writeback import PageWriteback
     from sim.mm.pgtable import Pgtable
     from sim.mm.rcu import Rcu
@@ -63,6 +64,7 @@ class Kernel:
     swapfile: Swapfile
     swap: Swap
     huge_memory: HugeMemory
+    page_vma_mapped: PageVmaMapped
     rmap: Rmap
     mmu_gather: MmuGather
     memory: Memory

@@ -7,6 +7,7 @@ does to shared columns is steps all the same.
 
 from __future__ import annotations
 
+from sim.core.errors import WorldError
 from sim.core.machine import site
 from sim.core.pte import KIND_MIGRATION, KIND_SWAP, SPECIAL, YOUNG, make_entry, make_pte, pte_pfn
 from sim.mm.mm_types import MM_SWAPENTS, ZERO_PFN
@@ -29,7 +30,17 @@ async def start(task: Task, mm: int) -> None:
 async def add_file_folio(task: Task, file: int, index: int, order: int, shmem: bool = False) -> None:
     """Read a folio of ``order`` at ``index`` of ``file`` into the page cache; ``shmem``: the file
     is shared memory.
+
+    Raises WorldError for a folio that no page cache can have there.
     """
+    world, orders = task.k.world, (0, *task.k.geometry.orders)
+    if order not in orders:
+        raise WorldError(f"no folio of a file has order {order!r}; there are {', '.join(map(str, sorted({*orders})))}")
+    if index % (1 << order):
+        raise WorldError(f"a folio of order {order} begins at a multiple of {1 << order}, and not at page {index}")
+    if not 0 <= file < world.files or not 0 <= index <= world.file_pages - (1 << order):
+        what = f"the world's {world.files} files have {world.file_pages} pages each"
+        raise WorldError(f"a folio of order {order} at page {index} of file {file} has no room: {what}")
     await task.k.filemap.add_folio(task.cpu, file, index, order, shmem)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sim.core.arena import Cells, Column
 from sim.core.component import Part, index_of_ref
+from sim.core.errors import WorldError
 from sim.core.machine import site
 from sim.core.operations import number_of, overlap_cell
 from sim.mm.mm_types import VM_QUIET, VM_SHARED, VM_UFFD_WP, VM_WRITE
@@ -47,8 +48,11 @@ class Task(Part):
 
     @property
     def mm(self) -> int:
-        """The address space that runs here."""
-        return index_of_ref(self.cpu_mm[self.cpu])
+        """The address space that runs here. Raises WorldError if there is none."""
+        ref = self.cpu_mm[self.cpu]
+        if not ref:
+            raise WorldError(f"CPU {self.cpu} runs no mm; give it one in the setup: start(task, mm)")
+        return index_of_ref(ref)
 
     async def _operation(
         self, name: str, start: int, end: int, body: Awaitable[Result], keeps_markers: bool = False

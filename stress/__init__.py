@@ -22,7 +22,7 @@ The rooms, top to bottom; each imports only what stands below it, and ``sim``:
   the names of their files;
 - :mod:`~stress.strategies`: the rules by which the next actor is chosen, one file each;
 - :mod:`~stress.programs`: what user space can do, each operation declared once;
-- :mod:`~stress.patch`: a user's patch: loaded, vetted, counted, judged;
+- :mod:`~stress.patch`: a user's patch and scenarios: loaded, vetted, counted, judged;
 - :mod:`~stress.sources`: the model's source files, and their hash;
 - :mod:`~stress.scenario`: the base class of scenarios, in scenarios/;
 - :mod:`~stress.fault`: the base class of planted faults, in scenarios/faults/;

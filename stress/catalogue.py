@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from stress.errors import UsageError
 from stress.patch.counting import counting
-from stress.patch.guard import blaming
 from stress.patch.load import Patch, load
 from stress.patch.model import Model, Place
-from stress.patch.scenario_file import is_file, load_scenario
+from stress.patch.scenario.file import is_file, load_scenario
+from stress.patch.scenario.staging import parameters_of
 from stress.patch.vet import absent, unfit, vetted
 from stress.sources import ROOT
 
@@ -49,6 +49,7 @@ MACHINE_CHECKERS = {
     "parallel": (
         "replay-differs: a recorded run, replayed in lockstep, makes the same steps and leaves the same state (law L3)"
     ),
+    "OOPS": "wild-access: a patched kernel touches only cells that there are",
 }
 """What the machine itself judges."""
 
@@ -216,8 +217,7 @@ class Catalogue:
 
     def parameters(self, scenario: str, profile: Profile, geometry: str) -> Sequence[dict[str, int]]:
         """Return the parameter sets of a scenario. Raises UsageError, and ScenarioError."""
-        with blaming(None, self.scenario_file(scenario)):
-            return self.scenario_class(scenario).parameters(profile, geometry)
+        return parameters_of(self.scenario_class(scenario), profile, geometry)
 
     def choose_scenario(self, name: str) -> str:
         """Return ``name`` if it is a scenario's, or a user's file with one. Raises UsageError."""

@@ -12,13 +12,13 @@ from stress.errors import StorageError
 MIB = 1 << 20
 
 
-def read_plain(path: Path, mib_max: int) -> bytes:
-    """Return the bytes of the plain file at ``path``.
+def read_plain(path: Path, mib_max: int, links: bool = True) -> bytes:
+    """Return the bytes of the plain file at ``path``; one that ``links`` follows, or not.
 
     Raises OSError if it cannot be read, is larger than ``mib_max`` MiB, or is a directory, a device
     or a FIFO: nothing is waited for, and no more is taken than a file of that size.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW))
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):

@@ -6,7 +6,8 @@ not flushed yet holds that lock, and has to be waited for.
 
 from __future__ import annotations
 
-from sim.mm.rmap import Rmap, RmapOne
+from sim.mm.page_vma_mapped import RmapOne
+from sim.mm.rmap import Rmap
 
 KERNEL = "6.9"
 PROFILES = ("x86-64", "arm64-4k", "arm64-16k", "arm64-64k", "ppc64-radix", "ppc64-hash", "riscv64")

@@ -1,7 +1,7 @@
-"""Truncation does not unmap the range a second time when the folios are gone.
+"""Truncation unmaps the range before it drops the folios, and not again.
 
-truncate_pagecache() (mm/truncate.c, 6.9) does: private copies may have been made of folios that
-were still there after the first time.
+truncate_pagecache() (mm/truncate.c, 6.9) calls unmap_mapping_range() twice: a private copy may be
+made of a folio that is still in the cache, and nothing else removes copies.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class TruncateUnmapsOnce(Truncate):
     component = "truncate"
 
     async def truncate_pagecache(self, cpu: int, file: int, size: int) -> None:
-        """Unmap, remove."""
+        """Once should do."""
         end = self.w.file_pages * self.g.page_size
         first = -(-size // self.g.page_size) * self.g.page_size
         await self.k.unmap_mapping.unmap_mapping_range(cpu, file, first, end, even_cows=True)

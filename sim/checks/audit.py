@@ -133,6 +133,8 @@ class Audit(Recount):
         self._rss(np)
         self._exclusivity(np)
         self._contents(np)
+        for file in range(self.w.files):
+            self.k.checks.truncated(file)
         self._locks(np)
         if drained:
             self._references(np)
@@ -327,11 +329,13 @@ class Audit(Recount):
 
     def _lost(self, np: Any) -> None:
         """Judge what is taken from the allocator and from the slabs: somebody must have it."""
-        lost = (self.page_free.array == 0) & (self.page_ref.array[self.page_head.array] == 0)
+        lost = self.page_ref.array[self.page_head.array] == 0
+        for page in self.free_order.array.nonzero()[0].tolist():
+            lost[page : page + (1 << self.free_order[page] - 1)] = False
         if lost.any():
             page = int(lost.nonzero()[0][0])
             where = [("page_ref", self.page_head[page], 0)]
-            self.violated("O23", f"page {page} is not free, and nobody has a reference to it", 0, where)
+            self.violated("O23", f"page {page} is on no free list, and nobody has a reference to it", 0, where)
         named = np.bincount(
             self.vma_anon_vma.array[(self.vma_linked.array & ANON_LINKED) != 0], minlength=self.w.anon_vmas + 1
         )[1:]

@@ -104,7 +104,7 @@ class GatherChecks(Checker):
     def queued(self, tlb: int, nr: int) -> None:
         """References of ``nr`` pages move to the gather."""
         self.gather_refs[tlb] += nr
-        self.gather_queued_at[tlb] = self.m.last_site
+        self.gather_queued_at[tlb] = APPEND
 
     def put(self, tlb: int, refs: int) -> None:
         """References of the gather have been put."""

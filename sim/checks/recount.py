@@ -59,7 +59,7 @@ class Recount(Checker):
     lru_nr: Column
     act_batch: Column
     act_nr: Column
-    page_free: Column
+    free_order: Column
     page_lru: Column
     vma_mm: Column
     vma_anon_vma: Column
@@ -79,6 +79,8 @@ class Recount(Checker):
         self.recount_folios(mapped, mappings)
         self.recount_counters(rss, swaps)
         self.recount_contents(dirty)
+        for file in range(self.w.files):
+            self.k.checks.truncated(file)
         self.recount_locks()
         self.recount_references(mappings)
         self.recount_objects()
@@ -207,12 +209,16 @@ class Recount(Checker):
 
     def recount_objects(self) -> None:
         """Compare what is taken from the allocator and from the slabs with what is in use."""
-        users = [0] * self.w.anon_vmas
+        users, free = [0] * self.w.anon_vmas, [0] * self.w.pages
+        for block in range(self.w.pages):
+            if self.free_order[block]:
+                for page in range(block, block + (1 << self.free_order[block] - 1)):
+                    free[page] = 1
         for page in range(self.w.pages):
-            if not self.page_free[page] and not self.page_ref[self.page_head[page]]:
+            if not free[page] and not self.page_ref[self.page_head[page]]:
                 self.violated("O23", DIFFERS)
         for vma in range(self.w.vmas):
-            if self.vma_linked[vma] & ANON_LINKED:
+            if self.vma_linked[vma] & ANON_LINKED and self.vma_anon_vma[vma]:
                 users[self.vma_anon_vma[vma] - 1] += 1
             if is_taken(self.vma_slab.view, vma) != (self.vma_mm[vma] != 0):
                 self.violated("O23", DIFFERS)

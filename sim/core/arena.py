@@ -115,7 +115,7 @@ class Layout:
         return [[f.name, f.count, f.klass] for f in self.fields]
 
 
-def _in_turn(first: Watch, second: Watch) -> Watch:
+def in_turn(first: Watch, second: Watch) -> Watch:
     """Return the watch that tells two others."""
 
     def told(i: int, old: int, new: int, holder: int) -> None:
@@ -153,7 +153,7 @@ class Column:
         ``first``.
         """
         known = self.watch
-        self.watch = watch if known is None else _in_turn(watch, known) if first else _in_turn(known, watch)
+        self.watch = watch if known is None else in_turn(watch, known) if first else in_turn(known, watch)
 
     def __getitem__(self, index: int) -> int:
         return self.view[index]

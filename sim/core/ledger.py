@@ -85,6 +85,7 @@ class Ledger(Component):
         self.change(giver, folio, -nr)
         self.change(taker, folio, nr)
         if taker == GATHER:
+            self.ledger_site[self.cell(taker, folio)] = QUEUED
             self.k.checks.queued(nr)
 
     def _overdrawn(self, holder: int, folio: int, delta: int, value: int, here: int, victim: int) -> None:

@@ -68,6 +68,19 @@ def index_of(code: Words) -> Words:
     return code & INDEX_MASK
 
 
+def is_wild(code: int) -> bool:
+    """Return whether a step was made at an index below 0, which no cell has: the code's index and
+    column are not those that were meant.
+    """
+    return index_of(code) > INDEX_MASK >> 1
+
+
+def cell_of(code: int) -> tuple[int, int]:
+    """Return the column's number and the index that a step was made at, also if it was wild."""
+    wild = is_wild(code)
+    return column_of(code) + wild, index_of(code) - (wild << FIELD_SHIFT)
+
+
 def place(column: Words, index: Words) -> Words:
     """Return the place of cell ``index`` of the column of that number."""
     return column << FIELD_SHIFT | index

@@ -6,7 +6,8 @@ mm/memory.c.
 - ``memory``: the zap ladder, from ``unmap_vmas`` down to ``zap_present_folio_ptes``, and where RSS
   is folded;
 - ``mmu_gather``: gathers, their batches of pages, batches of tables;
-- ``rmap``: mapcounts, anon_vmas, walks from a folio to its PTEs;
+- ``rmap``: mapcounts, anon_vmas, walks from a folio to its VMAs; ``page_vma_mapped``: from there to
+  its PTEs;
 - ``pgtable``: page tables and the PTE primitives that architectures override;
 - ``page_fault``: the fault half of mm/memory.c; ``filemap``: the page cache, fault-around;
 - ``swap``, ``swapfile``: putting pages and LRU batches; swap counts;

@@ -21,6 +21,7 @@ MMAP_LOCK = site("do_user_addr_fault", "lock mmap for reading")
 MMAP_UNLOCK = site("do_user_addr_fault", "unlock mmap")
 READ_PMD = site("handle_pte_fault", "read pmd")
 READ_PTE = site("handle_pte_fault", "read pte")
+LOCK_PTL = site("handle_pte_fault", "lock ptl")
 RECHECK = site("handle_pte_fault", "re-read pte under ptl")
 ANON_PEEK = site("alloc_anon_folio", "look for empty ptes")
 ANON_CHECK = site("do_anonymous_page", "check ptes empty")
@@ -49,6 +50,7 @@ class PageFault(Component):
 
     pte: Column
     pmd: Column
+    ptl: Column
     mmap_lock: Column
     mm_rss: Column
     mm_order: Cells
@@ -77,17 +79,21 @@ class PageFault(Component):
         return good
 
     async def handle_pte_fault(self, cpu: int, mm: int, vma: int, addr: int, write: bool) -> bool:
-        """Dispatch by what the entry holds, read without a lock."""
-        pte = await self.k.pgtable.pte_peek(cpu, mm, addr, READ_PMD, READ_PTE)
+        """Dispatch by what the entry holds, read without a lock.
+
+        One that is present is compared under the PTL of the table that it was read in. That proves
+        the table too: none is taken that has an entry.
+        """
+        table, pte = await self.k.pgtable.pte_offset_map(cpu, mm, addr, READ_PMD), 0
+        if table >= 0:
+            pte = await self.m.load(READ_PTE, self.pte, self.k.pgtable.ptep(table, addr))
+        if table >= 0 and not pte & PRESENT:
+            self.k.tlb.rcu_read_unlock(cpu)
         if not pte or pte & KIND_MASK == KIND_MARKER:
-            if self.k.mm_types.vma_is_anonymous(vma):
-                return await self.do_anonymous_page(cpu, mm, vma, addr, write)
-            return await self.do_fault(cpu, mm, vma, addr, write, pte)
+            return await self.do_pte_missing(cpu, mm, vma, addr, write, pte)
         if not pte & PRESENT:
             return False
-        table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
-        if table < 0:
-            return True
+        await self.m.lock(LOCK_PTL, self.ptl, table)
         ptep = self.k.pgtable.ptep(table, addr)
         if not self.k.pgtable.pte_same(await self.m.load(RECHECK, self.pte, ptep), pte):
             await self.k.pgtable.pte_unmap_unlock(cpu, table)
@@ -97,6 +103,12 @@ class PageFault(Component):
             await self.k.pgtable.ptep_set_access_flags(cpu, mm, addr, ptep, pte, pte | YOUNG | (DIRTY if write else 0))
             await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return True
+
+    async def do_pte_missing(self, cpu: int, mm: int, vma: int, addr: int, write: bool, pte: int) -> bool:
+        """Fill an entry that is empty, or a marker."""
+        if self.k.mm_types.vma_is_anonymous(vma):
+            return await self.do_anonymous_page(cpu, mm, vma, addr, write)
+        return await self.do_fault(cpu, mm, vma, addr, write, pte)
 
     # -- anonymous memory ------------------------------------------------------------------------------------------
 

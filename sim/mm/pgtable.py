@@ -115,10 +115,6 @@ class Pgtable(Component):
         """Return the index into ``pte`` of ``addr`` in ``table``."""
         return table * self.g.ptrs_per_pte + addr % self.g.ptrs_per_pte
 
-    def table_covers(self, table: int, mm: int, addr: int) -> bool:
-        """Return whether ``table`` is the one that maps ``addr`` of ``mm``."""
-        return self.table_mm[table] == ref_to(mm) and self.table_base[table] == addr - addr % self.g.ptrs_per_pte
-
     async def pte_offset_map_lock(self, cpu: int, mm: int, addr: int) -> int:
         """Lock the table that maps ``addr``; return it, or -1 if there is none.
 
@@ -147,13 +143,25 @@ class Pgtable(Component):
 
         Returns 0 also if there is no table.
         """
-        self.k.tlb.rcu_read_lock(cpu)
-        table, pte, k = index_of_ref(await self.m.load(pmd_site, self.pmd, self.pmd_index(mm, addr))), 0, 0
-        while table >= 0 and not pte and k < nr:
+        table, pte, k = await self.pte_offset_map(cpu, mm, addr, pmd_site), 0, 0
+        if table < 0:
+            return 0
+        while not pte and k < nr:
             pte = await self.m.load(pte_site, self.pte, self.ptep(table, addr) + k)
             k += 1
         self.k.tlb.rcu_read_unlock(cpu)
         return pte
+
+    async def pte_offset_map(self, cpu: int, mm: int, addr: int, where: int) -> int:
+        """Map the table of ``addr`` as an RCU reader; return it, or -1 if there is none.
+
+        RCU keeps the table allocated. It keeps neither its entries, nor its place in the PMD.
+        """
+        self.k.tlb.rcu_read_lock(cpu)
+        table = index_of_ref(await self.m.load(where, self.pmd, self.pmd_index(mm, addr)))
+        if table < 0:
+            self.k.tlb.rcu_read_unlock(cpu)
+        return table
 
     async def pte_unmap_unlock(self, cpu: int, table: int) -> None:
         """Drop the PTL and RCU."""

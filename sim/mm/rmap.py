@@ -9,14 +9,13 @@ An anon_vma stands for a whole family of forked VMAs (its root): ``vma_anon_vma`
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from sim.core.arena import PRIVATE, RWSEM, Cells, Column, Field
 from sim.core.component import Component, ref_to
 from sim.core.machine import site
-from sim.core.pte import DIRTY, PRESENT, WRITE, pte_pfn
+from sim.core.pte import DIRTY, WRITE
 from sim.core.slab import Slab
 from sim.mm.mm_types import MAPPING_ANON, VM_SHARED, anon_mapping
+from sim.mm.page_vma_mapped import RmapOne
 
 DEC = site("folio_remove_rmap_ptes", "mapcount -1")
 DEC_MAPPED = site("folio_remove_rmap_ptes", "nr_pages_mapped -1")
@@ -33,8 +32,6 @@ I_MMAP_READ = site("rmap_walk_file", "lock i_mmap")
 I_MMAP_UNLOCK = site("rmap_walk_file", "unlock i_mmap")
 ANON_READ = site("folio_lock_anon_vma_read", "lock anon_vma")
 ANON_UNLOCK = site("rmap_walk_anon", "unlock anon_vma")
-WALK_PMD = site("page_vma_mapped_walk", "read pmd")
-WALK_PTE = site("page_vma_mapped_walk", "read pte")
 AGE_TRYLOCK = site("folio_referenced", "trylock folio")
 AGE_UNLOCK = site("folio_referenced", "unlock folio")
 MKCLEAN_GET = site("page_vma_mkclean_one", "read pte")
@@ -57,8 +54,6 @@ UNLINK_UNLOCK = site("free_pgtables", "unlock rmap")
 
 ANON_LINKED, FILE_LINKED = 1, 2
 """Bits of ``vma_linked``: which trees a rmap walk finds the VMA in."""
-
-RmapOne = Callable[[int, int, int], Awaitable[int]]
 
 
 class Rmap(Component):
@@ -272,55 +267,15 @@ class Rmap(Component):
         owner, linked = self.vma_anon_vma, self.vma_linked
         return [v for v in range(self.w.vmas) if owner[v] == ref_to(anon_vma) and linked[v] & ANON_LINKED]
 
-    def _vmas_of(self, folio: int) -> list[tuple[int, int]]:
-        """Return (vma, page number in the folio) for each page in each linked VMA.
-
-        The caller holds the rmap lock.
-        """
-        mapping, index, found = self.page_mapping[folio], self.page_index[folio], []
-        owner = self.k.mm_types.mapping_of(folio)
-        for vma in self.anon_vmas(owner) if mapping & MAPPING_ANON else self.file_vmas(owner):
-            first, size = self.vma_pgoff[vma], self.vma_end[vma] - self.vma_start[vma]
-            found += [(vma, k) for k in range(1 << self.page_order[folio]) if first <= index + k < first + size]
-        return found
-
     async def rmap_walk(self, cpu: int, folio: int, rmap_one: RmapOne, sync: bool, shared_only: bool = False) -> int:
-        """Call ``rmap_one(mm, addr, ptep)``, under the PTL, for each PTE that maps ``folio``;
-        return the sum.
-
-        The PTL is kept from the first entry looked at in a table to the last that the folio has
-        there in one VMA. With ``sync`` (PVMW_SYNC) the PTL is taken before looking, so that a
-        zapper in the table is waited for; without it, entries that cannot map the folio are skipped
-        without the lock (page_vma_mapped_walk).
+        """Call ``rmap_one(mm, addr, ptep)``, under the PTL, for each PTE that maps ``folio``, VMA
+        by VMA (:mod:`sim.mm.page_vma_mapped`); return the sum. The caller holds the rmap lock.
         """
-        total, held, walked = 0, -1, -1
-        for vma, k in self._vmas_of(folio):
-            if shared_only and not self.vma_flags[vma] & VM_SHARED:
-                continue
-            mm, addr = (
-                self.k.mm_types.mm_of(vma),
-                self.vma_start[vma] + self.page_index[folio] + k - self.vma_pgoff[vma],
-            )
-            if held >= 0 and (vma != walked or not self.k.pgtable.table_covers(held, mm, addr)):
-                await self.k.pgtable.pte_unmap_unlock(cpu, held)
-                held = -1
-            walked = vma
-            if held < 0 and (sync or await self._promising(cpu, mm, addr, folio + k)):
-                held = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
-            if held >= 0:
-                total += await self._walk_one(mm, addr, self.k.pgtable.ptep(held, addr), folio + k, rmap_one)
-        if held >= 0:
-            await self.k.pgtable.pte_unmap_unlock(cpu, held)
+        total, owner = 0, self.k.mm_types.mapping_of(folio)
+        for vma in self.anon_vmas(owner) if self.page_mapping[folio] & MAPPING_ANON else self.file_vmas(owner):
+            if not shared_only or self.vma_flags[vma] & VM_SHARED:
+                total += await self.k.page_vma_mapped.page_vma_mapped_walk(cpu, folio, vma, rmap_one, sync)
         return total
-
-    async def _walk_one(self, mm: int, addr: int, ptep: int, page: int, rmap_one: RmapOne) -> int:
-        """Call ``rmap_one`` if the entry maps ``page`` (check_pte)."""
-        pte = await self.m.load(WALK_PTE, self.pte, ptep)
-        return await rmap_one(mm, addr, ptep) if pte & PRESENT and pte_pfn(pte) == page else 0
-
-    async def _promising(self, cpu: int, mm: int, addr: int, page: int) -> bool:
-        pte = await self.k.pgtable.pte_peek(cpu, mm, addr, WALK_PMD, WALK_PTE)
-        return bool(pte & PRESENT) and pte_pfn(pte) == page
 
     async def folio_mkclean(self, cpu: int, folio: int) -> int:
         """Write-protect and clean every shared PTE of a locked file folio; return how many there

@@ -81,6 +81,16 @@ def code_of(settings: Settings, catalogue: Catalogue) -> Code:
     )
 
 
+def digests_of(settings: Settings, catalogue: Catalogue) -> dict[str, str]:
+    """Return the digest of each patch that the campaign executes, by its specs in lines, and of
+    each scenario of the user's, by its path. Workers hold what they read against it.
+    """
+    patches = [specs for specs in (settings.patch, *settings.sides()) if specs]
+    read = {"\n".join(specs): catalogue.patch(specs) for specs in patches}
+    read |= {scenario: catalogue.scenario_file(scenario) for scenario in settings.scenarios}
+    return {name: own.digest for name, own in read.items() if own is not None}
+
+
 def texts_of(role: str, patch: Patch | None) -> list[Text]:
     """Return the files of a patch, those too that it imports of the user's own."""
     return [Text(role, file.path, file.text) for file in patch.files] if patch is not None else []

@@ -23,7 +23,7 @@ DATABASE, FAILURES = "campaign.sqlite", "failures"
 APPLICATION_ID = 0x5A415053
 """``ZAPS``, in the header of the SQLite file."""
 
-VERSION = 5
+VERSION = 6
 """Of the schema. A directory of another version is refused. A new metric needs no new version."""
 
 TEXT_MAX, VALUE_MAX = 4096, 1 << 20
@@ -75,6 +75,7 @@ CREATE TABLE sides (side INTEGER, case_id INTEGER REFERENCES cases, executions I
     PRIMARY KEY (side, case_id)) WITHOUT ROWID;
 CREATE TABLE side_failures (side INTEGER, signature SIGNATURE, checker TEXT, title TEXT, count INTEGER,
     first INTEGER, PRIMARY KEY (side, signature)) WITHOUT ROWID;
+CREATE TABLE merged (seed INTEGER PRIMARY KEY, executions INTEGER);
 CREATE TABLE sessions (id INTEGER PRIMARY KEY, elapsed_s REAL, executions INTEGER, steps INTEGER, ended TEXT,
     generation INTEGER REFERENCES generations);
 """

@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,9 @@ EXPECTED = "expected.json"
 
 EXPECTED_MIB_MAX = 1
 
+KEPT_MIB_MAX = 4
+"""How large a file in a failure's folder may be."""
+
 SIGNATURE = re.compile("[0-9a-f]{8}")
 
 
@@ -44,7 +48,7 @@ def expected_in(directory: Path) -> dict[str, str]:
     """
     file = directory / EXPECTED
     try:
-        found = msgspec.json.decode(read_plain(file, EXPECTED_MIB_MAX), type=dict[str, str])
+        found = msgspec.json.decode(read_plain(file, EXPECTED_MIB_MAX, links=False), type=dict[str, str])
     except FileNotFoundError:
         return {}
     except (OSError, msgspec.MsgspecError, RecursionError) as error:
@@ -104,6 +108,18 @@ def is_kept(directory: Path, signature: str) -> bool:
         return stat.S_ISREG(os.lstat(file).st_mode) and not stat.S_ISLNK(os.lstat(file.parent).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def kept_files(directory: Path, signature: str) -> dict[str, bytes]:
+    """Return what the folder of a signature holds, by name: plain files that may be there and are
+    not too large. A link, which a stranger may have led to a secret, is not followed.
+    """
+    found: dict[str, bytes] = {}
+    if is_kept(directory, signature):
+        for name in (ENVIRONMENT, REPORT, TRACE):
+            with suppress(OSError):
+                found[name] = read_plain(trace_of(directory, signature).with_name(name), KEPT_MIB_MAX, links=False)
+    return found
 
 
 def keep(directory: Path, failure: Failure) -> bool:

@@ -19,7 +19,8 @@ from stress.errors import TraceError, UsageError
 from stress.trace.file import load
 from stress.trace.record import Trace
 from stress.workers.messages import Failure
-from stress.workers.settings import Settings
+from stress.workers.native import differs_name
+from stress.workers.settings import NATIVE, Settings
 
 ASIDE = ".damaged"
 """What is added to the name of the database that is put aside."""
@@ -86,7 +87,7 @@ def _trace_of(folder: Path, settings: Settings) -> Trace:
         raise UsageError(f"it was found in kernel {case.kernel} with faults {', '.join(case.faults) or 'none'}")
     if case.scenario not in settings.scenarios or case.profile not in settings.profiles:
         raise UsageError(f"{case.scenario} on {case.profile} is not searched")
-    if folder.name not in (trace.ending.signature, nondeterminism_name(case)):
+    if folder.name not in (trace.ending.signature, nondeterminism_name(case), differs_name(case)):
         raise UsageError(f"its trace has the signature {trace.ending.signature or 'none'}")
     return trace
 
@@ -95,10 +96,11 @@ def _failure(signature: str, trace: Trace) -> Failure:
     """Return the failure that a trace stands for."""
     told = trace.ending if trace.ending.signature == signature else None
     kind = "violation" if told else "nondeterminism"
+    native = signature == differs_name(trace.case)
     return Failure(
         signature=signature,
-        checker=told.checker if told else kind,
-        title=told.title if told else kind,
+        checker=told.checker if told else NATIVE if native else kind,
+        title=told.title if told else "native-differs" if native else kind,
         strategy=trace.strategy,
         seed=trace.seed,
         kind=kind,

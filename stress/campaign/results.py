@@ -139,6 +139,16 @@ class Results:
             )
         )
 
+    def merged(self) -> list[dict[str, int]]:
+        """Return the campaigns that the directory was made of, if it was: ``seed`` and
+        ``executions``.
+        """
+        return _objects(self.db.execute("SELECT seed, executions FROM merged ORDER BY seed"))
+
+    def rows_of_failures(self) -> list[dict[str, Any]]:
+        """Return the failures of the newest generation as the database has them."""
+        return _objects(self.db.execute("SELECT * FROM failures WHERE generation = ?", (self.generation,)))
+
     def signatures(self) -> list[str]:
         """Return every signature that any generation has shown."""
         return [row[0] for row in self.db.execute("SELECT signature FROM failures ORDER BY signature")]

@@ -12,8 +12,10 @@ from stress.campaign.results import Results
 from stress.catalogue import CATALOGUE
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.execution.absent import why_absent
+from stress.execution.overlaps import PAIRS, missing
+from stress.execution.overlaps import words as pair_words
 from stress.parallel.settings import PROCESSES
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 from stress.workers.metrics import (
     CAMPAIGN,
@@ -25,7 +27,12 @@ from stress.workers.metrics import (
     declared,
 )
 from stress.workers.plan.leases import LEASED
-from stress.workers.settings import PARALLEL
+from stress.workers.settings import NATIVE, PARALLEL
+
+BOUND = 3.0
+"""If n executions of n are equal, the share of those that are not is below BOUND / n, with a
+confidence of 95 %.
+"""
 
 UNREACHED_NAMED_MAX = 5
 """Unreached sites that the summary for people names; of more it gives the number."""
@@ -71,9 +78,11 @@ def summary(results: Results) -> dict[str, Any]:
         "versus": versus(results, settings),
         "generation": results.generation,
         "generations": results.generations(),
+        "merged": results.merged(),
         "cases": results.cases(),
         "cells": results.cells(),
         **counted(results),
+        "pairs_missing": missing(results.counts("pairs")),
         "sites_reached": len(reached),
         "sites_unreached": unreached,
         "unreachable": unreachable(unreached, settings),
@@ -158,9 +167,10 @@ def exit_status(data: dict[str, Any]) -> int:
     """Return the exit status that a summary stands for."""
     if data["ended"] == "interrupted":
         return INTERRUPTED
-    if unexpected(data):
+    wrong = unexpected(data)
+    if any(failure["checker"] != NATIVE for failure in wrong):
         return VIOLATED
-    if data["worker_deaths"] or data["ended"] in ("failed", "full"):
+    if wrong or data["worker_deaths"] or data["ended"] in ("failed", "full"):
         return FAILED
     return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
 
@@ -250,12 +260,7 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
     after a change of the code that counts began anew.
     """
     run = data["this_run"]
-    if data["generation"] > 1:
-        before = sum(row["executions"] for row in data["generations"][:-1])
-        yield (
-            f"generation {data['generation']}: the code has changed and counts began anew;"
-            f" {before} executions of earlier generations do not count"
-        )
+    yield from _what_counts(data)
     if data["sessions"] > 1:
         new = f"{len(run['found'])} new signatures" if run["found"] else "no new signature"
         yield f"this run: {run['executions']} executions, {run['steps']} steps in {run['elapsed_s']:.1f} s, {new}"
@@ -276,14 +281,26 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
     yield from _what_ran_natively(data)
 
 
+def _what_counts(data: dict[str, Any]) -> Iterator[str]:
+    """Yield whose executions count: of the newest generation, and of campaigns that were merged."""
+    if data["generation"] > 1:
+        before = sum(row["executions"] for row in data["generations"][:-1])
+        yield (
+            f"generation {data['generation']}: the code has changed and counts began anew;"
+            f" {before} executions of earlier generations do not count"
+        )
+    if data["merged"]:
+        seeds = ", ".join(f"{row['seed']:#x}" for row in data["merged"])
+        yield f"merged from {_count(len(data['merged']), 'campaign')}: seeds {seeds}"
+
+
 def _what_of(data: dict[str, Any]) -> str:
     """Return which scenarios, profiles and kernel the campaign has."""
     faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
     faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
     return (
         f"{_count(len(data['scenarios']), 'scenario')} on {_count(len(data['profiles']), 'profile')},"
-        f" kernel {data['kernel']},"
-        f" strategy {data['strategy']}{faults}"
+        f" kernel {data['kernel']}, strategy {data['strategy']}{faults}"
     )
 
 
@@ -295,6 +312,9 @@ def _what_ran_natively(data: dict[str, Any]) -> Iterator[str]:
             f"native core: {data['native']} of these executions;"
             f" {data['compared']} made in Python too, and compared{unjudged}"
         )
+        if data["compared"] and not any(failure["checker"] == NATIVE for failure in data["violations"]):
+            share = min(1.0, BOUND / data["compared"])
+            yield f"all compared ones are equal: with 95 % confidence less than {share:.2g} of all would differ"
 
 
 def machine_words(name: str, row: dict[str, float]) -> str:
@@ -311,10 +331,13 @@ def machine_words(name: str, row: dict[str, float]) -> str:
 def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
     """Yield what the executions covered."""
     yield (
-        f"{data['distinct_schedules']} distinct schedules, {len(data['pairs'])} pairs of operations overlapped,"
+        f"{data['distinct_schedules']} distinct schedules,"
+        f" {len(data['pairs'])} of {len(PAIRS)} pairs of operations overlapped,"
         f" {data['sites_reached']} sites reached, {len(data['sites_unreached'])} not,"
         f" {data['twins']['run']} executions run twice"
     )
+    if data["pairs_missing"]:
+        yield f"never overlapped: {pair_words(data['pairs_missing'])}"
     open_still = [site for site in data["sites_unreached"] if site not in data["unreachable"]]
     if 0 < len(open_still) <= UNREACHED_NAMED_MAX:
         yield f"not reached: {'; '.join(open_still)}"

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.core.profile import REAL, SMALL
-from stress.campaign.code import code_of
+from stress.campaign.code import code_of, digests_of
 from stress.campaign.directory import ERROR_TRACE, bytes_of, expect, expected_in
 from stress.campaign.errands import Errands
 from stress.campaign.results import baseline
@@ -86,7 +86,7 @@ AT_ONCE = ("interrupted", "found", "full")
 """Ends for which second runs are not waited for."""
 
 MEASURE_EVERY = 10
-"""The directory's size is looked at once in so many notes."""
+"""The directory's size, and how much each case has had, is looked at once in so many notes."""
 
 NOTE_SECONDS = 1.0
 """How often the directory learns how long the campaign has run."""
@@ -105,6 +105,8 @@ class Budget:
     """How large the results directory may become."""
     native: bool = False
     """Have kernels compiled beside the search, and use them where they are there."""
+    each: int | None = None
+    """Enough executions of each case: when all have had them, the run ends."""
     baseline: Path | None = None
     """The directory of a campaign whose signatures are expected from now on."""
 
@@ -119,7 +121,7 @@ class Campaign:
         self.store, self.settings, self.budget = store, settings, budget
         self.plans = plans_of(settings, budget)
         twin_worker = budget.workers == 1 and budget.twin_every > 0
-        self.fleet = Fleet(budget.workers + twin_worker, catalogue)
+        self.fleet = Fleet(budget.workers + twin_worker, catalogue, digests_of(settings, find_catalogue(catalogue)))
         self.cases: dict[int, Case] = {}
         """By the store's numbers."""
         self.leases: dict[int, Lease] = {}
@@ -368,11 +370,11 @@ class Campaign:
 
     @property
     def _builds(self) -> bool:
-        """Whether kernels are compiled: those that the project's own catalogue composes, unpatched.
+        """Whether kernels are compiled: those that the project's own catalogue composes.
 
         Of a budget of executions what comes does not depend on how fast anything is, so not then.
         """
-        mine = self.fleet.catalogue == DEFAULT_CATALOGUE and not self.settings.patch
+        mine = self.fleet.catalogue == DEFAULT_CATALOGUE
         timed = self.budget.executions is None and self.settings.machine != PARALLEL
         return self.budget.native and mine and timed
 
@@ -381,11 +383,13 @@ class Campaign:
         await compile_beside(self.fleet.catalogue, dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
 
     def _measure(self) -> None:
-        """End the run if the directory has become too large."""
-        most = self.budget.disk_mib_max
+        """End the run if the directory has become too large, or every case has had enough."""
+        most, each = self.budget.disk_mib_max, self.budget.each
         if most is not None and bytes_of(self.store.directory) > most * MIB and self.ended == "done":
             self.stopping, self.ended = True, "full"
-            self.fleet.wake()
+        if each is not None and not self.stopping:
+            cases = self.store.cases()
+            self.stopping = not cases["never_opened"] and cases["executions_min"] >= each
 
     def note_end(self) -> None:
         """Record how the run ended, unless the disk takes no more."""

@@ -13,6 +13,7 @@ from stress.cli.options import (
     GEOMETRIES,
     PATCH,
     RESULTS,
+    chance,
     cores,
     directory,
     duration,
@@ -26,15 +27,13 @@ from stress.cli.options import (
 from stress.errors import INTERRUPTED, UsageError
 from stress.files import write_atomically
 from stress.output import put, put_json, tell
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 
 if TYPE_CHECKING:
+    from stress.campaign.supervisor import Budget
     from stress.catalogue import Catalogue
     from stress.workers.settings import Settings
-
-SEED_DRAWN_BITS = 24
-"""Bits of a campaign's seed when none is given."""
 
 DISK_MIB_MAX = 500
 """How large a results directory may become by default."""
@@ -103,6 +102,8 @@ def budget_options(parser: argparse.ArgumentParser) -> None:
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--duration", type=duration, metavar="TIME", help="how long, as 60s, 5m or 2h (default: 60s)")
     budget.add_argument("--executions", type=positive, metavar="N", help="how many executions in this run")
+    about = "end when no failure that was not seen can have a larger chance per execution, in any case, as 1e-3"
+    parser.add_argument("--until-risk", type=chance, metavar="CHANCE", help=about)
     workers_option(parser)
     parser.add_argument("--stop-on-first", action="store_true", help="end at the first failure that is not expected")
     parser.add_argument(
@@ -128,23 +129,13 @@ def search(args: argparse.Namespace) -> int:
     """Run the campaign; print its summary, and write the files for CI."""
     from stress.campaign.progress import show
     from stress.campaign.summary import text
-    from stress.campaign.supervisor import Budget, run_campaign
+    from stress.campaign.supervisor import run_campaign
     from stress.catalogue import spec_of
 
     if args.rebuild and args.dir is None:
         raise UsageError("--rebuild wants --dir, the directory whose database is to be made anew")
     settings, where = settle(args)
-    budget = Budget(
-        args.duration,
-        args.executions,
-        args.workers or workers(settings),
-        args.stop_on_first,
-        disk_mib_max=args.disk_mib_max,
-        native=not args.no_native,
-        baseline=args.baseline,
-    )
-    if budget.duration_s is None and budget.executions is None:
-        budget.duration_s = 60.0
+    budget = budget_of(args, settings)
     if args.rebuild:
         rebuild(where, settings)
     tell(f"campaign of seed {settings.seed:#x} in {where}")
@@ -154,6 +145,27 @@ def search(args: argparse.Namespace) -> int:
     if data["exit_status"] == INTERRUPTED:
         tell(f"go on with: {resume_words(args, where, settings)}")
     return int(data["exit_status"])
+
+
+def budget_of(args: argparse.Namespace, settings: Settings) -> Budget:
+    """Return how long the search goes on: a minute if nothing is said of it."""
+    from stress.campaign.report.facts import executions_for
+    from stress.campaign.supervisor import Budget
+
+    budget = Budget(
+        args.duration,
+        args.executions,
+        args.workers or workers(settings),
+        args.stop_on_first,
+        disk_mib_max=args.disk_mib_max,
+        native=not args.no_native,
+        baseline=args.baseline,
+    )
+    if args.until_risk is not None:
+        budget.each = executions_for(args.until_risk)
+    elif budget.duration_s is None and budget.executions is None:
+        budget.duration_s = 60.0
+    return budget
 
 
 def write_exports(args: argparse.Namespace, where: Path) -> None:
@@ -203,7 +215,7 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
     The directory's campaign, if it holds one, gives what the command line leaves open.
     """
     from stress.campaign.results import peek
-    from stress.workers.settings import Settings
+    from stress.workers.settings import SEED_MAX, Settings
 
     given = {name: getattr(args, name) for name in SELECTION if getattr(args, name) not in (None, [])}
     if args.fault:
@@ -211,7 +223,7 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
     kept = peek(args.dir) if args.dir is not None and not args.rebuild else None
     if kept is None:
         chosen = defaults(args.catalogue) | renamed(given)
-        chosen.setdefault("seed", secrets.randbits(SEED_DRAWN_BITS))
+        chosen.setdefault("seed", secrets.randbelow(SEED_MAX))
     else:
         chosen = kept | renamed(given)
     settings = Settings.of(chosen)

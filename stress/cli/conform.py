@@ -83,15 +83,15 @@ def chosen(args: argparse.Namespace) -> int:
     from stress.conform.model.spec import ModelSpec, machine_profile, nearest_kernel
     from stress.conform.session import Request, exit_status, save, summary
     from stress.conform.session import run as compare
+    from stress.patch.guard import blaming
 
     known = args.catalogue
     kernel = args.kernel or nearest_kernel(platform.release(), list(known.kernels()))
     faults = tuple(choose("fault", name, known.faults()) for name in args.fault or ())
     model = ModelSpec(machine_profile(), kernel, faults, tuple(args.patch))
-    if args.program:
-        return run_program(args, model)
-    if args.racing:
-        return run_races(args, model)
+    if args.program or args.racing:
+        with blaming(known.patch(model.patch)):
+            return run_program(args, model) if args.program else run_races(args, model)
     request = Request(
         model, args.executions, args.seed, args.workers or cores(), args.configure_mthp, args.dir, spec_of(known)
     )

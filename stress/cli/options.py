@@ -17,6 +17,9 @@ from stress.patch.spec import names_a_file
 RESULTS = "zapstress-results"
 """The folder of results that are not given another place with ``--dir``."""
 
+SEED_DRAWN_BITS = 24
+"""Bits of a campaign's seed when none is given."""
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """Units of time in seconds."""
 
@@ -77,6 +80,14 @@ def duration(text: str) -> float:
         raise argparse.ArgumentTypeError(f"'{text}' is not a time as 60s, 5m or 2h") from None
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"'{text}' is not a time to search for")
+    return value
+
+
+def chance(text: str) -> float:
+    """Parse a chance, between 0 and 1."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a chance between 0 and 1")
     return value
 
 

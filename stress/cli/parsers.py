@@ -17,6 +17,7 @@ COMMANDS = {
     "status": "what a campaign has come to, without running it: also one that is at work",
     "report": "what a campaign has come to, for a mail, a merge request, or CI",
     "mark": "a signature as expected: it fails nothing any more",
+    "merge": "the directories of campaigns that searched the same, on machines that never met",
     "recheck": "every saved failure of a campaign, run again",
     "run": "one execution: verdict and summary",
     "check": "look a patch over: does it compose, does it run, does it keep the books",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stress.trace.replay import Replayed
 
 FORMATS = {
+    "html": "a page, one file that needs no network",
     "mail": "text of 72 columns, for under a Tested-by",
     "md": "Markdown, for a merge request",
     "ktap": "what was judged, as KTAP",
@@ -25,7 +26,11 @@ FORMATS = {
 }
 """Of a campaign."""
 
-TRACE_FORMATS = {"perfetto": "the execution, for the Perfetto viewer"}
+TRACE_FORMATS = {
+    "html": "a page, one file that needs no network",
+    "svg": "the interleaving as a picture",
+    "perfetto": "the execution, for the Perfetto viewer",
+}
 """Of a trace."""
 
 
@@ -34,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     about = [", ".join(f"{name} ({words})" for name, words in kind.items()) for kind in (FORMATS, TRACE_FORMATS)]
     add = parser.add_argument
     add("target", type=directory, metavar="DIR|TRACE", help="the results directory of a campaign, or a trace")
-    add("--format", choices=(*FORMATS, *TRACE_FORMATS), help=f"of a campaign: {about[0]}; of a trace: {about[1]}")
+    words = f"of a campaign: {about[0]} (default: mail); of a trace: {about[1]} (default: html)"
+    add("--format", choices=tuple(FORMATS | TRACE_FORMATS), help=words)
     add("--output", type=Path, metavar="FILE", help="write it to FILE (default: standard output)")
     kernel_options(parser, "", "of a trace: another version in place of its own")
     scenario_file_option(parser)
@@ -46,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
     campaign = (args.target / DATABASE).exists() or (args.target.is_dir() and not (args.target / "trace").exists())
     known = FORMATS if campaign else TRACE_FORMATS
-    name = args.format or next(iter(known))
+    name = args.format or ("mail" if campaign else "html")
     if name not in known:
         what = "a campaign's directory" if campaign else "a trace"
         raise UsageError(f"{args.target}: --format {name} is not for {what}; there are {', '.join(known)}")
@@ -77,6 +83,7 @@ def of_campaign(args: argparse.Namespace, name: str) -> str:
 
 def form(name: str) -> Callable[[Facts], str]:
     """Return the function that makes a report of a campaign."""
+    from stress.campaign.report.html import html
     from stress.campaign.report.junit import junit
     from stress.campaign.report.ktap import ktap
     from stress.campaign.report.mail import mail
@@ -85,6 +92,7 @@ def form(name: str) -> Callable[[Facts], str]:
     from stress.campaign.report.suites import campaign_suite
 
     return {
+        "html": html,
         "mail": mail,
         "md": markdown,
         "ktap": lambda facts: ktap(campaign_suite(facts)),
@@ -100,12 +108,19 @@ def of_trace(args: argparse.Namespace, name: str) -> str | bytes:
     from stress.trace.file import load
 
     args.trace = str(args.target)
-    made: str | bytes = run_plain(again(args, load(args.target), trace_form(name)))
+    made: str | bytes = run_plain(again(args, load(args.target), trace_form(name, args.trace)))
     return made
 
 
-def trace_form(name: str) -> Callable[[Replayed], str | bytes]:
-    """Return the function that makes a report of a trace."""
+def trace_form(name: str, path: str) -> Callable[[Replayed], str | bytes]:
+    """Return the function that makes a report of a trace; ``path`` is its file."""
+    from stress.trace.html import html
     from stress.trace.perfetto import perfetto
+    from stress.trace.picture import alone
 
-    return {"perfetto": perfetto}[name]
+    forms: dict[str, Callable[[Replayed], str | bytes]] = {
+        "html": lambda replayed: html(replayed, path),
+        "svg": alone,
+        "perfetto": perfetto,
+    }
+    return forms[name]

@@ -24,6 +24,7 @@ from stress.conform.findings import BatchResult, check_seeds
 from stress.conform.linux.folio_sizes import Sizes
 from stress.conform.model.spec import ModelSpec, composer
 from stress.errors import FAILED, ZapstressError
+from stress.patch.guard import blaming
 
 BATCH = 40
 """Seeds that a worker is given at once."""
@@ -104,7 +105,8 @@ def work(connection: Connection, catalogue: str, model: ModelSpec, cpu: int) -> 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     try:
-        with Rig(*composer(find_catalogue(catalogue), model), cpu, blind=bool(model.faults)) as rig:
+        names = find_catalogue(catalogue)
+        with blaming(names.patch(model.patch)), Rig(*composer(names, model), cpu, blind=bool(model.faults)) as rig:
             while True:
                 seeds, sizes, known = connection.recv()
                 connection.send(check_seeds(rig, seeds, sizes, known))

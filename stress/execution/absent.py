@@ -146,10 +146,11 @@ file declares need no mention.
 
 def why_absent(name: str, profile: Profile, version: str) -> str:
     """Return why no execution visits the site ``name`` on ``profile``, as it is in ``version``, or
-    nothing where that is not known.
+    nothing where that is not known; a variant, VERSION-WORD, visits what its version does.
     """
+    base = version.partition("-")[0]
     for absent in ABSENT:
         named = any(name == site or (site.endswith(":") and name.startswith(site)) for site in absent.sites)
-        if named and version in absent.versions and absent.where(profile):
+        if named and base in absent.versions and absent.where(profile):
             return absent.reason
     return ""

@@ -13,12 +13,10 @@ from __future__ import annotations
 import hashlib
 import zlib
 from functools import lru_cache
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import Layout
 from sim.core.machine import SITES
-from sim.core.operations import OPERATIONS
 from sim.core.step import (
     LOAD_THROUGH_TLB,
     RMW,
@@ -33,6 +31,7 @@ from sim.core.step import (
     tlb_column_of,
     tlb_place_of,
 )
+from stress.execution.overlaps import OVERLAPS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,9 +46,6 @@ CHECK_BYTES = 2
 
 _NAME_BITS = 32
 _GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-
-OVERLAPS = list(product(OPERATIONS, OPERATIONS))
-"""The pairs of operations that the cells of the column ``overlaps`` count."""
 
 _site_sums: list[int] = []
 

@@ -26,7 +26,6 @@ from sim.core.machine import Actor, Violation
 from stress.case import Case
 from stress.catalogue import CATALOGUE, Catalogue
 from stress.execution.finished import Finished
-from stress.execution.mistakes import told_of, vet_threads
 from stress.execution.outcome import Outcome
 from stress.execution.steps import Recorder
 from stress.machine.chance import PLAIN
@@ -37,6 +36,8 @@ from stress.machine.protocols import Tape, Verdict
 from stress.patch.counting import override_runs
 from stress.patch.dropped import EAR
 from stress.patch.guard import Judge, PatchError, blaming
+from stress.patch.scenario.mistakes import told_of
+from stress.patch.scenario.staging import phases_of, staged, threads_of, vet_arena
 from stress.patch.watchdog import WATCHDOG
 from stress.strategies import Strategy
 from stress.strategies.sequential import Sequential
@@ -79,7 +80,7 @@ class Runner:
         assert isinstance(self.driver, DirectDriver), "the reference driver awaits: use execute()"
         if self.failed is not None:
             return self._failed(self.failed)
-        with told_of(self.scenario):
+        with told_of(type(self.scenario)):
             self._begin(strategy, seed, data, pauses)
             self.driver.execute_now()
         return self._end(seed)
@@ -98,7 +99,7 @@ class Runner:
         """
         if self.failed is not None:
             return self._failed(self.failed)
-        with told_of(self.scenario):
+        with told_of(type(self.scenario)):
             self._begin(strategy, seed, data, pauses)
             await self.driver.execute()
         return self._end(seed)
@@ -134,7 +135,10 @@ class Runner:
 
     def _end(self, seed: int) -> Outcome:
         machine = self.machine
-        if machine.verdict.kind == "clean":
+        oops = self.judge.oops() if self.judge is not None else None
+        if oops is not None:
+            machine.verdict = Verdict("violation", oops, str(oops))
+        elif machine.verdict.kind == "clean":
             try:
                 self.kernel.audit(drained=True)
             except Violation as violation:
@@ -165,7 +169,7 @@ class Runner:
         """Run the setup, phase by phase, and take the snapshot that every execution starts from."""
         services = list(self.kernel.services())
         budget, self.machine.steps_max = self.machine.steps_max, BUDGET_STEPS_MAX
-        for cpu, body in self.scenario.setup():
+        for cpu, body in phases_of(self.scenario):
             self._watch()
             self.machine.begin([Actor(cpu, "setup", body), *services], Sequential(), PLAIN, 0)
             with suppress(PatchError):
@@ -178,8 +182,7 @@ class Runner:
                 return
             self.kernel.settle()
         self.machine.steps_max = budget
-        threads = self.scenario.actors()
-        vet_threads(self.scenario, [(name, cpu) for name, cpu, _ in threads])
+        threads = threads_of(self.scenario)
         self.actors = [Actor(cpu, name, body) for name, cpu, body in threads] + services
         self.snapshot = self.arena.snapshot()
 
@@ -190,12 +193,12 @@ def composed(case: Case, catalogue: Catalogue) -> tuple[Scenario, Any]:
     Raises UsageError for an unknown name.
     """
     profile = catalogue.profile(case.profile).at(case.kernel)
-    scenario = catalogue.scenario_class(case.scenario)(profile, case.geometry, dict(case.params))
+    scenario, world = staged(catalogue.scenario_class(case.scenario), profile, case.geometry, dict(case.params))
     kernel = catalogue.compose(
         profile=profile,
         geometry=case.geometry,
         kernel=case.kernel,
-        world=scenario.world(),
+        world=world,
         faults=case.faults,
         patch=catalogue.patch(case.patch),
     )
@@ -221,8 +224,9 @@ async def open_runner(
     """
     patch, own = catalogue.patch(case.patch), catalogue.scenario_file(case.scenario)
     with ExitStack() as stack:
-        with blaming(patch, own):
+        with blaming(patch):
             scenario, kernel = composed(case, catalogue)
+            vet_arena(scenario, kernel.layout.bytes)
             kernel = kernel.wrapped(parts) if parts else kernel
             arena = stack.enter_context(closing(Arena.create(kernel.layout)))
             budget = steps_max or SMALL_STEPS_MAX + STEPS_PER_PAGE * scenario.world().vpages
@@ -234,7 +238,7 @@ async def open_runner(
         judge = stack.enter_context(judging(Judge(patch, kernel, machine, own), machine)) if users else None
         async with _session(machine, driver) as stepper:
             runner = Runner(case, scenario, kernel, machine, stepper, judge)
-            with told_of(scenario):
+            with told_of(type(scenario)):
                 await runner.prepare()
             yield runner
 

@@ -25,8 +25,10 @@ from sim.core.step import (
     VERSION_MASK,
     WAIT,
     WRITE,
+    cell_of,
     column_of,
     index_of,
+    is_wild,
     kind_of,
     place_of,
     tlb_column_of,
@@ -146,7 +148,7 @@ class Recorder:
 
     def _change(self, code: int, value: int) -> tuple[int, int]:
         kind, field, index, key = kind_of(code), column_of(code), index_of(code), place_of(code)
-        if kind in (READ, WAIT):
+        if kind in (READ, WAIT) or is_wild(code):
             self._last[key] = value
             return value, value
         old = self._last.get(key)
@@ -179,8 +181,8 @@ def step_at(finished: Finished, number: int) -> Step:
 def _decode(finished: Finished, number: int, slot: int) -> Step:
     code, value = finished.machine.log[2 * number : 2 * number + 2]
     old, new = finished.changes[2 * number : 2 * number + 2] or (value, value)
-    name = finished.arena.layout.fields[column_of(code)].name
-    kind, index = kind_of(code), index_of(code)
+    column, index = cell_of(code)
+    name, kind = finished.arena.layout.fields[column].name, kind_of(code)
     tlb = (
         finished.arena.layout.fields[tlb_column_of(value)].name if kind in (LOAD_THROUGH_TLB, STORE_THROUGH_TLB) else ""
     )

@@ -15,40 +15,63 @@ from dataclasses import is_dataclass
 from types import CodeType, FrameType
 from typing import Any
 
+from sim import task
 from sim.core.arena import Arena
 from stress.strategies import Strategy
 
 FAIR_STEPS_MAX = 20_000
 """Steps of fair turns at most: each costs a hash of the whole arena."""
 
+USER_SPACE = task.__file__
+"""What a scenario calls: above it is user space, which a kernel cannot end."""
+
 _PLAIN = (int, str, bytes, tuple, list, dict, set, type(None))
+
+CALLS_MAX = 4096
+"""States of which it is kept in which calls the threads were: a frame each."""
 
 Chain = tuple[tuple[str, int, str], ...]
 """Where the coroutines of one actor stand: for each its name, instruction and plain locals."""
 
 
-def await_chain(coroutine: Any) -> Chain:
-    """Return the chain of a parked actor, from ``coroutine`` in to the one that yielded."""
-    chain = []
+def parked_frames(coroutine: Any) -> list[FrameType]:
+    """Return the frames of a parked actor, from ``coroutine`` in to the one that yielded."""
+    frames = []
     while (frame := getattr(coroutine, "cr_frame", None)) is not None:
-        chain.append(_place(frame))
+        frames.append(frame)
         coroutine = coroutine.cr_await
-    return tuple(chain)
+    return frames
 
 
-def running_chain(outermost: CodeType) -> Chain:
-    """Return the chain of the actor that is running, from the caller out to the coroutine of the
-    code ``outermost``, which is left out.
+def running_frames(outermost: CodeType) -> list[FrameType]:
+    """Return the frames of the actor that is running, from the one within the coroutine of the code
+    ``outermost`` in to the caller.
 
     Plain functions on the way, as those of the machine, are no part of an actor's state.
     """
-    chain = []
+    frames = []
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code is not outermost:
         if frame.f_code.co_flags & inspect.CO_COROUTINE:
-            chain.append(_place(frame))
+            frames.append(frame)
         frame = frame.f_back
-    return tuple(chain)
+    return frames[::-1]
+
+
+def chain(frames: list[FrameType]) -> Chain:
+    """Return where the coroutines of an actor stand."""
+    return tuple(map(_place, frames))
+
+
+def call_of(frames: list[FrameType]) -> FrameType | None:
+    """Return the frame of the system call, or access to memory, that a thread is in."""
+    return next((frame for frame in frames if frame.f_code.co_filename == USER_SPACE), None)
+
+
+def caller_of(frames: list[FrameType]) -> FrameType:
+    """Return the frame that has made that call."""
+    call = call_of(frames)
+    return frames[max(0, frames.index(call) - 1)] if call is not None else frames[-1]
 
 
 def _place(frame: FrameType) -> tuple[str, int, str]:
@@ -86,14 +109,28 @@ class Livelock:
         self.steps_max = steps_max
         self.seen: dict[bytes, int] = {}
         """Hash of a state -> the step at which it was seen."""
+        self.calls: dict[int, list[FrameType | None]] = {}
+        """Step -> the calls that the threads were in."""
         self.began = -1
 
-    def look(self, arena: Arena, chains: list[object], step: int) -> int:
-        """Return after how many steps this very state has come again, or 0."""
+    def look(self, arena: Arena, chains: list[object], calls: list[FrameType | None], step: int) -> int:
+        """Return after how many steps this very state has come again, or 0; ``calls`` are those
+        that the unfinished threads are in.
+        """
         if self.began < 0:
             self.began = step
         state = hashlib.blake2b(repr((arena.model_hash(), *chains)).encode(), digest_size=16).digest()
-        return step - self.seen.setdefault(state, step)
+        first = self.seen.setdefault(state, step)
+        if len(self.calls) < CALLS_MAX:
+            self.calls.setdefault(first, calls)
+        return step - first
+
+    def in_user_space(self, calls: list[FrameType | None], first: int) -> bool:
+        """Return whether it is the scenario that goes round: since step ``first`` every thread has
+        come back from the call that it was in, and made another.
+        """
+        before = self.calls.get(first, [None])
+        return all(old is not None and new is not old for old, new in zip(before, calls, strict=False))
 
     def spent(self, step: int) -> bool:
         """Return whether the search has had as many steps as the run before it, or

@@ -18,9 +18,10 @@ from contextlib import suppress
 
 from sim.core.arena import Arena, Column
 from sim.core.machine import Abandon, Actor, Violation, site_info
+from stress.errors import ScenarioError
 from stress.machine.base import RunningMachine
 from stress.machine.deadlock import explain
-from stress.machine.livelock import FairTurns, Livelock, await_chain, running_chain
+from stress.machine.livelock import FairTurns, Livelock, call_of, caller_of, chain, parked_frames, running_frames
 from stress.machine.protocols import Listener, Tape, Verdict
 from stress.strategies import Strategy
 
@@ -280,9 +281,13 @@ class Scheduler(RunningMachine):
             self.choose = self.strategy.choose
         self.limit = self.seq + 1
         me = self.current
-        parked = [await_chain(self.bodies[slot]) for slot in range(self.slots) if self.started[slot] and slot != me]
-        mine = running_chain(RunningMachine.run_body.__code__)
-        cycle = self.livelock.look(self.arena, [me, mine, *parked], self.seq)
+        inside = {slot: parked_frames(self.bodies[slot]) for slot in range(self.slots) if self.started[slot]}
+        inside[me] = running_frames(RunningMachine.run_body.__code__)
+        threads = [slot for slot in inside if not self.actors[slot].daemon]
+        calls = [call_of(inside[slot]) for slot in threads]
+        cycle = self.livelock.look(self.arena, [me, *map(chain, inside.values())], calls, self.seq)
+        if cycle and threads and self.livelock.in_user_space(calls, self.seq - cycle):
+            self._endless(threads[0], caller_of(inside[threads[0]]))
         if cycle:
             sites = sorted(self.log[-2 * cycle :: 2], key=lambda code: site_info(code).name)
             words = f"the same state came again after {cycle} steps of fair turns"
@@ -291,6 +296,14 @@ class Scheduler(RunningMachine):
             self.verdict = Verdict("inconclusive", reason=f"the budget of {self.steps_max} steps ran out")
             self.give_up()
             raise Abandon
+
+    def _endless(self, slot: int, at: types.FrameType) -> None:
+        """Fail: it is the scenario that goes round, and not the kernel."""
+        where = f"{at.f_code.co_filename}:{at.f_lineno}"
+        error = ScenarioError(f"{where}: thread {self.actors[slot].name} goes round here for ever; let its body end")
+        self.verdict = Verdict("error", error=error, reason=str(error))
+        self.give_up()
+        raise Abandon
 
     def _stuck(self, code: int) -> None:
         """Fail: no actor is enabled, and one has not finished."""

@@ -1,53 +1,57 @@
-"""Compiles kernels beside a campaign, one after the other, giving way to its workers.
+"""Compiles kernels beside a campaign, one after the other, giving way to its workers: each first
+as fast as it can be compiled, and once all are there, as fast as it can run.
 
-Started by the supervisor as ``python -m stress.native.builder CATALOGUE PROFILE KERNEL [FAULT ...]
-[-- ...]``. Workers find what it has compiled in the cache. It ends itself when its standard input
-is closed: its supervisor is gone.
+Started by the supervisor as ``python -m stress.native.builder CATALOGUE KERNELS``: the keys of the
+kernels as JSON. Workers find what it has compiled in the cache. It ends itself when its standard
+input is closed: its supervisor is gone.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from stress.catalogue import find_catalogue
-from stress.errors import FAILED
-from stress.native.build import BuildError
-from stress.native.kernels import KernelKey, library
+from stress.errors import FAILED, ZapstressError
+from stress.native.build import FAST, QUICK, BuildError, missing
+from stress.native.files import files_of
+from stress.native.kernels import KernelKey, is_kept, made, manifest_file, translate
+from stress.native.translate.assemble import Manifest
 from stress.native.translate.subset import Unsupported
 from stress.sources import child
+
+if TYPE_CHECKING:
+    from stress.catalogue import Catalogue
 
 NICE = 2
 """How much it gives way to the workers: beside two of them it has half a core."""
 
-BETWEEN = "--"
-"""Stands between two kernels on the command line."""
+FEW_BYTES = 200_000
+"""So many bytes of C are compiled as well as is worth it at once: what an edit of a patch changes."""
 
 
-def arguments(keys: Iterable[KernelKey]) -> list[str]:
-    """Return kernels as arguments of the command line."""
-    return [word for key in keys for word in (key.profile, key.kernel, *key.faults, BETWEEN)]
+def written(keys: Iterable[KernelKey]) -> str:
+    """Return kernels as an argument of the command line."""
+    return json.dumps([asdict(key) for key in keys])
 
 
-def parsed(words: Sequence[str]) -> Iterator[KernelKey]:
-    """Yield the kernels that :func:`arguments` wrote down."""
-    key: list[str] = []
-    for word in words:
-        if word != BETWEEN:
-            key.append(word)
-        else:
-            yield KernelKey(key[0], key[1], tuple(key[2:]))
-            key = []
+def read(text: str) -> list[KernelKey]:
+    """Return the kernels that :func:`written` wrote down."""
+    return [msgspec.convert(plain, KernelKey) for plain in json.loads(text)]
 
 
 async def compile_beside(catalogue: str, keys: Iterable[KernelKey]) -> None:
     """Have ``keys`` compiled, in their order, by a process that ends with the caller's scope."""
-    command, environment = child("stress.native.builder", catalogue, *arguments(keys))
+    command, environment = child("stress.native.builder", catalogue, written(keys))
     process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, env=environment)
     try:
         await process.wait()
@@ -68,22 +72,58 @@ def watch() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+@dataclass(frozen=True)
+class Written:
+    """A kernel whose C is written."""
+
+    key: KernelKey
+    manifest: Manifest
+    files: dict[str, str]
+
+
+def translated(keys: Iterable[KernelKey], catalogue: Catalogue) -> Iterator[Written]:
+    """Yield the kernels that are not kept compiled, translated; tell in one line what cannot be."""
+    scenarios = list(catalogue.scenarios())
+    for key in keys:
+        if is_kept(manifest_file(key, scenarios, catalogue)):
+            continue
+        try:
+            program = translate(key, scenarios, catalogue)
+        except (Unsupported, ZapstressError) as error:
+            print(f"native: {key.profile} runs in Python: {error}", file=sys.stderr)
+            continue
+        for reason in dict.fromkeys(program.left_out.values()):
+            print(f"native: {key.profile} runs in Python in part: {reason}", file=sys.stderr)
+        yield Written(key, program.manifest(), files_of(program))
+
+
+def compile_all(kernels: Iterable[Written], catalogue: Catalogue) -> None:
+    """Compile kernels, each as soon as it is there, and again as well as is worth its time once all
+    are; at once so, if little of it is missing. Raises BuildError.
+    """
+    scenarios, later = list(catalogue.scenarios()), []
+
+    def compile_one(kernel: Written, level: str) -> None:
+        made(manifest_file(kernel.key, scenarios, catalogue, level), kernel.manifest, kernel.files, level)
+
+    for kernel in kernels:
+        soon = missing(kernel.files, FAST) > FEW_BYTES
+        compile_one(kernel, QUICK if soon else FAST)
+        later += [kernel] if soon else []
+    for kernel in later:
+        compile_one(kernel, FAST)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Compile. What cannot be compiled is said in one line, and runs in Python."""
-    spec, *words = sys.argv[1:] if argv is None else argv
+    spec, keys = sys.argv[1:] if argv is None else argv
     os.nice(NICE)
     watch()
     catalogue = find_catalogue(spec)
-    for key in parsed(words):
-        try:
-            found = library(key, list(catalogue.scenarios()), catalogue)
-        except (Unsupported, BuildError) as error:
-            print(f"native: {key.profile} runs in Python: {error}", file=sys.stderr)
-            if isinstance(error, BuildError):
-                return 0
-            continue
-        for reason in dict.fromkeys(found.manifest.left_out.values()):
-            print(f"native: {key.profile} runs in Python in part: {reason}", file=sys.stderr)
+    try:
+        compile_all(translated(read(keys), catalogue), catalogue)
+    except (BuildError, OSError) as error:
+        print(f"native: Python runs everything: {error}", file=sys.stderr)
     return 0
 
 

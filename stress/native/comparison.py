@@ -1,13 +1,12 @@
 """Whether a native execution is what the Python machine makes of the same seed.
 
 Everything is compared: the steps' codes and values, the schedule, the data tapes, whether it was
-clean, and every word of the arena, model and machine region.
+clean, how often a patch's overrides ran, and every word of the arena, model and machine region.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from sim.core.arena import WORD, Layout
 from sim.core.machine import site_info
@@ -15,6 +14,7 @@ from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner
 from stress.machine.chance import RandomData
 from stress.native.runner import NativeCase, Ran
+from stress.strategies import Strategy
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,25 @@ class Made:
     turns: list[int]
     tapes: dict[int, list[int]]
     arena: bytes
+    runs: dict[str, int]
+    """How often each override of the patch has run."""
 
 
-def python_made(runner: Runner, outcome: Outcome) -> Made:
-    """Return what the Python machine made in its last execution."""
-    machine = runner.machine
-    return Made(
-        outcome.verdict.kind == "clean", list(machine.log), list(machine.tape), outcome.tapes, runner.arena.snapshot()
-    )
+def by_python(runner: Runner, strategy: Strategy, seed: int) -> tuple[Made, Outcome]:
+    """Execute a seed in Python, its audit included."""
+    before = runner.override_runs()
+    outcome = runner.run(strategy, seed, RandomData(seed))
+    machine, clean = runner.machine, outcome.verdict.kind == "clean"
+    runs = {name: runs - before[name] for name, runs in runner.override_runs().items()}
+    log, tape, arena = list(machine.log), list(machine.tape), runner.arena.snapshot()
+    return Made(clean, log, tape, outcome.tapes, arena, runs), outcome
 
 
-def by_native(case: NativeCase, strategy: Any, seed: int) -> tuple[Made, Ran]:
-    """Execute a seed natively, its audit included."""
+def by_native(case: NativeCase, strategy: Strategy, seed: int) -> tuple[Made, Ran]:
+    """Execute a seed natively, its audit included; nothing of it stays counted."""
     ran = case.run(strategy, seed)
-    return Made(ran.why == 0, case.log(), case.turns(), case.tapes(), case.runner.arena.snapshot()), ran
+    runs, arena = case.take_counts().runs, case.runner.arena.snapshot()
+    return Made(ran.why == 0, case.log(), case.turns(), case.tapes(), arena, runs), ran
 
 
 def difference(case: NativeCase, python: Made, native: Made, ran: Ran) -> str:
@@ -56,15 +61,18 @@ def difference(case: NativeCase, python: Made, native: Made, ran: Ran) -> str:
     for what in ("turns", "tapes"):
         if getattr(python, what) != getattr(native, what):
             return f"the {what} differ: {getattr(python, what)} and {getattr(native, what)}"
+    for name, runs in native.runs.items():
+        if runs != python.runs[name]:
+            return f"the runs of {name} differ: {python.runs[name]} and {runs}"
     return _first_step(python.log, native.log) or _first_word(case.runner.arena.layout, python.arena, native.arena)
 
 
-def both_ways(case: NativeCase, strategies: tuple[Any, Any], seed: int) -> str:
+def both_ways(case: NativeCase, strategies: tuple[Strategy, Strategy], seed: int) -> str:
     """Execute a seed both ways, each with its strategy of the pair; return in words what differs
     first, or "".
     """
-    outcome = case.runner.run(strategies[0], seed, RandomData(seed))
-    words = difference(case, python_made(case.runner, outcome), *by_native(case, strategies[1], seed))
+    python, _ = by_python(case.runner, strategies[0], seed)
+    words = difference(case, python, *by_native(case, strategies[1], seed))
     strategies[1].recall(strategies[0].learned())
     return words
 

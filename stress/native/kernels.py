@@ -24,7 +24,8 @@ from sim.core.arena import Arena
 from stress.case import Case
 from stress.execution.runner import composed
 from stress.machine.lockstep import Lockstep
-from stress.native.build import cache_directory, compiled, name_of
+from stress.native.build import FAST, cache_directory, compiled, name_of
+from stress.native.files import files_of
 from stress.native.runner import Library
 from stress.native.translate.assemble import Manifest, Translation
 from stress.native.translate.function import Function
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from stress.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("sim", "scenarios", "stress/native/translate", "stress/strategies")
+SOURCES = ("sim", "scenarios", "stress/native", "stress/strategies")
 STRATEGIES = ("random", "pct", "round-robin")
 """What can search natively."""
 
@@ -48,11 +49,12 @@ class KernelKey:
     profile: str
     kernel: str = "6.9"
     faults: tuple[str, ...] = ()
+    patch: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, case: Case) -> KernelKey:
         """Return the kernel that a case runs on."""
-        return cls(case.profile, case.kernel, case.faults)
+        return cls(case.profile, case.kernel, case.faults, case.patch)
 
 
 def translate(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) -> Translation:
@@ -66,7 +68,9 @@ def translate(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) ->
     profile = catalogue.profile(key.profile).at(key.kernel)
     sets = {name: catalogue.scenario_class(name).parameters(profile, "small") for name in scenarios}
     first = next(name for name in scenarios if sets[name])
-    example = Case(first, tuple(sorted(sets[first][0].items())), key.profile, "small", key.kernel, key.faults)
+    example = Case(
+        first, tuple(sorted(sets[first][0].items())), key.profile, "small", key.kernel, key.faults, key.patch
+    )
     _, kernel = composed(example, catalogue)
     if not isinstance(kernel, Kernel):
         raise Unsupported("kernel", type(kernel).__name__)
@@ -101,44 +105,65 @@ def sources_hash() -> str:
     """Return a hash of everything that a translation is made from, but for a user's own files."""
     total = hashlib.blake2b(sys.version.encode(), digest_size=12)
     for folder in SOURCES:
-        for file in sorted((ROOT / folder).rglob("*.[ph][y]*")):
-            total.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    for name in ("harness.h", "runtime.h"):
-        total.update((ROOT / "stress/native/translate" / name).read_bytes())
+        for file in sorted((ROOT / folder).rglob("*.*")):
+            if file.suffix in (".py", ".h", ".c"):
+                total.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return total.hexdigest()
 
 
-def manifest_file(key: KernelKey, scenarios: Sequence[str]) -> Path:
-    """Return where the manifest of a kernel is kept."""
-    total = hashlib.blake2b(f"{sources_hash()} {key} {' '.join(scenarios)} {name_of('')}".encode(), digest_size=12)
-    return cache_directory() / f"{total.hexdigest()}.json"
+def manifest_file(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue, level: str = FAST) -> Path:
+    """Return where the manifest of a kernel that is compiled at a level is kept."""
+    patch = catalogue.patch(key.patch)
+    text = patch.digest if patch is not None else ""
+    return cache_directory() / f"{name_of(sources_hash(), repr(key), text, *scenarios, level)}.json"
 
 
-def library(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) -> Library:
+def library(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue, level: str = FAST) -> Library:
     """Return a kernel, compiled; at once if it is kept.
 
     Raises Unsupported if the kernel lies outside the subset, and BuildError if it cannot be
     compiled.
     """
-    file = manifest_file(key, scenarios)
+    file = manifest_file(key, scenarios, catalogue, level)
     found = kept(file)
     if found is not None:
         return found
     program = translate(key, scenarios, catalogue)
-    code, manifest = compiled(program.text()), program.manifest()
+    return made(file, program.manifest(), files_of(program), level)
+
+
+def made(file: Path, manifest: Manifest, files: dict[str, str], level: str) -> Library:
+    """Return a kernel whose C is ``files``, compiled, and kept with its manifest in ``file``.
+
+    Raises BuildError.
+    """
+    code = compiled(files, level)
     scratch = file.with_suffix(".new")
     scratch.write_text(json.dumps({"code": code.name, **asdict(manifest)}), encoding="utf-8")
     scratch.replace(file)
     return Library(code, manifest)
 
 
+def is_kept(file: Path) -> bool:
+    """Return whether the kernel whose manifest ``file`` is is kept."""
+    return _found(file) is not None
+
+
 def kept(file: Path) -> Library | None:
     """Return the kernel whose manifest ``file`` is, if both are kept."""
+    found = _found(file)
+    return None if found is None else Library(*found)
+
+
+def _found(file: Path) -> tuple[Path, Manifest] | None:
+    """Return the code that ``file`` is the manifest of, and the manifest, if both are kept; note
+    that they are used.
+    """
     try:
         plain = json.loads(file.read_text(encoding="utf-8"))
         code = file.with_name(plain.pop("code"))
         os.utime(file)
         os.utime(code)
-        return Library(code, Manifest(**plain))
+        return code, Manifest(**plain)
     except (OSError, ValueError, TypeError):
         return None

@@ -68,19 +68,31 @@ class _World(Structure):
         ("slots", c_int64), ("steps_max", c_int64), ("versions", c_int64), ("cap", c_int64),
         ("table", c_void_p), ("actors_nr", c_int64), ("actors", c_void_p),
         ("visits", c_void_p), ("overlaps_at", c_int64), ("overlaps_nr", c_int64), ("overlaps", c_void_p),
-        ("schedules", c_void_p), ("case_number", c_int64),
+        ("schedules", c_void_p), ("case_number", c_int64), ("seed_at", c_void_p),
     ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Ran:
     """What came of a number of seeds: how many were clean, their steps, and why the next one was
-    given up (0 if none was).
+    given up (0 if none was), after a step at which site.
     """
 
     clean: int
     steps: int
     why: int
+    site: int = 0
+
+
+@dataclass(frozen=True)
+class Tallied:
+    """How often, in clean executions: sites were visited, by name; operations overlapped, by their
+    two names with `` / `` between them; overrides of a patch ran, by name.
+    """
+
+    visits: dict[str, int]
+    overlaps: dict[str, int]
+    runs: dict[str, int]
 
 
 class Library:
@@ -93,7 +105,13 @@ class Library:
         self.lib.zap_run.argtypes = [c_uint64, c_int64, c_int64, c_int64, POINTER(c_int64)]
         for name in ("zap_steps", "zap_turns", "zap_draws"):
             getattr(self.lib, name).restype = c_int64
-        self.lib.zap_held.restype = POINTER(c_int64)
+        self.lib.zap_held.restype = POINTER(POINTER(c_int64))
+        self.lib.zap_runs.restype = POINTER(c_int64)
+        self.held, self.runs = self.lib.zap_held(), self.lib.zap_runs()
+        """Where the integers are that strategies keep, and the runs of a patch's overrides, in the
+        manifest's order.
+        """
+        self.checks = {number: (function, line) for number, function, line in manifest.checks}
         self.in_use: NativeCase | None = None
 
 
@@ -112,11 +130,14 @@ def shared(name: str, words: int) -> Any:
 class NativeCase:
     """A case that runs natively. Raises NotCovered if the translation does not hold for it.
 
-    ``number`` tells the schedules of one case from those of another.
+    ``number`` tells the schedules of one case from those of another; ``seed_at`` is the address of
+    the word where the seed that runs is written down, if somebody else reads it.
     """
 
-    def __init__(self, library: Library, runner: Runner, number: int = 0) -> None:
+    def __init__(self, library: Library, runner: Runner, number: int = 0, seed_at: int = 0) -> None:
         self.library, self.runner, self.number = library, runner, number
+        self.seed = c_int64()
+        self.seed_at = seed_at or ctypes.addressof(self.seed)
         manifest, kernel = library.manifest, runner.kernel
         if manifest.columns != [field.name for field in kernel.layout.fields]:
             raise NotCovered("its arena has other columns")
@@ -157,7 +178,7 @@ class NativeCase:
             machine.slots, machine.steps_max, machine.versions, cap,
             at(self.table), len(actors), at(self.actors),
             at(self.visits), kernel.layout.offsets["overlaps"] // WORD, len(self.overlaps), at(self.overlaps),
-            at(self.schedules), self.number,
+            at(self.schedules), self.number, self.seed_at,
         )  # fmt: skip
 
     def _table(self, kernel: Any) -> list[int]:
@@ -212,27 +233,29 @@ class NativeCase:
         if self.library.in_use is not self:
             lib.zap_use(ctypes.byref(self.world))
             self.library.in_use = self
-        held = lib.zap_held()
+        held = self.library.held
         module = type(strategy).__module__.rpartition(".")[2]
         mine = [(at, name) for at, (owner, name) in enumerate(self.library.manifest.held) if owner == module]
         for at, name in mine:
-            held[at] = getattr(strategy, name, 0)
-        result = (c_int64 * 3)()
+            held[at][0] = getattr(strategy, name, 0)
+        result = (c_int64 * 4)()
         lib.zap_run(seed & (1 << 64) - 1, nr, self.library.manifest.strategies.index(strategy.name), audit, result)
         for at, name in mine:
-            setattr(strategy, name, held[at])
-        return Ran(*result)
+            setattr(strategy, name, held[at][0])
+        clean, steps, why, code = result
+        return Ran(clean, steps, why, code >> SITE_SHIFT)
 
-    def take_counts(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Return how often sites were visited and operations overlapped in clean executions since
-        the last time: by name, and by the two names with `` / `` between them.
-        """
+    def take_counts(self) -> Tallied:
+        """Return what was counted of clean executions since the last time."""
         visits = {SITES[k].name: n for k, n in enumerate(self.visits[: len(SITES)]) if n}
         pairs = product(OPERATIONS, OPERATIONS)
         overlaps = {f"{a} / {b}": n for (a, b), n in zip(pairs, self.overlaps, strict=True) if n}
+        overrides, runs = self.library.manifest.overrides, self.library.runs
+        found = Tallied(visits, overlaps, {name: runs[k] for k, name in enumerate(overrides)})
         ctypes.memset(self.visits, 0, WORD * len(SITES))
         ctypes.memset(self.overlaps, 0, ctypes.sizeof(self.overlaps))
-        return visits, overlaps
+        ctypes.memset(runs, 0, WORD * len(overrides))
+        return found
 
     def schedule_hashes(self, nr: int, below: int) -> list[int]:
         """Return the hashes of the schedules of the first ``nr`` executions of the last batch, as
@@ -269,5 +292,5 @@ class NativeCase:
         """Return in words why an execution was given up."""
         if why < CHECK_FIRST:
             return LIMITS[why]
-        function, line = self.library.manifest.checks[why - CHECK_FIRST]
+        function, line = self.library.checks[why]
         return f"{function}, line {line}, objects or raises"

@@ -30,9 +30,9 @@ def counting(patch: Patch) -> tuple[type, ...]:
         counts = runs.setdefault(part.component, {})
         counts |= dict.fromkeys(mine.values(), 0)
         members: dict[str, Any] = {
-            name: _counted(getattr(part.cls, name), full, counts)
+            name: counted(getattr(part.cls, name), full, counts)
             if inspect.isfunction(part.members[name])
-            else _CountedValue(part.members[name], full, counts)
+            else CountedValue(part.members[name], full, counts)
             for name, full in mine.items()
         }
         found.append(type(part.cls.__name__, (part.cls,), {**members, RUNS: counts}))
@@ -47,7 +47,16 @@ def override_runs(kernel: Any) -> dict[str, int]:
     return found
 
 
-def _counted(method: Callable[..., Any], name: str, counts: dict[str, int]) -> Callable[..., Any]:
+def add_runs(kernel: Any, runs: dict[str, int]) -> None:
+    """Count runs of overrides of a composed kernel that it did not make itself."""
+    for component in getattr(kernel, "components", {}).values():
+        counts = getattr(component, RUNS, {})
+        counts.update({name: counts[name] + runs[name] for name in counts.keys() & runs.keys()})
+
+
+def counted(method: Callable[..., Any], name: str, counts: dict[str, int]) -> Callable[..., Any]:
+    """Return ``method`` with its calls counted under ``name``."""
+
     @wraps(method)
     def run(*args: Any, **keywords: Any) -> Any:
         counts[name] += 1
@@ -56,7 +65,7 @@ def _counted(method: Callable[..., Any], name: str, counts: dict[str, int]) -> C
     return run
 
 
-class _CountedValue:
+class CountedValue:
     """A class attribute whose reads are counted."""
 
     def __init__(self, value: Any, name: str, counts: dict[str, int]) -> None:

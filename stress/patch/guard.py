@@ -20,6 +20,7 @@ from stress.errors import USAGE, ForeignYield, ScenarioError, ZapstressError
 from stress.patch.counting import override_runs
 from stress.patch.dropped import EAR
 from stress.patch.load import Patch
+from stress.patch.oops import out_of_bounds, wild_step
 from stress.patch.vet import meant, parts_of
 from stress.sources import ROOT
 
@@ -42,20 +43,17 @@ class Spun(BaseException):
 
 
 @contextmanager
-def blaming(patch: Patch | None, scenario: Patch | None = None) -> Iterator[None]:
-    """Raise as PatchError what the patch's own code raises meanwhile, and as ScenarioError what the
-    user's own scenario does.
-    """
+def blaming(patch: Patch | None) -> Iterator[None]:
+    """Raise as PatchError what the patch's own code raises meanwhile."""
     try:
         yield
     except SimError:
         raise
     except Exception as error:
-        for own, kind in ((patch, PatchError), (scenario, ScenarioError)):
-            if (at := innermost(own, error)) is not None:
-                words = f"{at.filename}:{at.lineno}: in {at.name}: {type(error).__name__}: {error}"
-                raise kind(words) from error
-        raise
+        if (at := innermost(patch, error)) is None:
+            raise
+        words = f"{at.filename}:{at.lineno}: in {at.name}: {type(error).__name__}: {error}"
+        raise PatchError(words) from error
 
 
 def innermost(patch: Patch | None, error: BaseException) -> traceback.FrameSummary | None:
@@ -86,6 +84,8 @@ class Judge:
         """
         if isinstance(error, ForeignYield):
             return self._of_trio(error)
+        if isinstance(error, Exception) and not isinstance(error, Violation) and (oops := self.oops(error)) is not None:
+            return oops
         if isinstance(error, Violation | SimError) or not isinstance(error, Exception | Spun):
             return error
         frames = traceback.extract_tb(error.__traceback__)
@@ -107,6 +107,14 @@ class Judge:
             return PatchError(f"{where}: {error}")
         through = "" if frames[-1] is at else f" (raised in {frames[-1].name}, {_short(frames[-1])})"
         return PatchError(f"{where}: {type(error).__name__}: {error}{_hint(error)}{through}")
+
+    def oops(self, error: Exception | None = None) -> Violation | None:
+        """Return the violation that the execution is, or ``error`` which ended it, because the
+        patched kernel has touched what is not there; or None.
+        """
+        if self.patch is None or not self._ran():
+            return None
+        return wild_step(self.machine, list(self.kernel.arena.columns)) or out_of_bounds(error)
 
     def _of_trio(self, error: ForeignYield) -> BaseException:
         """Return the error that the patch awaits something of trio, if it is the patch that does."""

@@ -117,12 +117,27 @@ def run(file: SourceFile) -> ModuleType:
     sys.modules[module.__name__] = module
     linecache.cache[file.path] = (len(file.text), None, file.text.splitlines(keepends=True), file.path)
     try:
-        exec(compile(file.text, file.path, "exec"), vars(module))
+        code = compile(file.text, file.path, "exec")
+        _vet_names(file)
+        exec(code, vars(module))
     except SyntaxError as error:
         raise UsageError(f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}") from error
+    except UsageError:
+        raise
     except (Exception, SystemExit) as error:
         raise UsageError(f"{file.path}:{line_in(error, file.path)}: {type(error).__name__}: {error}") from error
     return module
+
+
+def _vet_names(file: SourceFile) -> None:
+    """Raise UsageError for a second class of one name: it would take the place of the first."""
+    lines: dict[str, int] = {}
+    for node in file.tree.body:
+        if isinstance(node, ast.ClassDef):
+            if node.name in lines:
+                words = f"class {node.name} is there already, in line {lines[node.name]}; rename one of them"
+                raise UsageError(f"{file.path}:{node.lineno}: {words}")
+            lines[node.name] = node.lineno
 
 
 def line_in(error: BaseException, path: str) -> int:

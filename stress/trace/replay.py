@@ -24,7 +24,7 @@ from stress.execution.steps import step_at
 from stress.machine.chance import TapeData
 from stress.machine.pauses import Pauses
 from stress.patch.guard import PatchError
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 from stress.sources import sources_hash
 from stress.strategies.replay import Replay

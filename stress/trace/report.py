@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.step import TLB_SHIFT
 from stress.execution.steps import Step, steps, words
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 
 if TYPE_CHECKING:

@@ -7,10 +7,12 @@ wall: a worker that waits for a core is at whatever it would be doing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter
 
 STARTING, OPENING, EXECUTING, COMPARING = "starting", "opening", "executing", "comparing"
-REPORTING, TWINS, SURVEYING, IDLE = "reporting", "twins", "surveying", "idle"
+REPORTING, TWINS, SURVEYING, ERRANDS, IDLE = "reporting", "twins", "surveying", "errands", "idle"
 
 ACCOUNTS: dict[str, str] = {
     EXECUTING: "executing leases, each execution from the restore to the end of its audit",
@@ -19,6 +21,7 @@ ACCOUNTS: dict[str, str] = {
     TWINS: "running a second time what another worker has run, with the opening of its case",
     REPORTING: "counting what came of leases, making the evidence of failures, sending answers",
     SURVEYING: "finding out which methods of the model cases reach, to aim at those that are overridden",
+    ERRANDS: "trying old failures again, looking for new ones without the patch, and for those of other patches",
     STARTING: "starting: importing the model, and starting the processes of the parallel machine",
     IDLE: "waiting for orders",
 }
@@ -32,12 +35,26 @@ class Clock:
         self._account = STARTING
         self._since = perf_counter() if began is None else began
         self._seconds = dict.fromkeys(ACCOUNTS, 0.0)
+        self._only = ""
+
+    @contextmanager
+    def all_on(self, account: str) -> Iterator[None]:
+        """Keep all time of this block on ``account``, whatever is asked for; on none if it is
+        ``""``. What is taken meanwhile is empty: its receiver counts no time.
+        """
+        if account:
+            self.to(account)
+        self._only = account
+        try:
+            yield
+        finally:
+            self._only = ""
 
     def to(self, account: str) -> float:
         """Go on with ``account``; return the present moment."""
         now = perf_counter()
         self._seconds[self._account] += now - self._since
-        self._account, self._since = account, now
+        self._account, self._since = self._only or account, now
         return now
 
     def spent(self, account: str) -> float:
@@ -47,5 +64,7 @@ class Clock:
     def take(self) -> dict[str, float]:
         """Return the seconds of each account since they were last taken."""
         self.to(self._account)
+        if self._only:
+            return {}
         taken, self._seconds = self._seconds, dict.fromkeys(ACCOUNTS, 0.0)
         return taken

@@ -9,10 +9,11 @@ themselves.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -109,13 +110,14 @@ class WorkerProcess:
 
 
 class Fleet:
-    """So many workers, with the catalogue that ``catalogue`` names.
+    """So many workers, with the catalogue that ``catalogue`` names; ``code`` has the digests of the
+    user's files (:meth:`stress.workers.worker.Worker.check_code`).
 
     ``processes`` holds those that run now, by worker: for the live view, and for tests that kill.
     """
 
-    def __init__(self, workers: int, catalogue: str = DEFAULT_CATALOGUE) -> None:
-        self.workers, self.catalogue = workers, catalogue
+    def __init__(self, workers: int, catalogue: str = DEFAULT_CATALOGUE, code: Mapping[str, str] | None = None) -> None:
+        self.workers, self.catalogue, self.code = workers, catalogue, dict(code or {})
         self.processes: dict[int, WorkerProcess] = {}
         self.deaths = 0
         self.stillborn = 0
@@ -245,7 +247,7 @@ class Fleet:
         command, environment = child(
             "stress.workers.worker",
             *("--recorder", str(recorder.fd), "--life", str(self._life), "--catalogue", self.catalogue),
-            *("--began", repr(time.perf_counter())),
+            *("--began", repr(time.perf_counter()), "--code", json.dumps(self.code)),
             PYTHONHASHSEED=str(index + 1),
         )
         try:

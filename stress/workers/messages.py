@@ -119,6 +119,8 @@ class ReachOrder(Message, frozen=True):
     case: Case
     reach: bool
     """What it reaches is wanted too, and not known yet."""
+    sides: list[Case] = []
+    """The case with each of the other patches of a comparison: what any of them changes counts."""
 
 
 Order = LeaseOrder | TwinOrder | CheckOrder | RetrialOrder | ReachOrder

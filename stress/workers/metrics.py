@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sim.core.machine import SITES
 from sim.core.step import site_of
 from stress.execution.outcome import site_checksums
+from stress.execution.overlaps import pair_name
 from stress.workers.clock import ACCOUNTS
 from stress.workers.distinct import HASH_BITS, DistinctCount
 from stress.workers.settings import LOCKSTEP, PARALLEL
@@ -207,7 +208,7 @@ def overrides(stretch: Stretch) -> dict[str, int]:
 
 def pairs(execution: Execution) -> dict[str, int]:
     """Return how often operations overlapped in an execution."""
-    return {f"{first} / {second}": count for (first, second), count in execution.outcome.overlaps().items()}
+    return {pair_name(*pair): count for pair, count in execution.outcome.overlaps().items()}
 
 
 def seconds_of(account: str) -> Number:

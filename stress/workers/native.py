@@ -12,14 +12,19 @@ from collections import Counter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from sim.core.machine import site_info
 from stress.case import Case
+from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner
 from stress.machine.chance import RandomData
-from stress.native.comparison import by_native, difference, python_made
+from stress.native.build import FAST, QUICK
+from stress.native.comparison import by_native, by_python, difference
 from stress.native.kernels import KernelKey, kept, manifest_file
-from stress.native.runner import BATCH_MAX, Library, NativeCase, NotCovered
+from stress.native.runner import BATCH_MAX, Library, NativeCase, NotCovered, Ran
+from stress.trace.evidence import encoded_trace
 from stress.workers.clock import COMPARING, EXECUTING, REPORTING, Clock
 from stress.workers.messages import Failure, LeaseOrder
+from stress.workers.settings import NATIVE
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -33,8 +38,8 @@ COMPARED_SHARE = 0.05
 """The share of a lease's time that goes into executing seeds both ways."""
 
 JUDGED_FIRST, JUDGED_EVERY = 8, 64
-"""Of the executions of a case that are given up at one place so many are judged, and then one in so
-many: else a kernel that fails would run at Python's speed.
+"""Of the executions of a case that one check gives up after steps at one site so many are judged,
+and then one in so many: else a kernel that fails would run at Python's speed.
 """
 
 BATCH_SECONDS = 0.01
@@ -47,14 +52,17 @@ TWINNED_EVERY = 4
 class Natives:
     """The compiled kernels of this process, and the cases that run on them."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.scenarios = list(catalogue.scenarios())
+    def __init__(self, catalogue: Catalogue, seed_at: int = 0) -> None:
+        self.seed_at = seed_at
+        """Where the seed that runs is written down (:class:`stress.native.runner.NativeCase`)."""
+        self.catalogue, self.scenarios = catalogue, list(catalogue.scenarios())
         self.libraries: dict[KernelKey, Library] = {}
+        self.levels: dict[KernelKey, str] = {}
         self.looked: dict[KernelKey, float] = {}
         self.cases: dict[Case, NativeCase | None] = {}
         self.given_up: set[KernelKey] = set()
         """Kernels that were found to differ."""
-        self.bailed: Counter[tuple[Case, int]] = Counter()
+        self.bailed: Counter[tuple[Case, int, int]] = Counter()
         self.compared: Counter[Case] = Counter()
         """Executions that were made both ways."""
         self.busy_s = self.compared_s = 0.0
@@ -63,32 +71,41 @@ class Natives:
     def case(self, order: LeaseOrder, runner: Runner) -> NativeCase | None:
         """Return the case of an order as it runs natively; None while it does not."""
         key = KernelKey.of(order.case)
-        if order.case.patch or runner.failed is not None or key in self.given_up or not self._library(key):
+        if runner.failed is not None or key in self.given_up or not self._library(key):
             return None
         library = self.libraries[key]
         if order.strategy not in library.manifest.strategies:
             return None
         if order.case not in self.cases:
             try:
-                self.cases[order.case] = NativeCase(library, runner, order.number)
+                self.cases[order.case] = NativeCase(library, runner, order.number, self.seed_at)
             except NotCovered:
                 self.cases[order.case] = None
         return self.cases[order.case]
 
     def _library(self, key: KernelKey) -> bool:
-        """Load a kernel if it is there by now; look for it now and then."""
+        """Load a kernel if it is there by now, at the best level; look for it now and then."""
         now = perf_counter()
-        if key not in self.libraries and now - self.looked.get(key, -LOOK_SECONDS) >= LOOK_SECONDS:
+        if self.levels.get(key) != FAST and now - self.looked.get(key, -LOOK_SECONDS) >= LOOK_SECONDS:
             self.looked[key] = now
-            found = kept(manifest_file(key, self.scenarios))
-            if found is not None:
-                self.libraries[key] = found
+            for level in (FAST, QUICK)[: 1 if key in self.libraries else 2]:
+                found = kept(manifest_file(key, self.scenarios, self.catalogue, level))
+                if found is not None:
+                    self._use(key, level, found)
+                    break
         return key in self.libraries
 
-    def is_judged(self, case: Case, why: int) -> bool:
+    def _use(self, key: KernelKey, level: str, found: Library) -> None:
+        """Run the cases of a kernel with this library from now on."""
+        self.libraries[key], self.levels[key] = found, level
+        for case in [case for case in self.cases if KernelKey.of(case) == key]:
+            self.forget(case)
+
+    def is_judged(self, case: Case, ran: Ran) -> bool:
         """Count an execution that was given up; return whether Python is to make it again."""
-        self.bailed[case, why] += 1
-        nr = self.bailed[case, why]
+        which = case, ran.why, ran.site
+        self.bailed[which] += 1
+        nr = self.bailed[which]
         return nr <= JUDGED_FIRST or nr % JUDGED_EVERY == 0
 
     def give_up(self, case: Case) -> None:
@@ -140,53 +157,75 @@ class NativeLease:
         if perf_counter() - now < BATCH_SECONDS:
             self.batch = min(2 * self.batch, BATCH_MAX)
         if ran.why:
-            self.judge(seed + ran.clean, ran.why)
+            self.judge(seed + ran.clean, ran)
         return seed + ran.clean + (ran.why > 0)
 
-    def judge(self, seed: int, why: int) -> None:
+    def judge(self, seed: int, ran: Ran) -> None:
         """Have the Python machine make an execution again that was given up."""
-        if not self.natives.is_judged(self.order.case, why):
+        if not self.natives.is_judged(self.order.case, ran):
             self.tally.add_unjudged()
             return
+        learned = self.strategy.learned()
         outcome = self.native.runner.run(self.strategy, seed, RandomData(seed))
         self.tally.add(outcome, seed)
-        if outcome.verdict.kind == "clean" and not self.native.is_limit(why):
-            self.differs(seed, f"Python says clean, and the native core: {self.native.reason(why)}")
+        if outcome.verdict.kind == "clean" and not self.native.is_limit(ran.why):
+            by_native(self.native, self.fresh_strategy(learned), seed)
+            self.differs(outcome, f"Python says clean, and the native core: {self.native.reason(ran.why)}")
 
     def compare(self, seed: int) -> None:
         """Execute a seed both ways, and compare."""
         learned = self.strategy.learned()
-        outcome = self.native.runner.run(self.strategy, seed, RandomData(seed))
+        made, outcome = by_python(self.native.runner, self.strategy, seed)
         self.tally.add(outcome, seed, compared=True)
         natives = self.natives
         if self.order.twin_every and natives.compared.total() % TWINNED_EVERY == 0:
             self.tally.twin(outcome, seed, learned)
         natives.compared[self.order.case] += 1
-        made = python_made(self.native.runner, outcome)
-        other: Any = type(self.strategy)(**self.order.options)
-        other.recall(learned)
-        words = difference(self.native, made, *by_native(self.native, other, seed))
-        self.native.take_counts()  # this execution is counted already
+        words = difference(self.native, made, *by_native(self.native, self.fresh_strategy(learned), seed))
         if words:
-            self.differs(seed, words)
+            self.differs(outcome, words)
 
-    def differs(self, seed: int, words: str) -> None:
-        """Tell that the native core and Python differ; run this kernel in Python from now on."""
+    def fresh_strategy(self, learned: dict[str, int]) -> Strategy:
+        """Return the strategy as it was when it had learned that."""
+        kind: Any = type(self.strategy)
+        found: Strategy = kind(**self.order.options)
+        found.recall(learned)
+        return found
+
+    def differs(self, outcome: Outcome, words: str) -> None:
+        """Tell that the native core has just made another execution than ``outcome``, which is
+        Python's; run this kernel in Python from now on.
+        """
         self.natives.give_up(self.order.case)
-        self.tally.failures.setdefault(*native_differs(self.order, seed, words))
+        failure = native_differs(self.order, outcome, self.native, words)
+        self.tally.failures.setdefault(failure.signature, failure)
 
 
-def native_differs(order: LeaseOrder, seed: int, words: str) -> tuple[str, Failure]:
-    """Return the signature and the failure that a difference is."""
+def differs_name(case: Case) -> str:
+    """Return the signature of executions of a case that the native core makes otherwise."""
+    return hashlib.blake2b(f"native {case.scenario} {case.profile}".encode(), digest_size=4).hexdigest()
+
+
+def native_differs(order: LeaseOrder, outcome: Outcome, native: NativeCase, words: str) -> Failure:
+    """Return the failure that a difference is, with both executions: Python's as the trace, the
+    native one's tapes in its environment.
+    """
     case = order.case
-    name = hashlib.blake2b(f"native {case.scenario} {case.profile}".encode(), digest_size=4).hexdigest()
     report = (
         f"BUG: native-differs in {case.scenario} on {case.profile}\n"
-        f"  {case}, seed {seed}, strategy {order.strategy}\n  {words}\n"
+        f"  {case}, seed {outcome.finished.seed}, strategy {order.strategy}\n  {words}\n"
         "  The native core is wrong, and its kernel runs in Python from here on; please report this.\n"
     )
-    failure = Failure(
-        signature=name, checker="native", title="native-differs", strategy=order.strategy, seed=seed, kind="nondeterminism",
+    sites = [site_info(code).name for code in native.log()[::2]]
+    tapes = {str(slot): tape for slot, tape in native.tapes().items()}
+    return Failure(
+        signature=differs_name(case),
+        checker=NATIVE,
+        title="native-differs",
+        strategy=order.strategy,
+        seed=outcome.finished.seed,
+        kind="nondeterminism",
+        trace=encoded_trace(outcome, order.strategy),
         report=report,
-    )  # fmt: skip
-    return name, failure
+        environment={"native": {"schedule": native.turns(), "tapes": tapes, "sites": sites}},
+    )

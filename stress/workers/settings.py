@@ -23,19 +23,24 @@ from stress.execution.runner import composed
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
 
-SEED_BITS = 28
-"""Bits of the number that each case counts up: 134 million executions of a case on each machine."""
+SEED_BITS = 40
+"""Bits of the number that each case counts up: on each machine 550 thousand million executions of a
+case, which take the native core weeks.
+"""
 
-SEED_MAX = 1 << 35
+SEED_MAX = 1 << 23
 """A campaign's seed is below this, so that every seed fits into a signed word of 64 bits."""
 
-PARALLEL_SEEDS = 1 << 27
+PARALLEL_SEEDS = 1 << 39
 """The first of a case's numbers that is the parallel machine's."""
 
 LOCKSTEP, PARALLEL, BOTH = "lockstep", "parallel", "both"
 """The machines. Leases of the parallel machine have ``parallel`` as their strategy too: there the
 cores decide who goes next.
 """
+
+NATIVE = "native"
+"""The checker of a difference between the native core and Python: a failure of the tool."""
 
 PORTFOLIO_NAME = "portfolio"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from stress.execution.signature import signature_of
+from stress.patch.counting import add_runs
 from stress.trace.evidence import evidence
 from stress.trace.record import Trace, capture
 from stress.workers.clock import Clock
@@ -146,9 +147,11 @@ class Tally:
         """Count the clean executions that the native core has made."""
         if not ran.clean:
             return
-        visits, pairs = native.take_counts()
+        counts = native.take_counts()
+        add_runs(self.runner.kernel, counts.runs)
         found: dict[str, Any] = {
-            "executions": ran.clean, "native": ran.clean, "steps": ran.steps, "inconclusive": 0, "visits": visits, "pairs": pairs,
+            "executions": ran.clean, "native": ran.clean, "steps": ran.steps, "inconclusive": 0,
+            "visits": counts.visits, "pairs": counts.overlaps,
         }  # fmt: skip
         for name, value in found.items():
             METRICS[name].add(value, self.measured)

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -25,7 +25,7 @@ import trio
 from sim.core.errors import SimError
 from stress.case import Case, without_additions
 from stress.catalogue import find_catalogue, spec_of
-from stress.errors import FAILED, Divergence
+from stress.errors import FAILED, Divergence, UsageError
 from stress.execution.calls import NOTHING, measure, probes
 from stress.execution.reach import sites_of
 from stress.execution.runner import open_runner
@@ -35,7 +35,7 @@ from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
 from stress.trace.record import capture
 from stress.trace.replay import compare, replay, trusted
-from stress.workers.clock import EXECUTING, IDLE, OPENING, REPORTING, STARTING, SURVEYING, TWINS, Clock
+from stress.workers.clock import ERRANDS, EXECUTING, IDLE, OPENING, REPORTING, STARTING, SURVEYING, TWINS, Clock
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import (
     CheckAnswer,
@@ -76,6 +76,10 @@ FLUSH_SECONDS_MAX = 0.5
 """How long results may stay unsent within a lease."""
 
 
+class CodeEdited(UsageError):
+    """A file of the user's is not what it was when the campaign began."""
+
+
 class Worker:
     """The state of one worker: its open runners, its strategies, and what it has told already."""
 
@@ -86,7 +90,10 @@ class Worker:
         catalogue: Catalogue,
         clock: Clock,
         nursery: trio.Nursery,
+        code: Mapping[str, str] | None = None,
     ) -> None:
+        self.code = dict(code or {})
+        """The digests of the user's files that were not read here yet: as the campaign began."""
         self.answers, self.recorder, self.catalogue, self.clock = answers, recorder, catalogue, clock
         self.cases = OpenCases(nursery, catalogue, self.closing)
         self.strategies: dict[tuple[Case, str, str], Strategy] = {}
@@ -96,7 +103,7 @@ class Worker:
         takes kilobytes.
         """
         self.strategy_classes: dict[str, type[Strategy]] = {}
-        self.natives = Natives(catalogue)
+        self.natives = Natives(catalogue, recorder.seed_at)
         self.gang: Gang | None = None
         """The processes of the parallel machine, once they are wanted."""
         self.traced: dict[tuple[str, ...], set[str]] = {}
@@ -297,12 +304,11 @@ class Worker:
         else:
             async with open_runner(bare, catalogue=self.catalogue) as runner:
                 plain = probes(runner)
-        found = probes(await self.runner(order.case))
-        violates = "violation" in {kind for kind, _ in found}
+        found = [probes(await self.runner(case)) for case in (order.case, *order.sides)]
+        violates = any(kind == "violation" for one in found for kind, _ in one)
+        differs = any(one != plain for one in found)
         sets = {name: sorted(names) for name, names in reach._asdict().items()}
-        self.say(
-            ReachAnswer(**sets, differs=found != plain, violates=violates, seconds=self.clock.to(SURVEYING) - began)
-        )
+        self.say(ReachAnswer(**sets, differs=differs, violates=violates, seconds=self.clock.to(SURVEYING) - began))
 
     async def serve(self) -> None:
         """Follow orders until the supervisor closes the pipe.
@@ -321,17 +327,31 @@ class Worker:
         if self.gang is not None:
             self.gang.close()
 
+    def check_code(self, case: Case) -> None:
+        """Raise CodeEdited if the case's patch or scenario, which are about to be read for the
+        first time here, are not what they were when the campaign began.
+        """
+        for name, own in (("\n".join(case.patch), case.patch), (case.scenario, ())):
+            digest = self.code.pop(name, "")
+            read = self.catalogue.patch(own) if own else self.catalogue.scenario_file(name) if digest else None
+            if digest and read is not None and read.digest != digest:
+                words = "has been edited since the campaign began; give the command again"
+                raise CodeEdited(f"{' '.join(own) or name} {words}")
+
     async def carry_out(self, order: Order) -> None:
         """Do what an order says, and answer."""
+        self.check_code(order.case)
         match order:
             case LeaseOrder():
-                await self.lease(order)
+                with self.clock.all_on("" if order.lease else ERRANDS):
+                    await self.lease(order)
             case TwinOrder():
                 await self.twin(order)
             case CheckOrder():
                 await self.check(order)
             case RetrialOrder():
-                await self.retry(order)
+                with self.clock.all_on(ERRANDS):
+                    await self.retry(order)
             case ReachOrder():
                 await self.survey(order)
 
@@ -344,6 +364,8 @@ class Worker:
         case = order.case
         where = f"{case.scenario} on {case.profile} ({case.geometry}), seed {self.recorder.seed}"
         what = str(error) if isinstance(error, SimError) else repr(error)
+        if isinstance(error, CodeEdited):
+            where = "the code"
         trace = self.error_trace(order) if isinstance(error, PatchError) else None
         self.say(WorkerFailed(message=f"{where}: {what}", status=getattr(error, "exit_status", FAILED), trace=trace))
 
@@ -382,6 +404,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--life", type=int, required=True)
     parser.add_argument("--catalogue", required=True)
     parser.add_argument("--began", type=float, required=True)
+    parser.add_argument("--code", type=json.loads, default={})
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
@@ -389,7 +412,7 @@ def main(argv: list[str] | None = None) -> int:
     watch(args.life)
     try:
         recorder, catalogue = FlightRecorder(args.recorder), find_catalogue(args.catalogue)
-        trio.run(run, lambda nursery: Worker(answers, recorder, catalogue, Clock(args.began), nursery))
+        trio.run(run, lambda nursery: Worker(answers, recorder, catalogue, Clock(args.began), nursery, args.code))
     except BrokenPipeError:  # the supervisor is gone
         return FAILED
     return 0

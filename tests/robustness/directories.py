@@ -17,6 +17,7 @@ from tests.stress.campaign_toys import TOYS
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("status",), ("recheck", "--json"), ("campaign", "--executions", "2", "--workers", "1", "--dir"), ("status", "--json"),
+    ("report",), ("report", "--json", "--format", "html"),
 )  # fmt: skip
 """What reads a results directory; its name is added."""
 

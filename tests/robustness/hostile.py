@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from stress.campaign.database import DATABASE, FAILURES
+from stress.campaign.directory import EXPECTED
 from stress.conform.draw import from_seed
 from tests.robustness import directories, traces
 from tests.robustness.damage import DEEP, ESCAPE
@@ -318,6 +319,37 @@ HOSTILE |= {
     "lock_is_a_link": ("directory", instead("lock", f"../../{OUTSIDE}/new")),
     "journal_is_a_link": ("directory", instead(f"{DATABASE}-wal", f"../../{OUTSIDE}/new")),
 }
+
+
+def expected(text: str) -> Make:
+    """Return what makes the list of what is expected of a text."""
+
+    def make(workshop: Workshop, path: Path) -> None:
+        (path / EXPECTED).write_text(text)
+
+    return make
+
+
+HOSTILE |= {
+    "expected_is_a_link": ("directory", instead(EXPECTED, f"../../{OUTSIDE}/precious")),
+    "expected_is_zeros": ("directory", instead(EXPECTED, "/dev/zero")),
+    "expected_is_deep": ("directory", expected("[" * DEEP)),
+    "expected_escapes": ("directory", expected(json.dumps({"01234567": ESCAPE, ESCAPE: ""}))),
+    "reason_escapes": ("directory", expected(json.dumps({"01234567": ESCAPE}))),
+}
+
+
+@hostile("directory")
+def pages_are_somebody_elses_secret(workshop: Workshop, path: Path) -> None:
+    for file in path.glob(f"{FAILURES}/*/report.txt"):
+        file.unlink()
+        file.symlink_to("/etc/passwd")
+
+
+@hostile("directory")
+def pages_escape(workshop: Workshop, path: Path) -> None:
+    for file in path.glob(f"{FAILURES}/*/report.txt"):
+        file.write_text(f"</pre><script>{ESCAPE}</script>\n" * 1000)
 
 
 @hostile("directory")

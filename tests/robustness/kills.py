@@ -45,8 +45,11 @@ GONE_SECONDS_MAX, BEGIN_SECONDS_MAX, END_SECONDS_MAX = 20.0, 120.0, 60.0
 MACHINES = (BOTH, PARALLEL)
 """What campaigns have by turns. With both, the parallel machine comes late in a campaign."""
 
-DISK_MIB = 3
-"""Of the disk that is filled."""
+ROLES = {"worker": "stress.workers.worker", "parallel": "stress.parallel.zygote"}
+"""Processes below a supervisor, by the module that each runs; others compile kernels."""
+
+DISK_MIB = 16
+"""Of the disk that is filled: thrice what a campaign takes."""
 
 
 @dataclass
@@ -203,7 +206,7 @@ def role(pid: int) -> str:
         command = Path(f"/proc/{pid}/cmdline").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return "ended"
-    return "worker" if "stress.workers.worker" in command else "parallel"
+    return next((name for name, module in ROLES.items() if module in command), "compiler")
 
 
 def resumed(watched: Watched, machine: str) -> Iterator[str]:

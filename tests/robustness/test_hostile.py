@@ -15,7 +15,13 @@ from tests.stress.campaign_toys import TOYS
 COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "trace": (("show",), ("replay", "--tolerant"), ("show", "--json")),
     "program": (("conform", "--program"),),
-    "directory": (("campaign", "--executions", "2", "--workers", "1", "--dir"), ("status",), ("recheck",)),
+    "directory": (
+        ("campaign", "--executions", "2", "--workers", "1", "--dir"),
+        ("status",),
+        ("recheck",),
+        ("report", "--format", "html"),
+        ("report", "--format", "sarif"),
+    ),
 }
 """What reads each kind; the path comes last."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scenarios._removal import PUNCH
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.outcome import Outcome
@@ -28,12 +29,17 @@ SEEDS_MAX = 100
 CLEAN_SEEDS = 600
 """Seeds of which none may show it once it is mended: unmended, some hundred do."""
 
-PARAMS = (("order", 0), ("quiet", 0), ("whole", 1))
+SHOWN = {
+    "a store is lost": ("dontneed_vs_writeback", (("order", 0), ("quiet", 0), ("whole", 1)), "I27", "cfbec4dc"),
+    "a mapped page leaves the cache": ("dontneed_vs_removal", (("how", PUNCH),), "O30", "1f47c3e3"),
+}
+"""What follows from the finding -> where it shows, the rule that is broken, and the signature."""
 
 
-def case_of(kernel: str, *patch: str) -> Case:
-    """Return the smallest case that shows the finding."""
-    return Case("dontneed_vs_writeback", PARAMS, "x86-64", kernel=kernel, patch=patch)
+def case_of(what: str, kernel: str, *patch: str) -> Case:
+    """Return the smallest case that shows what follows."""
+    scenario, params, _, _ = SHOWN[what]
+    return Case(scenario, params, "x86-64", kernel=kernel, patch=patch)
 
 
 async def search(case: Case, seeds: int) -> Outcome | None:
@@ -47,30 +53,33 @@ async def search(case: Case, seeds: int) -> Outcome | None:
     return None
 
 
-async def test_6_18_loses_a_store_where_it_reclaims_a_table() -> None:
+@pytest.mark.parametrize("what", SHOWN)
+async def test_6_18_breaks_a_rule_where_it_reclaims_a_table(what: str) -> None:
     """Unhooked before the flush that delayed rmap removals wait for, the table's lock is not the
-    one that mkclean takes.
+    one that a walk takes.
     """
-    outcome = await search(case_of("6.18"), SEEDS_MAX)
+    outcome = await search(case_of(what, "6.18"), SEEDS_MAX)
     assert outcome is not None and outcome.verdict.violation is not None
-    assert ("I27", "cfbec4dc") == (outcome.verdict.violation.checker, signature_of(outcome))
+    assert SHOWN[what][2:] == (outcome.verdict.violation.checker, signature_of(outcome))
 
 
-async def test_what_does_not_unhook_first_is_clean() -> None:
-    for kernel in ("6.9", "6.18-flushfirst"):
-        assert await search(case_of(kernel), CLEAN_SEEDS) is None
+@pytest.mark.parametrize("kernel", ("6.9", "6.18-flushfirst"))
+@pytest.mark.parametrize("what", SHOWN)
+async def test_what_does_not_unhook_first_is_clean(what: str, kernel: str) -> None:
+    assert await search(case_of(what, kernel), CLEAN_SEEDS) is None
 
 
 @pytest.mark.parametrize("mend", MENDS, ids=lambda path: Path(path).stem)
-async def test_a_mend_is_clean_where_the_kernel_was_not(mend: str) -> None:
+@pytest.mark.parametrize("what", SHOWN)
+async def test_a_mend_is_clean_where_the_kernel_was_not(what: str, mend: str) -> None:
     """By the same search; and by the very choices that broke the kernel as it was released."""
-    found = await search(case_of("6.18"), SEEDS_MAX)
+    found = await search(case_of(what, "6.18"), SEEDS_MAX)
     assert found is not None
     schedule, tapes = found.schedule(), {slot: list(tape) for slot, tape in found.tapes.items()}
-    async with open_runner(case_of("6.18", mend)) as runner:
+    async with open_runner(case_of(what, "6.18", mend)) as runner:
         again = runner.run(Replay(list(schedule), tolerant=True), 0, TapeData(tapes))
         assert "clean" == again.verdict.kind
-    assert await search(case_of("6.18", mend), CLEAN_SEEDS) is None
+    assert await search(case_of(what, "6.18", mend), CLEAN_SEEDS) is None
 
 
 def test_both_mends_are_told_of() -> None:

@@ -65,6 +65,7 @@ CLEAR_PTE, FOLD, UNLOCK_PTL, PUT = (
     "folios_put_refs: put references",
 )
 UNMAPPED, AT_REST = "folio_remove_rmap_ptes: mapcount -1", "audit: recount at rest"
+APPEND = "tlb_remove_folio_pages: append to the batch"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ MUTATIONS: dict[str, Mutation] = {
         "isolate_lru_folios: take a reference unless it is 0",
         besides=(("ptep_get_and_clear_full: clear pte, fullmm", NOWHERE),),
     ),
-    "I3": Mutation("zap", mutation("swap", folios_put_refs=put_twice), PUT, "deferred_split_folio: unlock split queue"),
+    "I3": Mutation("zap", mutation("swap", folios_put_refs=put_twice), PUT, APPEND),
     "I4": Mutation(
         "family",
         mutation("rmap", folio_remove_rmap_ptes=put_before_rmap),
@@ -113,8 +114,8 @@ MUTATIONS: dict[str, Mutation] = {
     "I7": Mutation(
         "zap",
         mutation("rmap", folio_remove_rmap_ptes=one_less),
-        "folio_remove_rmap_ptes: mapcount -1",
-        "deferred_split_folio: unlock split queue",
+        UNMAPPED,
+        APPEND,
     ),
     "I7q": Mutation(
         "clean",
@@ -171,7 +172,7 @@ MUTATIONS: dict[str, Mutation] = {
         "clean",
         mutation("mmu_gather", tlb_flush_rmaps=kept_delayed),
         UNLOCK_PTL,
-        "folio_mark_accessed: clear referenced",
+        APPEND,
     ),
     "I39": Mutation(
         "zap",
@@ -259,7 +260,6 @@ MUTATIONS_618: dict[str, Mutation] = {
 """The same for what 6.18 keeps besides; I11 has more to speak of there."""
 
 ELSEWHERE_618: dict[str, Mutation] = {
-    "I3": replace(MUTATIONS["I3"], victim="folio_remove_rmap_ptes: read nr_pages_mapped"),
     "I22": replace(MUTATIONS["I22"], accused="pte_free: free table page"),
     "I22b": replace(MUTATIONS["I22b"], accused="pte_free: free table page"),
     "O23": replace(MUTATIONS["O23"], accused="pte_free: free table page"),

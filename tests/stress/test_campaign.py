@@ -228,10 +228,10 @@ def until(ready: Callable[[], Any]) -> Any:
 
 
 def workers_of(pid: int) -> list[int]:
-    """Return the children of a process, from all its threads."""
-    return [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
+    """Return the workers of a supervisor, the children of all its threads."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return [child for child in children if "stress.workers.worker" in Path(f"/proc/{child}/cmdline").read_text()]
 
 
 def executions(path: Path) -> int:

@@ -105,6 +105,7 @@ def test_a_mistake_in_a_scenario_is_its_own(
     [
         ("x = 1\n", "defines 0 scenarios"),
         (SCENARIO + "\n\nclass Other(Twice):\n    pass\n", "defines 2 scenarios (Twice, Other)"),
+        (SCENARIO + SCENARIO, ":17: class Twice is there already, in line 6"),
         ("def f(:\n", ":1: SyntaxError"),
         (
             SCENARIO.replace("async def", "def world(self):\n        return 1 // 0\n\n    async def"),

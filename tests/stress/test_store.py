@@ -17,6 +17,7 @@ from stress.campaign.store import Store
 from stress.campaign.summary import UNREACHED_NAMED_MAX, summary, text
 from stress.case import Case
 from stress.errors import StorageError, UsageError
+from stress.execution.overlaps import PAIRS
 from stress.workers.distinct import HASH_BITS, KEPT_MAX, DistinctCount
 from stress.workers.messages import Batch, Failure
 from stress.workers.metrics import MAX, METRICS, Number
@@ -96,6 +97,12 @@ def test_counters_and_failures_survive_a_reopening(tmp_path: Path) -> None:
     assert {"counters": {"toy": 30}} == data["cells"]
     assert ", 1 sites reached, 1 not, " in text(data)
     assert "not reached: h: never" in text(data).splitlines()
+    assert f", 1 of {len(PAIRS)} pairs of operations overlapped," in text(data)
+    assert "fork / munmap" not in data["pairs_missing"] and len(PAIRS) - 1 == len(data["pairs_missing"])
+    everything = text(data | {"pairs": dict.fromkeys(PAIRS, 1), "pairs_missing": []})
+    assert "never overlapped" not in everything
+    some = [pair for pair in PAIRS if pair.startswith("exit / ")] + ["fork / age", "fork / exit"]
+    assert "never overlapped: fork / exit, age; exit / any\n" in text(data | {"pairs_missing": some})
     for unreached in ([], ["h: never"] * (UNREACHED_NAMED_MAX + 1)):
         assert "not reached:" not in text(data | {"sites_unreached": unreached})
     known = text(data | {"sites_unreached": ["f: g", "h: never"], "unreachable": {"f: g": "no table"}})

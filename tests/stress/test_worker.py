@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import time
+from pathlib import Path
 
+import pytest
 import trio
 
 from stress.case import Case
-from stress.workers.clock import Clock
+from stress.catalogue import CATALOGUE
+from stress.workers.clock import ERRANDS, EXECUTING, IDLE, Clock
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import LeaseOrder
-from stress.workers.worker import Worker
+from stress.workers.worker import CodeEdited, Worker
 from tests.toy import TOYS
 
 CASE = Case("counters", (("rounds", 2),), "toy")
@@ -44,3 +47,35 @@ def test_what_was_learned_of_a_case_outlives_it() -> None:
         recorder.close()
 
     trio.run(run)
+
+
+def test_a_file_that_was_edited_since_the_campaign_began_is_told(tmp_path: Path) -> None:
+    """Once per file, as a process reads each once; in one line that asks for the command again."""
+    path = str(tmp_path / "mine.py")
+    Path(path).write_text("class Mine:\n    component = 'memory'\n    def rss_nr(self, nr):\n        return nr\n")
+    case = Case("storm", (), "x86-64", patch=(path,))
+    recorder = FlightRecorder()
+
+    async def run() -> None:
+        async with trio.open_nursery() as nursery:
+            for digest, edited in ((CATALOGUE.patch((path,)).digest, False), ("0123456789abcdef", True)):
+                worker = Worker(io.BytesIO(), recorder, CATALOGUE, Clock(), nursery, {path: digest, "storm": ""})
+                if edited:
+                    with pytest.raises(CodeEdited, match="mine.py has been edited since the campaign began"):
+                        worker.check_code(case)
+                worker.check_code(case)
+                assert path not in worker.code
+
+    trio.run(run)
+    recorder.close()
+
+
+def test_all_time_of_an_errand_is_on_its_account() -> None:
+    """Whoever takes the time meanwhile gets none; it is there for the next who asks."""
+    clock = Clock()
+    with clock.all_on(ERRANDS):
+        clock.to(EXECUTING)
+        assert {} == clock.take()
+    clock.to(IDLE)
+    taken = clock.take()
+    assert taken[ERRANDS] > 0 == taken[EXECUTING]

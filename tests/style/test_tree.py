@@ -30,7 +30,9 @@ WIRE_ALLOWED = ("stress/workers/messages.py", "stress/parallel/")
 """The messages; the processes of a gang have words of their own, which only they read."""
 
 SQL = re.compile(r"\b(SELECT\b.*\bFROM|INSERT (OR \w+ )?INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE|PRAGMA \w+)\b")
-SQL_ALLOWED = tuple(f"stress/campaign/{name}.py" for name in ("database", "generations", "results", "store"))
+SQL_ALLOWED = tuple(
+    f"stress/campaign/{name}.py" for name in ("database", "generations", "results", "store", "cluster/merge")
+)
 
 ARGPARSE_ALLOWED = ("stress/cli/", "stress/workers/worker.py", "stress/parallel/zygote.py")
 """The command line, and the two processes that other processes start."""

@@ -7,6 +7,7 @@ CONFIG_NO_PAGE_MAPCOUNT, which keeps no mapcount per page, is another kernel.
   for a whole madvise() call, tables freed by RCU, empty tables reclaimed;
 - ``page_fault``, ``filemap``: reuse of large anonymous folios, large file folios mapped whole;
 - ``rmap``, ``huge_memory``: mapcounts per mm, PG_partially_mapped;
+- ``page_vma_mapped``: a walk looks at the PMD again under the PTL;
 - ``swap``: no LRU batch is drained before a zap;
 - ``checks``, ``audit``: the invariants of what is new.
 """
@@ -22,6 +23,7 @@ from sim.versions.v6_18.madvise import Madvise618
 from sim.versions.v6_18.memory import Memory618
 from sim.versions.v6_18.mmu_gather import MmuGather618
 from sim.versions.v6_18.page_fault import PageFault618
+from sim.versions.v6_18.page_vma_mapped import PageVmaMapped618
 from sim.versions.v6_18.pt_reclaim import PtReclaim
 from sim.versions.v6_18.rmap import Rmap618
 from sim.versions.v6_18.swap import Swap618
@@ -30,7 +32,7 @@ VERSION = Version(
     "6.18",
     "Linux 6.18: mapcounts per mm, reuse of large folios, batches of swap entries, empty tables reclaimed",
     (
-        Swap618, HugeMemory618, Rmap618, MmuGather618, Memory618, PtReclaim, PageFault618, Filemap618, Madvise618,
+        Swap618, HugeMemory618, PageVmaMapped618, Rmap618, MmuGather618, Memory618, PtReclaim, PageFault618, Filemap618, Madvise618,
         Checks618, Audit618,
     ),
     revision=2,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stress.campaign.report.facts import CONFIDENCE, CellFacts, Facts, FindingFacts
 from stress.output import chance_words, number_words, plural, time_words
-from stress.patch.scenario_file import is_file
+from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 
 NAMES_MAX = 6
@@ -53,15 +53,15 @@ def sections(facts: Facts) -> list[Section]:
         "Expected": [finding(found, facts) for found in expected],
         "No longer seen": no_longer_seen(facts),
         "What went wrong": trouble(facts),
-        "To run it again": [Point("The same search:", command(facts))],
+        "To run it again": again(facts),
     }
     return [Section(title, tuple(points)) for title, points in made.items() if points]
 
 
 def title(facts: Facts) -> str:
-    """Return the title: the patch, or the kernel if there is none."""
-    patch = ", ".join(facts.patch)
-    return f"zapstress: {patch} on kernel {facts.kernel}" if patch else f"zapstress: kernel {facts.kernel}"
+    """Return the title: what was put on top of which kernel."""
+    added = ", ".join((*facts.patch, *(f"fault {name}" for name in facts.faults)))
+    return f"zapstress: {added} on kernel {facts.kernel}" if added else f"zapstress: kernel {facts.kernel}"
 
 
 def tested(facts: Facts) -> list[Point]:
@@ -105,7 +105,8 @@ def sampled(facts: Facts) -> list[Point]:
     points = [
         f"{number_words(opened)} of {plural(cases, 'case')} (a scenario with its parameters on a profile),"
         f" {plural(facts.distinct_schedules, 'distinct schedule')};"
-        f" {plural(facts.sites_reached, 'step site')} reached, {number_words(len(facts.sites_unreached))} not;"
+        f" {plural(facts.sites_reached, 'step site')} reached, {number_words(len(facts.sites_unreached))} not"
+        f"{f', of which {len(facts.unreachable)} cannot be reached here' if facts.unreachable else ''};"
         f" {plural(len(facts.pairs), 'ordered pair')} of operations overlapped.",
         f"The least sampled opened case had {plural(least.fewest, 'execution')} ({where(least)}). A failure that was"
         f" not seen has, in each opened case, a chance per execution of {chance_words(least.risk)} at most, with"
@@ -122,16 +123,18 @@ def where(cell: CellFacts) -> str:
 
 
 def never_opened(facts: Facts) -> list[Point]:
-    """Return what was not executed at all, by scenario."""
-    missed: dict[str, tuple[int, list[str]]] = {}
+    """Return what was not executed at all: scenarios with the number of such cases, those together
+    that miss them on the same profiles.
+    """
+    missed: dict[str, tuple[int, tuple[str, ...]]] = {}
     for cell in facts.cells:
         if cell.opened < cell.cases:
-            count, profiles = missed.get(cell.scenario, (0, []))
-            missed[cell.scenario] = count + cell.cases - cell.opened, [*profiles, cell.profile]
-    return [
-        Point(f"{scenario}: {plural(count, 'case')}, on {named(profiles)}")
-        for scenario, (count, profiles) in missed.items()
-    ]
+            count, profiles = missed.get(cell.scenario, (0, ()))
+            missed[cell.scenario] = count + cell.cases - cell.opened, (*profiles, cell.profile)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for scenario, (count, profiles) in missed.items():
+        alike.setdefault(profiles, []).append(f"{scenario} {number_words(count)}")
+    return [Point(f"cases on {named(profiles)}: {', '.join(counts)}") for profiles, counts in alike.items()]
 
 
 def nothing_found(facts: Facts) -> str:
@@ -185,14 +188,23 @@ def trouble(facts: Facts) -> list[Point]:
     return points
 
 
-def command(facts: Facts) -> str:
-    """Return the command that makes the same search in a new directory."""
-    words = ["zapstress", "campaign", "--seed", f"{facts.seed:#x}", "--kernel", facts.kernel]
+def again(facts: Facts) -> list[Point]:
+    """Return the commands that make the same search: one, or one per campaign that was merged."""
+    own = facts.executions - sum(source.executions for source in facts.merged)
+    made = [(source.seed, source.executions) for source in facts.merged]
+    made += [(facts.seed, own)] if own or not made else []
+    words = "The same search:" if len(made) == 1 else "The same searches, whose directories were merged:"
+    return [Point(words if not at else "and", command(facts, *which)) for at, which in enumerate(made)]
+
+
+def command(facts: Facts, seed: int, executions: int) -> str:
+    """Return the command that makes a search again in a new directory."""
+    words = ["zapstress", "campaign", "--seed", f"{seed:#x}", "--kernel", facts.kernel]
     words += ["--scenario", *facts.scenarios, "--profile", *facts.profiles]
     words += ["--fault", *facts.faults] if facts.faults else []
     words += ["--geometry", facts.geometry] if facts.geometry else []
     words += ["--strategy", facts.strategy] if facts.strategy != "portfolio" else []
-    words += ["--machine", facts.machine, "--executions", str(max(1, facts.executions))]
+    words += ["--machine", facts.machine, "--executions", str(max(1, executions))]
     return shlex.join(words) + options(facts.patch)
 
 

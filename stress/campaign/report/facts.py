@@ -7,6 +7,7 @@ Nothing is run: traces are only looked into.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +16,11 @@ from typing import Any
 import msgspec
 
 from stress.campaign.database import at_work, damaged
-from stress.campaign.directory import REPORT, trace_of
+from stress.campaign.directory import REPORT, TRACE, kept_files, trace_of
 from stress.campaign.results import Results
 from stress.campaign.summary import summary
 from stress.errors import TraceError
-from stress.files import read_plain
-from stress.trace.file import load
-
-PAGE_MIB_MAX = 1
-"""How large the page of a failure may be."""
+from stress.trace.file import decode
 
 CONFIDENCE = 0.95
 """How sure a bound on a chance of failure is."""
@@ -133,6 +130,14 @@ class CodeFacts:
 
 
 @dataclass(frozen=True)
+class MergedFacts:
+    """A campaign whose directory was merged into this one."""
+
+    seed: int
+    executions: int
+
+
+@dataclass(frozen=True)
 class DeathFacts:
     """A worker that died, and what it held."""
 
@@ -159,6 +164,8 @@ class Facts:
     overrides: tuple[OverrideFacts, ...]
     generation: int
     generations: tuple[CodeFacts, ...]
+    merged: tuple[MergedFacts, ...]
+    """The campaigns that the directory was made of, if it was."""
     ended: str
     """How the latest run has ended, or ``at work``."""
     executions: int
@@ -173,6 +180,8 @@ class Facts:
     not_seen_again: tuple[OldFinding, ...]
     sites_reached: int
     sites_unreached: tuple[str, ...]
+    unreachable: dict[str, str]
+    """Those that cannot be reached here, with the reasons."""
     pairs: dict[str, int]
     """Operations that overlapped, ``first / second``, to how often."""
     twins: dict[str, int]
@@ -191,6 +200,11 @@ def risk(executions: int) -> float:
     return 1.0 - (1.0 - CONFIDENCE) ** (1.0 / executions) if executions else 1.0
 
 
+def executions_for(chance: float) -> int:
+    """Return how many executions without a failure bound its chance per execution by ``chance``."""
+    return math.ceil(math.log(1.0 - CONFIDENCE) / math.log1p(-chance))
+
+
 def gather(directory: Path) -> Facts:
     """Return the facts of a results directory, also while a campaign is at work in it.
 
@@ -206,7 +220,8 @@ def gather(directory: Path) -> Facts:
             "cells": results.coverage(),
             "texts": results.texts("patch"),
             "findings": [
-                {**row, "where": seen.get(row["signature"], []), **kept(directory, row)} for row in data["violations"]
+                {**row, "where": seen.get(row["signature"], []), "trace": None, **kept(directory, row)}
+                for row in data["violations"]
             ],
             "ended": "at work" if at_work(directory) else data["this_run"]["ended"],
         }
@@ -218,16 +233,15 @@ def gather(directory: Path) -> Facts:
 
 def kept(directory: Path, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the folder of a failure says of it."""
-    path = trace_of(directory, row["signature"])
-    found: dict[str, Any] = {"trace": None}
     if row["trace"] is None:
-        return found
-    found["trace"] = path.relative_to(directory).as_posix()
+        return {}
+    files = kept_files(directory, row["signature"])
+    path = trace_of(directory, row["signature"]).relative_to(directory).as_posix()
+    found = {"trace": path, "page": files.get(REPORT, b"").decode(errors="replace")}
     try:
-        trace = load(path)
-        ending = trace.ending
-        found |= {"message": ending.message, "accused": ending.accused, "victim": ending.victim, "steps": trace.steps}
-        found["page"] = read_plain(path.with_name(REPORT), PAGE_MIB_MAX).decode(errors="replace")
-    except (TraceError, OSError):
-        pass
-    return found
+        trace = decode(files.get(TRACE, b""), path)
+    except TraceError:
+        return found
+    ending = trace.ending
+    more = {"message": ending.message, "accused": ending.accused, "victim": ending.victim, "steps": trace.steps}
+    return found | more

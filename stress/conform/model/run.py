@@ -104,9 +104,9 @@ class ModelWorld:
             for index in range(0, file.pages, 1 << file.order):
                 await add_file_folio(task, number, index, file.order, file.memfd)
                 if not file.clean:
-                    folio = await self.kernel.filemap.get_folio(0, number, index)
+                    folio = await self.kernel.filemap.get_folio(task.cpu, number, index)
                     await self.kernel.page_writeback.folio_mark_dirty(folio)
-                    await self.kernel.swap.folio_put(0, folio)
+                    await self.kernel.swap.folio_put(task.cpu, folio)
 
     def cpu(self, who: int) -> int:
         """Return the CPU of a thread: its own, if there are several."""

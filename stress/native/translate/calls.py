@@ -11,7 +11,7 @@ from typing import Any
 
 from stress.native.translate.expressions import vars_of
 from stress.native.translate.loops import Loops
-from stress.native.translate.sources import home_of, is_objection, node_of, objects_always
+from stress.native.translate.sources import captures, home_of, inner_function, is_objection, node_of, objects_always
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.unit import returns_coroutine
 from stress.native.translate.values import (
@@ -30,8 +30,12 @@ from stress.native.translate.values import (
     Value,
     Word,
 )
+from stress.patch.counting import counted
 from stress.rng import words
 from stress.scenario import Scenario
+
+COUNTED = inner_function(counted)
+"""What stands around each override of a patch."""
 
 INLINE_MAX = 24
 """Expressions in a function that is written in place of its call."""
@@ -68,7 +72,7 @@ class Calling(Loops):
 
     def objection(self, node: ast.Call) -> Value:
         """A checker objects, or the machine fails: nothing of the words is translated."""
-        self.emit(f"bail({self.unit.check(self.name, node.lineno)});")
+        self.emit(f"bail({self.unit.check(self.name, node.lineno, self.home.file)});")
         return Static(0)
 
     def inherited(self, name: str) -> Static:
@@ -122,6 +126,10 @@ class Calling(Loops):
             owner = self.unit.lift(f.__self__, function.path and f"{function.path}.__self__")
             known = self.of_scenario(f, args) if isinstance(f.__self__, Scenario) else None
             return known or self.call_known(Static(f.__func__), [owner, *args], named)
+        if isinstance(f, FunctionType) and f.__code__ is COUNTED:
+            inner = captures(f)
+            self.emit(f"{self.unit.runs(inner['name'])}++;")
+            return self.call_known(Static(inner["method"]), args, named)
         if isinstance(f, FunctionType):
             bound = self.bind(f, args, named)
             return Call(function, bound) if returns_coroutine(f) else self.call_plain(function, bound)
@@ -175,7 +183,9 @@ class Calling(Loops):
         """Call a function that is no coroutine: its result is there at once."""
         node = node_of(function.obj)
         if objects_always(node):
-            self.emit(f"bail({self.unit.check(function.obj.__qualname__, node.lineno)});")
+            self.emit(
+                f"bail({self.unit.check(function.obj.__name__, node.lineno, function.obj.__code__.co_filename)});"
+            )
             return Static(0)
         made = returned_lambda(node)
         if made is not None:

@@ -38,7 +38,7 @@ T = TypeVar("T")
 _TAKEN = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
 restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
-cap codes values word stream draw block out turn ask start finished arm begin go audit use bail mix
+cap codes values word stream draw block out turn ask start finished arm begin go audit use bail mix ready held gates
 """
 _TEMPORARY = re.compile(r"[tLl]\d+")
 KEYWORDS = frozenset(_TAKEN.split())

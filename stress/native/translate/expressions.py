@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,7 @@ from stress.native.translate.values import (
     Word,
     number,
 )
+from stress.patch.counting import CountedValue
 
 ARITHMETIC: dict[type[ast.operator], tuple[Callable[[Any, Any], Any], str]] = {
     ast.Add: (operator.add, "({} + {})"), ast.Sub: (operator.sub, "({} - {})"), ast.Mult: (operator.mul, "mul({}, {})"),
@@ -108,6 +110,9 @@ class Expressions(Emitter):
             return self.of_column(owner, name)
         if id(owner.obj) in self.unit.held:
             return self.of_strategy(owner, name)
+        counted = inspect.getattr_static(type(owner.obj), name, None)
+        if isinstance(counted, CountedValue):
+            self.emit(f"{self.unit.runs(counted.name)}++;")
         found = self.unit.attribute(owner, name)
         if found is None:
             found = self.call(Static(vars_of(type(owner.obj), name).fget), [owner], {})
@@ -148,7 +153,7 @@ class Expressions(Emitter):
     def of_strategy(self, owner: Static, name: str) -> Value:
         """Return what a strategy keeps in run-time memory, or an attribute that never changes."""
         kind = self.unit.held[id(owner.obj)].get(name)
-        c = f"H.{type(owner.obj).__module__.rpartition('.')[2]}_{name}"
+        c = f"H_{type(owner.obj).__module__.rpartition('.')[2]}_{name}"
         if kind is None:
             found = self.unit.attribute(owner, name)
             assert found is not None
@@ -439,4 +444,5 @@ def is_boolean(node: ast.expr) -> bool:
 
 def vars_of(cls: type, name: str) -> Any:
     """Return what the class's method order has under ``name``, unbound."""
-    return next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
+    found = next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
+    return found.value if isinstance(found, CountedValue) else found

@@ -12,7 +12,7 @@ import re
 from types import FunctionType
 from typing import Any
 
-from stress.native.translate.sources import home_of, named, node_of
+from stress.native.translate.sources import home_of, label, named, node_of
 from stress.native.translate.statements import Statements
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.unit import Unit
@@ -26,15 +26,13 @@ class Function(Statements):
     run-time words they take.
     """
 
-    def __init__(
-        self, unit: Unit, function: Static | Closure, args: list[Value], is_async: bool, number: int, words: int
-    ) -> None:
+    def __init__(self, unit: Unit, function: Static | Closure, args: list[Value], is_async: bool, words: int) -> None:
         live: Any = function.obj if isinstance(function, Static) else None
         node = function.node if isinstance(function, Closure) else node_of(live)
         home = function.home if isinstance(function, Closure) else home_of(live)
         super().__init__(unit, node, home, is_async)
         self.function, self.args, self.nr_words = function, args, words
-        self.c_name = f"{self.name}_{number}"
+        self.c_name = unit.name(f"{self.name}__{label(home.file)}")
         self.body: list[str] = []
 
     @property
@@ -131,25 +129,28 @@ class Function(Statements):
             region += line.startswith(("STAND(", "CALL("))
         return crossing
 
-    def prototype(self) -> str:
-        """Return the declaration; of a coroutine, its frame too."""
+    def prototype(self, whole: bool = True) -> str:
+        """Return the declaration; of a coroutine, its frame too, of which a caller elsewhere need
+        not see the ``whole``.
+        """
         if not self.is_async:
-            return f"static i64 {self.c_name}({', '.join(['i64'] * len(self.params)) or 'void'});"
-        fields = f" i64 {', '.join(self.held)};" if self.held else ""
-        return f"struct {self.c_name} {{ struct head h;{fields} }};\nstatic int {self.c_name}(struct {self.c_name} *F);"
+            return f"i64 {self.c_name}({', '.join(['i64'] * len(self.params)) or 'void'});"
+        held = self.held if whole else self.params
+        fields = f" i64 {', '.join(held)};" if held else ""
+        return f"struct {self.c_name} {{ struct head h;{fields} }};\nint {self.c_name}(struct {self.c_name} *F);"
 
     def text(self) -> str:
         """Return the definition."""
         out = [f"/* {self.title} */"]
         if self.is_async:
-            out.append(f"static int {self.c_name}(struct {self.c_name} *F) {{")
+            out.append(f"int {self.c_name}(struct {self.c_name} *F) {{")
             out += [f"  i64 {', '.join(self.temps)};"] if self.temps else []
             out += ["  switch (F->h.at) {", "  case 0:", f"  ROOM({self.heads}, {self.caps});"]
             out += self._indented(self.body)
             out += ["  }", "  RET[0] = 0;", "  return 1;", "}"]
             return "\n".join(out)
         parameters = ", ".join(f"i64 {name}" for name in self.params) or "void"
-        out.append(f"static i64 {self.c_name}({parameters}) {{")
+        out.append(f"i64 {self.c_name}({parameters}) {{")
         variables = [*sorted(self.names - set(self.params)), *self.temps]
         out += [f"  i64 {', '.join(variables)};"] if variables else []
         out += ["  i64 *const sp = SP;"] if self.rows else []

@@ -5,6 +5,7 @@ captures.
 from __future__ import annotations
 
 import ast
+import linecache
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,12 +24,10 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 @cache
-def _functions(path: str) -> dict[tuple[int, str], list[Function]]:
-    """Return the functions of a file by (first line, name)."""
+def _functions(text: str) -> dict[tuple[int, str], list[Function]]:
+    """Return the functions of a source text by (first line, name)."""
     found: dict[tuple[int, str], list[Function]] = {}
-    with open(path, encoding="utf-8") as file:
-        tree = ast.parse(file.read())
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             decorators = getattr(node, "decorator_list", [])
             line = decorators[0].lineno if decorators else node.lineno
@@ -39,7 +38,8 @@ def _functions(path: str) -> dict[tuple[int, str], list[Function]]:
 def node_of(function: Callable[..., Any]) -> Function:
     """Return the syntax tree of a live function; lambdas of one line are told apart by columns."""
     code: CodeType = function.__code__
-    found = _functions(code.co_filename)[code.co_firstlineno, code.co_name]
+    text = "".join(linecache.getlines(code.co_filename))  # of a patch: what was run, whatever the file holds by now
+    found = _functions(text)[code.co_firstlineno, code.co_name]
     if len(found) == 1:
         return found[0]
     names = code.co_varnames[: code.co_argcount]
@@ -56,6 +56,18 @@ def _covers(node: Function, line: Any, end_line: Any, column: Any, end_column: A
         and (line > node.lineno or column >= node.col_offset)
         and (end_line < node.end_lineno or end_column <= node.end_col_offset)
     )
+
+
+def inner_function(function: Any) -> CodeType:
+    """Return the code of the only function that is defined inside another."""
+    (found,) = (code for code in function.__code__.co_consts if isinstance(code, CodeType))
+    return found
+
+
+def captures(function: Any) -> dict[str, Any]:
+    """Return what a live closure has captured, by name."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return {name: cell.cell_contents for name, cell in cells}
 
 
 @cache
@@ -151,7 +163,7 @@ def home_of(function: Callable[..., Any]) -> Home:
 
 # -- bodies ------------------------------------------------------------------------------------------------------------
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ARGS_MAX = 8
 """Integers that a body may capture (runtime.h)."""
 
@@ -213,6 +225,15 @@ def named(file: str) -> str:
     """Return how a file of source is called: its path in the project, or its own name."""
     path = Path(file)
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+
+
+def label(file: str) -> str:
+    """Return a file of source as a word of C: ``memory`` for sim/mm/memory.py, ``checks_rmap`` for
+    sim/checks/rmap.py, ``patch_mine`` for a user's mine.py.
+    """
+    parts = Path(named(file)).with_suffix("").parts
+    plain = parts[-1:] if parts[:-1] == ("sim", "mm") else parts[-2:] if len(parts) > 1 else ("patch", *parts)
+    return "".join(c if c.isalnum() else "_" for c in "_".join(plain))
 
 
 def _named(value: Any, kernel: Any, paths: dict[int, str]) -> str:

@@ -70,10 +70,10 @@ class Statements(Steps):
     def _s_Assert(self, node: ast.Assert) -> None:
         test = self.condition(node.test)
         if test is not True:
-            self.emit(f"if (!{self.as_word(test)}) bail({self.unit.check(self.name, node.lineno)});")
+            self.emit(f"if (!{self.as_word(test)}) bail({self.unit.check(self.name, node.lineno, self.home.file)});")
 
     def _s_Raise(self, node: ast.Raise) -> None:
-        self.emit(f"bail({self.unit.check(self.name, node.lineno)});")
+        self.emit(f"bail({self.unit.check(self.name, node.lineno, self.home.file)});")
 
     # -- returning -------------------------------------------------------------------------------------------------
 
@@ -194,7 +194,7 @@ class Statements(Steps):
     def assign_attribute(self, owner: Value, name: str, value: Value) -> None:
         """Set a field of a record, or what a strategy keeps."""
         place = self.attribute(owner, name) if isinstance(owner, Record | Static) else None
-        if isinstance(place, Word) and (isinstance(owner, Record) or place.c.startswith("H.")):
+        if isinstance(place, Word) and (isinstance(owner, Record) or place.c.startswith("H_")):
             self.emit(f"{place.c} = {self.c(value)};")
         elif isinstance(place, Row):
             self.copy_row(place, self.as_row(value))

@@ -9,10 +9,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from itertools import count
-from types import CodeType
 from typing import Any
 
-from sim.core.arena import Column, _in_turn
+from sim.core.arena import Column, in_turn
 from sim.core.pte import PFN_SHIFT
 from sim.core.step import (
     FIELD_SHIFT,
@@ -26,7 +25,7 @@ from sim.core.step import (
 )
 from stress.native.translate.calls import Calling
 from stress.native.translate.expressions import vars_of
-from stress.native.translate.sources import free_names
+from stress.native.translate.sources import free_names, inner_function
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.values import (
     Call,
@@ -261,7 +260,7 @@ class Steps(Calling):
 
     def _m_down_read(self, site: str, column: Column, i: str) -> Value:
         code, cell = self.code(site, column.x, i), self.cell_of(column, i)
-        self.wait_turn(f"await_turn({code}, P({cell}), MAY_READ, {cell}, 0, 0, 0)")
+        self.wait_turn(f"await_turn({code}, P({cell}), may_read, {cell}, 0, 0, 0)")
         value = self.temp(f"++{self.cell(column, i)}")
         self.emit(f"hold(&{self.cell(column, i)}); EMIT({code}, {value});")
         self.tell(column, i, f"({value} - 1)", value, "0", always=True)
@@ -278,18 +277,18 @@ class Steps(Calling):
 
     def _m_wait(self, site: str, column: Column, i: str, ready: Value) -> Value:
         code = self.code(site, (WAIT << KIND_SHIFT) + (column.id << FIELD_SHIFT), i)
-        number_, words = self.condition_of(ready)
+        condition, words = self.condition_of(ready)
         cell = self.cell_of(column, i)
         self.wait_turn(
-            f"await_turn({code}, P({cell}), {number_}, {', '.join([*words, '0', '0', '0', '0'][:READY_ARGS_MAX])})"
+            f"await_turn({code}, P({cell}), {condition}, {', '.join([*words, '0', '0', '0', '0'][:READY_ARGS_MAX])})"
         )
         value = self.temp(self.cell(column, i))
         self.emit(f"EMIT({code}, {value});")
         self.looked(column, i)
         return Word(value)
 
-    def condition_of(self, ready: Value) -> tuple[int, list[str]]:
-        """Return the number of a wait's condition, and the words that it captures."""
+    def condition_of(self, ready: Value) -> tuple[str, list[str]]:
+        """Return the C name of a wait's condition, and the words that it captures."""
         if not isinstance(ready, Closure):
             raise Unsupported("predicate")
         names = [n for n in sorted(free_names(ready.node)) if isinstance(ready.env.get(n), Word | OneOf)]
@@ -307,7 +306,7 @@ class Steps(Calling):
             return self.condition_function(ready)
         return self.unit.predicate(c), words
 
-    def condition_function(self, ready: Closure) -> tuple[int, list[str]]:
+    def condition_function(self, ready: Closure) -> tuple[str, list[str]]:
         """Return the same of a condition that is more than an expression: a function of its own."""
         function, words = self.unit.function(ready, [], False)
         if len(words) > READY_ARGS_MAX:
@@ -344,7 +343,7 @@ def watches_of(column: Column, machine: type) -> tuple[list[Static], bool]:
     """Return what is told of a column's changes, in order (:meth:`sim.core.arena.Column.observe`),
     and whether actors wait on its cells, who are asked last.
     """
-    both, waiters = inner_function(_in_turn), inner_function(vars_of(machine, "waitable"))
+    both, waiters = inner_function(in_turn), inner_function(vars_of(machine, "waitable"))
     found: list[Static] = []
     waitable = False
     ahead: list[tuple[Any, str]] = [(column.watch, f"kernel.arena[{column.name!r}].watch")]
@@ -362,9 +361,3 @@ def watches_of(column: Column, machine: type) -> tuple[list[Static], bool]:
                 raise Unsupported("watch", f"{column.name}: told after those who wait")
             found.append(Static(watch, path))
     return found, waitable
-
-
-def inner_function(function: Any) -> CodeType:
-    """Return the code of the only function that is defined inside another."""
-    (found,) = (code for code in function.__code__.co_consts if isinstance(code, CodeType))
-    return found

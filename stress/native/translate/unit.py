@@ -11,15 +11,18 @@ and a case for which that does not hold is not run natively.
 from __future__ import annotations
 
 import inspect
+import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
+from itertools import count
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from sim.core.arena import Column
 from sim.core.machine import SITES, Machine
 from sim.core.step import SITE_SHIFT, site_of
-from stress.native.translate.sources import free_names, paths_of
+from stress.native.translate.sources import free_names, label, paths_of
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.values import (
     Call,
@@ -36,10 +39,11 @@ from stress.native.translate.values import (
     Word,
     number,
 )
+from stress.patch.counting import CountedValue
 from stress.scenario import Scenario
 from stress.strategies import Strategy
 
-CHECK_FIRST = 64
+CHECK_FIRST = 1 << 32
 """The first bail-out number that stands for a check (``CHECK`` in runtime.h)."""
 
 Shape = tuple[Any, ...]
@@ -57,14 +61,6 @@ class TableEntry:
     """"word", or "list": the address of a list of integers."""
 
 
-@dataclass(frozen=True)
-class Objection:
-    """A place where a checker objects, by which a bail-out is known."""
-
-    function: str
-    line: int
-
-
 class Unit:
     """What is known of one kernel, bound to an arena and a machine as an example of its cases."""
 
@@ -79,9 +75,14 @@ class Unit:
         self.sites: dict[int, str] = {}
         self.functions: dict[Shape, Any] = {}
         self.done: list[Any] = []
-        self.numbers = 0
-        self.predicates = ["*P(a[0]) == 0", "*P(a[0]) >= 0"]
-        self.checks: list[Objection] = []
+        self.predicates: dict[str, str] = {}
+        """Name of a wait's condition -> the C expression that it returns."""
+        self.checks: dict[int, tuple[str, int]] = {}
+        """Bail-out number of a place where a checker objects -> function, line."""
+        self.overrides: dict[str, str] = {}
+        """Override of a patch -> the C name of the counter of its runs."""
+        self.names: set[str] = set()
+        self.places: Counter[str] = Counter()
         self.assumptions: dict[tuple[str, str], Any] = {}
         self.held: dict[int, dict[str, str]] = {}
         """Strategy -> attribute -> "word", "list" or "stream": what it keeps in run-time memory."""
@@ -103,7 +104,7 @@ class Unit:
         """Return the value that a live object is."""
         if isinstance(obj, int) and not isinstance(obj, type):
             if obj >> SITE_SHIFT and not obj & (1 << SITE_SHIFT) - 1 and site_of(obj) < len(SITES):
-                return Word(self.sites.setdefault(obj, f"site_{len(self.sites)}"))
+                return Word(self.site(obj))
             return Word(self.entry(path)) if path else Static(int(obj))
         if id(obj) in self.columns:
             return Static(self.columns[id(obj)])
@@ -115,10 +116,23 @@ class Unit:
         found = self.entries.get((owner, path))
         if found is None:
             plain = path.replace("kernel.components", "").replace("kernel.", "").replace("scenario", owner)
-            words = "".join(c if c.isalnum() else " " for c in plain).split()
-            name = f"k{len(self.entries)}_{'_'.join(words)}"[:60]
-            found = self.entries[owner, path] = TableEntry(name, path, owner, kind)
+            found = self.entries[owner, path] = TableEntry(self.name(f"k_{plain}"), path, owner, kind)
         return found.name
+
+    def name(self, plain: str) -> str:
+        """Return a C name that nothing else in the unit has, made from ``plain``. It depends on
+        nothing but that and the names like it, so that an edit changes few.
+        """
+        base = "_".join("".join(c if c.isalnum() or c == "_" else " " for c in plain).split())
+        found = next(name for n in count(1) if (name := base if n == 1 else f"{base}_{n}") not in self.names)
+        self.names.add(found)
+        return found
+
+    def site(self, code: int) -> str:
+        """Return the C name of a site, whose number is in the table."""
+        if code not in self.sites:
+            self.sites[code] = self.name(f"site_{SITES[site_of(code)].name}")
+        return self.sites[code]
 
     def owner(self, path: str) -> str:
         """Return the scenario whose path it is, or ""."""
@@ -134,6 +148,7 @@ class Unit:
         """Return an attribute of a known object; None if it is a property to be translated."""
         obj = owner.obj
         static = inspect.getattr_static(type(obj), name, None)
+        static = static.value if isinstance(static, CountedValue) else static
         if isinstance(static, property) and not isinstance(obj, Scenario):
             return None
         try:
@@ -159,20 +174,33 @@ class Unit:
         self.assume(value, "len({})")
         return [self.lift(x, f"{value.path}[{k}]" if value.path else "") for k, x in enumerate(value.obj)]
 
-    def check(self, function: str, line: int) -> int:
-        """Return the number of a place where a checker objects."""
-        self.checks.append(Objection(function, line))
-        return CHECK_FIRST + len(self.checks) - 1
+    def check(self, function: str, line: int, file: str) -> int:
+        """Return the number of a place where a checker objects: the n-th of its function, whatever
+        its line.
+        """
+        place = f"{label(file)} {function}"
+        self.places[place] += 1
+        number = zlib.crc32(f"{place} {self.places[place]}".encode()) | CHECK_FIRST
+        while number in self.checks:
+            number += 1
+        self.checks[number] = function, line
+        return number
 
-    def predicate(self, c: str) -> int:
-        """Return the number of a wait's condition."""
-        if c not in self.predicates:
-            self.predicates.append(c)
-        return self.predicates.index(c)
+    def runs(self, override: str) -> str:
+        """Return the C name of the counter of an override's runs."""
+        if override not in self.overrides:
+            self.overrides[override] = self.name(f"runs_{override}")
+        return self.overrides[override]
+
+    def predicate(self, c: str) -> str:
+        """Return the name of a wait's condition."""
+        name = f"ready_{zlib.crc32(c.encode()):08x}"
+        assert self.predicates.setdefault(name, c) == c
+        return name
 
     def table(self, values: tuple[int, ...]) -> str:
         """Return the name of a constant list of integers."""
-        return self.tables.setdefault(values, f"table_{len(self.tables)}")
+        return self.tables.setdefault(values, f"table_{zlib.crc32(repr(values).encode()):08x}")
 
     # -- functions -------------------------------------------------------------------------------------------------
 
@@ -186,8 +214,7 @@ class Unit:
         words = words + [word for _, more in shapes for word in more]
         found = self.functions.get(key)
         if found is None:
-            self.numbers += 1
-            found = self.functions[key] = self.translator(self, function, args, is_async, self.numbers, len(words))
+            found = self.functions[key] = self.translator(self, function, args, is_async, len(words))
             try:
                 found.translate()
             except Unsupported:

@@ -8,16 +8,18 @@ unpatched kernel, so the table serves every patch, and tells where to look for a
 
 The sweep looks at one parameter set of every scenario on every profile, before there is any lease.
 Once there is a table, it leaves out what reaches no override. These cases reach 319 of the 321
-methods that executions of 6.9 reach. As soon as a case is known to differ, leases begin, and
-looking has half of the time. The other parameter sets are looked at after the sweep, those that are
-expected to reach an override first; a table that lacks rows is filled by turns with that. As long
-as no difference is known, the search aims at the cases that are expected to reach an override.
+methods that executions of 6.9 reach. As soon as a case is known to differ, leases begin, aimed at
+what is known by then, and looking has half of the time. The other parameter sets are looked at
+after the sweep, those that are expected to reach an override first; a table that lacks rows is
+filled by turns with that. As long as no difference is known, the search aims at the cases that are
+expected to reach an override.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 
 from stress.case import Case
@@ -44,6 +46,8 @@ class Change(Enum):
 class Aim:
     """The overridden ``methods``, what is known of the cases, and what is to be looked at.
 
+    ``sides`` are the other patches of a comparison: the seeds are the same for all, and so is the
+    aim.
     ``ranks`` is the cases of one geometry, as :meth:`Settings.ranks` has them; ``numbers`` are the
     store's.
     """
@@ -54,8 +58,9 @@ class Aim:
         ranks: Iterable[Sequence[Case]],
         numbers: Mapping[Case, int],
         table: ReachTable,
+        sides: Sequence[tuple[str, ...]] = (),
     ) -> None:
-        self.methods, self.numbers, self.table = methods, numbers, table
+        self.methods, self.numbers, self.table, self.sides = methods, numbers, table, sides
         first, *others = ranks
         self.geometry = first[0].geometry
         self.unknown = deque(case for case in first if table.reach(case) is None)
@@ -101,7 +106,8 @@ class Aim:
         return self._order(self.others.popleft()) if self.others else None
 
     def _order(self, case: Case, reach: bool = False) -> ReachOrder:
-        return ReachOrder(number=self.numbers[case], case=case, reach=reach)
+        sides = [replace(case, patch=patch) for patch in self.sides]
+        return ReachOrder(number=self.numbers[case], case=case, reach=reach, sides=sides)
 
     def took(self, order: ReachOrder, answer: ReachAnswer) -> Change:
         """Take what was found out of a case; return for which cases it may change the aim."""
@@ -113,9 +119,7 @@ class Aim:
         first = answer.differs and not self.cells
         if answer.differs:
             self.cells.add((order.case.scenario, order.case.profile))
-        if self.sweep:
-            return Change.NONE
-        if first or order.case in self.swept:
+        if first or (order.case in self.swept and not self.sweep):
             return Change.ALL
         return Change.CELL if answer.differs else Change.NONE
 
@@ -136,9 +140,11 @@ def spread(ranks: Iterable[Sequence[Case]]) -> list[Case]:
 
 
 def overridden(settings: Settings, catalogue: Catalogue) -> list[str]:
-    """Return what a patch and planted faults override, as ``memory.batch_limit``."""
-    patch = catalogue.patch(settings.patch)
-    found = dict.fromkeys(patch.overrides if patch is not None else ())
+    """Return what the patch, others that it is compared with, and planted faults override, as
+    ``memory.batch_limit``.
+    """
+    patches = (catalogue.patch(specs) for specs in (settings.patch, *settings.sides()))
+    found = dict.fromkeys(name for patch in patches if patch is not None for name in patch.overrides)
     for fault in map(catalogue.fault_class, settings.faults):
         component: str = vars(fault)["component"]
         found |= dict.fromkeys(f"{component}.{name}" for name, value in vars(fault).items() if callable(value))
@@ -158,4 +164,5 @@ def aim_of(
     methods = overridden(settings, catalogue)
     if not methods:
         return None
-    return Aim(methods, ranks, numbers, kept_table(settings.kernel) if kept else ReachTable())
+    table = kept_table(settings.kernel) if kept else ReachTable()
+    return Aim(methods, ranks, numbers, table, [side for side in settings.sides() if side])

@@ -18,6 +18,7 @@ from stress.case import Case, without_additions
 from stress.errors import StorageError
 from stress.execution.calls import Reach
 from stress.files import write_atomically
+from stress.patch.scenario.file import is_file
 from stress.sources import ROOT
 
 SOURCES = ("sim", "scenarios", "stress/programs", "stress/execution", "stress/strategies")
@@ -91,14 +92,16 @@ class ReachTable:
         self.changed = False
 
     def save(self) -> None:
-        """Write the file if rows have come to it, and let go of the oldest others."""
+        """Write the file if rows have come to it, and let go of the oldest others. A scenario in a
+        file of the user's has no row in it: that file may be another tomorrow.
+        """
         if self.path is None or not self.changed:
             return
         names = sorted(set().union(*(row.methods | row.setup | row.sites for row in self.rows.values())))
         places = {name: place for place, name in enumerate(names)}
         rows = [
             (case, _bits(row.methods, places), _bits(row.setup, places), _bits(row.sites, places))
-            for case, row in list(self.rows.items())[:ROWS_MAX]
+            for case, row in [(case, row) for case, row in self.rows.items() if not is_file(case.scenario)][:ROWS_MAX]
         ]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Compiled kernels for tests: unoptimised, which compiles fast, and in a cache of their own."""
+"""Compiled kernels for tests: the quick way, and in a cache of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,19 +12,25 @@ from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
 from stress.native import build
+from stress.native.build import QUICK
 from stress.native.comparison import both_ways
+from stress.native.kernels import KernelKey, library
 from stress.native.runner import Library, NativeCase
 
 needs_compiler = pytest.mark.skipif(not build.compiler(), reason="no C compiler on this machine")
 
 
 @contextmanager
-def quick_build(directory: Path) -> Iterator[None]:
-    """Compile without optimisation, and keep what is made under ``directory``."""
+def cache_in(directory: Path) -> Iterator[None]:
+    """Keep what is compiled under ``directory``."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(directory))
-        patch.setattr(build, "FLAGS", ("-O0", *build.FLAGS[1:]))
         yield
+
+
+def quick(key: KernelKey, scenarios: Sequence[str]) -> Library:
+    """Return a kernel, compiled the quick way."""
+    return library(key, scenarios, CATALOGUE, QUICK)
 
 
 def cases(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.machine.driver import run_plain
-from stress.native.kernels import STRATEGIES, KernelKey, library
+from stress.native.build import cache_directory
+from stress.native.kernels import STRATEGIES, KernelKey
 from stress.native.runner import Library
 from stress.native.translate import expressions
-from tests.stress.native.compiled import cases, first_difference, needs_compiler, quick_build
+from tests.stress.native.compiled import cache_in, cases, first_difference, needs_compiler, quick
 
 pytestmark = needs_compiler
 
@@ -25,8 +28,8 @@ SCENARIOS = ("munmap_vs_writeback", "partial_zap", "sharers_at_work", "storm")
 
 @pytest.fixture(scope="module")
 def libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Library]]:
-    with quick_build(tmp_path_factory.mktemp("cache")):
-        yield {key: library(KernelKey(*key), SCENARIOS, CATALOGUE) for key in KERNELS}
+    with cache_in(tmp_path_factory.mktemp("cache")):
+        yield {key: quick(KernelKey(*key), SCENARIOS) for key in KERNELS}
 
 
 @given(data=st.data())
@@ -44,18 +47,60 @@ def test_equal_in_every_step(libraries: dict[tuple[str, str], Library], data: st
 @pytest.mark.parametrize("fault", ["C02", "M14"])
 def test_a_planted_fault_is_no_clean_execution(fault: str, tmp_path: Path) -> None:
     """Where Python finds a violation the native core gives up, after the same steps."""
-    with quick_build(tmp_path):
-        found = library(KernelKey("x86-64", "6.9", (fault,)), SCENARIOS[:2], CATALOGUE)
+    with cache_in(tmp_path):
+        found = quick(KernelKey("x86-64", "6.9", (fault,)), SCENARIOS[:2])
         for case in (cases(name, "x86-64", "6.9", faults=(fault,))[1] for name in SCENARIOS[:2]):
             assert "" == run_plain(first_difference(found, case, "random", range(60)))
+
+
+PATCH = """
+class Mine:
+    component = "swap"
+    limit = 2
+
+    def refs_to_put(self, page, nr):
+        if nr > self.limit:
+            return {what}
+        return super().refs_to_put(page, nr)
+"""
+
+
+def patched(tmp_path: Path, what: str) -> tuple[Case, Library]:
+    """Return a case under a patch that returns ``what`` for large entries of a gather."""
+    file = tmp_path / "mine.py"
+    file.write_text(PATCH.replace("{what}", what))
+    CATALOGUE.read_patches_anew()
+    case = replace(cases("partial_zap", "x86-64", "6.9")[4], patch=(str(file),))
+    return case, quick(KernelKey.of(case), ["partial_zap"])
+
+
+def test_a_patch_is_compiled_and_its_overrides_are_counted(tmp_path: Path) -> None:
+    """Sound or not, it does natively what it does in Python, and what its edit changes is its own
+    file of C.
+    """
+    with cache_in(tmp_path):
+        case, found = patched(tmp_path, "nr")
+        assert ["swap.refs_to_put"] == found.manifest.overrides
+        assert "" == run_plain(first_difference(found, case, "random", range(20)))
+        objects = set(cache_directory().glob("*.o"))
+        case, found = patched(tmp_path, "nr - 1")
+        assert "" == run_plain(first_difference(found, case, "pct", range(20)))
+        assert 1 == len(set(cache_directory().glob("*.o")) - objects)
+
+
+def test_a_patch_outside_the_subset_runs_in_python(tmp_path: Path) -> None:
+    """What reaches it is left out, with the reason."""
+    with cache_in(tmp_path):
+        case, found = patched(tmp_path, "{page: nr}[page]")
+        assert "mine.py:8: refs_to_put: return {page: nr}[page]: a dictionary" in found.manifest.left_out[case.scenario]
 
 
 def test_a_slip_of_the_translator_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A translator that confuses | with ^ makes kernels that differ, and the comparison says where."""
     slip = {**expressions.ARITHMETIC, ast.BitOr: (expressions.ARITHMETIC[ast.BitOr][0], "({} ^ {})")}
     monkeypatch.setattr(expressions, "ARITHMETIC", slip)
-    with quick_build(tmp_path):
-        found = library(KernelKey("x86-64"), SCENARIOS[:1], CATALOGUE)
+    with cache_in(tmp_path):
+        found = quick(KernelKey("x86-64"), SCENARIOS[:1])
         differences = [
             run_plain(first_difference(found, case, "random", range(3)))
             for case in cases(SCENARIOS[0], "x86-64", "6.9")

@@ -11,13 +11,13 @@ from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
-from stress.native.kernels import KernelKey, library
+from stress.native.kernels import KernelKey
 from stress.native.runner import NativeCase
 from stress.workers.clock import Clock
 from stress.workers.messages import Batch, LeaseOrder
 from stress.workers.native import JUDGED_FIRST, NativeLease, Natives
 from stress.workers.tally import Tally
-from tests.stress.native.compiled import cases, needs_compiler, quick_build
+from tests.stress.native.compiled import cache_in, cases, needs_compiler, quick
 
 pytestmark = needs_compiler
 
@@ -29,9 +29,9 @@ FAULTY = Case("partial_zap", (("file", 0), ("order", 2), ("shape", 4)), "x86-64"
 @pytest.fixture(scope="module", autouse=True)
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A clean kernel and a faulty one are in the cache."""
-    with quick_build(tmp_path_factory.mktemp("cache")):
+    with cache_in(tmp_path_factory.mktemp("cache")):
         for case in (CLEAN, FAULTY):
-            library(KernelKey.of(case), list(CATALOGUE.scenarios()), CATALOGUE)
+            quick(KernelKey.of(case), list(CATALOGUE.scenarios()))
         yield
 
 
@@ -97,6 +97,6 @@ async def test_a_difference_is_a_failure_and_python_goes_on(monkeypatch: pytest.
 
 async def test_there_is_no_native_case_of_a_kernel_that_is_not_compiled(tmp_path: Path) -> None:
     case = cases("partial_zap", "riscv64", "6.9")[0]
-    with quick_build(tmp_path):
+    with cache_in(tmp_path):
         async with open_runner(case) as runner:
             assert Natives(CATALOGUE).case(order_of(case, 1), runner) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 from stress.bench.native import JUDGED, bench_native, native_rate, ratios, text
 from stress.catalogue import CATALOGUE
 from stress.native.runner import NativeCase, Ran
-from tests.stress.native.compiled import cases, needs_compiler, quick_build
+from tests.stress.native.compiled import cache_in, cases, needs_compiler
 
 
 class Every(NativeCase):
@@ -34,7 +34,7 @@ async def test_the_least_ratio_is_what_counts(tmp_path: Path) -> None:
         "smallest": cases("munmap_vs_access", "x86-64", "6.9")[0],
         "largest": cases("partial_zap", "x86-64", "6.9")[0],
     }
-    with quick_build(tmp_path):
+    with cache_in(tmp_path):
         data = await bench_native(chosen, 0.05, CATALOGUE)
     rows = {which: [row for row in data["rows"] if row["scenario"] == case.scenario] for which, case in chosen.items()}
     assert 8 == len(data["rows"])

@@ -213,3 +213,13 @@ def test_with_files_only_ticks_inside_them_count() -> None:
         dog.tick(0, frame)
     with pytest.raises(Spun):
         dog.tick(0, frame)
+
+
+async def test_an_access_to_an_object_that_is_not_there_is_a_violation(tmp_path: Path) -> None:
+    """Below the first cell or above the last: the model makes it, over what the patch has told it."""
+    path = written(tmp_path, method("def batch_page(self, folio, page)", "return folio + 10_000"))
+    kind, reason, above = await outcome_of(path)
+    assert "violation" == kind and reason.startswith("OOPS wild-access: an index is out of bounds in ")
+    path = written(tmp_path, method("def batch_page(self, folio, page)", "return -1"), "below.py")
+    kind, reason, below = await outcome_of(path)
+    assert "violation" == kind and "page_mapcount[-1]" in reason and above != below

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE
@@ -54,6 +55,24 @@ def look(made: Aim, differing: Collection[str], count: int, spent_s: float = 1e6
         made.took(order, answer(order, differing))
         orders.append(order)
     return orders
+
+
+def test_leases_are_aimed_while_the_sweep_goes_on() -> None:
+    """The first case that differs changes the aim for all, each later one for its kind."""
+    made, changes = aim(), []
+    while made.sweep and (order := made.order(1e6)) is not None:
+        changes.append((order.case.scenario, made.took(order, answer(order, {"b"})), len(made.sweep)))
+    told = [change for scenario, change, _ in changes if scenario == "b"]
+    assert [Change.ALL, Change.CELL] == told[:2]
+    assert all(Change.NONE is change for scenario, change, left in changes if scenario != "b" and left)
+    assert Change.ALL is changes[-1][1]
+
+
+def test_a_look_is_at_every_side_of_a_comparison() -> None:
+    """The aim is the same for all, so it is what any of them changes."""
+    made = Aim([METHOD], cases(), NUMBERS, ReachTable(), [("other.py",)])
+    order = made.order(1e6)
+    assert order is not None and [replace(order.case, patch=("other.py",))] == order.sides
 
 
 def test_what_faults_and_patches_override_has_names() -> None:

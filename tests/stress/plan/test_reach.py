@@ -42,6 +42,17 @@ def test_a_table_on_disk_is_the_table(tmp_path: Path) -> None:
     assert again.reach(OTHER) is None
 
 
+def test_a_users_scenario_has_no_row_on_disk(tmp_path: Path) -> None:
+    """The table is everybody's, and the file may be another tomorrow."""
+    table = ReachTable(tmp_path / "reach-0-6.9")
+    table.add(replace(CASE, scenario=str(tmp_path / "mine.py")), REACH)
+    table.add(CASE, REACH)
+    table.save()
+    again = ReachTable(table.path)
+    again.load()
+    assert {CASE} == set(again.rows)
+
+
 def test_a_case_that_was_not_measured_is_expected_to_reach_what_its_scenario_does() -> None:
     table = ReachTable()
     table.add(CASE, REACH)

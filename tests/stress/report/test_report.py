@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from stress.campaign import supervisor
 from stress.campaign.directory import EXPECTED, expect
 from stress.campaign.report.content import sections
-from stress.campaign.report.facts import CellFacts, Facts, Where, gather, risk
+from stress.campaign.report.facts import CellFacts, Facts, Where, executions_for, gather, risk
 from stress.campaign.report.mail import COLUMNS, mail, shell_lines
 from stress.campaign.report.markdown import markdown
 from stress.cli.main import main
@@ -22,7 +23,7 @@ from tests.stress.campaign_toys import TOYS
 from tests.stress.report.directories import made, patch_file
 
 MAIL = """\
-zapstress: mine.py on kernel 6.9
+zapstress: mine.py, fault T01 on kernel 6.9
 
 Tested
 ------
@@ -56,7 +57,7 @@ Sampled
 
 Never opened
 ------------
-- mailbox: 2 cases, on toy
+- cases on toy: mailbox 2
 
 Found
 -----
@@ -111,6 +112,7 @@ def settled(facts: Facts) -> Facts:
         distinct_schedules=51,
         sites_reached=12,
         sites_unreached=("a",),
+        unreachable={},
         pairs={"munmap / fault": 3, "fault / munmap": 1},
         cells=(
             CellFacts("abba", "toy", 1, 1, 59, 7, 59),
@@ -163,6 +165,26 @@ def test_the_bound_on_a_chance_is_exact() -> None:
     for executions in (1, 3, 59, 10**6):
         assert abs((1 - risk(executions)) ** executions - 0.05) < 1e-9
     assert 1.0 == risk(0)
+    for chance in (0.5, 0.1, 1e-4, 3e-6):
+        enough = executions_for(chance)
+        assert risk(enough) <= chance < risk(enough - 1)
+
+
+def test_a_search_ends_when_the_chance_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each case; of what is left of another budget nothing is used."""
+    monkeypatch.setattr(supervisor, "MEASURE_EVERY", 1)
+    words = ["--scenario", "counters", "mailbox", "--machine", "lockstep", "--workers", "1", "--geometry", "small"]
+    path = str(tmp_path / "dir")
+    assert 0 == main(["campaign", *words, "--until-risk", "0.1", "--executions", "500000", "--dir", path], TOYS)
+    found = gather(tmp_path / "dir")
+    assert all(cell.opened == cell.cases and cell.risk <= 0.1 for cell in found.cells)
+    assert "done" == found.ended and found.executions < 500000
+
+
+@pytest.mark.parametrize("chance", ["0", "1", "-1", "x"])
+def test_what_is_no_chance(chance: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == main(["campaign", f"--until-risk={chance}"], TOYS)
+    assert "--until-risk" in capsys.readouterr().err
 
 
 # -- the mail ------------------------------------------------------------------------------------------------------
@@ -233,7 +255,7 @@ def test_nothing_is_claimed_of_what_did_not_run(facts: Facts) -> None:
 
 def test_markdown(facts: Facts) -> None:
     text = markdown(settled(facts))
-    assert "# zapstress: mine.py on kernel 6.9\n\n## Tested\n\n- Patch:" in text
+    assert "# zapstress: mine.py, fault T01 on kernel 6.9\n\n## Tested\n\n- Patch:" in text
     assert "toy\\_increment" in text and "<details><summary>the interleaving</summary>" in text
     assert "| scenario | toy |\n| --- | ---: |\n| abba | 59, **1 failed** |" in text
     assert "\n\n\n" not in text and all(line == line.rstrip() for line in text.splitlines())

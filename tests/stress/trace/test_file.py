@@ -132,7 +132,7 @@ DAMAGE = {
     "version 0": (sealed(BYTES[34:], 0), "t: of format 0, and this zapstress reads format 3; replay it with"),
     "foreign": (b"\x7fELF" + BYTES, "t: not a zapstress trace"),
     "text": (b"cpu0 munmap\n" * 9, "t: not a zapstress trace"),
-    "past": (sealed(b"whatever", 1), "t: of format 1, and this zapstress reads format 3; replay it with"),
+    "past": (sealed(b"whatever", 2), "t: of format 2, and this zapstress reads format 3; replay it with"),
     "future": (sealed(b"whatever", 4), "t: of format 4, and this zapstress reads format 3; upgrade"),
     "no zlib": (sealed(b"garbage"), "t: malformed"),
     "two streams": (sealed(BYTES[34:] + zlib.compress(b"more")), "t: malformed"),

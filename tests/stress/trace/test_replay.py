@@ -31,7 +31,7 @@ from tests.toy import TOYS
 ROOT = Path(__file__).resolve().parents[3]
 CHILD = "import sys; from tests.toy import TOYS; from stress.cli.main import main; sys.exit(main(catalogue=TOYS))"
 RECORDED = (
-    "WkFQVFJBQ0UCAIwBAAAAAAAA0IAdUVxBvspkMSzdFErwj3jadVE9bxNBEHWIJWqkSOlQNEUq49yX74uSjpoOJdZ4dva8yt6ddbuHYlkWFRINFR0V"
+    "WkFQVFJBQ0UDAIwBAAAAAAAAqcfKINlnknHIsS02uVf6GXjadVE9bxNBEHWIJWqkSOlQNEUq49yX74uSjpoOJdZ4dva8yt6ddbuHYlkWFRINFR0V"
     "fwkEKfg1zMYm0LDVmzczT2/efp7ugNAx1DvQOFrvoH4Lb6IYrmfQcN+yH7ZQg2vRWpjBLQ8dWyHyeSXlBgdsw8p1wJ7WRzj02lgRBd9vZcwRdziY"
     "XogWjV31d7CfgTINOy9ckaXpKq+I9IoSnUQFZYuI8xyLOM0UF6LAnTJdE1wi0ehYyZrQtGYSS4fi1nSBJsvYSdmyc9jwoTcwur47YGeaDv04HFve"
     "eHuE7wx50wYs9tpesV2u0clRUEZKc5aWKtG8WJSYUa4TqhKdplywjuHx/t3fu4QMMTzksw8DYvxPWFu/fvCTzuNkHv+T0fKQ3P9lHIfrqzIgP26g"

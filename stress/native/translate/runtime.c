@@ -1,0 +1,260 @@
+/* What runtime.h declares, and executions: begin one, let its actors run, end it. Stands once in a compiled
+ * kernel, after the tables of bodies, gates and strategies.
+ */
+#include <setjmp.h>
+
+struct state S;
+struct world *W;
+i64 ME, RET[8], cap, *SP, *SP_END, *codes, *values;
+static u64 seed_;
+static i64 bailed;
+static jmp_buf out;
+
+void bail(i64 why) { bailed = why; longjmp(out, 1); }
+
+/* -- lists ----------------------------------------------------------------------------------------------- */
+
+void list_copy(i64 *d, const i64 *s, i64 w) {
+  if (s[0] > cap) bail(LIST_FULL);
+  memmove(d, s, 8 * (1 + s[0] * w));
+}
+void list_extend(i64 *d, const i64 *s, i64 w) {
+  i64 n = d[0], m = s[0];
+  if (n + m > cap) bail(LIST_FULL);
+  memmove(d + 1 + n * w, s + 1, 8 * m * w);
+  d[0] = n + m;
+}
+void list_slice(i64 *d, const i64 *s, i64 from, i64 to, i64 w) {
+  i64 n = s[0];
+  from = from < 0 ? max_(0, from + n) : min_(from, n), to = to < 0 ? max_(0, to + n) : min_(to, n);
+  i64 m = max_(0, to - from);
+  if (m > cap) bail(LIST_FULL);
+  memmove(d + 1, s + 1 + from * w, 8 * m * w);
+  d[0] = m;
+}
+void list_fill(i64 *d, i64 x, i64 n, i64 room) {
+  n = max_(n, 0);
+  if (n > room) bail(LIST_FULL);
+  d[0] = n;
+  for (i64 i = 0; i < n; i++) d[1 + i] = x;
+}
+void list_cells(i64 *d, const i64 *cells, i64 size, i64 from, i64 n) {
+  n = max_(n, 0);
+  if (n > cap) bail(LIST_FULL);
+  if (from < 0 || from + n > size) bail(INDEX);
+  d[0] = n;
+  memcpy(d + 1, cells + from, 8 * n);
+}
+int list_equal(const i64 *a, const i64 *b) { return a[0] == b[0] && !memcmp(a + 1, b + 1, 8 * a[0]); }
+int list_has(const i64 *l, i64 x) { for (i64 i = 1; i <= l[0]; i++) if (l[i] == x) return 1; return 0; }
+void list_sort(i64 *l, int falling, int distinct) {
+  for (i64 i = 2; i <= l[0]; i++) {
+    i64 x = l[i], j = i;
+    for (; j > 1 && (falling ? l[j - 1] < x : l[j - 1] > x); j--) l[j] = l[j - 1];
+    l[j] = x;
+  }
+  if (distinct && l[0]) {
+    i64 n = 1;
+    for (i64 i = 2; i <= l[0]; i++) if (l[i] != l[n]) l[++n] = l[i];
+    l[0] = n;
+  }
+}
+
+/* -- chance ---------------------------------------------------------------------------------------------- */
+
+i64 draw(i64 n) {
+  if (!S.drawing[ME]) S.data[ME] = stream(seed_, DATA_PURPOSE, (u64)ME), S.drawing[ME] = 1;
+  i64 w = word(&S.data[ME]), choice = (w & 3) || n < 2 ? 0 : 1 + ((w >> 2) * (n - 1) >> 30);
+  if (S.draws_nr >= W->draws_max) bail(DRAWS_FULL);
+  W->draws[2 * S.draws_nr] = ME, W->draws[2 * S.draws_nr++ + 1] = choice;
+  return choice;
+}
+
+/* -- whose turn it is ------------------------------------------------------------------------------------- */
+
+i64 is_zero(const i64 *a) { return *P(a[0]) == 0; }
+i64 may_read(const i64 *a) { return *P(a[0]) >= 0; }
+
+int ask(i64 code) {
+  i64 step = S.seq, me = S.cur;
+  (void)code;
+  S.spins = 0;
+  if (step >= W->steps_max) bail(BUDGET);
+  if (!S.enabled[0]) bail(STUCK);
+  i64 chosen = choose(S.enabled, me, step);
+  S.run = granted();
+  if (S.run >= W->steps_max - step) S.run = max_(0, W->steps_max - step - 1);
+  if (chosen == me) return 0;
+  if (!S.started[chosen]) S.run++;
+  W->tape[2 * S.tape_nr] = me, W->tape[2 * S.tape_nr++ + 1] = step;
+  S.cur = chosen;
+  return 1;
+}
+static void set_enabled(i64 slot) {
+  i64 *e = S.enabled, k = 1;
+  if (S.state[slot]) return;
+  while (k <= e[0] && e[k] < slot) k++;
+  if (k <= e[0] && e[k] == slot) return;
+  for (i64 j = ++e[0]; j > k; j--) e[j] = e[j - 1];
+  e[k] = slot, S.run = 0;
+}
+static void set_disabled(i64 slot) {
+  i64 *e = S.enabled, k = 1;
+  while (k <= e[0] && e[k] != slot) k++;
+  if (k > e[0]) return;
+  for (e[0]--; k <= e[0]; k++) e[k] = e[k + 1];
+  S.run = 0;
+}
+static void block(i64 slot) { S.state[slot] |= BLOCKED; set_disabled(slot); }
+static void unblock(i64 slot) { S.state[slot] &= ~BLOCKED; set_enabled(slot); }
+void suspend(i64 slot) { if (!(S.state[slot] & ABSENT)) S.state[slot] += SUSPENDED, set_disabled(slot); }
+void resume_(i64 slot) { if (!(S.state[slot] & ABSENT)) S.state[slot] -= SUSPENDED, set_enabled(slot); }
+
+void reconsider_(const i64 *cell) {
+  for (i64 slot = 0; slot < W->slots; slot++)
+    for (i64 k = 0; k < S.wait_keys[slot]; k++)
+      if (S.wait_key[slot][k] == (i64)cell) {
+        i64 ready = S.wait_ready[slot](S.wait_args[slot]), blocked = S.state[slot] & BLOCKED;
+        if (ready && blocked) unblock(slot);
+        else if (!ready && !blocked) block(slot);
+        break;
+      }
+}
+void end_wait(i64 slot) { if (S.wait_keys[slot]) S.wait_keys[slot] = 0, S.waiting--; }
+
+/* Stand before a step that can be made only when `may`; return whether the turn must be handed over. */
+int await_turn(i64 code, const i64 *cell, ready may, i64 a0, i64 a1, i64 a2, i64 a3) {
+  i64 me = S.cur, a[ARGS_MAX] = {a0, a1, a2, a3};
+  if (!may(a)) block(me);
+  else if (S.run) { S.run--, S.spins = 0; return 0; }
+  if (!ask(code)) return 0;
+  S.wait_keys[me] = 1, S.wait_key[me][0] = (i64)cell, S.wait_ready[me] = may, S.waiting++;
+  memcpy(S.wait_args[me], a, sizeof a);
+  return 1;
+}
+/* Who holds a rwsem for reading. */
+void hold(const i64 *sem) {
+  if (S.holds_nr >= SLOTS_MAX * HOLDS_MAX) bail(FRAME_FULL);
+  S.holds[S.holds_nr][0] = (i64)sem, S.holds[S.holds_nr++][1] = S.cur;
+}
+int let_go(const i64 *sem) {
+  for (i64 k = 0; k < S.holds_nr; k++)
+    if (S.holds[k][0] == (i64)sem && S.holds[k][1] == S.cur) {
+      for (S.holds_nr--; k < S.holds_nr; k++) memcpy(S.holds[k], S.holds[k + 1], sizeof S.holds[k]);
+      return 1;
+    }
+  return 0;
+}
+
+/* -- executions ------------------------------------------------------------------------------------------ */
+
+static struct head *base(i64 slot) { return (struct head *)(W->stacks + slot * W->stack_words); }
+static const struct actor *actor(i64 slot) {
+  for (i64 k = 0; k < W->actors_nr; k++) if (W->actors[k].slot == slot) return W->actors + k;
+  bail(INDEX);
+}
+static void arm(const struct actor *a) {
+  i64 slot = a->slot, n = 0;
+  S.started[slot] = 0, S.state[slot] &= ~(FINISHED | ABSENT);
+  if (a->gate < 0) { set_enabled(slot); return; }
+  for (; n < KEYS_MAX && a->keys[n] >= 0; n++) S.wait_key[slot][n] = (i64)(W->block + a->keys[n]);
+  S.wait_keys[slot] = n, S.wait_ready[slot] = gates[a->gate], S.waiting++;
+  memcpy(S.wait_args[slot], a->gate_args, sizeof a->gate_args);
+  S.state[slot] |= BLOCKED;
+  if (gates[a->gate](S.wait_args[slot])) unblock(slot);
+}
+static void end_segment(i64 slot) { W->tape[2 * S.tape_nr] = slot, W->tape[2 * S.tape_nr++ + 1] = S.seq; }
+static void finished(const struct actor *a) {
+  S.state[a->slot] |= FINISHED;
+  set_disabled(a->slot);
+  if (a->daemon) arm(a);
+  else S.unfinished--;
+  if (S.enabled[0]) { if (!ask(0)) S.run += !S.started[a->slot]; }
+  else if (S.unfinished) bail(STUCK);
+  else end_segment(a->slot), S.live = 0;
+}
+static i64 runs_clean[RUNS_NR + 1];
+
+static void begin(u64 seed, i64 strategy) {
+  for (i64 k = 0; k < RUNS_NR; k++) *runs[k] = 0;
+  memset(&S, 0, offsetof(struct state, top));
+  memset(S.wait_keys, 0, sizeof S.wait_keys);
+  S.strategy = strategy, seed_ = seed, SP = W->scratch, SP_END = W->scratch + W->scratch_words;
+  for (i64 slot = 0; slot < W->slots; slot++) S.state[slot] = ABSENT;
+  strategy_start(seed, W->slots);
+  for (i64 k = 0; k < W->actors_nr; k++) S.unfinished += !W->actors[k].daemon, arm(W->actors + k);
+  S.live = S.enabled[0] > 0;
+  if (!S.live) { if (S.unfinished) bail(STUCK); return; }
+  S.cur = choose(S.enabled, S.enabled[1], 0);
+  S.run = min_(granted() + 1, W->steps_max);
+}
+static int go_on(i64 slot, const struct actor *a) {
+  struct head *f = base(slot);
+  if (!S.started[slot]) {
+    S.started[slot] = 1;
+    if (a->gate >= 0) end_wait(slot);
+    f->at = 0, f->parent = 0;
+    return start(a, f);
+  }
+  f = S.top[slot];
+  int over = f->run(f);
+  while (over && f->parent) f = f->parent, over = f->run(f);
+  return over;
+}
+static void go(void) {
+  while (S.live) {
+    i64 slot = ME = S.cur;
+    const struct actor *a = actor(slot);
+    if (!go_on(slot, a)) continue;
+    finished(a);
+    S.started[slot] = 0;
+  }
+}
+
+/* Run one execution; return CLEAN, or why it was given up. The arena is left as the execution left it. */
+static i64 execute(u64 seed, i64 strategy, i64 audited) {
+  memcpy(W->block, W->snapshot, 8 * W->words);
+  bailed = CLEAN;
+  if (!setjmp(out)) {
+    begin(seed, strategy);
+    go();
+    if (audited) audit();
+    strategy_finish(S.seq);
+  } else if (S.live) end_segment(S.cur);
+  return bailed;
+}
+
+/* Count a clean execution: visits of sites, operations that overlapped, runs of overrides, and a hash of the schedule. */
+static void count(i64 *schedule) {
+  u64 hash = mix((u64)W->case_number + GOLDEN);
+  for (i64 k = 0; k < S.seq; k++) W->visits[codes[k] >> SITE_SHIFT]++;
+  for (i64 k = 0; k < RUNS_NR; k++) runs_clean[k] += *runs[k];
+  for (i64 k = 0; k < W->overlaps_nr; k++) W->overlaps[k] += W->block[W->overlaps_at + k];
+  for (i64 k = 0; k < 2 * S.tape_nr; k++) hash = (hash ^ (u64)W->tape[k]) * 0x94D049BB133111EBull, hash ^= hash >> 29;
+  *schedule = (i64)(mix(hash) >> 1);
+}
+
+/* Make `world` the one that runs: its columns, and what the table says. */
+EXPORT void zap_use(struct world *world) {
+  W = world, cap = world->cap, codes = world->codes, values = world->values;
+  use(world->block, world->table);
+}
+/* Run seeds from `seed` on until one is not clean; result is (clean ones, their steps, why the next was given up,
+ * the code of its last step). The seed that runs stands at seed_at, in case the process does not survive it.
+ */
+EXPORT void zap_run(u64 seed, i64 nr, i64 strategy, i64 audited, i64 *result) {
+  result[0] = result[1] = result[2] = result[3] = 0;
+  while (result[0] < nr) {
+    *W->seed_at = (i64)seed + result[0];
+    result[2] = execute(seed + result[0], strategy, audited);
+    if (result[2]) { result[3] = LAST_SITE; return; }
+    count(W->schedules + result[0]);
+    result[0]++, result[1] += S.seq;
+  }
+}
+/* How often each override has run in clean executions, added up: whoever takes them sets them to 0. */
+EXPORT i64 *zap_runs(void) { return runs_clean; }
+EXPORT i64 zap_steps(void) { return S.seq; }
+EXPORT i64 zap_turns(void) { return S.tape_nr; }
+EXPORT i64 zap_draws(void) { return S.draws_nr; }
+EXPORT i64 *const *zap_held(void) { return held; }

@@ -1,0 +1,119 @@
+"""Pages of HTML: one file each, which needs no network and runs no code but its own few lines.
+
+What is shown may come from strangers: every text is escaped, control characters are spelt out, and
+a policy in the page lets the browser run nothing but the script whose hash it names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stress.errors import Skipped
+from stress.output import plural, printable
+from stress.patch.scenario.file import is_file
+from stress.patch.spec import options
+from stress.trace.picture import picture, svg
+from stress.trace.report import headline, state_words
+
+if TYPE_CHECKING:
+    from stress.trace.replay import Replayed
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+STYLE, SCRIPT = "page.css", "page.js"
+
+
+def render(template: str, title: str, more: Path = TEMPLATES, **values: Any) -> str:
+    """Return a page made of a template, which may lie in the folder ``more``. Raises Skipped if
+    jinja2 is not installed.
+    """
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from markupsafe import Markup
+    except ImportError as error:
+        raise Skipped(f"pages want the package jinja2 ({error}): pip install 'zapstress[pages]'") from error
+
+    def spelt(value: Any) -> Any:
+        return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    style, script = ((TEMPLATES / name).read_text() for name in (STYLE, SCRIPT))
+    made = Environment(
+        loader=FileSystemLoader([TEMPLATES, more]), autoescape=True, undefined=StrictUndefined, finalize=spelt
+    )
+    made.trim_blocks = made.lstrip_blocks = True
+    pictures = {name: Markup(value) for name, value in values.items() if name in ("svg", "bar")}
+    assets = {"style": Markup(style), "script": Markup(script), "policy": policy(style, script)}
+    page: str = made.get_template(template).render(values | pictures | assets, title=title)
+    return page
+
+
+def policy(style: str, script: str) -> str:
+    """Return what the browser may load and run: the two texts that are in the page, by their
+    hashes.
+    """
+    return f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; base-uri 'none'"
+
+
+def digest(text: str) -> str:
+    """Return the hash of a text as a policy names it."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def html(replayed: Replayed, path: str) -> str:
+    """Return the page of an execution; ``path`` is its trace's file."""
+    trace, outcome = replayed.trace, replayed.outcome
+    violation = outcome.verdict.violation
+    shown = picture(replayed)
+    title = headline(trace)
+    return render(
+        "trace.html.j2",
+        title,
+        kind=outcome.verdict.kind,
+        message=trace.ending.message or trace.ending.reason or "nothing was violated",
+        about=about(replayed),
+        rule=(violation.rule or f"{violation.checker} {violation.title}") if violation else "",
+        state=state_words(replayed, violation) if violation else "",
+        picture=shown,
+        every=picture(replayed, whole=True).rows,
+        svg=svg(shown, title),
+        commands=commands(replayed, path),
+        texts=[*trace.patch.files, *trace.scenario_file.files],
+    )
+
+
+def about(replayed: Replayed) -> list[tuple[str, str]]:
+    """Return what was run, as names and values."""
+    trace, case = replayed.trace, replayed.outcome.finished.case
+    functions = [site.partition(":")[0] for site in (trace.ending.accused, trace.ending.victim) if site]
+    found = {
+        "scenario": case.scenario,
+        "parameters": ", ".join(f"{name} {value}" for name, value in case.params),
+        "profile": case.profile,
+        "kernel": case.kernel,
+        "geometry": case.geometry,
+        "faults": ", ".join(case.faults),
+        "patch": ", ".join(case.patch),
+        "functions": " / ".join(functions),
+        "signature": trace.ending.signature,
+        "checker": f"{trace.ending.checker} {trace.ending.title}".strip(),
+        "length": f"{plural(trace.steps, 'step')}, {trace.switches} times another actor's turn",
+        "seed": f"{trace.seed:#x}, strategy {trace.strategy}",
+        "model": trace.sources,
+    }
+    return [(name, value) for name, value in found.items() if value]
+
+
+def commands(replayed: Replayed, path: str) -> list[tuple[str, str]]:
+    """Return the commands that show the execution again, each with what it does."""
+    case = replayed.outcome.finished.case
+    more = options(case.patch) + options([case.scenario] if is_file(case.scenario) else [], "--scenario")
+    file = shlex.quote(path)
+    return [
+        ("Step for step:", f"zapstress replay --steps {file}{more}"),
+        ("As columns, in the terminal:", f"zapstress show {file}{more}"),
+        ("In the Perfetto viewer:", f"zapstress report {file} --format perfetto --output trace.pftrace{more}"),
+    ]

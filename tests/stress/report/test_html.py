@@ -1,0 +1,95 @@
+"""The page of a campaign."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stress.campaign.report.content import sections
+from stress.campaign.report.facts import Facts, gather
+from stress.campaign.report.html import html, matrix, verdict
+from stress.cli.main import main
+from tests.stress import pages
+from tests.stress.campaign_toys import TOYS
+from tests.stress.report.directories import made, patch_file
+
+BYTES_MAX = 5 << 20
+"""Of a page with 200 failures."""
+
+HOSTILE = "</pre></script><script>alert(1)</script>\" onload='x' &amp; \x1b[31m\u202e"
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A campaign with a patch that loses updates, and a deadlock that is the kernel's own."""
+    folder = tmp_path_factory.mktemp("html")
+    return made(folder, "--patch", str(patch_file(folder)))
+
+
+@pytest.fixture(scope="module")
+def facts(directory: Path) -> Facts:
+    return gather(directory)
+
+
+def test_the_page_says_what_the_mail_says(facts: Facts) -> None:
+    page = pages.read(html(facts))
+    for section in sections(facts):
+        assert section.title in page.text
+        assert all(" ".join(point.text.split()) in page.text for point in section.points)
+    assert "BUG: lost-update in toy_increment / toy_increment" in page.text
+    assert all(cell.scenario in page.text for cell in facts.cells)
+    assert "component = 'counter'" in page.text, "the patch's text"
+
+
+def test_a_copy_gives_the_same_page(directory: Path, facts: Facts, tmp_path: Path) -> None:
+    shutil.copytree(directory, tmp_path / "copy")
+    assert html(facts) == html(gather(tmp_path / "copy"))
+
+
+def test_what_strangers_say_is_text(facts: Facts) -> None:
+    found = replace(facts.findings[0], message=HOSTILE, title=HOSTILE, page=HOSTILE, scenario=HOSTILE)
+    odd = replace(
+        facts,
+        findings=(found,),
+        patch=(HOSTILE,),
+        texts=(replace(facts.texts[0], text=HOSTILE, path=HOSTILE),),
+        cells=tuple(replace(cell, scenario=HOSTILE, profile=HOSTILE) for cell in facts.cells),
+        pairs={f"{HOSTILE} / munmap": 1},
+        sites_unreached=(HOSTILE,),
+        unreachable={HOSTILE: HOSTILE},
+    )
+    page = pages.read(html(odd))
+    assert 1 == len(page.all("script")) and "alert(1)" in page.text and "\x1b" not in page.text
+
+
+def test_a_page_with_many_failures_is_small(facts: Facts) -> None:
+    """Two hundred, each with a page as long as one can be."""
+    long = "\n".join(f"{number:>5}  {'x' * 112}" for number in range(52))
+    found = tuple(replace(facts.findings[0], signature=f"{number:08x}", page=long) for number in range(200))
+    assert len(html(replace(facts, findings=found)).encode()) < BYTES_MAX
+
+
+def test_verdicts(facts: Facts) -> None:
+    found = facts.findings[0]
+    for changed, tone in (
+        ((replace(found, unpatched=False),), "bad"),
+        ((replace(found, unpatched=True),), "warn"),
+        ((replace(found, expected="known"),), "good"),
+        ((), "good"),
+    ):
+        assert tone == verdict(replace(facts, findings=changed)).tone
+    assert "Nothing is known" in verdict(replace(facts, findings=(), inconclusive=facts.executions)).words
+
+
+def test_pairs_are_a_table() -> None:
+    found = matrix({"munmap / fault": 1000, "fault / munmap": 1, "odd": 3})
+    assert ["fault", "munmap"] == found.names
+    assert [("fault", [(0, 0), (1, 1)]), ("munmap", [(1000, 4), (0, 0)])] == found.rows
+
+
+def test_the_command(directory: Path, facts: Facts, tmp_path: Path) -> None:
+    assert 0 == main(["report", str(directory), "--format", "html", "--output", str(tmp_path / "r.html")], TOYS)
+    assert html(facts) == (tmp_path / "r.html").read_text()

@@ -1,0 +1,92 @@
+"""Pages in a real browser, where one is installed: nothing on the console, tables that sort, a
+policy that holds, and a page with two hundred failures.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stress.campaign.report.facts import Facts, gather
+from stress.campaign.report.html import html
+from stress.trace.html import html as trace_html
+from stress.trace.replay import replay
+from tests.stress.report.directories import made, patch_file
+from tests.stress.trace.test_report import lost_update
+from tests.toy import TOYS
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+
+PROBE = "document.documentElement.dataset.probe = JSON.stringify({})"
+"""A script that leaves what it has found where it is printed."""
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    """A campaign with a patch that loses updates."""
+    folder = tmp_path_factory.mktemp("browser")
+    return gather(made(folder, "--patch", str(patch_file(folder))))
+
+
+def browsed(page: str, folder: Path, probe: str = "") -> tuple[object, list[str]]:
+    """Open a page; return what ``probe``, an expression, comes to in it, and the console's lines.
+
+    The policy has to go where there is a probe: it would refuse to run it.
+    """
+    if probe:
+        page = re.sub(r"<meta http-equiv[^>]*>", "", page)
+        page = page.replace("</body>", f"<script>{PROBE.format(probe)}</script></body>")
+    file = folder / "page.html"
+    file.write_text(page)
+    assert CHROMIUM is not None
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=5000"]
+    command = [CHROMIUM, *options, f"--user-data-dir={folder / 'profile'}", "--dump-dom", file.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = re.search(r'data-probe="([^"]*)"', done.stdout)
+    value = json.loads(found[1].replace("&quot;", '"')) if found else None
+    return value, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def test_nothing_is_on_the_console(facts: Facts, tmp_path: Path) -> None:
+    assert (None, []) == browsed(html(facts), tmp_path)
+
+
+async def test_nothing_is_on_the_console_of_a_trace(tmp_path: Path) -> None:
+    async with replay(await lost_update(), catalogue=TOYS) as replayed:
+        page = trace_html(replayed, "trace")
+    assert (None, []) == browsed(page, tmp_path)
+
+
+def test_the_policy_refuses_any_other_script(facts: Facts, tmp_path: Path) -> None:
+    page = html(facts).replace("</body>", "<script>document.documentElement.dataset.probe = '1'</script></body>")
+    value, console = browsed(page, tmp_path)
+    assert value is None and 1 == len(console) and "Content Security Policy" in console[0]
+
+
+def test_tables_sort(facts: Facts, tmp_path: Path) -> None:
+    """By numbers, up and down, and the heading says which."""
+    click = (
+        "(() => {{ const heads = [...document.querySelectorAll('th button')];"
+        " const one = heads.find((head) => head.textContent === 'executions'); {} return"
+        " [one.parentNode.getAttribute('aria-sort'), ...[...document.querySelectorAll('table.sortable tbody tr')]"
+        ".map((row) => Number(row.cells[4].dataset.value))]; }})()"
+    )
+    numbers = sorted(cell.executions for cell in facts.cells)
+    assert ["ascending", *numbers] == browsed(html(facts), tmp_path, click.format("one.click();"))[0]
+    down = browsed(html(facts), tmp_path, click.format("one.click(); one.click();"))[0]
+    assert ["descending", *reversed(numbers)] == down
+
+
+def test_a_page_with_many_failures_opens(facts: Facts, tmp_path: Path) -> None:
+    long = "\n".join(f"{number:>5}  {'x' * 112}" for number in range(52))
+    found = tuple(replace(facts.findings[0], signature=f"{number:08x}", page=long) for number in range(200))
+    value, console = browsed(html(replace(facts, findings=found)), tmp_path, "document.querySelectorAll('pre').length")
+    assert isinstance(value, int) and value >= 400 and not console
