@@ -61,7 +61,6 @@ class Rmap(Component):
 
     name = "rmap"
 
-    pte: Column
     page_mapcount: Column
     page_nr_pages_mapped: Column
     page_anon_exclusive: Column
@@ -71,7 +70,6 @@ class Rmap(Component):
     page_swapbacked: Cells
     page_locked: Column
     vma_start: Cells
-    vma_end: Cells
     vma_pgoff: Cells
     vma_file: Cells
     vma_flags: Cells
