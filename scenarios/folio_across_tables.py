@@ -25,7 +25,7 @@ class FolioAcrossTables(Scenario):
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
         halves = [1 << order - 1 for order in orders(profile, geometry, pages_max=16) if order]
-        return rotate(first=(1, 0), half=reversed(halves))
+        return rotate(first=(0, 1), half=reversed(halves))
 
     @property
     def half(self) -> int:

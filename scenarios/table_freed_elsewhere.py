@@ -16,13 +16,18 @@ from sim.core.profile import Profile, World
 from sim.setup import start
 from stress.scenario import Body, Scenario
 
+PAGE, WHOLE, EMPTY = range(3)
+
 
 class TableFreedElsewhere(Scenario):
-    """``whole``: the other thread's call empties its table too, else a page of it."""
+    """``drops``: how much of its table the other thread drops: a PAGE, the WHOLE of it in one call,
+    or EMPTY, the whole of it once its pages are gone, so that the call finds a table and nothing
+    in it.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(whole=(0, 1))
+        return rotate(drops=(EMPTY, PAGE, WHOLE))
 
     @property
     def table(self) -> int:
@@ -58,12 +63,19 @@ class TableFreedElsewhere(Scenario):
         await self.task(0).munmap(0, self.table)
 
     async def dontneed(self) -> None:
-        await self.task(1).dontneed(self.table, self.table if self.params["whole"] else 1)
+        if self.params["drops"] == EMPTY:
+            await self.task(1).dontneed(self.table, 2)
+        await self.task(1).dontneed(self.table, 1 if self.params["drops"] == PAGE else self.table)
         await self.task(1).store(2 * self.table)
 
     async def access(self) -> None:
-        """Speculate in the table that goes, use the other, and ask for a new one."""
+        """Speculate in both tables, use the one that stays mapped unless it is to be EMPTY, and ask
+        for a new one.
+        """
         await self.task(2).prefetch(1)
-        await self.task(2).load(self.table)
-        await self.task(2).prefetch(0)
+        if self.params["drops"] != EMPTY:
+            await self.task(2).load(self.table)
+        for addr in (self.table + 1, 0, self.table):
+            await self.task(2).prefetch(addr)
         await self.task(2).store(2 * self.table)
+        await self.task(2).prefetch(self.table + 1)

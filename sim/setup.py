@@ -33,9 +33,10 @@ async def add_file_folio(task: Task, file: int, index: int, order: int, shmem: b
 
     Raises WorldError for a folio that no page cache can have there.
     """
-    world, orders = task.k.world, (0, *task.k.geometry.orders)
-    if order not in orders:
-        raise WorldError(f"no folio of a file has order {order!r}; there are {', '.join(map(str, sorted({*orders})))}")
+    world = task.k.world
+    largest = world.file_pages.bit_length() - 1
+    if order not in range(largest + 1):
+        raise WorldError(f"no folio of a file has order {order!r}; the world's files have room for 0 to {largest}")
     if index % (1 << order):
         raise WorldError(f"a folio of order {order} begins at a multiple of {1 << order}, and not at page {index}")
     if not 0 <= file < world.files or not 0 <= index <= world.file_pages - (1 << order):

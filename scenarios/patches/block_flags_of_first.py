@@ -6,7 +6,7 @@ consecutive pages of one folio, with the same rights.
 
 from __future__ import annotations
 
-from sim.arch.arm64 import Arm64Pgtable
+from sim.arch.arm64 import FOLD_READ, Arm64Pgtable
 from sim.core.pte import CONT, PFN_SHIFT, PRESENT, SPECIAL
 
 KERNEL = "6.9"
@@ -22,5 +22,5 @@ class BlockFlagsOfFirst(Arm64Pgtable):
         first, last = self.block(ptep), self.g.contpte - 1
         if ptep != first + last or pte & (PRESENT | SPECIAL) != PRESENT or (pte >> PFN_SHIFT) % self.g.contpte != last:
             return
-        if self.pte.view[first] & PRESENT and not self.pte.view[first] & CONT:
+        if await self.m.load(FOLD_READ, self.pte, first) & (PRESENT | CONT) == PRESENT:
             await self.convert(cpu, ptep, lambda entry: entry | CONT)

@@ -1,7 +1,7 @@
 """Truncation does not ask, once it has locked a folio, whether the cache still has it.
 
-find_lock_entries() (mm/filemap.c, 6.9) compares folio->mapping under the lock: another truncation or
-an invalidation may have removed the folio in between.
+find_lock_entries() (mm/filemap.c, 6.9) compares folio->mapping under the lock: another truncation
+or an invalidation may have removed the folio in between.
 """
 
 from __future__ import annotations

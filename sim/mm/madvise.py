@@ -38,10 +38,14 @@ class Madvise(Component):
         began = self.m.seq
         await self.m.down_read(LOCK, self.mmap_lock, mm)
         for vma in self.k.mm_types.vmas_in(mm, start, start + nr):
-            first, last = max(start, self.vma_start[vma]), min(start + nr, self.vma_end[vma])
+            first, last = self.clipped(vma, start, start + nr)
             await self.k.memory.zap_page_range_single(cpu, vma, first, last, None)
             self.k.checks.returned(mm, first, last, began)
         await self.m.up_read(UNLOCK, self.mmap_lock, mm)
+
+    def clipped(self, vma: int, start: int, end: int) -> tuple[int, int]:
+        """Return the part of [start, end) that lies in ``vma`` (madvise_walk_vmas)."""
+        return max(start, self.vma_start[vma]), min(end, self.vma_end[vma])
 
     async def madvise_remove(self, cpu: int, mm: int, start: int, nr: int) -> int:
         """Punch holes where [start, start + nr) maps files; return 0, -ENOMEM if part of it is not

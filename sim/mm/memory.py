@@ -155,12 +155,18 @@ class Memory(Component):
         await self.flush_tlb_batched_pending(tlb, mm)
         await pgtable.arch_enter_lazy_mmu_mode(tlb)
         addr = await self.zap_ptes(zap, addr)
-        await self.add_mm_rss_vec(tlb, mm, zap.rss)
-        await self.leave_and_flush(zap)
-        await pgtable.pte_unmap_unlock(tlb, table)
-        if zap.force_flush:
-            await gather.tlb_flush_mmu(tlb)
+        await self.finish_zap_ptes(zap)
         return addr
+
+    async def finish_zap_ptes(self, zap: Zap) -> None:
+        """Fold RSS; leave lazy MMU mode, and flush if forced; drop the PTL; free what is queued, if
+        forced: the end of zap_pte_range, in its order.
+        """
+        await self.add_mm_rss_vec(zap.tlb, zap.mm, zap.rss)
+        await self.leave_and_flush(zap)
+        await self.k.pgtable.pte_unmap_unlock(zap.tlb, zap.table)
+        if zap.force_flush:
+            await self.k.mmu_gather.tlb_flush_mmu(zap.tlb)
 
     async def flush_tlb_batched_pending(self, cpu: int, mm: int) -> None:
         """Flush what reclaim has cleared without a flush (mm/rmap.c); nothing is pending while

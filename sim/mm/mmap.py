@@ -135,18 +135,28 @@ class Mmap(Component):
             await self.m.up_write(UNLOCK_NOTHING, self.mmap_lock, mm)
             return
         for edge in (start, end):
-            vma = self.k.mm_types.vma_lookup(mm, edge)
-            if vma >= 0 and self.vma_start[vma] < edge:
-                await self.split_vma(vma, edge)
+            await self.split_at(mm, edge)
         vmas = self.k.mm_types.vmas_in(mm, start, end)
-        for vma in vmas:
-            self.vma_attached[vma] = 0
+        self.detach(vmas)
         floor, ceiling = self._neighbours(mm, start, end)
         await self.m.downgrade_write(DOWNGRADE, self.mmap_lock, mm)
         await self.unmap_region(cpu, mm, vmas, start, end, floor, ceiling)
         for vma in vmas:
             await self.vm_area_free(vma)
         await self.m.up_read(UNLOCK, self.mmap_lock, mm)
+
+    async def split_at(self, mm: int, edge: int) -> None:
+        """Split the VMA, if any, that goes on over ``edge``."""
+        vma = self.k.mm_types.vma_lookup(mm, edge)
+        if vma >= 0 and self.vma_start[vma] < edge:
+            await self.split_vma(vma, edge)
+
+    def detach(self, vmas: list[int]) -> None:
+        """Let nobody find the VMAs by an address any more, who takes the mmap lock from now on
+        (vmi_gather_vmas).
+        """
+        for vma in vmas:
+            self.vma_attached[vma] = 0
 
     def _neighbours(self, mm: int, start: int, end: int) -> tuple[int, int]:
         """Return how far down and up tables may be freed: to the VMAs that stay (also detached ones

@@ -237,12 +237,18 @@ class PageFault(Component):
         if table < 0:
             return False
         ptep = self.k.pgtable.ptep(table, addr)
-        empty = await self.m.load(PTE_CHECK, self.pte, ptep) == orig
+        empty = await self.is_unchanged(ptep, orig)
         if empty:
             await self.add_rss(cpu, mm, self.k.mm_types.mm_counter_file(self.k.page_head(page)), 1)
             await self.set_pte_range(cpu, vma, addr, ptep, page, 1, write, orig)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return empty
+
+    async def is_unchanged(self, ptep: int, orig: int) -> bool:
+        """Return whether an entry still holds what the fault was taken for: asked under the PTL
+        (!vmf_pte_changed).
+        """
+        return await self.m.load(PTE_CHECK, self.pte, ptep) == orig
 
     async def set_pte_range(
         self,
@@ -284,7 +290,7 @@ class PageFault(Component):
         await self._pte_alloc_once(cpu, mm, addr)
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         ptep = self.k.pgtable.ptep(table, addr)
-        if table >= 0 and await self.m.load(PTE_CHECK, self.pte, ptep) == orig:
+        if table >= 0 and await self.is_unchanged(ptep, orig):
             await self.add_rss(cpu, mm, MM_ANONPAGES, 1)
             await self.k.rmap.folio_add_new_anon_rmap(copy, vma, addr)
             await self.k.swap.folio_add_lru(cpu, copy)
@@ -410,6 +416,18 @@ class PageFault(Component):
         self, cpu: int, mm: int, vma: int, addr: int, ptep: int, old: int, page: int, copy: int, special: bool
     ) -> None:
         """Clear and flush the old entry, map the copy, and only then remove the old mapping."""
+        await self.count_copy(cpu, mm, old, special)
+        await self.k.pgtable.ptep_clear_flush(cpu, mm, addr, ptep)
+        await self.k.rmap.folio_add_new_anon_rmap(copy, vma, addr)
+        await self.k.swap.folio_add_lru(cpu, copy)
+        await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(copy, self._new_bits(vma)), 1)
+        if not special:
+            await self.k.rmap.folio_remove_rmap_ptes(old, page, 1, vma)
+
+    async def count_copy(self, cpu: int, mm: int, old: int, special: bool) -> None:
+        """Count an anonymous page that takes the place of one of folio ``old``, or of the zero page
+        if ``special``.
+        """
         if not special and not self.k.mm_types.folio_test_anon(old):
             await self.m.add(
                 RSS_MOVE,
@@ -419,9 +437,3 @@ class PageFault(Component):
             )
         if special or not self.k.mm_types.folio_test_anon(old):
             await self.add_rss(cpu, mm, MM_ANONPAGES, 1)
-        await self.k.pgtable.ptep_clear_flush(cpu, mm, addr, ptep)
-        await self.k.rmap.folio_add_new_anon_rmap(copy, vma, addr)
-        await self.k.swap.folio_add_lru(cpu, copy)
-        await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(copy, self._new_bits(vma)), 1)
-        if not special:
-            await self.k.rmap.folio_remove_rmap_ptes(old, page, 1, vma)

@@ -280,13 +280,19 @@ class Pgtable(Component):
         table = await self.slab.take(TAKE_SLOT)
         self._claim(table, mm, addr, page)
         await self.m.lock(ALLOC_LOCK, self.mm_pml, mm)
-        empty = not await self.m.load(ALLOC_READ, self.pmd, index)
+        empty = await self.pmd_none(index)
         if empty:
             await self.m.add(ALLOC_COUNT, self.mm_pgtables, mm, 1)
             await self.m.store(ALLOC_SET, self.pmd, index, ref_to(table))
         await self.m.unlock(ALLOC_UNLOCK, self.mm_pml, mm)
         if not empty:
             await self.pte_free(table)
+
+    async def pmd_none(self, index: int) -> bool:
+        """Return whether a PMD slot has no table: asked under the PML, as another fault may have
+        been faster.
+        """
+        return not await self.m.load(ALLOC_READ, self.pmd, index)
 
     def _claim(self, table: int, mm: int, addr: int, page: int) -> None:
         """Make the slot just taken an empty table for ``addr``, in ``page``."""

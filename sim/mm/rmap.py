@@ -165,13 +165,13 @@ class Rmap(Component):
 
         Two threads may do so at once: the mmap lock is held for reading only.
         """
-        if await self.m.load(PREPARE_READ, self.vma_anon_prepared, vma):
+        if not await self.lacks_anon_vma(vma):
             return
         anon = await self.slab.take(PREPARE_TAKE)
         mm = self.k.mm_types.mm_of(vma)
         await self.m.down_write(PREPARE_LOCK, self.anon_vma_lock, anon)
         await self.m.lock(PREPARE_MM_LOCK, self.mm_pml, mm)
-        needed = not await self.m.load(PREPARE_READ, self.vma_anon_prepared, vma)
+        needed = await self.lacks_anon_vma(vma)
         if needed:
             self.anon_vma_users[anon] = 1
             self.vma_anon_vma[vma] = ref_to(anon)
@@ -181,6 +181,12 @@ class Rmap(Component):
         await self.m.up_write(PREPARE_UNLOCK, self.anon_vma_lock, anon)
         if not needed:
             await self.slab.give(ANON_VMA_FREE, anon)
+
+    async def lacks_anon_vma(self, vma: int) -> bool:
+        """Return whether ``vma`` has no anon_vma: asked first without a lock, and again under
+        page_table_lock (!vma->anon_vma).
+        """
+        return not await self.m.load(PREPARE_READ, self.vma_anon_prepared, vma)
 
     async def vma_link(self, vma: int) -> None:
         """Make ``vma`` findable by rmap walks; its anon_vma, if any, is the one of the VMA it comes
@@ -300,6 +306,12 @@ class Rmap(Component):
         await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, self.k.pgtable.fresh(pte) & ~(DIRTY | WRITE), 1)
         return 1
 
+    async def is_still_mapped(self, folio: int) -> bool:
+        """Return whether a folio is mapped: asked again under the rmap's lock, before the walk
+        (folio_lock_anon_vma_read).
+        """
+        return await self.folio_mapped(folio)
+
     async def folio_referenced(self, cpu: int, folio: int) -> int:
         """Clear the young bit of every PTE of ``folio``, without a flush; return how many were
         young.
@@ -324,7 +336,7 @@ class Rmap(Component):
 
         await self.m.down_read(ANON_READ if anon else I_MMAP_READ, lock, index)
         young = 0
-        if await self.folio_mapped(folio):
+        if await self.is_still_mapped(folio):
             self.k.checks.rmap_walked(folio)
             young = await self.rmap_walk(cpu, folio, folio_referenced_one, sync=False)
         await self.m.up_read(ANON_UNLOCK if anon else I_MMAP_UNLOCK, lock, index)

@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stress.campaign.directory import expected_in
+from stress.campaign.report.sides import table
 from stress.campaign.results import Results
-from stress.catalogue import CATALOGUE
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
-from stress.execution.absent import why_absent
-from stress.execution.overlaps import PAIRS, missing
-from stress.execution.overlaps import words as pair_words
+from stress.execution import overlaps
+from stress.execution.absent import unreachable
 from stress.parallel.settings import PROCESSES
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
@@ -65,7 +64,6 @@ def summary(results: Results) -> dict[str, Any]:
     settings, totals, visits = results.settings(), results.totals(), results.counts("visits")
     sessions, elapsed = results.sessions()
     reached = {site for site, count in visits.items() if count}
-    unreached = sorted(set(visits) - reached)
     return {
         **numbers(totals),
         **rates(totals, elapsed),
@@ -76,22 +74,28 @@ def summary(results: Results) -> dict[str, Any]:
         **old_failures(results),
         "overrides": results.overrides(),
         "versus": versus(results, settings),
-        "generation": results.generation,
-        "generations": results.generations(),
-        "merged": results.merged(),
+        **whose(results),
         "cases": results.cases(),
         "cells": results.cells(),
         **counted(results),
-        "pairs_missing": missing(results.counts("pairs")),
         "sites_reached": len(reached),
-        "sites_unreached": unreached,
-        "unreachable": unreachable(unreached, settings),
+        "sites_unreached": sorted(visits.keys() - reached),
+        "unreachable": unreachable(visits.keys() - reached, settings["profiles"], settings["kernel"]),
         "twins": results.twins(),
         "worker_deaths": results.deaths(),
         "unrecorded": results.unrecorded(),
         "sessions": sessions,
         "this_run": this_run(results),
         "dir": str(results.directory),
+    }
+
+
+def whose(results: Results) -> dict[str, Any]:
+    """Return whose executions count: of which generation, and of which campaigns that were merged."""
+    return {
+        "generation": results.generation,
+        "generations": results.generations(),
+        "merged": results.merged(),
     }
 
 
@@ -112,20 +116,6 @@ def this_run(results: Results) -> dict[str, Any]:
     number = latest.pop("id")
     found = [failure["signature"] for failure in results.failures() if failure["session"] == number]
     return {**latest, "elapsed_s": round(latest["elapsed_s"], 3), "found": found}
-
-
-def unreachable(sites: Sequence[str], settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return those of ``sites`` that no execution of the campaign can visit, with the reason, which
-    is known on each of its profiles.
-    """
-    known = CATALOGUE.profiles()
-    profiles = [CATALOGUE.profile(name).at(settings["kernel"]) for name in settings["profiles"] if name in known]
-    found: dict[str, str] = {}
-    for site in sites:
-        reasons = [why_absent(site, profile, settings["kernel"]) for profile in profiles]
-        if reasons and all(reasons):
-            found[site] = "; ".join(dict.fromkeys(reasons))
-    return found
 
 
 def old_failures(results: Results) -> dict[str, list[dict[str, Any]]]:
@@ -187,7 +177,7 @@ def numbers(totals: Totals) -> dict[str, float]:
 
 def counted(results: Results) -> dict[str, Any]:
     """Return the counts by key, or how many keys there are, and the distinct counts."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"pairs_missing": overlaps.missing(results.counts("pairs"))}
     for metric in declared(Counts):
         if metric.shown:
             counts = results.counts(metric.name)
@@ -275,8 +265,8 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
         yield f"time: {', '.join(f'{share:.0%} {account}' for account, share in data['time_share'].items())}"
     cases = data["cases"]
     yield (
-        f"{cases['opened']} of {cases['known']} cases opened, with {cases['executions_min']} executions or more each"
-        f" and {cases['executions_median']} in the median; {cases['never_opened']} never opened"
+        f"{cases['opened']} of {cases['known']} cases opened, with {_count(cases['executions_min'], 'execution')}"
+        f" or more each and {cases['executions_median']} in the median; {cases['never_opened']} never opened"
     )
     yield from _what_ran_natively(data)
 
@@ -332,12 +322,12 @@ def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
     """Yield what the executions covered."""
     yield (
         f"{data['distinct_schedules']} distinct schedules,"
-        f" {len(data['pairs'])} of {len(PAIRS)} pairs of operations overlapped,"
+        f" {len(data['pairs'])} of {len(overlaps.PAIRS)} pairs of operations overlapped,"
         f" {data['sites_reached']} sites reached, {len(data['sites_unreached'])} not,"
         f" {data['twins']['run']} executions run twice"
     )
     if data["pairs_missing"]:
-        yield f"never overlapped: {pair_words(data['pairs_missing'])}"
+        yield f"never overlapped: {overlaps.words(data['pairs_missing'])}"
     open_still = [site for site in data["sites_unreached"] if site not in data["unreachable"]]
     if 0 < len(open_still) <= UNREACHED_NAMED_MAX:
         yield f"not reached: {'; '.join(open_still)}"
@@ -405,32 +395,6 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
         yield f"           {show if found['trace'] else 'its trace was deleted'}"
     if data.get("ended") == "full":
         yield "ended because the directory is as large as --disk-mib-max allows; what was recorded is kept"
-
-
-def table(sides: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield the table of a comparison: a column per side, a row per signature."""
-    if not sides:
-        return
-    names = {row["signature"]: f"{row['signature']}  {row['checker']} {row['title']}" for row in _rows(sides)}
-    seen = [
-        {row["signature"]: f"{row['count']}, first in {row['first']}" for row in side["violations"]} for side in sides
-    ]
-    rows = [["the same seeds", *map(side_name, sides)], ["executions", *(str(side["executions"]) for side in sides)]]
-    rows += [[name, *(cells.get(signature, "-") for cells in seen)] for signature, name in names.items()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _rows(sides: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the failures of all sides."""
-    for side in sides:
-        yield from side["violations"]
-
-
-def side_name(side: dict[str, Any]) -> str:
-    """Return what a side is called in the table."""
-    return " ".join(side["patch"]) or "unpatched"
 
 
 def verdict(data: dict[str, Any]) -> str:

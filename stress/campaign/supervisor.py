@@ -55,7 +55,7 @@ from stress.workers.messages import (
 from stress.workers.plan.aim import Change, aim_of
 from stress.workers.plan.leases import Lease, Plan
 from stress.workers.settings import BOTH, LOCKSTEP, PARALLEL, Settings
-from stress.workers.signals import end_when_signalled
+from stress.workers.signals import CRASHES, end_when_signalled
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -128,6 +128,8 @@ class Campaign:
         """Those that workers have in hand, by the store's numbers."""
         self.twins: list[deque[TwinOrder]] = [deque() for _ in range(self.fleet.workers)]
         self.twins_out = self.orders = 0
+        self.crashed: set[KernelKey] = set()
+        """Kernels that are not run natively any more, as a worker has crashed over them."""
         self.stopping = False
         self.ended = "done"
         self.executions = self.steps = self.failures = 0
@@ -223,7 +225,7 @@ class Campaign:
             directory=str(self.store.directory),
             slice_s=lease.slice_s,
             left_s=left_s,
-            native=self._builds,
+            native=self._builds and KernelKey.of(lease.entry.case) not in self.crashed,
             twin_every=self.budget.twin_every if room and plan.machine == LOCKSTEP else 0,
             stop_on_first=self.budget.stop_on_first,
         )
@@ -291,6 +293,8 @@ class Campaign:
         elif isinstance(order, TwinOrder):
             self.twins_out -= 1
         elif isinstance(order, LeaseOrder):
+            if order.native and status is not None and -status in CRASHES:
+                self.crashed.add(KernelKey.of(order.case))
             self.store.tear(order.lease)
             lease = self.leases.pop(order.lease)
             lease.close(torn=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import secrets
 
-from stress.cli.options import SEED_DRAWN_BITS, directory, seed
+from stress.cli.options import directory, seed
 from stress.cli.status import read
 from stress.cli.status import text as status_text
 from stress.errors import CLEAN, UsageError
@@ -27,10 +27,11 @@ def run(args: argparse.Namespace) -> int:
     """Merge, and print what the new directory holds."""
     from stress.campaign.cluster.merge import merge
     from stress.campaign.results import Results
+    from stress.workers.settings import SEED_MAX
 
     if len(args.dirs) < 2:
         raise UsageError("merge wants two directories or more")
-    chosen = args.seed if args.seed is not None else secrets.randbits(SEED_DRAWN_BITS)
+    chosen = args.seed if args.seed is not None else secrets.randbelow(SEED_MAX)
     merge(args.dirs, args.into, chosen)
     for source in args.dirs:
         with Results.open(source) as results:

@@ -17,9 +17,6 @@ from stress.patch.spec import names_a_file
 RESULTS = "zapstress-results"
 """The folder of results that are not given another place with ``--dir``."""
 
-SEED_DRAWN_BITS = 24
-"""Bits of a campaign's seed when none is given."""
-
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """Units of time in seconds."""
 

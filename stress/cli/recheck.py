@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from stress.cli.options import directory, kernel_options, scenario_file_option
@@ -106,5 +107,6 @@ def text(found: list[dict[str, Any]]) -> str:
         where = f" ({failure['scenario']} on {failure['profile']})" if failure["scenario"] else ""
         why = f": {failure['why']}" if failure["why"] else ""
         lines.append(f"{failure['signature']}{where}  {words[failure['result']]}{why}")
-    counts = [f"{sum(failure['result'] == result for failure in found)} {about}" for result, about in words.items()]
-    return "\n".join([*lines, f"{len(found)} saved failures: {', '.join(counts)}"])
+    counts = Counter(words[failure["result"]] for failure in found)
+    came = ", ".join(f"{counts[about]} {about}" for about in words.values() if counts[about])
+    return "\n".join([*lines, f"{len(found)} saved failure{'s' * (len(found) != 1)}{': ' * bool(found)}{came}"])

@@ -7,10 +7,11 @@ not reached, and all else is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sim.core.profile import Profile
+from stress.catalogue import CATALOGUE
 
 Condition = Callable[[Profile], bool]
 
@@ -154,3 +155,17 @@ def why_absent(name: str, profile: Profile, version: str) -> str:
         if named and base in absent.versions and absent.where(profile):
             return absent.reason
     return ""
+
+
+def unreachable(sites: Iterable[str], profiles: Iterable[str], version: str) -> dict[str, str]:
+    """Return those of ``sites`` that no execution can visit on the profiles of these names, with
+    the reason, which is known on each of them.
+    """
+    known = CATALOGUE.profiles()
+    shapes = [CATALOGUE.profile(name).at(version) for name in profiles if name in known]
+    found: dict[str, str] = {}
+    for site in sorted(sites):
+        reasons = [why_absent(site, profile, version) for profile in shapes]
+        if reasons and all(reasons):
+            found[site] = "; ".join(dict.fromkeys(reasons))
+    return found

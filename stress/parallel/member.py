@@ -165,7 +165,7 @@ class Member:
         words = ""
         try:
             crew.execute_now()
-        except Exception as error:  # noqa: BLE001 - the supervisor reports it
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor reports it
             words = str(error) if isinstance(error, PatchError) else f"{error!r}"
         self.say(
             {"is": "ran", "run": order["run"], "ended": machine.verdict.kind, "words": words or machine.verdict.reason}

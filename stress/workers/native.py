@@ -23,6 +23,7 @@ from stress.native.kernels import KernelKey, kept, manifest_file
 from stress.native.runner import BATCH_MAX, Library, NativeCase, NotCovered, Ran
 from stress.trace.evidence import encoded_trace
 from stress.workers.clock import COMPARING, EXECUTING, REPORTING, Clock
+from stress.workers.distinct import DistinctCount
 from stress.workers.messages import Failure, LeaseOrder
 from stress.workers.settings import NATIVE
 
@@ -65,6 +66,8 @@ class Natives:
         self.bailed: Counter[tuple[Case, int, int]] = Counter()
         self.compared: Counter[Case] = Counter()
         """Executions that were made both ways."""
+        self.schedules = DistinctCount()
+        """Of the hashes that were told of the smallest, which alone count."""
         self.busy_s = self.compared_s = 0.0
         """Seconds of native leases, and of them those for such executions."""
 
@@ -153,7 +156,7 @@ class NativeLease:
     def execute(self, seed: int, end: int, now: float) -> int:
         """Execute a batch from ``seed`` on; return the next seed."""
         ran = self.native.run(self.strategy, seed, min(self.batch, end - seed))
-        self.tally.add_native(self.native, ran)
+        self.tally.add_native(self.native, ran, self.natives.schedules)
         if perf_counter() - now < BATCH_SECONDS:
             self.batch = min(2 * self.batch, BATCH_MAX)
         if ran.why:

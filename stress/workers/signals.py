@@ -1,4 +1,4 @@
-"""How a long run hears that it is to end."""
+"""Signals: how a long run hears that it is to end, and how a process ends by itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Callable
 import trio
 
 from stress.output import tell
+
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
+"""Signals by which compiled code ends its process."""
 
 
 def heard() -> tuple[signal.Signals, ...]:

@@ -16,7 +16,7 @@ from stress.patch.counting import add_runs
 from stress.trace.evidence import evidence
 from stress.trace.record import Trace, capture
 from stress.workers.clock import Clock
-from stress.workers.distinct import HASH_BITS
+from stress.workers.distinct import DistinctCount
 from stress.workers.messages import Batch, Death, Failure, LeaseOrder, Twin
 from stress.workers.metrics import METRICS, Execution, Measured, Stretch
 
@@ -143,8 +143,10 @@ class Tally:
         if outcome.verdict.kind == "violation":
             self._fail(outcome, seed)
 
-    def add_native(self, native: NativeCase, ran: Ran) -> None:
-        """Count the clean executions that the native core has made."""
+    def add_native(self, native: NativeCase, ran: Ran, told: DistinctCount) -> None:
+        """Count the clean executions that the native core has made; ``told`` are the hashes of
+        schedules that this worker has told of.
+        """
         if not ran.clean:
             return
         counts = native.take_counts()
@@ -155,10 +157,9 @@ class Tally:
         }  # fmt: skip
         for name, value in found.items():
             METRICS[name].add(value, self.measured)
-        schedules = METRICS["distinct_schedules"]
-        seen = self.measured.seen.get(schedules.name)
-        for value in native.schedule_hashes(ran.clean, seen.largest if seen is not None else (1 << HASH_BITS) - 1):
-            schedules.add(value, self.measured)
+        for value in native.schedule_hashes(ran.clean, told.largest):
+            if told.add(value):
+                METRICS["distinct_schedules"].add(value, self.measured)
         self.done += ran.clean
 
     def add_unjudged(self) -> None:

@@ -22,6 +22,7 @@ from stress.campaign.results import Results
 from stress.cli.main import main
 from stress.errors import StorageError
 from stress.sources import ROOT
+from stress.workers.settings import SEED_BITS
 from tests.stress.campaign_toys import TOYS
 from tests.stress.test_campaign import executions, until
 
@@ -119,7 +120,7 @@ def test_a_merged_campaign_goes_on(machines: list[Path], tmp_path: Path, capsys:
     main(["campaign", "--dir", str(tmp_path / "both"), "--executions", "40", "--workers", "1"], TOYS)
     data = summary_of(tmp_path / "both", capsys)
     assert (60 + 25 + 40, 40, 1) == (data["executions"], data["this_run"]["executions"], data["generation"])
-    assert {row[2] >> 28 for row in rows(tmp_path / "both", "progress")["progress"]} == {9}
+    assert {row[2] >> SEED_BITS for row in rows(tmp_path / "both", "progress")["progress"]} == {9}
     merge([tmp_path / "both", machines[2]], tmp_path / "all", 10)
     assert [(1, 60), (2, 25), (3, 70), (9, 40)] == rows(tmp_path / "all", "merged")["merged"]
 

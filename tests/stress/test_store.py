@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stress.campaign import directory as directory_module
-from stress.campaign.database import DATABASE
+from stress.campaign.database import DATABASE, VERSION
 from stress.campaign.results import peek
 from stress.campaign.store import Store
 from stress.campaign.summary import UNREACHED_NAMED_MAX, summary, text
@@ -191,7 +191,7 @@ def test_another_version_is_refused(tmp_path: Path, version: int) -> None:
     with sqlite3.connect(tmp_path / DATABASE) as db:
         db.execute(f"PRAGMA user_version = {version}")
     db.close()
-    with pytest.raises(UsageError, match=f"format {version}, this zapstress has 5; give --dir a new directory"):
+    with pytest.raises(UsageError, match=f"format {version}, this zapstress has {VERSION}; give --dir a new directory"):
         Store(tmp_path, SETTINGS)
 
 

@@ -31,7 +31,7 @@ UPWARD: dict[tuple[str, str], str] = {
 }
 """Imports that run upward, each with its reason."""
 
-ROOMS_MAX = 25
+ROOMS_MAX = 24
 """Rooms of stress/."""
 
 FILES_MAX = 12

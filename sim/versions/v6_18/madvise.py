@@ -33,7 +33,7 @@ class Madvise618(Madvise):
         vmas = self.k.mm_types.vmas_in(mm, start, start + nr)
         inside_one = self.vma_lock_is_enough(vmas, start, start + nr)
         for vma in vmas:
-            first, last = max(start, self.vma_start[vma]), min(start + nr, self.vma_end[vma])
+            first, last = self.clipped(vma, start, start + nr)
             await self.k.memory.unmap_single_vma(cpu, vma, first, last, details)
             ranges.append((first, last))
         if inside_one:

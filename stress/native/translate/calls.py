@@ -23,6 +23,7 @@ from stress.native.translate.values import (
     Method,
     OneOf,
     Primitive,
+    Record,
     RecordType,
     Row,
     Static,
@@ -109,6 +110,8 @@ class Calling(Loops):
 
     def call_method(self, method: Method, args: list[Value], named: dict[str, Value]) -> Value:
         """Call a method of a member of a family, or of a column."""
+        if isinstance(method.owner, Record):
+            return self.call(Static(vars_of(method.owner.type.cls, method.name)), [method.owner, *args], named)
         if isinstance(method.owner, OneOf):
             return self.call(Static(vars_of(type(method.owner.objs[0]), method.name)), [method.owner, *args], named)
         if isinstance(method.owner, Static) and method.name == "__getitem__":
@@ -273,7 +276,7 @@ class Calling(Loops):
         for name, value in values.items():
             found = kind.fields[name]
             if found[0] != "static":
-                c = f"(i64){value.base}" if isinstance(value, Row) else self.c(value)
+                c = f"(i64){value.base}" if isinstance(value, Row | Record) else self.c(value)
                 self.emit(f"{record.base}[{found[1]}] = {c};")
         return record
 
@@ -281,11 +284,13 @@ class Calling(Loops):
         """Return the shape of a record whose fields are of these kinds."""
         key = (cls, *(self.unit.shape(v)[0] for v in values.values()))
         if key not in self.unit.records:
-            kind = self.unit.records[key] = RecordType(cls.__name__)
+            kind = self.unit.records[key] = RecordType(cls)
             at = 0
             for name, value in values.items():
                 if isinstance(value, Row):
                     kind.fields[name] = ("list", at, value.width)
+                elif isinstance(value, Record):
+                    kind.fields[name] = ("record", at, value.type)
                 elif isinstance(value, Word) or (isinstance(value, Static) and isinstance(value.obj, int)):
                     kind.fields[name] = ("word", at)
                 else:

@@ -264,5 +264,7 @@ class Emitter:
             return Word(f"{record.base}[{found[1]}]")
         if found[0] == "list":
             return Row(f"P({record.base}[{found[1]}])", found[2])
+        if found[0] == "record":
+            return Record(f"P({record.base}[{found[1]}])", found[2])
         value: Value = found[1]
         return value

@@ -7,6 +7,7 @@ import builtins
 import inspect
 import operator
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from sim.core.arena import Column
@@ -96,8 +97,9 @@ class Expressions(Emitter):
         """Translate ``owner.name``."""
         if isinstance(owner, Choice):
             return self.select(owner.test, self.attribute(owner.yes, name), self.attribute(owner.no, name))
-        if isinstance(owner, Record) and name in owner.type.fields:
-            return self.field(owner, name)
+        if isinstance(owner, Record):
+            method = isinstance(vars_of(owner.type.cls, name), FunctionType)
+            return Method(owner, name) if method else self.field(owner, name)
         if isinstance(owner, Row | Word | Cells | Stream):
             return Method(owner, name)
         if isinstance(owner, OneOf):

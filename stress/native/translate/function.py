@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
@@ -116,17 +117,23 @@ class Function(Statements):
         return lines
 
     def _crossing(self) -> set[str]:
-        """Return the temporaries that are used on both sides of a place where the function may
-        stand.
+        """Return the temporaries that live while the function may stand: those that are used on
+        both sides of a place where it may, and those from before a loop that has such a place in
+        it, as the loop's next round uses them after it.
         """
-        region, seen, crossing = 0, dict[str, int](), set[str]()
-        for line in self.lines:
-            if line.startswith("//"):
-                continue
+        lines = [line for line in self.lines if not line.startswith("//")]
+        region, crossing = 0, set[str]()
+        regions, first = dict[str, int](), dict[str, int]()
+        for number, line in enumerate(lines):
             for name in _TEMPORARY.findall(line):
-                if seen.setdefault(name, region) != region:
+                first.setdefault(name, number)
+                if regions.setdefault(name, region) != region:
                     crossing.add(name)
-            region += line.startswith(("STAND(", "CALL("))
+            region += _stands(line)
+        for begin, end in _loops(lines):
+            if any(map(_stands, lines[begin:end])):
+                used = {name for line in lines[begin:end] for name in _TEMPORARY.findall(line)}
+                crossing |= {name for name in used if first[name] < begin}
         return crossing
 
     def prototype(self, whole: bool = True) -> str:
@@ -169,3 +176,20 @@ class Function(Statements):
             if not comment:
                 depth += line.count("{") - line.count("}") + line.startswith("}")
         return out
+
+
+def _stands(line: str) -> bool:
+    """Return whether the turn may be handed over in a line of C."""
+    return line.startswith(("STAND(", "CALL("))
+
+
+def _loops(lines: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield the loops in lines of C: the numbers of the first line and of the one behind the last."""
+    for begin, line in enumerate(lines):
+        if line.startswith(("for (", "while (")):
+            depth = 0
+            for end, within in enumerate(lines[begin:], begin + 1):
+                depth += within.count("{") - within.count("}")
+                if depth == 0:
+                    yield begin, end
+                    break

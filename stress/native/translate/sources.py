@@ -103,7 +103,8 @@ def is_objection(node: ast.AST) -> bool:
 def objects_always(node: Function) -> bool:
     """Return whether a function's body comes to an objection whatever it is given."""
     body = [] if isinstance(node, ast.Lambda) else node.body
-    return any(isinstance(s, ast.Expr) and is_objection(s.value) for s in body)
+    returns = any(isinstance(n, ast.Return) for n in ast.walk(node))
+    return not returns and any(isinstance(s, ast.Expr) and is_objection(s.value) for s in body)
 
 
 @cache

@@ -56,11 +56,11 @@ class Group(Value):
 
 @dataclass(eq=False)
 class RecordType:
-    """The shape of a dataclass: field -> ("word", offset), ("list", offset of its address, width)
-    or ("static", value).
+    """The shape of a dataclass: field -> ("word", offset), ("list", offset of its address, width),
+    ("record", offset of its address, type) or ("static", value).
     """
 
-    name: str
+    cls: type
     fields: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
+import msgspec
 import pytest
+import trio
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE
@@ -14,9 +17,11 @@ from stress.machine.chance import RandomData
 from stress.native.kernels import KernelKey
 from stress.native.runner import NativeCase
 from stress.workers.clock import Clock
-from stress.workers.messages import Batch, LeaseOrder
+from stress.workers.flight_recorder import FlightRecorder
+from stress.workers.messages import FOREVER_S, Batch, LeaseOrder, take_answer
 from stress.workers.native import JUDGED_FIRST, NativeLease, Natives
 from stress.workers.tally import Tally
+from stress.workers.worker import Worker
 from tests.stress.native.compiled import cache_in, cases, needs_compiler, quick
 
 pytestmark = needs_compiler
@@ -100,3 +105,19 @@ async def test_there_is_no_native_case_of_a_kernel_that_is_not_compiled(tmp_path
     with cache_in(tmp_path):
         async with open_runner(case) as runner:
             assert Natives(CATALOGUE).case(order_of(case, 1), runner) is None
+
+
+async def test_a_worker_uses_what_is_compiled_unless_it_is_told_not_to() -> None:
+    recorder, answers, lease = FlightRecorder(), BytesIO(), order_of(CLEAN, 50)
+    lease = msgspec.structs.replace(lease, slice_s=FOREVER_S, left_s=FOREVER_S)
+    async with trio.open_nursery() as nursery:
+        worker = Worker(answers, recorder, CATALOGUE, Clock(), nursery)
+        for native in (True, False):
+            await worker.lease(msgspec.structs.replace(lease, native=native))
+            assert 49 == recorder.seed
+        await worker.cases.close()
+    received, batches = bytearray(answers.getvalue()), list[Batch]()
+    while (answer := take_answer(received)) is not None:
+        batches += [answer] if isinstance(answer, Batch) else []
+    counts = [[int(batch.numbers.get(name, 0)) for batch in batches] for name in ("executions", "native")]
+    assert 100 == sum(counts[0]) and counts[1][0] > 0 == counts[1][-1]

@@ -48,11 +48,6 @@ async def nothing(task: Task) -> None:
     """Do nothing."""
 
 
-async def file(task: Task) -> None:
-    """Map a file that was never read in."""
-    await task.mmap(0, 4, file=0, shared=True)
-
-
 async def filled(task: Task) -> None:
     """Map and store to four anonymous pages."""
     await task.mmap(0, 4)
@@ -82,9 +77,6 @@ async def endless(task: Task) -> None:
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "load of what was never read in": ({"before": file, "then": lambda task: task.load(2)}, "page 2 of file 0 is not in the page cache"),
-    "store to what was never read in": ({"before": file, "then": lambda task: task.store(0)}, "page 0 of file 0 is not in the page cache"),
-    "write-out of what was never read in": ({"then": lambda task: task.write_back(0, 5)}, "page 5 of file 0 is not in the page cache"),
     "too few pages": ({"before": filled, "size": {"pages": 3}}, "the world's 3 pages are all in use"),
     "too few VMAs": ({"before": filled, "size": {"vmas": 0}}, "VMAs"),
     "a page beyond the world": ({"then": lambda task: task.store(99)}, "IndexError"),
