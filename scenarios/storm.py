@@ -1,9 +1,9 @@
 """Everything at once, at random: two threads that fork, a child that forks in its turn, its child,
 and a kernel worker. For long campaigns.
 
-Each thread makes a number of operations on anonymous, shared-file and private-file memory, then
-exits. Now and then the thread's CPU idles instead, or ages memory. The worker writes out and ages.
-The sibling's child never runs.
+Each thread makes a number of operations on anonymous, shared-file and private-file memory, and on
+the file, then exits. Now and then the thread's CPU idles instead, or ages memory. The worker writes
+out and ages. The sibling's child never runs.
 
 The program is drawn before anything runs, by the generator of conformance's programs
 (:mod:`stress.programs`): for each turn of a thread CHOICES operations, of which the actor's data
@@ -38,10 +38,14 @@ PARENT, SIBLING, CHILD, GRANDCHILD, WORKER = range(5)
 NEVER = -1
 """The turn of a fork that is not made."""
 
-OPERATIONS = ("store", "load", "fill", "mmap", "munmap", "dontneed", "sync")
+OPERATIONS = (
+    "store", "load", "fill", "mmap", "munmap", "dontneed", "sync", "truncate", "punch", "remove", "direct",
+)  # fmt: skip
 """Operations that are drawn. Forks and exits are not: the storm plans them itself."""
 
-STORE, LOAD, FILL, MMAP, MUNMAP, DONTNEED, SYNC, IDLE, AGE, NOTHING = range(len(OPERATIONS) + 3)
+(
+    STORE, LOAD, FILL, MMAP, MUNMAP, DONTNEED, SYNC, TRUNCATE, PUNCH, REMOVE, DIRECT, IDLE, AGE, NOTHING,
+) = range(len(OPERATIONS) + 3)  # fmt: skip
 """How what a thread does in a turn is numbered: an operation, or what its CPU does instead."""
 
 TURNS = 10
@@ -152,14 +156,29 @@ class Storm(Scenario):
             await task.munmap(start, nr)
         elif what == DONTNEED:
             await task.dontneed(start, nr)
-        elif what == SYNC:
-            await self.sync(task, nr, self.program[at + 3])
+        elif what == REMOVE:
+            await task.madvise_remove(start, nr)
         elif what == IDLE:
             mm = task.mm
             await task.idle()
             await task.switch_to(mm)
         elif what == AGE:
             await task.age_anon()
+        elif what != NOTHING:
+            await self.on_file(task, what, nr, self.program[at + 3])
+
+    async def on_file(self, task: Task, what: int, pgoff: int, more: int) -> None:
+        """Make an operation on pages of the file from ``pgoff`` on: on ``more`` of them, or behind
+        them and ``more`` half pages.
+        """
+        if what == SYNC:
+            await self.sync(task, pgoff, more)
+        elif what == TRUNCATE:
+            await task.ftruncate(0, (2 * pgoff + more) * (self.g.page_size // 2))
+        elif what == PUNCH:
+            await task.punch_hole(0, pgoff, more)
+        else:
+            await task.direct_write(0, pgoff, more)
 
     async def sync(self, task: Task, pgoff: int, nr: int) -> None:
         """Write pages of the file out, folio by folio."""

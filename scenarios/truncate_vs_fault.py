@@ -18,22 +18,21 @@ from sim.core.profile import Profile, World
 from sim.setup import start
 from stress.scenario import Body, Scenario
 
-SHARED, PRIVATE, SHMEM = range(3)
+SHARED, PRIVATE, COLD, SHMEM = range(4)
 
 
 class TruncateVsFault(Scenario):
     """``how``: the pages are removed from the cache; ``order``: of the folios; ``kind``: of the
-    mapping: of a file, shared or private, so that stores make copies, or of shared memory;
-    ``cold``: whether the pages have to be read in first.
+    mapping: of a file, shared or private, so that stores make copies; of a file that has to be read
+    in again first; of shared memory that is a hole.
     """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
         return rotate(
             order=orders(profile, geometry, pages_max=16),
-            kind=(SHARED, PRIVATE, SHMEM),
+            kind=(SHARED, PRIVATE, COLD, SHMEM),
             how=(TRUNCATE, PUNCH, DIRECT),
-            cold=(0, 1),
         )
 
     @property
@@ -64,7 +63,7 @@ class TruncateVsFault(Scenario):
         """The other thread has read the last page."""
         await start(self.task(1), 0)
         await self.task(1).load(self.nr - 1)
-        if self.params["cold"]:
+        if self.params["kind"] >= COLD:
             await self.task(1).punch_hole(0, 0, self.nr)
 
     def actors(self) -> list[tuple[str, int, Body]]:

@@ -17,6 +17,7 @@ class FileFaultNoRecheck(PageFault):
 
     async def finish_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, write: bool, orig: int) -> bool:
         """The folio lock is held, and that is taken to be enough."""
+        await self._pte_alloc_once(cpu, mm, addr)
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table < 0:
             return False

@@ -133,6 +133,8 @@ class Audit(Recount):
         self._rss(np)
         self._exclusivity(np)
         self._contents(np)
+        for file in range(self.w.files):
+            self.k.checks.truncated(file)
         self._locks(np)
         if drained:
             self._references(np)

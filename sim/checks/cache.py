@@ -39,7 +39,8 @@ class CacheChecks(Checker):
         (
             "O34",
             "mapped-behind-end",
-            "when truncation is over, nothing is mapped behind the last page of the file (truncate_pagecache)",
+            "when truncation is over, and at quiescence, nothing is mapped behind the last page of a file "
+            "(truncate_pagecache)",
         ),
     )
 

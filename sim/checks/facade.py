@@ -195,7 +195,7 @@ class Checks(Checker):
         self.cache.invalidated_mapped(folio)
 
     def truncated(self, file: int) -> None:
-        """A file has been truncated."""
+        """A file has been truncated; or nobody changes it, and nobody faults."""
         self.cache.truncated(file)
 
     def mm_destroyed(self, mm: int) -> None:

@@ -79,6 +79,8 @@ class Recount(Checker):
         self.recount_folios(mapped, mappings)
         self.recount_counters(rss, swaps)
         self.recount_contents(dirty)
+        for file in range(self.w.files):
+            self.k.checks.truncated(file)
         self.recount_locks()
         self.recount_references(mappings)
         self.recount_objects()

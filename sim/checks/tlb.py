@@ -49,6 +49,7 @@ class TlbChecks(Checker):
     walk_cache: Column
     pmd: Column
     pte: Column
+    ptl: Column
     table_mm: Cells
     table_base: Cells
     page_gen: Cells
@@ -292,7 +293,11 @@ class TlbChecks(Checker):
         self.block_last[who] = 0
 
     def _whole(self, first: int, who: int) -> None:
-        """Judge the block of entries from ``first`` on: contiguous in all its entries, or none."""
+        """Judge the block of entries from ``first`` on: contiguous in all its entries, or none.
+        Whose table somebody else has locked is judged when he lets go.
+        """
+        if self.ptl.view[first // self.g.ptrs_per_pte] not in (0, who + 1):
+            return
         entries = self.pte.view[first : first + self.g.contpte].tolist()
         if not any(pte & (PRESENT | CONT) == PRESENT | CONT for pte in entries):
             return

@@ -39,6 +39,7 @@ ADD_CHECK = site("filemap_add_folio", "check i_pages empty")
 ADD = site("filemap_add_folio", "store in i_pages")
 ADD_XA_UNLOCK = site("filemap_add_folio", "unlock i_pages")
 ADD_LOST = site("filemap_add_folio", "put cache references")
+AROUND_PMD = site("filemap_map_pages", "read pmd")
 AROUND_LOOKUP = site("next_uptodate_folio", "read i_pages")
 AROUND_GET = site("next_uptodate_folio", "take a reference unless it is 0")
 AROUND_RELOAD = site("next_uptodate_folio", "re-read i_pages")
@@ -72,6 +73,7 @@ class Filemap(Component):
     i_size: Column
     disk: Column
     pte: Column
+    pmd: Column
     page_ref: Column
     page_mapping: Cells
     page_index: Cells
@@ -333,7 +335,27 @@ class Filemap(Component):
         return last, 0
 
     async def window_is_open(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
-        """Return whether fault-around may map anything around ``addr``: always (6.9)."""
+        """Return whether fault-around can map anything around ``addr``: where there is no table yet
+        it installs one for the first folio that it finds, and for that alone (filemap_map_pmd).
+        """
+        if await self.m.load(AROUND_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)):
+            return True
+        at, last = self.window(vma, addr)
+        while at < last:
+            page, nr = await self._next_folio(cpu, vma, at, last)
+            if page >= 0:
+                folio = self.k.page_head(page)
+                opens = await self.opens_window(self.k.mm_types.file_of(vma), folio)
+                await self.unlock_folio(folio)
+                await self.k.swap.folio_put(cpu, folio)
+                return opens
+            at += nr
+        return False
+
+    async def opens_window(self, file: int, folio: int) -> bool:
+        """Return whether a page table may be installed for ``folio``, the first of the window: for
+        any (6.9).
+        """
         return True
 
     def counter(self, vma: int) -> int:

@@ -6,12 +6,12 @@ fs/ext4/inode.c, mm/shmem.c, mm/filemap.c; v6.9).
 reading, as it extends no file. Both also hold ``invalidate_lock`` for writing while pages go, which
 keeps out faults that would read them in again from blocks that are about to be freed. Lock order:
 inode lock, invalidate_lock, folio lock. Left out: journals, blocks other than the pages of
-``disk``, zeroing of what lies in one page with the edge of a hole.
+``disk``: what the disk has no version of is a hole.
 """
 
 from __future__ import annotations
 
-from sim.core.arena import RWSEM, Column, Field
+from sim.core.arena import RWSEM, Cells, Column, Field
 from sim.core.component import Component
 from sim.core.machine import site
 
@@ -21,6 +21,9 @@ INVALIDATE_LOCK = site("do_truncate", "lock invalidate_lock")
 SET_SIZE = site("truncate_setsize", "set i_size")
 INVALIDATE_UNLOCK = site("do_truncate", "unlock invalidate_lock")
 UNLOCK = site("do_truncate", "unlock inode")
+ZERO_LOCK = site("block_truncate_page", "lock folio")
+ZERO_DIRTY = site("block_truncate_page", "read PG_dirty")
+HOLE = site("block_truncate_page", "look whether there is a block")
 PUNCH_LOCK = site("vfs_fallocate", "lock inode")
 PUNCH_INVALIDATE_LOCK = site("vfs_fallocate", "lock invalidate_lock")
 PUNCH_INVALIDATE_UNLOCK = site("vfs_fallocate", "unlock invalidate_lock")
@@ -42,6 +45,9 @@ class Filesystem(Component):
     invalidate_lock: Column
     i_size: Column
     disk: Column
+    file_shmem: Cells
+    page_locked: Column
+    page_dirty: Column
 
     def fields(self) -> list[Field]:
         return [Field("inode_lock", self.w.files, lock=RWSEM)]
@@ -56,6 +62,8 @@ class Filesystem(Component):
         await self.m.store(SET_SIZE, self.i_size, file, size)
         await self.k.truncate.truncate_pagecache(cpu, file, size)
         await self.free_blocks(file, -(-size // self.g.page_size), -(-old // self.g.page_size))
+        if size < old and size % self.g.page_size:
+            await self.zero_behind(cpu, file, size // self.g.page_size)
         await self.m.up_write(INVALIDATE_UNLOCK, self.invalidate_lock, file)
         self.k.checks.truncated(file)
         await self.m.up_write(UNLOCK, self.inode_lock, file)
@@ -68,6 +76,25 @@ class Filesystem(Component):
         await self.free_blocks(file, first, end)
         await self.m.up_write(PUNCH_INVALIDATE_UNLOCK, self.invalidate_lock, file)
         await self.m.up_write(PUNCH_UNLOCK, self.inode_lock, file)
+
+    async def zero_behind(self, cpu: int, file: int, index: int) -> None:
+        """Zero the page at ``index`` behind the end of the file, which makes it dirty; a page that
+        is not cached is read first. A hole is left alone (ext4_block_truncate_page,
+        shmem_get_partial_folio).
+        """
+        folio, slot = await self.k.filemap.get_folio(cpu, file, index), self.k.filemap.slot(file, index)
+        if folio < 0 and not self.file_shmem[file] and await self.m.load(HOLE, self.disk, slot):
+            folio = await self.k.filemap.filemap_add_folio(cpu, file, index, 0)
+            await self.k.filemap.filemap_read_folio(file, folio)
+            await self.k.filemap.unlock_folio(folio)
+        if folio < 0:
+            return
+        await self.m.lock(ZERO_LOCK, self.page_locked, folio)
+        block = self.file_shmem[file] or await self.m.load(ZERO_DIRTY, self.page_dirty, folio)
+        if self.k.filemap.in_cache(file, folio) and (block or await self.m.load(HOLE, self.disk, slot)):
+            await self.k.page_writeback.folio_mark_dirty(folio)
+        await self.k.filemap.unlock_folio(folio)
+        await self.k.swap.folio_put(cpu, folio)
 
     async def free_blocks(self, file: int, first: int, end: int) -> None:
         """Free the blocks of pages [first, end): from now on they read as zeroes."""

@@ -194,12 +194,14 @@ class PageFault(Component):
         """
         if not write and self.should_fault_around(vma) and await self.do_fault_around(cpu, mm, vma, addr):
             return True
-        await self._pte_alloc_once(cpu, mm, addr)
+        copies = write and not self.vma_flags[vma] & VM_SHARED
+        if copies:
+            await self.k.rmap.anon_vma_prepare(vma)
         folio = await self.k.filemap.filemap_fault(cpu, vma, addr)
         if folio < 0:
             return False
         page = self.k.filemap.page_at(folio, addr - self.vma_start[vma] + self.vma_pgoff[vma])
-        if write and not self.vma_flags[vma] & VM_SHARED:
+        if copies:
             await self.do_cow_fault(cpu, mm, vma, addr, page, pte)
             await self.k.filemap.unlock_folio(folio)
             await self.k.swap.folio_put(cpu, folio)
@@ -230,6 +232,7 @@ class PageFault(Component):
 
         Return False if another fault was faster.
         """
+        await self._pte_alloc_once(cpu, mm, addr)
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table < 0:
             return False
@@ -282,9 +285,9 @@ class PageFault(Component):
 
     async def do_cow_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, orig: int) -> None:
         """Map a private copy of ``page``, which the caller holds locked."""
-        await self.k.rmap.anon_vma_prepare(vma)
         copy = await self.k.page_alloc.alloc_zeroed_folio(0)
         await self.copy_user_page(copy, page)
+        await self._pte_alloc_once(cpu, mm, addr)
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         ptep = self.k.pgtable.ptep(table, addr)
         if table >= 0 and await self.is_unchanged(ptep, orig):

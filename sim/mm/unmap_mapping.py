@@ -45,7 +45,10 @@ class UnmapMapping(Component):
         too.
         """
         await self.m.down_read(PAGES_LOCK, self.i_mmap_lock, file)
-        await self.unmap_mapping_range_tree(cpu, file, first, end, ZapDetails(even_cows=even_cows))
+        if even_cows:
+            await self.unmap_mapping_range_tree(cpu, file, first, end, ZapDetails(even_cows=True))
+        else:
+            await self.unmap_mapping_range_tree(cpu, file, first, end, ZapDetails(even_cows=False))
         await self.m.up_read(PAGES_UNLOCK, self.i_mmap_lock, file)
 
     async def unmap_mapping_range(self, cpu: int, file: int, start: int, end: int, even_cows: bool) -> None:

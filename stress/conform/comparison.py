@@ -20,7 +20,8 @@ from stress.conform.linux.run import LinuxRun
 from stress.conform.model.run import ModelRun, ModelWorld
 from stress.conform.model.spec import Compose
 from stress.conform.observation import Difference, Observation
-from stress.programs.operations import LoadWord, Map, Operation
+from stress.programs.operation import Operation
+from stress.programs.operations import LoadWord, Map
 from stress.programs.program import Program
 from stress.programs.space import THREADS_MAX, File
 

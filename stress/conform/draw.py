@@ -7,7 +7,8 @@ from __future__ import annotations
 from stress.conform.linux.folio_sizes import Sizes
 from stress.conform.observation import HUGE
 from stress.programs.generator import draw_operation, draw_weights
-from stress.programs.operations import OPERATIONS, Choose, Map, Operation
+from stress.programs.operation import Choose, Operation
+from stress.programs.operations import OPERATIONS, Map
 from stress.programs.program import Program
 from stress.programs.rules import TABLE
 from stress.programs.space import File, Space
@@ -22,7 +23,9 @@ OPERATIONS_MIN, OPERATIONS_MAX = 4, 16
 PAGES = (16, 32, 64)
 """Sizes of windows."""
 
-RACE_OPERATIONS = ("store", "store", "store", "load", "dontneed", "dontneed", "munmap", "fork")
+RACE_OPERATIONS = (
+    "store", "store", "store", "load", "dontneed", "dontneed", "munmap", "fork", "truncate", "truncate", "punch",
+)  # fmt: skip
 """Operations of races; one that stands here more often is drawn more often."""
 
 RACE_PAGES, RACE_EACH_MAX = 16, 2

@@ -7,7 +7,9 @@ from __future__ import annotations
 from stress.conform.comparison import Found
 from stress.conform.linux.run import BASE
 from stress.conform.observation import PAGE_BYTES, PAGE_KIB, token_of
-from stress.programs.operations import Fork, Operation, Thread
+from stress.programs.on_files import Direct
+from stress.programs.operation import Operation
+from stress.programs.operations import Fork, Thread
 from stress.programs.program import Program
 from stress.programs.space import File
 
@@ -25,6 +27,10 @@ def listing(program: Program, found: Found | None = None) -> str:
     """
     lines = [f"/* seed {program.seed:#x} */", HEAD]
     lines += [f"int file{number} = {text}" for number, text in enumerate(map(file_text, program.files))]
+    lines += [
+        f'int direct{number} = open("/proc/self/fd/N", O_RDWR | O_DIRECT);  /* N: file{number} */'
+        for number in sorted({operation.file for operation in program.operations if isinstance(operation, Direct)})
+    ]
     lines += folio_sizes(program)
     space = program.space()
     for number, operation in enumerate(program.operations):

@@ -27,7 +27,8 @@ from stress.conform.model.search import Explored, Search, explore
 from stress.conform.model.spec import Compose
 from stress.conform.observation import Difference, FrameNames, Observation, Process, token_of
 from stress.machine.chance import PLAIN
-from stress.programs.operations import Dontneed, Fork, Operation
+from stress.programs.operation import Operation
+from stress.programs.operations import Dontneed, Fork
 from stress.programs.program import Program
 from stress.programs.rules import RACERS
 

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, fields, replace
 
-from stress.programs.operations import Map, Operation
+from stress.programs.operation import Operation
+from stress.programs.operations import Map
 from stress.programs.program import Program
 from stress.programs.rules import broken
 from stress.programs.space import File

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stress.programs.operations import OPERATIONS, Choose, Operation
+from stress.programs.operation import Choose, Operation
+from stress.programs.operations import OPERATIONS
 from stress.programs.space import Space
 
 Weights = dict[str, int]

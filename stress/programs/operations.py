@@ -1,109 +1,30 @@
 """The operations of programs, one class each: when it is allowed, what it does, how it is drawn,
 and its C.
 
-A new operation is one more class here. The generator, the storm, the runners, the shrinker, the
-file format and the listing take it from :data:`OPERATIONS`. The fields of the class, all integers,
-are the arguments; the first is the thread that runs the operation. Pages are numbered as in the
-model.
+A new operation is one more class, here or in :mod:`~stress.programs.on_files`. The generator, the
+storm, the runners, the shrinker, the file format and the listing take it from :data:`OPERATIONS`.
 
 Both sides skip an operation that is not allowed in its state: its thread may be missing, because
 shrinking has taken away the operation that made it. The result of a system call is 0 or a negative
 errno. The result of an access is the word that was read (0 for a store), or -1 for a segmentation
-fault.
+fault or a bus error.
 """
 
 from __future__ import annotations
 
 import errno
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import astuple, dataclass
-from typing import ClassVar
+from dataclasses import dataclass
 
 from sim.setup import start
+from stress.programs import on_files  # noqa: F401 - its classes are found as subclasses
+from stress.programs.operation import Choose, Operation, Range, draw_length, draw_page, draw_range
 from stress.programs.sides import LinuxSide, ModelSide
 from stress.programs.space import PROCESSES_MAX, THREADS_MAX, Region, Space
 
-Choose = Callable[[int], int]
-"""Returns a number in 0..n-1."""
-
 MADV_DONTNEED = 4
-
-LENGTHS = (1, 1, 2, 3, 4, 7, 8, 16, 17, 32, 64)
-"""Lengths of ranges, in pages; each is drawn as often as it stands here."""
 
 FILL_MAX = 64
 """Pages of one fill."""
-
-LARGE_WINDOW, LARGE = 128, 16
-"""In windows of more than LARGE_WINDOW pages, some ranges are LARGE times as long."""
-
-
-@dataclass(frozen=True)
-class Operation(ABC):
-    """One operation of thread ``who``."""
-
-    who: int
-
-    name: ClassVar[str]
-    weight: ClassVar[int] = 4
-    """How often it is drawn, relative to the others."""
-    races: ClassVar[bool] = False
-    """Whether it can be one of a race: a single system call or access."""
-
-    def allowed(self, space: Space) -> bool:
-        """Return whether it can be run in ``space``."""
-        return self.who in space.threads
-
-    def effect(self, space: Space) -> None:
-        """Bring ``space`` up to date with what the operation does."""
-
-    @abstractmethod
-    async def model(self, run: ModelSide) -> int:
-        """Run it in the model; return its result."""
-
-    @abstractmethod
-    def linux(self, run: LinuxSide) -> int:
-        """Run it in a real process; return its result."""
-
-    @abstractmethod
-    def c(self) -> str:
-        """Return it as C, in terms of page(n), map(...), fileN and the system calls."""
-
-    @classmethod
-    @abstractmethod
-    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
-        """Draw an operation of this kind for ``who``; None if there is none that makes sense."""
-
-    def plain(self) -> list[object]:
-        """Return it as data: name, arguments."""
-        return [self.name, *astuple(self)]
-
-
-def draw_page(space: Space, who: int, choose: Choose) -> int:
-    """Draw a page of the window: a mapped one, in 15 of 16 draws, if there is any."""
-    regions = space.regions[space.threads[who]]
-    if not regions or not choose(16):
-        return space.first + choose(space.pages)
-    region = regions[choose(len(regions))]
-    return region.start + choose(region.end - region.start)
-
-
-def draw_length(space: Space, choose: Choose) -> int:
-    """Draw a number of pages for a range. In a large window one range in three is LARGE times as
-    long, and one in three has any length up to the window's.
-    """
-    size = choose(3) if space.pages > LARGE_WINDOW else 0
-    return 1 + choose(space.pages) if size == 2 else LENGTHS[choose(len(LENGTHS))] * (LARGE if size else 1)
-
-
-def draw_range(space: Space, who: int, choose: Choose) -> tuple[int, int]:
-    """Draw (first page, pages) of a range in the window that begins or ends with a page of
-    :func:`draw_page`.
-    """
-    page, length = draw_page(space, who, choose), draw_length(space, choose)
-    start = page if choose(2) else max(space.first, page + 1 - length)
-    return start, min(length, space.first + space.pages - start)
 
 
 @dataclass(frozen=True)
@@ -151,18 +72,6 @@ class LoadWord(Access):
 
     def c(self) -> str:
         return f"*page({self.page});"
-
-
-@dataclass(frozen=True)
-class Range(Operation):
-    """Something done to a range of pages, mapped or not."""
-
-    start: int
-    nr: int
-
-    @classmethod
-    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
-        return cls(who, *draw_range(space, who, choose))
 
 
 @dataclass(frozen=True)
@@ -286,44 +195,6 @@ class Dontneed(Range):
 
     def c(self) -> str:
         return f"madvise(page({self.start}), {self.nr} * PAGE, MADV_DONTNEED);"
-
-
-@dataclass(frozen=True)
-class Sync(Operation):
-    """sync_file_range() of pages of a file: writes out the dirty ones, which are clean afterwards.
-    Shared memory is never written out.
-    """
-
-    file: int
-    pgoff: int
-    nr: int
-    name = "sync"
-    weight = 3
-
-    def allowed(self, space: Space) -> bool:
-        return super().allowed(space) and 0 <= self.file < len(space.files)
-
-    async def model(self, run: ModelSide) -> int:
-        file = run.space.files[self.file]
-        if not file.memfd:
-            step = 1 << file.order
-            for index in range(self.pgoff // step * step, self.pgoff + self.nr, step):
-                await run.task(self.who).write_back(self.file, index)
-        return 0
-
-    def linux(self, run: LinuxSide) -> int:
-        return run.sync_file_range(self.who, self.file, self.pgoff, self.nr)
-
-    def c(self) -> str:
-        return f"sync_file_range(file{self.file}, {self.pgoff} * PAGE, {self.nr} * PAGE, 7);"
-
-    @classmethod
-    def draw(cls, space: Space, who: int, choose: Choose) -> Operation | None:
-        if not space.files:
-            return None
-        file = choose(len(space.files))
-        pgoff = choose(space.files[file].pages)
-        return cls(who, file, pgoff, min(draw_length(space, choose), space.files[file].pages - pgoff))
 
 
 @dataclass(frozen=True)

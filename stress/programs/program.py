@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stress.programs.operations import Operation
+from stress.programs.operation import Operation
 from stress.programs.space import File, Space
 
 VERSION = 1

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from stress.programs.operations import FILL_MAX, Fill, Fork, Map, Operation
+from stress.programs.on_files import DIRECT_MAX, Direct, Punch, Truncate
+from stress.programs.operation import Operation
+from stress.programs.operations import FILL_MAX, Fill, Fork, Map
 from stress.programs.space import PROCESSES_MAX, THREADS_MAX, File
 
 if TYPE_CHECKING:
@@ -86,8 +88,37 @@ def _operation(operation: Operation, program: Program) -> Iterator[str]:
     yield from _place(given, nr, program)
     if not 0 <= given.get("shared", 0) <= 1:
         yield "shared is 0 or 1"
-    if "file" in given:
+    if isinstance(operation, Truncate):
+        yield from _size(operation, program)
+    elif "file" in given:
         yield from _mapping(given["file"], given["pgoff"], nr, isinstance(operation, Map), program)
+        yield from _folios(operation, program)
+
+
+def _size(operation: Truncate, program: Program) -> Iterator[str]:
+    """Yield the rules that a new size of a file breaks."""
+    if not 0 <= operation.file < len(program.files):
+        yield f"there is no file {operation.file}"
+        return
+    file = program.files[operation.file]
+    if operation.half not in (0, 1):
+        yield "half is 0 or 1"
+    elif not 0 <= operation.halves <= 2 * file.pages:
+        yield f"file {operation.file} has from 0 to {file.pages} pages, and not {operation.pgoff}"
+    elif file.order and (operation.half or operation.pgoff & (1 << file.order) - 1):
+        yield f"file {operation.file} ends with a whole folio of {1 << file.order} pages"
+
+
+def _folios(operation: Operation, program: Program) -> Iterator[str]:
+    """Yield the rules that holes and direct writes break."""
+    if (
+        isinstance(operation, Punch)
+        and operation.file < len(program.files)
+        and not program.space().whole(operation.file, operation.pgoff, operation.nr)
+    ):
+        yield f"a hole in file {operation.file} has whole folios of {1 << program.files[operation.file].order} pages"
+    if isinstance(operation, Direct) and operation.nr > DIRECT_MAX:
+        yield f"a direct write has at most {DIRECT_MAX} pages"
 
 
 def _place(given: dict[str, int], nr: int, program: Program) -> Iterator[str]:

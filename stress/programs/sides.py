@@ -55,6 +55,15 @@ class LinuxSide(Protocol):
     def sync_file_range(self, who: int, file: int, pgoff: int, nr: int) -> int:
         """Write pages of a file out, and wait for it; return 0 or a negative errno."""
 
+    def ftruncate(self, who: int, file: int, halves: int) -> int:
+        """ftruncate() of a file to so many half pages; return 0 or a negative errno."""
+
+    def punch_hole(self, who: int, file: int, pgoff: int, nr: int) -> int:
+        """fallocate() of a hole of pages in a file; return 0 or a negative errno."""
+
+    def direct_write(self, who: int, file: int, pgoff: int, nr: int) -> int:
+        """Read pages with O_DIRECT and write them back; return 0 or a negative errno."""
+
     def fork(self, who: int) -> int:
         """fork(); return 0 or a negative errno."""
 

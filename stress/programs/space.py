@@ -9,6 +9,11 @@ from dataclasses import dataclass, field, replace
 PROCESSES_MAX, THREADS_MAX = 4, 6
 """Totals over a program's lifetime; ids of exited processes and threads are not reused."""
 
+WRITTEN, HOLES, FILLED = range(3)
+"""A file has a block for each page; may have holes; may have blocks of zeroes, which only the disk
+tells from holes.
+"""
+
 
 @dataclass(frozen=True)
 class File:
@@ -56,6 +61,14 @@ class Space:
     """Processes made so far."""
     slots: int = 1
     """Threads made so far."""
+    sizes: list[int] = field(init=False)
+    """Of the files, in half pages."""
+    holes: list[int] = field(init=False)
+    """What is known of holes in each file: WRITTEN, HOLES or FILLED."""
+
+    def __post_init__(self) -> None:
+        self.sizes = [2 * file.pages for file in self.files]
+        self.holes = [WRITTEN] * len(self.files)
 
     def at(self, who: int, page: int) -> Region | None:
         """Return the region of a thread's process that holds ``page``."""
@@ -64,6 +77,18 @@ class Space:
     def mapped(self, process: int, start: int, end: int) -> int:
         """Return how many pages of [start, end) are mapped."""
         return sum(max(0, min(end, r.end) - max(start, r.start)) for r in self.regions[process])
+
+    def parts(self, process: int, start: int, end: int) -> list[Region]:
+        """Return the parts of the regions of a process that lie in [start, end)."""
+        return [
+            region.part(max(start, region.start), min(end, region.end))
+            for region in self.regions[process]
+            if region.start < end and region.end > start
+        ]
+
+    def whole(self, file: int, pgoff: int, nr: int) -> bool:
+        """Return whether ``nr`` pages of a file from ``pgoff`` on are whole folios."""
+        return not (pgoff | nr) & (1 << self.files[file].order) - 1
 
     def unmap(self, process: int, start: int, end: int) -> None:
         """Take [start, end) out of the regions of a process."""

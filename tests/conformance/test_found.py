@@ -12,12 +12,15 @@ from sim.compose import compose
 from sim.core.profile import REAL
 from stress.catalogue import CATALOGUE
 from stress.conform.model.run import ModelWorld
+from stress.conform.observation import FILE_TOKEN, token_of
+from stress.programs.on_files import Direct, Punch, Remove, Truncate
 from stress.programs.operations import LoadWord, Map, StoreWord
 from stress.programs.program import Program
 from stress.programs.space import File
 from tests.conformance.machine import needs_the_kernel, rig
 
 SHARED, SMALL, LARGE = File(True, 16, 0), File(False, 32, 0), File(False, 32, 4)
+CLEAN = File(False, 4, 0, True)
 
 FOUND: dict[str, tuple[str, Program, Any, Any]] = {
     "a read maps the zero page": (
@@ -55,6 +58,57 @@ FOUND: dict[str, tuple[str, Program, Any, Any]] = {
         Program(0, 0, 64, (), (LARGE,), (Map(0, 0, 16, 0, 1, 0), StoreWord(0, 3))),
         lambda p: sorted(p.pages),
         [*range(16)],
+    ),
+    "a bus error makes no page table": (
+        "6.9",
+        Program(0, 0, 16, (), (SMALL,), (Map(0, 0, 2, 0, 1, 0), Truncate(0, 0, 1, 0), StoreWord(0, 1))),
+        lambda p: (sorted(p.pages), p.tables),
+        ([], 0),
+    ),
+    "a read behind the end makes no page table": (
+        "6.18",
+        Program(0, 0, 16, (), (SMALL,), (Map(0, 0, 2, 0, 1, 8), Truncate(0, 0, 8, 0), LoadWord(0, 1))),
+        lambda p: (sorted(p.pages), p.tables),
+        ([], 0),
+    ),
+    "a half page is dirty": (
+        "6.18",
+        Program(0, 0, 16, (), (CLEAN,), (Map(0, 0, 2, 0, 0, 0), Truncate(0, 0, 0, 1), LoadWord(0, 0))),
+        lambda p: (sorted(p.pages), p.pages[0].dirty, p.pages[0].content),
+        ([0], True, FILE_TOKEN),
+    ),
+    "a hole reads as zeroes": (
+        "6.18",
+        Program(0, 0, 16, (), (CLEAN,), (Map(0, 0, 4, 0, 1, 0), Punch(0, 0, 1, 2), LoadWord(0, 1), LoadWord(0, 0))),
+        lambda p: {addr: page.content for addr, page in p.pages.items()},
+        {0: FILE_TOKEN, 1: 0, 3: FILE_TOKEN + 3},
+    ),
+    "private copies go with truncation, and stay over a hole": (
+        "6.18",
+        Program(
+            0,
+            0,
+            16,
+            (),
+            (CLEAN,),
+            (Map(0, 0, 4, 0, 0, 0), StoreWord(0, 1), StoreWord(0, 3), Punch(0, 0, 0, 4), Truncate(0, 0, 3, 0)),
+        ),
+        lambda p: sorted(p.pages),
+        [1],
+    ),
+    "MADV_REMOVE ends with the first mapping that is not shared": (
+        "6.18",
+        Program(
+            0, 0, 16, (), (SHARED,), (Map(0, 0, 2, 0, 1, 0), StoreWord(0, 1), Map(0, 4, 2, 0, 0, 4), Remove(0, 0, 6))
+        ),
+        lambda p: sorted(p.pages),
+        [],
+    ),
+    "a direct write leaves nothing in the cache": (
+        "6.18",
+        Program(0, 0, 16, (), (SMALL,), (Map(0, 0, 4, 0, 1, 0), StoreWord(0, 1), Direct(0, 0, 0, 4), LoadWord(0, 1))),
+        lambda p: ({addr: page.content for addr, page in p.pages.items()}, p.pages[1].dirty),
+        ({1: token_of(1)}, False),
     ),
 }
 """Name -> (version, program, what is looked at, what the kernel showed)."""

@@ -18,7 +18,8 @@ from stress.conform.session import small_enough
 from stress.conform.shrink import candidates, shrink
 from stress.errors import UsageError
 from stress.programs.file import loads
-from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, StoreWord, Sync
+from stress.programs.on_files import Direct, Punch, Remove, Sync, Truncate
+from stress.programs.operations import OPERATIONS, Dontneed, Fill, Fork, Map, StoreWord
 from stress.programs.program import Program
 from stress.programs.space import File, Region, Space
 
@@ -90,7 +91,9 @@ def test_what_is_no_program_is_refused_in_one_line(text: str) -> None:
             Sync(0, -1, 0, 1), Sync(0, 1, 0, 17), Sync(0, 1, -1, 1), Sync(0, 2, 0, 1), Map(0, 2, 3, -2, 0, 0),
             Map(0, 2, 3, 0, 1, 14), StoreWord(0, 16),
             Map(0, 2, 3, 0, 7, 5), Map(0, 2, 3, -1, 0, -5), StoreWord(0, -1), Fill(0, 0, 65), Dontneed(0, 8, 9),
-            Dontneed(0, 8, 0), Fork(-1), Fork(6),
+            Dontneed(0, 8, 0), Fork(-1), Fork(6), Truncate(0, 2, 0, 0), Truncate(0, 0, 16, 1), Truncate(0, 0, 1, 2),
+            Truncate(0, 1, 2, 0), Truncate(0, 1, 4, 1), Punch(0, 1, 2, 4), Punch(0, 1, 4, 2), Punch(0, 2, 0, 1),
+            Direct(0, 1, 0, 7), Remove(0, 8, 9),
         )),
     ],
 )  # fmt: skip
@@ -111,6 +114,10 @@ def test_what_no_runner_is_made_for_is_refused(wrong: Program) -> None:
             "operation 0, store: pages 16 to 16 lie outside of the window",
         ),
         (replace(WHOLE, operations=(Sync(0, 1, 0, 17),)), "operation 0, sync: pages 0 to 16 lie outside of file 1"),
+        (replace(WHOLE, operations=(Truncate(0, 0, 16, 1),)), "operation 0, truncate: file 0 has from 0 to 16 pages"),
+        (replace(WHOLE, operations=(Truncate(0, 1, 4, 1),)), "file 1 ends with a whole folio of 4 pages"),
+        (replace(WHOLE, operations=(Punch(0, 1, 2, 4),)), "a hole in file 1 has whole folios of 4 pages"),
+        (replace(WHOLE, operations=(Direct(0, 1, 0, 7),)), "a direct write has at most 6 pages"),
         (replace(WHOLE, operations=(Fork(6),)), "operation 0, fork: threads are numbered from 0 to 5, and not 6"),
         (replace(WHOLE, race=(StoreWord(0, 0),), operations=()), "a race begins with threads 0 to 1 alive"),
     ],

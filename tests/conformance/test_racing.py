@@ -20,19 +20,9 @@ from stress.conform.race import ModelRace, between, unlike
 from stress.conform.race_session import Racers, Races, exit_status, keep, race, run, run_program
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, UsageError
 from stress.programs.file import load, loads
-from stress.programs.operations import (
-    Dontneed,
-    Exit,
-    Fill,
-    Fork,
-    LoadWord,
-    Map,
-    Operation,
-    StoreWord,
-    Sync,
-    Thread,
-    Unmap,
-)
+from stress.programs.on_files import Sync
+from stress.programs.operation import Operation
+from stress.programs.operations import Dontneed, Exit, Fill, Fork, LoadWord, Map, StoreWord, Thread, Unmap
 from stress.programs.program import Program
 from tests.conformance.alterations import ALTERATIONS
 from tests.conformance.machine import needs_the_kernel

@@ -11,7 +11,8 @@ import pytest
 
 from stress.catalogue import CATALOGUE
 from stress.conform.draw import from_seed
-from stress.programs.operations import Dontneed, Exit, Fill, Fork, LoadWord, Map, StoreWord, Sync, Unmap
+from stress.programs.on_files import Sync
+from stress.programs.operations import Dontneed, Exit, Fill, Fork, LoadWord, Map, StoreWord, Unmap
 from stress.programs.program import Program
 from stress.programs.space import File
 from tests.conformance.alterations import ALTERATIONS

@@ -256,8 +256,8 @@ class Shrunk(Program):
         await self.task(0).load(2 * NR + 2)
 
     async def one(self) -> None:
-        await self.task(1).store(FILE + 6)
-        await self.task(1).store(FILE + 2)
+        for addr in (FILE + 6, FILE + 4, FILE + 7, FILE + 2):
+            await self.task(1).store(addr)
 
     async def two(self) -> None:
         await self.task(2).ftruncate(0, 0)

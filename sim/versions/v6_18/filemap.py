@@ -4,13 +4,12 @@ window.
 
 from __future__ import annotations
 
-from sim.core.arena import Cells, Column
+from sim.core.arena import Cells
 from sim.core.ledger import PAGECACHE, TRANSIENT
 from sim.core.machine import site
 from sim.mm.filemap import AROUND_REF, Filemap
 from sim.versions.v6_18.page_fault import PageFault618
 
-AROUND_PMD = site("filemap_map_pages", "read pmd")
 AROUND_END = site("filemap_map_pages", "read i_size")
 AROUND_PUT = site("filemap_map_folio_range", "drop reference")
 
@@ -18,7 +17,6 @@ AROUND_PUT = site("filemap_map_folio_range", "drop reference")
 class Filemap618(Filemap):
     """The reference of the look-up becomes a mapping's, the first time that something is mapped."""
 
-    pmd: Column
     page_order: Cells
 
     async def clip(self, vma: int, first: int, last: int) -> tuple[int, int]:
@@ -41,24 +39,15 @@ class Filemap618(Filemap):
         await self.unlock_folio(folio)
         return passed, mapped
 
-    async def window_is_open(self, cpu: int, mm: int, vma: int, addr: int) -> bool:
-        """Return whether fault-around can map anything: where there is no table yet, the first
-        folio of the window must not be the file's last.
+    async def opens_window(self, file: int, folio: int) -> bool:
+        """Return whether a page table may be installed: the first folio of the window must not be
+        the file's last.
 
         filemap_map_pages() installs the table in filemap_map_pmd(), and calls that only if the
         folio ends before the last page of the file (74207de2ba10; i_size is compared with the index
         behind the folio, one too many).
         """
-        first, _ = self.window(vma, addr)
-        file, index = self.k.mm_types.file_of(vma), first - self.vma_start[vma] + self.vma_pgoff[vma]
-        if await self.m.load(AROUND_PMD, self.pmd, self.k.pgtable.pmd_index(mm, addr)):
-            return True
-        folio = await self._get_around(cpu, self.slot(file, index))
-        if folio < 0:
-            return True
-        large = self.can_map_large(file, folio, await self.pages_of(AROUND_END, file))
-        await self.k.swap.folio_put(cpu, folio)
-        return large
+        return self.can_map_large(file, folio, await self.pages_of(AROUND_END, file))
 
     def can_map_large(self, file: int, folio: int, size: int) -> bool:
         """Return whether ``folio`` may be mapped whole by fault-around, where its file has ``size``

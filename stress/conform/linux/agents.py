@@ -40,6 +40,7 @@ LOAD, STORE, GATHER, FORK, BARRIER = range(0x1000, 0x1005)
 
 MMAP, MPROTECT, MUNMAP, RT_SIGACTION, MADVISE, EXIT = 9, 10, 11, 13, 28, 60
 SCHED_SETAFFINITY, OPENAT, SYNC_FILE_RANGE = 203, 257, 277
+PREAD64, PWRITE64, FTRUNCATE, FALLOCATE = 17, 18, 77, 285
 """System calls of x86-64 by number."""
 
 AFFINITY = struct.Struct("<16Q")
@@ -222,12 +223,12 @@ class Agents:
         self.call(slot, (GATHER, len(addresses)))
         return self.get(slot, GATHER_AT, len(addresses))
 
-    def open(self, slot: int, path: str) -> int:
-        """Let an agent open a file for reading and writing; return its descriptor. Raises
+    def open(self, slot: int, path: str, flags: int = os.O_RDWR) -> int:
+        """Let an agent open a file, for reading and writing; return its descriptor. Raises
         AgentError.
         """
         self.put(slot, PATH_AT, path.encode() + b"\0")
-        fd = self.call(slot, (OPENAT, -100, self.address(slot, PATH_AT), os.O_RDWR))[0]
+        fd = self.call(slot, (OPENAT, -100, self.address(slot, PATH_AT), flags))[0]
         if fd < 0:
             raise AgentError(f"{path}: {os.strerror(-fd)}")
         return fd

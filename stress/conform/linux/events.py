@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 
 from stress.conform.linux.folio_sizes import THP
 from stress.conform.observation import HUGE, Difference, Page
-from stress.programs.operations import Sync
+from stress.programs.on_files import Sync
 from stress.programs.program import Program
 
 VMSTAT_RULES = {

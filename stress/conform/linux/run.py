@@ -7,7 +7,22 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from stress.conform.linux.agents import LOAD, MADVISE, MMAP, MPROTECT, MUNMAP, STORE, SYNC_FILE_RANGE, AgentCall, Agents
+from stress.conform.linux.agents import (
+    FALLOCATE,
+    FTRUNCATE,
+    LOAD,
+    MADVISE,
+    MMAP,
+    MPROTECT,
+    MUNMAP,
+    PATH_AT,
+    PREAD64,
+    PWRITE64,
+    STORE,
+    SYNC_FILE_RANGE,
+    AgentCall,
+    Agents,
+)
 from stress.conform.linux.procfs import ANON, BLOCK, DIRTY, EXCLUSIVE, ONCE, PFN, ZERO, KernelFrames, ProcessFiles
 from stress.conform.observation import (
     HUGE,
@@ -21,7 +36,7 @@ from stress.conform.observation import (
     file_token,
     token_of,
 )
-from stress.programs.operations import Operation
+from stress.programs.operation import Operation
 from stress.programs.program import Program
 from stress.programs.space import File
 
@@ -31,7 +46,9 @@ has mapped.
 """
 
 PROT, MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE = 3, 1, 2, 0x20, 0x100000
-MADV_HUGEPAGE, MADV_NOHUGEPAGE = 14, 15
+MADV_RANDOM, MADV_HUGEPAGE, MADV_NOHUGEPAGE = 1, 14, 15
+PUNCH_HOLE = 1 | 2
+"""FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE."""
 SYNC_FLAGS = 7
 """SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE, _WAIT_AFTER."""
 
@@ -62,6 +79,8 @@ class LinuxRun:
         """Times that a process had pages mapped by PMDs, which were split before they were
         compared.
         """
+        self.direct: dict[int, int] = {}
+        """Regular file -> a descriptor of it for direct access."""
         self.fds, self.inodes = self._open_files()
         self.base_tables = self.proc[0].counters()[3] // PAGE_KIB
         """Page tables that the agent has before the program maps anything."""
@@ -73,7 +92,10 @@ class LinuxRun:
             mine = make_file(number, file)
             stat = os.fstat(mine)
             inodes.append(b"%02x:%02x %d" % (os.major(stat.st_dev), os.minor(stat.st_dev), stat.st_ino))
-            fds.append(self.agents.open(1, f"/proc/{os.getpid()}/fd/{mine}"))
+            path = f"/proc/{os.getpid()}/fd/{mine}"
+            fds.append(self.agents.open(1, path))
+            if not file.memfd:
+                self.direct[number] = self.agents.open(1, path, os.O_RDWR | os.O_DIRECT)
             os.close(mine)
             if file.memfd and file.order:
                 self._fault_in(number, file, fds[number])
@@ -108,17 +130,20 @@ class LinuxRun:
         return self.calls(who, [(LOAD, self.address(page))])[0]
 
     def mmap(self, who: int, start: int, nr: int, file: int, shared: bool, pgoff: int) -> int:
-        """Map at a place that must be free; say whether large folios are wanted.
+        """Map at a place that must be free; say whether large folios are wanted, and of a regular
+        file that nothing is to be read ahead.
 
         Return 0 or a negative errno.
         """
         flags = (MAP_SHARED if shared else MAP_PRIVATE) | MAP_FIXED_NOREPLACE | (MAP_ANONYMOUS if file < 0 else 0)
         at, size = self.address(start), nr * PAGE_BYTES
-        advice = MADV_HUGEPAGE if self.program.orders else MADV_NOHUGEPAGE
+        regular = file >= 0 and not self.program.files[file].memfd
+        large = self.program.files[file].order if file >= 0 and not regular else self.program.orders and not regular
+        advice = [MADV_HUGEPAGE if large else MADV_NOHUGEPAGE, *[MADV_RANDOM] * regular]
         fd = self.fds[file] if file >= 0 else -1
         mapped = (MMAP, at, size, PROT, flags, fd, pgoff * PAGE_BYTES)
-        got, advised = self.calls(who, [mapped, (MADVISE, at, size, advice)])
-        return got if got < 0 else advised if got == at else -1
+        got, *advised = self.calls(who, [mapped, *((MADVISE, at, size, what) for what in advice)])
+        return got if got < 0 else min(advised) if got == at else -1
 
     def munmap(self, who: int, start: int, nr: int) -> int:
         """munmap()."""
@@ -131,6 +156,21 @@ class LinuxRun:
     def sync_file_range(self, who: int, file: int, pgoff: int, nr: int) -> int:
         """Write out, and wait for it."""
         return self.calls(who, [(SYNC_FILE_RANGE, self.fds[file], pgoff * PAGE_BYTES, nr * PAGE_BYTES, SYNC_FLAGS)])[0]
+
+    def ftruncate(self, who: int, file: int, halves: int) -> int:
+        """ftruncate()."""
+        return self.calls(who, [(FTRUNCATE, self.fds[file], halves * PAGE_BYTES // 2)])[0]
+
+    def punch_hole(self, who: int, file: int, pgoff: int, nr: int) -> int:
+        """fallocate()."""
+        return self.calls(who, [(FALLOCATE, self.fds[file], PUNCH_HOLE, pgoff * PAGE_BYTES, nr * PAGE_BYTES)])[0]
+
+    def direct_write(self, who: int, file: int, pgoff: int, nr: int) -> int:
+        """Read pages into the agent's slot, and write them back, both past the page cache."""
+        buffer, size = self.agents.address(who + 1, PATH_AT), nr * PAGE_BYTES
+        calls = [(call, self.direct[file], buffer, size, pgoff * PAGE_BYTES) for call in (PREAD64, PWRITE64)]
+        results = self.calls(who, calls)
+        return 0 if results == [size, size] else min(*results, -1)
 
     def fork(self, who: int) -> int:
         """Fork into the next process and thread."""

@@ -33,7 +33,7 @@ from stress.errors import ZapstressError
 from stress.machine.chance import PLAIN
 from stress.machine.driver import PlainDriver
 from stress.machine.lockstep import Lockstep
-from stress.programs.operations import Operation
+from stress.programs.operation import Operation
 from stress.programs.program import Program
 from stress.programs.space import PROCESSES_MAX, File, Space
 from stress.strategies.sequential import Sequential
