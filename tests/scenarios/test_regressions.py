@@ -153,7 +153,7 @@ ALARMS = {
         "I39",
         (in_group("checks_entries", ClearedWithoutGather), in_group("checks_gather", OpeningForgetsNothing)),
         "contiguous",
-        {"blocks": 1, "writeback": 0},
+        {"blocks": 1, "quiet": 0, "writeback": 0},
         "arm64-64k",
     ),
     "a store through a block's entry, while another page's dirty bit was in the zapper's hand": Alarm(
@@ -170,7 +170,7 @@ ALARMS = {
         "I21", (OnlyItsOwnFlush,), "lazy_cpu", {"other": 1, "unmap": 1}, "s390x"
     ),
     "a CPU that the snoop filter had forgotten: its hardware left it while its thread was in a miss": Alarm(
-        "I21", (MissesAreForgotten,), "nonpresent", {"way": 0}, "arm64-16k"
+        "I22", (MissesAreForgotten,), "nonpresent", {"way": 0}, "arm64-16k"
     ),
 }
 

@@ -19,7 +19,7 @@ from sim.core.errors import ComposeError
 from sim.core.profile import SMALL, World
 from sim.mm.memory import Memory
 from sim.versions import VERSIONS
-from sim.versions.v6_18.checks import Checks618, OwnerChecks, ReferenceChecks618
+from sim.versions.v6_18.checks import CacheChecks618, Checks618, OwnerChecks, ReferenceChecks618
 from stress.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,8 +91,8 @@ def test_checkers_are_found_by_module() -> None:
 
 
 def test_a_version_replaces_a_checker_by_name() -> None:
-    """6.18 has its own in the place of one, and one more."""
-    assert Checks618.groups == replaced(found(), ReferenceChecks618, OwnerChecks)
+    """6.18 has its own in the place of two, and one more."""
+    assert Checks618.groups == replaced(found(), ReferenceChecks618, CacheChecks618, OwnerChecks)
     assert ReferenceChecks not in Checks618.groups
     assert len(Checks618.groups) == len(Checks.groups) + 1
     assert Checks618.groups.index(ReferenceChecks618) == Checks.groups.index(ReferenceChecks)

@@ -27,7 +27,7 @@ WORLD = World(files=1, swap_slots=1)
 
 STAMPS = {
     "cleared_at", "stored_at", "narrowed_at", "counted_at", "folded_at", "op_began", "tlb_stamp", "tlb_span_stamp",
-    "ptl_taken", "ledger_site", "ledger_since", "freed_step", "gather_queued_at", "gather_since", "entry_read_at",
+    "ptl_taken", "block_at", "ledger_site", "ledger_since", "freed_step", "gather_queued_at", "gather_since", "entry_read_at",
 }  # fmt: skip
 RWSEMS = {"mmap_lock", "i_mmap_lock", "anon_vma_lock", "inode_lock", "invalidate_lock"}
 SPINS = {"ptl", "zone_lock", "lruvec_lock", "split_queue_lock", "i_pages_lock"}

@@ -81,12 +81,10 @@ async def test_a_callback_runs_after_the_readers_that_were_inside(strategy: str)
             pgtable.freed.clear()
 
             async def queue(queued: list[int] = queued) -> None:
-                await looks(driver)
-                await driver.kernel.rcu.call_rcu(list(TABLES[:2]))
-                queued.append(driver.machine.seq)
-                await looks(driver)
-                await driver.kernel.rcu.call_rcu(list(TABLES[2:]))
-                queued.append(driver.machine.seq)
+                for tables in (TABLES[:2], TABLES[2:]):
+                    await looks(driver)
+                    queued.append(driver.machine.seq)
+                    await driver.kernel.rcu.call_rcu(list(tables))
 
             bodies = {0: queue} | {cpu: reader(driver, cpu, sections, irqs=cpu == 2) for cpu in (1, 2)}
             await driver.race(bodies, chosen, seed)
