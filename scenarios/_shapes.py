@@ -54,9 +54,9 @@ async def map_and_fill(task: Task, nr: int, order: int = 0) -> None:
     await fill(task, 0, nr, order)
 
 
-async def read_in(task: Task, file: int, nr: int, order: int, shmem: bool = False) -> None:
+async def read_in(task: Task, file: int, nr: int, order: int, shmem: bool = False, first: int = 0) -> None:
     """Read the first ``nr`` pages of ``file``, perhaps shared memory, into the page cache, in
-    folios of ``order``.
+    folios of ``order``; without those before ``first``, where a folio begins.
     """
-    for index in range(0, nr, 1 << order):
+    for index in range(first, nr, 1 << order):
         await add_file_folio(task, file, index, order, shmem)

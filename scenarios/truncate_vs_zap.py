@@ -20,6 +20,9 @@ from stress.scenario import Body, Scenario
 
 DONTNEED, MUNMAP, EXIT = range(3)
 
+CACHED_MAX = 64
+"""Pages that are in the cache beforehand: the last ones."""
+
 
 class TruncateVsZap(Scenario):
     """``how``: the pages are removed from the cache; ``zap``: by which call they are zapped;
@@ -53,7 +56,7 @@ class TruncateVsZap(Scenario):
         """Map the file, and store to a page in the middle and to the last."""
         task = self.task(0)
         await start(task, 0)
-        await read_in(task, 0, self.nr, self.params["order"])
+        await read_in(task, 0, self.nr, self.params["order"], first=max(0, self.nr - CACHED_MAX))
         await task.mmap(0, self.nr, file=0, shared=True, quiet=bool(self.params["quiet"]))
         for addr in (self.nr // 2, self.nr - 1):
             await task.load(addr)
