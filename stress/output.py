@@ -72,6 +72,13 @@ def put(text: str) -> None:
     _write("stdout", fitted(printable(text)))
 
 
+def put_whole(text: str) -> None:
+    """Write a text that a program reads, a script or a page, and a newline to standard output: its
+    lines are not folded. Raises OutputError.
+    """
+    _write("stdout", printable(text))
+
+
 def put_json(data: dict[str, Any]) -> None:
     """Write one JSON object to standard output. Raises OutputError."""
     _write("stdout", json.dumps(data, indent=2 if sys.stdout is not None and sys.stdout.isatty() else None))

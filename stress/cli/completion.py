@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from stress.errors import CLEAN, Skipped
-from stress.output import put, put_json
+from stress.output import put_json, put_whole
 
 SHELLS = ("bash", "zsh", "tcsh")
 
@@ -46,5 +46,5 @@ def run(args: argparse.Namespace) -> int:
             elif action.metavar == "DIR":
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
     script = shtab.complete(parser, shell=args.shell)
-    put_json({"shell": args.shell, "script": script}) if args.json else put(script)
+    put_json({"shell": args.shell, "script": script}) if args.json else put_whole(script)
     return CLEAN

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from stress.cli.parsers import ABOUT, COMMANDS, STATUSES, options_of, parser_of
 from stress.errors import CLEAN
-from stress.output import put, put_json
+from stress.output import put_json, put_whole
 
 SAME = ("json", "quiet", "verbose")
 """Options of every command: they are told once."""
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from stress.sources import version
 
     page = "\n".join(page_lines(version()))
-    put_json({"page": page}) if args.json else put(page)
+    put_json({"page": page}) if args.json else put_whole(page)
     return CLEAN
 
 

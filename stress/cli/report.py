@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stress.cli.options import directory, kernel_options, scenario_file_option
 from stress.errors import CLEAN, UsageError
 from stress.files import write_atomically
-from stress.output import put, put_json
+from stress.output import put_json, put_whole
 
 if TYPE_CHECKING:
     from stress.campaign.report.facts import Facts
@@ -71,7 +71,7 @@ def deliver(args: argparse.Namespace, name: str, data: str | bytes) -> None:
     if args.json:
         put_json({"target": str(args.target), "format": name, "output": str(args.output or ""), "report": text})
     elif args.output is None:
-        put(text.rstrip("\n"))
+        put_whole(text.rstrip("\n"))
 
 
 def of_campaign(args: argparse.Namespace, name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import CLEAN, UsageError
-from stress.output import put, put_json
+from stress.output import put_json, put_whole
 
 if TYPE_CHECKING:
     from stress.native.translate.function import Function
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         put_json({"functions": [{"title": function.title, "c": function.text()} for function in functions]})
     else:
-        put("\n\n".join(page(function) for function in functions))
+        put_whole("\n\n".join(page(function) for function in functions))
     return CLEAN
 
 

@@ -42,6 +42,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         out = io.StringIO()
         patch.setattr("sys.stdout", out)
+        patch.setenv("COLUMNS", "80")
         assert 0 == main(["completion", "bash"], TOYS)
     file.write_text(out.getvalue())
     return file
