@@ -108,9 +108,9 @@ class Checks(Checker):
         """A table is given up."""
         self.tlb.table_freed(table)
 
-    def rcu_queued(self, tables: list[int]) -> None:
-        """Tables wait for a grace period."""
-        self.tlb.rcu_queued(tables)
+    def rcu_queued(self, table: int) -> None:
+        """A table waits for a grace period."""
+        self.tlb.rcu_queued(table)
 
     def walked(self, cpu: int, mm: int, addr: int, table: int) -> None:
         """Hardware has read a PTE."""

@@ -224,14 +224,13 @@ class TlbChecks(Checker):
         seq = self.cleared_at[mm * self.w.vpages + addr + offset] >> SLOT_BITS
         return self.m.code_at(seq) if seq > filled else 0
 
-    def rcu_queued(self, tables: list[int]) -> None:
-        """Note, for tables that are queued for a grace period, which CPUs are inside a reader's
-        section: each must leave it before the tables are freed.
+    def rcu_queued(self, table: int) -> None:
+        """Note, for a table that is queued for a grace period, which CPUs are inside a reader's
+        section: each must leave it before the table is freed.
         """
         for cpu in range(self.w.cpus):
             reading = self.rcu_nesting[cpu] or self.irq_off[cpu]
-            for table in tables:
-                self.rcu_readers[table * self.w.cpus + cpu] = self.sections[cpu] + 1 if reading else 0
+            self.rcu_readers[table * self.w.cpus + cpu] = self.sections[cpu] + 1 if reading else 0
 
     def _grace_period_over(self, table: int) -> None:
         for cpu in range(self.w.cpus):

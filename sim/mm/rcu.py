@@ -40,12 +40,14 @@ class Rcu(Component):
         ]
 
     async def call_rcu(self, tables: list[int]) -> None:
-        """Free ``tables`` after a grace period."""
+        """Free ``tables`` after a grace period. Each waits from the moment at which it is queued: a
+        grace period that is under way may take it before all are.
+        """
         for table in tables:
             at, bit = divmod(table, slab.SLOTS_PER_WORD)
             await self.m.rmw(QUEUE, self.rcu_callbacks, at, lambda word, bit=bit: word | 1 << bit)  # type: ignore[misc]
+            self.k.checks.rcu_queued(table)
         await self.m.add(COUNT, self.rcu_pending, 0, len(tables))
-        self.k.checks.rcu_queued(tables)
 
     def actor(self) -> Actor:
         """Return the actor that runs grace periods while callbacks are pending."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from sim.core.machine import Body, site
+from sim.core.machine import Body, site, site_info
 from sim.core.profile import World
+from sim.mm.rcu import QUEUE
 from stress.catalogue import CATALOGUE
 from tests.scenarios.driving import Driven, driven
 
@@ -40,6 +41,21 @@ class Recorded:
 
     async def pte_free(self, table: int, holder: int = 0) -> None:
         self.freed.append((self.m.seq, table))  # type: ignore[attr-defined]
+
+
+class Told:
+    """The checkers' facade notes at which step it is told that a table waits."""
+
+    component = "checks"
+    told: list[tuple[int, Any]]
+    """(table, the step's site)."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.told = []
+
+    def rcu_queued(self, table: int) -> None:
+        self.told.append((table, site_info(self.m.last_site)))  # type: ignore[attr-defined]
 
 
 async def looks(driver: Driven) -> None:
@@ -95,6 +111,16 @@ async def test_a_callback_runs_after_the_readers_that_were_inside(strategy: str)
                 waited += len(inside)
                 assert [] == [section for section in inside if step < section[1]]
         assert waited > SEEDS // 3
+
+
+async def test_a_table_waits_from_the_step_that_queues_it() -> None:
+    """The checkers are told then, and not once it is counted: a grace period that is under way may
+    have taken it by then, and readers may have come that it owes nothing.
+    """
+    async with driven("arm64-4k", "small", "6.9", World(cpus=CPUS), [Recorded, Told]) as driver:
+        checks: Any = driver.kernel.checks
+        await driver.race({0: lambda: driver.kernel.rcu.call_rcu(list(TABLES))}, CATALOGUE.strategy("random"), 0)
+        assert checks.told == [(table, site_info(QUEUE)) for table in TABLES]
 
 
 async def test_without_callbacks_nobody_is_asked() -> None:
