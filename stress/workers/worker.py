@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from stress.parallel.gang import Gang
     from stress.strategies import Strategy
 
-OPENINGS_MIN = 10
+OPENINGS_MIN = 16
 """A lease lasts at least so many times as long as opening its case took."""
 
 LEASE_SECONDS_MAX = 15.0

@@ -38,6 +38,9 @@ LEASE_SECONDS_MIN, LEASE_SECONDS_MAX = 0.2, 1.0
 LEASE_COUNT_FIRST, LEASE_COUNT_MAX = 8, 4096
 """The same in executions, under a budget of them; a scenario's first lease on a profile is one."""
 
+LEASE_COUNT_TIMED = 1 << 24
+"""More executions than the longest lease has time for. What it leaves is handed out again."""
+
 DOUBLINGS_MAX = 16
 """Leases of a case after which its bounds no longer double: they are at their maxima by then."""
 
@@ -142,7 +145,7 @@ class Lease:
 class Plan:
     """Hands out the leases of one machine.
 
-    ``executions`` is the budget of this run, or None; ``count_max`` bounds a lease.
+    ``executions`` is the budget of this run, or None; ``count_max`` bounds a lease under one.
     """
 
     def __init__(
@@ -281,7 +284,7 @@ class Plan:
         Of a budget no worker gets more than its share of what is left.
         """
         if self.left is None:
-            return self.count_max
+            return LEASE_COUNT_TIMED
         first = not entry.leases and not entry.rank
         count = 1 if first else min(self.count_max, LEASE_COUNT_FIRST << min(entry.leases, DOUBLINGS_MAX))
         return min(count, -(-self.left // self.workers))
