@@ -49,6 +49,10 @@ Python: after so many the rest of them are taken to have it too.
 """
 
 
+BATCH = 256
+"""Native executions between two looks at the clock."""
+
+
 class Size(NamedTuple):
     """How large an execution is: what counts most comes first."""
 
@@ -119,7 +123,7 @@ class Attempts:
                 seed += 1
                 continue
             self.native.give(tapes)
-            ran = self.native.run(strategy, seed, first + count - seed)
+            ran = self.native.run(strategy, seed, min(BATCH, first + count - seed))
             self.deadline.tried += ran.clean + (ran.why > 0)
             seed += ran.clean
             found |= self._look(ran, strategy, seed, tapes)
