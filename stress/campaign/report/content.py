@@ -27,6 +27,8 @@ class Point:
     text: str
     command: str = ""
     page: str = ""
+    signature: str = ""
+    """Of a failure whose trace is kept."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def finding(found: FindingFacts, facts: Facts) -> Point:
     )
     text += searched if found.unpatched is None else ""
     text += f" Expected: {found.expected}." if found.expected is not None else ""
-    return Point(text, replay(found, facts), found.page)
+    return Point(text, replay(found, facts), found.page, found.signature if found.trace else "")
 
 
 def replay(found: FindingFacts, facts: Facts) -> str:
