@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -28,7 +28,9 @@ PAUSE_S = 2.0
 """The directory is not read more often than that."""
 
 SHARE = 0.02
-"""Nor for more than this share of the time, of one core."""
+"""Nor for more than this share of the time of one core. The first reading, which imports what is
+needed, does not count.
+"""
 
 LOOK_S = 1.0
 """How often it is looked whether something has changed, while a reader waits for it."""
@@ -50,6 +52,8 @@ class Edition:
     page: bytes
     """HTML; a line of text if the directory could not be read."""
     metrics: bytes
+    seconds: float
+    """Of a processor, which the reading took."""
 
 
 def mark_of(directory: Path) -> Mark:
@@ -74,15 +78,17 @@ def read(directory: Path) -> Edition:
 
     Raises Skipped if jinja2 is not installed.
     """
+    began = time.thread_time()
     try:
         with Results.open(directory) as results:
             facts = facts_of(results)
             metrics = exposition(results, facts).encode()
     except (ZapstressError, OSError) as error:
         words = f"{' '.join(str(error).split())}\n".encode(errors="backslashreplace")
-        return Edition(HTTPStatus.SERVICE_UNAVAILABLE, tag_of(words), words, words)
+        return Edition(HTTPStatus.SERVICE_UNAVAILABLE, tag_of(words), words, words, time.thread_time() - began)
     tag = tag_of(msgspec.json.encode(facts) + metrics)
-    return Edition(HTTPStatus.OK, tag, html(facts, tag).encode(errors="backslashreplace"), metrics)
+    page = html(facts, tag).encode(errors="backslashreplace")
+    return Edition(HTTPStatus.OK, tag, page, metrics, time.thread_time() - began)
 
 
 def tag_of(content: bytes) -> str:
@@ -114,10 +120,9 @@ class Editor:
         mark = await trio.to_thread.run_sync(mark_of, self.directory)
         if before is not None and mark == self._mark:
             return before
-        self._mark, began = mark, trio.current_time()
-        edition = await trio.to_thread.run_sync(partial(read, self.directory))
-        ended = trio.current_time()
-        self._due = ended + max(PAUSE_S, (ended - began) / SHARE)
+        self._mark = mark
+        edition = await trio.to_thread.run_sync(read, self.directory)
+        self._due = trio.current_time() + max(PAUSE_S, edition.seconds / SHARE if before is not None else 0.0)
         if before is None or edition.tag != before.tag:
             self._new.set()
             self._new = trio.Event()
