@@ -19,7 +19,7 @@ import trio
 
 from stress.campaign.serve.edition import Editor
 from stress.campaign.serve.exposition import CONTENT_TYPE
-from stress.campaign.serve.request import COOKIE, HEAD_BYTES_MAX, Asked, Door, Refusal, parse, query_token
+from stress.campaign.serve.request import COOKIE, HEAD_BYTES_MAX, Asked, Door, Refusal, is_any, parse, query_token
 from stress.campaign.serve.traces import TracePages
 from stress.errors import UsageError
 
@@ -99,7 +99,7 @@ def is_loopback(listening: socket.socket) -> bool:
 
 def address_of(listening: socket.socket, host: str, token: str = "") -> str:
     """Return the address that a browser takes."""
-    name = f"[{host}]" if ":" in host else host
+    name = socket.gethostname() if is_any(host) else f"[{host}]" if ":" in host else host
     return f"http://{name}:{listening.getsockname()[1]}/{f'?token={token}' if token else ''}"
 
 

@@ -66,7 +66,9 @@ def test_a_signal_ends_it_in_good_order(directory: Path, number: signal.Signals)
 def test_where_others_reach_it_there_is_a_token(directory: Path) -> None:
     with command("serve", directory, "--host", "0.0.0.0", "--port", "0") as process:
         assert process.stdout is not None
-        address = re.fullmatch(r"http://0\.0\.0\.0:(\d+)/\?token=([\w-]{32})\n", process.stdout.readline())
+        address = re.fullmatch(
+            rf"http://{re.escape(socket.gethostname())}:(\d+)/\?token=([\w-]{32})\n", process.stdout.readline()
+        )
         assert address is not None
         port, bearer = int(address[1]), f"Bearer {address[2]}"
         assert [401, 200] == [get(port, "/metrics").status, get(port, "/metrics", Authorization=bearer).status]

@@ -14,7 +14,6 @@ from stress.campaign.serve import server
 from stress.campaign.serve.request import Door
 from stress.cli.main import main
 from tests.stress import pages
-from tests.stress.campaign_toys import TOYS
 from tests.stress.report.directories import made, patch_file
 from tests.stress.serve.readers import Events, get, raw, serving
 from tests.stress.serve.test_exposition import read as read_metrics

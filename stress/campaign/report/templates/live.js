@@ -1,41 +1,39 @@
 "use strict";
 const sections = (page) => [...page.querySelectorAll("main > section")];
 const heading = (section) => section.querySelector("h2").textContent;
-// What the server sent of each section: sorting and folds change what stands in the page.
-const sent = new Map(sections(document).map((section) => [heading(section), section.outerHTML]));
-const say = (words) => (document.getElementById("live").textContent = words);
-
+const textsOf = (page) => new Map(sections(page).map((section) => [heading(section), section.outerHTML]));
 const foldOf = (fold) => (fold.closest("li")?.textContent ?? "").slice(0, 8) + fold.firstElementChild.textContent;
+const say = (words) => (document.getElementById("live").textContent = words);
+// What the server sent of each section: folds and sorting change what stands in the page.
+let sent = textsOf(document);
 
-function put(section, old) {
-  const sorted = [...old.querySelectorAll("th[aria-sort]")].map((head) => [head.cellIndex, head.getAttribute("aria-sort")]);
-  const folds = new Map([...old.querySelectorAll("details")].map((fold) => [foldOf(fold), fold.open]));
-  old.replaceWith(section);
+// Unfold and sort a section as its reader had the old one.
+function dressed(section, old, folds) {
   section.querySelectorAll("table.sortable").forEach(sortable);
-  for (const [column, way] of sorted) {
-    const button = section.querySelectorAll("table.sortable thead button")[column];
-    button.click();
-    if (way === "descending") button.click();
-  }
   for (const fold of section.querySelectorAll("details")) fold.open = folds.get(foldOf(fold)) ?? fold.open;
+  for (const head of old?.querySelectorAll("th[aria-sort]") ?? []) {
+    const button = section.querySelectorAll("table.sortable thead button")[head.cellIndex];
+    button.click();
+    if (head.getAttribute("aria-sort") === "descending") button.click();
+  }
+  return section;
 }
 
 function show(page) {
-  const [before, after] = [sections(document), sections(page)];
-  const texts = new Map(after.map((section) => [heading(section), section.outerHTML]));
+  const folds = new Map([...document.querySelectorAll("details")].map((fold) => [foldOf(fold), fold.open]));
+  const before = sections(document);
+  const old = new Map(before.map((section) => [heading(section), section]));
+  const texts = textsOf(page);
+  const after = sections(page).map((section) => {
+    const name = heading(section);
+    return old.has(name) && sent.get(name) === texts.get(name) ? old.get(name) : dressed(section, old.get(name), folds);
+  });
   document.title = page.title;
   document.querySelector("header").replaceWith(page.querySelector("header"));
-  const alike = before.length === after.length && before.every((old, at) => heading(old) === heading(after[at]));
-  if (!alike) {
-    document.querySelector("main").replaceChildren(...after);
-    document.querySelectorAll("table.sortable").forEach(sortable);
-  } else {
-    before.forEach((old, at) => {
-      if (sent.get(heading(old)) !== texts.get(heading(old))) put(after[at], old);
-    });
-  }
-  sent.clear();
-  texts.forEach((text, name) => sent.set(name, text));
+  const alike = before.length === after.length && before.every((section, at) => heading(section) === heading(after[at]));
+  if (!alike) document.querySelector("main").replaceChildren(...after);
+  else before.forEach((section, at) => section === after[at] || section.replaceWith(after[at]));
+  sent = texts;
 }
 
 async function renew() {
