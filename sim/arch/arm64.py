@@ -193,8 +193,21 @@ class Arm64Pgtable(Pgtable):
         return pte & ~CONT
 
 
-class Arm64Pgtable618(Arm64Pgtable):
-    """Reads no more of a block than it needs, and has a uffd-wp bit (6.12)."""
+class Arm64Pgtable612(Arm64Pgtable):
+    """Has a uffd-wp bit (6.12)."""
+
+    async def uffd_wp_protect(self, cpu: int, ptep: int) -> None:
+        await self.unfold(cpu, ptep)
+        await super().uffd_wp_protect(cpu, ptep)
+
+    async def uffd_wp_resolve(self, cpu: int, ptep: int) -> None:
+        await self.unfold(cpu, ptep)
+        await super().uffd_wp_resolve(cpu, ptep)
+        await self.fold(cpu, ptep, await self.m.load(PEEK, self.pte, ptep))
+
+
+class Arm64Pgtable618(Arm64Pgtable612):
+    """Reads no more of a block than it needs."""
 
     async def ptep_get(self, ptep: int, where: int = GET) -> int:
         """Collect young and dirty from the block until both have been seen."""
@@ -206,15 +219,6 @@ class Arm64Pgtable618(Arm64Pgtable):
             if seen == ACCESS_BITS:
                 break
         return pte | seen
-
-    async def uffd_wp_protect(self, cpu: int, ptep: int) -> None:
-        await self.unfold(cpu, ptep)
-        await super().uffd_wp_protect(cpu, ptep)
-
-    async def uffd_wp_resolve(self, cpu: int, ptep: int) -> None:
-        await self.unfold(cpu, ptep)
-        await super().uffd_wp_resolve(cpu, ptep)
-        await self.fold(cpu, ptep, await self.m.load(PEEK, self.pte, ptep))
 
 
 class Arm64TlbFlush(TlbFlush):
@@ -237,6 +241,7 @@ class Arm64TlbFlush(TlbFlush):
         return self.mm_users.view[mm] > 0
 
 
+V6_12: dict[str, Any] = {"uffd_wp": True, "components": {"pgtable": Arm64Pgtable612, "tlbflush": Arm64TlbFlush}}
 V6_18: dict[str, Any] = {"uffd_wp": True, "components": {"pgtable": Arm64Pgtable618, "tlbflush": Arm64TlbFlush}}
 
 
@@ -253,7 +258,7 @@ def _profile(name: str, real: Geometry) -> Profile:
         plain_fullmm_clear=False,
         batched_unmap_flush=True,
         components={"pgtable": Arm64Pgtable, "tlbflush": Arm64TlbFlush},
-        versions={"6.18": V6_18},
+        versions={"6.12": V6_12, "6.18": V6_18},
         about=f"{real.page_size // 1024}K pages, contpte blocks of {real.contpte}; broadcast invalidation without IPIs",
     )
 

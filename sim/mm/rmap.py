@@ -239,20 +239,33 @@ class Rmap(Component):
             await self.m.up_write(ADJUST_UNLOCK, self.i_mmap_lock, file)
 
     async def vma_unlink(self, vma: int) -> None:
-        """Hide ``vma`` from rmap walks (unlink_anon_vmas, unlink_file_vma)."""
-        anon, file = self.k.mm_types.anon_vma_of(vma), self.k.mm_types.file_of(vma)
-        if anon >= 0:
-            await self.m.down_write(UNLINK_LOCK, self.anon_vma_lock, anon)
-            self.vma_linked[vma] &= ~ANON_LINKED
-            self.anon_vma_users[anon] -= 1
-            unused = not self.anon_vma_users[anon]
-            await self.m.up_write(UNLINK_UNLOCK, self.anon_vma_lock, anon)
-            if unused:
-                await self.slab.give(ANON_VMA_FREE, anon)
+        """Hide ``vma`` from rmap walks."""
+        await self.unlink_anon_vmas(vma)
+        file = self.k.mm_types.file_of(vma)
         if file >= 0:
-            await self.m.down_write(UNLINK_LOCK, self.i_mmap_lock, file)
+            await self.unlink_file_vmas(file, [vma])
+
+    async def unlink_anon_vmas(self, vma: int) -> None:
+        """Hide ``vma`` from walks of its anon_vma, if it has one, which goes with the last VMA."""
+        anon = self.k.mm_types.anon_vma_of(vma)
+        if anon < 0:
+            return
+        await self.m.down_write(UNLINK_LOCK, self.anon_vma_lock, anon)
+        self.vma_linked[vma] &= ~ANON_LINKED
+        self.anon_vma_users[anon] -= 1
+        unused = not self.anon_vma_users[anon]
+        await self.m.up_write(UNLINK_UNLOCK, self.anon_vma_lock, anon)
+        if unused:
+            await self.slab.give(ANON_VMA_FREE, anon)
+
+    async def unlink_file_vmas(self, file: int, vmas: list[int]) -> None:
+        """Hide ``vmas`` from walks of ``file``, which they map (unlink_file_vma; from 6.10 on
+        unlink_file_vma_batch_process).
+        """
+        await self.m.down_write(UNLINK_LOCK, self.i_mmap_lock, file)
+        for vma in vmas:
             self.vma_linked[vma] &= ~FILE_LINKED
-            await self.m.up_write(UNLINK_UNLOCK, self.i_mmap_lock, file)
+        await self.m.up_write(UNLINK_UNLOCK, self.i_mmap_lock, file)
 
     # -- walks -----------------------------------------------------------------------------------------------------
 

@@ -61,6 +61,13 @@ async def test_clean_per_page(scenario: str, profile: str) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_clean_in_6_12(scenario: str, profile: str) -> None:
+    """6.12, one execution of every third parameter set."""
+    assert [] == [line for case in cases(scenario, profile, SMALL, "6.12")[1::3] for line in await run(case, range(1))]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_clean_in_6_18(scenario: str, profile: str) -> None:
     """6.18 without its finding, one execution of every second parameter set."""
     assert [] == [line for case in cases(scenario, profile, SMALL, MENDED)[::2] for line in await run(case, range(1))]

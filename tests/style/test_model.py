@@ -16,6 +16,8 @@ SUBSCRIPTS_ALLOWED = (
     "sim/core/ledger.py",
     "sim/checks/",
     "sim/core/arena.py",
+    "sim/versions/v6_12/audit.py",
+    "sim/versions/v6_12/checks.py",
     "sim/versions/v6_18/audit.py",
     "sim/versions/v6_18/checks.py",
 )
