@@ -13,6 +13,8 @@ Left out: PCID recycling, kernel mappings, paravirtual flushes, shadow stacks.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sim.core.arena import PRIVATE, Cells, Column, Field
 from sim.core.component import index_of_ref, ref_to
 from sim.core.machine import site
@@ -290,6 +292,8 @@ class X86TlbFlush618(X86TlbFlush612):
             await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
 
 
+V6_18: dict[str, Any] = {"table_free": True, "reclaims_pt": True, "components": {"tlbflush": X86TlbFlush618}}
+
 REAL = kernel_geometry(4096, 512, flush_ceiling=33)
 
 PROFILES = (
@@ -308,7 +312,8 @@ PROFILES = (
         components={"tlbflush": X86TlbFlush},
         versions={
             "6.12": {"components": {"tlbflush": X86TlbFlush612}},
-            "6.18": {"table_free": True, "reclaims_pt": True, "components": {"tlbflush": X86TlbFlush618}},
+            "6.18": V6_18,
+            "7.3": V6_18,
         },
         about="IPIs, generations, lazy CPUs; tables go through the gather",
     ),

@@ -62,25 +62,38 @@ ABSENT = (
         ("deferred_split_folio: look whether it is queued",),
         always,
         "no look before the lock is taken",
-        ("6.12", "6.18"),
+        ("6.12", "6.18", "7.3"),
     ),
     Absent(
         ("folio_add_rmap_ptes: raise large mapcount", "folio_remove_rmap_ptes: lower large mapcount"),
         always,
         "the total changes under the lock of the mm ids",
-        ("6.18",),
+        ("6.18", "7.3"),
     ),
     Absent(
         ("switch_mm_irqs_off: clear mm_cpumask of the last mm",),
         lambda p: p.lazy_tlb,
         "a CPU that switches away stays in the mask",
-        ("6.18",),
+        ("6.18", "7.3"),
     ),
     Absent(
         ("try_get_and_clear_pmd:", "try_to_free_pte:", "free_pte:"),
         lambda p: not p.reclaims_pt,
         "MADV_DONTNEED frees no page tables (PT_RECLAIM)",
-        ("6.18",),
+        ("6.18", "7.3"),
+    ),
+    Absent(
+        ("synchronize_rcu:",),
+        lambda p: p.reclaims_pt,
+        "a table without a batch is freed by an RCU callback of its own",
+        ("7.3",),
+    ),
+    Absent(("synchronize_rcu:",), always, "only 7.3 sleeps for a grace period", ("6.9", "6.12", "6.18")),
+    Absent(
+        ("hardware_walk: fault until the walk cache is flushed",),
+        lambda p: not p.reclaims_pt or p.fault_invalidates,
+        "no walk cache has a table that was taken back under a user",
+        ("7.3",),
     ),
     Absent(
         (

@@ -157,10 +157,11 @@ async def test_reach(profile: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kernel", ("6.12", "7.3"))
 @pytest.mark.parametrize("profile", PROFILES)
-async def test_reach_in_6_12(profile: str) -> None:
-    """6.12 on this profile."""
-    await judge(profile, "6.12")
+async def test_reach_in_others(profile: str, kernel: str) -> None:
+    """6.12 and 7.3 on this profile."""
+    await judge(profile, kernel)
 
 
 @pytest.mark.parametrize("profile", PROFILES)

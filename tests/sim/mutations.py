@@ -287,5 +287,6 @@ IN: dict[str, dict[str, Mutation]] = {
     "6.9": MUTATIONS,
     "6.12": IN_612,
     "6.18": IN_612 | ELSEWHERE_618 | MUTATIONS_618,
+    "7.3": IN_612 | ELSEWHERE_618 | MUTATIONS_618,
 }
 """Version -> invariant -> the mutation that breaks it there."""

@@ -74,7 +74,7 @@ class Lost:
 
 def test_versions_are_in_order() -> None:
     """Oldest first: 6.9 is the default; a variant comes after its version."""
-    assert ["6.9", "6.9-perpage", "6.12", "6.18", "6.18-flushfirst"] == list(VERSIONS)
+    assert ["6.9", "6.9-perpage", "6.12", "6.18", "6.18-flushfirst", "7.3", "7.3-flushfirst"] == list(VERSIONS)
 
 
 def test_a_variant_has_the_profile_of_its_version() -> None:
