@@ -46,7 +46,7 @@ and then one in so many: else a kernel that fails would run at Python's speed.
 BATCH_SECONDS = 0.01
 """What a batch of executions may take: whether the lease is over is asked in between."""
 
-TWINNED_EVERY = 4
+TWINNED_EVERY = 16
 """Of the executions that are made both ways one in so many is given to another worker too."""
 
 

@@ -13,6 +13,7 @@ are the same on every machine.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,11 +26,14 @@ from stress.workers.messages import Batch, LeaseOrder
 from stress.workers.metrics import account_metric
 from stress.workers.plan.pools import Entry, Pool
 from stress.workers.plan.portfolio import Portfolio
-from stress.workers.settings import LOCKSTEP, PARALLEL, PORTFOLIO_NAME, Settings, beginning
+from stress.workers.settings import BOTH, LOCKSTEP, PARALLEL, PORTFOLIO_NAME, Settings, beginning
 
 LEASE_SECONDS_SURVEY = 0.05
-"""A lease of the first round. A worker makes a lease longer that would be short beside the opening
-of its case.
+"""A lease of the first round, and the first of a case that the search is aimed at."""
+
+OPENINGS_MIN, OPENINGS_AIMED = 16, 4
+"""A lease lasts at least so many times as long as opening its case took; the first one of a case
+that the search is aimed at, so many times: there are thousands, and one of them shows the mistake.
 """
 
 LEASE_SECONDS_MIN, LEASE_SECONDS_MAX = 0.2, 1.0
@@ -38,8 +42,16 @@ LEASE_SECONDS_MIN, LEASE_SECONDS_MAX = 0.2, 1.0
 LEASE_COUNT_FIRST, LEASE_COUNT_MAX = 8, 4096
 """The same in executions, under a budget of them; a scenario's first lease on a profile is one."""
 
+LEASE_COUNT_TIMED = 1 << 24
+"""More executions than the longest lease has time for. What it leaves is handed out again."""
+
 DOUBLINGS_MAX = 16
 """Leases of a case after which its bounds no longer double: they are at their maxima by then."""
+
+PARALLEL_SHARE = 4
+"""With both machines and a budget of executions, one execution in so many is the parallel
+machine's.
+"""
 
 WEIGHTS: Mapping[str, float] = {SMALL: 15, REAL: 1}
 """The geometries' shares of the time, unless --geometry says otherwise."""
@@ -85,6 +97,7 @@ class Lease:
     first: int
     count: int
     slice_s: float
+    openings: int
     widening: bool
     """It opens a case after the first round."""
     charged: float = 0.0
@@ -130,6 +143,7 @@ class Lease:
             first=self.plan.base + self.first,
             count=self.count,
             slice_s=slice_s,
+            openings=self.openings,
             left_s=left_s,
             twin_every=twin_every,
             stop_on_first=stop_on_first,
@@ -142,7 +156,7 @@ class Lease:
 class Plan:
     """Hands out the leases of one machine.
 
-    ``executions`` is the budget of this run, or None; ``count_max`` bounds a lease.
+    ``executions`` is the budget of this run, or None; ``count_max`` bounds a lease under one.
     """
 
     def __init__(
@@ -158,7 +172,7 @@ class Plan:
         self.counts = executions is not None
         """Executions take the place of time."""
         self.pools = {
-            (aimed, geometry): Pool(weight * (AIMED_WEIGHT if aimed else OTHER_WEIGHT))
+            (aimed, geometry): Pool(weight * (AIMED_WEIGHT if aimed else OTHER_WEIGHT), aimed)
             for aimed in (True, False)
             for geometry, weight in WEIGHTS.items()
         }
@@ -167,6 +181,8 @@ class Plan:
         """
         self.entries: dict[int, Entry] = {}
         """By the store's numbers of their cases."""
+        self._repeats: deque[tuple[Lease, int]] = deque()
+        """Seeds, each with the lease over which it has ended a worker."""
         self.issued = 0
         self.spent = 0.0
         """The time of all leases, of earlier runs too."""
@@ -237,6 +253,8 @@ class Plan:
         """Return the worker's next lease, or None if the budget is handed out; of a case whose
         number is in ``among``, if any is.
         """
+        if self._repeats:
+            return self._repeated(*self._repeats.popleft())
         if self.exhausted:
             return None
         pool, entry = self._claimed(among) or self._next(worker)
@@ -245,15 +263,28 @@ class Plan:
         count = self._count(entry)
         if self.left is not None:
             self.left -= count
-        slice_s = self._slice_s(entry)
+        quick = pool.aimed and not entry.leases
+        slice_s, openings = self._slice_s(entry, quick), OPENINGS_AIMED if quick else OPENINGS_MIN
         widening = not entry.leases and bool(entry.rank)
-        lease = Lease(self, pool, entry, self._strategy(entry), entry.after, count, slice_s, widening)
+        lease = Lease(self, pool, entry, self._strategy(entry), entry.after, count, slice_s, openings, widening)
         lease.charged = count if self.counts else slice_s
         self._charge(pool, entry, lease.charged, widening)
         entry.after += count
         entry.leases += 1
         entry.out += 1
         self.issued += 1
+        return lease
+
+    def repeat(self, lease: Lease, seed: int) -> None:
+        """Have one seed of a torn lease executed again, next."""
+        self._repeats.append((lease, seed - self.base))
+
+    def _repeated(self, torn: Lease, first: int) -> Lease:
+        """Return the lease of one seed, counted from 0, of a torn one."""
+        lease = Lease(
+            self, torn.pool, torn.entry, torn.strategy, first, 1, LEASE_SECONDS_MIN, OPENINGS_MIN, widening=False
+        )
+        lease.entry.out += 1
         return lease
 
     def _next(self, worker: int) -> tuple[Pool, Entry]:
@@ -269,9 +300,9 @@ class Plan:
                 return pool, entry
         return None
 
-    def _slice_s(self, entry: Entry) -> float:
+    def _slice_s(self, entry: Entry, quick: bool) -> float:
         """Return how many seconds the next lease of a case has."""
-        if not entry.leases and not entry.rank:
+        if quick or (not entry.leases and not entry.rank):
             return LEASE_SECONDS_SURVEY
         return min(LEASE_SECONDS_MAX, LEASE_SECONDS_MIN * 2.0 ** min(entry.leases, DOUBLINGS_MAX))
 
@@ -281,7 +312,7 @@ class Plan:
         Of a budget no worker gets more than its share of what is left.
         """
         if self.left is None:
-            return self.count_max
+            return LEASE_COUNT_TIMED
         first = not entry.leases and not entry.rank
         count = 1 if first else min(self.count_max, LEASE_COUNT_FIRST << min(entry.leases, DOUBLINGS_MAX))
         return min(count, -(-self.left // self.workers))
@@ -330,3 +361,17 @@ class Plan:
         if self.machine == PARALLEL:
             return PARALLEL
         return entry.portfolio.next() if entry.portfolio is not None else self.settings.strategy
+
+
+def plans_of(settings: Settings, executions: int | None, workers: int) -> list[Plan]:
+    """Return a plan per machine, lockstep's first.
+
+    Of a budget of executions the parallel machine has one in PARALLEL_SHARE. Of a duration it has
+    what the campaign gives it.
+    """
+    if settings.machine != BOTH:
+        return [Plan(settings, executions, workers, machine=settings.machine)]
+    if executions is None:
+        return [Plan(settings, None, workers, machine=machine) for machine in (LOCKSTEP, PARALLEL)]
+    share = executions // PARALLEL_SHARE
+    return [Plan(settings, executions - share, workers), Plan(settings, share, 1, machine=PARALLEL)]
