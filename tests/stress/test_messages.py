@@ -22,6 +22,7 @@ from stress.workers.messages import (
     ReachAnswer,
     ReachOrder,
     Ready,
+    ReduceOrder,
     RetrialAnswer,
     RetrialOrder,
     Sites,
@@ -43,6 +44,7 @@ ORDERS: tuple[Order, ...] = (
     TwinOrder(number=2, case=CASE, strategy="pct", options={}, seed=9, learned={"length": 80}, digest="clean 0"),
     CheckOrder(case=CASE, trace=bytes(range(256))),
     RetrialOrder(number=2, case=CASE, trace=b"trace", directory="results"),
+    ReduceOrder(number=2, case=CASE, trace=b"trace", directory="results", seconds=1.5),
     ReachOrder(number=2, case=CASE, reach=True),
 )
 
@@ -74,6 +76,7 @@ ANSWERS: tuple[Answer, ...] = (
     TwinAnswer(digest="clean 1", trace=b"trace"),
     CheckAnswer(replays=False, why="step 3 differs", without_faults="clean"),
     RetrialAnswer(kind="violation", failure=FAILURE),
+    ReduceAnswer(trace=b"trace", report="BUG: ...\n", explanation={"sentence": "", "chances": [0.5, 1.0]}),
     ReachAnswer(differs=True, violates=False, seconds=0.25, methods=["swap.folio_put"], sites=["f: load"]),
     WorkerFailed(message="counters on toy: a mistake", status=3),
 )
