@@ -7,8 +7,8 @@ declared types, or a MessageError. Both sides run the same sources, so the form 
 An order is answered by any number of interim answers and one last one: ``LeaseOrder`` by ``Batch``
 es, the last of which says so, ``TwinOrder`` by ``TwinAnswer``, ``CheckOrder`` by ``CheckAnswer``,
 ``RetrialOrder`` by ``RetrialAnswer``, ``ReduceOrder`` by ``ReduceAnswer``, ``ReachOrder`` by
-``ReachAnswer``, and any of them by ``WorkerFailed``. ``Ready`` and ``Sites`` come unasked. There is no order to stop: a worker ends
-when its supervisor closes the pipe.
+``ReachAnswer``, and any of them by ``WorkerFailed``. ``Ready`` and ``Sites`` come unasked. There is
+no order to stop: a worker ends when its supervisor closes the pipe.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class ReduceOrder(Message, frozen=True):
     trace: bytes
     directory: str
     """Where the report of the form says that its trace is."""
-    seconds: Annotated[float, msgspec.Meta(ge=0)]
+    seconds: float
     """How long to shrink it, and to explain it as long again."""
 
 

@@ -22,6 +22,7 @@ from stress.workers.messages import (
     ReachAnswer,
     ReachOrder,
     Ready,
+    ReduceAnswer,
     ReduceOrder,
     RetrialAnswer,
     RetrialOrder,
@@ -113,10 +114,10 @@ def test_a_worker_that_is_killed_while_it_is_spoken_to_takes_no_half_order() -> 
 
 
 def test_executions_are_told_by_batches_and_second_runs() -> None:
-    assert [0, 0, 20, 1, 0, 1, 0, 0] == [executed(answer) for answer in ANSWERS]
+    assert [0, 0, 20, 1, 0, 1, 0, 0, 0] == [executed(answer) for answer in ANSWERS]
 
 
-REALS = ("slice_s", "left_s")
+REALS = ("seconds", "slice_s", "left_s")
 """Fields that may be any number."""
 
 
