@@ -1,4 +1,4 @@
-"""``zapstress serve``, and ``campaign --serve``: a server that a signal ends, and one that ends with
+"""``zapstress serve`` and ``campaign --serve``: a server that a signal ends, and one that ends with
 its campaign.
 """
 
