@@ -79,12 +79,12 @@ def take(port: int, path: str) -> bool:
     return answer.status == http.HTTPStatus.OK
 
 
-def processor_seconds(pid: int) -> float:
-    """Return the seconds of a processor that a process has taken; 0 if it is gone."""
+def processor_seconds(pid: int) -> float | None:
+    """Return the seconds of a processor that a process has taken; None if it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return 0.0
+        return None
     return (int(fields[11]) + int(fields[12])) / 100
 
 
@@ -122,7 +122,7 @@ def turn_of(readers: int, seconds: float, directory: Path, more: list[str]) -> T
 
 def follow(server: int, turn: Turn) -> None:
     """Note how long the server has been at work, until it ends."""
-    while seconds := processor_seconds(server):
+    while (seconds := processor_seconds(server)) is not None:
         turn.server_s = seconds
         time.sleep(0.2)
 

@@ -104,7 +104,7 @@ class Door:
             return True
         if not is_any(self.host):
             return False
-        return is_address(name) or name in (socket.gethostname().lower(), socket.getfqdn().lower())
+        return is_address(name) or name == socket.gethostname().lower()
 
 
 def tokens(asked: Asked) -> list[bytes]:

@@ -12,6 +12,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +40,15 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(tmp_path_factory.mktemp("command"))
 
 
-def command(*words: str | Path) -> subprocess.Popen[str]:
-    """Start a command."""
+@contextmanager
+def command(*words: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a command as long as the context lasts."""
     line, environment = child("stress", *map(str, words))
-    return started(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with started(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def refused(port: int) -> bool:
@@ -67,7 +74,7 @@ def test_where_others_reach_it_there_is_a_token(directory: Path) -> None:
     with command("serve", directory, "--host", "0.0.0.0", "--port", "0") as process:
         assert process.stdout is not None
         address = re.fullmatch(
-            rf"http://{re.escape(socket.gethostname())}:(\d+)/\?token=([\w-]{32})\n", process.stdout.readline()
+            rf"http://{re.escape(socket.gethostname())}:(\d+)/\?token=([\w-]{{32}})\n", process.stdout.readline()
         )
         assert address is not None
         port, bearer = int(address[1]), f"Bearer {address[2]}"
@@ -96,13 +103,10 @@ def test_a_campaign_with_its_page(tmp_path: Path) -> None:
     words = ["--scenario", "munmap_vs_access", "--machine", "lockstep", "--workers", "1", "--no-native"]
     with command("campaign", *words, "--duration", "5m", "--dir", path, "--serve", "0") as process:
         assert process.stderr is not None
-        try:
-            said = until(lambda: re.search(r"its page.*http://127\.0\.0\.1:(\d+)/", process.stderr.readline()))
-            port = int(said[1])
-            until(lambda: executions_told(port) > 0)
-            assert get(port, "/").status == 200 and read_metrics(get(port, "/metrics").text)["zapstress_at_work"][1][()]
-        finally:
-            process.send_signal(signal.SIGKILL)
+        lines = (re.search(r"its page.*http://127\.0\.0\.1:(\d+)/", line) for line in process.stderr)
+        port = int(next(filter(None, lines))[1])
+        until(lambda: executions_told(port) > 0)
+        assert get(port, "/").status == 200 and read_metrics(get(port, "/metrics").text)["zapstress_at_work"][1][()]
     assert until(lambda: refused(port))
     assert gather(path).executions > 0
 
@@ -136,10 +140,10 @@ def test_a_campaign_begins_while_somebody_asks(directory: Path, monkeypatch: pyt
     with open(directory / DATABASE) as other:
         fcntl.flock(other, fcntl.LOCK_SH)
         paused: list[float] = []
-        monkeypatch.setattr(database.time, "sleep", paused.append)
+        monkeypatch.setattr("time.sleep", paused.append)
         with pytest.raises(StorageError, match="another campaign"):
             lock(directory)
-        monkeypatch.setattr(database.time, "sleep", lambda seconds: fcntl.flock(other, fcntl.LOCK_UN))
+        monkeypatch.setattr("time.sleep", lambda seconds: fcntl.flock(other, fcntl.LOCK_UN))
         os.close(lock(directory))
     assert database.LOCK_TRIES == len(paused)
 

@@ -80,8 +80,8 @@ def test_values_are_the_stores(directory: Path) -> None:
             assert values == found[exposed(number)][1]
         for counts in declared(Counts):
             keys = results.counts(counts.name)
-            values = {(("key", key),): count for key, count in keys.items()} if counts.listed else {(): len(keys)}
-            assert values == found[exposed(counts)][1]
+            listed: Samples = {(("key", key),): count for key, count in keys.items()}
+            assert (listed if counts.listed else {(): len(keys)}) == found[exposed(counts)][1]
         for distinct in declared(Distinct):
             assert {(): results.distinct[distinct.name].estimate()} == found[exposed(distinct)][1]
     assert {(("machine", "lockstep"),): 90} == found["zapstress_executions_total"][1]
