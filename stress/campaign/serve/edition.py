@@ -22,7 +22,6 @@ from stress.campaign.report.facts import facts_of
 from stress.campaign.report.html import html
 from stress.campaign.results import Results
 from stress.campaign.serve.exposition import exposition
-from stress.errors import ZapstressError
 
 PAUSE_S = 2.0
 """The directory is not read more often than that."""
@@ -74,20 +73,17 @@ def mark_of(directory: Path) -> Mark:
 
 
 def read(directory: Path) -> Edition:
-    """Read a directory; what cannot be read is an edition that says why.
-
-    Raises Skipped if jinja2 is not installed.
-    """
+    """Read a directory; what cannot be read is an edition that says why."""
     began = time.thread_time()
     try:
         with Results.open(directory) as results:
             facts = facts_of(results)
             metrics = exposition(results, facts).encode()
-    except (ZapstressError, OSError) as error:
+        tag = tag_of(msgspec.json.encode(facts) + metrics)
+        page = html(facts, tag).encode(errors="backslashreplace")
+    except Exception as error:  # noqa: BLE001 - a directory may be anybody's, and the server goes on
         words = f"{' '.join(str(error).split())}\n".encode(errors="backslashreplace")
         return Edition(HTTPStatus.SERVICE_UNAVAILABLE, tag_of(words), words, words, time.thread_time() - began)
-    tag = tag_of(msgspec.json.encode(facts) + metrics)
-    page = html(facts, tag).encode(errors="backslashreplace")
     return Edition(HTTPStatus.OK, tag, page, metrics, time.thread_time() - began)
 
 

@@ -126,8 +126,8 @@ class PageServer:
             else:
                 await self._answer(stream)
             await linger(stream)
-        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
-            pass
+        except* (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            pass  # of one reader, who has gone
         finally:
             self.connections -= 1
             await trio.aclose_forcefully(stream)
@@ -146,6 +146,8 @@ class PageServer:
             reply = await self._reply(asked)
         except Refusal as why:
             reply = refused(why)
+        except OSError as error:
+            reply = refused(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, f"not now ({error.strerror})"))
         await send(stream, reply, body=asked is None or asked.method != "HEAD")
 
     async def _reply(self, asked: Asked) -> Reply:

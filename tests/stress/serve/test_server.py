@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,22 @@ def test_more_connections_than_there_may_be(directory: Path, monkeypatch: pytest
         for stream in streams:
             stream.__exit__()
         assert 200 == get(port, "/").status
+
+
+def test_readers_that_go_without_a_word(directory: Path) -> None:
+    """One who resets the connection, in a request, an answer or a stream of events, ends no other."""
+    with serving(directory) as port, Events(port) as events:
+        first = events.tag()
+        whole = [b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path for path in (b"", b"events")]
+        for request in (b"", b"GET / HT", *whole):
+            for wait in (False, True):
+                with socket.create_connection(("127.0.0.1", port), 30) as connection:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.sendall(request)
+                    if wait and request in whole:
+                        assert connection.recv(10)
+        expect(directory, {gather(directory).findings[0].signature: "known"})
+        assert events.tag() != first and 200 == get(port, "/").status
 
 
 def test_a_token_is_asked_for(directory: Path) -> None:
