@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
 
@@ -47,8 +47,8 @@ class Turn:
     executions: int = 0
     server_s: float = 0.0
     """Of a processor, that the server took; 0 if there was none."""
-    pages: int = 0
-    """Pages that the readers were sent."""
+    pages: list[int] = field(default_factory=list)
+    """Bytes of each page that a reader was sent."""
 
 
 def reader(port: int, turn: Turn, over: Event) -> None:
@@ -59,7 +59,7 @@ def reader(port: int, turn: Turn, over: Event) -> None:
         events = stream.getresponse()
         while not over.is_set() and (line := events.readline()):
             if line.startswith(b"data: "):
-                turn.pages += take(port, "/")
+                turn.pages.append(take(port, "/"))
 
 
 def scraper(port: int, over: Event) -> None:
@@ -69,14 +69,14 @@ def scraper(port: int, over: Event) -> None:
             take(port, "/metrics")
 
 
-def take(port: int, path: str) -> bool:
-    """Take a page; return whether it was there."""
+def take(port: int, path: str) -> int:
+    """Take a page; return how many bytes it had, 0 if it was not there."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
     connection.request("GET", path)
     answer = connection.getresponse()
-    answer.read()
+    content = answer.read()
     connection.close()
-    return answer.status == http.HTTPStatus.OK
+    return len(content) if answer.status == http.HTTPStatus.OK else 0
 
 
 def processor_seconds(pid: int) -> float | None:
@@ -138,7 +138,7 @@ def flood(directory: Path) -> tuple[int, int, bool]:
         opened = [socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) for _ in range(CONNECTIONS)]
         answers = [first_bytes(connection) for connection in opened]
         refused = sum(answer.startswith((b"HTTP/1.1 503 ", b"HTTP/1.1 408 ")) for answer in answers)
-        there = take(port, "/")
+        there = bool(take(port, "/"))
         process.terminate()
     return refused, CONNECTIONS - refused, there
 
@@ -175,9 +175,12 @@ def main() -> int:
 def report(alone: list[Turn], read: list[Turn], seconds: float, flooded: tuple[int, int, bool]) -> int:
     """Print what was measured; return the status that it stands for."""
     without, beside = (sum(turn.executions for turn in turns) for turns in (alone, read))
+    pages = [size for turn in read for size in turn.pages if size]
     share = sum(turn.server_s for turn in read) / (seconds * len(read) * cores())
     print(f"executions with nobody looking: {[turn.executions for turn in alone]}; with readers: ", end="")
-    print(f"{[turn.executions for turn in read]}, {beside / without - 1:+.1%}; {sum(t.pages for t in read)} pages sent")
+    print(
+        f"{[turn.executions for turn in read]}, {beside / without - 1:+.1%}; {len(pages)} pages sent, {sum(pages) >> 20} MiB"
+    )
     print(f"the server took {share:.2%} of the time of {cores()} processors, of {COST_MAX:.0%} that it may")
     refused, odd, there = flooded
     print(f"{CONNECTIONS} connections at once: {refused} got an error, {odd} anything else; the page was ", end="")
