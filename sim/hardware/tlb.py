@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.core.arena import MACHINE, PRIVATE, Cells, Column, Field, alike, bits_for
+from sim.core.arena import MACHINE, PRIVATE, SECTION, Cells, Column, Field, alike, bits_for
 from sim.core.component import Component, index_of_ref, ref_to
 from sim.core.machine import Actor, site
 from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
@@ -84,7 +84,7 @@ class Tlb(Component):
             Field("tlb_holders", self.w.mms, bits=cpus),
             Field("caching", rows, PRIVATE, bits=1),
             *alike(("irq_off", "rcu_nesting"), cpus, PRIVATE, waitable=True),
-            Field("sections", cpus, MACHINE),
+            Field("sections", cpus, MACHINE, decides=SECTION),
             Field("cpu_request", cpus, waitable=True, bits=cpus + 1),
             Field("req_kind", cpus, PRIVATE, bits=bits_for(BROADCAST)),
             Field("req_mm", cpus, PRIVATE, bits=bits_for(self.w.mms - 1)),
