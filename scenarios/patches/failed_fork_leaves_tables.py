@@ -1,7 +1,7 @@
 """A fork that has failed frees the child's VMAs and forgets their page tables.
 
-dup_mmap() (mm/mmap.c, 7.3) calls unmap_region() before it tears the VMAs down: exit_mmap() will find
-no VMA, and so no table.
+dup_mmap() (mm/mmap.c, 7.3) calls unmap_region() before it tears the VMAs down: exit_mmap() will
+find no VMA, and so no table.
 """
 
 from __future__ import annotations
