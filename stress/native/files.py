@@ -123,6 +123,7 @@ class _Names:
                 *self.conditions(roots),
                 *defined,
                 *roots,
+                read("words.c"),
                 read("runtime.c"),
             ]
         )
@@ -175,7 +176,8 @@ def held_as(name: str, kind: str) -> str:
 @cache
 def head() -> str:
     """Return what every file begins with."""
-    return f"#define DATA_PURPOSE {zlib.crc32(b'data')}u\n#define SITE_SHIFT {SITE_SHIFT}\n{read('runtime.h')}"
+    constants = f"#define DATA_PURPOSE {zlib.crc32(b'data')}u\n#define SITE_SHIFT {SITE_SHIFT}\n"
+    return constants + read("words.h") + read("runtime.h")
 
 
 @cache

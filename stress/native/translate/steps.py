@@ -61,6 +61,10 @@ class Steps(Calling):
             return value
         if not isinstance(value, Call):
             raise Unsupported("not a coroutine", self.describe(value))
+        return self.awaited(value)
+
+    def awaited(self, value: Call) -> Value:
+        """Translate the await of a coroutine of the model: its frame lies behind this one's."""
         function, words = self.unit.function(value.function, value.args, True)
         n = self.place()
         passed = "".join(f" G->{name} = {word};" for name, word in zip(function.params, words, strict=True))
