@@ -48,11 +48,11 @@ class Rmap618(Rmap):
         pages = self.w.pages
         return [
             *super().fields(),
-            Field("page_large_mapcount", pages, of_page=True),
+            Field("page_large_mapcount", pages, word=32, of_page=True),
             Field("page_mapped_shared", pages, bits=1, of_page=True),
             Field("page_mm_ids_lock", pages, lock=SPIN, bits=bits_for(self.k.slots), of_page=True),
             Field("page_mm_id", 2 * pages, PRIVATE, bits=bits_for(self.w.mms)),
-            Field("page_mm_id_mapcount", 2 * pages, PRIVATE),
+            Field("page_mm_id_mapcount", 2 * pages, PRIVATE, word=32),
         ]
 
     # -- removing and adding mappings ------------------------------------------------------------------------------

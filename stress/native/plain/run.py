@@ -1,0 +1,153 @@
+"""A world on which a plain kernel runs: pieces of work, how long they take, and what they count."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from ctypes import POINTER, c_int64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sim.core.profile import World
+from stress.errors import ZapstressError
+from stress.machine.lockstep import Lockstep
+from stress.native.plain.arena import PlainArena, PlainLayout
+from stress.native.plain.kernel import CALLS, ROOTS, PlainKernel, composed
+from stress.native.plain.text import value_of
+from stress.native.plain.work import Work
+from stress.native.runner import LIMITS, LIST_MIN, SLACK
+
+if TYPE_CHECKING:
+    from stress.catalogue import Catalogue
+
+KINDS = ("read", "write", "rmw", "", "", "wait")
+"""Kinds of steps, as sim/core/step.py numbers them."""
+
+SCRATCH_LISTS = 256
+"""Lists that may be there at once."""
+
+Step = tuple[str, str, str]
+"""Site, column and kind: what steps are counted by."""
+
+
+class PlainError(ZapstressError):
+    """A plain kernel gave up: the world is too small, or a patch goes wrong with nobody beside it."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a piece of work did: its steps, and of the calls that are counted how often each was
+    made, and the length of all lists that it was given.
+    """
+
+    steps: dict[Step, int]
+    calls: dict[str, int]
+    words: dict[str, int]
+
+
+class PlainWorld:
+    """An arena, and a plain kernel on it. A context manager.
+
+    ``counted`` says which library runs. Raises BuildError.
+    """
+
+    def __init__(self, kernel: PlainKernel, world: World, catalogue: Catalogue, counted: bool = False) -> None:
+        self.manifest = kernel.manifest
+        self.kernel = composed(kernel.key, world, catalogue)
+        self.layout = PlainLayout(self.kernel.layout, frozenset(self.manifest.kept))
+        self.arena = PlainArena(self.layout)
+        self.kernel.bind(self.arena, Lockstep(self.arena, self.kernel.slots, 1))
+        self.work = Work(self.kernel, 0)
+        self.names = {"kernel": self.kernel, "work": self.work}
+        for expression, value in self.manifest.assumptions:
+            assert value_of(expression, self.names) == value, f"{expression} is not {value}, as it was translated"
+        self.lib = ctypes.CDLL(str(kernel.counted if counted else kernel.timed))
+        self.lib.zap_do.restype = c_int64
+        self.lib.zap_made.restype = self.lib.zap_calls.restype = POINTER(c_int64)
+        self.snapshot: mmap.mmap | None = None
+        self.kept: list[Any] = []
+        self._use()
+
+    def __enter__(self) -> PlainWorld:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del self.block
+        self.arena.close()
+        if self.snapshot is not None:
+            self.snapshot.close()
+
+    def _use(self) -> None:
+        """Point the library at this world, which it serves from now on."""
+        g = self.kernel.geometry
+        room = SLACK + max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, g.table_batch, self.kernel.world.cpus)
+        scratch = mmap.mmap(-1, 8 * SCRATCH_LISTS * room)
+        table = self._table()
+        words = (c_int64 * len(table))(*table)
+        self.block = (ctypes.c_char * self.layout.bytes).from_buffer(self.arena.block)
+        self.kept += [scratch, words]
+        lists = (c_int64 * (SCRATCH_LISTS * room)).from_buffer(scratch)
+        self.lib.zap_use(self.block, words, lists, c_int64(len(lists)), c_int64(room))
+
+    def _table(self) -> list[int]:
+        layout, table = self.layout, list[int]()
+        for name in self.manifest.columns:
+            table += (layout.offsets[name], layout.counts[name])
+        for path, kind in self.manifest.entries:
+            value = value_of(path, self.names)
+            if kind == "list":
+                words = (c_int64 * (1 + len(value)))(len(value), *value)
+                self.kept.append(words)
+                value = ctypes.addressof(words)
+            table.append(int(value))
+        return table
+
+    # -- work ------------------------------------------------------------------------------------------------------
+
+    def do(self, name: str, *args: int) -> int:
+        """Do a piece of work; return how many nanoseconds it took. Raises PlainError."""
+        words, ns = (c_int64 * 8)(*args), c_int64()
+        why = self.lib.zap_do(c_int64(ROOTS.index(name)), words, ctypes.byref(ns))
+        if why:
+            said = LIMITS[why] if why < len(LIMITS) else "the model objects"
+            raise PlainError(f"{name}: {said}: the world is too small for it, or the patch goes wrong")
+        return ns.value
+
+    def keep(self) -> None:
+        """Keep the arena as it is now."""
+        self.snapshot = mmap.mmap(-1, self.layout.bytes)
+        self._copy(self.snapshot, self.arena.block)
+
+    def restore(self) -> None:
+        """Put back what was kept."""
+        assert self.snapshot is not None
+        self._copy(self.arena.block, self.snapshot)
+
+    def _copy(self, to: Any, source: Any) -> None:
+        kind = ctypes.c_char * self.layout.bytes
+        ctypes.memmove(kind.from_buffer(to), kind.from_buffer(source), self.layout.bytes)
+
+    def counts(self) -> Counts:
+        """Return what was counted, and begin anew."""
+        columns, kinds = len(self.manifest.columns), len(KINDS)
+        size = len(self.manifest.sites) * columns * kinds
+        made = self.lib.zap_made()
+        steps = {
+            (self.manifest.sites[at // kinds // columns], self.manifest.columns[at // kinds % columns], KINDS[at % kinds]): nr
+            for at, nr in enumerate(made[:size])
+            if nr
+        }
+        calls = self.lib.zap_calls()
+        found = Counts(
+            steps,
+            {name: calls[2 * number] for number, name in enumerate(CALLS)},
+            {name: calls[2 * number + 1] for number, name in enumerate(CALLS)},
+        )
+        ctypes.memset(made, 0, 8 * size)
+        ctypes.memset(calls, 0, 16 * len(CALLS))
+        return found
+
+    def cells(self, name: str) -> list[int]:
+        """Return what a column holds."""
+        return [int(value) for value in self.arena[name].view.tolist()]
+
