@@ -5,7 +5,7 @@ where nothing is written.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import MACHINE, Arena, Column, Field, Layout
@@ -29,17 +29,24 @@ def type_of(field: Field) -> str:
     return next(code for most, code in WIDTHS if bits <= most)
 
 
-class PlainLayout:
-    """Where each column begins. The checkers' columns have no cells, but for those in ``kept``."""
+def types_of(largest: Layout) -> dict[str, str]:
+    """Return the type of each column, wide enough for the largest world."""
+    return {field.name: type_of(field) for field in largest.fields}
 
-    def __init__(self, layout: Layout, kept: frozenset[str]) -> None:
-        self.fields = layout.fields
+
+class PlainLayout:
+    """Where each column begins: columns of these ``types``, by name. The checkers' columns have no
+    cells, but for those in ``kept``.
+    """
+
+    def __init__(self, layout: Layout, types: dict[str, str], kept: frozenset[str]) -> None:
+        self.fields, self.types = layout.fields, types
         self.counts = {f.name: 0 if f.klass == MACHINE and f.name not in kept else f.count for f in self.fields}
         self.offsets: dict[str, int] = {}
         at = 0
         for field in self.fields:
             self.offsets[field.name] = at
-            at += -(-self.counts[field.name] * BYTES[type_of(field)] // ALIGNED) * ALIGNED
+            at += -(-self.counts[field.name] * BYTES[types[field.name]] // ALIGNED) * ALIGNED
         self.bytes = max(at, ALIGNED)
 
 
@@ -55,8 +62,8 @@ class PlainArena(Arena):
         self.block = memoryview(self._map)
         self.columns: dict[str, Column] = {}
         for number, field in enumerate(layout.fields):
-            start, code = layout.offsets[field.name], type_of(field)
-            view = self.block[start : start + layout.counts[field.name] * BYTES[code]].cast(code)
+            start, code = layout.offsets[field.name], layout.types[field.name]
+            view = self.block[start : start + layout.counts[field.name] * BYTES[code]].cast(code)  # type: ignore[call-overload]
             self.columns[field.name] = Column(field, number, view, self._array(view))
 
     def _array(self, view: memoryview) -> Callable[[], np.ndarray[Any, Any]]:
@@ -75,8 +82,3 @@ class PlainArena(Arena):
         self.block.release()
         self._map.close()
 
-
-def named(layout: PlainLayout) -> Iterator[tuple[str, str]]:
-    """Yield each column with its type in C."""
-    for field in layout.fields:
-        yield field.name, C_TYPES[type_of(field)]

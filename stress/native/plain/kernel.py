@@ -9,19 +9,20 @@ from __future__ import annotations
 import inspect
 import json
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import Arena
 from sim.core.machine import SITES
-from sim.core.profile import World
+from sim.core.profile import Profile, World
 from sim.core.step import site_of
 from sim.kernel import Kernel
 from stress.machine.lockstep import Lockstep
 from stress.native.build import cache_directory, compiled, name_of
 from stress.native.kernels import sources_hash
+from stress.native.plain.arena import types_of
 from stress.native.plain.function import PlainFunction, PlainUnit, live_method
 from stress.native.plain.text import is_constant, text_of
 from stress.native.plain.work import NoTlb, Work
@@ -30,7 +31,7 @@ from stress.native.translate.values import Static, Word
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
 
-LEVELS = {"timed": "-O2 -DCHECKED=0 -fstrict-aliasing", "counted": "-O1 -DCOUNTED -fstrict-aliasing"}
+LEVELS = {"timed": "-O2 -fno-tree-loop-distribute-patterns -DCHECKED=0 -fstrict-aliasing", "counted": "-O1 -DCOUNTED -fstrict-aliasing"}
 """How each library is compiled; the kernel itself is compiled at -O2."""
 
 ROOTS = tuple(name for name, function in vars(Work).items() if inspect.iscoroutinefunction(function))
@@ -50,6 +51,9 @@ is added up too.
 
 EXAMPLE = World(cpus=1, mms=2, vpages=64, pages=256, vmas=8, files=1, file_pages=64)
 """The world that a kernel is translated in; nothing of the C depends on it but what is constant."""
+
+LARGEST = World(cpus=1, mms=2, vpages=1 << 24, pages=1 << 25, vmas=8, files=1, file_pages=1 << 24)
+"""The largest world, for which columns are wide enough: 64 GiB, and as much again."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class PlainManifest:
     entries: list[tuple[str, str]]
     """(path, kind) of the words that are read from the table."""
     assumptions: list[tuple[str, Any]]
+    types: dict[str, str]
+    """Of each column."""
     kept: list[str]
     """Columns that the C uses."""
 
@@ -98,9 +104,17 @@ class PlainKernel:
         return compiled({"plain": self.text}, LEVELS[which])
 
 
+def with_largest_folios(profile: Profile) -> Profile:
+    """Return the profile with folios as large as a whole table maps: here as in the series' own
+    measurements they are mapped by PTEs.
+    """
+    largest = profile.real.ptrs_per_pte.bit_length() - 1
+    return replace(profile, real=replace(profile.real, orders=(*profile.real.orders, largest)))
+
+
 def composed(key: PlainKey, world: World, catalogue: Catalogue, parts: tuple[type, ...] = (NoTlb,)) -> Kernel:
     """Return a kernel, not bound yet, with ``parts`` in front of its components."""
-    profile = catalogue.profile(key.profile).at(key.kernel)
+    profile = with_largest_folios(catalogue.profile(key.profile))
     patch = catalogue.patch(key.patch)
     kernel = catalogue.compose(
         profile=profile, geometry=key.geometry, kernel=key.kernel, world=world, faults=(), patch=patch
@@ -127,8 +141,9 @@ def translated(key: PlainKey, catalogue: Catalogue) -> PlainKernel:
         unit.kept.append(work)
         unit.paths[id(work)] = "work"
         roots = [_root(unit, work, name) for name in ROOTS]
-        text = text_of(unit, roots, len(CALLS))
-        return PlainKernel(key, _manifest(unit, text), text)
+        types = types_of(composed(key, LARGEST, catalogue).layout)
+        text = text_of(unit, roots, types, len(CALLS))
+        return PlainKernel(key, _manifest(unit, types, text), text)
 
 
 def _root(unit: PlainUnit, work: Work, name: str) -> PlainFunction:
@@ -140,13 +155,14 @@ def _root(unit: PlainUnit, work: Work, name: str) -> PlainFunction:
     return function
 
 
-def _manifest(unit: PlainUnit, text: str) -> PlainManifest:
+def _manifest(unit: PlainUnit, types: dict[str, str], text: str) -> PlainManifest:
     columns = [field.name for field in unit.kernel.layout.fields]
     return PlainManifest(
         columns,
         [SITES[site_of(code)].name for code in unit.sites],
         [(entry.path, entry.kind) for entry in unit.entries.values() if not is_constant(entry)],
         [(expression, value) for (_, expression), value in unit.assumptions.items()],
+        types,
         [name for name in columns if f"#define {name}(i)" in text],
     )
 

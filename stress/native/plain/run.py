@@ -26,6 +26,9 @@ KINDS = ("read", "write", "rmw", "", "", "wait")
 SCRATCH_LISTS = 256
 """Lists that may be there at once."""
 
+_USER: dict[str, PlainWorld] = {}
+"""Library -> the world that it serves."""
+
 Step = tuple[str, str, str]
 """Site, column and kind: what steps are counted by."""
 
@@ -54,40 +57,45 @@ class PlainWorld:
     def __init__(self, kernel: PlainKernel, world: World, catalogue: Catalogue, counted: bool = False) -> None:
         self.manifest = kernel.manifest
         self.kernel = composed(kernel.key, world, catalogue)
-        self.layout = PlainLayout(self.kernel.layout, frozenset(self.manifest.kept))
+        self.layout = PlainLayout(self.kernel.layout, self.manifest.types, frozenset(self.manifest.kept))
         self.arena = PlainArena(self.layout)
         self.kernel.bind(self.arena, Lockstep(self.arena, self.kernel.slots, 1))
         self.work = Work(self.kernel, 0)
         self.names = {"kernel": self.kernel, "work": self.work}
         for expression, value in self.manifest.assumptions:
             assert value_of(expression, self.names) == value, f"{expression} is not {value}, as it was translated"
-        self.lib = ctypes.CDLL(str(kernel.counted if counted else kernel.timed))
+        self.path = str(kernel.counted if counted else kernel.timed)
+        self.lib = ctypes.CDLL(self.path)
         self.lib.zap_do.restype = c_int64
         self.lib.zap_made.restype = self.lib.zap_calls.restype = POINTER(c_int64)
         self.snapshot: mmap.mmap | None = None
         self.kept: list[Any] = []
-        self._use()
+        self.told = self._prepare()
 
     def __enter__(self) -> PlainWorld:
         return self
 
     def __exit__(self, *_: object) -> None:
-        del self.block
+        del self.block, self.told
+        _USER.pop(self.path, None)
         self.arena.close()
         if self.snapshot is not None:
             self.snapshot.close()
 
-    def _use(self) -> None:
-        """Point the library at this world, which it serves from now on."""
+    def _prepare(self) -> tuple[Any, ...]:
+        """Return what the library is told of this world."""
         g = self.kernel.geometry
-        room = SLACK + max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, g.table_batch, self.kernel.world.cpus)
-        scratch = mmap.mmap(-1, 8 * SCRATCH_LISTS * room)
+        room = SLACK + max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, g.table_batch)
         table = self._table()
-        words = (c_int64 * len(table))(*table)
         self.block = (ctypes.c_char * self.layout.bytes).from_buffer(self.arena.block)
-        self.kept += [scratch, words]
-        lists = (c_int64 * (SCRATCH_LISTS * room)).from_buffer(scratch)
-        self.lib.zap_use(self.block, words, lists, c_int64(len(lists)), c_int64(room))
+        lists = (c_int64 * (SCRATCH_LISTS * room))()
+        return self.block, (c_int64 * len(table))(*table), lists, c_int64(len(lists)), c_int64(room)
+
+    def _use(self) -> None:
+        """Point the library at this world, if it serves another."""
+        if _USER.get(self.path) is not self:
+            self.lib.zap_use(*self.told)
+            _USER[self.path] = self
 
     def _table(self) -> list[int]:
         layout, table = self.layout, list[int]()
@@ -106,6 +114,7 @@ class PlainWorld:
 
     def do(self, name: str, *args: int) -> int:
         """Do a piece of work; return how many nanoseconds it took. Raises PlainError."""
+        self._use()
         words, ns = (c_int64 * 8)(*args), c_int64()
         why = self.lib.zap_do(c_int64(ROOTS.index(name)), words, ctypes.byref(ns))
         if why:

@@ -37,6 +37,14 @@ enum { READ_, WRITE_, RMW_, WAIT_ = 5, KINDS_NR };
 #define RELEASE(site, column, i, x) do { STEP(site, column, WRITE_); __atomic_store_n(&column(i), x, __ATOMIC_RELEASE); } while (0)
 #define DOWNGRADE(site, column, i, x) do { STEP(site, column, RMW_); __atomic_store_n(&column(i), x, __ATOMIC_RELEASE); } while (0)
 
+/* Most lists are of a word or two: they are copied here, and not by a call. */
+static inline void list_copy_(i64 *d, const i64 *s, i64 w) {
+  i64 nr = 1 + s[0] * w;
+  if (CHECKED && s[0] > cap) bail(LIST_FULL);
+  for (i64 k = 0; k < nr; k++) d[k] = s[k];
+}
+#define list_copy list_copy_
+
 /* Cells of a column become a list of words, whatever their width. */
 #define list_cells(d, cells, size, from, n) do { \
     i64 *d_ = (d), from_ = (from), n_ = max_(n, 0); \

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any
 
 from stress.native.files import code_of, read
-from stress.native.plain.arena import C_TYPES, type_of
+from stress.native.plain.arena import C_TYPES
 from stress.native.plain.function import PlainFunction, PlainUnit
 from stress.native.translate.unit import TableEntry
 
@@ -22,14 +22,14 @@ EXPORT void zap_use(char *block, const i64 *table, i64 *scratch, i64 words, i64 
   SP = scratch, SP_END = scratch + words, cap = room;
   use(block, table);
 }
-/* Do one piece of work; return CLEAN, or why it was given up. `ns` is how long it took. */
+/* Do one piece of work; return CLEAN, or why it was given up. `ns` is the CPU time that it took. */
 EXPORT i64 zap_do(i64 which, const i64 *a, i64 *ns) {
   struct timespec from, to;
   i64 *const sp = SP;
   bailed = CLEAN;
-  clock_gettime(CLOCK_MONOTONIC, &from);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
   if (!setjmp(out)) root(which, a);
-  clock_gettime(CLOCK_MONOTONIC, &to);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
   SP = sp;
   *ns = (to.tv_sec - from.tv_sec) * 1000000000ll + to.tv_nsec - from.tv_nsec;
   return bailed;
@@ -37,8 +37,10 @@ EXPORT i64 zap_do(i64 which, const i64 *a, i64 *ns) {
 """
 
 
-def text_of(unit: PlainUnit, roots: list[PlainFunction], calls_nr: int) -> str:
-    """Return the C of a unit; ``roots`` are the pieces of work, by number."""
+def text_of(unit: PlainUnit, roots: list[PlainFunction], types: dict[str, str], calls_nr: int) -> str:
+    """Return the C of a unit; ``roots`` are the pieces of work, by number, ``types`` those of the
+    columns.
+    """
     functions: list[PlainFunction] = unit.done
     bodies = [function.text() for function in functions]
     used = {word for body in bodies for word in _WORD.findall(code_of(body))}
@@ -47,7 +49,7 @@ def text_of(unit: PlainUnit, roots: list[PlainFunction], calls_nr: int) -> str:
         read("words.c"),
         resources.files("stress.native.plain").joinpath("runtime.h").read_text(encoding="utf-8"),
         *_numbers(unit, calls_nr),
-        *_columns(unit, used),
+        *_columns(unit, types, used),
         *_entries(unit),
         *(f"static const i64 {name}[] = {{{', '.join(map(str, values))}}};" for values, name in unit.tables.items()),
         *(f"static i64 {name};" for name in unit.overrides.values()),
@@ -69,11 +71,11 @@ def _numbers(unit: PlainUnit, calls_nr: int) -> Iterator[str]:
     yield "EXPORT i64 *zap_made(void) { return made; }\nEXPORT i64 *zap_calls(void) { return calls; }"
 
 
-def _columns(unit: PlainUnit, used: set[str]) -> Iterator[str]:
+def _columns(unit: PlainUnit, types: dict[str, str], used: set[str]) -> Iterator[str]:
     """Yield the columns that are used, each of its own type."""
     for field in unit.kernel.layout.fields:
         if field.name in used or f"c_{field.name}" in used or f"n_{field.name}" in used:
-            name, kind = field.name, C_TYPES[type_of(field)]
+            name, kind = field.name, C_TYPES[types[field.name]]
             yield f"static {kind} *c_{name}; static i64 n_{name};\n#define {name}(i) c_{name}[ix(i, n_{name})]"
 
 

@@ -59,13 +59,16 @@ class Work(Task):
             await self.k.tlb.walk_done(self.cpu)
 
     async def fill(self, nr: int, order: int, every: int) -> None:
-        """Map ``nr`` pages from 0 on, in folios of ``order``, and store to every ``every``-th."""
+        """Map ``nr`` pages from 0 on, in folios of ``order``, and store to every ``every``-th; leave
+        none of them in a LRU batch.
+        """
         await self.begin()
         await self.map(0, nr, order)
         addr = 0
         while addr < nr:
             await self.touch(addr, True)
             addr += every
+        await self.k.swap.lru_add_drain(self.cpu)
 
     async def munmap_all(self, nr: int) -> None:
         """munmap() of the first ``nr`` pages."""
