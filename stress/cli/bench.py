@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stress.bench.zap import OPERATIONS
 from stress.case import DEFAULT_KERNEL
 from stress.cli.options import kernel_options, names_option
 from stress.errors import CLEAN, UsageError
@@ -16,7 +17,6 @@ from stress.output import put, put_json
 
 SECONDS, SECONDS_MAX = 1.0, 3600
 SIZE_UNITS = {"K": 10, "M": 20, "G": 30}
-OPERATIONS = ("munmap", "dontneed", "exit", "fork")
 
 
 def size(text: str) -> int:

@@ -7,3 +7,8 @@ source; for each folio size and kernel how long it takes and what it does.
 - ``page``: the table for people;
 - ``picture``: the table as a picture.
 """
+
+from __future__ import annotations
+
+OPERATIONS = ("munmap", "dontneed", "exit", "fork")
+"""What can be measured."""

@@ -19,12 +19,12 @@ from stress.errors import Skipped, UsageError
 from stress.native.build import missing, require
 from stress.native.plain.kernel import LEVELS, PlainKernel, PlainKey, plain_kernel, with_largest_folios
 from stress.native.plain.run import PlainWorld
+from stress.native.plain.work import CHILD
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
 
 PERPAGE, BATCHED = "6.9-perpage", "6.9"
-OPERATIONS = ("munmap", "dontneed", "exit", "fork")
 TIMED = "x86-64"
 """The profile whose instructions this program is compiled to: of the others, counts say something,
 and times nothing.
@@ -103,19 +103,35 @@ def kernels_of(selection: Selection, catalogue: Catalogue, say: Say) -> dict[str
     return found
 
 
-def bench_zap(selection: Selection, catalogue: Catalogue, say: Say = lambda words: None) -> dict[str, Any]:
-    """Measure everything. Raises UsageError, BuildError, PlainError and Unsupported."""
+def pages_of(selection: Selection, catalogue: Catalogue) -> tuple[int, list[int]]:
+    """Return how many pages the memory has, and the orders of folios that fit. Raises UsageError."""
     profile = with_largest_folios(catalogue.profile(selection.profile))
     pages = selection.size // profile.real.page_size
     orders = [order for order in profile.real.orders if 1 << order <= pages]
-    if pages % (1 << orders[-1]):
-        raise UsageError(f"--size {selection.size}: give a multiple of {profile.real.page_size << orders[-1]} bytes")
+    if not orders or selection.size % (profile.real.page_size << orders[-1]):
+        largest = profile.real.page_size << (orders[-1] if orders else 0)
+        raise UsageError(f"--size: {selection.size} is no multiple of the largest folio that fits, {largest} bytes")
+    return pages, orders
+
+
+def counts_of(selection: Selection, catalogue: Catalogue) -> dict[int, dict[str, Any]]:
+    """Return the counts alone: folio size in KiB -> kernel -> counts."""
+    pages, orders = pages_of(selection, catalogue)
+    kernels = {name: plain_kernel(key, catalogue) for name, key in selection.columns.items()}
+    rows = [_Row(selection, kernels, order, pages, catalogue) for order in orders]
+    return {row.kib: row.counts() for row in rows}
+
+
+def bench_zap(selection: Selection, catalogue: Catalogue, say: Say = lambda words: None) -> dict[str, Any]:
+    """Measure everything. Raises UsageError, BuildError, PlainError and Unsupported."""
+    pages, orders = pages_of(selection, catalogue)
     kernels = kernels_of(selection, catalogue, say)
     with pinned() as core, opened(selection.configure) as linux:
         rows = []
         for order in orders:
-            say(f"folios of {profile.real.page_size << order >> 10} KiB")
-            rows.append(_Row(selection, kernels, order, pages, catalogue).measured(linux))
+            row = _Row(selection, kernels, order, pages, catalogue)
+            say(f"folios of {row.kib} KiB")
+            rows.append(row.measured(linux))
     return {
         "operation": selection.operation, "profile": selection.profile, "size_bytes": selection.size, "pages": pages,
         "runs": selection.runs, "core": core, "kernels": list(kernels), "rows": rows,
@@ -135,9 +151,13 @@ class _Row:
         self.times: dict[str, list[float]] = {name: [] for name in kernels}
         self.bytes_per_page: dict[str, float] = {}
 
+    def counts(self) -> dict[str, Any]:
+        """Return what each kernel does, from a counted run of its own."""
+        return {name: self._counts(kernel) for name, kernel in self.kernels.items()}
+
     def measured(self, linux: Linux) -> dict[str, Any]:
         """Return the row."""
-        counts = {name: self._counts(kernel) for name, kernel in self.kernels.items()}
+        counts = self.counts()
         why, running = "times are of x86-64 alone", list[float]()
         if self.selection.profile == TIMED:
             why, running = self._time(linux)
@@ -152,10 +172,15 @@ class _Row:
         made.do("fill", self.pages, self.order, 1 << self.order)
         return made
 
+    def _do(self, world: PlainWorld) -> int:
+        """Do the operation; return the nanoseconds that it took."""
+        args = {"munmap": (0, self.pages), "dontneed": (0, self.pages), "exit": (), "fork": (CHILD,)}
+        return world.do(self.selection.operation, *args[self.selection.operation])
+
     def _counts(self, kernel: PlainKernel) -> dict[str, Any]:
         with self._world(kernel, True) as world:
             world.counts()
-            world.do(f"{self.selection.operation}_all", self.pages)
+            self._do(world)
             return counted(world.counts(), world.kernel.layout, self.pages, self.order)
 
     def _time(self, linux: Linux) -> tuple[str, list[float]]:
@@ -170,7 +195,7 @@ class _Row:
             for turn in range(1 + self.selection.runs):
                 for name, world in worlds.items():
                     world.restore()
-                    taken = world.do(f"{operation}_all", self.pages) / 1e6
+                    taken = self._do(world) / 1e6
                     self.times[name] += [taken] if turn else []
                 try:
                     running += [] if why else [linux.measure(operation, self.selection.size, self.order)]

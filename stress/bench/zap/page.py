@@ -30,7 +30,9 @@ def cell(value: float | None, form: str) -> str:
 def times(data: dict[str, Any]) -> Iterator[str]:
     """Yield the table of times: each kernel's, its change, and its nanoseconds per page."""
     wide = {name: max(11, len(name)) for name in data["kernels"]}
-    yield f"{'KiB':>6} {'change':>7} {'published':>9} {'running':>8}" + "".join(f"  {name:>{w}}" for name, w in wide.items())
+    yield f"{'KiB':>6} {'change':>7} {'published':>9} {'running':>8}" + "".join(
+        f"  {name:>{w}}" for name, w in wide.items()
+    )
     for row in data["rows"]:
         head = f"{row['folio_kib']:>6} {cell(row['change_percent'], '+.0f'):>6}% {cell(row['published_percent'], '+d'):>8}%"
         line = f"{head} {cell(row['kernel_ms'], '.2f'):>8}"
@@ -44,7 +46,9 @@ def times(data: dict[str, Any]) -> Iterator[str]:
         if name.endswith("+patch"):
             changes = ", ".join(f"{cell(row['kernels'][name]['change_percent'], '+.0f')}" for row in data["rows"])
             yield f"{name} against {data['rows'][0]['kernels'][name]['against']}, in percent, row by row: {changes}"
-    yield from dict.fromkeys(f"running kernel: {row['kernel_unavailable']}" for row in data["rows"] if row["kernel_unavailable"])
+    yield from dict.fromkeys(
+        f"running kernel: {row['kernel_unavailable']}" for row in data["rows"] if row["kernel_unavailable"]
+    )
 
 
 def counts(data: dict[str, Any]) -> Iterator[str]:

@@ -81,4 +81,3 @@ class PlainArena(Arena):
         self.columns.clear()
         self.block.release()
         self._map.close()
-

@@ -25,17 +25,17 @@ from stress.native.kernels import sources_hash
 from stress.native.plain.arena import types_of
 from stress.native.plain.function import PlainFunction, PlainUnit, live_method
 from stress.native.plain.text import is_constant, text_of
-from stress.native.plain.work import NoTlb, Work
+from stress.native.plain.work import PIECES, NoTlb, Work
 from stress.native.translate.values import Static, Word
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
 
-LEVELS = {"timed": "-O2 -fno-tree-loop-distribute-patterns -DCHECKED=0 -fstrict-aliasing", "counted": "-O1 -DCOUNTED -fstrict-aliasing"}
+LEVELS = {
+    "timed": "-O2 -fno-tree-loop-distribute-patterns -DCHECKED=0 -fstrict-aliasing",
+    "counted": "-O1 -DCOUNTED -fstrict-aliasing",
+}
 """How each library is compiled; the kernel itself is compiled at -O2."""
-
-ROOTS = tuple(name for name, function in vars(Work).items() if inspect.iscoroutinefunction(function))
-"""The pieces of work."""
 
 CALLS = {
     "rmap_calls": ("rmap", "folio_remove_rmap_ptes"),
@@ -140,7 +140,7 @@ def translated(key: PlainKey, catalogue: Catalogue) -> PlainKernel:
         work = Work(kernel, 0)
         unit.kept.append(work)
         unit.paths[id(work)] = "work"
-        roots = [_root(unit, work, name) for name in ROOTS]
+        roots = [_root(unit, work, name) for name in PIECES]
         types = types_of(composed(key, LARGEST, catalogue).layout)
         text = text_of(unit, roots, types, len(CALLS))
         return PlainKernel(key, _manifest(unit, types, text), text)

@@ -12,9 +12,9 @@ from sim.core.profile import World
 from stress.errors import ZapstressError
 from stress.machine.lockstep import Lockstep
 from stress.native.plain.arena import PlainArena, PlainLayout
-from stress.native.plain.kernel import CALLS, ROOTS, PlainKernel, composed
+from stress.native.plain.kernel import CALLS, PlainKernel, composed
 from stress.native.plain.text import value_of
-from stress.native.plain.work import Work
+from stress.native.plain.work import PIECES, Work
 from stress.native.runner import LIMITS, LIST_MIN, SLACK
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class PlainWorld:
         """Do a piece of work; return how many nanoseconds it took. Raises PlainError."""
         self._use()
         words, ns = (c_int64 * 8)(*args), c_int64()
-        why = self.lib.zap_do(c_int64(ROOTS.index(name)), words, ctypes.byref(ns))
+        why = self.lib.zap_do(c_int64(PIECES.index(name)), words, ctypes.byref(ns))
         if why:
             said = LIMITS[why] if why < len(LIMITS) else "the model objects"
             raise PlainError(f"{name}: {said}: the world is too small for it, or the patch goes wrong")
@@ -142,7 +142,11 @@ class PlainWorld:
         size = len(self.manifest.sites) * columns * kinds
         made = self.lib.zap_made()
         steps = {
-            (self.manifest.sites[at // kinds // columns], self.manifest.columns[at // kinds % columns], KINDS[at % kinds]): nr
+            (
+                self.manifest.sites[at // kinds // columns],
+                self.manifest.columns[at // kinds % columns],
+                KINDS[at % kinds],
+            ): nr
             for at, nr in enumerate(made[:size])
             if nr
         }
@@ -159,4 +163,3 @@ class PlainWorld:
     def cells(self, name: str) -> list[int]:
         """Return what a column holds."""
         return [int(value) for value in self.arena[name].view.tolist()]
-

@@ -16,6 +16,10 @@ PARENT, CHILD = 0, 1
 """The address spaces of a world: the one that is filled, and what fork makes of it."""
 
 
+PIECES = ("boot", "begin", "map", "map_file", "cache", "touch", "fill", "munmap", "dontneed", "exit", "fork")
+"""Methods of :class:`Work`."""
+
+
 class NoTlb(Tlb):
     """Caches nothing. Its invalidation is the hardware's work, which is counted and not done."""
 
@@ -69,19 +73,3 @@ class Work(Task):
             await self.touch(addr, True)
             addr += every
         await self.k.swap.lru_add_drain(self.cpu)
-
-    async def munmap_all(self, nr: int) -> None:
-        """munmap() of the first ``nr`` pages."""
-        await self.munmap(0, nr)
-
-    async def dontneed_all(self, nr: int) -> None:
-        """madvise(MADV_DONTNEED) of the first ``nr`` pages."""
-        await self.dontneed(0, nr)
-
-    async def exit_all(self, nr: int) -> None:
-        """exit() of the only thread, whatever ``nr`` is."""
-        await self.exit()
-
-    async def fork_all(self, nr: int) -> None:
-        """fork(), whatever ``nr`` is."""
-        await self.fork(CHILD)
