@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from sim.core.profile import Geometry, Profile, World
+from sim.core.profile import Profile, World
 from stress.bench.zap.counting import counted
 from stress.bench.zap.linux import OPERATIONS as LINUX_OPERATIONS
 from stress.bench.zap.linux import Linux, opened
@@ -66,12 +66,11 @@ class Selection:
         return found
 
 
-def world_of(pages: int, g: Geometry, profile: Profile, operation: str) -> World:
-    """Return a world that holds ``pages`` mapped pages, and no more than it must."""
+def world_of(pages: int, order: int, profile: Profile, operation: str) -> World:
+    """Return a world that holds ``pages`` mapped pages of folios of ``order``, and little more."""
     copies = 2 if operation == "fork" else 1
-    tables = copies * -(-pages // g.ptrs_per_pte) + 2
-    largest = 1 << max(g.orders)
-    room = -(-(pages + tables + 2 * min(largest, pages)) // 64) * 64 + 64
+    tables = copies * -(-pages // profile.real.ptrs_per_pte) + 2
+    room = -(-(pages + 2 * tables + (2 << order)) // 64) * 64
     return World(
         cpus=1, mms=2, vpages=pages, pages=room, vmas=8, tables=-(-tables // 4) if profile.reclaims_pt else tables,
         anon_vmas=4, files=1, file_pages=1,
@@ -149,7 +148,6 @@ class _Row:
         self.page_size = catalogue.profile(selection.profile).real.page_size
         self.kib = self.page_size << order >> 10
         self.times: dict[str, list[float]] = {name: [] for name in kernels}
-        self.bytes_per_page: dict[str, float] = {}
 
     def counts(self) -> dict[str, Any]:
         """Return what each kernel does, from a counted run of its own."""
@@ -166,7 +164,7 @@ class _Row:
     def _world(self, kernel: PlainKernel, counted_: bool = False) -> PlainWorld:
         """Return a world of a kernel that is filled."""
         profile = with_largest_folios(self.catalogue.profile(kernel.key.profile)).at(kernel.key.kernel)
-        world = world_of(self.pages, profile.real, profile, self.selection.operation)
+        world = world_of(self.pages, self.order, profile, self.selection.operation)
         made = PlainWorld(kernel, world, self.catalogue, counted_)
         made.do("boot")
         made.do("fill", self.pages, self.order, 1 << self.order)
@@ -181,7 +179,8 @@ class _Row:
         with self._world(kernel, True) as world:
             world.counts()
             self._do(world)
-            return counted(world.counts(), world.kernel.layout, self.pages, self.order)
+            found = counted(world.counts(), world.kernel.layout, self.pages, self.order)
+            return found | {"arena_bytes_per_page": round(world.arena.bytes_in_memory() / self.pages, 1)}
 
     def _time(self, linux: Linux) -> tuple[str, list[float]]:
         """Take the rounds; return why the running kernel was not measured, or "", and its times."""
@@ -201,7 +200,6 @@ class _Row:
                     running += [] if why else [linux.measure(operation, self.selection.size, self.order)]
                 except Skipped as error:
                     why, running = str(error), []
-            self.bytes_per_page = {name: world.layout.bytes / self.pages for name, world in worlds.items()}
         return why, running[1:]
 
     def _row(self, counts: dict[str, Any], why: str, running: list[float]) -> dict[str, Any]:
@@ -226,7 +224,6 @@ class _Row:
         return {
             "ms": self._ms(name), **self._spread(times), "against": against,
             "change_percent": change(self._ms(against), self._ms(name)),
-            "arena_bytes_per_page": round(self.bytes_per_page[name], 1),
         }  # fmt: skip
 
     def _spread(self, times: list[float]) -> dict[str, float]:

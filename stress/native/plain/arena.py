@@ -4,6 +4,7 @@ where nothing is written.
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -51,13 +52,16 @@ class PlainLayout:
 
 
 class PlainArena(Arena):
-    """A block with such a layout. It has no descriptor, and is this process's alone."""
+    """A block with such a layout. It has no descriptor, and is this process's alone.
 
-    def __init__(self, layout: PlainLayout) -> None:
+    ``huge``: in huge pages, as the kernel's own array of struct page is.
+    """
+
+    def __init__(self, layout: PlainLayout, huge: bool) -> None:
         self.fd = -1
         self.plain = layout
         self._map = mmap.mmap(-1, layout.bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
+        if huge and hasattr(mmap, "MADV_HUGEPAGE"):
             self._map.madvise(mmap.MADV_HUGEPAGE)
         self.block = memoryview(self._map)
         self.columns: dict[str, Column] = {}
@@ -73,6 +77,14 @@ class PlainArena(Arena):
             return numpy.asarray(view)
 
         return make
+
+    def bytes_in_memory(self) -> int:
+        """Return how many bytes of the block have been touched, in whole pages."""
+        pages = -(-self.plain.bytes // mmap.PAGESIZE)
+        found = (ctypes.c_ubyte * pages)()
+        block = (ctypes.c_char * self.plain.bytes).from_buffer(self.block)
+        ctypes.CDLL(None).mincore(block, ctypes.c_size_t(self.plain.bytes), found)
+        return mmap.PAGESIZE * sum(found)
 
     def close(self) -> None:
         """Unmap the block."""

@@ -6,6 +6,7 @@ checkers and the ledger. Each step and some calls are counted, in a library that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import FunctionType, MethodType
 from typing import Any
@@ -21,6 +22,10 @@ from stress.native.translate.statements import is_coroutine
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.unit import Unit
 from stress.native.translate.values import Call, Closure, Primitive, Row, Static, Value, Word
+
+
+_RECORD = re.compile(r"i64 \*(L\d+) = list_take\((\d+)\);")
+"""A record's memory: no more than variables, as nothing of it outlives its function."""
 
 
 class PlainUnit(Unit):
@@ -54,6 +59,7 @@ class PlainFunction(Function):
         number = self.unit.calls.get(id(live))
         lists = [self.env_row(arg, k) for k, arg in enumerate(self.args) if isinstance(arg, Row)]
         counted = [] if number is None else [f"  CALLED({number}, {lists[0] if lists else 0});"]
+        body = [_RECORD.sub(r"i64 \1_[\2], *\1 = \1_;", line) for line in body]
         return "\n".join([title, f"static {head}", *counted, *body])
 
     def env_row(self, arg: Row, at: int) -> str:

@@ -58,7 +58,7 @@ class PlainWorld:
         self.manifest = kernel.manifest
         self.kernel = composed(kernel.key, world, catalogue)
         self.layout = PlainLayout(self.kernel.layout, self.manifest.types, frozenset(self.manifest.kept))
-        self.arena = PlainArena(self.layout)
+        self.arena = PlainArena(self.layout, huge=not counted)
         self.kernel.bind(self.arena, Lockstep(self.arena, self.kernel.slots, 1))
         self.work = Work(self.kernel, 0)
         self.names = {"kernel": self.kernel, "work": self.work}
