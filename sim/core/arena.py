@@ -79,8 +79,8 @@ class Field:
     value is negative. 0: no bound is known, or values may be negative.
     """
     word: int = 64
-    """The size in bits of a signed word that is wide enough, where no ``bits`` are known: the kernel's
-    own type. Asked where memory counts (:mod:`stress.native.plain.arena`).
+    """The size in bits of a signed word that is wide enough, where no ``bits`` are known: that of
+    the kernel's own type. Asked where memory counts, as in the native core's plain mode.
     """
     of_page: bool = False
     """A word of struct page, by page: nobody has to do with it while the page is free."""

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 def zap(args: argparse.Namespace) -> int:
     """Measure teardown; print the table, and draw it."""
-    from stress.bench.zap.measure import BATCHED, PERPAGE, Selection, bench_zap
+    from stress.bench.zap.measure import BATCHED, PERPAGE, Teardown, bench_zap
     from stress.bench.zap.page import text as page
     from stress.bench.zap.picture import drawn
     from stress.native.translate.subset import Unsupported
@@ -62,7 +62,7 @@ def zap(args: argparse.Namespace) -> int:
     if args.kernel is not None and args.kernel not in known:
         raise UsageError(f"unknown kernel version {args.kernel!r}: use one of {', '.join(known)}")
     kernels = tuple(dict.fromkeys((PERPAGE, BATCHED, args.kernel) if args.kernel else (PERPAGE, BATCHED, *known)))
-    selection = Selection(
+    selection = Teardown(
         args.operation, args.size, args.profile, kernels, args.kernel or BATCHED, tuple(args.patch), args.configure_mthp
     )
     try:

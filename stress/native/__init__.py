@@ -8,7 +8,8 @@ plain and clean is made again by the Python machine, which gives verdict, words 
 - ``runner``: executions of a case;
 - ``kernels``: which kernel is translated, and how it is kept;
 - ``builder``: compiles kernels beside a campaign;
-- ``comparison``: a native execution against Python's.
+- ``comparison``: a native execution against Python's;
+- ``plain``: the kernel alone, one thread and nobody beside it: to be timed and counted.
 
 docs/native.md is the page for people.
 """

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from sim.core.arena import Layout
-from stress.native.plain.run import Counts
+from stress.native.plain.run import Done
 
 PER_PAGE = ("pte_reads", "pte_writes", "atomics", "locks")
 PER_FOLIO = ("refcount_updates", "mapcount_updates", "rmap_calls", "gather_entries", "gather_words", "frees")
 TOTALS = ("flushes", "hash_batches", "tables")
 
 
-def totals(counts: Counts, layout: Layout) -> dict[str, int]:
+def totals(counts: Done, layout: Layout) -> dict[str, int]:
     """Return what a run did as a whole."""
     locks = {field.name for field in layout.fields if field.lock}
 
@@ -42,7 +42,7 @@ def totals(counts: Counts, layout: Layout) -> dict[str, int]:
     }
 
 
-def counted(counts: Counts, layout: Layout, pages: int, order: int) -> dict[str, Any]:
+def counted(counts: Done, layout: Layout, pages: int, order: int) -> dict[str, Any]:
     """Return the same, with what it is per page and per folio."""
     whole, folios = totals(counts, layout), pages >> order
     return {

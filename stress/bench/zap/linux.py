@@ -10,9 +10,11 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from stress.conform.linux.folio_sizes import THP, ConfiguredSizes, effective
 from stress.errors import Skipped
@@ -20,6 +22,9 @@ from stress.errors import Skipped
 MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_POPULATE_WRITE, MADV_DONTNEED = 14, 15, 23, 4
 READ, WRITE = 1, 2
 PMD_BYTES = 2 << 20
+MEMORY_SHARE = 0.5
+"""The share of the memory that is left which may be taken."""
+
 ENOUGH = 0.99
 """The share of folios that must be of the size that is measured."""
 
@@ -39,8 +44,10 @@ class Linux:
         self.libc.munmap.argtypes = [place, size]
         self.libc.madvise.argtypes = self.libc.mprotect.argtypes = [place, size, word]
 
-    def why_not(self, order: int) -> str:
-        """Return why folios of ``order`` cannot be had, or ""."""
+    def why_not(self, order: int, size: int = 0) -> str:
+        """Return why ``size`` bytes in folios of ``order`` cannot be had, or ""."""
+        if size > available() * MEMORY_SHARE:
+            return f"{size >> 20} MiB are more than this machine can give away: take a smaller --size"
         kib = os.sysconf("SC_PAGE_SIZE") << order >> 10
         on = effective()
         if not order or self.sizes is not None or (on and max(on) == order):
@@ -86,6 +93,12 @@ class Linux:
             for at in range(addr, addr + size, bytes_):
                 self._call("mprotect", at, mmap.PAGESIZE, READ)
                 self._call("mprotect", at, mmap.PAGESIZE, READ | WRITE)
+
+
+def available() -> int:
+    """Return how many bytes of memory the machine could give away."""
+    found = re.search(r"MemAvailable: *(\d+) kB", Path("/proc/meminfo").read_text())
+    return int(found[1]) << 10 if found else 0
 
 
 def allocated(order: int) -> int:

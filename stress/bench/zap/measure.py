@@ -1,5 +1,5 @@
-"""The runs of ``bench zap``: for each folio size a world of each kernel, filled; then rounds, in each
-of which every kernel, and the running one, does the operation once.
+"""The runs of ``bench zap``: for each folio size a world of each kernel, filled; then rounds, in
+each of which every kernel, and the running one, does the operation once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Selection:
+class Teardown:
     """What is measured."""
 
     operation: str = "munmap"
@@ -89,7 +89,7 @@ def pinned() -> Iterator[int]:
         os.sched_setaffinity(0, allowed)
 
 
-def kernels_of(selection: Selection, catalogue: Catalogue, say: Say) -> dict[str, PlainKernel]:
+def kernels_of(selection: Teardown, catalogue: Catalogue, say: Say) -> dict[str, PlainKernel]:
     """Return the kernels, compiled; ``say`` is told what has to be. Raises BuildError."""
     require()
     found = {name: plain_kernel(key, catalogue) for name, key in selection.columns.items()}
@@ -102,7 +102,7 @@ def kernels_of(selection: Selection, catalogue: Catalogue, say: Say) -> dict[str
     return found
 
 
-def pages_of(selection: Selection, catalogue: Catalogue) -> tuple[int, list[int]]:
+def pages_of(selection: Teardown, catalogue: Catalogue) -> tuple[int, list[int]]:
     """Return how many pages the memory has, and the orders of folios that fit. Raises UsageError."""
     profile = with_largest_folios(catalogue.profile(selection.profile))
     pages = selection.size // profile.real.page_size
@@ -113,7 +113,7 @@ def pages_of(selection: Selection, catalogue: Catalogue) -> tuple[int, list[int]
     return pages, orders
 
 
-def counts_of(selection: Selection, catalogue: Catalogue) -> dict[int, dict[str, Any]]:
+def counts_of(selection: Teardown, catalogue: Catalogue) -> dict[int, dict[str, Any]]:
     """Return the counts alone: folio size in KiB -> kernel -> counts."""
     pages, orders = pages_of(selection, catalogue)
     kernels = {name: plain_kernel(key, catalogue) for name, key in selection.columns.items()}
@@ -121,7 +121,7 @@ def counts_of(selection: Selection, catalogue: Catalogue) -> dict[int, dict[str,
     return {row.kib: row.counts() for row in rows}
 
 
-def bench_zap(selection: Selection, catalogue: Catalogue, say: Say = lambda words: None) -> dict[str, Any]:
+def bench_zap(selection: Teardown, catalogue: Catalogue, say: Say = lambda words: None) -> dict[str, Any]:
     """Measure everything. Raises UsageError, BuildError, PlainError and Unsupported."""
     pages, orders = pages_of(selection, catalogue)
     kernels = kernels_of(selection, catalogue, say)
@@ -141,7 +141,7 @@ class _Row:
     """One folio size."""
 
     def __init__(
-        self, selection: Selection, kernels: dict[str, PlainKernel], order: int, pages: int, catalogue: Catalogue
+        self, selection: Teardown, kernels: dict[str, PlainKernel], order: int, pages: int, catalogue: Catalogue
     ) -> None:
         self.selection, self.kernels, self.order, self.pages = selection, kernels, order, pages
         self.catalogue = catalogue
@@ -184,7 +184,8 @@ class _Row:
 
     def _time(self, linux: Linux) -> tuple[str, list[float]]:
         """Take the rounds; return why the running kernel was not measured, or "", and its times."""
-        operation, why, running = self.selection.operation, linux.why_not(self.order), list[float]()
+        operation, running = self.selection.operation, list[float]()
+        why = linux.why_not(self.order, self.selection.size)
         if operation not in LINUX_OPERATIONS:
             why = f"of the running kernel, {' and '.join(LINUX_OPERATIONS)} are measured"
         with ExitStack() as stack:

@@ -34,8 +34,8 @@ def times(data: dict[str, Any]) -> Iterator[str]:
         f"  {name:>{w}}" for name, w in wide.items()
     )
     for row in data["rows"]:
-        head = f"{row['folio_kib']:>6} {cell(row['change_percent'], '+.0f'):>6}% {cell(row['published_percent'], '+d'):>8}%"
-        line = f"{head} {cell(row['kernel_ms'], '.2f'):>8}"
+        changes = f"{cell(row['change_percent'], '+.0f'):>6}% {cell(row['published_percent'], '+d'):>8}%"
+        line = f"{row['folio_kib']:>6} {changes} {cell(row['kernel_ms'], '.2f'):>8}"
         for name, w in wide.items():
             column = row["kernels"][name]
             each = f"({column['ns_per_page']:.1f})"

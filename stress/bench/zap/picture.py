@@ -11,6 +11,7 @@ from math import ceil, floor, log2
 from typing import Any
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 520, 70, 190, 50, 60
+LETTERS = 'font-family="sans-serif" font-size="13"'
 COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9")
 DASHES = ("", "7 3", "2 3", "10 3 2 3", "4 4", "1 2", "12 4")
 RUNNING = "running kernel"
@@ -25,7 +26,7 @@ def drawn(data: dict[str, Any]) -> str:
     body = [*scale.axes(), *(line for k, name in enumerate(curves) for line in curve(scale, k, name, curves[name]))]
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="13">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" {LETTERS}>',
             f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
             f'<text x="{LEFT}" y="26" font-size="16">{escape(title)}</text>',
             *body,

@@ -1,5 +1,5 @@
-"""The plain mode of the native core: the same kernel, translated from the same source, as it runs on
-one CPU with nobody beside it. It does the work, so that the work can be timed and counted.
+"""The plain mode of the native core: the same kernel, translated from the same source, as it runs
+on one CPU with nobody beside it. It does the work, so that the work can be timed and counted.
 
 A step is the access alone: a plain one where the kernel's is, an atomic instruction where the
 kernel's is. There is no scheduler, no log, no checker and no ledger, and no TLB.

@@ -23,7 +23,6 @@ from stress.native.translate.subset import Unsupported
 from stress.native.translate.unit import Unit
 from stress.native.translate.values import Call, Closure, Primitive, Row, Static, Value, Word
 
-
 _RECORD = re.compile(r"i64 \*(L\d+) = list_take\((\d+)\);")
 """A record's memory: no more than variables, as nothing of it outlives its function."""
 

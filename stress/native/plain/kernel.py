@@ -48,8 +48,8 @@ CALLS = {
     "frees": ("page_alloc", "_free_pages_prepare"),
     "hash_batches": ("pgtable", "flush_lazy_batch"),
 }
-"""What is counted by calls: the component and its method. Where a method is given a list, its length
-is added up too.
+"""What is counted by calls: the component and its method. Where a method is given a list, its
+length is added up too.
 """
 
 EXAMPLE = World(cpus=1, mms=2, vpages=64, pages=256, vmas=8, files=1, file_pages=64)

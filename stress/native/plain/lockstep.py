@@ -12,7 +12,7 @@ from stress.machine.chance import PLAIN
 from stress.machine.driver import PlainDriver
 from stress.machine.lockstep import Lockstep
 from stress.native.plain.kernel import PlainKey, composed, counted_calls
-from stress.native.plain.run import KINDS, Counts, PlainError
+from stress.native.plain.run import KINDS, Done, PlainError
 from stress.native.plain.work import Work
 from stress.strategies.sequential import Sequential
 
@@ -52,11 +52,11 @@ class LockstepWorld:
 
         return run
 
-    def do(self, name: str, *args: int) -> Counts:
+    def do(self, name: str, *args: int) -> Done:
         """Do a piece of work; return what it counted. Raises PlainError if a checker objects."""
         if name == "boot":
             self.kernel.boot()
-            return Counts({}, {}, {})
+            return Done({}, {}, {})
         self.calls.clear()
         self.words.clear()
         self.machine.begin([Actor(0, name, lambda: getattr(self.work, name)(*args))], Sequential(), PLAIN, 0)
@@ -64,7 +64,7 @@ class LockstepWorld:
         self.machine.versions += self.machine.seq
         if self.machine.verdict.kind != "clean":
             raise PlainError(f"{name}: {self.machine.verdict}")
-        return Counts(self._steps(), dict(self.calls), dict(self.words))
+        return Done(self._steps(), dict(self.calls), dict(self.words))
 
     def _steps(self) -> dict[tuple[str, str, str], int]:
         columns = list(self.arena.columns)

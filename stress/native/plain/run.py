@@ -38,7 +38,7 @@ class PlainError(ZapstressError):
 
 
 @dataclass(frozen=True)
-class Counts:
+class Done:
     """What a piece of work did: its steps, and of the calls that are counted how often each was
     made, and the length of all lists that it was given.
     """
@@ -136,7 +136,7 @@ class PlainWorld:
         kind = ctypes.c_char * self.layout.bytes
         ctypes.memmove(kind.from_buffer(to), kind.from_buffer(source), self.layout.bytes)
 
-    def counts(self) -> Counts:
+    def counts(self) -> Done:
         """Return what was counted, and begin anew."""
         columns, kinds = len(self.manifest.columns), len(KINDS)
         size = len(self.manifest.sites) * columns * kinds
@@ -151,7 +151,7 @@ class PlainWorld:
             if nr
         }
         calls = self.lib.zap_calls()
-        found = Counts(
+        found = Done(
             steps,
             {name: calls[2 * number] for number, name in enumerate(CALLS)},
             {name: calls[2 * number + 1] for number, name in enumerate(CALLS)},

@@ -63,8 +63,8 @@ class Work(Task):
             await self.k.tlb.walk_done(self.cpu)
 
     async def fill(self, nr: int, order: int, every: int) -> None:
-        """Map ``nr`` pages from 0 on, in folios of ``order``, and store to every ``every``-th; leave
-        none of them in a LRU batch.
+        """Map ``nr`` pages from 0 on, in folios of ``order``, and store to every ``every``-th;
+        leave none of them in a LRU batch.
         """
         await self.begin()
         await self.map(0, nr, order)

@@ -1,4 +1,4 @@
-"""The table of counts: what each version does to a page and to a folio, by operation and folio size.
+"""The table of counts: what each version does to a page and to a folio, by operation and size.
 
 ``python -m tests.stress.zap.table`` writes ``counts.txt`` anew. Nothing in it is a time: it is the
 same on every machine, and a change of it is a change of what the model does.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stress.bench.zap import OPERATIONS
 from stress.bench.zap.counting import PER_FOLIO, PER_PAGE, TOTALS
-from stress.bench.zap.measure import Selection, counts_of
+from stress.bench.zap.measure import Teardown, counts_of
 from stress.catalogue import CATALOGUE
 
 FILE = Path(__file__).with_name("counts.txt")
@@ -22,7 +22,7 @@ def rows(version: str) -> list[str]:
     """Return a version's lines: operation, folio size, and each count with its name."""
     found = []
     for operation in OPERATIONS:
-        selection = Selection(operation, SIZE, kernels=(version,))
+        selection = Teardown(operation, SIZE, kernels=(version,))
         for kib, columns in counts_of(selection, CATALOGUE).items():
             counts = columns[version]
             parts = [f"{name}={counts['per_page'][name]:g}" for name in PER_PAGE]

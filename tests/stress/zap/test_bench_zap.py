@@ -1,4 +1,6 @@
-"""``bench zap``: what it counts, for every version; what it prints and draws; and the running kernel."""
+"""``bench zap``: what it counts, for every version, what it prints and draws, and the running
+kernel.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from stress.bench.zap.linux import Linux
-from stress.bench.zap.measure import PUBLISHED, Selection, bench_zap, change, counts_of
+from stress.bench.zap.measure import PUBLISHED, Teardown, bench_zap, change, counts_of
 from stress.bench.zap.page import text
 from stress.bench.zap.picture import curves_of, drawn
 from stress.catalogue import CATALOGUE
@@ -33,7 +35,7 @@ def test_the_table_of_counts(version: str) -> None:
 
 
 def test_batched_does_once_per_folio_what_was_done_per_page() -> None:
-    found = counts_of(Selection("munmap", SMALL), CATALOGUE)
+    found = counts_of(Teardown("munmap", SMALL), CATALOGUE)
     assert list(found) == sorted(PUBLISHED)
     for kib, columns in found.items():
         pages = kib // 4
@@ -46,20 +48,20 @@ def test_batched_does_once_per_folio_what_was_done_per_page() -> None:
 
 def test_order_0_is_not_degraded() -> None:
     """At 4 KiB nothing is done more often than before the series."""
-    columns = counts_of(Selection("munmap", SMALL), CATALOGUE)[4]
+    columns = counts_of(Teardown("munmap", SMALL), CATALOGUE)[4]
     assert columns["6.9-perpage"] == columns["6.9"]
 
 
 def test_s390x_frees_at_once_and_hash_flushes_in_batches_of_192() -> None:
-    s390x = counts_of(Selection("munmap", 1 << 20, "s390x", ("6.9",)), CATALOGUE)[4]["6.9"]
+    s390x = counts_of(Teardown("munmap", 1 << 20, "s390x", ("6.9",)), CATALOGUE)[4]["6.9"]
     assert (0, 256) == (s390x["gather_entries"], s390x["frees"])
-    hashed = counts_of(Selection("munmap", 16 << 20, "ppc64-hash", ("6.9",)), CATALOGUE)[64]["6.9"]
+    hashed = counts_of(Teardown("munmap", 16 << 20, "ppc64-hash", ("6.9",)), CATALOGUE)[64]["6.9"]
     assert hashed["hash_batches"] > 256 // 192
 
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, Any]:
-    return bench_zap(Selection("munmap", SMALL, runs=2), CATALOGUE)
+    return bench_zap(Teardown("munmap", SMALL, runs=2), CATALOGUE)
 
 
 def test_rows_have_the_fields_that_are_promised(measured: dict[str, Any]) -> None:
@@ -74,7 +76,7 @@ def test_rows_have_the_fields_that_are_promised(measured: dict[str, Any]) -> Non
 
 
 def test_a_mapped_page_takes_at_most_72_bytes() -> None:
-    found = counts_of(Selection("munmap", 64 << 20, kernels=tuple(CATALOGUE.kernels())), CATALOGUE)
+    found = counts_of(Teardown("munmap", 64 << 20, kernels=tuple(CATALOGUE.kernels())), CATALOGUE)
     for kib, columns in found.items():
         for name, counts in columns.items():
             assert counts["arena_bytes_per_page"] <= 72, (kib, name)
