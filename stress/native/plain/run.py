@@ -138,18 +138,16 @@ class PlainWorld:
 
     def counts(self) -> Done:
         """Return what was counted, and begin anew."""
+        import numpy
+
         columns, kinds = len(self.manifest.columns), len(KINDS)
         size = len(self.manifest.sites) * columns * kinds
         made = self.lib.zap_made()
-        steps = {
-            (
-                self.manifest.sites[at // kinds // columns],
-                self.manifest.columns[at // kinds % columns],
-                KINDS[at % kinds],
-            ): nr
-            for at, nr in enumerate(made[:size])
-            if nr
-        }
+        steps: dict[Step, int] = {}
+        for at in numpy.ctypeslib.as_array(made, (size,)).nonzero()[0].tolist():
+            cell, kind = divmod(at, kinds)
+            site, column = divmod(cell, columns)
+            steps[self.manifest.sites[site], self.manifest.columns[column], KINDS[kind]] = made[at]
         calls = self.lib.zap_calls()
         found = Done(
             steps,

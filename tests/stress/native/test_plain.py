@@ -1,5 +1,6 @@
 """Plain mode does the same work as lockstep: the same steps by site, column and kind, the same
-calls, the same frees, and the same cells in the end, on ranges at random, of every version and profile.
+calls, the same frees, and the same cells in the end, on ranges at random, of every version and
+profile.
 """
 
 from __future__ import annotations
