@@ -11,7 +11,8 @@ owes something there is accused of the step that made the debt, not of letting t
 from __future__ import annotations
 
 from sim.checks.base import Checker
-from sim.core.arena import MACHINE, Cells, Column, Field, Watch, alike
+from sim.checks.cache import TRUNCATE
+from sim.core.arena import CHANGE, MACHINE, MOMENT, OWN_MOMENT, Cells, Column, Field, Watch, alike
 from sim.core.component import index_of_ref
 from sim.core.ledger import MAPPING, NONE, TRANSIENT
 from sim.core.pte import (
@@ -112,6 +113,7 @@ class EntryChecks(Checker):
     markers_due: Cells
     ptl_held: Cells
     ptl_taken: Cells
+    op: Cells
     op_start: Cells
     op_end: Cells
     op_keeps_markers: Cells
@@ -121,10 +123,12 @@ class EntryChecks(Checker):
         cells, slots = self.w.mms * self.w.vpages, self.slots
         return [
             *alike(("pte_count", "dirty_ptes", "total_map"), self.w.pages, MACHINE),
-            *alike(("cleared_at", "stored_at", "narrowed_at"), cells, MACHINE, stamp=True),
+            *alike(("cleared_at", "stored_at", "narrowed_at"), cells, MACHINE, stamp=True, decides=CHANGE),
             Field("cleared_pte", cells, MACHINE),
             *alike(("balance", "strays", "markers_due", "ptl_held"), slots, MACHINE),
-            *alike(("ptl_taken", "counted_at", "op_began"), slots, MACHINE, stamp=True),
+            Field("ptl_taken", slots, MACHINE, stamp=True, decides=OWN_MOMENT),
+            Field("op_began", slots, MACHINE, stamp=True, decides=MOMENT),
+            Field("counted_at", slots, MACHINE, stamp=True),
             *alike(("op_start", "op_end", "op_keeps_markers"), slots, MACHINE),
         ]
 
@@ -183,6 +187,8 @@ class EntryChecks(Checker):
         if delta > 0 and entry & KIND_MASK in (KIND_SWAP, KIND_MIGRATION):
             self.stored_at[at] = self.m.seq << SLOT_BITS | who
         self.k.checks.rss.absent_changed(at, entry, who, delta)
+        if delta < 0 and entry & KIND_MASK == KIND_SWAP and who < self.w.cpus and self.op[who] >= TRUNCATE:
+            self.k.checks.cache.copy_taken(at, who)
         if delta > 0 and entry & KIND_MASK == KIND_MARKER and self.op_keeps_markers[who]:
             self.markers_due[who] -= 1
 
@@ -214,6 +220,8 @@ class EntryChecks(Checker):
             return
         pfn = old >> PFN_SHIFT
         folio = self.page_head[pfn]
+        if who < self.w.cpus and self.op[who] >= TRUNCATE and self.page_mapping[folio] & MAPPING_ANON:
+            self.k.checks.cache.copy_taken(at, who)
         self.k.checks.rmap.mapped(addr, at, folio, pfn)
         self.k.checks.rss.mapped(at, folio, who, -1)
         self.pte_count[pfn] -= 1

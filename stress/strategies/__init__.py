@@ -1,6 +1,7 @@
 """Search strategies: who goes next. One file each, found by its name.
 
 - :mod:`~stress.strategies.pct`: random priorities and a few change points;
+- :mod:`~stress.strategies.prefix`: follows a tape, and then wanders; no search by itself;
 - :mod:`~stress.strategies.random`: a uniform random walk, the baseline;
 - :mod:`~stress.strategies.replay`: follows a tape, and is no search;
 - :mod:`~stress.strategies.round_robin`: one step each, in turn;

@@ -57,7 +57,10 @@ static inline void list_copy_(i64 *d, const i64 *s, i64 w) {
 #define spin() ((void)0)
 #define LAST_SITE 0
 #define CODE_AT(seq) 0
-static const struct { i64 cur, seq; } S = {0, 0};
+#define SEQ 0
+#define SEQ_KEPT 0
+#define RAN(name)
+static const struct { i64 cur; } S = {0};
 
 i64 RET[8], cap, *SP, *SP_END;
 static i64 bailed;

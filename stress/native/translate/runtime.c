@@ -14,24 +14,37 @@ void bail(i64 why) { bailed = why; longjmp(out, 1); }
 
 /* -- chance ---------------------------------------------------------------------------------------------- */
 
-i64 draw(i64 n) {
+#ifndef SEARCH
+static i64 drawn_at_random(i64 n) {
   if (!S.drawing[ME]) S.data[ME] = stream(seed_, DATA_PURPOSE, (u64)ME), S.drawing[ME] = 1;
-  i64 w = word(&S.data[ME]), choice = (w & 3) || n < 2 ? 0 : 1 + ((w >> 2) * (n - 1) >> 30);
+  i64 w = word(&S.data[ME]);
+  return (w & 3) || n < 2 ? 0 : 1 + ((w >> 2) * (n - 1) >> 30);
+}
+static i64 drawn_as_given(i64 n) {
+  i64 at = S.drawing[ME]++, choice = at < W->given[2 * ME + 1] ? W->given[W->given[2 * ME] + at] : 0;
+  return choice < n ? choice : 0;
+}
+i64 draw(i64 n) {
+  i64 choice = W->given ? drawn_as_given(n) : drawn_at_random(n);
   if (S.draws_nr >= W->draws_max) bail(DRAWS_FULL);
   W->draws[2 * S.draws_nr] = ME, W->draws[2 * S.draws_nr++ + 1] = choice;
   return choice;
 }
+#endif
 
 /* -- whose turn it is ------------------------------------------------------------------------------------- */
 
-i64 is_zero(const i64 *a) { return *P(a[0]) == 0; }
-i64 may_read(const i64 *a) { return *P(a[0]) >= 0; }
+i64 is_zero(const i64 *a) { return *touch(P(a[0])) == 0; }
+i64 may_read(const i64 *a) { return *touch(P(a[0])) >= 0; }
 
 int ask(i64 code) {
   i64 step = S.seq, me = S.cur;
   (void)code;
   S.spins = 0;
   if (step >= W->steps_max) bail(BUDGET);
+#ifdef SEARCH
+  return 1; /* a transition ends where its actor would be asked for the next step */
+#endif
   if (!S.enabled[0]) bail(STUCK);
   i64 chosen = choose(S.enabled, me, step);
   S.run = granted();
@@ -116,11 +129,14 @@ static void arm(const struct actor *a) {
   if (gates[a->gate](S.wait_args[slot])) unblock(slot);
 }
 static void end_segment(i64 slot) { W->tape[2 * S.tape_nr] = slot, W->tape[2 * S.tape_nr++ + 1] = S.seq; }
-static void finished(const struct actor *a) {
+static void ended(const struct actor *a) {
   S.state[a->slot] |= FINISHED;
   set_disabled(a->slot);
   if (a->daemon) arm(a);
   else S.unfinished--;
+}
+static void finished(const struct actor *a) {
+  ended(a);
   if (S.enabled[0]) { if (!ask(0)) S.run += !S.started[a->slot]; }
   else if (S.unfinished) bail(STUCK);
   else end_segment(a->slot), S.live = 0;

@@ -29,6 +29,7 @@ void list_cells(i64 *d, const i64 *cells, i64 size, i64 from, i64 n) {
   if (from < 0 || from + n > size) bail(INDEX);
   d[0] = n;
   memcpy(d + 1, cells + from, 8 * n);
+  for (i64 i = 0; i < n; i++) touch((i64 *)cells + from + i);
 }
 int list_equal(const i64 *a, const i64 *b) { return a[0] == b[0] && !memcmp(a + 1, b + 1, 8 * a[0]); }
 int list_has(const i64 *l, i64 x) { for (i64 i = 1; i <= l[0]; i++) if (l[i] == x) return 1; return 0; }

@@ -21,6 +21,18 @@ extern i64 RET[8], cap, *SP, *SP_END;
 
 __attribute__((noreturn, cold)) void bail(i64 why);
 
+#ifdef SEARCH
+/* In the flavour for exhaustive search each access to a cell is noted, and step numbers and versions of contents
+ * are told from other words by their size: no code of a step, and no word of the model, lies in these ranges.
+ */
+#define SEQ_TAG (1ll << 33)
+#define VERSION_TAG (1ll << 35)
+extern i64 TOLD, seq_kept;
+i64 *touch(i64 *cell);
+#else
+static inline i64 *touch(i64 *cell) { return cell; }
+#endif
+
 /* -- words ------------------------------------------------------------------------------------------------- */
 
 static inline i64 ix(i64 i, i64 n) { if (CHECKED && (u64)i >= (u64)n) bail(INDEX); return i; }
