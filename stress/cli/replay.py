@@ -17,8 +17,6 @@ from stress.trace import report
 from stress.trace.file import load
 from stress.trace.record import ending_of
 from stress.trace.replay import Mode, Replayed, case_of, compare, patch_note, replay
-from stress.trace.shell.film import filmed
-from stress.trace.shell.session import answers, converse, transcript
 
 if TYPE_CHECKING:
     from stress.trace.record import Trace
@@ -75,6 +73,9 @@ def _shell(args: argparse.Namespace, trace: Trace) -> int:
         raise UsageError(f"{args.trace}: it ended in the setup, so there are no steps to go through; zapstress show it")
     if args.json and not args.command:
         raise UsageError("--shell talks to people; with --json, give it each --command")
+    from stress.trace.shell.film import filmed
+    from stress.trace.shell.session import answers, converse, transcript
+
     film = trio.run(filmed, trace, _mode(args, trace), args.catalogue, restrict_keyboard_interrupt_to_checkpoints=True)
     said = answers(film, args.command)
     if args.json:

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy
 
 import stress.machine
 from sim.core.arena import WORD
@@ -62,7 +64,8 @@ class Camera:
         self.ends = array("q")
         """Where the changes that lead to each state end."""
         self.standings: list[Standing] = []
-        self._last = array("q")
+        self._last: Any = None
+        """The arena in the state before, as a numpy array."""
         self._known: dict[Standing, Standing] = {}
 
     def look(self, machine: Scheduler) -> None:
@@ -72,28 +75,33 @@ class Camera:
         self._take(machine, tuple(machine.started), calls)
 
     def end(self, machine: Scheduler) -> None:
-        """Take the state at the end, when every actor has been unwound."""
+        """Take the state at the end, when every actor has been unwound: those that had not come to
+        the end of their bodies stood inside them.
+        """
         if len(self.ends) <= machine.seq:
-            started = self.standings[-1].started if self.standings else tuple(machine.started)
-            self._take(machine, started, ())
+            inside = machine.verdict.kind != "clean" and self.standings
+            self._take(machine, self.standings[-1].started if inside else tuple(machine.started), ())
 
     def _take(self, machine: Scheduler, started: tuple[bool, ...], calls: tuple[Call, ...]) -> None:
-        now = array("q", bytes(machine.arena.block))
+        block = machine.arena.block
         if not self.ends:
-            self.first = self._last = now
-        self.changes.extend(differences(self._last, now))
-        self._last = now
+            self.first = array("q", bytes(block))
+            self._last = numpy.frombuffer(bytearray(block), numpy.int64)
+        self.changes.extend(differences(self._last, numpy.frombuffer(block, numpy.int64)))
         self.ends.append(len(self.changes))
         standing = Standing(tuple(machine.state), started, machine.current, calls)
         self.standings.append(self._known.setdefault(standing, standing))
 
 
-def differences(before: array[int], after: array[int]) -> list[int]:
-    """Return three words for each that differs: where it is, its value before and after."""
-    import numpy
-
-    places = numpy.flatnonzero(numpy.frombuffer(before, numpy.int64) != numpy.frombuffer(after, numpy.int64))
-    return [word for place in places.tolist() for word in (place, before[place], after[place])]
+def differences(before: Any, after: Any) -> list[int]:
+    """Return three words for each that differs: where it is, its value before and after. ``before``
+    becomes what ``after`` is.
+    """
+    places = numpy.flatnonzero(before != after)
+    values = numpy.stack((places, before[places], after[places]), axis=1)
+    before[places] = after[places]
+    found: list[int] = values.ravel().tolist()
+    return found
 
 
 def call(frame: FrameType) -> Call:
