@@ -1,5 +1,5 @@
-"""The worked examples of docs/writing-a-patch.md, findings.md and reading-a-failure.md run as they
-are printed, to the letter.
+"""The worked examples of docs/writing-a-patch.md, docs/findings.md and docs/reading-a-failure.md
+run as they are printed, to the letter.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The worked examples of docs/writing-a-patch.md, findings.md and reading-a-failure.md: their files,
-their commands, what these print.
+"""The worked examples of docs/writing-a-patch.md, docs/findings.md and docs/reading-a-failure.md:
+their files, their commands, what these print.
 
 ``python -m tests.worked_examples`` writes the output of the commands into the pages anew, after a
 change that is meant to change it. A command that is to show a failure gets the first seed that

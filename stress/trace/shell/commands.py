@@ -31,8 +31,8 @@ class Quit(Exception):
 
 @dataclass(frozen=True)
 class Command:
-    """A command. ``do`` takes the rest of the line and yields lines of output; ``names`` returns what
-    words in the rest may be, for completion.
+    """A command. ``do`` takes the rest of the line and yields lines of output; ``names`` returns
+    what words in the rest may be, for completion.
     """
 
     about: str
