@@ -26,16 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
     add("trace", metavar="TRACE", help="a trace, or the folder of a failure")
-    show = parser.add_mutually_exclusive_group()
-    show.add_argument("--steps", action="store_true", help="print each step: actor, kernel function, location, value")
-    show.add_argument("--shell", action="store_true", help="step forward and back, with the commands of gdb and rr")
-    add(
-        "--command",
-        action="append",
-        default=[],
-        metavar="COMMAND",
-        help="a command for --shell, which ends after the last; may be repeated",
-    )
+    _looking(parser)
     add(
         "--tolerant",
         action="store_true",
@@ -55,6 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     driver_option(parser)
     kernel_options(parser, "", "another version in place of the trace's")
     scenario_file_option(parser)
+
+
+def _looking(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that show more than the end."""
+    show = parser.add_mutually_exclusive_group()
+    show.add_argument("--steps", action="store_true", help="print each step: actor, kernel function, location, value")
+    show.add_argument("--shell", action="store_true", help="step forward and back, with the commands of gdb and rr")
+    parser.add_argument(
+        "--command",
+        action="append",
+        default=[],
+        metavar="COMMAND",
+        help="a command for --shell, which ends after the last; may be repeated",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stress.errors import UsageError
 from stress.trace.shell import actors, pages, words
 from stress.trace.shell.state import State
-from stress.trace.shell.stops import Break, Stop, Watch, backward, cells_of, forward, until
+from stress.trace.shell.stops import Breakpoint, Stop, Watchpoint, backward, cells_of, forward, until
 
 if TYPE_CHECKING:
     from stress.trace.shell.film import Film
@@ -167,11 +167,11 @@ class Commands:
 
     def _break(self, rest: str) -> Iterator[str]:
         site = words.site(rest, {step.site.name for step in self.film.made})
-        yield from self._add(lambda number: Break(number, site))
+        yield from self._add(lambda number: Breakpoint(number, site))
 
     def _watch(self, rest: str) -> Iterator[str]:
         cell = words.cell(rest, self.state.counts)
-        yield from self._add(lambda number: Watch(number, cell))
+        yield from self._add(lambda number: Watchpoint(number, cell))
 
     def _delete(self, rest: str) -> Iterator[str]:
         gone = [stop for stop in self.stops if not rest or stop.number == words.number(rest)]

@@ -40,7 +40,7 @@ class Stop(ABC):
 
 
 @dataclass(frozen=True)
-class Break(Stop):
+class Breakpoint(Stop):
     """A breakpoint: a site, or all sites of a function."""
 
     number: int
@@ -54,7 +54,7 @@ class Break(Stop):
 
 
 @dataclass(frozen=True)
-class Watch(Stop):
+class Watchpoint(Stop):
     """A watchpoint: a cell."""
 
     number: int
