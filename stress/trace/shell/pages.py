@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Translating:
+class Mapped:
     """A cell that translates ``pages`` pages of ``mm`` from ``addr`` on, as the CPU's TLB has it;
     -1 is the page table.
     """
@@ -39,17 +39,17 @@ def numbered(what: str, number: int, count: int) -> int:
     return number
 
 
-def table_entries(state: State) -> Iterator[Translating]:
+def table_entries(state: State) -> Iterator[Mapped]:
     """Yield the entries of all page tables that are not 0."""
     world = state.film.kernel.world
     for mm in range(world.mms):
         for addr in range(world.vpages):
             index, value = state.entry(mm, addr)
             if value:
-                yield Translating("pte", index, -1, mm, addr)
+                yield Mapped("pte", index, -1, mm, addr)
 
 
-def tlb_entries(state: State) -> Iterator[Translating]:
+def tlb_entries(state: State) -> Iterator[Mapped]:
     """Yield the entries of all TLBs that are not 0."""
     world, span = state.film.kernel.world, state.film.kernel.geometry.contpte
     for column, pages in (("tlb", 1), ("tlb_span", span)):
@@ -57,10 +57,10 @@ def tlb_entries(state: State) -> Iterator[Translating]:
         for index in range(state.counts[column]):
             if state.cell(column, index):
                 row, block = divmod(index, blocks)
-                yield Translating(column, index, *divmod(row, world.mms), block * pages, pages)
+                yield Mapped(column, index, *divmod(row, world.mms), block * pages, pages)
 
 
-def reaches(state: State, entry: Translating, page: int, pages: int = 1) -> bool:
+def reaches(state: State, entry: Mapped, page: int, pages: int = 1) -> bool:
     """Return whether an entry translates to one of ``pages`` pages from ``page`` on."""
     value = state.cell(entry.column, entry.index)
     first = pte_pfn(value)
@@ -86,7 +86,7 @@ def holders(state: State, page: int) -> Iterator[str]:
                 yield f"{'':>20}mm {entry.mm} page {entry.addr}: {cell_words(state, entry)}"
 
 
-def cell_words(state: State, entry: Translating) -> str:
+def cell_words(state: State, entry: Mapped) -> str:
     """Return the cell of an entry, and what it holds."""
     return f"{entry.column}[{entry.index}] = {state.shown(entry.column, entry.index)}"
 
