@@ -24,8 +24,8 @@ from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-    from stress.native.proofs.fleet import Fleet
-    from stress.native.proofs.result import Result
+    from stress.native.proofs.fleet import Provers
+    from stress.native.proofs.result import Answer
 
 LINE_SECONDS = 5.0
 MINUTES = 1.0
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Prove, and print what came of it."""
     from stress.catalogue import spec_of
     from stress.native.build import require
-    from stress.native.proofs.fleet import Fleet
+    from stress.native.proofs.fleet import Provers
     from stress.native.proofs.result import status_of
 
     if not args.all and not args.scenario:
@@ -70,10 +70,10 @@ def run(args: argparse.Namespace) -> int:
     if not cases:
         raise UsageError("there is no such case: these scenarios do not run on these profiles")
     workers, seconds = min(args.workers or cores(), len(cases)), 60 * args.minutes
-    fleet = Fleet(
+    fleet = Provers(
         cases, seconds, workers, args.memory_mib_max, str(args.dir), spec_of(args.catalogue), heard, args.check
     )
-    results: list[Result] = trio.run(proved, fleet)
+    results: list[Answer] = trio.run(proved, fleet)
     put_json(data(results)) if args.json else put("\n".join(text(results)))
     return status_of(results)
 
@@ -116,7 +116,7 @@ def parameters(words: list[str]) -> dict[str, int]:
     return found
 
 
-async def proved(fleet: Fleet) -> list[Result]:
+async def proved(fleet: Provers) -> list[Answer]:
     """Return what comes of a fleet's cases; say now and then what it is at."""
     results = []
     async with trio.open_nursery() as nursery:
@@ -126,7 +126,7 @@ async def proved(fleet: Fleet) -> list[Result]:
     return results
 
 
-async def lines(fleet: Fleet) -> None:
+async def lines(fleet: Provers) -> None:
     """Print every LINE_SECONDS how far it is."""
     while True:
         await trio.sleep(LINE_SECONDS)
@@ -135,12 +135,12 @@ async def lines(fleet: Fleet) -> None:
         tell(f"cases={len(fleet.cases)} {counts}; {'; '.join(fleet.doing.values())}")
 
 
-def heard(result: Result) -> None:
+def heard(result: Answer) -> None:
     """Say what came of a case."""
     tell(line_of(result))
 
 
-def data(results: list[Result]) -> dict[str, Any]:
+def data(results: list[Answer]) -> dict[str, Any]:
     """Return what ``--json`` prints."""
     from stress.native.proofs.result import DIFFERS, LISTS, UNFINISHED
 
@@ -149,7 +149,7 @@ def data(results: list[Result]) -> dict[str, Any]:
     return kept
 
 
-def line_of(result: Result) -> str:
+def line_of(result: Answer) -> str:
     """Return a result in a line."""
     case = result.case
     params = " ".join(f"{name}={value}" for name, value in case.params)
@@ -159,7 +159,7 @@ def line_of(result: Result) -> str:
     return f"{result.kind.replace('_', ' '):<11} {where}: {words}"
 
 
-def text(results: list[Result]) -> list[str]:
+def text(results: list[Answer]) -> list[str]:
     """Return what came of it, for people."""
     kinds = [result.kind for result in results]
     counts = ", ".join(f"{kinds.count(kind)} {kind.replace('_', ' ')}" for kind in dict.fromkeys(kinds))

@@ -19,7 +19,7 @@ from typing import Any
 from stress.case import Case
 from stress.files import write_atomically
 from stress.native.files import digest_of, read
-from stress.native.search.explore import WORD_BITS, Counts, missed_chance
+from stress.native.search.explore import WORD_BITS, Extent, missed_chance
 from stress.native.search.space import StateSpace
 
 FORMAT = 1
@@ -39,7 +39,7 @@ class Basis:
     """Of each function that ran in the space: the hash of its C."""
 
     def holds(self, now: Basis) -> bool:
-        """Return whether a proof on this basis holds for a kernel with all the functions of ``now``."""
+        """Return whether a proof on this basis holds for a kernel with the functions of ``now``."""
         same = (self.runtime, self.table, self.start) == (now.runtime, now.table, now.start)
         return same and all(now.functions.get(name) == text for name, text in self.functions.items())
 
@@ -89,7 +89,7 @@ class Certificate:
 
 
 def certify(
-    space: StateSpace, counts: Counts, seconds: float, replayed: int, reduced: bool, overrides: dict[str, int]
+    space: StateSpace, counts: Extent, seconds: float, replayed: int, reduced: bool, overrides: dict[str, int]
 ) -> Certificate:
     """Return the certificate of a space that has been explored to its end."""
     case = space.runner.case

@@ -21,7 +21,7 @@ from stress.case import Case
 from stress.native.kernels import KernelKey
 from stress.native.proofs.process import written
 from stress.native.proofs.proof import Job
-from stress.native.proofs.result import UNFINISHED, Result
+from stress.native.proofs.result import UNFINISHED, Answer
 from stress.sources import child
 
 FIRST_SECONDS = 2.0
@@ -32,7 +32,7 @@ TABLE_SHARE = 2 / 3
 
 
 @dataclass
-class Fleet:
+class Provers:
     """Proves ``cases`` within so many seconds; ``hear`` is told each result, as it comes."""
 
     cases: Sequence[Case]
@@ -41,15 +41,15 @@ class Fleet:
     memory_mib: int
     directory: str
     catalogue: str
-    hear: Callable[[Result], None]
+    hear: Callable[[Answer], None]
     check: bool = False
-    results: dict[Case, Result] = field(default_factory=dict)
+    results: dict[Case, Answer] = field(default_factory=dict)
     doing: dict[int, str] = field(default_factory=dict)
     """What each process is at."""
     at: dict[int, KernelKey] = field(default_factory=dict)
     """The kernel that each process has taken last."""
 
-    async def run(self) -> list[Result]:
+    async def run(self) -> list[Answer]:
         """Prove; return the results in the order of the cases."""
         self.ends = time.monotonic() + self.seconds
         several = len(self.cases) > self.workers
@@ -58,7 +58,7 @@ class Fleet:
             left = [case for case in self.cases if self._needs_more(case)]
             each = (self.ends - time.monotonic()) * self.workers / max(1, len(left))
             await self._round(left, each)
-        return [self.results.get(case, Result(case, UNFINISHED, "it had no time")) for case in self.cases]
+        return [self.results.get(case, Answer(case, UNFINISHED, "it had no time")) for case in self.cases]
 
     def _needs_more(self, case: Case) -> bool:
         found = self.results.get(case)
@@ -79,7 +79,7 @@ class Fleet:
                 while waiting and (left := self.ends - time.monotonic()) > 0:
                     case = self._next(number, waiting)
                     result = await self._ask(number, process, lines, self.job(case, min(seconds, left)))
-                    self.results[case] = result or Result(case, UNFINISHED, "its process died")
+                    self.results[case] = result or Answer(case, UNFINISHED, "its process died")
                     self.hear(self.results[case])
                     if result is None:
                         break
@@ -101,7 +101,7 @@ class Fleet:
         words = int(self.memory_mib * TABLE_SHARE / self.workers * (1 << 20)) // 8
         return Job(case, seconds, 1 << words.bit_length() - 1, self.directory, self.check)
 
-    async def _ask(self, number: int, process: trio.Process, lines: AsyncIterator[bytes], job: Job) -> Result | None:
+    async def _ask(self, number: int, process: trio.Process, lines: AsyncIterator[bytes], job: Job) -> Answer | None:
         """Return what a process answers to a job; None if it dies over it."""
         assert process.stdin is not None
         try:
@@ -109,7 +109,7 @@ class Fleet:
             async for line in lines:
                 said = json.loads(line)
                 if "result" in said:
-                    return Result.of(said["result"])
+                    return Answer.of(said["result"])
                 self.doing[number] = f"{job.case.scenario} {job.case.profile} {job.case.kernel}: {said['progress']}"
         except trio.BrokenResourceError:
             pass

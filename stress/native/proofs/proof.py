@@ -4,7 +4,6 @@ explores its space, and has Python judge what was found.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,11 +19,12 @@ from stress.machine.chance import TapeData
 from stress.native.build import BuildError
 from stress.native.kernels import KernelKey, searchable
 from stress.native.proofs.certificate import Certificate, certify, file_of, read_certificate
-from stress.native.proofs.result import DIFFERS, NOT_REACHED, PROVED, UNFINISHED, VIOLATED_KIND, Result
+from stress.native.proofs.result import DIFFERS, NOT_REACHED, PROVED, UNFINISHED, VIOLATED_KIND, Answer
 from stress.native.runner import LIMITS, Library, NotCovered
 from stress.native.search.explore import Ended, Exploration
 from stress.native.search.space import StateSpace, Taken, runs_of, tapes_of
 from stress.native.translate.subset import Unsupported
+from stress.rng import words
 from stress.strategies.replay import Replay
 from stress.trace.file import save
 from stress.trace.record import capture
@@ -71,8 +71,8 @@ class Prover:
     def __post_init__(self) -> None:
         self.libraries: dict[KernelKey, Library] = {}
 
-    async def prove(self, job: Job) -> Result:
-        """Return what comes of a job, which is never an exception for what the case is to blame for."""
+    async def prove(self, job: Job) -> Answer:
+        """Return what comes of a job; what the case is to blame for is told in it."""
         try:
             library = self.library(KernelKey.of(job.case))
             async with open_runner(job.case, "plain", catalogue=self.catalogue) as runner:
@@ -80,9 +80,9 @@ class Prover:
                     return _violated(job, runner.failed, "its setup violates")
                 return self.explored(job, runner, library)
         except (Unsupported, NotCovered, BuildError) as error:
-            return Result(job.case, UNFINISHED, f"it can only be run in Python: {error}")
+            return Answer(job.case, UNFINISHED, f"it can only be run in Python: {error}")
         except WorldError as error:
-            return Result(job.case, UNFINISHED, f"the world is too small: {error}")
+            return Answer(job.case, UNFINISHED, f"the world is too small: {error}")
 
     def library(self, key: KernelKey) -> Library:
         """Return a kernel, compiled. Raises Unsupported and BuildError."""
@@ -91,7 +91,7 @@ class Prover:
             self.libraries[key] = searchable(key, scenarios, self.catalogue)
         return self.libraries[key]
 
-    def explored(self, job: Job, runner: Runner, library: Library) -> Result:
+    def explored(self, job: Job, runner: Runner, library: Library) -> Answer:
         """Explore the space of a case that stands at the end of its setup."""
         file = file_of(job.case, Path(job.directory))
         known = read_certificate(file)
@@ -100,22 +100,22 @@ class Prover:
         if known is not None and held and not job.check:
             return _known(job, known, file)
         if job.check and not held:
-            return Result(job.case, UNFINISHED, "its certificate does not hold any more: prove it again")
+            return Answer(job.case, UNFINISHED, "its certificate does not hold any more: prove it again")
         differs = replayed(space)
         if differs:
-            return Result(job.case, DIFFERS, differs)
+            return Answer(job.case, DIFFERS, differs)
         reduced = job.check and known is not None and known.reductions == "none"
         return self.search(job, Exploration(space, reduced, job.words_max), known if job.check else None)
 
-    def search(self, job: Job, exploration: Exploration, known: Certificate | None) -> Result:
+    def search(self, job: Job, exploration: Exploration, known: Certificate | None) -> Answer:
         """Explore until the space is finished, something is found, or the time is over."""
         began, ended = time.monotonic(), Ended.NOT_YET
         while ended == Ended.NOT_YET and time.monotonic() - began < job.seconds:
             ended = exploration.go_on(SLICE)
-            self.tell(f"{exploration.counts().states} states, about {exploration.share():.0%} done")
-        seconds, counts = time.monotonic() - began, exploration.counts()
+            self.tell(f"{exploration.extent().states} states, about {exploration.share():.0%} done")
+        seconds, counts = time.monotonic() - began, exploration.extent()
         made = counts.transitions + exploration.wasted
-        so_far = Result(job.case, UNFINISHED, "", counts.states, made, counts.ends, seconds)
+        so_far = Answer(job.case, UNFINISHED, "", counts.states, made, counts.ends, seconds)
         if ended == Ended.FOUND:
             return judged(job, exploration, so_far)
         if ended != Ended.COMPLETE:
@@ -124,25 +124,25 @@ class Prover:
         return _complete(job, exploration, so_far, known)
 
 
-def _known(job: Job, known: Certificate, file: Path) -> Result:
+def _known(job: Job, known: Certificate, file: Path) -> Answer:
     """Return what a certificate that holds says."""
     counts = known.states, known.transitions, known.classes, known.seconds
-    return Result(job.case, PROVED, "known", *counts, str(file), True)
+    return Answer(job.case, PROVED, "known", *counts, str(file), True)
 
 
-def _complete(job: Job, exploration: Exploration, so_far: Result, known: Certificate | None) -> Result:
+def _complete(job: Job, exploration: Exploration, so_far: Answer, known: Certificate | None) -> Answer:
     """Return the result of a space that has been explored to its end."""
     space, file = exploration.space, file_of(job.case, Path(job.directory))
     if known is not None:
         if so_far.classes != known.classes:
-            words = f"the certificate has {known.classes} ends, and the other search {so_far.classes}"
-            return replace(so_far, kind=DIFFERS, words=words)
-        words = f"confirmed {'by the reduced search' if exploration.reduced else 'in full'}"
-        return replace(so_far, kind=PROVED, words=words, certificate=str(file), known=True)
+            differs = f"the certificate has {known.classes} ends, and the other search {so_far.classes}"
+            return replace(so_far, kind=DIFFERS, words=differs)
+        how = f"confirmed {'by the reduced search' if exploration.reduced else 'in full'}"
+        return replace(so_far, kind=PROVED, words=how, certificate=str(file), known=True)
     runs = space.override_runs()
     if job.case.patch and not any(runs.values()):
         return replace(so_far, kind=NOT_REACHED, words="no override of the patch ran")
-    made = certify(space, exploration.counts(), so_far.seconds, REPLAYED, exploration.reduced, runs)
+    made = certify(space, exploration.extent(), so_far.seconds, REPLAYED, exploration.reduced, runs)
     file.parent.mkdir(parents=True, exist_ok=True)
     made.save(file)
     return replace(so_far, kind=PROVED, certificate=str(file))
@@ -158,12 +158,13 @@ def in_python(space: StateSpace, way: list[Taken]) -> Outcome:
 
 def replayed(space: StateSpace) -> str:
     """Make some executions at random, and again in Python; return in words what differs, or ""."""
-    chance = random.Random(0)
-    for _ in range(REPLAYED):
+    for number in range(REPLAYED):
+        word = words(number, "replayed")
         space.begin()
         why = 0
         while space.enabled and not why:
-            taken = space.step(chance.choice(space.enabled))
+            enabled = space.enabled
+            taken = space.step(enabled[word() % len(enabled)])
             why = taken.why
         if why or space.unfinished or space.audit():
             continue
@@ -178,7 +179,7 @@ def replayed(space: StateSpace) -> str:
     return ""
 
 
-def judged(job: Job, exploration: Exploration, so_far: Result) -> Result:
+def judged(job: Job, exploration: Exploration, so_far: Answer) -> Answer:
     """Have Python judge what an exploration has found."""
     space, why, way = exploration.space, exploration.why, exploration.way()
     reason = space.reason(why)
@@ -198,9 +199,9 @@ def judged(job: Job, exploration: Exploration, so_far: Result) -> Result:
     return replace(so_far, kind=found.kind, words=found.words, certificate=found.certificate)
 
 
-def _violated(job: Job, outcome: Outcome, words: str) -> Result:
+def _violated(job: Job, outcome: Outcome, reason: str) -> Answer:
     """Return the result of a violation, whose trace is written."""
     trace = file_of(job.case, Path(job.directory)).with_suffix(".trace")
     trace.parent.mkdir(parents=True, exist_ok=True)
     save(capture(outcome, "prove"), trace)
-    return Result(job.case, VIOLATED_KIND, words.partition("\n")[0], certificate=str(trace))
+    return Answer(job.case, VIOLATED_KIND, reason.partition("\n")[0], certificate=str(trace))

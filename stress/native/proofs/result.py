@@ -13,7 +13,7 @@ LISTS = (PROVED, VIOLATED_KIND, UNFINISHED, NOT_REACHED)
 
 
 @dataclass(frozen=True)
-class Result:
+class Answer:
     """What came of one case. ``classes`` are the different ends of its executions: a lower bound on
     how many of them are not equivalent. ``certificate`` is the file of the proof, or the trace of
     the violation, if there is one; ``words`` say what there is to say.
@@ -35,7 +35,7 @@ class Result:
         return asdict(self)
 
     @classmethod
-    def of(cls, plain: dict[str, Any]) -> Result:
+    def of(cls, plain: dict[str, Any]) -> Answer:
         """Return what :meth:`plain` gave."""
         return cls(**(plain | {"case": Case.of(plain["case"])}))
 
@@ -55,7 +55,7 @@ class Result:
         }
 
 
-def status_of(results: list[Result]) -> int:
+def status_of(results: list[Answer]) -> int:
     """Return the exit status: 0 only if everything that was asked for is proved."""
     kinds = {result.kind for result in results}
     if DIFFERS in kinds:

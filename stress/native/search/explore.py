@@ -44,7 +44,7 @@ class Ended(Enum):
 
 
 @dataclass(frozen=True)
-class Counts:
+class Extent:
     """What an exploration has done: ``ends`` are the states in which everything has ended,
     ``cycles`` the transitions that led back into a state of the same way.
     """
@@ -57,8 +57,8 @@ class Counts:
 
 
 class Exploration:
-    """Explores a space from its beginning; ``words_max`` is how many states may be remembered, times
-    3/2.
+    """Explores a space from its beginning; ``words_max`` is the size of the table of states, of
+    which two thirds are used.
     """
 
     def __init__(self, space: StateSpace, reduced: bool, words_max: int) -> None:
@@ -91,7 +91,7 @@ class Exploration:
         if ended == Ended.NOT_YET:
             ended = Ended(self.lib.zap_explore(transitions))
         if ended == Ended.GUESSED_WRONG:
-            self.wasted += self.counts().transitions
+            self.wasted += self.extent().transitions
             self._begun = False
             return Ended.NOT_YET
         if ended == Ended.FOUND:
@@ -101,10 +101,10 @@ class Exploration:
     def _counts(self) -> dict[str, int]:
         return dict(zip(_COUNTS, self.lib.zap_counts()[: len(_COUNTS)], strict=True))
 
-    def counts(self) -> Counts:
+    def extent(self) -> Extent:
         """Return what this attempt has done so far."""
         found = self._counts()
-        return Counts(found["states"], found["transitions"], found["ends"], found["deepest"], found["cycles"])
+        return Extent(found["states"], found["transitions"], found["ends"], found["deepest"], found["cycles"])
 
     def share(self) -> float:
         """Return how much of the whole is done, as if the branches of a state were equal."""
