@@ -5,7 +5,7 @@ explores its space, and has Python judge what was found.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from stress.errors import Divergence
 from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import TapeData
-from stress.native.build import BuildError
+from stress.native.build import FAST, BuildError
 from stress.native.kernels import KernelKey, searchable
 from stress.native.proofs.certificate import Certificate, certify, file_of, read_certificate
 from stress.native.proofs.result import DIFFERS, NOT_REACHED, PROVED, UNFINISHED, VIOLATED_KIND, Answer
@@ -63,10 +63,14 @@ class Job:
 
 @dataclass
 class Prover:
-    """Proves cases whose names are in ``catalogue``; ``tell`` hears how far an exploration is."""
+    """Proves cases whose names are in ``catalogue``; ``tell`` hears how far an exploration is. A
+    kernel is compiled with ``scenarios``, by default all, at a level.
+    """
 
     catalogue: Catalogue
     tell: Callable[[str], None]
+    scenarios: Sequence[str] = ()
+    level: str = FAST
 
     def __post_init__(self) -> None:
         self.libraries: dict[KernelKey, Library] = {}
@@ -87,8 +91,8 @@ class Prover:
     def library(self, key: KernelKey) -> Library:
         """Return a kernel, compiled. Raises Unsupported and BuildError."""
         if key not in self.libraries:
-            scenarios = sorted(self.catalogue.scenarios())
-            self.libraries[key] = searchable(key, scenarios, self.catalogue)
+            scenarios = sorted(self.scenarios or self.catalogue.scenarios())
+            self.libraries[key] = searchable(key, scenarios, self.catalogue, self.level)
         return self.libraries[key]
 
     def explored(self, job: Job, runner: Runner, library: Library) -> Answer:

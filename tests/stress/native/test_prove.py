@@ -13,6 +13,7 @@ from stress.catalogue import CATALOGUE
 from stress.cli.main import main
 from stress.errors import CLEAN, INCONCLUSIVE, USAGE, VIOLATED
 from stress.machine.driver import run_plain
+from stress.native.build import QUICK
 from stress.native.kernels import KernelKey
 from stress.native.proofs.certificate import Basis, file_of, read_certificate
 from stress.native.proofs.proof import Job, Prover
@@ -27,7 +28,7 @@ pytestmark = needs_compiler
 @pytest.fixture(scope="module")
 def prover(tmp_path_factory: pytest.TempPathFactory) -> Prover:
     with cache_in(Path(tmp_path_factory.mktemp("cache"))):
-        found = Prover(CATALOGUE, lambda words: None)
+        found = Prover(CATALOGUE, lambda words: None, (CASE.scenario,), QUICK)
         found.library(KernelKey.of(CASE))
         return found
 
