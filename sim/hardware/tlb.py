@@ -159,6 +159,11 @@ class Tlb(Component):
         self.local_irq_restore(cpu)
         return version
 
+    async def fault_again(self, cpu: int, mm: int, addr: int) -> None:
+        """Take the same fault again and again, as long as nothing but a flush can end it: never, as
+        tables stay, or a fault drops what its CPU has cached.
+        """
+
     async def _hit(self, cpu: int, mm: int, addr: int, store: bool) -> int:
         need = STORE_NEEDS if store else PRESENT
         where = STORE if store else LOAD
