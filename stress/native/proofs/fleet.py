@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -26,6 +26,9 @@ from stress.sources import child
 
 FIRST_SECONDS = 2.0
 """What a case has in the first round, if there are several."""
+
+GRACE_SECONDS = 3.0
+"""How long an answer is waited for when the time is over."""
 
 TABLE_SHARE = 2 / 3
 """How much of the memory may be the table of states: while it grows, the old one is there too."""
@@ -52,6 +55,7 @@ class Provers:
     async def run(self) -> list[Answer]:
         """Prove; return the results in the order of the cases."""
         self.ends = time.monotonic() + self.seconds
+        self.scenarios = sorted({case.scenario for case in self.cases})
         several = len(self.cases) > self.workers
         await self._round(list(self.cases), FIRST_SECONDS if several else self.seconds)
         if several:
@@ -74,12 +78,15 @@ class Provers:
     async def _work(self, number: int, waiting: list[Case], seconds: float) -> None:
         """Have a process prove what is waiting, one case after the other, while there is time."""
         while waiting and time.monotonic() < self.ends:
-            async with prover(self.catalogue) as process:
+            async with prover(self.catalogue, self.scenarios) as process:
                 lines = lines_of(process)
                 while waiting and (left := self.ends - time.monotonic()) > 0:
                     case = self._next(number, waiting)
-                    result = await self._ask(number, process, lines, self.job(case, min(seconds, left)))
-                    self.results[case] = result or Answer(case, UNFINISHED, "its process died")
+                    result, why = None, "there was no time for it, or for compiling its kernel"
+                    with trio.move_on_after(left + GRACE_SECONDS):
+                        result = await self._ask(number, process, lines, self.job(case, min(seconds, left)))
+                        why = "its process died"
+                    self.results[case] = result or Answer(case, UNFINISHED, why)
                     self.hear(self.results[case])
                     if result is None:
                         break
@@ -117,9 +124,9 @@ class Provers:
 
 
 @asynccontextmanager
-async def prover(catalogue: str) -> AsyncIterator[trio.Process]:
+async def prover(catalogue: str, scenarios: Iterable[str]) -> AsyncIterator[trio.Process]:
     """Yield a process that proves; it is gone afterwards."""
-    command, environment = child("stress.native.proofs.process", catalogue)
+    command, environment = child("stress.native.proofs.process", catalogue, *scenarios)
     process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
     try:
         yield process

@@ -1,5 +1,5 @@
 """A process that proves one case after the other: ``python -m stress.native.proofs.process
-CATALOGUE``.
+CATALOGUE SCENARIO...``: kernels are compiled with these scenarios.
 
 A line of standard input is a job, as JSON; a line of standard output is ``{"progress": ...}`` or
 ``{"result": ...}``. It ends when its standard input does.
@@ -49,7 +49,7 @@ def main() -> int:
             told = time.monotonic()
             say(progress=words)
 
-    prover = Prover(find_catalogue(sys.argv[1]), progress)
+    prover = Prover(find_catalogue(sys.argv[1]), progress, sys.argv[2:])
     for line in sys.stdin:
         say(result=run_plain(prover.prove(read(line))).plain())
     return 0
