@@ -1,4 +1,6 @@
-"""Proofs: what is proved, violated, unfinished, not reached; certificates that hold, and that do not."""
+"""Proofs: what is proved, violated, unfinished, not reached; certificates that hold, and that do
+not.
+"""
 
 from __future__ import annotations
 

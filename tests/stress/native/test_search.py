@@ -119,8 +119,8 @@ def test_python_says_the_same(opened: tuple[Library, Case]) -> None:
 
 
 def conflicts(space: StateSpace, one: Touched, other: Touched) -> bool:
-    """Return whether two transitions conflict: one changes what the other touches, or both settle an
-    order that is asked of: a change against a moment.
+    """Return whether two transitions conflict: one changes what the other touches, or both settle
+    an order that is asked for: a change against a moment.
     """
     kinds = space.kinds
     for (touched, _, _), (_, changed, moved) in ((one, other), (other, one)):
