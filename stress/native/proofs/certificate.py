@@ -23,7 +23,7 @@ from stress.native.search.explore import WORD_BITS, Extent, missed_chance
 from stress.native.search.space import StateSpace
 
 FORMAT = 1
-RUNTIME = ("runtime.h", "runtime.c", "search.c", "explore.c")
+RUNTIME = ("words.h", "words.c", "runtime.h", "runtime.c", "search.c", "explore.c")
 SCOPE = "every interleaving, sequentially consistent, of these threads in a world of this size, with every choice drawn"
 FULL, REDUCED = "none", "persistent sets of one actor"
 
