@@ -47,8 +47,14 @@ def hashes_of(program: Translation) -> dict[str, str]:
     function whose hash is the same does the same, where the functions that it calls and the table
     do.
     """
+    gates = {f"gate {key}": name for key, name in program.gates.items()}
     texts = {function.c_name: code_of(function.text()) for function in program.unit.done}
-    return {name: hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for name, text in sorted(texts.items())}
+    return gates | {name: digest_of(text) for name, text in sorted(texts.items())}
+
+
+def digest_of(text: str) -> str:
+    """Return a short hash of a text."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _file(name: str) -> str:
