@@ -19,6 +19,14 @@ class Fault:
     component: ClassVar[str]
     """The component whose method is overridden, as ``mmu_gather``."""
 
+    scenario: ClassVar[str]
+    """The scenario that shows the fault: ``bench search`` and the tests look for it there."""
+
+    depth: ClassVar[int] = 0
+    """How many orderings of steps of different actors an execution must have to show the fault (the
+    d of PCT); below 2 nearly every execution of its scenario has them. Estimated, from the fault.
+    """
+
     silent: ClassVar[dict[str, str]] = {}
     """Profiles on which the fault cannot show, each with the reason."""
 

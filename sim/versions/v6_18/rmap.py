@@ -17,7 +17,7 @@ from __future__ import annotations
 from sim.core.arena import PRIVATE, SPIN, Cells, Column, Field, bits_for
 from sim.core.component import ref_to
 from sim.core.machine import site
-from sim.mm.rmap import DEC, DEC_MAPPED, INC, INC_MAPPED, Rmap
+from sim.mm.rmap import DEC, INC, INC_MAPPED, Rmap
 
 LOCK = site("folio_lock_large_mapcount", "lock mm ids")
 UNLOCK = site("folio_unlock_large_mapcount", "unlock mm ids")
@@ -81,7 +81,7 @@ class Rmap618(Rmap):
 
         That is read in a step of its own, so two removers may both see none.
         """
-        await self.m.add(DEC_MAPPED, self.page_nr_pages_mapped, folio, -last)
+        await self.sub_nr_pages_mapped(folio, last)
         return await self.m.load(STILL_MAPPED, self.page_nr_pages_mapped, folio) > 0
 
     async def folio_add_file_rmap_ptes(self, folio: int, page: int, nr: int, vma: int) -> None:
