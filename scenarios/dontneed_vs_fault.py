@@ -17,14 +17,18 @@ from sim.setup import start
 from stress.scenario import Body, Scenario
 
 
+ANON, SHARED, PRIVATE, SHMEM = range(4)
+
+
 class DontneedVsFault(Scenario):
     """``order``: of the folios; ``file``: 0 anonymous memory, 1 a shared file mapping (faulted
-    around), 2 a private one.
+    around), 2 a private one, 3 shared memory, whose pages are mapped writable and clean: hardware
+    marks them dirty while they are zapped.
     """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(order=orders(profile, geometry, pages_max=64), file=(0, 1, 2))
+        return rotate(order=orders(profile, geometry, pages_max=64), file=(ANON, SHARED, PRIVATE, SHMEM))
 
     @property
     def nr(self) -> int:
@@ -50,8 +54,8 @@ class DontneedVsFault(Scenario):
         task, order, file = self.task(0), self.params["order"], self.params["file"]
         await start(task, 0)
         if file:
-            await read_in(task, 0, self.nr, order)
-            await task.mmap(0, self.nr, file=0, shared=file == 1)
+            await read_in(task, 0, self.nr, order, file == SHMEM)
+            await task.mmap(0, self.nr, file=0, shared=file != PRIVATE, quiet=file == SHMEM)
             await task.load(0)
         else:
             await task.mmap(0, self.nr, order)

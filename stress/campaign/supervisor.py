@@ -53,8 +53,8 @@ from stress.workers.messages import (
     WorkerFailed,
 )
 from stress.workers.plan.aim import Change, aim_of
-from stress.workers.plan.leases import Lease, Plan
-from stress.workers.settings import BOTH, LOCKSTEP, PARALLEL, Settings
+from stress.workers.plan.leases import Lease, Plan, plans_of
+from stress.workers.settings import LOCKSTEP, PARALLEL, Settings
 from stress.workers.signals import CRASHES, end_when_signalled
 
 if TYPE_CHECKING:
@@ -72,11 +72,6 @@ PARALLEL_TIME = 0.1
 PARALLEL_SECONDS_MIN = 5.0
 """The parallel machine is started when its share has come to this: starting its processes takes
 seconds, which a short campaign has better uses for.
-"""
-
-PARALLEL_SHARE = 4
-"""With both machines and a budget of executions, one execution in so many is the parallel
-machine's.
 """
 
 ERRANDS_EVERY = 2
@@ -119,7 +114,7 @@ class Campaign:
 
     def __init__(self, store: Store, settings: Settings, budget: Budget, catalogue: str = DEFAULT_CATALOGUE) -> None:
         self.store, self.settings, self.budget = store, settings, budget
-        self.plans = plans_of(settings, budget)
+        self.plans = plans_of(settings, budget.executions, budget.workers)
         twin_worker = budget.workers == 1 and budget.twin_every > 0
         self.fleet = Fleet(budget.workers + twin_worker, catalogue, digests_of(settings, find_catalogue(catalogue)))
         self.cases: dict[int, Case] = {}
@@ -284,7 +279,9 @@ class Campaign:
             self.errands.want()
 
     def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
-        """Record the death with the seed that the worker held; nothing is run again."""
+        """Record the death with the seed that the worker held. A seed over which the native core
+        has crashed is executed in Python; no other is run again.
+        """
         status = process.process.returncode
         held = process.recorder.held if order is not None else None
         self.store.died(worker, process.process.pid, held, status if status is not None else 0, process.unrecorded)
@@ -293,11 +290,12 @@ class Campaign:
         elif isinstance(order, TwinOrder):
             self.twins_out -= 1
         elif isinstance(order, LeaseOrder):
-            if order.native and status is not None and -status in CRASHES:
-                self.crashed.add(KernelKey.of(order.case))
             self.store.tear(order.lease)
             lease = self.leases.pop(order.lease)
             lease.close(torn=True)
+            if order.native and status is not None and -status in CRASHES:
+                self.crashed.add(KernelKey.of(order.case))
+                lease.plan.repeat(lease, held[1] if held else order.first)
             self._closed(order, lease.done)
 
     def _turns(self, worker: int) -> list[Plan]:
@@ -408,21 +406,6 @@ class Campaign:
         data["ended"] = self.ended
         data["exit_status"] = exit_status(data)
         return data
-
-
-def plans_of(settings: Settings, budget: Budget) -> list[Plan]:
-    """Return a plan per machine, lockstep's first.
-
-    Of a budget of executions the parallel machine has one in PARALLEL_SHARE; of a duration it has
-    the time that :meth:`Campaign._turns` gives it.
-    """
-    left, workers = budget.executions, budget.workers
-    if settings.machine != BOTH:
-        return [Plan(settings, left, workers, machine=settings.machine)]
-    if left is None:
-        return [Plan(settings, None, workers, machine=machine) for machine in (LOCKSTEP, PARALLEL)]
-    share = left // PARALLEL_SHARE
-    return [Plan(settings, left - share, workers), Plan(settings, share, 1, machine=PARALLEL)]
 
 
 def run_campaign(

@@ -37,7 +37,7 @@ def run_patches(
         raise UsageError("there are no patches to try")
     settings = Settings(args.seed, scenarios, profiles, machine=machine_here())
     seconds = None if args.executions else args.duration or TRIAL_SECONDS
-    budget = Budget(seconds, args.executions, args.workers or 1, stop_on_first=True)
+    budget = Budget(seconds, args.executions, args.workers or 1, stop_on_first=True, native=True)
     data = Trials(settings, budget, args.dir / "patches", spec_of(known)).run(patches, told)
     put_json(data) if args.json else put(table(data))
     export(args, lambda: patches_suite(data))

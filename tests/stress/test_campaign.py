@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,8 +31,8 @@ from stress.machine.chance import RandomData
 from stress.sources import ROOT
 from stress.workers import fleet as fleet_module
 from stress.workers.fleet import FleetError, WorkerError
-from stress.workers.messages import Batch
-from stress.workers.settings import SEED_BITS
+from stress.workers.messages import Batch, LeaseOrder
+from stress.workers.settings import SEED_BITS, Settings
 from tests.children import started
 from tests.stress.campaign_toys import SPEC, settings
 
@@ -338,3 +339,20 @@ def test_a_directory_that_is_too_large_ends_the_campaign(tmp_path: Path) -> None
     data = campaign(tmp_path / "dir", "counters", executions=10_000_000, disk_mib_max=2)
     assert ("full", 3) == (data["ended"], data["exit_status"])
     assert "--disk-mib-max" in text(data)
+
+
+def test_a_seed_over_which_the_native_core_crashes_is_executed_in_python(tmp_path: Path) -> None:
+    what = Settings(seed=1, scenarios=("partial_zap",), profiles=("x86-64",), machine="lockstep")
+    with Store(tmp_path / "c", what.plain()) as store:
+        made = Campaign(store, what, Budget(duration_s=60, native=True))
+        torn = made.order(0)
+        assert isinstance(torn, LeaseOrder) and torn.native
+        recorder = SimpleNamespace(held=(torn.number, torn.first + 5))
+        process = SimpleNamespace(returncode=-signal.SIGSEGV, pid=1)
+        dead: Any = SimpleNamespace(process=process, recorder=recorder, unrecorded=6)
+        made.died(0, torn, dead)
+        again, after = made.order(0), made.order(0)
+    assert isinstance(again, LeaseOrder) and isinstance(after, LeaseOrder)
+    assert (torn.number, torn.strategy, torn.first + 5, 1) == (again.number, again.strategy, again.first, again.count)
+    assert not again.native and not after.native
+    assert after.first != again.first or after.number != again.number

@@ -13,6 +13,7 @@ are the same on every machine.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,7 +26,7 @@ from stress.workers.messages import Batch, LeaseOrder
 from stress.workers.metrics import account_metric
 from stress.workers.plan.pools import Entry, Pool
 from stress.workers.plan.portfolio import Portfolio
-from stress.workers.settings import LOCKSTEP, PARALLEL, PORTFOLIO_NAME, Settings, beginning
+from stress.workers.settings import BOTH, LOCKSTEP, PARALLEL, PORTFOLIO_NAME, Settings, beginning
 
 LEASE_SECONDS_SURVEY = 0.05
 """A lease of the first round. A worker makes a lease longer that would be short beside the opening
@@ -43,6 +44,11 @@ LEASE_COUNT_TIMED = 1 << 24
 
 DOUBLINGS_MAX = 16
 """Leases of a case after which its bounds no longer double: they are at their maxima by then."""
+
+PARALLEL_SHARE = 4
+"""With both machines and a budget of executions, one execution in so many is the parallel
+machine's.
+"""
 
 WEIGHTS: Mapping[str, float] = {SMALL: 15, REAL: 1}
 """The geometries' shares of the time, unless --geometry says otherwise."""
@@ -170,6 +176,8 @@ class Plan:
         """
         self.entries: dict[int, Entry] = {}
         """By the store's numbers of their cases."""
+        self._repeats: deque[tuple[Lease, int]] = deque()
+        """Seeds, each with the lease over which it has ended a worker."""
         self.issued = 0
         self.spent = 0.0
         """The time of all leases, of earlier runs too."""
@@ -240,6 +248,8 @@ class Plan:
         """Return the worker's next lease, or None if the budget is handed out; of a case whose
         number is in ``among``, if any is.
         """
+        if self._repeats:
+            return self._repeated(*self._repeats.popleft())
         if self.exhausted:
             return None
         pool, entry = self._claimed(among) or self._next(worker)
@@ -257,6 +267,16 @@ class Plan:
         entry.leases += 1
         entry.out += 1
         self.issued += 1
+        return lease
+
+    def repeat(self, lease: Lease, seed: int) -> None:
+        """Have one seed of a torn lease executed again, next."""
+        self._repeats.append((lease, seed - self.base))
+
+    def _repeated(self, torn: Lease, first: int) -> Lease:
+        """Return the lease of one seed, counted from 0, of a torn one."""
+        lease = Lease(self, torn.pool, torn.entry, torn.strategy, first, 1, LEASE_SECONDS_MIN, widening=False)
+        lease.entry.out += 1
         return lease
 
     def _next(self, worker: int) -> tuple[Pool, Entry]:
@@ -333,3 +353,17 @@ class Plan:
         if self.machine == PARALLEL:
             return PARALLEL
         return entry.portfolio.next() if entry.portfolio is not None else self.settings.strategy
+
+
+def plans_of(settings: Settings, executions: int | None, workers: int) -> list[Plan]:
+    """Return a plan per machine, lockstep's first.
+
+    Of a budget of executions the parallel machine has one in PARALLEL_SHARE. Of a duration it has
+    what the campaign gives it.
+    """
+    if settings.machine != BOTH:
+        return [Plan(settings, executions, workers, machine=settings.machine)]
+    if executions is None:
+        return [Plan(settings, None, workers, machine=machine) for machine in (LOCKSTEP, PARALLEL)]
+    share = executions // PARALLEL_SHARE
+    return [Plan(settings, executions - share, workers), Plan(settings, share, 1, machine=PARALLEL)]

@@ -224,3 +224,18 @@ def test_an_order_says_what_the_lease_is() -> None:
             order.processes,
         )
         assert ((1 << SEED_BITS) + above + 10, lease.count) == (order.first, order.count)
+
+
+def test_a_seed_that_ended_its_worker_is_repeated_alone_and_next() -> None:
+    made = plan()
+    torn = made.lease(0)
+    assert torn is not None
+    torn.took(Batch(done=2, last=False))
+    torn.close(torn=True)
+    made.repeat(torn, made.base + torn.first + 2)
+    again, other = made.lease(1), made.lease(1)
+    assert again is not None and other is not None
+    assert (torn.entry, torn.strategy, torn.first + 2, 1) == (again.entry, again.strategy, again.first, again.count)
+    done(again, 1, seconds=0.1)
+    assert torn.entry.out == 0 and other.entry is not torn.entry
+    assert torn.entry.after == torn.first + torn.count
