@@ -10,7 +10,7 @@ from stress.fault import Fault
 class ReadBeforeClear(Fault, Pgtable):
     id = "M20"
     component = "pgtable"
-    scenario = "munmap_vs_writeback"
+    scenario = "dontneed_vs_fault"
     depth = 2
     silent = {
         "s390x": "the dirty bit is software's, set under the PTL",

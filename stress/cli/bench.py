@@ -1,4 +1,6 @@
-"""Measure how fast steps, executions and campaigns are, beside trio's own hand-over."""
+"""Measure how fast steps, executions and campaigns are, beside trio's own hand-over; or how fast
+strategies find planted faults.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +8,44 @@ import argparse
 from typing import Any
 
 from stress.case import DEFAULT_KERNEL
-from stress.cli.options import kernel_options, names_option
+from stress.cli.options import kernel_options, names_option, positive
 from stress.errors import CLEAN, UsageError
 from stress.output import put, put_json
 
 SECONDS, SECONDS_MAX = 1.0, 3600
 
+SEEDS, EXECUTIONS = 15, 10_000
+"""Of ``search``."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    add("what", choices=("steps",), help="steps: rates of steps, executions and campaigns")
+    add(
+        "what",
+        choices=("steps", "search"),
+        help="steps: rates of steps, executions and campaigns; search: executions and seconds to each planted fault "
+        "that needs a schedule, per strategy",
+    )
     add("--profile", default="x86-64", metavar="NAME", help="default: %(default)s")
     names_option(parser, "--scenario", "NAME", "the smallest and the largest of these (default: of all)")
     kernel_options(parser, DEFAULT_KERNEL, "default: %(default)s")
     add("--seconds", type=float, default=SECONDS, metavar="S", help="per measurement (default: %(default)s)")
+    names_option(parser, "--fault", "ID", "search: only these faults (default: all of depth 2 and more)")
+    add("--seeds", type=positive, default=SEEDS, metavar="N", help="search: searches of each (default: %(default)s)")
+    add(
+        "--executions",
+        type=positive,
+        default=EXECUTIONS,
+        metavar="N",
+        help="search: after which one is given up (default: %(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
+    if args.what == "search":
+        return run_search(args)
     if not 0 < args.seconds <= SECONDS_MAX:
         raise UsageError(f"--seconds is a number of seconds from 0 to {SECONDS_MAX}")
     from stress.bench.steps import Selection, bench_steps
@@ -35,6 +56,18 @@ def run(args: argparse.Namespace) -> int:
     selection = Selection(scenarios, args.profile, args.kernel, tuple(args.patch), args.seconds)
     data = bench_steps(selection, args.catalogue, spec_of(args.catalogue))
     put_json(data) if args.json else put(text(data))
+    return CLEAN
+
+
+def run_search(args: argparse.Namespace) -> int:
+    """Search for the faults and print the table."""
+    from stress.bench.search import bench_search, faults_of_depth
+    from stress.bench.search import text as table
+    from stress.machine.driver import run_plain
+
+    faults = faults_of_depth(args.fault or (), args.catalogue)
+    data = run_plain(bench_search(faults, args.seeds, args.executions, args.catalogue))
+    put_json(data) if args.json else put(table(data))
     return CLEAN
 
 
