@@ -22,5 +22,5 @@ class ReadBeforeClear(Fault, Pgtable):
         seen, pte = 0, await self.ptep_get(ptep)
         for k in range(1, nr):
             seen |= await self.ptep_get(ptep + k) & ACCESS_BITS
-        await self.clear_full_ptes(cpu, mm, addr, ptep, nr, full)
+        await super().get_and_clear_full_ptes(cpu, mm, addr, ptep, nr, full)
         return pte | seen

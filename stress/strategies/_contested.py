@@ -22,7 +22,9 @@ def hashed(code: int) -> int:
 
 
 class Contested(Strategy):
-    """A strategy that learns which cells are contested."""
+    """A strategy that learns which cells are contested. It grants no steps beyond the next one: what
+    an actor does that is left alone has to be seen too.
+    """
 
     def __init__(self) -> None:
         self.contested = 0

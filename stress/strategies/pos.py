@@ -34,7 +34,8 @@ class Pos(Strategy):
 
     def choose(self, enabled: list[int], current: int, step: int) -> int:
         self.redraw()
-        return self.take(self.highest(enabled), len(enabled))
+        self.free = UNBOUNDED if len(enabled) == 1 else 0
+        return self.take(self.highest(enabled))
 
     def redraw(self) -> None:
         """Draw the priorities anew that the step made last has to do with."""
@@ -51,8 +52,7 @@ class Pos(Strategy):
         priority = self.priority
         return max(enabled, key=priority.__getitem__)
 
-    def take(self, slot: int, enabled: int) -> int:
-        """Let the actor in ``slot`` make its step; alone, it need not be asked again."""
+    def take(self, slot: int) -> int:
+        """Let the actor in ``slot`` make its step."""
         self.chosen, self.code = slot, self.parked[slot]
-        self.free = UNBOUNDED if enabled == 1 else 0
         return slot

@@ -24,5 +24,5 @@ class PosContested(Pos, Contested):
         self.redraw()
         code = self.parked[current]
         if code and current in enabled and not self.is_contested(code):
-            return self.take(current, len(enabled))
-        return self.take(self.highest(enabled), len(enabled))
+            return self.take(current)
+        return self.take(self.highest(enabled))

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stress.rng import WORD_BITS, words
-from stress.strategies import UNBOUNDED
 from stress.strategies._contested import CELLS, Contested, hashed
 
 TOGETHER = 7
@@ -75,7 +74,6 @@ class Surw(Contested):
             self.intended = self.by_what_is_left(enabled)
         chosen = self.among(enabled)
         self.chosen, self.code = chosen, self.parked[chosen]
-        self.free = UNBOUNDED if len(enabled) == 1 else 0
         return chosen
 
     def by_what_is_left(self, enabled: list[int]) -> int:
