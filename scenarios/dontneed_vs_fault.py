@@ -16,7 +16,6 @@ from sim.core.profile import Profile, World
 from sim.setup import start
 from stress.scenario import Body, Scenario
 
-
 ANON, SHARED, PRIVATE, SHMEM = range(4)
 
 

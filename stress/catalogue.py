@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from stress.scenario import Scenario
     from stress.strategies import Strategy
 
+FOLLOWING = ("prefix", "replay")
+"""Strategies that follow a tape."""
+
 KINDS = ("scenarios", "profiles", "faults", "patches", "strategies", "kernels", "checkers", "components")
 _PATCHES: dict[tuple[type, tuple[str, ...]], Patch] = {}
 """What :meth:`Catalogue.patch` has read, by its specs."""
@@ -163,11 +166,11 @@ class Catalogue:
         return {file.stem: file for _, file in modules("scenarios.patches")}
 
     def strategies(self) -> dict[str, str]:
-        """Return the strategies that can search (replay follows a tape, and is none)."""
+        """Return the strategies that can search; what follows a tape is none."""
         return {
             file.stem.replace("_", "-"): first_sentence(file)
             for _, file in modules("stress.strategies")
-            if file.stem != "replay"
+            if file.stem not in FOLLOWING
         }
 
     def profiles(self) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""Folios that leave the page cache, and what is mapped behind the end of a file: O30 to O34.
+"""Folios that leave the page cache, what is mapped behind the end of a file, and private copies of
+a file's pages: O30 to O35.
 
 O30 counts what the page tables hold and what zappers still owe; it does not ask what the kernel
 asks. O31 to O33 are the kernel's own assertions, at the steps at which it makes them.
@@ -9,9 +10,13 @@ from __future__ import annotations
 from sim.checks.base import Checker
 from sim.core.arena import Cells, Column
 from sim.core.component import index_of_ref, ref_to
+from sim.core.operations import number_of
 from sim.core.pte import PFN_SHIFT, PRESENT, SPECIAL
 from sim.mm.mm_types import file_mapping
 from sim.mm.rmap import FILE_LINKED
+
+TRUNCATE = number_of("truncate")
+"""In ``op``; the operations from here on are those that remove pages of a file."""
 
 
 class CacheChecks(Checker):
@@ -42,6 +47,12 @@ class CacheChecks(Checker):
             "when truncation is over, and at quiescence, nothing is mapped behind the last page of a file "
             "(truncate_pagecache)",
         ),
+        (
+            "O35",
+            "private-copy-taken",
+            "what a process has stored into a private mapping stays when the file's page leaves the cache, except "
+            "behind the file's end (unmap_mapping_folio, unmap_mapping_pages)",
+        ),
     )
 
     i_pages: Column
@@ -60,6 +71,7 @@ class CacheChecks(Checker):
     vma_pgoff: Cells
     vma_file: Cells
     vma_linked: Cells
+    op: Cells
 
     def bind(self) -> None:
         super().bind()
@@ -126,3 +138,23 @@ class CacheChecks(Checker):
             return
         what = f"page {entry >> PFN_SHIFT} is mapped at page {addr} of mm {mm}, behind the {last} pages of file {file}"
         self.violated("O34", what, 0, [("pte", self.k.pgtable.ptep(table, addr), 0)])
+
+    # -- private copies --------------------------------------------------------------------------------------------
+
+    def copy_taken(self, at: int, who: int) -> None:
+        """An anonymous page, or its swap entry, has been taken out of a page table by an actor that
+        removes pages of a file. ``at`` is the entry's cell.
+        """
+        mm, addr = divmod(at, self.w.vpages)
+        if self.op[who] == TRUNCATE and self._lies_behind(mm, addr):
+            return
+        what = f"what mm {mm} has stored at page {addr} of a private mapping is taken with the file's page"
+        self.violated("O35", what)
+
+    def _lies_behind(self, mm: int, addr: int) -> bool:
+        """Return whether a page of ``mm`` lies behind the end of the file that is mapped there."""
+        for vma in range(self.w.vmas):
+            if self.vma_mm[vma] == ref_to(mm) and self.vma_start[vma] <= addr < self.vma_end[vma]:
+                size = self.i_size.view[index_of_ref(self.vma_file[vma])]
+                return addr - self.vma_start[vma] + self.vma_pgoff[vma] >= -(-size // self.g.page_size)
+        return False

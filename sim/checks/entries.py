@@ -11,6 +11,7 @@ owes something there is accused of the step that made the debt, not of letting t
 from __future__ import annotations
 
 from sim.checks.base import Checker
+from sim.checks.cache import TRUNCATE
 from sim.core.arena import MACHINE, Cells, Column, Field, Watch, alike
 from sim.core.component import index_of_ref
 from sim.core.ledger import MAPPING, NONE, TRANSIENT
@@ -112,6 +113,7 @@ class EntryChecks(Checker):
     markers_due: Cells
     ptl_held: Cells
     ptl_taken: Cells
+    op: Cells
     op_start: Cells
     op_end: Cells
     op_keeps_markers: Cells
@@ -183,6 +185,8 @@ class EntryChecks(Checker):
         if delta > 0 and entry & KIND_MASK in (KIND_SWAP, KIND_MIGRATION):
             self.stored_at[at] = self.m.seq << SLOT_BITS | who
         self.k.checks.rss.absent_changed(at, entry, who, delta)
+        if delta < 0 and entry & KIND_MASK == KIND_SWAP and who < self.w.cpus and self.op[who] >= TRUNCATE:
+            self.k.checks.cache.copy_taken(at, who)
         if delta > 0 and entry & KIND_MASK == KIND_MARKER and self.op_keeps_markers[who]:
             self.markers_due[who] -= 1
 
@@ -214,6 +218,8 @@ class EntryChecks(Checker):
             return
         pfn = old >> PFN_SHIFT
         folio = self.page_head[pfn]
+        if who < self.w.cpus and self.op[who] >= TRUNCATE and self.page_mapping[folio] & MAPPING_ANON:
+            self.k.checks.cache.copy_taken(at, who)
         self.k.checks.rmap.mapped(addr, at, folio, pfn)
         self.k.checks.rss.mapped(at, folio, who, -1)
         self.pte_count[pfn] -= 1

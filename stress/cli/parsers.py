@@ -22,6 +22,8 @@ COMMANDS = {
     "run": "one execution: verdict and summary",
     "check": "look a patch over: does it compose, does it run, does it keep the books",
     "replay": "execute a trace again, step for step",
+    "shrink": "the smallest form of a failure: fewest actors, switches, steps",
+    "explain": "why a failure comes about: which step before which, and from where on",
     "show": "the interleaving of a trace as columns, ending at the violation",
     "list": "what there is: scenarios, profiles, faults, strategies, kernels, checkers",
     "selfcheck": "plant every fault, and see that the checkers find it",

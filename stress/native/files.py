@@ -14,15 +14,12 @@ from functools import cache
 from importlib import resources
 
 from sim.core.step import SITE_SHIFT
-from stress.native.translate.assemble import Translation
+from stress.native.translate.assemble import HELD_MAX, Translation
 from stress.native.translate.function import Function
 from stress.native.translate.sources import label
 
 SHARED = "kernel"
 """The file that holds what all share: columns, table, strategies' memory, the runtime."""
-
-HELD_MAX = 4096
-"""Elements of a list that a strategy keeps."""
 
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 _COMMENT = re.compile(r"^\s*(//.*|/\*.*\*/)\n", re.MULTILINE)
@@ -110,8 +107,8 @@ class _Names:
         defined = [f"i64 *c_{name}, n_{name};" for name in self.columns]
         defined += [f"i64 {name};" for name in (*self.words, *self.counters)]
         defined += [f"{held_as(name, kind)};" for name, kind in self.kept.items()]
-        kept = [name for name, kind in self.kept.items() if kind == "word"]
-        defined.append(f"static i64 *const held[] = {{{', '.join(f'&{name}' for name in kept)}}};")
+        kept = [name if kind == "list" else f"&{name}" for name, kind in self.kept.items() if kind != "stream"]
+        defined.append(f"static i64 *const held[] = {{{', '.join(kept)}}};")
         defined.append(f"enum {{ RUNS_NR = {len(self.counters)} }};")
         defined.append(f"static i64 *const runs[RUNS_NR + 1] = {{{', '.join(f'&{name}' for name in self.counters)}}};")
         gates = ", ".join(self.program.gates.values())

@@ -31,6 +31,7 @@ from stress.native.translate.assemble import Manifest, Translation
 from stress.native.translate.function import Function
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.unit import Unit
+from stress.strategies.prefix import Prefix
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("sim", "scenarios", "stress/native", "stress/strategies")
 STRATEGIES = ("random", "pct", "pos", "pos-contested", "surw", "surw-contested", "round-robin")
-"""What can search natively."""
+"""What can search natively. What follows a tape is translated beside them."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def translate(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue) ->
         program = Translation(Unit(kernel, machine, Function))
         for name in STRATEGIES:
             program.add_strategy(name, catalogue.strategy(name))
+        program.add_strategy(Prefix.name, Prefix())
         audit = kernel.components["audits"]
         assert isinstance(audit, Recount)
         program.add_audit(audit)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from ctypes import POINTER, Structure, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
 from itertools import product
@@ -21,7 +23,7 @@ from sim.core.machine import SITE_NUMBERS, SITES, Actor
 from sim.core.operations import OPERATIONS
 from sim.core.step import SITE_SHIFT
 from stress.execution.runner import Runner
-from stress.native.translate.assemble import Manifest
+from stress.native.translate.assemble import HELD_MAX, Manifest
 from stress.native.translate.sources import ARGS_MAX, root_of
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.unit import CHECK_FIRST
@@ -68,7 +70,7 @@ class _World(Structure):
         ("slots", c_int64), ("steps_max", c_int64), ("versions", c_int64), ("cap", c_int64),
         ("table", c_void_p), ("actors_nr", c_int64), ("actors", c_void_p),
         ("visits", c_void_p), ("overlaps_at", c_int64), ("overlaps_nr", c_int64), ("overlaps", c_void_p),
-        ("schedules", c_void_p), ("case_number", c_int64), ("seed_at", c_void_p),
+        ("schedules", c_void_p), ("case_number", c_int64), ("seed_at", c_void_p), ("given", c_void_p),
     ]  # fmt: skip
 
 
@@ -113,6 +115,17 @@ class Library:
         """
         self.checks = {number: (function, line) for number, function, line in manifest.checks}
         self.in_use: NativeCase | None = None
+
+
+def put_list(target: Any, values: Sequence[int]) -> None:
+    """Write a list into memory as the translation has lists: its length, and its elements.
+
+    Raises NotCovered if it is longer than lists of strategies may be.
+    """
+    if len(values) > HELD_MAX:
+        raise NotCovered(f"a list of {len(values)} that a strategy keeps, which may have {HELD_MAX}")
+    words = (c_int64 * (1 + len(values)))(len(values), *values)
+    ctypes.memmove(target, words, ctypes.sizeof(words))
 
 
 _buffers: dict[str, Any] = {}
@@ -178,7 +191,7 @@ class NativeCase:
             machine.slots, machine.steps_max, machine.versions, cap,
             at(self.table), len(actors), at(self.actors),
             at(self.visits), kernel.layout.offsets["overlaps"] // WORD, len(self.overlaps), at(self.overlaps),
-            at(self.schedules), self.number, self.seed_at,
+            at(self.schedules), self.number, self.seed_at, None,
         )  # fmt: skip
 
     def _table(self, kernel: Any) -> list[int]:
@@ -233,17 +246,42 @@ class NativeCase:
         if self.library.in_use is not self:
             lib.zap_use(ctypes.byref(self.world))
             self.library.in_use = self
-        held = self.library.held
-        module = type(strategy).__module__.rpartition(".")[2]
-        mine = [(at, name) for at, (owner, name) in enumerate(self.library.manifest.held) if owner == module]
-        for at, name in mine:
-            held[at][0] = getattr(strategy, name, 0)
         result = (c_int64 * 4)()
-        lib.zap_run(seed & (1 << 64) - 1, nr, self.library.manifest.strategies.index(strategy.name), audit, result)
-        for at, name in mine:
-            setattr(strategy, name, held[at][0])
+        with self._lent(strategy):
+            lib.zap_run(seed & (1 << 64) - 1, nr, self.library.manifest.strategies.index(strategy.name), audit, result)
         clean, steps, why, code = result
         return Ran(clean, steps, why, code >> SITE_SHIFT)
+
+    @contextmanager
+    def _lent(self, strategy: Any) -> Iterator[None]:
+        """Lend the library what the Python strategy keeps; take back the integers."""
+        held, module = self.library.held, type(strategy).__module__.rpartition(".")[2]
+        words = []
+        for at, (owner, name, kind) in enumerate(self.library.manifest.held):
+            if owner != module:
+                continue
+            if kind == "word":
+                words.append((at, name))
+                held[at][0] = getattr(strategy, name, 0)
+            else:
+                put_list(held[at], getattr(strategy, name, ()))
+        yield
+        for at, name in words:
+            setattr(strategy, name, held[at][0])
+
+    def give(self, tapes: Mapping[int, Sequence[int]] | None) -> None:
+        """Have actors draw what is on data tapes, as :class:`~stress.machine.chance.TapeData` has
+        them; None: what the seed says.
+        """
+        self.given: Any = None
+        if tapes is not None:
+            slots, words = self.world.slots, list[int]()
+            for slot in range(slots):
+                tape = tapes.get(slot, ())
+                words += (2 * slots + sum(len(tapes.get(other, ())) for other in range(slot)), len(tape))
+            words += [choice for slot in range(slots) for choice in tapes.get(slot, ())]
+            self.given = (c_int64 * len(words))(*words)
+        self.world.given = None if self.given is None else ctypes.addressof(self.given)
 
     def take_counts(self) -> Tallied:
         """Return what was counted of clean executions since the last time."""

@@ -3,6 +3,7 @@
 - :mod:`~stress.strategies.pct`: random priorities and a few change points;
 - :mod:`~stress.strategies.pos`: random priorities of steps, drawn anew where steps conflict;
 - :mod:`~stress.strategies.pos_contested`: the same, only where cells are contested;
+- :mod:`~stress.strategies.prefix`: follows a tape, and then wanders; no search by itself;
 - :mod:`~stress.strategies.random`: a uniform random walk, the baseline;
 - :mod:`~stress.strategies.replay`: follows a tape, and is no search;
 - :mod:`~stress.strategies.round_robin`: one step each, in turn;

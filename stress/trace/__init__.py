@@ -7,6 +7,7 @@ Bottom to top; each file imports only those before it:
 - :mod:`~stress.trace.replay`: executes a trace again, and says where it differs;
 - :mod:`~stress.trace.report`: the page that shows a failure, and the list of all steps;
 - :mod:`~stress.trace.relations`: which write a read has seen, and who held which lock;
+- :mod:`~stress.trace.explanation`: why it failed, as data and in words;
 - :mod:`~stress.trace.picture`: the interleaving as a picture;
 - :mod:`~stress.trace.html`: pages of HTML, that of an execution among them (``templates/``);
 - :mod:`~stress.trace.perfetto`: an execution for the Perfetto viewer;

@@ -18,9 +18,11 @@ from sim.core.step import TLB_SHIFT
 from stress.execution.steps import Step, steps, words
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
+from stress.trace import explanation
 
 if TYPE_CHECKING:
     from sim.core.machine import Violation
+    from stress.trace.explanation import Explanation
     from stress.trace.record import Trace
     from stress.trace.replay import Replayed
 
@@ -40,14 +42,15 @@ columns to its right, as a line holds one step.
 _NUMBER_COLUMNS = 7
 
 
-def page(replayed: Replayed, path: str, columns: int | None = None) -> str:
-    """Return the failure page, at most ``columns`` wide.
+def page(replayed: Replayed, path: str, columns: int | None = None, explained: Explanation | None = None) -> str:
+    """Return the failure page, at most ``columns`` wide, with why it fails if it is ``explained``.
 
     ``path`` is the trace's file, for the command that replays it, or ``""`` if the trace is in
     none.
     """
     trace, width = replayed.trace, max(PAGE_COLUMNS_MIN, min(PAGE_COLUMNS, columns or PAGE_COLUMNS))
     lines = [headline(trace), *_summary(trace), "", *_columns(replayed, width), "", *_explanation(replayed, width)]
+    lines += [_item(name, text, width) for name, text in (explanation.lines(explained) if explained else ())]
     patch = options(replayed.outcome.finished.case.patch)
     again = "the same command again; --save FILE keeps a trace"
     own = options([scenario] if is_file(scenario := replayed.outcome.finished.case.scenario) else [], "--scenario")

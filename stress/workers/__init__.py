@@ -15,6 +15,7 @@ worker           the process: follows orders, executes, answers
 signals          how a long run hears that it is to end
 fleet            keeps worker processes alive and at work for a boss
 plan/            which case has the next lease
+causes/          what a failure comes down to: its smallest form, and what it hangs on
 
 A boss (:class:`stress.workers.fleet.Boss`) decides what is done: ``stress.campaign`` and
 ``stress.selfcheck`` are the two.

@@ -75,6 +75,8 @@ class LeaseOrder(Message, frozen=True):
     """Send the evidence of the first failure of each signature."""
     native: bool = False
     """Use compiled kernels where they are there."""
+    openings: int = 0
+    """It lasts at least so many times as long as opening the case took."""
 
 
 class TwinOrder(Message, frozen=True):

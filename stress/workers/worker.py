@@ -66,11 +66,8 @@ if TYPE_CHECKING:
     from stress.parallel.gang import Gang
     from stress.strategies import Strategy
 
-OPENINGS_MIN = 16
-"""A lease lasts at least so many times as long as opening its case took."""
-
 LEASE_SECONDS_MAX = 15.0
-"""But that makes no lease longer than this: a world of thousands of pages takes seconds to open."""
+"""Opening makes no lease longer than this: a world of thousands of pages takes seconds to open."""
 
 FLUSH_SECONDS_MAX = 0.5
 """How long results may stay unsent within a lease."""
@@ -247,7 +244,7 @@ class Worker:
         """Return how many seconds a lease has: more than it was given, if its case was slow to
         open.
         """
-        return max(order.slice_s, min(LEASE_SECONDS_MAX, OPENINGS_MIN * self.clock.spent(OPENING)))
+        return max(order.slice_s, min(LEASE_SECONDS_MAX, order.openings * self.clock.spent(OPENING)))
 
     async def flush(self, tally: Tally, last: bool) -> None:
         """Send what has been counted since the last flush."""

@@ -226,6 +226,7 @@ MUTATIONS: dict[str, Mutation] = {
     "O32": Mutation("direct", omit("truncate", "unmap_if_mapped"), "folio_mapped: read mapcount"),
     "O33": Mutation("shrunk", omit("page_writeback", "folio_cancel_dirty"), "filemap_unaccount_folio: read PG_dirty"),
     "O34": Mutation("shrunk", omit("unmap_mapping", "unmap_mapping_pages"), "do_truncate: unlock invalidate_lock"),
+    "O35": Mutation("punched", mutation("memory", should_zap_cows=lambda self, original, details: True), CLEAR_PTE),
     "PTL": Mutation("zap", mutation("pgtable", pte_offset_map_lock=no_lock), "set_ptes: set pte", "set_ptes: set pte"),
 }
 """Invariant -> the mutation that breaks it."""

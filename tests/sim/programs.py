@@ -263,6 +263,13 @@ class Shrunk(Program):
         await self.task(2).ftruncate(0, 0)
 
 
+class Punched(Shrunk):
+    """Punch a hole into the whole of it."""
+
+    async def two(self) -> None:
+        await self.task(2).punch_hole(0, 0, NR)
+
+
 class Direct(Program):
     """Write a file directly while it is used."""
 
@@ -350,6 +357,7 @@ PROGRAMS: dict[str, type[Program]] = {
         Replaced,
         Aged,
         Shrunk,
+        Punched,
         Direct,
         Absent,
         Heir,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stress.catalogue import CATALOGUE as DEFAULT
 from stress.cli.main import main
 from stress.cli.trials import columns
 from stress.errors import UsageError
 from stress.selfcheck.patches import planted, unused
+from stress.sources import ROOT
 from stress.trace.file import load
 from tests.stress.campaign_toys import SPEC
 from tests.toy import ToyCatalogue
@@ -152,3 +155,10 @@ def test_a_kind_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     file.write_text(WRONG.replace('"interleaving"', '"luck"'))
     with pytest.raises(UsageError, match="use one of sequence, interleaving"):
         planted("patch", file)
+
+
+def test_what_is_said_to_be_missed_is_there() -> None:
+    text = (ROOT / "docs" / "patches.md").read_text().split("## What is missed")[1]
+    names = re.findall(r"^\| (\w+) \|", text, re.MULTILINE)[1:]
+    assert names
+    assert set(names) <= set(DEFAULT.patch_files())

@@ -22,6 +22,9 @@ from stress.native.translate.sources import Root, home_of, node_of, root_of
 from stress.native.translate.unit import Unit
 from stress.native.translate.values import Closure, Row, Static, Value, Word
 
+HELD_MAX = 4096
+"""Elements of a list that a strategy keeps."""
+
 
 @dataclass
 class Manifest:
@@ -37,8 +40,8 @@ class Manifest:
     bodies: dict[str, int]
     gates: dict[str, int]
     strategies: list[str]
-    held: list[tuple[str, str]]
-    """(module of a strategy, attribute): the integers that strategies keep."""
+    held: list[tuple[str, str, str]]
+    """(module of a strategy, attribute, "word" or "list"): what strategies keep, but for streams."""
     checks: list[tuple[int, str, int]]
     """(bail-out number, function, line) of each place where a checker objects."""
     overrides: list[str]
@@ -137,7 +140,7 @@ class Translation:
             bodies={key: number for key, (number, _) in self.bodies.items()},
             gates={key: number for number, key in enumerate(self.gates)},
             strategies=list(self.strategies),
-            held=[(name, attribute) for name, attribute, kind in self.held() if kind == "word"],
+            held=[held for held in self.held() if held[2] != "stream"],
             checks=[(number, *where) for number, where in unit.checks.items()],
             overrides=list(unit.overrides),
             left_out=self.left_out,

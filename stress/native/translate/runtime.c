@@ -62,9 +62,17 @@ void list_sort(i64 *l, int falling, int distinct) {
 
 /* -- chance ---------------------------------------------------------------------------------------------- */
 
-i64 draw(i64 n) {
+static i64 drawn_at_random(i64 n) {
   if (!S.drawing[ME]) S.data[ME] = stream(seed_, DATA_PURPOSE, (u64)ME), S.drawing[ME] = 1;
-  i64 w = word(&S.data[ME]), choice = (w & 3) || n < 2 ? 0 : 1 + ((w >> 2) * (n - 1) >> 30);
+  i64 w = word(&S.data[ME]);
+  return (w & 3) || n < 2 ? 0 : 1 + ((w >> 2) * (n - 1) >> 30);
+}
+static i64 drawn_as_given(i64 n) {
+  i64 at = S.drawing[ME]++, choice = at < W->given[2 * ME + 1] ? W->given[W->given[2 * ME] + at] : 0;
+  return choice < n ? choice : 0;
+}
+i64 draw(i64 n) {
+  i64 choice = W->given ? drawn_as_given(n) : drawn_at_random(n);
   if (S.draws_nr >= W->draws_max) bail(DRAWS_FULL);
   W->draws[2 * S.draws_nr] = ME, W->draws[2 * S.draws_nr++ + 1] = choice;
   return choice;

@@ -13,6 +13,9 @@ what is known by then, and looking has half of the time. The other parameter set
 after the sweep, those that are expected to reach an override first; a table that lacks rows is
 filled by turns with that. As long as no difference is known, the search aims at the cases that are
 expected to reach an override.
+
+A patch may change nearly every case that reaches it. Then looking finds out nothing: it ends with
+the sweep, and the search aims at all cases of the scenarios and profiles that are known to differ.
 """
 
 from __future__ import annotations
@@ -33,6 +36,9 @@ SURVEY_SHARE = 0.5
 """The share of the time that looking at cases has, once one is known to differ. A look is a search
 too: of the cases that M21 changes, one in eight breaks a rule under a look.
 """
+
+COMMON_LOOKS_MIN, COMMON_SHARE = 16, 0.75
+"""Differences are common if so many cases were looked at, and of them this share differs."""
 
 
 class Change(Enum):
@@ -72,6 +78,7 @@ class Aim:
         """
         self.ordered = False
         self.differs: dict[Case, bool] = {}
+        self.differing = 0
         self.cells: set[tuple[str, str]] = set()
         """The scenarios and profiles of cases that differ."""
         self.spent_s = 0.0
@@ -86,9 +93,16 @@ class Aim:
         """
         if not self.cells:
             return self.reaches(case)
+        cell = (case.scenario, case.profile) in self.cells
         if case.geometry == self.geometry:
-            return self.differs.get(case, False)
-        return (case.scenario, case.profile) in self.cells
+            return self.differs.get(case, cell and self.common)
+        return cell
+
+    @property
+    def common(self) -> bool:
+        """Whether nearly every case that is looked at differs."""
+        looks = len(self.differs)
+        return looks >= COMMON_LOOKS_MIN and self.differing >= COMMON_SHARE * looks
 
     def order(self, spent_s: float) -> ReachOrder | None:
         """Return the order to look at a case, if one is due; all else has taken ``spent_s``
@@ -98,6 +112,8 @@ class Aim:
             return None
         if self.sweep:
             return self._order(self.sweep.popleft())
+        if self.common:
+            return None
         if not self.ordered:
             self.ordered = True
             self.others = deque(sorted(self.others, key=lambda case: not self.reaches(case)))
@@ -115,11 +131,13 @@ class Aim:
             sets = (frozenset(names) for names in (answer.methods, answer.setup, answer.sites))
             self.table.add(order.case, Reach(*sets))
         self.spent_s += answer.seconds
+        common = self.common
         self.differs[order.case] = answer.differs
+        self.differing += answer.differs
         first = answer.differs and not self.cells
         if answer.differs:
             self.cells.add((order.case.scenario, order.case.profile))
-        if first or (order.case in self.swept and not self.sweep):
+        if first or common != self.common or (order.case in self.swept and not self.sweep):
             return Change.ALL
         return Change.CELL if answer.differs else Change.NONE
 

@@ -29,8 +29,11 @@ from stress.workers.plan.portfolio import Portfolio
 from stress.workers.settings import BOTH, LOCKSTEP, PARALLEL, PORTFOLIO_NAME, Settings, beginning
 
 LEASE_SECONDS_SURVEY = 0.05
-"""A lease of the first round. A worker makes a lease longer that would be short beside the opening
-of its case.
+"""A lease of the first round, and the first of a case that the search is aimed at."""
+
+OPENINGS_MIN, OPENINGS_AIMED = 16, 4
+"""A lease lasts at least so many times as long as opening its case took; the first one of a case
+that the search is aimed at, so many times: there are thousands, and one of them shows the mistake.
 """
 
 LEASE_SECONDS_MIN, LEASE_SECONDS_MAX = 0.2, 1.0
@@ -94,6 +97,7 @@ class Lease:
     first: int
     count: int
     slice_s: float
+    openings: int
     widening: bool
     """It opens a case after the first round."""
     charged: float = 0.0
@@ -139,6 +143,7 @@ class Lease:
             first=self.plan.base + self.first,
             count=self.count,
             slice_s=slice_s,
+            openings=self.openings,
             left_s=left_s,
             twin_every=twin_every,
             stop_on_first=stop_on_first,
@@ -167,7 +172,7 @@ class Plan:
         self.counts = executions is not None
         """Executions take the place of time."""
         self.pools = {
-            (aimed, geometry): Pool(weight * (AIMED_WEIGHT if aimed else OTHER_WEIGHT))
+            (aimed, geometry): Pool(weight * (AIMED_WEIGHT if aimed else OTHER_WEIGHT), aimed)
             for aimed in (True, False)
             for geometry, weight in WEIGHTS.items()
         }
@@ -258,9 +263,10 @@ class Plan:
         count = self._count(entry)
         if self.left is not None:
             self.left -= count
-        slice_s = self._slice_s(entry)
+        quick = pool.aimed and not entry.leases
+        slice_s, openings = self._slice_s(entry, quick), OPENINGS_AIMED if quick else OPENINGS_MIN
         widening = not entry.leases and bool(entry.rank)
-        lease = Lease(self, pool, entry, self._strategy(entry), entry.after, count, slice_s, widening)
+        lease = Lease(self, pool, entry, self._strategy(entry), entry.after, count, slice_s, openings, widening)
         lease.charged = count if self.counts else slice_s
         self._charge(pool, entry, lease.charged, widening)
         entry.after += count
@@ -275,7 +281,9 @@ class Plan:
 
     def _repeated(self, torn: Lease, first: int) -> Lease:
         """Return the lease of one seed, counted from 0, of a torn one."""
-        lease = Lease(self, torn.pool, torn.entry, torn.strategy, first, 1, LEASE_SECONDS_MIN, widening=False)
+        lease = Lease(
+            self, torn.pool, torn.entry, torn.strategy, first, 1, LEASE_SECONDS_MIN, OPENINGS_MIN, widening=False
+        )
         lease.entry.out += 1
         return lease
 
@@ -292,9 +300,9 @@ class Plan:
                 return pool, entry
         return None
 
-    def _slice_s(self, entry: Entry) -> float:
+    def _slice_s(self, entry: Entry, quick: bool) -> float:
         """Return how many seconds the next lease of a case has."""
-        if not entry.leases and not entry.rank:
+        if quick or (not entry.leases and not entry.rank):
             return LEASE_SECONDS_SURVEY
         return min(LEASE_SECONDS_MAX, LEASE_SECONDS_MIN * 2.0 ** min(entry.leases, DOUBLINGS_MAX))
 

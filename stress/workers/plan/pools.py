@@ -54,10 +54,12 @@ class Entry:
 
 
 class Pool:
-    """Cases that have one share of a plan's time; ``weight`` is the share, beside other pools'."""
+    """Cases that have one share of a plan's time; ``weight`` is the share, beside other pools', and
+    ``aimed`` says whether the search is aimed at them.
+    """
 
-    def __init__(self, weight: float) -> None:
-        self.weight = weight
+    def __init__(self, weight: float, aimed: bool) -> None:
+        self.weight, self.aimed = weight, aimed
         self.unopened: deque[Entry] = deque()
         self.opened: list[Entry] = []
         self.spent = self.widened = 0.0

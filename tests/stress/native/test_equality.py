@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,11 +14,14 @@ from hypothesis import strategies as st
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE
+from stress.execution.runner import open_runner
+from stress.machine.chance import TapeData
 from stress.machine.driver import run_plain
 from stress.native.build import cache_directory
 from stress.native.kernels import STRATEGIES, KernelKey
-from stress.native.runner import Library
+from stress.native.runner import Library, NativeCase
 from stress.native.translate import expressions
+from stress.strategies.prefix import Prefix
 from tests.stress.native.compiled import cache_in, cases, first_difference, needs_compiler, quick
 
 pytestmark = needs_compiler
@@ -42,6 +46,34 @@ def test_equal_in_every_step(libraries: dict[tuple[str, str], Library], data: st
     case = data.draw(st.sampled_from(cases(scenario, *key, geometry)))
     strategy, seed = data.draw(st.sampled_from(STRATEGIES)), data.draw(st.integers(0, 1 << 64))
     assert "" == run_plain(first_difference(libraries[key], case, strategy, range(seed, seed + 3)))
+
+
+TAPE = st.lists(st.integers(0, 30), max_size=20)
+
+
+async def both_follow(library: Library, case: Case, strategy: Prefix, tapes: dict[int, list[int]]) -> list[Any]:
+    """Execute what is on tapes both ways; return verdict, log, schedule and draws of each."""
+    async with open_runner(case, "plain") as runner:
+        native = NativeCase(library, runner)
+        outcome = runner.run(strategy, 1, TapeData(tapes))
+        machine = runner.machine
+        python = [outcome.verdict.kind == "clean", list(machine.log), list(machine.tape), outcome.tapes]
+        native.give(tapes)
+        ran = native.run(strategy, 1)
+        return [python, [not ran.why, native.log(), native.turns(), native.tapes()]]
+
+
+@given(data=st.data())
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+def test_tapes_are_followed_alike(libraries: dict[tuple[str, str], Library], data: st.DataObject) -> None:
+    """Whatever is on them: actors that cannot run, runs without end, choices that there are not."""
+    key, scenario = data.draw(st.sampled_from(KERNELS)), data.draw(st.sampled_from(SCENARIOS))
+    case = data.draw(st.sampled_from(cases(scenario, *key)))
+    runs = data.draw(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 15)), max_size=15))
+    tapes = data.draw(st.dictionaries(st.integers(0, 5), TAPE, max_size=4))
+    strategy = Prefix(runs, data.draw(st.booleans()))
+    python, native = run_plain(both_follow(libraries[key], case, strategy, tapes))
+    assert python == native
 
 
 @pytest.mark.parametrize("fault", ["C02", "M14"])

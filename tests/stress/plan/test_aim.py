@@ -10,7 +10,7 @@ from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.calls import Reach
 from stress.workers.messages import Batch, ReachAnswer, ReachOrder
-from stress.workers.plan.aim import SURVEY_SHARE, Aim, Change, overridden, spread
+from stress.workers.plan.aim import COMMON_LOOKS_MIN, SURVEY_SHARE, Aim, Change, overridden, spread
 from stress.workers.plan.leases import Plan
 from stress.workers.plan.reach import ReachTable
 from stress.workers.settings import Settings
@@ -113,6 +113,18 @@ def test_the_search_aims_at_what_reaches_until_something_differs_and_then_at_tha
     assert {"b"} == {case.scenario for case in NUMBERS if made.aimed(case)}
     assert {"small", "real"} == {case.geometry for case in NUMBERS if made.aimed(case)}
     assert not made.aimed(SETTINGS.case("b", {"order": 1}, "p", "small")), "it was not looked at"
+
+
+def test_looking_ends_with_the_sweep_where_nearly_every_case_differs() -> None:
+    ranks = cases(parameters=40)
+    numbers = {case: number for number, case in enumerate(case for rank in ranks for case in rank)}
+    made = Aim([METHOD], ranks, numbers, ReachTable())
+    looks = [order for order in look(made, "abc", 1000) if not order.reach]
+    assert len(ranks[0]) < COMMON_LOOKS_MIN == len(looks)
+    assert all(made.aimed(case) for case in numbers)
+    rare = Aim([METHOD], ranks, numbers, ReachTable())
+    assert len(numbers) == len([order for order in look(rare, "a", 1000) if not order.reach])
+    assert {"a"} == {case.scenario for case in numbers if rare.aimed(case)}
 
 
 def test_leases_begin_as_soon_as_something_differs() -> None:

@@ -11,7 +11,15 @@ import pytest
 from sim.core.profile import REAL, SMALL
 from stress.case import Case
 from stress.workers.messages import Batch
-from stress.workers.plan.leases import LEASE_SECONDS_MAX, LEASE_SECONDS_SURVEY, Lease, Plan, Progress
+from stress.workers.plan.leases import (
+    LEASE_SECONDS_MAX,
+    LEASE_SECONDS_SURVEY,
+    OPENINGS_AIMED,
+    OPENINGS_MIN,
+    Lease,
+    Plan,
+    Progress,
+)
 from stress.workers.plan.pools import PROMISE_MIN
 from stress.workers.settings import LOCKSTEP, PARALLEL, PARALLEL_SEEDS, SEED_BITS, Settings
 
@@ -239,3 +247,15 @@ def test_a_seed_that_ended_its_worker_is_repeated_alone_and_next() -> None:
     done(again, 1, seconds=0.1)
     assert torn.entry.out == 0 and other.entry is not torn.entry
     assert torn.entry.after == torn.first + torn.count
+
+
+def test_the_first_lease_of_a_case_that_is_aimed_at_is_short() -> None:
+    made = Plan(SETTINGS, None, 1)
+    sets = ranks(SMALL, parameters=1)
+    made.add(sets, {case: number for number, case in enumerate(sets[0])}, {}, lambda case: case.scenario == "a")
+    leases = take(made, 8)
+    quick = [lease for lease in leases if lease.entry.case.scenario == "a" and not lease.first]
+    assert {OPENINGS_AIMED} == {lease.openings for lease in quick}
+    assert {LEASE_SECONDS_SURVEY} == {lease.slice_s for lease in quick}
+    assert {OPENINGS_MIN} == {lease.openings for lease in leases if lease not in quick}
+    assert OPENINGS_AIMED == quick[0].order(number=1, directory="", slice_s=1, left_s=1).openings
