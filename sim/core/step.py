@@ -71,7 +71,7 @@ def index_of(code: Words) -> Words:
 def writes(code: int) -> bool:
     """Return whether the step changes the cell that its code names."""
     kind = code >> KIND_SHIFT & KIND_MASK
-    return kind == WRITE or kind == RMW or kind == STORE_THROUGH_TLB
+    return kind in (WRITE, RMW, STORE_THROUGH_TLB)
 
 
 def conflict(a: int, b: int) -> bool:

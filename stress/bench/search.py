@@ -46,7 +46,7 @@ USUAL = "x86-64"
 
 
 @dataclass
-class Found:
+class Hunts:
     """The searches of one strategy for one fault: executions and seconds of each, those that were
     given up too.
     """
@@ -66,8 +66,8 @@ class Found:
         }
 
 
-class Search:
-    """One search for a fault: its cases by turns, under one strategy each or the portfolio."""
+class Hunt:
+    """One search for a fault: its cases by turns, under one strategy or the portfolio."""
 
     def __init__(self, cases: Sequence[NativeCase], name: str, number: int, catalogue: Catalogue) -> None:
         self.cases, self.number, self.catalogue = cases, number, catalogue
@@ -157,11 +157,13 @@ async def bench_fault(
         cases = []
         for params in catalogue.parameters(scenario, shape, SMALL):
             case = Case(scenario, tuple(sorted(params.items())), profile, SMALL, DEFAULT_KERNEL, (fault,))
-            cases.append(NativeCase(compiled, await stack.enter_async_context(open_runner(case, "plain", catalogue=catalogue))))
+            cases.append(
+                NativeCase(compiled, await stack.enter_async_context(open_runner(case, "plain", catalogue=catalogue)))
+            )
         for name in strategies:
-            total = Found()
+            total = Hunts()
             for number in range(1, seeds + 1):
-                search = Search(cases, name, number, catalogue)
+                search = Hunt(cases, name, number, catalogue)
                 total.found += search.run(executions_max)
                 total.executions.append(search.executions)
                 total.seconds.append(search.seconds)
@@ -170,9 +172,7 @@ async def bench_fault(
     return {"fault": fault, "depth": depth, "profile": profile, "scenario": scenario, "strategies": rows}
 
 
-async def bench_search(
-    faults: Sequence[str], seeds: int, executions_max: int, catalogue: Catalogue
-) -> dict[str, Any]:
+async def bench_search(faults: Sequence[str], seeds: int, executions_max: int, catalogue: Catalogue) -> dict[str, Any]:
     """Return the rows of all ``faults``, and what they say together."""
     strategies = (*STRATEGIES, PORTFOLIO_NAME)
     rows = [await bench_fault(fault, strategies, seeds, executions_max, catalogue) for fault in faults]

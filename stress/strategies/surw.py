@@ -65,16 +65,20 @@ class Surw(Contested):
         return code != 0 and hashed(code) == self.cell
 
     def choose(self, enabled: list[int], current: int, step: int) -> int:
-        self.note(self.chosen, self.code)
-        if self.is_of_interest(self.code):
-            self.left[self.chosen] -= self.left[self.chosen] > 0
-            self.made[self.chosen] += 1
-            self.intended = -1
+        self.count()
         if self.intended < 0:
             self.intended = self.by_what_is_left(enabled)
         chosen = self.among(enabled)
         self.chosen, self.code = chosen, self.parked[chosen]
         return chosen
+
+    def count(self) -> None:
+        """Take note of the step that was made last."""
+        self.note(self.chosen, self.code)
+        if self.is_of_interest(self.code):
+            self.left[self.chosen] -= self.left[self.chosen] > 0
+            self.made[self.chosen] += 1
+            self.intended = -1
 
     def by_what_is_left(self, enabled: list[int]) -> int:
         """Draw an actor by the steps of interest that it has left, at least one."""
@@ -96,6 +100,7 @@ class Surw(Contested):
         return self.intended
 
     def finish(self, steps: int) -> None:
+        self.count()
         self.low = self.high = 0
         for slot in range(min(len(self.made), 2 * PACKED)):
             count = min(self.made[slot], COUNT_MAX) << COUNT_BITS * (slot % PACKED)

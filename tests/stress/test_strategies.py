@@ -38,7 +38,9 @@ def choices(name: str, seed: int, steps: int = 200, slots: int = 3) -> list[int]
     return made[:steps]
 
 
-@pytest.mark.parametrize("name", ["random", "pct", "pos", "pos-contested", "surw", "surw-contested", "round-robin", "sequential"])
+@pytest.mark.parametrize(
+    "name", ["random", "pct", "pos", "pos-contested", "surw", "surw-contested", "round-robin", "sequential"]
+)
 def test_a_seed_is_a_schedule(name: str) -> None:
     """The same seed gives the same choices from the same object, whatever it did before."""
     strategy = made_of(name)
@@ -205,7 +207,9 @@ def test_what_is_contested_is_learned_and_recalled(name: str) -> None:
         execute(old, bodies, seed)
     assert 1 == old.learned()["contested"].bit_count()
     fresh.recall(old.learned())
-    assert [execute(old, bodies, seed) for seed in range(8, 40)] == [execute(fresh, bodies, seed) for seed in range(8, 40)]
+    assert [execute(old, bodies, seed) for seed in range(8, 40)] == [
+        execute(fresh, bodies, seed) for seed in range(8, 40)
+    ]
 
 
 def test_unknown_option_and_name() -> None:
@@ -240,6 +244,7 @@ def test_tolerant_replay_goes_on() -> None:
 def test_continue_with() -> None:
     """At the tape's end another strategy goes on."""
     strategy = Replay([(1, 2)], then=CATALOGUE.strategy("sequential"))
+    strategy.parked = [0] * 3
     strategy.start(0, 3)
     assert [strategy.choose([0, 1, 2], 1, step) for step in range(4)] == [1, 1, 1, 1]
     assert strategy.choose([0, 2], 1, 4) == 0
