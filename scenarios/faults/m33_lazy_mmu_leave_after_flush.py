@@ -1,5 +1,5 @@
-"""M33: lazy MMU mode is left when the flush is over and the PTL is dropped: what was queued in it is
-invalidated too late.
+"""M33: lazy MMU mode is left when the flush is over and the PTL is dropped: what was queued in it
+is invalidated too late.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 the first execution that shows a fault, in the scenario that shows it, the median over seeds.
 
 The parameter sets of the scenario take turns, LEASE executions at a time, as in a campaign whose
-only scenario it is, and on x86-64, or the first profile where the fault can show. What counts is executions of
-the native core, and its time. A strategy learns from one execution of a parameter set to the next,
-and nothing from seed to seed. ``portfolio`` is the campaign's choice among them.
+only scenario it is; on x86-64, or the first profile where the fault can show. What counts is
+executions of the native core, and its time. A strategy learns from one execution of a parameter set
+to the next, and nothing from seed to seed. ``portfolio`` is the campaign's choice among them.
 """
 
 from __future__ import annotations

@@ -305,7 +305,7 @@ def merged(cells: list[Cell]) -> list[dict[str, Any]]:
         data = shown.data()
         del data["nth"]
         data["executions"] = median_low([cell.executions for cell in group])
-        data["seconds"] = round(median_low([cell.seconds for cell in group]), 3)
+        data["seconds"] = round(median_low([cell.seconds for cell in group]), 5)
         found.append({**data, "searches": len(group)})
     return found
 

@@ -22,8 +22,9 @@ def hashed(code: int) -> int:
 
 
 class Contested(Strategy):
-    """A strategy that learns which cells are contested. It grants no steps beyond the next one: what
-    an actor does that is left alone has to be seen too.
+    """A strategy that learns which cells are contested.
+
+    It grants no steps beyond the next one: what an actor does that is left alone has to be seen.
     """
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ class Arm:
         self.share, self.floor = share, FLOORS.get(name, FLOOR)
         self.leases = self.news = 0
         self.spent = self.passed = 0.0
-        """The time of its leases; and the leases that it was given, each divided by its weight then."""
+        """The time of its leases; and those that it was given, each divided by its weight then."""
 
     def rate(self, lease: float) -> float:
         """Return how much news it is expected to show in the time of one ``lease``."""
