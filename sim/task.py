@@ -99,6 +99,7 @@ class Task(Part):
             handling = self.k.page_fault.handle_mm_fault(self.cpu, self.mm, addr, store)
             if not await self._everywhere("page fault", handling):
                 return -1
+            await self.k.tlb.fault_again(self.cpu, self.mm, addr)
         self.k.checks.fault_loop(self.mm, addr, store)
         return -1
 

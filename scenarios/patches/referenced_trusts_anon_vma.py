@@ -33,8 +33,8 @@ class ReferencedTrustsAnonVma(Rmap):
         if not anon and not await self.m.trylock(AGE_TRYLOCK, self.page_locked, folio):
             return 1
 
-        async def folio_referenced_one(mm: int, addr: int, ptep: int) -> int:
-            return int(await self.k.pgtable.ptep_clear_young(cpu, mm, addr, ptep))
+        async def folio_referenced_one(mm: int, addr: int, ptep: int, end: int) -> tuple[int, int]:
+            return await self.folio_referenced_one(cpu, folio, mm, addr, ptep, end)
 
         await self.m.down_read(ANON_READ if anon else I_MMAP_READ, lock, index)
         self.k.checks.rmap_walked(folio)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sim.core.pte import KIND_MASK, KIND_SWAP, PRESENT
 from sim.mm.memory import Memory
-from sim.versions.v6_18.memory import SWAP_SCAN
+from sim.versions.v6_12.memory import SWAP_SCAN
 
 KERNEL = "6.18-flushfirst"
 KIND = "sequence"

@@ -22,6 +22,7 @@ from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
 from sim.core.profile import Geometry, Profile, kernel_geometry, small_geometry
 from sim.core.pte import ACCESS_BITS, CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
+from sim.hardware.tlb import FAULT, Tlb
 from sim.hardware.tlbflush import TlbFlush
 from sim.mm.pgtable import ACCESS_FLAGS, GET, WRPROTECT, Pgtable
 
@@ -178,7 +179,11 @@ class Arm64Pgtable(Pgtable):
                 await self.unfold(cpu, ptep)
             await super().ptep_set_access_flags(cpu, mm, addr, ptep, old, new)
         if new & ~old & (DIRTY | WRITE):
-            await self.k.tlbflush.flush_range(cpu, mm, addr - addr % size, addr - addr % size + size, False)
+            await self.flush_widened(cpu, mm, addr - addr % size, addr - addr % size + size)
+
+    async def flush_widened(self, cpu: int, mm: int, start: int, end: int) -> None:
+        """Let every CPU forget the narrower entries of [start, end)."""
+        await self.k.tlbflush.flush_range(cpu, mm, start, end, False)
 
     async def ptep_clear_young(self, cpu: int, mm: int, addr: int, ptep: int) -> bool:
         pte = await self.m.load(PEEK, self.pte, ptep)
@@ -193,8 +198,21 @@ class Arm64Pgtable(Pgtable):
         return pte & ~CONT
 
 
-class Arm64Pgtable618(Arm64Pgtable):
-    """Reads no more of a block than it needs, and has a uffd-wp bit (6.12)."""
+class Arm64Pgtable612(Arm64Pgtable):
+    """Has a uffd-wp bit (6.12)."""
+
+    async def uffd_wp_protect(self, cpu: int, ptep: int) -> None:
+        await self.unfold(cpu, ptep)
+        await super().uffd_wp_protect(cpu, ptep)
+
+    async def uffd_wp_resolve(self, cpu: int, ptep: int) -> None:
+        await self.unfold(cpu, ptep)
+        await super().uffd_wp_resolve(cpu, ptep)
+        await self.fold(cpu, ptep, await self.m.load(PEEK, self.pte, ptep))
+
+
+class Arm64Pgtable618(Arm64Pgtable612):
+    """Reads no more of a block than it needs."""
 
     async def ptep_get(self, ptep: int, where: int = GET) -> int:
         """Collect young and dirty from the block until both have been seen."""
@@ -207,14 +225,45 @@ class Arm64Pgtable618(Arm64Pgtable):
                 break
         return pte | seen
 
-    async def uffd_wp_protect(self, cpu: int, ptep: int) -> None:
-        await self.unfold(cpu, ptep)
-        await super().uffd_wp_protect(cpu, ptep)
 
-    async def uffd_wp_resolve(self, cpu: int, ptep: int) -> None:
-        await self.unfold(cpu, ptep)
-        await super().uffd_wp_resolve(cpu, ptep)
-        await self.fold(cpu, ptep, await self.m.load(PEEK, self.pte, ptep))
+class Arm64Pgtable73(Arm64Pgtable618):
+    """Flushes on this CPU alone after it has widened an entry, and ages in batches."""
+
+    async def flush_widened(self, cpu: int, mm: int, start: int, end: int) -> None:
+        """Forget the narrower entries on this CPU; another one faults, and forgets its own then."""
+        await self.k.tlb.invalidate(cpu, mm, start, end, False)
+
+    async def flush_tlb_fix_spurious_fault(self, cpu: int, mm: int, addr: int) -> None:
+        """Forget the entry of the page on this CPU: it was narrower than the PTE is."""
+        await self.k.tlb.invalidate(cpu, mm, addr, addr + 1, False)
+
+    async def clear_flush_young_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> bool:
+        """Clear the young bits of ``nr`` entries, and of the rest of the blocks that they begin and
+        end in.
+        """
+        first, end, young = ptep, ptep + nr, 0
+        if await self.m.load(PEEK, self.pte, end - 1) & CONT:
+            end = self.block(end - 1) + self.g.contpte
+        if await self.m.load(PEEK, self.pte, ptep) & CONT:
+            first = self.block(ptep)
+        for at in range(first, end):
+            young |= await self.m.rmw(AGE, self.pte, at, lambda pte: pte & ~YOUNG) & YOUNG
+        return bool(young)
+
+
+class Arm64Tlb73(Tlb):
+    """A store through an entry that does not allow it faults: the tables are not walked again."""
+
+    async def walk(self, cpu: int, mm: int, addr: int, store: bool) -> int:
+        """Fault at once if this CPU has a narrower entry."""
+        if store and self.is_narrower(cpu, mm, addr):
+            return FAULT
+        return await super().walk(cpu, mm, addr, store)
+
+    def is_narrower(self, cpu: int, mm: int, addr: int) -> bool:
+        """Return whether this CPU has an entry for ``addr`` that allows no store."""
+        entry = self.tlb.view[self.cell(cpu, mm, addr)] | self.tlb_span.view[self.span_cell(cpu, mm, addr)]
+        return entry & (PRESENT | WRITE) == PRESENT
 
 
 class Arm64TlbFlush(TlbFlush):
@@ -237,6 +286,12 @@ class Arm64TlbFlush(TlbFlush):
         return self.mm_users.view[mm] > 0
 
 
+V6_12: dict[str, Any] = {"uffd_wp": True, "components": {"pgtable": Arm64Pgtable612, "tlbflush": Arm64TlbFlush}}
+V7_3: dict[str, Any] = {
+    "uffd_wp": True,
+    "reclaims_pt": True,
+    "components": {"pgtable": Arm64Pgtable73, "tlb": Arm64Tlb73, "tlbflush": Arm64TlbFlush},
+}
 V6_18: dict[str, Any] = {"uffd_wp": True, "components": {"pgtable": Arm64Pgtable618, "tlbflush": Arm64TlbFlush}}
 
 
@@ -253,7 +308,7 @@ def _profile(name: str, real: Geometry) -> Profile:
         plain_fullmm_clear=False,
         batched_unmap_flush=True,
         components={"pgtable": Arm64Pgtable, "tlbflush": Arm64TlbFlush},
-        versions={"6.18": V6_18},
+        versions={"6.12": V6_12, "6.18": V6_18, "7.3": V7_3},
         about=f"{real.page_size // 1024}K pages, contpte blocks of {real.contpte}; broadcast invalidation without IPIs",
     )
 

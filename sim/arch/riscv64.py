@@ -38,7 +38,7 @@ PROFILES = (
         plain_fullmm_clear=False,
         batched_unmap_flush=True,
         components={"tlbflush": RiscvTlbFlush},
-        versions={"6.18": {"table_free": True}},
+        versions={"6.18": {"table_free": True}, "7.3": {"table_free": True, "reclaims_pt": True}},
         about="IPIs to mm_cpumask, software young and dirty bits; tables go through the gather",
     ),
 )

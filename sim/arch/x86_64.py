@@ -5,13 +5,15 @@ one that is lazy is left alone unless tables were freed, and one that has anothe
 in the mask: both compare generations when they come back, before they can use what they kept. In
 6.9 on bare metal, tables go through the gather as pages.
 
-6.18 leaves a CPU that switches away in the mask, and reads which mm it has loaded instead; tables
-go through RCU, and MADV_DONTNEED frees those that it has emptied.
+6.12.y also reads which mm a CPU of the mask has loaded. 6.18 leaves a CPU that switches away in the
+mask; tables go through RCU, and MADV_DONTNEED frees those that it has emptied.
 
 Left out: PCID recycling, kernel mappings, paravirtual flushes, shadow stacks.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from sim.core.arena import PRIVATE, Cells, Column, Field
 from sim.core.component import index_of_ref, ref_to
@@ -138,6 +140,10 @@ class X86TlbFlush(TlbFlush):
         mm = index_of_ref(self.cpu_mm[cpu])
         self.cpu_mm[cpu] = 0
         await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
+        await self.leave_mask(cpu, mm)
+
+    async def leave_mask(self, cpu: int, mm: int) -> None:
+        """Let nobody interrupt this CPU for ``mm`` any more, which it leaves."""
         await self.m.rmw(CLEAR_MASK, self.mm_cpumask, mm, lambda mask: mask & ~(1 << cpu))
 
     async def switch_mm(self, cpu: int, mm: int) -> None:
@@ -161,7 +167,7 @@ class X86TlbFlush(TlbFlush):
     async def begin_switch(self, cpu: int, prev: int, mm: int) -> None:
         """Leave the mask of ``prev``, if there was an mm, and enter that of ``mm``."""
         if prev >= 0:
-            await self.m.rmw(CLEAR_MASK, self.mm_cpumask, prev, lambda mask: mask & ~(1 << cpu))
+            await self.leave_mask(cpu, prev)
         await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
 
     async def end_switch(self, cpu: int, mm: int) -> None:
@@ -199,8 +205,8 @@ class X86TlbFlush(TlbFlush):
         return self.cpu_mm[cpu] == ref_to(mm)
 
 
-class X86TlbFlush618(X86TlbFlush):
-    """A CPU stays in the mask after it has switched away, until the mask is trimmed (6.14)."""
+class X86TlbFlush612(X86TlbFlush):
+    """Reads which mm a CPU has loaded before it interrupts it (6.12.y)."""
 
     loaded_mm: Column
     """What ``cpu_tlbstate.loaded_mm`` says to others: an mm plus one, 0 for init_mm, or SWITCHING.
@@ -212,8 +218,7 @@ class X86TlbFlush618(X86TlbFlush):
     async def flush_tlb_mm_range(self, cpu: int, mm: int, start: int, end: int, freed_tables: bool) -> None:
         """Take the next generation, interrupt the CPUs that must flush, flush here, wait.
 
-        Now and then every CPU in the mask is interrupted, so that those that have another mm loaded
-        leave it.
+        Now and then every CPU in the mask is interrupted that is not lazy (trim_cpumask).
         """
         if end - start > self.g.flush_ceiling:
             start, end = 0, ALL
@@ -245,18 +250,38 @@ class X86TlbFlush618(X86TlbFlush):
             return False
         return loaded in (SWITCHING, ref_to(mm)) or trim
 
+    async def leave_mm(self, cpu: int) -> None:
+        """Switch a lazy CPU to init_mm, as :meth:`switch_mm` would."""
+        mm = index_of_ref(self.cpu_mm[cpu])
+        self.cpu_mm[cpu] = 0
+        await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
+        await self.m.store(SET_LOADED, self.loaded_mm, cpu, SWITCHING)
+        await self.leave_mask(cpu, mm)
+        await self.m.store(SET_LOADED, self.loaded_mm, cpu, 0)
+
+    async def begin_switch(self, cpu: int, prev: int, mm: int) -> None:
+        """Let others see the switch before the masks and the generation change hands
+        (LOADED_MM_SWITCHING).
+        """
+        await self.m.store(SET_LOADED, self.loaded_mm, cpu, SWITCHING)
+        await super().begin_switch(cpu, prev, mm)
+
+    async def end_switch(self, cpu: int, mm: int) -> None:
+        """Tell others that ``mm`` is loaded."""
+        await self.m.store(SET_LOADED, self.loaded_mm, cpu, ref_to(mm))
+
+
+class X86TlbFlush618(X86TlbFlush612):
+    """A CPU stays in the mask after it has switched away, until the mask is trimmed (6.14)."""
+
     async def flush_tlb_func(self, cpu: int, mm: int, start: int, end: int, gen: int) -> None:
         """As in 6.9; a CPU that has another mm loaded leaves the mask."""
         if self.cpu_mm[cpu] != ref_to(mm):
             await self.m.rmw(CLEAR_WRONG, self.mm_cpumask, mm, lambda mask: mask & ~(1 << cpu))
         await super().flush_tlb_func(cpu, mm, start, end, gen)
 
-    async def leave_mm(self, cpu: int) -> None:
-        """Switch a lazy CPU to init_mm; it stays in the mask."""
-        self.cpu_mm[cpu] = 0
-        await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
-        await self.m.store(SET_LOADED, self.loaded_mm, cpu, SWITCHING)
-        await self.m.store(SET_LOADED, self.loaded_mm, cpu, 0)
+    async def leave_mask(self, cpu: int, mm: int) -> None:
+        """Stay in the mask."""
 
     async def begin_switch(self, cpu: int, prev: int, mm: int) -> None:
         """Let others see the switch before the mask and the generation are read; enter the mask,
@@ -266,10 +291,8 @@ class X86TlbFlush618(X86TlbFlush):
         if not await self.m.load(MASK, self.mm_cpumask, mm) >> cpu & 1:
             await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
 
-    async def end_switch(self, cpu: int, mm: int) -> None:
-        """Tell others that ``mm`` is loaded."""
-        await self.m.store(SET_LOADED, self.loaded_mm, cpu, ref_to(mm))
 
+V6_18: dict[str, Any] = {"table_free": True, "reclaims_pt": True, "components": {"tlbflush": X86TlbFlush618}}
 
 REAL = kernel_geometry(4096, 512, flush_ceiling=33)
 
@@ -287,7 +310,11 @@ PROFILES = (
         fault_invalidates=True,
         batched_unmap_flush=True,
         components={"tlbflush": X86TlbFlush},
-        versions={"6.18": {"table_free": True, "reclaims_pt": True, "components": {"tlbflush": X86TlbFlush618}}},
+        versions={
+            "6.12": {"components": {"tlbflush": X86TlbFlush612}},
+            "6.18": V6_18,
+            "7.3": V6_18,
+        },
         about="IPIs, generations, lazy CPUs; tables go through the gather",
     ),
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS, SLOT_MASK
-from sim.core.arena import MACHINE, Cells, Column, Field
+from sim.core.arena import MACHINE, WHO, Cells, Column, Field
 from sim.core.component import index_of_ref
 from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE
 from sim.mm.mm_types import MAPPING_ANON
@@ -72,7 +72,7 @@ class DirtyChecks(Checker):
 
     def fields(self) -> list[Field]:
         return [
-            Field("dirty_hand", self.w.pages, MACHINE),
+            Field("dirty_hand", self.w.pages, MACHINE, decides=WHO),
             Field("hands", self.slots, MACHINE),
             Field("copy_due", self.w.pages, MACHINE),
         ]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from sim.checks.base import Checker
 from sim.checks.cache import TRUNCATE
-from sim.core.arena import MACHINE, Cells, Column, Field, Watch, alike
+from sim.core.arena import CHANGE, MACHINE, MOMENT, OWN_MOMENT, Cells, Column, Field, Watch, alike
 from sim.core.component import index_of_ref
 from sim.core.ledger import MAPPING, NONE, TRANSIENT
 from sim.core.pte import (
@@ -123,10 +123,12 @@ class EntryChecks(Checker):
         cells, slots = self.w.mms * self.w.vpages, self.slots
         return [
             *alike(("pte_count", "dirty_ptes", "total_map"), self.w.pages, MACHINE),
-            *alike(("cleared_at", "stored_at", "narrowed_at"), cells, MACHINE, stamp=True),
+            *alike(("cleared_at", "stored_at", "narrowed_at"), cells, MACHINE, stamp=True, decides=CHANGE),
             Field("cleared_pte", cells, MACHINE),
             *alike(("balance", "strays", "markers_due", "ptl_held"), slots, MACHINE),
-            *alike(("ptl_taken", "counted_at", "op_began"), slots, MACHINE, stamp=True),
+            Field("ptl_taken", slots, MACHINE, stamp=True, decides=OWN_MOMENT),
+            Field("op_began", slots, MACHINE, stamp=True, decides=MOMENT),
+            Field("counted_at", slots, MACHINE, stamp=True),
             *alike(("op_start", "op_end", "op_keeps_markers"), slots, MACHINE),
         ]
 

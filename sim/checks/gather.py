@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
-from sim.core.arena import MACHINE, Cells, Column, Field, alike
+from sim.core.arena import MACHINE, OWN_MOMENT, Cells, Column, Field, alike
 from sim.core.machine import site
 from sim.mm.mmu_gather import ENCODED_PAGE_BIT_NR_PAGES_NEXT, ENCODED_SHIFT
 
@@ -74,7 +74,8 @@ class GatherChecks(Checker):
     def fields(self) -> list[Field]:
         return [
             Field("gather_refs", self.w.cpus, MACHINE),
-            *alike(("gather_queued_at", "gather_since"), self.w.cpus, MACHINE, stamp=True),
+            Field("gather_queued_at", self.w.cpus, MACHINE, stamp=True),
+            Field("gather_since", self.w.cpus, MACHINE, stamp=True, decides=OWN_MOMENT),
             *alike(("unflushed_lo", "unflushed_hi"), self.w.cpus, MACHINE),
         ]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from sim.checks.base import Checker
 from sim.checks.entries import SLOT_BITS
 from sim.core import slab
-from sim.core.arena import MACHINE, Cells, Column, Field, Watch, alike
+from sim.core.arena import INSIDE, MACHINE, MOMENT, Cells, Column, Field, Watch, alike
 from sim.core.component import ref_to
 from sim.core.pte import ACCESS_BITS, CONT, PFN_SHIFT, PRESENT, SPECIAL, WRITE
 from sim.mm.mm_types import MAPPING_ANON
@@ -83,16 +83,16 @@ class TlbChecks(Checker):
         spans = rows * (self.w.vpages // self.g.contpte if self.g.contpte > 1 else 0)
         return [
             *alike(("tlb_refs", "tlb_writable"), self.w.pages, MACHINE),
-            Field("tlb_stamp", rows * self.w.vpages, MACHINE, stamp=True),
+            Field("tlb_stamp", rows * self.w.vpages, MACHINE, stamp=True, decides=MOMENT),
             Field("tlb_page_gen", rows * self.w.vpages, MACHINE, equality="page"),
-            Field("tlb_span_stamp", spans, MACHINE, stamp=True),
+            Field("tlb_span_stamp", spans, MACHINE, stamp=True, decides=MOMENT),
             Field("tlb_span_page_gen", spans, MACHINE, equality="page"),
-            Field("entry_read_at", self.w.cpus, MACHINE, stamp=True),
+            Field("entry_read_at", self.w.cpus, MACHINE, stamp=True, decides=MOMENT),
             Field("entry_page", self.w.cpus, MACHINE),
             Field("entry_gen", self.w.cpus, MACHINE, equality="page"),
             Field("walk_gen", rows * self.k.pgtable.per_mm, MACHINE, equality="table"),
             Field("table_gen", tables, MACHINE, equality="table"),
-            Field("rcu_readers", tables * self.w.cpus if self.profile.table_free else 0, MACHINE),
+            Field("rcu_readers", tables * self.w.cpus if self.profile.table_free else 0, MACHINE, decides=INSIDE),
             *alike(("block_first", "block_last"), self.slots, MACHINE),
             Field("block_at", self.slots, MACHINE, stamp=True),
         ]
@@ -257,8 +257,7 @@ class TlbChecks(Checker):
     def table_freed(self, table: int) -> None:
         """A table's page has been put for the last time."""
         self._in_use(table)
-        if self.m.current == 2 * self.w.cpus:
-            self._grace_period_over(table)
+        self._grace_period_over(table)
         for cell, cached in enumerate(self.walk_cache.view.tolist()):
             if cached == ref_to(table) and self.walk_gen[cell] == self.table_gen[table]:
                 cpu, mm = divmod(cell // self.k.pgtable.per_mm, self.w.mms)

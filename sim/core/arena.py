@@ -50,6 +50,14 @@ RWSEM: it has readers and a writer. What the cells hold: :class:`sim.core.machin
 """
 
 
+CHANGE, MOMENT, OWN_MOMENT, WHO = "change", "moment", "own moment", "who"
+SECTION, INSIDE = "section", "inside"
+"""What of a cell decides. A CHANGE is the step of a change and who made it, a MOMENT the step that
+changes are compared with. A SECTION is how many sections a CPU has left, and INSIDE one more than
+that was, or 0.
+"""
+
+
 @dataclass(frozen=True)
 class Field:
     """The declaration of a column: ``count`` cells called ``name``, and what their values are.
@@ -69,6 +77,15 @@ class Field:
     """The cells hold step numbers or sites of the running execution, so that they mean nothing in
     the next (:meth:`sim.kernel.Kernel.settle`).
     """
+    decides: str = ""
+    """What a verdict depends on, if not on the whole value. Of step numbers: CHANGE and MOMENT,
+    whether a change came after a moment; OWN_MOMENT, whether a change made by the actor that the
+    cell belongs to did; WHO, the actor that is noted beside the number. Of counted sections:
+    SECTION and INSIDE, whether the section in which something was noted is still the CPU's. Empty,
+    for a stamp: nothing, it only names the accused.
+    """
+    statistic: bool = False
+    """The cells count what the tester reports; nothing that the model does depends on them."""
     equality: str = ""
     """What the values name, if nothing is asked of them but whether two are equal: ``content`` for
     versions of a page's content, ``page`` and ``table`` for generations. Columns with the same word

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.core.arena import MACHINE, PRIVATE, Cells, Column, Field, alike, bits_for
+from sim.core.arena import MACHINE, PRIVATE, SECTION, Cells, Column, Field, alike, bits_for
 from sim.core.component import Component, index_of_ref, ref_to
 from sim.core.machine import Actor, site
 from sim.core.pte import CONT, DIRTY, PFN_SHIFT, PRESENT, SPECIAL, WRITE, YOUNG
@@ -84,7 +84,7 @@ class Tlb(Component):
             Field("tlb_holders", self.w.mms, bits=cpus),
             Field("caching", rows, PRIVATE, bits=1),
             *alike(("irq_off", "rcu_nesting"), cpus, PRIVATE, waitable=True),
-            Field("sections", cpus, MACHINE),
+            Field("sections", cpus, MACHINE, decides=SECTION),
             Field("cpu_request", cpus, waitable=True, bits=cpus + 1),
             Field("req_kind", cpus, PRIVATE, bits=bits_for(BROADCAST)),
             Field("req_mm", cpus, PRIVATE, bits=bits_for(self.w.mms - 1)),
@@ -158,6 +158,11 @@ class Tlb(Component):
             await self.invalidate(cpu, mm, addr, addr + 1, True)
         self.local_irq_restore(cpu)
         return version
+
+    async def fault_again(self, cpu: int, mm: int, addr: int) -> None:
+        """Take the same fault again and again, as long as nothing but a flush can end it: never, as
+        tables stay, or a fault drops what its CPU has cached.
+        """
 
     async def _hit(self, cpu: int, mm: int, addr: int, store: bool) -> int:
         need = STORE_NEEDS if store else PRESENT

@@ -371,7 +371,7 @@ class Memory(Component):
         """Zap an entry that is not present and swap entries that batch with it; return how many."""
         if not self.nonpresent_goes(zap, pte):
             zap.skipped = True
-            return 1
+            return await self.nonpresent_left(zap, addr, ptep, pte)
         kind, nr = pte & KIND_MASK, 1
         if kind == KIND_SWAP:
             nr = await self.swap_pte_batch(ptep, pte, zap.end - addr)
@@ -383,6 +383,10 @@ class Memory(Component):
             await self.k.pgtable.pte_clear_not_present_full(ptep + k)
         await self.pte_install_uffd_wp_if_needed(zap, ptep, pte, nr)
         return nr
+
+    async def nonpresent_left(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
+        """Return how many entries are passed where one that is not present stays: that one."""
+        return 1
 
     def nonpresent_goes(self, zap: Zap, pte: int) -> bool:
         """Return whether an entry that is not present is to be zapped."""

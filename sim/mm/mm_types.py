@@ -65,7 +65,7 @@ class MmTypes(Component):
             *self._mm_fields(),
             *self._vma_fields(),
             Field("op", self.w.cpus, MACHINE, bits=bits_for(operations)),
-            Field("overlaps", operations * operations, MACHINE),
+            Field("overlaps", operations * operations, MACHINE, statistic=True),
         ]
 
     def _page_fields(self) -> list[Field]:

@@ -182,10 +182,14 @@ class Mmap(Component):
 
     async def free_pgtables(self, tlb: int, mm: int, vmas: list[int], floor: int, ceiling: int) -> None:
         """Make the VMAs unfindable, then unhook the tables that only they used."""
-        for vma in vmas:
-            await self.k.rmap.vma_unlink(vma)
+        await self.unlink_vmas(vmas)
         first, last = self.vma_start[vmas[0]], self.vma_end[vmas[-1]]
         await self.k.pgtable.free_pgd_range(tlb, mm, first, last, floor, ceiling)
+
+    async def unlink_vmas(self, vmas: list[int]) -> None:
+        """Hide VMAs whose tables are about to go from rmap walks: one after the other (6.9)."""
+        for vma in vmas:
+            await self.k.rmap.vma_unlink(vma)
 
     async def exit_mmap(self, cpu: int, mm: int) -> None:
         """Tear the whole address space down: its last user is gone."""

@@ -100,7 +100,10 @@ class PageFault(Component):
         elif write and not pte & WRITE:
             await self.do_wp_page(cpu, mm, vma, addr, table, pte)
         else:
-            await self.k.pgtable.ptep_set_access_flags(cpu, mm, addr, ptep, pte, pte | YOUNG | (DIRTY if write else 0))
+            wider = pte | YOUNG | (DIRTY if write else 0)
+            await self.k.pgtable.ptep_set_access_flags(cpu, mm, addr, ptep, pte, wider)
+            if write and wider == pte:
+                await self.k.pgtable.flush_tlb_fix_spurious_fault(cpu, mm, addr)
             await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return True
 
@@ -133,12 +136,21 @@ class PageFault(Component):
             return True
         if nr > 1:
             await self.m.add(ANON_REF, self.page_ref, folio, nr - 1, TRANSIENT)
-        await self.add_rss(cpu, mm, MM_ANONPAGES, nr)
-        await self.k.rmap.folio_add_new_anon_rmap(folio, vma, base)
-        await self.k.swap.folio_add_lru(cpu, folio)
-        await self.k.pgtable.set_ptes(cpu, mm, base, ptep, make_pte(folio, self._new_bits(vma)), nr)
+        await self.map_anon_folio(cpu, vma, base, ptep, folio, nr)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return True
+
+    async def map_anon_folio(self, cpu: int, vma: int, at: int, ptep: int, folio: int, nr: int, orig: int = 0) -> None:
+        """Count a fresh folio of ``nr`` pages, then map it from ``at`` on."""
+        await self.add_rss(cpu, self.k.mm_types.mm_of(vma), MM_ANONPAGES, nr)
+        await self.map_new_folio(cpu, vma, at, ptep, folio, nr, orig)
+
+    async def map_new_folio(self, cpu: int, vma: int, at: int, ptep: int, folio: int, nr: int, orig: int = 0) -> None:
+        """Let the reverse map and the LRU know of a fresh anonymous folio, then store its PTEs."""
+        await self.k.rmap.folio_add_new_anon_rmap(folio, vma, at)
+        await self.k.swap.folio_add_lru(cpu, folio)
+        entry = make_pte(folio, self._wp_bits(vma, orig, self._new_bits(vma)))
+        await self.k.pgtable.set_ptes(cpu, self.k.mm_types.mm_of(vma), at, ptep, entry, nr)
 
     async def map_zero_page(self, cpu: int, mm: int, addr: int) -> bool:
         """Map the zero page at ``addr``, if the entry is still empty; it is not counted."""
@@ -291,12 +303,7 @@ class PageFault(Component):
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         ptep = self.k.pgtable.ptep(table, addr)
         if table >= 0 and await self.is_unchanged(ptep, orig):
-            await self.add_rss(cpu, mm, MM_ANONPAGES, 1)
-            await self.k.rmap.folio_add_new_anon_rmap(copy, vma, addr)
-            await self.k.swap.folio_add_lru(cpu, copy)
-            await self.k.pgtable.set_ptes(
-                cpu, mm, addr, ptep, make_pte(copy, self._wp_bits(vma, orig, self._new_bits(vma))), 1
-            )
+            await self.map_anon_folio(cpu, vma, addr, ptep, copy, 1, orig)
             copy = -1
         if table >= 0:
             await self.k.pgtable.pte_unmap_unlock(cpu, table)
@@ -355,10 +362,8 @@ class PageFault(Component):
         """Return whether this mapping holds the small folio's only reference. Large folios are
         never reused (6.9).
         """
-        if self.page_order[folio] or await self.m.load(WP_REFS, self.page_ref, folio) > 3:
+        if self.page_order[folio] or not await self.may_be_sole(cpu, folio):
             return False
-        if not await self.m.load(WP_LRU, self.page_lru, folio):
-            await self.k.swap.lru_add_drain(cpu)
         if await self.m.load(WP_REFS, self.page_ref, folio) > 1 or not await self.m.trylock(
             WP_TRYLOCK, self.page_locked, folio
         ):
@@ -366,6 +371,16 @@ class PageFault(Component):
         sole = await self.m.load(WP_REFS, self.page_ref, folio) == 1
         await self.m.unlock(WP_UNLOCK, self.page_locked, folio)
         return sole
+
+    async def may_be_sole(self, cpu: int, folio: int) -> bool:
+        """Return whether a small folio's references may come down to one, having drained this CPU's
+        LRU batch if that may hold one.
+        """
+        if await self.m.load(WP_REFS, self.page_ref, folio) > 3:
+            return False
+        if not await self.m.load(WP_LRU, self.page_lru, folio):
+            await self.k.swap.lru_add_drain(cpu)
+        return True
 
     async def wp_page_shared(self, cpu: int, mm: int, vma: int, addr: int, table: int, pte: int) -> None:
         """Let the file system know, then make the entry writable and dirty, then mark the folio
@@ -418,9 +433,7 @@ class PageFault(Component):
         """Clear and flush the old entry, map the copy, and only then remove the old mapping."""
         await self.count_copy(cpu, mm, old, special)
         await self.k.pgtable.ptep_clear_flush(cpu, mm, addr, ptep)
-        await self.k.rmap.folio_add_new_anon_rmap(copy, vma, addr)
-        await self.k.swap.folio_add_lru(cpu, copy)
-        await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(copy, self._new_bits(vma)), 1)
+        await self.map_new_folio(cpu, vma, addr, ptep, copy, 1)
         if not special:
             await self.k.rmap.folio_remove_rmap_ptes(old, page, 1, vma)
 
@@ -429,11 +442,7 @@ class PageFault(Component):
         if ``special``.
         """
         if not special and not self.k.mm_types.folio_test_anon(old):
-            await self.m.add(
-                RSS_MOVE,
-                self.mm_rss,
-                (cpu * self.w.mms + mm) * NR_MM_COUNTERS + self.k.mm_types.mm_counter_file(old),
-                -1,
-            )
+            at = (cpu * self.w.mms + mm) * NR_MM_COUNTERS + self.k.mm_types.mm_counter_file(old)
+            await self.m.add(RSS_MOVE, self.mm_rss, at, -1)
         if special or not self.k.mm_types.folio_test_anon(old):
             await self.add_rss(cpu, mm, MM_ANONPAGES, 1)

@@ -22,8 +22,11 @@ LOCK = site("page_vma_mapped_walk", "lock ptl")
 UNLOCK = site("page_vma_mapped_walk", "pmd changed: unlock ptl")
 CHECK = site("page_vma_mapped_walk", "read pte")
 
-RmapOne = Callable[[int, int, int], Awaitable[int]]
-"""``rmap_one(mm, addr, ptep)``: what a walk does with a PTE that maps the folio, under its PTL."""
+RmapOne = Callable[[int, int, int, int], Awaitable[tuple[int, int]]]
+"""``rmap_one(mm, addr, ptep, end)``: what a walk does, under the PTL, with a PTE of the folio.
+
+Returns what it found, and how many entries, none at ``end`` or behind it, the walk steps over.
+"""
 
 
 class PageVmaMapped(Component):
@@ -76,15 +79,16 @@ class PageVmaMapped(Component):
         mm, base, total, wanted = self.k.mm_types.mm_of(vma), self.vma_address(folio, vma), 0, PRESENT
         looks = not held
         while addr < end:
-            ptep = self.k.pgtable.ptep(table, addr)
+            ptep, nr = self.k.pgtable.ptep(table, addr), 1
             if not looks or await self.m.load(LOOK, self.pte, ptep) & wanted:
                 if not held:
                     held = await self.lock_table(cpu, mm, addr, table)
                     if not held:
                         return addr, total
                 if self.check_pte(await self.m.load(CHECK, self.pte, ptep), folio + addr - base):
-                    total += await rmap_one(mm, addr, ptep)
-            looks, wanted, addr = True, -1, addr + 1
+                    found, nr = await rmap_one(mm, addr, ptep, end)
+                    total += found
+            looks, wanted, addr = True, -1, addr + nr
         if held:
             await self.k.pgtable.pte_unmap_unlock(cpu, table)
         else:

@@ -233,6 +233,9 @@ class Pgtable(Component):
         wider = new & (YOUNG | DIRTY | WRITE)
         await self.m.rmw(ACCESS_FLAGS, self.pte, ptep, lambda pte: pte | wider)
 
+    async def flush_tlb_fix_spurious_fault(self, cpu: int, mm: int, addr: int) -> None:
+        """A write has faulted that the entry allows: nothing to do, where a miss reads it again."""
+
     async def ptep_clear_flush(self, cpu: int, mm: int, addr: int, ptep: int) -> int:
         """Clear one entry and flush the page from every TLB; return what it held."""
         pte = await self.ptep_get_and_clear(cpu, mm, addr, ptep)
@@ -254,6 +257,13 @@ class Pgtable(Component):
     async def ptep_clear_young(self, cpu: int, mm: int, addr: int, ptep: int) -> bool:
         """Clear the young bit, without a flush; return whether it was set."""
         return bool(await self.m.rmw(CLEAR_YOUNG, self.pte, ptep, lambda pte: pte & ~YOUNG) & YOUNG)
+
+    async def clear_flush_young_ptes(self, cpu: int, mm: int, addr: int, ptep: int, nr: int) -> bool:
+        """Clear the young bits of ``nr`` entries, without a flush; return whether one was set."""
+        young = 0
+        for k in range(nr):
+            young |= await self.ptep_clear_young(cpu, mm, addr + k, ptep + k)
+        return bool(young)
 
     def pte_same(self, a: int, b: int) -> bool:
         """Return whether two entries are the same but for what the architecture notes in them for

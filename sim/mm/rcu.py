@@ -19,6 +19,8 @@ BEGIN = site("rcu_gp_kthread", "begin grace period")
 TAKE = site("rcu_gp_kthread", "take callbacks")
 ASK = site("rcu_gp_kthread", "ask for quiescent state")
 QUIESCENT = site("rcu_gp_kthread", "wait for quiescent state")
+SYNC_ASK = site("synchronize_rcu", "ask for quiescent state")
+SYNC_WAIT = site("synchronize_rcu", "wait for quiescent state")
 
 
 class Rcu(Component):
@@ -65,14 +67,20 @@ class Rcu(Component):
         taken: list[int] = []
         for at in range(len(self.rcu_callbacks)):
             taken += slab.bits(await self.m.xchg(TAKE, self.rcu_callbacks, at, 0), at)
-        await self._synchronize()
+        await self.synchronize(ASK, QUIESCENT)
         for table in taken:
             await self.k.pgtable.pte_free(table)
 
-    async def _synchronize(self) -> None:
-        """Wait until every CPU has reported a quiescent state."""
+    async def synchronize_rcu(self) -> None:
+        """Sleep until a grace period has passed: every reader's section that is open now is left."""
+        await self.synchronize(SYNC_ASK, SYNC_WAIT)
+
+    async def synchronize(self, ask: int, quiescent: int) -> None:
+        """Wait until every CPU has reported a quiescent state. Several may wait at once: a report
+        that another has asked for, and that is still to come, is as good.
+        """
         request, bit = self.cpu_request, self.k.tlb.rcu_request
         for cpu in range(self.w.cpus):
-            await self.m.rmw(ASK, request, cpu, lambda mask: mask | bit)
+            await self.m.rmw(ask, request, cpu, lambda mask: mask | bit)
         for cpu in range(self.w.cpus):
-            await self.m.wait(QUIESCENT, request, cpu, lambda cpu=cpu: not request.view[cpu] & bit)  # type: ignore[misc]
+            await self.m.wait(quiescent, request, cpu, lambda cpu=cpu: not request.view[cpu] & bit)  # type: ignore[misc]

@@ -245,20 +245,33 @@ class Rmap(Component):
             await self.m.up_write(ADJUST_UNLOCK, self.i_mmap_lock, file)
 
     async def vma_unlink(self, vma: int) -> None:
-        """Hide ``vma`` from rmap walks (unlink_anon_vmas, unlink_file_vma)."""
-        anon, file = self.k.mm_types.anon_vma_of(vma), self.k.mm_types.file_of(vma)
-        if anon >= 0:
-            await self.m.down_write(UNLINK_LOCK, self.anon_vma_lock, anon)
-            self.vma_linked[vma] &= ~ANON_LINKED
-            self.anon_vma_users[anon] -= 1
-            unused = not self.anon_vma_users[anon]
-            await self.m.up_write(UNLINK_UNLOCK, self.anon_vma_lock, anon)
-            if unused:
-                await self.slab.give(ANON_VMA_FREE, anon)
+        """Hide ``vma`` from rmap walks."""
+        await self.unlink_anon_vmas(vma)
+        file = self.k.mm_types.file_of(vma)
         if file >= 0:
-            await self.m.down_write(UNLINK_LOCK, self.i_mmap_lock, file)
+            await self.unlink_file_vmas(file, [vma])
+
+    async def unlink_anon_vmas(self, vma: int) -> None:
+        """Hide ``vma`` from walks of its anon_vma, if it has one, which goes with the last VMA."""
+        anon = self.k.mm_types.anon_vma_of(vma)
+        if anon < 0:
+            return
+        await self.m.down_write(UNLINK_LOCK, self.anon_vma_lock, anon)
+        self.vma_linked[vma] &= ~ANON_LINKED
+        self.anon_vma_users[anon] -= 1
+        unused = not self.anon_vma_users[anon]
+        await self.m.up_write(UNLINK_UNLOCK, self.anon_vma_lock, anon)
+        if unused:
+            await self.slab.give(ANON_VMA_FREE, anon)
+
+    async def unlink_file_vmas(self, file: int, vmas: list[int]) -> None:
+        """Hide ``vmas`` from walks of ``file``, which they map (unlink_file_vma; from 6.10 on
+        unlink_file_vma_batch_process).
+        """
+        await self.m.down_write(UNLINK_LOCK, self.i_mmap_lock, file)
+        for vma in vmas:
             self.vma_linked[vma] &= ~FILE_LINKED
-            await self.m.up_write(UNLINK_UNLOCK, self.i_mmap_lock, file)
+        await self.m.up_write(UNLINK_UNLOCK, self.i_mmap_lock, file)
 
     # -- walks -----------------------------------------------------------------------------------------------------
 
@@ -278,8 +291,8 @@ class Rmap(Component):
         return [v for v in range(self.w.vmas) if owner[v] == ref_to(anon_vma) and linked[v] & ANON_LINKED]
 
     async def rmap_walk(self, cpu: int, folio: int, rmap_one: RmapOne, sync: bool, shared_only: bool = False) -> int:
-        """Call ``rmap_one(mm, addr, ptep)``, under the PTL, for each PTE that maps ``folio``, VMA
-        by VMA (:mod:`sim.mm.page_vma_mapped`); return the sum. The caller holds the rmap lock.
+        """Call ``rmap_one``, under the PTL, for each PTE that maps ``folio``, VMA by VMA
+        (:mod:`sim.mm.page_vma_mapped`); return the sum. The caller holds the rmap lock.
         """
         total, owner = 0, self.k.mm_types.mapping_of(folio)
         for vma in self.anon_vmas(owner) if self.page_mapping[folio] & MAPPING_ANON else self.file_vmas(owner):
@@ -294,8 +307,8 @@ class Rmap(Component):
         if not await self.folio_mapped(folio):
             return 0
 
-        async def page_vma_mkclean_one(mm: int, addr: int, ptep: int) -> int:
-            return await self.page_vma_mkclean_one(cpu, mm, addr, ptep)
+        async def page_vma_mkclean_one(mm: int, addr: int, ptep: int, end: int) -> tuple[int, int]:
+            return await self.page_vma_mkclean_one(cpu, mm, addr, ptep), 1
 
         file = self.k.mm_types.mapping_of(folio)
         await self.m.down_read(I_MMAP_READ, self.i_mmap_lock, file)
@@ -330,15 +343,16 @@ class Rmap(Component):
         anon = self.page_mapping[folio] & MAPPING_ANON
         if not await self.folio_mapped(folio):
             return 0
-        if not anon and not await self.m.trylock(AGE_TRYLOCK, self.page_locked, folio):
+        locked = self.is_locked_to_age(folio)
+        if locked and not await self.m.trylock(AGE_TRYLOCK, self.page_locked, folio):
             return 1
         lock, index = (self.anon_vma_lock if anon else self.i_mmap_lock), self.k.mm_types.mapping_of(folio)
         if index < 0:
             await self.m.unlock(AGE_UNLOCK, self.page_locked, folio)
             return 0
 
-        async def folio_referenced_one(mm: int, addr: int, ptep: int) -> int:
-            return int(await self.k.pgtable.ptep_clear_young(cpu, mm, addr, ptep))
+        async def folio_referenced_one(mm: int, addr: int, ptep: int, end: int) -> tuple[int, int]:
+            return await self.folio_referenced_one(cpu, folio, mm, addr, ptep, end)
 
         await self.m.down_read(ANON_READ if anon else I_MMAP_READ, lock, index)
         young = 0
@@ -346,6 +360,18 @@ class Rmap(Component):
             self.k.checks.rmap_walked(folio)
             young = await self.rmap_walk(cpu, folio, folio_referenced_one, sync=False)
         await self.m.up_read(ANON_UNLOCK if anon else I_MMAP_UNLOCK, lock, index)
-        if not anon:
+        if locked:
             await self.m.unlock(AGE_UNLOCK, self.page_locked, folio)
         return young
+
+    def is_locked_to_age(self, folio: int) -> bool:
+        """Return whether ageing locks the folio: if it is a file's."""
+        return not self.page_mapping[folio] & MAPPING_ANON
+
+    async def folio_referenced_one(
+        self, cpu: int, folio: int, mm: int, addr: int, ptep: int, end: int
+    ) -> tuple[int, int]:
+        """Clear the young bit of one PTE of ``folio``; return 1 if it was set, and that it was
+        one.
+        """
+        return int(await self.k.pgtable.ptep_clear_young(cpu, mm, addr, ptep)), 1

@@ -166,6 +166,12 @@ class Swap(Component):
         first = cpu * self.g.pagevec
         folios = batch[first : first + nr[cpu]].tolist()
         nr[cpu] = 0
+        await self.folio_batch_move_lru(folios, flag, where)
+
+    async def folio_batch_move_lru(self, folios: list[int], flag: Column, where: int) -> None:
+        """Set ``flag`` of each folio of a batch, under the lruvec lock; then put the batch's
+        references.
+        """
         await self.m.lock(DRAIN_LOCK, self.lruvec_lock, 0)
         for folio in folios:
             await self.m.store(where, flag, folio, 1)

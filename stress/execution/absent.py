@@ -31,7 +31,8 @@ class Absent:
     sites: tuple[str, ...]
     where: Condition
     reason: str
-    versions: tuple[str, ...] = ("6.9", "6.18")
+    versions: tuple[str, ...] = ()
+    """The versions for which this holds; none is all."""
 
 
 ABSENT = (
@@ -46,24 +47,53 @@ ABSENT = (
         (
             "should_flush_tlb:",
             "switch_mm_irqs_off: set loaded_mm",
-            "flush_tlb_func: clear mm_cpumask of an mm that is not loaded",
         ),
         lambda p: p.lazy_tlb,
-        "a CPU that switches away leaves the mask",
+        "which mm a CPU has loaded is not asked",
         ("6.9",),
     ),
-    Absent(("deferred_split_folio: look whether it is queued",), always, "no look before the lock is taken", ("6.18",)),
+    Absent(
+        ("flush_tlb_func: clear mm_cpumask of an mm that is not loaded",),
+        lambda p: p.lazy_tlb,
+        "a CPU that switches away leaves the mask",
+        ("6.9", "6.12"),
+    ),
+    Absent(
+        ("deferred_split_folio: look whether it is queued",),
+        always,
+        "no look before the lock is taken",
+        ("6.12", "6.18", "7.3"),
+    ),
+    Absent(
+        ("folio_add_rmap_ptes: raise large mapcount", "folio_remove_rmap_ptes: lower large mapcount"),
+        always,
+        "the total changes under the lock of the mm ids",
+        ("6.18", "7.3"),
+    ),
     Absent(
         ("switch_mm_irqs_off: clear mm_cpumask of the last mm",),
         lambda p: p.lazy_tlb,
         "a CPU that switches away stays in the mask",
-        ("6.18",),
+        ("6.18", "7.3"),
     ),
     Absent(
         ("try_get_and_clear_pmd:", "try_to_free_pte:", "free_pte:"),
         lambda p: not p.reclaims_pt,
         "MADV_DONTNEED frees no page tables (PT_RECLAIM)",
-        ("6.18",),
+        ("6.18", "7.3"),
+    ),
+    Absent(
+        ("synchronize_rcu:",),
+        lambda p: p.reclaims_pt,
+        "a table without a batch is freed by an RCU callback of its own",
+        ("7.3",),
+    ),
+    Absent(("synchronize_rcu:",), always, "only 7.3 sleeps for a grace period", ("6.9", "6.12", "6.18")),
+    Absent(
+        ("hardware_walk: fault until the walk cache is flushed",),
+        lambda p: not p.reclaims_pt or p.fault_invalidates,
+        "no walk cache has a table that was taken back under a user",
+        ("7.3",),
     ),
     Absent(
         (
@@ -152,7 +182,7 @@ def why_absent(name: str, profile: Profile, version: str) -> str:
     base = version.partition("-")[0]
     for absent in ABSENT:
         named = any(name == site or (site.endswith(":") and name.startswith(site)) for site in absent.sites)
-        if named and base in absent.versions and absent.where(profile):
+        if named and base in (absent.versions or (base,)) and absent.where(profile):
             return absent.reason
     return ""
 

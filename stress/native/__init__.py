@@ -8,7 +8,8 @@ plain and clean is made again by the Python machine, which gives verdict, words 
 - ``runner``: executions of a case;
 - ``kernels``: which kernel is translated, and how it is kept;
 - ``builder``: compiles kernels beside a campaign;
-- ``comparison``: a native execution against Python's.
+- ``comparison``: a native execution against Python's;
+- ``search/``: single transitions, there and back, and all states of a case.
 
 docs/native.md is the page for people.
 """

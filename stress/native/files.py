@@ -7,6 +7,7 @@ what they name, so files are the same from one kernel to the next where the kern
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -21,19 +22,33 @@ from stress.native.translate.sources import label
 SHARED = "kernel"
 """The file that holds what all share: columns, table, strategies' memory, the runtime."""
 
+SEARCH = ("search.c", "explore.c")
+"""What stands behind the runtime in the flavour for exhaustive search."""
+
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 _COMMENT = re.compile(r"^\s*(//.*|/\*.*\*/)\n", re.MULTILINE)
 
 
-def files_of(program: Translation) -> dict[str, str]:
-    """Return the C of a translation: name of a file -> text."""
+def files_of(program: Translation, search: bool = False) -> dict[str, str]:
+    """Return the C of a translation: name of a file -> text; ``search``: in the flavour that
+    can make and take back single transitions.
+    """
     by_file: dict[str, list[Function]] = {}
     for function in program.unit.done:
         by_file.setdefault(_file(label(function.home.file)), []).append(function)
-    names = _Names(program)
+    names = _Names(program, search)
     found = {name: names.file(functions) for name, functions in by_file.items()}
     found[SHARED] = names.shared()
     return found
+
+
+def hashes_of(program: Translation) -> dict[str, str]:
+    """Return a hash of the C of each function. Names in it say what they stand for, so that a
+    function whose hash is the same does the same, where the functions that it calls and the table
+    do.
+    """
+    texts = {function.c_name: code_of(function.text()) for function in program.unit.done}
+    return {name: hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for name, text in sorted(texts.items())}
 
 
 def _file(name: str) -> str:
@@ -51,8 +66,8 @@ def code_of(text: str) -> str:
 class _Names:
     """What each global name of a translation is declared as, and what defines it."""
 
-    def __init__(self, program: Translation) -> None:
-        self.program, unit = program, program.unit
+    def __init__(self, program: Translation, search: bool) -> None:
+        self.program, self.search, unit = program, search, program.unit
         self.columns = [field.name for field in unit.kernel.layout.fields]
         self.counters = list(unit.overrides.values())
         self.words = [*unit.sites.values(), *(entry.name for entry in unit.entries.values())]
@@ -66,7 +81,7 @@ class _Names:
         mine = {function.c_name for function in functions}
         declared = self.declarations(self.used(bodies), mine)
         return "\n".join(
-            [head(), *declared, *(f.prototype() for f in functions), *self.conditions(bodies), *bodies, ""]
+            [head(self.search), *declared, *(f.prototype() for f in functions), *self.conditions(bodies), *bodies, ""]
         )
 
     def used(self, texts: Iterable[str]) -> list[str]:
@@ -82,7 +97,7 @@ class _Names:
         """Yield the declarations of what is ``used``, but for functions that are defined there."""
         columns, words = set(self.columns), {*self.words, *self.counters}
         for name in sorted({name.removeprefix("c_").removeprefix("n_") for name in used} & columns):
-            yield f"extern i64 *c_{name}, n_{name};\n#define {name}(i) c_{name}[ix(i, n_{name})]"
+            yield f"extern i64 *c_{name}, n_{name};\n#define {name}(i) CELL(c_{name}, ix(i, n_{name}))"
         for name in used:
             if name in words:
                 yield f"extern i64 {name};"
@@ -115,12 +130,12 @@ class _Names:
         roots = [f"static const ready gates[] = {{{gates}}};", *self.roots(), *self.use()]
         return "\n".join(
             [
-                head(),
+                head(self.search),
                 *self.declarations(self.used(roots), set()),
                 *self.conditions(roots),
                 *defined,
                 *roots,
-                read("runtime.c"),
+                *map(read, ("runtime.c", *(SEARCH if self.search else ()))),
             ]
         )
 
@@ -170,9 +185,10 @@ def held_as(name: str, kind: str) -> str:
 
 
 @cache
-def head() -> str:
+def head(search: bool) -> str:
     """Return what every file begins with."""
-    return f"#define DATA_PURPOSE {zlib.crc32(b'data')}u\n#define SITE_SHIFT {SITE_SHIFT}\n{read('runtime.h')}"
+    flavour = "#define SEARCH\n" if search else ""
+    return f"{flavour}#define DATA_PURPOSE {zlib.crc32(b'data')}u\n#define SITE_SHIFT {SITE_SHIFT}\n{read('runtime.h')}"
 
 
 @cache

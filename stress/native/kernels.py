@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from stress.case import Case
 from stress.execution.runner import composed
 from stress.machine.lockstep import Lockstep
 from stress.native.build import FAST, cache_directory, compiled, name_of
-from stress.native.files import files_of
+from stress.native.files import files_of, hashes_of
 from stress.native.runner import Library
 from stress.native.translate.assemble import Manifest, Translation
 from stress.native.translate.function import Function
@@ -114,7 +114,7 @@ def sources_hash() -> str:
 
 
 def manifest_file(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue, level: str = FAST) -> Path:
-    """Return where the manifest of a kernel that is compiled at a level is kept."""
+    """Return where the manifest of a kernel that is compiled at a level, or in a flavour, is kept."""
     patch = catalogue.patch(key.patch)
     text = patch.digest if patch is not None else ""
     return cache_directory() / f"{name_of(sources_hash(), repr(key), text, *scenarios, level)}.json"
@@ -132,6 +132,19 @@ def library(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue, leve
         return found
     program = translate(key, scenarios, catalogue)
     return made(file, program.manifest(), files_of(program), level)
+
+
+def searchable(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue, level: str = FAST) -> Library:
+    """Return a kernel, compiled in the flavour for exhaustive search.
+
+    Raises as :func:`library` does.
+    """
+    file = manifest_file(key, scenarios, catalogue, f"{level} search")
+    found = kept(file)
+    if found is not None:
+        return found
+    program = translate(key, scenarios, catalogue)
+    return made(file, replace(program.manifest(), functions=hashes_of(program)), files_of(program, True), level)
 
 
 def made(file: Path, manifest: Manifest, files: dict[str, str], level: str) -> Library:

@@ -58,9 +58,8 @@ def test_a_difference_comes_again_and_shrinks_to_its_smallest_form() -> None:
 
 def test_the_nearest_version_is_taken() -> None:
     known = list(CATALOGUE.kernels())
-    assert ["6.9", "6.9", "6.18", "6.18"] == [
-        nearest_kernel(release, known) for release in ("5.4.0", "6.17.1-arch", "6.18.44", "7.0")
-    ]
+    releases = ("5.4.0", "6.11.2", "6.17.1-arch", "6.18.44", "7.0", "7.3.4")
+    assert ["6.9", "6.9", "6.12", "6.18", "6.18", "7.3"] == [nearest_kernel(release, known) for release in releases]
 
 
 def test_a_build_that_is_another_variant_is_known() -> None:

@@ -61,6 +61,14 @@ async def test_clean_per_page(scenario: str, profile: str) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("kernel", ("6.12", "7.3-flushfirst"))
+async def test_clean_in_others(scenario: str, profile: str, kernel: str) -> None:
+    """6.12, and 7.3 without its finding, one execution of every third parameter set."""
+    assert [] == [line for case in cases(scenario, profile, SMALL, kernel)[1::3] for line in await run(case, range(1))]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_clean_in_6_18(scenario: str, profile: str) -> None:
     """6.18 without its finding, one execution of every second parameter set."""
     assert [] == [line for case in cases(scenario, profile, SMALL, MENDED)[::2] for line in await run(case, range(1))]

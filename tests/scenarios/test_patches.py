@@ -46,7 +46,7 @@ def overridden(patch: PlantedPatch) -> list[Method]:
 def test_there_are_many_of_either_kind_over_everything() -> None:
     kinds = [patch.kind for patch in PATCHES.values()]
     assert min(kinds.count("sequence"), kinds.count("interleaving")) >= 15
-    assert {"6.9", "6.18-flushfirst"} == {patch.kernel for patch in PATCHES.values()}
+    assert {"6.9", "6.12", "6.18-flushfirst", "7.3-flushfirst"} == {patch.kernel for patch in PATCHES.values()}
     kernel = compose(CATALOGUE.profile("x86-64"), "small", "6.18", World())
     about_none = {"ledger", "checks", "audits", "checks_owners"}
     components = {name for name in kernel.components if not name.startswith(("check", "audit"))} - about_none

@@ -40,8 +40,10 @@ def declared_by_architectures() -> dict[str, set[str]]:
 
 @cache
 def declared_by_others(version: str) -> set[str]:
-    """Return the names of the sites that only other versions than ``version`` declare."""
-    mine = {cls.__module__ for cls in VERSIONS[version].components}
+    """Return the names of the sites that only versions declare which ``version`` takes nothing
+    from.
+    """
+    mine = {base.__module__ for cls in VERSIONS[version].components for base in cls.__mro__}
     files = {
         ".".join(file.relative_to(ROOT).with_suffix("").parts): file
         for file in (ROOT / "sim" / "versions").rglob("*.py")
@@ -152,6 +154,14 @@ async def judge(profile: str, version: str) -> None:
 async def test_reach(profile: str) -> None:
     """6.9 on this profile."""
     await judge(profile, "6.9")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", ("6.12", "7.3"))
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_reach_in_others(profile: str, kernel: str) -> None:
+    """6.12 and 7.3 on this profile."""
+    await judge(profile, kernel)
 
 
 @pytest.mark.parametrize("profile", PROFILES)

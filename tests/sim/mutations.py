@@ -231,7 +231,7 @@ MUTATIONS: dict[str, Mutation] = {
 }
 """Invariant -> the mutation that breaks it."""
 
-MUTATIONS_618: dict[str, Mutation] = {
+MUTATIONS_612: dict[str, Mutation] = {
     "I10": Mutation("zap", omit("rmap", "folio_sub_large_mapcount"), "folio_remove_rmap_ptes: mapcount -1"),
     "I10q": Mutation(
         "stay",
@@ -243,6 +243,11 @@ MUTATIONS_618: dict[str, Mutation] = {
         mutation("huge_memory", unqueue=lambda self, original, folio: HugeMemory.unqueue(self, folio)),
         "free_unref_folios: lock zone",
     ),
+    "I16q": Mutation("partly", mutation("huge_memory", deferred_split_folio=queue_only), AT_REST),
+}
+"""The same for what 6.12 keeps besides; I11 has more to speak of there."""
+
+MUTATIONS_618: dict[str, Mutation] = {
     "I13": Mutation(
         "stay",
         mutation("rmap", attribute=lambda self, original, *args: original(*args) and False),
@@ -256,19 +261,33 @@ MUTATIONS_618: dict[str, Mutation] = {
         ),
         "folio_add_large_mapcount: raise large mapcount",
     ),
-    "I16q": Mutation("partly", mutation("huge_memory", deferred_split_folio=queue_only), AT_REST),
 }
-"""The same for what 6.18 keeps besides; I11 has more to speak of there."""
+"""The same for what 6.18 keeps besides."""
+
+BY_TOTAL: dict[str, Mutation] = {
+    "O11": replace(MUTATIONS["O11"], accused="folio_mapped: read large mapcount"),
+    "O31": replace(MUTATIONS["O31"], accused="folio_mapped: read large mapcount"),
+    "O32": replace(
+        MUTATIONS["O32"],
+        accused="folio_mapped: read large mapcount",
+        besides=(("folio_mapped: read mapcount", NOWHERE),),
+    ),
+}
+"""The mutations of 6.9 that break their rule at another step where the total mapcount is asked."""
 
 ELSEWHERE_618: dict[str, Mutation] = {
     "I22": replace(MUTATIONS["I22"], accused="pte_free: free table page"),
     "I22b": replace(MUTATIONS["I22b"], accused="pte_free: free table page"),
     "O23": replace(MUTATIONS["O23"], accused="pte_free: free table page"),
-    "O11": replace(MUTATIONS["O11"], accused="folio_mapped: read large mapcount"),
-    "O31": replace(MUTATIONS["O31"], accused="folio_mapped: read large mapcount"),
-    "O32": replace(MUTATIONS["O32"], accused="folio_mapped: read large mapcount"),
 }
-"""The mutations of 6.9 that break their rule at another step in 6.18."""
+"""The mutations of 6.9 that break their rule at another step where tables go through RCU."""
 
-IN: dict[str, dict[str, Mutation]] = {"6.9": MUTATIONS, "6.18": MUTATIONS | ELSEWHERE_618 | MUTATIONS_618}
+IN_612 = MUTATIONS | BY_TOTAL | MUTATIONS_612
+
+IN: dict[str, dict[str, Mutation]] = {
+    "6.9": MUTATIONS,
+    "6.12": IN_612,
+    "6.18": IN_612 | ELSEWHERE_618 | MUTATIONS_618,
+    "7.3": IN_612 | ELSEWHERE_618 | MUTATIONS_618,
+}
 """Version -> invariant -> the mutation that breaks it there."""

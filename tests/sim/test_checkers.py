@@ -12,7 +12,7 @@ from sim.core.component import Component
 from sim.core.machine import site_info
 from sim.versions import VERSIONS
 from stress.machine.chance import RandomData
-from tests.sim.mutations import IN, MUTATIONS, MUTATIONS_618, Mutation
+from tests.sim.mutations import IN, Mutation
 from tests.sim.programs import open_program, strategies
 
 EXECUTIONS = 60
@@ -38,8 +38,7 @@ def provided(version: str, generic: type[Component]) -> type[Component]:
 
 
 def test_every_invariant_has_a_mutation() -> None:
-    assert declared("6.9") == set(MUTATIONS)
-    assert declared("6.18") == {*MUTATIONS, *MUTATIONS_618}
+    assert [] == [version for version in IN if declared(version) != set(IN[version])]
 
 
 async def named(invariant: str, how: Mutation, kernel: str) -> set[tuple[str, str]]:

@@ -19,7 +19,8 @@ from sim.core.errors import ComposeError
 from sim.core.profile import SMALL, World
 from sim.mm.memory import Memory
 from sim.versions import VERSIONS
-from sim.versions.v6_18.checks import CacheChecks618, Checks618, OwnerChecks, ReferenceChecks618
+from sim.versions.v6_12.checks import CacheChecks612, ReferenceChecks612
+from sim.versions.v6_18.checks import Checks618, OwnerChecks
 from stress.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +74,7 @@ class Lost:
 
 def test_versions_are_in_order() -> None:
     """Oldest first: 6.9 is the default; a variant comes after its version."""
-    assert ["6.9", "6.9-perpage", "6.18", "6.18-flushfirst"] == list(VERSIONS)
+    assert ["6.9", "6.9-perpage", "6.12", "6.18", "6.18-flushfirst", "7.3", "7.3-flushfirst"] == list(VERSIONS)
 
 
 def test_a_variant_has_the_profile_of_its_version() -> None:
@@ -92,10 +93,10 @@ def test_checkers_are_found_by_module() -> None:
 
 def test_a_version_replaces_a_checker_by_name() -> None:
     """6.18 has its own in the place of two, and one more."""
-    assert Checks618.groups == replaced(found(), ReferenceChecks618, CacheChecks618, OwnerChecks)
+    assert Checks618.groups == replaced(found(), ReferenceChecks612, CacheChecks612, OwnerChecks)
     assert ReferenceChecks not in Checks618.groups
     assert len(Checks618.groups) == len(Checks.groups) + 1
-    assert Checks618.groups.index(ReferenceChecks618) == Checks.groups.index(ReferenceChecks)
+    assert Checks618.groups.index(ReferenceChecks612) == Checks.groups.index(ReferenceChecks)
 
 
 def test_one_file_makes_a_version_or_a_checker(tmp_path: Path) -> None:
@@ -122,7 +123,8 @@ def test_parts_wrap_in_order() -> None:
 def test_unknown_names_are_refused() -> None:
     """A version or a component that there is not, by name, with what there is."""
     profile = CATALOGUE.profile("x86-64")
-    with pytest.raises(ComposeError, match=r"unknown kernel version '0\.0': use one of 6\.9, 6\.9-perpage, 6\.18"):
+    known = r"6\.9, 6\.9-perpage, 6\.12, 6\.18"
+    with pytest.raises(ComposeError, match=r"unknown kernel version '0\.0': use one of " + known):
         compose(profile, SMALL, "0.0", World())
     with pytest.raises(ComposeError, match=r"Lost\.component is 'memoir': use one of mm_types, "):
         compose(profile, SMALL, "6.9", World(), (Lost,))

@@ -87,7 +87,7 @@ def recount(kernel: Any) -> None:
     assert (cells[PAGECACHE] <= count(head[arena["i_pages"].array[arena["i_pages"].array > 0] - 1])).all()
 
 
-KERNELS = ("6.9", "6.18")
+KERNELS = ("6.9", "6.12", "6.18", "7.3")
 
 PROFILES = ("x86-64", "arm64-4k", "s390x", "ppc64-radix", "ppc64-hash", "riscv64")
 

@@ -59,7 +59,7 @@ def test_stamps(profile: str, version: str) -> None:
 @pytest.mark.parametrize(("profile", "version"), KERNELS)
 def test_locks(profile: str, version: str) -> None:
     """Locks by kind; 6.18 and s390x have one more each."""
-    spins = SPINS | ({"page_mm_ids_lock"} if version.startswith("6.18") else set())
+    spins = SPINS | ({"page_mm_ids_lock"} if version.startswith(("6.18", "7.")) else set())
     spins |= {"context_lock"} if profile == "s390x" else set()
     assert declared(profile, version, lambda field: field.lock == RWSEM) == RWSEMS
     assert declared(profile, version, lambda field: field.lock == SPIN) == spins
@@ -69,8 +69,9 @@ def test_locks(profile: str, version: str) -> None:
 
 @pytest.mark.parametrize(("profile", "version"), KERNELS)
 def test_waitable(profile: str, version: str) -> None:
-    """Columns that actors wait on: on s390x and ppc64 hash, one more each."""
+    """Columns that actors wait on: on s390x and ppc64 hash, and in 7.3, one more each."""
     more = {"s390x": {"context_flush_count"}, "ppc64-hash": {"pte"}}.get(profile, set())
+    more |= {"walk_cache"} if version.startswith("7.") else set()
     assert declared(profile, version, lambda field: field.waitable) == WAITABLE | more
 
 

@@ -16,6 +16,8 @@ SUBSCRIPTS_ALLOWED = (
     "sim/core/ledger.py",
     "sim/checks/",
     "sim/core/arena.py",
+    "sim/versions/v6_12/audit.py",
+    "sim/versions/v6_12/checks.py",
     "sim/versions/v6_18/audit.py",
     "sim/versions/v6_18/checks.py",
 )
@@ -46,6 +48,9 @@ PEEKS = {
     ("sim/arch/s390x.py", "usable", "mm_users"): "asked by checkers",
     ("sim/arch/s390x.py", "usable", "context_flush_mm"): "asked by checkers",
     ("sim/arch/s390x.py", "usable", "context_lock"): "asked by checkers",
+    ("sim/arch/arm64.py", "is_narrower", "tlb"): "the CPU's own TLB, before it walks: no memory access",
+    ("sim/arch/arm64.py", "is_narrower", "tlb_span"): "the CPU's own TLB, before it walks: no memory access",
+    ("sim/versions/v7_3/tlb.py", "fault_again", "pmd"): "whether hardware would go on faulting; the wait is the step",
     ("sim/kernel.py", "rss", "mm_rss"): "a sum for tests and reports; the model never calls it",
 }
 """Raw reads of shared columns in model code, each with the reason why it is no step of its own."""

@@ -1,5 +1,8 @@
 """The page cache (mm/filemap.c, v6.18): fault-around maps a large folio whole, also beyond its
 window.
+
+6.18.15 looks at i_size after it has found the first folio, and may then count that one's pages from
+an end before it; here it looks before, as 6.12 does (docs/model.md).
 """
 
 from __future__ import annotations
@@ -7,25 +10,17 @@ from __future__ import annotations
 from sim.core.arena import Cells
 from sim.core.ledger import PAGECACHE, TRANSIENT
 from sim.core.machine import site
-from sim.mm.filemap import AROUND_REF, Filemap
+from sim.mm.filemap import AROUND_REF
+from sim.versions.v6_12.filemap import Filemap612
 from sim.versions.v6_18.page_fault import PageFault618
 
-AROUND_END = site("filemap_map_pages", "read i_size")
 AROUND_PUT = site("filemap_map_folio_range", "drop reference")
 
 
-class Filemap618(Filemap):
+class Filemap618(Filemap612):
     """The reference of the look-up becomes a mapping's, the first time that something is mapped."""
 
     page_order: Cells
-
-    async def clip(self, vma: int, first: int, last: int) -> tuple[int, int]:
-        """Stop where the file ends: one look at i_size, from which on a fault-around takes it for
-        granted. (6.18.15 looks after it has found the first folio, and may then count that one's
-        pages from an end before it: docs/model.md.)
-        """
-        size = await self.pages_of(AROUND_END, self.k.mm_types.file_of(vma))
-        return min(last, first + max(0, size - (first - self.vma_start[vma] + self.vma_pgoff[vma]))), size
 
     async def _map_folio(self, cpu: int, vma: int, table: int, at: int, last: int, size: int) -> tuple[int, list[int]]:
         page, passed = await self._next_folio(cpu, vma, at, last)
@@ -38,23 +33,6 @@ class Filemap618(Filemap):
             await self.m.add(AROUND_PUT, self.page_ref, folio, -1, TRANSIENT)
         await self.unlock_folio(folio)
         return passed, mapped
-
-    async def opens_window(self, file: int, folio: int) -> bool:
-        """Return whether a page table may be installed: the first folio of the window must not be
-        the file's last.
-
-        filemap_map_pages() installs the table in filemap_map_pmd(), and calls that only if the
-        folio ends before the last page of the file (74207de2ba10; i_size is compared with the index
-        behind the folio, one too many).
-        """
-        return self.can_map_large(file, folio, await self.pages_of(AROUND_END, file))
-
-    def can_map_large(self, file: int, folio: int, size: int) -> bool:
-        """Return whether ``folio`` may be mapped whole by fault-around, where its file has ``size``
-        pages: the file's last only in shared memory.
-        """
-        end = self.page_index[folio] + self.k.mm_types.folio_nr_pages(folio)
-        return self.shmem_mapping(file) or size - 1 >= end
 
     def range_of(self, vma: int, at: int, page: int, passed: int, size: int) -> tuple[int, int]:
         """Return the first page to map and how many: the whole folio if it fits, else the

@@ -1,5 +1,5 @@
-"""The zap ladder (mm/memory.c, v6.18): a table at a time to its end, runs of empty entries, swap
-entries in batches, empty tables.
+"""The zap ladder (mm/memory.c, v6.18): a table at a time to its end, runs of empty entries, empty
+tables.
 
 ``zap_pte_range`` takes the PTL again itself when it had to break off. Left out as in 6.9; guard
 markers too.
@@ -7,16 +7,14 @@ markers too.
 
 from __future__ import annotations
 
-from sim.core.machine import site
-from sim.core.pte import PFN_SHIFT, PRESENT
-from sim.mm.memory import Memory, Zap, ZapDetails
+from sim.core.pte import PRESENT
+from sim.mm.memory import Zap, ZapDetails
 from sim.mm.mm_types import NR_MM_COUNTERS
+from sim.versions.v6_12.memory import Memory612
 
-SWAP_SCAN = site("swap_pte_batch", "read pte")
 
-
-class Memory618(Memory):
-    """Zapping, with what 6.10 to 6.17 made of it."""
+class Memory618(Memory612):
+    """Zapping, with what 6.13 to 6.17 made of it."""
 
     async def zap_pte_range(self, tlb: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> int:
         """Zap [addr, end) of one PTE table; free the table if the zap asks for it and it is empty.
@@ -94,15 +92,6 @@ class Memory618(Memory):
         zap_batch = self.zap_present_ptes if pte & PRESENT else self.zap_nonpresent
         return nr + await zap_batch(zap, addr + nr, ptep + nr, pte)
 
-    def batch_pages_max(self, folio: int, page: int, max_nr: int) -> int:
-        """Return the entries worth a look: no more than the folio has pages left (6.15)."""
-        return min(max_nr, folio + self.k.mm_types.folio_nr_pages(folio) - page)
-
-    async def swap_pte_batch(self, ptep: int, pte: int, max_nr: int) -> int:
-        """Return how many swap entries from ``ptep`` on name consecutive slots alike
-        (mm/internal.h).
-        """
-        nr = 1
-        while nr < max_nr and await self.k.pgtable.ptep_get(ptep + nr, SWAP_SCAN) == pte + (nr << PFN_SHIFT):
-            nr += 1
-        return nr
+    async def nonpresent_left(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
+        """Pass swap entries that stay one by one: the decision comes before the batch."""
+        return 1

@@ -48,6 +48,8 @@ class Manifest:
     """The overrides of a patch whose runs are counted."""
     left_out: dict[str, str]
     """Scenarios that are not translated, each with the reason."""
+    functions: dict[str, str] = field(default_factory=dict)
+    """Functions of the C, each with a hash of its text, where that is asked for."""
 
 
 @dataclass

@@ -59,6 +59,10 @@ class Emitter:
         self.params: list[str] = []
         self.rows: list[str] = []
         self.heads = self.caps = self.labels = self.places = 0
+        self.room: list[tuple[int, int, int]] = []
+        """What lies behind a coroutine's frame: (words before it, elements before it, width of a
+        list, or minus the words of a record).
+        """
         self.loops: list[tuple[str, str]] = []
         self.returned: tuple[Any, ...] | None = None
         """The kind of what is returned, once a return has been translated."""
@@ -193,6 +197,7 @@ class Emitter:
             self.rows.append(f"{name} = list_new({width})")
             return Row(name, width)
         base = f"LIST({self.heads}, {self.caps})"
+        self.room.append((self.heads, self.caps, width))
         self.heads, self.caps = self.heads + 1, self.caps + width
         return Row(base, width)
 
@@ -249,6 +254,7 @@ class Emitter:
     def new_record(self, kind: RecordType, words: int) -> Record:
         """Return a new record of this function."""
         if self.is_async:
+            self.room.append((self.heads, self.caps, -words))
             self.heads += words
             return Record(f"LIST({self.heads - words}, {self.caps})", kind)
         name = f"L{len(self.rows) + 1}"

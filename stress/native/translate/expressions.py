@@ -122,7 +122,7 @@ class Expressions(Emitter):
 
     def of_machine(self, name: str) -> Value:
         """Return what the machine tells, or one of its methods."""
-        known = {"current": "S.cur", "seq": "S.seq", "last_site": "LAST_SITE"}
+        known = {"current": "S.cur", "seq": "SEQ_KEPT" if self.is_async else "SEQ", "last_site": "LAST_SITE"}
         return Word(known[name]) if name in known else Primitive(name)
 
     def of_column(self, owner: Static, name: str) -> Value:

@@ -146,13 +146,18 @@ class Function(Statements):
         fields = f" i64 {', '.join(held)};" if held else ""
         return f"struct {self.c_name} {{ struct head h;{fields} }};\nint {self.c_name}(struct {self.c_name} *F);"
 
+    def _room(self) -> str:
+        """Return the line that looks whether there is room for a frame, and says what is in it."""
+        behind = "".join(f", {n}" for place in self.room for n in place)
+        return f"ROOM({self.heads}, {self.caps}, {len(self.params)}{behind});"
+
     def text(self) -> str:
         """Return the definition."""
         out = [f"/* {self.title} */"]
         if self.is_async:
             out.append(f"int {self.c_name}(struct {self.c_name} *F) {{")
             out += [f"  i64 {', '.join(self.temps)};"] if self.temps else []
-            out += ["  switch (F->h.at) {", "  case 0:", f"  ROOM({self.heads}, {self.caps});"]
+            out += [f"  RAN({self.c_name});", "  switch (F->h.at) {", "  case 0:", f"  {self._room()}"]
             out += self._indented(self.body)
             out += ["  }", "  RET[0] = 0;", "  return 1;", "}"]
             return "\n".join(out)
@@ -162,6 +167,7 @@ class Function(Statements):
         out += [f"  i64 {', '.join(variables)};"] if variables else []
         out += ["  i64 *const sp = SP;"] if self.rows else []
         out += [f"  i64 *{row};" for row in self.rows]
+        out.append(f"  RAN({self.c_name});")
         out += self._indented(self.body)
         out += ["  GIVE(0);", "}"]
         give = "GIVE_BACK(" if self.rows else "GIVE("

@@ -44,6 +44,7 @@ void list_cells(i64 *d, const i64 *cells, i64 size, i64 from, i64 n) {
   if (from < 0 || from + n > size) bail(INDEX);
   d[0] = n;
   memcpy(d + 1, cells + from, 8 * n);
+  for (i64 i = 0; i < n; i++) touch((i64 *)cells + from + i);
 }
 int list_equal(const i64 *a, const i64 *b) { return a[0] == b[0] && !memcmp(a + 1, b + 1, 8 * a[0]); }
 int list_has(const i64 *l, i64 x) { for (i64 i = 1; i <= l[0]; i++) if (l[i] == x) return 1; return 0; }
@@ -62,6 +63,7 @@ void list_sort(i64 *l, int falling, int distinct) {
 
 /* -- chance ---------------------------------------------------------------------------------------------- */
 
+#ifndef SEARCH
 static i64 drawn_at_random(i64 n) {
   if (!S.drawing[ME]) S.data[ME] = stream(seed_, DATA_PURPOSE, (u64)ME), S.drawing[ME] = 1;
   i64 w = word(&S.data[ME]);
@@ -77,16 +79,20 @@ i64 draw(i64 n) {
   W->draws[2 * S.draws_nr] = ME, W->draws[2 * S.draws_nr++ + 1] = choice;
   return choice;
 }
+#endif
 
 /* -- whose turn it is ------------------------------------------------------------------------------------- */
 
-i64 is_zero(const i64 *a) { return *P(a[0]) == 0; }
-i64 may_read(const i64 *a) { return *P(a[0]) >= 0; }
+i64 is_zero(const i64 *a) { return *touch(P(a[0])) == 0; }
+i64 may_read(const i64 *a) { return *touch(P(a[0])) >= 0; }
 
 int ask(i64 code) {
   i64 step = S.seq, me = S.cur;
   S.spins = 0;
   if (step >= W->steps_max) bail(BUDGET);
+#ifdef SEARCH
+  return 1; /* a transition ends where its actor would be asked for the next step */
+#endif
   if (!S.enabled[0]) bail(STUCK);
   S.parked[1 + me] = code;
   i64 chosen = choose(S.enabled, me, step);
@@ -172,11 +178,14 @@ static void arm(const struct actor *a) {
   if (gates[a->gate](S.wait_args[slot])) unblock(slot);
 }
 static void end_segment(i64 slot) { W->tape[2 * S.tape_nr] = slot, W->tape[2 * S.tape_nr++ + 1] = S.seq; }
-static void finished(const struct actor *a) {
+static void ended(const struct actor *a) {
   S.state[a->slot] |= FINISHED;
   set_disabled(a->slot);
   if (a->daemon) arm(a);
   else S.unfinished--;
+}
+static void finished(const struct actor *a) {
+  ended(a);
   if (S.enabled[0]) { if (!ask(0)) S.run += !S.started[a->slot]; }
   else if (S.unfinished) bail(STUCK);
   else end_segment(a->slot), S.live = 0;

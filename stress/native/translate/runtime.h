@@ -29,7 +29,12 @@ enum { BLOCKED = 1, FINISHED = 2, ABSENT = 4, SUSPENDED = 8 };
 #define HOLDS_MAX 8
 #define SPINS_MAX (1 << 24)
 
-struct head { resume run; i64 at; void *parent; };
+struct head {
+  resume run; i64 at; void *parent;
+#ifdef SEARCH
+  i64 words; const i64 *room; /* of the struct; what lies behind it */
+#endif
+};
 struct actor { i64 slot, body, daemon, gate, keys[KEYS_MAX], args[ARGS_MAX], gate_args[ARGS_MAX]; };
 struct world {
   i64 *block, *snapshot, words;
@@ -61,6 +66,19 @@ extern struct world *W;
 extern i64 ME, RET[8], cap, *SP, *SP_END, *codes, *values;
 
 __attribute__((noreturn, cold)) void bail(i64 why);
+
+#ifdef SEARCH
+/* In the flavour for exhaustive search each access to a cell is noted, and step numbers and versions of contents
+ * are told from other words by their size: no code of a step, and no word of the model, lies in these ranges.
+ */
+#define SEQ_TAG (1ll << 33)
+#define VERSION_TAG (1ll << 35)
+extern i64 TOLD, seq_kept;
+i64 *touch(i64 *cell);
+void ran(const char *function), enter(struct head *frame, i64 words, i64 params, const i64 *room);
+#else
+static inline i64 *touch(i64 *cell) { return cell; }
+#endif
 
 /* -- words ------------------------------------------------------------------------------------------------- */
 
@@ -137,8 +155,25 @@ int let_go(const i64 *sem);
 
 /* -- what translated functions are made of ------------------------------------------------------------------------ */
 
+#ifdef SEARCH
+#define CELL(cells, i) (*touch((cells) + (i)))
+#define SEQ (SEQ_TAG + S.seq)
+#define SEQ_KEPT (seq_kept = 1, SEQ)
+#define NEW_VERSION (VERSION_TAG + W->versions + S.seq + 1)
+#define RAN(name) do { static i64 told; if (told != TOLD) told = TOLD, ran(#name); } while (0)
+#define ENTERED(params, ...) { static const i64 room[] = {__VA_ARGS__}; enter(&F->h, sizeof *F / 8, params, room); }
+#else
+#define CELL(cells, i) (cells)[i]
+#define SEQ S.seq
+#define SEQ_KEPT S.seq
+#define NEW_VERSION (W->versions + S.seq + 1)
+#define RAN(name)
+#define ENTERED(params, ...)
+#endif
 #define LIST(n, w) ((i64 *)(F + 1) + (n) + (w) * cap)
-#define ROOM(n, w) if ((i64 *)(F + 1) + (n) + (w) * cap > W->stacks + (ME + 1) * W->stack_words - 1024) bail(FRAME_FULL)
+#define ROOM(n, w, params, ...) \
+  if ((i64 *)(F + 1) + (n) + (w) * cap > W->stacks + (ME + 1) * W->stack_words - 1024) bail(FRAME_FULL); \
+  ENTERED(params, ##__VA_ARGS__, -1)
 #define STAND(n, asked) if (asked) { F->h.at = n; S.top[ME] = &F->h; return 0; case n:; }
 #define CALL(n, function) \
   G->h.run = (resume)function; G->h.at = 0; G->h.parent = F; F->h.at = n; if (!function(G)) return 0; case n:

@@ -190,7 +190,7 @@ class Steps(Calling):
         entry = self.temp(self.cell(tlb.obj, i))
         self.emit(f"if (({entry} & {need}) != {need}) {{ EMIT({code}, {entry}); {result} = -1; }} else {{")
         pfn = self.temp(f"({entry} >> {PFN_SHIFT}) + {offset}")
-        version = self.temp(f"{store} ? W->versions + S.seq + 1 : {self.cell(content.obj, pfn)}")
+        version = self.temp(f"{store} ? NEW_VERSION : {self.cell(content.obj, pfn)}")
         through = [number(kind << KIND_SHIFT) for kind in (STORE_THROUGH_TLB, LOAD_THROUGH_TLB)]
         self.emit(
             f"EMIT({site} + ({store} ? {through[0]} : {through[1]}) + {number(content.obj.id << FIELD_SHIFT)} + {pfn},"

@@ -103,6 +103,8 @@ def test_the_rules_are_documented() -> None:
     ("profile", "kernel"),
     [
         ("x86-64", "6.18"),
+        ("arm64-4k", "6.12"),
+        ("arm64-4k", "7.3"),
         ("s390x", "6.9"),
         *(
             pytest.param(profile, kernel, marks=pytest.mark.slow)

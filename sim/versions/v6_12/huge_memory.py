@@ -1,4 +1,4 @@
-"""The deferred-split queue (mm/huge_memory.c, v6.18): PG_partially_mapped says why a folio is on
+"""The deferred-split queue (mm/huge_memory.c, v6.12): PG_partially_mapped says why a folio is on
 it.
 """
 
@@ -14,7 +14,7 @@ UNQUEUE_TEST = site("__folio_unqueue_deferred_split", "read partially_mapped")
 UNQUEUE_CLEAR = site("__folio_unqueue_deferred_split", "clear partially_mapped")
 
 
-class HugeMemory618(HugeMemory):
+class HugeMemory612(HugeMemory):
     """A folio is queued when some of its pages are mapped and some no more, and only then."""
 
     page_partially_mapped: Column
