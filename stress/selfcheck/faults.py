@@ -74,7 +74,7 @@ class Cell:
     found: bool = False
     executions: int = 0
     seconds: float = 0.0
-    """The time of its leases."""
+    """From the order of each lease to its last answer."""
     checker: str = ""
     title: str = ""
     signature: str = ""
@@ -148,6 +148,8 @@ class Selfcheck:
         """The cell that each worker has, and its plan."""
         self.leases: dict[int, Lease] = {}
         """What each worker has in hand of its plan."""
+        self.issued: dict[int, float] = {}
+        """When it was given that."""
         self.checks: list[deque[tuple[Cell, CheckOrder]]] = [deque() for _ in range(workers)]
         self.checking: dict[int, Cell] = {}
         """The cell whose find each worker checks."""
@@ -174,7 +176,7 @@ class Selfcheck:
         _, plan = self.plans[worker]
         lease = plan.lease(worker)
         assert lease is not None, "a cell ends with its budget"
-        self.leases[worker] = lease
+        self.leases[worker], self.issued[worker] = lease, time.monotonic()
         return lease.order(
             number=0,
             directory=str(self.directory),
@@ -242,9 +244,8 @@ class Selfcheck:
         if batch.failures and not cell.found:
             self._find(worker, cell, order, batch.failures[0])
         if batch.last:
-            lease = self.leases.pop(worker)
-            lease.close()
-            cell.seconds += lease.spent_s
+            self.leases.pop(worker).close()
+            cell.seconds += time.monotonic() - self.issued.pop(worker)
             if cell.found or cell.executions >= cell.budget:
                 del self.plans[worker]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from sim.core.arena import Cells, Column, Field
 from sim.core.component import ref_to
 from sim.core.machine import site
-from sim.mm.rmap import DEC, DEC_MAPPED, INC, INC_MAPPED, Rmap
+from sim.mm.rmap import DEC, INC, INC_MAPPED, Rmap
 
 SET_TOTAL = site("folio_set_large_mapcount", "set large mapcount")
 ADD_TOTAL = site("folio_add_rmap_ptes", "raise large mapcount")
