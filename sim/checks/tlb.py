@@ -257,7 +257,8 @@ class TlbChecks(Checker):
     def table_freed(self, table: int) -> None:
         """A table's page has been put for the last time."""
         self._in_use(table)
-        self._grace_period_over(table)
+        if self.profile.table_free:
+            self._grace_period_over(table)
         for cell, cached in enumerate(self.walk_cache.view.tolist()):
             if cached == ref_to(table) and self.walk_gen[cell] == self.table_gen[table]:
                 cpu, mm = divmod(cell // self.k.pgtable.per_mm, self.w.mms)
