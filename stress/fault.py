@@ -28,9 +28,17 @@ class Fault:
     """
 
     silent: ClassVar[dict[str, str]] = {}
-    """Profiles on which the fault cannot show, each with the reason."""
+    """Profiles on which the fault cannot show, each with the reason; ``"PROFILE KERNEL"`` if that
+    is so in one version only.
+    """
 
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
             """Tell type checkers that a component has its columns as attributes."""
+
+
+def silent_on(fault: type, profile: str, kernel: str) -> str:
+    """Return why a fault cannot show on a profile of a kernel version; ``""`` if it can."""
+    silent: dict[str, str] = getattr(fault, "silent", {})
+    return silent.get(profile) or silent.get(f"{profile} {kernel}", "")

@@ -83,7 +83,7 @@ def run_faults(args: argparse.Namespace, chosen: dict[str, tuple[str, ...]]) -> 
         raise UsageError("there are no faults to plant")
     choose("kernel", args.kernel, known.kernels())
     known.check_patch(tuple(args.patch), chosen["profiles"], args.kernel)
-    cells = matrix(chosen["faults"], chosen["profiles"], args.executions, known, args.seeds)
+    cells = matrix(chosen["faults"], chosen["profiles"], args.executions, known, args.seeds, args.kernel)
     check = Selfcheck(
         cells,
         chosen["scenarios"],

@@ -23,6 +23,7 @@ from sim.core.profile import SMALL
 from stress.case import DEFAULT_KERNEL
 from stress.catalogue import find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
+from stress.fault import silent_on
 from stress.files import write_atomically
 from stress.workers.fleet import Fleet, WorkerProcess
 from stress.workers.messages import (
@@ -277,7 +278,12 @@ class Selfcheck:
 
 
 def matrix(
-    faults: tuple[str, ...], profiles: tuple[str, ...], executions: int | None, catalogue: Catalogue, seeds: int = 1
+    faults: tuple[str, ...],
+    profiles: tuple[str, ...],
+    executions: int | None,
+    catalogue: Catalogue,
+    seeds: int = 1,
+    kernel: str = DEFAULT_KERNEL,
 ) -> list[Cell]:
     """Return the cells: those of the clean kernel first, then profile by profile, so that
     neighbours differ in cost; a cell that is to be found ``seeds`` times.
@@ -286,7 +292,7 @@ def matrix(
     cells = [Cell(CLEAN_KERNEL, profile, "no fault", silent) for profile in profiles]
     for profile in profiles:
         for fault in faults:
-            reason = dict(getattr(catalogue.fault_class(fault), "silent", {})).get(profile, "")
+            reason = silent_on(catalogue.fault_class(fault), profile, kernel)
             budget = silent if reason else executions or FIND_EXECUTIONS_MAX
             cells += [Cell(fault, profile, reason, budget, nth) for nth in range(1 if reason else seeds)]
     return cells

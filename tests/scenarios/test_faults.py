@@ -156,7 +156,9 @@ def test_every_fault_is_here() -> None:
 def test_silent_profiles_exist_and_have_a_reason() -> None:
     for fault in CATALOGUE.faults():
         silent = CATALOGUE.fault_class(fault).silent  # type: ignore[attr-defined]
-        assert set(silent) <= set(CATALOGUE.profiles()) and all(silent.values())
+        places = [key.partition(" ") for key in silent]
+        assert {profile for profile, _, _ in places} <= set(CATALOGUE.profiles()) and all(silent.values())
+        assert {kernel for _, _, kernel in places} <= {"", *CATALOGUE.kernels()}
 
 
 @pytest.mark.parametrize("kernel", ("6.9", "6.18"))
