@@ -11,21 +11,26 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from stress.campaign.database import FAILURES, saved
 from stress.errors import UsageError
 from stress.files import read_plain, write_atomically
-from stress.workers.messages import Failure
+from stress.trace.explanation import EXPLANATION, SHRUNK, explanation_of
+from stress.workers.messages import Failure, ReduceAnswer
 
 SIDES = "versus"
 """The folder of the sides of a comparison."""
 
 TRACE, REPORT, ENVIRONMENT = "trace", "report.txt", "environment.json"
+
+FORM_REPORT = "shrunk.txt"
+"""The page of a failure's smallest form."""
 
 ERROR_TRACE = "error.trace"
 """The trace of the execution that a mistake in the patch has ended last."""
@@ -37,6 +42,9 @@ EXPECTED_MIB_MAX = 1
 
 KEPT_MIB_MAX = 4
 """How large a file in a failure's folder may be."""
+
+FILES = (ENVIRONMENT, REPORT, TRACE, EXPLANATION, FORM_REPORT, SHRUNK)
+"""The files in a failure's folder, in the order in which they are written."""
 
 SIGNATURE = re.compile("[0-9a-f]{8}")
 
@@ -97,7 +105,7 @@ def sweep(directory: Path) -> None:
         if folder.is_symlink() or not folder.is_dir():
             continue
         for file in folder.iterdir():
-            if file.name.startswith((f".{TRACE}.", f".{REPORT}.", f".{ENVIRONMENT}.")):
+            if file.name.startswith(tuple(f".{name}." for name in FILES)):
                 file.unlink()
 
 
@@ -116,7 +124,7 @@ def kept_files(directory: Path, signature: str) -> dict[str, bytes]:
     """
     found: dict[str, bytes] = {}
     if is_kept(directory, signature):
-        for name in (ENVIRONMENT, REPORT, TRACE):
+        for name in FILES:
             with suppress(OSError):
                 found[name] = read_plain(trace_of(directory, signature).with_name(name), KEPT_MIB_MAX, links=False)
     return found
@@ -128,14 +136,9 @@ def keep(directory: Path, failure: Failure) -> bool:
     Raises UsageError if something else stands in its place, as a symbolic link, and StorageError if
     it cannot be written.
     """
-    folder = trace_of(directory, failure.signature).parent
-    for path in (folder.parent, folder):
-        if os.path.lexists(path) and not stat.S_ISDIR(os.lstat(path).st_mode):
-            raise UsageError(f"{path}: no folder, and a campaign has not made it so; give --dir another directory")
-        path.mkdir(parents=True, exist_ok=True)
-    for path in (folder / TRACE, folder / REPORT, folder / ENVIRONMENT):
-        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-            raise UsageError(f"{path}: no plain file, and a campaign has not made it so; give --dir another directory")
+    folder = _folder_for(directory, failure.signature, (TRACE, REPORT, ENVIRONMENT))
+    for name in (SHRUNK, FORM_REPORT, EXPLANATION):
+        (folder / name).unlink(missing_ok=True)
     environment = json.dumps(failure.environment, indent=1, sort_keys=True)
     write_atomically(folder / ENVIRONMENT, environment.encode() + b"\n")
     write_atomically(folder / REPORT, failure.report.encode())
@@ -143,3 +146,42 @@ def keep(directory: Path, failure: Failure) -> bool:
         return False
     write_atomically(folder / TRACE, failure.trace)
     return True
+
+
+def keep_form(directory: Path, signature: str, found: ReduceAnswer) -> None:
+    """Write the smallest form of a failure beside its trace. Raises as :func:`keep` does."""
+    folder = _folder_for(directory, signature, (EXPLANATION, FORM_REPORT, SHRUNK))
+    write_atomically(folder / EXPLANATION, json.dumps(found.explanation, indent=1).encode() + b"\n")
+    write_atomically(folder / FORM_REPORT, found.report.encode())
+    write_atomically(folder / SHRUNK, found.trace)
+
+
+def has_form(directory: Path, signature: str) -> bool:
+    """Return whether the smallest form of a failure is there."""
+    return os.path.lexists(trace_of(directory, signature).with_name(SHRUNK))
+
+
+def form_of(directory: Path, signature: str) -> dict[str, Any]:
+    """Return the path of the smallest form of a failure (``shrunk``) and why it fails
+    (``explanation``, plain data); None for what is not there, or is damaged.
+    """
+    path, found = trace_of(directory, signature).with_name(SHRUNK), None
+    with suppress(OSError, msgspec.MsgspecError, RecursionError):
+        plain = read_plain(path.with_name(EXPLANATION), KEPT_MIB_MAX, links=False)
+        found = explanation_of(msgspec.json.decode(plain)).plain()
+    return {"shrunk": str(path) if has_form(directory, signature) else None, "explanation": found}
+
+
+def _folder_for(directory: Path, signature: str, names: Iterable[str]) -> Path:
+    """Return the folder of a signature, made if it is not there, in which nothing stands in the
+    place of files with these names. Raises UsageError.
+    """
+    folder = trace_of(directory, signature).parent
+    for path in (folder.parent, folder):
+        if os.path.lexists(path) and not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise UsageError(f"{path}: no folder, and a campaign has not made it so; give --dir another directory")
+        path.mkdir(parents=True, exist_ok=True)
+    for path in (folder / name for name in names):
+        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+            raise UsageError(f"{path}: no plain file, and a campaign has not made it so; give --dir another directory")
+    return folder

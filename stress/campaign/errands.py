@@ -4,6 +4,8 @@ retrial     is an old failure still there under the new code? Its trace is repla
 search      is a new failure the patch's own? It is looked for in the unpatched kernel: first its
             trace is replayed there, then as many executions of its case are made as have found it,
             and SEARCH_COUNT_MIN at least
+reduction   what does a new failure come down to? It is shrunk and explained, for some seconds, in
+            campaigns that last for a time: what they find depends on how fast anything is, anyway
 follow      do other patches fail on the same seeds? What a lease has executed is executed again,
             with each of them (``--versus``)
 
@@ -12,6 +14,7 @@ None of these executions counts as the campaign's.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,11 +22,22 @@ from typing import Any, Protocol
 
 import msgspec
 
-from stress.campaign.directory import side_folder, trace_of
+from stress.campaign.directory import has_form, keep_form, side_folder, trace_of
 from stress.campaign.store import Store
 from stress.case import Case
+from stress.output import detail
 from stress.parallel.settings import PROCESSES
-from stress.workers.messages import FOREVER_S, Answer, Batch, LeaseOrder, Order, RetrialAnswer, RetrialOrder
+from stress.workers.messages import (
+    FOREVER_S,
+    Answer,
+    Batch,
+    LeaseOrder,
+    Order,
+    ReduceAnswer,
+    ReduceOrder,
+    RetrialAnswer,
+    RetrialOrder,
+)
 from stress.workers.settings import LOCKSTEP, PARALLEL, Settings, beginning, machine_of
 
 SEARCH_COUNT_MIN = 64
@@ -31,6 +45,16 @@ SEARCH_COUNT_MIN = 64
 
 SEARCH_COUNT_MAX = 256
 """Executions of a search that are one order: a campaign's end waits for no more."""
+
+
+REDUCE_SECONDS = 3.0
+"""How long a failure is shrunk, and explained as long again at most; less near a campaign's end."""
+
+REDUCE_SECONDS_MIN = 0.5
+"""If there is no more time than that, it is left."""
+
+REDUCE_SHARE = 0.2
+"""The share of a campaign's time in which a worker may be at that."""
 
 
 class Errand(Protocol):
@@ -118,6 +142,34 @@ class UnpatchedSearch:
 
 
 @dataclass
+class Reduction:
+    """A new failure, shrunk and explained."""
+
+    store: Store
+    signature: str
+    number: int
+    case: Case
+    until: float
+    """When the campaign ends, in seconds of the monotonic clock."""
+    machine: str = LOCKSTEP
+    over: bool = True
+
+    def order(self) -> Order:
+        folder = self.store.directory
+        trace = trace_of(folder, self.signature).read_bytes()
+        return ReduceOrder(
+            number=self.number, case=self.case, trace=trace, directory=str(folder), seconds=reduce_seconds(self.until)
+        )
+
+    def answer(self, answer: Answer) -> bool:
+        assert isinstance(answer, ReduceAnswer)
+        if not answer.why:
+            keep_form(self.store.directory, self.signature, answer)
+        detail(f"shrunk {self.signature}: {answer.why or answer.explanation['sentence']}")
+        return True
+
+
+@dataclass
 class Follow:
     """What a lease has executed, once more on another side of a comparison."""
 
@@ -139,6 +191,11 @@ class Follow:
         assert isinstance(answer, Batch)
         self.store.record_side(self.side, self.lease.number, answer)
         return answer.last
+
+
+def reduce_seconds(until: float) -> float:
+    """Return how long a failure may be shrunk now in a campaign that ends at ``until``."""
+    return min(REDUCE_SECONDS, (until - time.monotonic()) / 3)
 
 
 def retrial_order(store: Store, signature: str, number: int, case: Case) -> RetrialOrder:
@@ -170,10 +227,13 @@ def errand_lease(settings: Settings, number: int, case: Case, strategy: str, fir
 
 
 class Errands:
-    """The errands of a campaign: those that wait, and those that workers have in hand."""
+    """The errands of a campaign: those that wait, and those that workers have in hand.
 
-    def __init__(self, store: Store, settings: Settings, cases: Mapping[int, Case]) -> None:
-        self.store, self.settings, self.cases = store, settings, cases
+    ``until`` is when it ends, in seconds of the monotonic clock; without that nothing is reduced.
+    """
+
+    def __init__(self, store: Store, settings: Settings, cases: Mapping[int, Case], until: float | None = None) -> None:
+        self.store, self.settings, self.cases, self.until = store, settings, cases, until
         self.first: deque[Errand] = deque(self._retrials())
         """Retrials, which come before anything else."""
         self.follows: deque[Errand] = deque()
@@ -181,6 +241,11 @@ class Errands:
         self.searches: deque[Errand] = deque()
         self.known: set[str] = set()
         """Signatures of which there was a search."""
+        self.reductions: deque[Errand] = deque()
+        """Made one at a time, and not waited for."""
+        self.reduced: set[str] = set()
+        """Signatures of which there was one."""
+        self.began, self.reducing_since, self.reducing_s = time.monotonic(), 0.0, 0.0
         self.out: dict[int, Errand] = {}
         """Those in hand, by worker."""
         self.wanted: dict[str, set[int]] = {}
@@ -195,7 +260,14 @@ class Errands:
                 yield Retrial(self.store, old["signature"], old["case_id"], case)
 
     def look(self) -> None:
-        """Have new signatures searched for in the unpatched kernel, if there is a patch."""
+        """Have new signatures reduced, and searched for in the unpatched kernel, if there is a
+        patch.
+        """
+        for signature, number in self.store.traced() if self.until is not None else ():
+            case = self.cases.get(number)
+            if signature not in self.reduced and case is not None and not has_form(self.store.directory, signature):
+                self.reduced.add(signature)
+                self.reductions.append(Reduction(self.store, signature, number, case, self.until or 0.0))
         if not self.settings.patch:
             return
         for row in self.store.unsearched():
@@ -235,17 +307,31 @@ class Errands:
         return bool(self.out or self.follows or (not late and (self.first or self.searches)))
 
     def order(self, worker: int, late: bool, eager: bool) -> Order | None:
-        """Return the worker's next errand, or None; ``eager`` wants searches too."""
+        """Return the worker's next errand, or None; ``eager`` wants searches and reductions too."""
         queues = [] if late else [self.first]
         queues += [self.follows]
         queues += [self.searches] if eager and not late else []
+        queues += [self.reductions] if eager and not late and self._may_reduce() else []
         for queue in queues:
             for errand in queue:
                 if not worker or errand.machine == LOCKSTEP:
                     queue.remove(errand)
                     self.out[worker] = errand
+                    self.reducing_since = time.monotonic() if queue is self.reductions else self.reducing_since
                     return errand.order()
         return None
+
+    def _may_reduce(self) -> bool:
+        """Return whether no worker is at a reduction, and they have not had their share."""
+        if self.until is None or reduce_seconds(self.until) < REDUCE_SECONDS_MIN:
+            return False
+        idle = not any(isinstance(errand, Reduction) for errand in self.out.values())
+        return idle and self.reducing_s <= REDUCE_SHARE * (time.monotonic() - self.began)
+
+    def no_more_reductions(self) -> None:
+        """Leave failures as they are from now on: the campaign is to end."""
+        self.until = None
+        self.reductions.clear()
 
     def answer(self, worker: int, answer: Answer) -> bool:
         """Take an answer to an errand in hand; return whether its order is carried out."""
@@ -253,6 +339,8 @@ class Errands:
         if not errand.answer(answer):
             return False
         del self.out[worker]
+        if isinstance(errand, Reduction):
+            self.reducing_s += time.monotonic() - self.reducing_since
         if not errand.over:
             self.searches.append(errand)
         self.look()

@@ -240,6 +240,14 @@ class Results:
             )
         )
 
+    def traced(self) -> list[tuple[str, int]]:
+        """Return the violations of the newest generation whose trace is kept, and their cases."""
+        return self.db.execute(
+            "SELECT signature, case_id FROM failures WHERE generation = ? AND kept AND kind = 'violation'"
+            " ORDER BY signature",
+            (self.generation,),
+        ).fetchall()
+
     def generations(self) -> list[dict[str, Any]]:
         """Return the earlier generations with their totals, and the newest with 0 in their place."""
         return _objects(

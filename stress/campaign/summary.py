@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from stress.campaign.directory import expected_in
+from stress.campaign.directory import expected_in, form_of
 from stress.campaign.report.sides import table
 from stress.campaign.results import Results
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
@@ -100,9 +100,15 @@ def whose(results: Results) -> dict[str, Any]:
 
 
 def violations(results: Results) -> list[dict[str, Any]]:
-    """Return the failures of the newest generation; ``expected`` is why one is expected, or None."""
+    """Return the failures of the newest generation; ``expected`` is why one is expected, or None,
+    ``shrunk`` and ``explanation`` its smallest form and why that fails, or None.
+    """
     expected = expected_in(results.directory)
-    return [{**failure, "expected": expected.get(failure["signature"])} for failure in results.failures()]
+    return [
+        {**failure, "expected": expected.get(name), **form_of(results.directory, name)}
+        for failure in results.failures()
+        if (name := failure["signature"])
+    ]
 
 
 def unexpected(data: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -393,6 +399,8 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
         own = options([found["scenario"]] if is_file(found["scenario"]) else [], "--scenario")
         show = f"zapstress show {shlex.quote(found['trace'] or '')}{options(data['patch'])}{own}"
         yield f"           {show if found['trace'] else 'its trace was deleted'}"
+        if found["explanation"] is not None:
+            yield f"           {found['explanation']['sentence']}"
     if data.get("ended") == "full":
         yield "ended because the directory is as large as --disk-mib-max allows; what was recorded is kept"
 

@@ -144,7 +144,8 @@ class Campaign:
             for ranks in sets:
                 plan.add(ranks, numbers, progress, aimed)
         self.store.begin_session()
-        self.errands = Errands(self.store, self.settings, self.cases)
+        until = None if self.budget.duration_s is None else self.began + self.budget.duration_s
+        self.errands = Errands(self.store, self.settings, self.cases, until)
 
     @property
     def elapsed_s(self) -> float:
@@ -328,6 +329,7 @@ class Campaign:
             expected = expected_in(self.store.directory)
             if any(failure.signature not in expected for failure in found):
                 self.stopping, self.ended = True, "found"
+                self.errands.no_more_reductions()
                 self.fleet.wake()
 
     def _compare(self, order: TwinOrder, answer: TwinAnswer) -> None:

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stress.cli.campaign_all import ALL, search_all
 from stress.cli.exports import export, export_options
 from stress.cli.options import (
     GEOMETRIES,
@@ -83,7 +84,7 @@ def search_options(parser: argparse.ArgumentParser) -> None:
     """Declare how the cases are searched: kernel, faults, strategy, machine, seed."""
     add = parser.add_argument
     add("--geometry", choices=GEOMETRIES, help="sizes of tables and batches (default: small, with a share of real)")
-    kernel_options(parser, None, "the kernel version (default: 6.9)")
+    kernel_options(parser, None, "the kernel version (default: 6.9), or all: each in turn, with the budget of one")
     about = "execute this patch, and the unpatched kernel, on the same seeds as --patch; may be repeated"
     add("--versus", action="append", metavar=PATCH, default=[], help=about)
     names_option(parser, "--fault", "ID", "put these faults in")
@@ -126,11 +127,18 @@ def run(args: argparse.Namespace) -> int:
         from stress.cli.campaign_file import fill
 
         fill(args, args.file)
-    return search(args)
+    if args.kernel == ALL:
+        return search_all(args, search, new_directory)
+    data = search(args)
+    if args.json:
+        put_json(data)
+    return int(data["exit_status"])
 
 
-def search(args: argparse.Namespace) -> int:
-    """Run the campaign; print its summary, and write the files for CI."""
+def search(args: argparse.Namespace) -> dict[str, Any]:
+    """Run the campaign; print its summary, unless it is wanted as JSON, and write the files for
+    CI. Return the summary.
+    """
     from stress.campaign.progress import show
     from stress.campaign.summary import text
     from stress.campaign.supervisor import run_campaign
@@ -144,11 +152,12 @@ def search(args: argparse.Namespace) -> int:
         rebuild(where, settings)
     tell(f"campaign of seed {settings.seed:#x} in {where}")
     data = run_campaign(where, settings, budget, spec_of(args.catalogue), show)
-    put_json(data) if args.json else put(text(data))
+    if not args.json:
+        put(text(data))
     write_exports(args, where)
     if data["exit_status"] == INTERRUPTED:
         tell(f"go on with: {resume_words(args, where, settings)}")
-    return int(data["exit_status"])
+    return data
 
 
 def budget_of(args: argparse.Namespace, settings: Settings) -> Budget:

@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stress.cli.options import duration, kernel_options, scenario_file_option
-from stress.cli.shrink import SHRUNK, composed
+from stress.cli.shrink import composed
 from stress.errors import CLEAN
 from stress.files import write_atomically
 from stress.output import columns, put, put_json
+from stress.trace.explanation import EXPLANATION, SHRUNK
 from stress.trace.record import Trace
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
     from stress.trace.explanation import Explanation
-
-EXPLANATION = "explanation.json"
-"""The file in a failure's folder that holds why it fails."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from stress.output import put_json, put_whole
 
 if TYPE_CHECKING:
     from stress.campaign.report.facts import Facts
+    from stress.trace.explanation import Explanation
     from stress.trace.replay import Replayed
 
 FORMATS = {
@@ -103,23 +104,32 @@ def form(name: str) -> Callable[[Facts], str]:
 
 def of_trace(args: argparse.Namespace, name: str) -> str | bytes:
     """Execute a trace again; return its report."""
-    from stress.cli.show import again
+    from stress.cli.show import again, smallest
     from stress.machine.driver import run_plain
     from stress.trace.file import load
+    from stress.trace.report import page
 
     args.trace = str(args.target)
-    made: str | bytes = run_plain(again(args, load(args.target), trace_form(name, args.trace)))
+    explained, whole = smallest(args)
+    if whole and name == "html":
+        kept = argparse.Namespace(**{**vars(args), "trace": whole})
+        whole = run_plain(again(kept, load(whole), lambda found: page(found, whole)))
+    made: str | bytes = run_plain(again(args, load(args.trace), trace_form(name, args.trace, explained, whole)))
     return made
 
 
-def trace_form(name: str, path: str) -> Callable[[Replayed], str | bytes]:
-    """Return the function that makes a report of a trace; ``path`` is its file."""
+def trace_form(
+    name: str, path: str, explained: Explanation | None = None, whole: str = ""
+) -> Callable[[Replayed], str | bytes]:
+    """Return the function that makes a report of a trace; ``path`` is its file, ``whole`` the page
+    of the failure whose smallest form it is.
+    """
     from stress.trace.html import html
     from stress.trace.perfetto import perfetto
     from stress.trace.picture import alone
 
     forms: dict[str, Callable[[Replayed], str | bytes]] = {
-        "html": lambda replayed: html(replayed, path),
+        "html": lambda replayed: html(replayed, path, explained, whole),
         "svg": alone,
         "perfetto": perfetto,
     }

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from stress.cli.options import kernel_options, scenario_file_option
 from stress.errors import CLEAN, Divergence, UsageError
+from stress.files import read_plain
 from stress.output import columns, put, put_json, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stress.trace.explanation import Explanation
     from stress.trace.record import Trace
     from stress.trace.replay import Replayed
 
@@ -48,15 +53,37 @@ def run(args: argparse.Namespace) -> int:
     from stress.trace import report
     from stress.trace.file import load
 
+    explained, whole = smallest(args)
     trace, width = load(args.trace), None if args.json else columns()
     if args.patch_text:
         return put_patch(trace, args.json)
-    page: str = run_plain(again(args, trace, lambda found: report.page(found, args.trace, width)))
+    page: str = run_plain(again(args, trace, lambda found: report.page(found, args.trace, width, explained)))
     if args.json:
-        put_json({**trace.header(), "page": page})
+        plain = explained.plain() if explained is not None else None
+        put_json({**trace.header(), "page": page, "explanation": plain, "whole": whole})
     else:
-        put(page.rstrip())
+        put(
+            page.rstrip()
+            + (f"\n  {'found':<8}zapstress show {shlex.quote(whole)} has it as it was found" if whole else "")
+        )
     return CLEAN
+
+
+def smallest(args: argparse.Namespace) -> tuple[Explanation | None, str]:
+    """Have ``args`` name the smallest form of a failure, if they name the folder of one that has
+    it; return why that fails, if it is known, and where the failure's own trace is.
+    """
+    from stress.trace.explanation import EXPLANATION, SHRUNK, explanation_of
+
+    folder = Path(args.trace)
+    if not (folder / SHRUNK).is_file():
+        return None, ""
+    args.trace = str(folder / SHRUNK)
+    try:
+        found = explanation_of(json.loads(read_plain(folder / EXPLANATION, 1)))
+    except (OSError, ValueError, RecursionError):
+        found = None
+    return found, str(folder / "trace")
 
 
 async def again(args: argparse.Namespace, trace: Trace, make: Callable[[Replayed], Made]) -> Made:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from stress.cli.options import duration, kernel_options, scenario_file_option
 from stress.errors import CLEAN, INCONCLUSIVE
 from stress.output import detail, put, put_json, tell
+from stress.trace.explanation import SHRUNK
 
 if TYPE_CHECKING:
     from stress.trace.record import Trace
     from stress.workers.causes.shrink import Shrunk
 
-TRACE, SHRUNK = "trace", "shrunk"
-"""What a failure's trace is called in its folder, and its smallest form."""
+TRACE = "trace"
+"""What a failure's trace is called in its folder."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

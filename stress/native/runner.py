@@ -114,7 +114,21 @@ class Library:
         manifest's order.
         """
         self.checks = {number: (function, line) for number, function, line in manifest.checks}
-        self.in_use: NativeCase | None = None
+        self.path = path.resolve()
+
+    @property
+    def in_use(self) -> NativeCase | None:
+        """The case whose world the library has now. However often a process loads a library, there
+        is one of it.
+        """
+        return _IN_USE.get(self.path)
+
+    @in_use.setter
+    def in_use(self, case: NativeCase | None) -> None:
+        if case is None:
+            _IN_USE.pop(self.path, None)
+        else:
+            _IN_USE[self.path] = case
 
 
 def put_list(target: Any, values: Sequence[int]) -> None:
@@ -138,6 +152,9 @@ def shared(name: str, words: int) -> Any:
     if name not in _buffers or len(_buffers[name]) < words:
         _buffers[name] = (c_int64 * words).from_buffer(mmap.mmap(-1, WORD * words))
     return _buffers[name]
+
+
+_IN_USE: dict[Path, NativeCase] = {}
 
 
 class NativeCase:

@@ -22,6 +22,10 @@ from stress.trace.relations import WRITING
 if TYPE_CHECKING:
     from stress.execution.steps import Step
 
+SHRUNK, EXPLANATION = "shrunk", "explanation.json"
+"""What the trace of a failure's smallest form is called in the failure's folder, and why it fails.
+"""
+
 BELIEFS_MAX = 4
 """Beliefs that an explanation has, those nearest to the failure."""
 

@@ -16,10 +16,12 @@ from stress.errors import Skipped
 from stress.output import plural, printable
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
+from stress.trace import explanation
 from stress.trace.picture import picture, svg
 from stress.trace.report import headline, state_words
 
 if TYPE_CHECKING:
+    from stress.trace.explanation import Explanation
     from stress.trace.replay import Replayed
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -63,8 +65,12 @@ def digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def html(replayed: Replayed, path: str) -> str:
-    """Return the page of an execution; ``path`` is its trace's file."""
+def html(replayed: Replayed, path: str, explained: Explanation | None = None, whole: str = "") -> str:
+    """Return the page of an execution, with why it fails if it is ``explained``.
+
+    ``path`` is its trace's file; ``whole`` is the page, as text, of the failure whose smallest form
+    it is.
+    """
     trace, outcome = replayed.trace, replayed.outcome
     violation = outcome.verdict.violation
     shown = picture(replayed)
@@ -76,6 +82,8 @@ def html(replayed: Replayed, path: str) -> str:
         message=trace.ending.message or trace.ending.reason or "nothing was violated",
         about=about(replayed),
         rule=(violation.rule or f"{violation.checker} {violation.title}") if violation else "",
+        why=explanation.lines(explained) if explained is not None else [],
+        whole=whole,
         state=state_words(replayed, violation) if violation else "",
         picture=shown,
         every=picture(replayed, whole=True).rows,

@@ -6,9 +6,9 @@ declared types, or a MessageError. Both sides run the same sources, so the form 
 
 An order is answered by any number of interim answers and one last one: ``LeaseOrder`` by ``Batch``
 es, the last of which says so, ``TwinOrder`` by ``TwinAnswer``, ``CheckOrder`` by ``CheckAnswer``,
-``RetrialOrder`` by ``RetrialAnswer``, ``ReachOrder`` by ``ReachAnswer``, and any of them by
-``WorkerFailed``. ``Ready`` and ``Sites`` come unasked. There is no order to stop: a worker ends
-when its supervisor closes the pipe.
+``RetrialOrder`` by ``RetrialAnswer``, ``ReduceOrder`` by ``ReduceAnswer``, ``ReachOrder`` by
+``ReachAnswer``, and any of them by ``WorkerFailed``. ``Ready`` and ``Sites`` come unasked. There is
+no order to stop: a worker ends when its supervisor closes the pipe.
 """
 
 from __future__ import annotations
@@ -111,6 +111,19 @@ class RetrialOrder(Message, frozen=True):
     """Where the report of a failure says that its trace is."""
 
 
+class ReduceOrder(Message, frozen=True):
+    """Find the smallest form of a failure, and why it comes about."""
+
+    number: int
+    """The store's number of the case."""
+    case: Case
+    trace: bytes
+    directory: str
+    """Where the report of the form says that its trace is."""
+    seconds: float
+    """How long to shrink it, and to explain it as long again."""
+
+
 class ReachOrder(Message, frozen=True):
     """Find out what a case reaches, and whether what is put on top of its kernel changes what it
     does.
@@ -125,7 +138,7 @@ class ReachOrder(Message, frozen=True):
     """The case with each of the other patches of a comparison: what any of them changes counts."""
 
 
-Order = LeaseOrder | TwinOrder | CheckOrder | RetrialOrder | ReachOrder
+Order = LeaseOrder | TwinOrder | CheckOrder | RetrialOrder | ReduceOrder | ReachOrder
 
 
 # -- answers ---------------------------------------------------------------------------------------
@@ -230,6 +243,15 @@ class RetrialAnswer(Message, frozen=True):
     """Of a violation, with its evidence."""
 
 
+class ReduceAnswer(Message, frozen=True):
+    """The smallest form of a failure that was found, and why it fails; or ``why`` there is none."""
+
+    why: str = ""
+    trace: bytes = b""
+    report: str = ""
+    explanation: dict[str, Any] = {}
+
+
 class ReachAnswer(Message, frozen=True):
     """What a case reaches (:class:`stress.execution.calls.Reach`), if that was wanted."""
 
@@ -256,7 +278,7 @@ class WorkerFailed(Message, frozen=True):
     """Of the execution that the user's patch has ended."""
 
 
-Answer = Ready | Sites | Batch | TwinAnswer | CheckAnswer | RetrialAnswer | ReachAnswer | WorkerFailed
+Answer = Ready | Sites | Batch | TwinAnswer | CheckAnswer | RetrialAnswer | ReduceAnswer | ReachAnswer | WorkerFailed
 
 
 def executed(answer: Answer) -> int:

@@ -74,9 +74,9 @@ class Natives:
     def case(self, order: LeaseOrder, runner: Runner) -> NativeCase | None:
         """Return the case of an order as it runs natively; None while it does not."""
         key = KernelKey.of(order.case)
-        if runner.failed is not None or key in self.given_up or not self._library(key):
+        library = self.library(key) if runner.failed is None else None
+        if library is None:
             return None
-        library = self.libraries[key]
         if order.strategy not in library.manifest.strategies:
             return None
         if order.case not in self.cases:
@@ -86,8 +86,10 @@ class Natives:
                 self.cases[order.case] = None
         return self.cases[order.case]
 
-    def _library(self, key: KernelKey) -> bool:
-        """Load a kernel if it is there by now, at the best level; look for it now and then."""
+    def library(self, key: KernelKey) -> Library | None:
+        """Return a kernel if it is there by now, at the best level; look for it now and then. None
+        if it was found to differ.
+        """
         now = perf_counter()
         if self.levels.get(key) != FAST and now - self.looked.get(key, -LOOK_SECONDS) >= LOOK_SECONDS:
             self.looked[key] = now
@@ -96,7 +98,7 @@ class Natives:
                 if found is not None:
                     self._use(key, level, found)
                     break
-        return key in self.libraries
+        return self.libraries.get(key) if key not in self.given_up else None
 
     def _use(self, key: KernelKey, level: str, found: Library) -> None:
         """Run the cases of a kernel with this library from now on."""

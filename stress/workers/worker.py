@@ -30,11 +30,13 @@ from stress.execution.calls import NOTHING, measure, probes
 from stress.execution.reach import sites_of
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
+from stress.native.kernels import KernelKey
 from stress.patch.guard import PatchError
 from stress.trace.evidence import encoded_trace
 from stress.trace.file import decode
 from stress.trace.record import capture
 from stress.trace.replay import compare, replay, trusted
+from stress.workers.causes.reduce import reduced
 from stress.workers.clock import ERRANDS, EXECUTING, IDLE, OPENING, REPORTING, STARTING, SURVEYING, TWINS, Clock
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import (
@@ -46,6 +48,7 @@ from stress.workers.messages import (
     ReachAnswer,
     ReachOrder,
     Ready,
+    ReduceOrder,
     RetrialAnswer,
     RetrialOrder,
     Sites,
@@ -290,6 +293,14 @@ class Worker:
                 failure = await failure_of(again.outcome, trace, order.directory, self.catalogue)
         self.say(RetrialAnswer(kind=kind, failure=failure))
 
+    async def reduce(self, order: ReduceOrder) -> None:
+        """Find the smallest form of a failure, and why it comes about."""
+        trace = replace(decode(order.trace, "the trace"), case=order.case)
+        self.recorder.hold(order.number, trace.seed)
+        self.recorder.begin(trace.seed)
+        library = self.natives.library(KernelKey.of(order.case))
+        self.say(await reduced(trace, order.seconds, order.directory, library, self.catalogue))
+
     async def survey(self, order: ReachOrder) -> None:
         """Find out what a case reaches, and whether it does anything else than without its faults
         and its patch.
@@ -349,6 +360,9 @@ class Worker:
             case RetrialOrder():
                 with self.clock.all_on(ERRANDS):
                     await self.retry(order)
+            case ReduceOrder():
+                with self.clock.all_on(ERRANDS):
+                    await self.reduce(order)
             case ReachOrder():
                 await self.survey(order)
 
@@ -371,7 +385,7 @@ class Worker:
         begun.
         """
         held = self.cases.held.get(order.case)
-        if held is None or isinstance(order, CheckOrder | RetrialOrder):
+        if held is None or isinstance(order, CheckOrder | RetrialOrder | ReduceOrder):
             return None
         strategy = held.runner.machine.strategy.name
         return encoded_trace(held.runner.error_outcome(self.recorder.seed), strategy)

@@ -12,6 +12,7 @@ import pytest
 
 from stress.campaign.database import DATABASE
 from stress.cli.campaign import new_directory
+from stress.cli.campaign_all import worst
 from stress.cli.main import main
 from stress.cli.options import RESULTS, duration, seed
 from stress.workers.settings import SEED_MAX
@@ -217,3 +218,28 @@ def test_a_component_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert 2 == main(["replay", found["trace"]], TOYS)
     assert 1 == main(["replay", found["trace"], "--kernel", kernel], TOYS)
     assert 0 == main(["replay", found["trace"], "--without-faults"], TOYS)
+
+
+def test_every_kernel_has_its_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One object for all, and a directory for each, which goes on as any."""
+    words = (*SHORT, "--kernel", "all", "--dir", str(tmp_path))
+    assert 0 == campaign(*words, "--json")
+    data, kernels = said(capsys), list(TOYS.kernels())
+    assert 0 == data["exit_status"] and kernels == list(data["kernels"])
+    assert [(kernel, 30) for kernel in kernels] == [
+        (found["kernel"], found["executions"]) for found in data["kernels"].values()
+    ]
+    assert 0 == campaign(*words)
+    assert len(kernels) == capsys.readouterr().out.count("60 executions")
+
+
+@pytest.mark.parametrize("words", [("--baseline", "known"), ("--sarif", "file"), ("--rebuild",)])
+def test_options_of_one_campaign_are_refused_for_all(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == campaign(*SHORT, "--kernel", "all", *words)
+    assert f"{words[0]} speaks of one campaign" in complaint(capsys)
+
+
+def test_the_worst_status_is_that_of_all() -> None:
+    assert [0, 1, 3, 130, 5] == [worst(set(found)) for found in ((0,), (0, 1, 5), (1, 3), (0, 130), (5, 0))]

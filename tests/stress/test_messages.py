@@ -22,6 +22,8 @@ from stress.workers.messages import (
     ReachAnswer,
     ReachOrder,
     Ready,
+    ReduceAnswer,
+    ReduceOrder,
     RetrialAnswer,
     RetrialOrder,
     Sites,
@@ -43,6 +45,7 @@ ORDERS: tuple[Order, ...] = (
     TwinOrder(number=2, case=CASE, strategy="pct", options={}, seed=9, learned={"length": 80}, digest="clean 0"),
     CheckOrder(case=CASE, trace=bytes(range(256))),
     RetrialOrder(number=2, case=CASE, trace=b"trace", directory="results"),
+    ReduceOrder(number=2, case=CASE, trace=b"trace", directory="results", seconds=1.5),
     ReachOrder(number=2, case=CASE, reach=True),
 )
 
@@ -74,6 +77,7 @@ ANSWERS: tuple[Answer, ...] = (
     TwinAnswer(digest="clean 1", trace=b"trace"),
     CheckAnswer(replays=False, why="step 3 differs", without_faults="clean"),
     RetrialAnswer(kind="violation", failure=FAILURE),
+    ReduceAnswer(trace=b"trace", report="BUG: ...\n", explanation={"sentence": "", "chances": [0.5, 1.0]}),
     ReachAnswer(differs=True, violates=False, seconds=0.25, methods=["swap.folio_put"], sites=["f: load"]),
     WorkerFailed(message="counters on toy: a mistake", status=3),
 )
@@ -110,10 +114,10 @@ def test_a_worker_that_is_killed_while_it_is_spoken_to_takes_no_half_order() -> 
 
 
 def test_executions_are_told_by_batches_and_second_runs() -> None:
-    assert [0, 0, 20, 1, 0, 1, 0, 0] == [executed(answer) for answer in ANSWERS]
+    assert [0, 0, 20, 1, 0, 1, 0, 0, 0] == [executed(answer) for answer in ANSWERS]
 
 
-REALS = ("slice_s", "left_s")
+REALS = ("seconds", "slice_s", "left_s")
 """Fields that may be any number."""
 
 

@@ -22,11 +22,14 @@ NAMES_MAX = 6
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a section: a text, a command that is typed, and a page that keeps its lines."""
+    """A point of a section: a text, a command that is typed, and pages that keep their lines: what
+    is to be read, and the whole of it.
+    """
 
     text: str
     command: str = ""
     page: str = ""
+    whole: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,8 @@ def finding(found: FindingFacts, facts: Facts) -> Point:
     )
     text += searched if found.unpatched is None else ""
     text += f" Expected: {found.expected}." if found.expected is not None else ""
-    return Point(text, replay(found, facts), found.page)
+    text += f" Why: {found.sentence}" if found.sentence else ""
+    return Point(text, replay(found, facts), found.page, found.whole)
 
 
 def replay(found: FindingFacts, facts: Facts) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from stress.campaign.database import at_work, damaged
-from stress.campaign.directory import REPORT, TRACE, kept_files, trace_of
+from stress.campaign.directory import FORM_REPORT, REPORT, TRACE, kept_files, trace_of
 from stress.campaign.results import Results
 from stress.campaign.summary import summary
 from stress.errors import TraceError
@@ -83,7 +83,11 @@ class FindingFacts:
     victim: str = ""
     steps: int = 0
     page: str = ""
-    """The interleaving, as ``zapstress show`` prints it."""
+    """The interleaving, as ``zapstress show`` prints it: of the smallest form, if there is one."""
+    whole: str = ""
+    """The interleaving as it was found, if ``page`` has another."""
+    sentence: str = ""
+    """Why it fails, if that is known."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +241,9 @@ def kept(directory: Path, row: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     files = kept_files(directory, row["signature"])
     path = trace_of(directory, row["signature"]).relative_to(directory).as_posix()
-    found = {"trace": path, "page": files.get(REPORT, b"").decode(errors="replace")}
+    pages = [files[name].decode(errors="replace") for name in (FORM_REPORT, REPORT) if name in files]
+    why = row["explanation"]["sentence"] if row["explanation"] is not None else ""
+    found = {"trace": path, "page": (pages or [""])[0], "whole": "".join(pages[1:]), "sentence": why}
     try:
         trace = decode(files.get(TRACE, b""), path)
     except TraceError:

@@ -9,4 +9,5 @@ afresh     a trace, replayed in a process of its own
 chances    the chance of a failure from each of its steps on
 explain    the orderings without which a failure goes away
 shrink     the smallest form of a failure that is found in a limited time
+reduce     both of a campaign's failure, with the page
 """

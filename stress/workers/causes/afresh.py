@@ -23,7 +23,15 @@ def replayed_afresh(path: Path, case: Case, signature: str) -> str:
     more += ["--scenario", case.scenario] if is_file(case.scenario) else []
     command, environment = child("stress", "replay", str(path), "--json", *more)
     try:
-        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
+        ran = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
+            check=False,
+        )
         found = json.loads(ran.stdout)
     except (subprocess.TimeoutExpired, ValueError) as error:
         return f"its replay in a fresh process said nothing ({error})"

@@ -175,7 +175,13 @@ async def opened(
 ) -> AsyncIterator[Attempts]:
     """Open a case to try schedules in it; ``library`` is its kernel, compiled."""
     async with open_runner(case, "plain", catalogue=catalogue) as runner:
-        yield Attempts(runner, native_of(library, runner), signature, deadline)
+        attempts = Attempts(runner, native_of(library, runner), signature, deadline)
+        try:
+            yield attempts
+        finally:
+            if library is not None and library.in_use is attempts.native:
+                library.in_use = None
+            attempts.native = None
 
 
 def native_of(library: Library | None, runner: Runner) -> NativeCase | None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sim.core.errors import SimError
 from stress.catalogue import CATALOGUE, Catalogue
 from stress.errors import Divergence, UsageError
 from stress.strategies.pct import Pct
@@ -165,8 +166,11 @@ class Shrinking:
         """Look for a smaller form in a case, for some seconds at most, by ``factor`` times as many
         samples as at first.
         """
-        if self.deadline.over:
-            return
+        if not self.deadline.over:
+            with suppress(SimError):  # a patch need not fit a scenario that did not show the failure
+                await self._search(case, factor, seconds)
+
+    async def _search(self, case: Case, factor: int, seconds: float) -> None:
         async with self.opened(case) as attempts:
             if attempts.runner.failed is not None:
                 return
