@@ -11,7 +11,7 @@ from stress.fault import Fault
 class DelayedRmapTwoBatchLimit(Fault, MmuGather):
     id = "C05"
     component = "mmu_gather"
-    scenario = "truncate_vs_zap"
+    scenario = "sharers_at_work"
     silent = {"s390x": "s390x delays no rmap removal: clearing a PTE has invalidated it everywhere"}
 
     def must_not_open_batch(self, tlb: int) -> bool:
