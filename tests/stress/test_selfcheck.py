@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from stress.catalogue import CATALOGUE
 from stress.cli.main import main
 from stress.selfcheck.faults import Cell, Selfcheck, matrix, merged, run_selfcheck
 from stress.sources import ROOT
@@ -148,3 +149,10 @@ def test_the_time_that_is_left_is_estimated(tmp_path: Path) -> None:
     check.began -= 10.0
     left = check.left_s()
     assert left is not None and 0.9 < left / ((60 + 60) * 10.0 / 100) < 1.1
+
+
+def test_the_page_has_every_fault() -> None:
+    """docs/faults.md has a row for each, and no other."""
+    lines = (ROOT / "docs/faults.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.split(" | ")[0].strip("| ") for line in lines if line.startswith("| ")]
+    assert ["fault", *sorted(CATALOGUE.faults())] == rows
