@@ -4,7 +4,8 @@
 - ``search``: executions and seconds to planted faults, per strategy;
 - ``rates``: how rates of lockstep are measured;
 - ``native``: the native core, beside lockstep;
-- ``parallel``: steps of the parallel machine, beside lockstep.
+- ``parallel``: steps of the parallel machine, beside lockstep;
+- ``zap``: memory torn down by the model itself, beside the running kernel.
 
 Every measurement takes its clock as an argument, so that tests give it one of their own.
 """

@@ -135,7 +135,7 @@ class _Names:
                 *self.conditions(roots),
                 *defined,
                 *roots,
-                *map(read, ("runtime.c", *(SEARCH if self.search else ()))),
+                *map(read, ("words.c", "runtime.c", *(SEARCH if self.search else ()))),
             ]
         )
 
@@ -188,7 +188,8 @@ def held_as(name: str, kind: str) -> str:
 def head(search: bool) -> str:
     """Return what every file begins with."""
     flavour = "#define SEARCH\n" if search else ""
-    return f"{flavour}#define DATA_PURPOSE {zlib.crc32(b'data')}u\n#define SITE_SHIFT {SITE_SHIFT}\n{read('runtime.h')}"
+    constants = f"#define DATA_PURPOSE {zlib.crc32(b'data')}u\n#define SITE_SHIFT {SITE_SHIFT}\n"
+    return flavour + constants + read("words.h") + read("runtime.h")
 
 
 @cache

@@ -29,7 +29,7 @@ class Rmap612(Rmap):
     vma_mm: Cells
 
     def fields(self) -> list[Field]:
-        return [*super().fields(), Field("page_large_mapcount", self.w.pages, of_page=True)]
+        return [*super().fields(), Field("page_large_mapcount", self.w.pages, word=32, of_page=True)]
 
     async def folio_remove_rmap_ptes(self, folio: int, page: int, nr: int, vma: int, where: int = DEC) -> None:
         """Lower the total first, then the pages' counts, then in one step how many pages are
