@@ -1,6 +1,7 @@
 """How fast: what ``zapstress bench`` measures.
 
 - ``steps``: steps and executions in lockstep, and executions of campaigns, beside trio's hand-over;
+- ``search``: executions and seconds to planted faults, per strategy;
 - ``rates``: how rates of lockstep are measured;
 - ``native``: the native core, beside lockstep;
 - ``parallel``: steps of the parallel machine, beside lockstep;

@@ -1,5 +1,5 @@
-"""Measure how fast steps, executions and campaigns are; or how long the model itself takes to tear
-memory down, beside the running kernel.
+"""Measure how fast steps, executions and campaigns are; how fast strategies find planted faults; or
+how long the model itself takes to tear memory down, beside the running kernel.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import Any
 
 from stress.bench.zap import OPERATIONS
 from stress.case import DEFAULT_KERNEL
-from stress.cli.options import kernel_options, names_option
+from stress.cli.options import kernel_options, names_option, positive
 from stress.errors import CLEAN, UsageError
 from stress.output import put, put_json
 
 SECONDS, SECONDS_MAX = 1.0, 3600
+SEEDS, EXECUTIONS = 15, 10_000
 SIZE_UNITS = {"K": 10, "M": 20, "G": 30}
 
 
@@ -34,12 +35,19 @@ def size(text: str) -> int:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    about = "steps: rates of steps, executions and campaigns; zap: times and counts of teardown, for each folio size"
-    add("what", choices=("steps", "zap"), help=about)
+    about = (
+        "steps: rates of steps, executions and campaigns; search: executions and seconds to each planted fault that "
+        "needs a schedule, per strategy; zap: times and counts of teardown, for each folio size"
+    )
+    add("what", choices=("steps", "search", "zap"), help=about)
     add("--profile", default="x86-64", metavar="NAME", help="default: %(default)s")
     kernel_options(parser, None, "the kernel version (default: 6.9; zap: all versions)")
     names_option(parser, "--scenario", "NAME", "steps: the smallest and the largest of these (default: of all)")
     add("--seconds", type=float, default=SECONDS, metavar="S", help="steps: per measurement (default: %(default)s)")
+    names_option(parser, "--fault", "ID", "search: only these faults (default: all of depth 2 and more)")
+    add("--seeds", type=positive, default=SEEDS, metavar="N", help="search: searches of each (default: %(default)s)")
+    more = "search: after which one is given up (default: %(default)s)"
+    add("--executions", type=positive, default=EXECUTIONS, metavar="N", help=more)
     add("--operation", choices=OPERATIONS, default=OPERATIONS[0], help="zap: what is done (default: %(default)s)")
     add("--size", type=size, default=1 << 30, metavar="SIZE", help="zap: memory, as 64M or 64G (default: 1G)")
     add("--configure-mthp", action="store_true", help="zap: set the running kernel's folio sizes; put them back")
@@ -48,7 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    return zap(args) if args.what == "zap" else steps(args)
+    return {"steps": steps, "search": search, "zap": zap}[args.what](args)
+
+
+def search(args: argparse.Namespace) -> int:
+    """Search for planted faults; print the table."""
+    from stress.bench.search import bench_search, faults_of_depth
+    from stress.bench.search import text as table
+    from stress.machine.driver import run_plain
+
+    faults = faults_of_depth(args.fault or (), args.catalogue)
+    data = run_plain(bench_search(faults, args.seeds, args.executions, args.catalogue))
+    put_json(data) if args.json else put(table(data))
+    return CLEAN
 
 
 def zap(args: argparse.Namespace) -> int:

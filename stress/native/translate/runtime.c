@@ -39,13 +39,13 @@ i64 may_read(const i64 *a) { return *touch(P(a[0])) >= 0; }
 
 int ask(i64 code) {
   i64 step = S.seq, me = S.cur;
-  (void)code;
   S.spins = 0;
   if (step >= W->steps_max) bail(BUDGET);
 #ifdef SEARCH
   return 1; /* a transition ends where its actor would be asked for the next step */
 #endif
   if (!S.enabled[0]) bail(STUCK);
+  S.parked[1 + me] = code;
   i64 chosen = choose(S.enabled, me, step);
   S.run = granted();
   if (S.run >= W->steps_max - step) S.run = max_(0, W->steps_max - step - 1);
@@ -149,6 +149,7 @@ static void begin(u64 seed, i64 strategy) {
   memset(S.wait_keys, 0, sizeof S.wait_keys);
   S.strategy = strategy, seed_ = seed, SP = W->scratch, SP_END = W->scratch + W->scratch_words;
   for (i64 slot = 0; slot < W->slots; slot++) S.state[slot] = ABSENT;
+  S.parked[0] = W->slots;
   strategy_start(seed, W->slots);
   for (i64 k = 0; k < W->actors_nr; k++) S.unfinished += !W->actors[k].daemon, arm(W->actors + k);
   S.live = S.enabled[0] > 0;

@@ -43,7 +43,7 @@ typedef i64 (*ready)(const i64 *);
 /* Everything that changes as an execution goes on, but for the arena, the frames and the log. */
 struct state {
   i64 run, cur, live, unfinished, seq, tape_nr, draws_nr, waiting, holds_nr, spins, strategy;
-  i64 enabled[1 + SLOTS_MAX];
+  i64 enabled[1 + SLOTS_MAX], parked[1 + SLOTS_MAX];
   i64 state[SLOTS_MAX], started[SLOTS_MAX], drawing[SLOTS_MAX];
   u64 data[SLOTS_MAX];
   struct head *top[SLOTS_MAX];
