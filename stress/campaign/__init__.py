@@ -10,6 +10,7 @@ errands      what it does beside its search: old failures, the unpatched kernel,
 rebuild      a database that was damaged, made anew from the failures beside it
 summary      what has come of a campaign, as data and as text
 report       what is made of a directory for others to read: mail, Markdown, KTAP, JUnit, SARIF
+serve        the same as a page, live: a small server, and the metrics for Prometheus
 cluster      a campaign on many machines: their directories joined
 progress     how a campaign goes, while it goes
 twins        executions that are run twice, and what it means if they differ

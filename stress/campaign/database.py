@@ -14,6 +14,7 @@ import os
 import re
 import sqlite3
 import stat
+import time
 from pathlib import Path
 
 from stress.errors import StorageError, UsageError
@@ -40,6 +41,11 @@ OS_ERRORS = ((errno.ENOSPC, errno.EDQUOT), (errno.EACCES, errno.EPERM, errno.ERO
 
 SQLITE_ERRORS = ((sqlite3.SQLITE_FULL,), (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM))
 """The same in SQLite's primary codes."""
+
+LOCK_TRIES, LOCK_PAUSE_S = 10, 0.01
+"""How often a campaign asks for its lock, and seconds in between: who asks whether one is at work
+holds the lock for a moment.
+"""
 
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG)
 """SQLite's primary codes for a file that is no database any more."""
@@ -145,7 +151,7 @@ def lock(directory: Path) -> int:
         raise _cannot_open(directory, error) from error
     try:
         _plain(directory, descriptor)
-        if not _take(descriptor):
+        if not _take_soon(descriptor):
             raise StorageError(
                 f"{directory}: another campaign is at work in it; wait for its end, or give --dir another directory"
             )
@@ -158,20 +164,32 @@ def lock(directory: Path) -> int:
 _SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def _take(descriptor: int) -> bool:
-    """Lock the file; return False if another process has the lock."""
+def _take(descriptor: int, how: int) -> bool:
+    """Lock the file; return False if another process has a lock that excludes this one."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
 
 
+def _take_soon(descriptor: int) -> bool:
+    """Lock the file for a campaign; return False if another process keeps the lock."""
+    for _ in range(LOCK_TRIES):
+        if _take(descriptor, fcntl.LOCK_EX):
+            return True
+        time.sleep(LOCK_PAUSE_S)
+    return False
+
+
 def at_work(directory: Path) -> bool:
-    """Return whether a campaign is at work in ``directory``, whose database is there."""
+    """Return whether a campaign is at work in ``directory``, whose database is there.
+
+    The lock is shared among those who ask, so that none takes another for a campaign.
+    """
     descriptor = os.open(directory / DATABASE, os.O_RDONLY | _SAFELY)
     try:
-        return not _take(descriptor)
+        return not _take(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
 

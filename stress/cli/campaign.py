@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import secrets
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +22,13 @@ from stress.cli.options import (
     duration,
     kernel_options,
     names_option,
+    port,
     positive,
     seed,
     selection_options,
     workers_option,
 )
+from stress.cli.serve import HOST, PORT, require_pages
 from stress.errors import INTERRUPTED, UsageError
 from stress.files import write_atomically
 from stress.output import put, put_json, tell
@@ -75,6 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     about = "fail only for signatures that the campaign in DIR has not shown; its list is taken over into --dir"
     parser.add_argument("--baseline", type=directory, metavar="DIR", help=about)
+    about = "show the campaign's page on the loopback while it runs (default port: %(const)s; 0 is any that is free)"
+    parser.add_argument("--serve", type=port, nargs="?", const=PORT, metavar="PORT", help=about)
     export_options(parser)
     about = "write the failures to FILE too: SARIF, with the files and lines of the patch"
     parser.add_argument("--sarif", type=Path, metavar="FILE", help=about)
@@ -151,7 +157,8 @@ def search(args: argparse.Namespace) -> dict[str, Any]:
     if args.rebuild:
         rebuild(where, settings)
     tell(f"campaign of seed {settings.seed:#x} in {where}")
-    data = run_campaign(where, settings, budget, spec_of(args.catalogue), show)
+    with page_beside(args, where, settings):
+        data = run_campaign(where, settings, budget, spec_of(args.catalogue), show)
     if not args.json:
         put(text(data))
     write_exports(args, where)
@@ -179,6 +186,23 @@ def budget_of(args: argparse.Namespace, settings: Settings) -> Budget:
     elif budget.duration_s is None and budget.executions is None:
         budget.duration_s = 60.0
     return budget
+
+
+@contextmanager
+def page_beside(args: argparse.Namespace, where: Path, settings: Settings) -> Iterator[None]:
+    """Serve the campaign's page while it runs, if that was asked for."""
+    if args.serve is None:
+        yield
+        return
+    from stress.campaign.serve.beside import beside
+
+    require_pages()
+    own = [name for name in settings.scenarios if is_file(name)]
+    words = [word for spec in settings.patch for word in ("--patch", spec)]
+    words += ["--scenario", *own] if len(own) == len(settings.scenarios) == 1 else []
+    with beside(where, HOST, args.serve, words) as address:
+        tell(f"its page, while it runs: {address}")
+        yield
 
 
 def write_exports(args: argparse.Namespace, where: Path) -> None:

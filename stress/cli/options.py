@@ -46,6 +46,14 @@ def positive(text: str) -> int:
     return value
 
 
+def port(text: str) -> int:
+    """Parse a port; 0 is any that is free."""
+    value = int(text)
+    if not 0 <= value < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text} is not a port, from 0 to {(1 << 16) - 1}")
+    return value
+
+
 def number(text: str) -> int:
     """Parse a number, decimal or 0x."""
     return int(text, 0)

@@ -15,6 +15,7 @@ from stress.output import put
 COMMANDS = {
     "campaign": "search for violations, on all cores, and keep every failure",
     "status": "what a campaign has come to, without running it: also one that is at work",
+    "serve": "the same as a page, live, and its metrics for Prometheus",
     "report": "what a campaign has come to, for a mail, a merge request, or CI",
     "mark": "a signature as expected: it fails nothing any more",
     "merge": "the directories of campaigns that searched the same, on machines that never met",

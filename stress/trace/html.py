@@ -29,9 +29,12 @@ TEMPLATES = Path(__file__).with_name("templates")
 STYLE, SCRIPT = "page.css", "page.js"
 
 
-def render(template: str, title: str, more: Path = TEMPLATES, **values: Any) -> str:
+def render(template: str, title: str, more: Path = TEMPLATES, asking: str = "", **values: Any) -> str:
     """Return a page made of a template, which may lie in the folder ``more``. Raises Skipped if
     jinja2 is not installed.
+
+    ``asking`` is the script of a page that may ask the server that it came from; without it a page
+    needs no network, and may use none.
     """
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -43,21 +46,24 @@ def render(template: str, title: str, more: Path = TEMPLATES, **values: Any) -> 
         return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     style, script = ((TEMPLATES / name).read_text() for name in (STYLE, SCRIPT))
+    script = asking + script
     made = Environment(
         loader=FileSystemLoader([TEMPLATES, more]), autoescape=True, undefined=StrictUndefined, finalize=spelt
     )
     made.trim_blocks = made.lstrip_blocks = True
     pictures = {name: Markup(value) for name, value in values.items() if name in ("svg", "bar")}
-    assets = {"style": Markup(style), "script": Markup(script), "policy": policy(style, script)}
+    assets = {"style": Markup(style), "script": Markup(script), "policy": policy(style, script, asks=bool(asking))}
     page: str = made.get_template(template).render(values | pictures | assets, title=title)
     return page
 
 
-def policy(style: str, script: str) -> str:
+def policy(style: str, script: str, asks: bool = False) -> str:
     """Return what the browser may load and run: the two texts that are in the page, by their
-    hashes.
+    hashes; and what the page's own server says, if it ``asks`` it.
     """
-    return f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; base-uri 'none'"
+    more = "connect-src 'self'; " if asks else ""
+    texts = f"style-src '{digest(style)}'; script-src '{digest(script)}'"
+    return f"default-src 'none'; {texts}; {more}base-uri 'none'"
 
 
 def digest(text: str) -> str:

@@ -30,6 +30,8 @@ class Point:
     command: str = ""
     page: str = ""
     whole: str = ""
+    signature: str = ""
+    """Of a failure whose trace is kept."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def finding(found: FindingFacts, facts: Facts) -> Point:
     text += searched if found.unpatched is None else ""
     text += f" Expected: {found.expected}." if found.expected is not None else ""
     text += f" Why: {found.sentence}" if found.sentence else ""
-    return Point(text, replay(found, facts), found.page, found.whole)
+    return Point(text, replay(found, facts), found.page, found.whole, found.signature if found.trace else "")
 
 
 def replay(found: FindingFacts, facts: Facts) -> str:

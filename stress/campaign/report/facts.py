@@ -25,6 +25,9 @@ from stress.trace.file import decode
 CONFIDENCE = 0.95
 """How sure a bound on a chance of failure is."""
 
+AT_WORK = "at work"
+"""What is told in place of how the latest run has ended, while it runs."""
+
 
 @dataclass(frozen=True)
 class CellFacts:
@@ -215,20 +218,25 @@ def gather(directory: Path) -> Facts:
     Raises UsageError if it is not a campaign's, or is damaged.
     """
     with Results.open(directory) as results:
-        data = summary(results)
-        seen: dict[str, list[Mapping[str, Any]]] = {}
-        for row in results.seen():
-            seen.setdefault(row["signature"], []).append(row)
-        plain = {
-            **data,
-            "cells": results.coverage(),
-            "texts": results.texts("patch"),
-            "findings": [
-                {**row, "where": seen.get(row["signature"], []), "trace": None, **kept(directory, row)}
-                for row in data["violations"]
-            ],
-            "ended": "at work" if at_work(directory) else data["this_run"]["ended"],
-        }
+        return facts_of(results)
+
+
+def facts_of(results: Results) -> Facts:
+    """Return the facts of an open results directory. Raises UsageError if it is damaged."""
+    data, directory = summary(results), results.directory
+    seen: dict[str, list[Mapping[str, Any]]] = {}
+    for row in results.seen():
+        seen.setdefault(row["signature"], []).append(row)
+    plain = {
+        **data,
+        "cells": results.coverage(),
+        "texts": results.texts("patch"),
+        "findings": [
+            {**row, "where": seen.get(row["signature"], []), "trace": None, **kept(directory, row)}
+            for row in data["violations"]
+        ],
+        "ended": AT_WORK if at_work(directory) else data["this_run"]["ended"],
+    }
     try:
         return msgspec.convert(plain, Facts)
     except msgspec.ValidationError as error:

@@ -20,6 +20,11 @@ HEATS = 4
 
 BAR_PIXELS = 600
 
+TEMPLATES = Path(__file__).with_name("templates")
+
+LIVE = "live.js"
+"""The script of a page that a server shows."""
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -45,12 +50,18 @@ class Matrix:
     rows: list[tuple[str, list[tuple[int, int]]]]
 
 
-def html(facts: Facts) -> str:
-    """Return the report as a page. Raises Skipped if jinja2 is not installed."""
+def html(facts: Facts, live: str = "") -> str:
+    """Return the report as a page. Raises Skipped if jinja2 is not installed.
+
+    ``live`` is the tag of a page that a server shows: it asks its server for a newer one when there
+    is one, and links to the pages of failures.
+    """
     return render(
         "campaign.html.j2",
         title(facts),
-        Path(__file__).with_name("templates"),
+        TEMPLATES,
+        (TEMPLATES / LIVE).read_text() if live else "",
+        live=live,
         facts=facts,
         verdict=verdict(facts),
         sections=sorted(sections(facts), key=lambda section: section.title not in FIRST),
