@@ -19,10 +19,26 @@ class Fault:
     component: ClassVar[str]
     """The component whose method is overridden, as ``mmu_gather``."""
 
+    scenario: ClassVar[str]
+    """The scenario that shows the fault: ``bench search`` and the tests look for it there."""
+
+    depth: ClassVar[int] = 0
+    """How many orderings of steps of different actors an execution must have to show the fault (the
+    d of PCT); below 2 nearly every execution of its scenario has them. Estimated, from the fault.
+    """
+
     silent: ClassVar[dict[str, str]] = {}
-    """Profiles on which the fault cannot show, each with the reason."""
+    """Profiles on which the fault cannot show, each with the reason; ``"PROFILE KERNEL"`` if that
+    is so in one version only.
+    """
 
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
             """Tell type checkers that a component has its columns as attributes."""
+
+
+def silent_on(fault: type, profile: str, kernel: str) -> str:
+    """Return why a fault cannot show on a profile of a kernel version; ``""`` if it can."""
+    silent: dict[str, str] = getattr(fault, "silent", {})
+    return silent.get(profile) or silent.get(f"{profile} {kernel}", "")

@@ -11,6 +11,8 @@ from stress.fault import Fault
 class DelayedRmapDirtyLoss(Fault, Memory):
     id = "C02"
     component = "memory"
+    scenario = "munmap_vs_writeback"
+    depth = 3
     silent = {"s390x": "s390x delays no rmap removal: clearing a PTE has invalidated it everywhere"}
 
     def delay_rmap(self, zap: Zap, nr: int) -> bool:

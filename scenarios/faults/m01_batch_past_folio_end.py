@@ -11,6 +11,7 @@ from stress.fault import Fault
 class BatchPastFolioEnd(Fault, Memory):
     id = "M01"
     component = "memory"
+    scenario = "mixed_orders"
 
     def pte_batches(self, folio: int, entry: int, expected: int, drop: int) -> bool:
         """The next page frame with the same bits is enough."""

@@ -9,6 +9,7 @@ from stress.fault import Fault
 class BatchPastRange(Fault, Memory):
     id = "M02"
     component = "memory"
+    scenario = "partial_zap"
 
     def batch_limit(self, zap: Zap, addr: int, page: int) -> int:
         """The pages that are left of the folio."""

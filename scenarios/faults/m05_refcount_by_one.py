@@ -9,6 +9,7 @@ from stress.fault import Fault
 class RefcountByOne(Fault, Swap):
     id = "M05"
     component = "swap"
+    scenario = "munmap_vs_access"
 
     def refs_to_put(self, page: int, nr: int) -> int:
         """The count is not looked at."""

@@ -9,6 +9,7 @@ from stress.fault import Fault
 class RefcountByFolioSize(Fault, Swap):
     id = "M06"
     component = "swap"
+    scenario = "partial_zap"
 
     def refs_to_put(self, page: int, nr: int) -> int:
         """The folio's size stands in for the count, where there is one."""

@@ -9,6 +9,7 @@ from stress.fault import Fault
 class DelayFlagDroppedMulti(Fault, MmuGather):
     id = "M08"
     component = "mmu_gather"
+    scenario = "munmap_vs_writeback"
     silent = {"s390x": "s390x delays no rmap removal: clearing a PTE has invalidated it everywhere"}
 
     def flags_with_count(self, flags: int) -> int:

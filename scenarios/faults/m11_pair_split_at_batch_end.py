@@ -11,6 +11,7 @@ from stress.fault import Fault
 class PairSplitAtBatchEnd(Fault, MmuGather):
     id = "M11"
     component = "mmu_gather"
+    scenario = "batch_edges"
     silent = {"s390x": "s390x gathers nothing: a page and its count are never in a batch"}
 
     def queue(self, tlb: int, words: list[int]) -> bool:

@@ -9,6 +9,7 @@ from stress.fault import Fault
 class TlbRangeFirstOnly(Fault, MmuGather):
     id = "M14"
     component = "mmu_gather"
+    scenario = "munmap_vs_access"
     silent = {
         "s390x": "s390x invalidates each PTE as it is cleared, or the whole mm: it uses no range",
         "ppc64-hash": "ppc64 hash invalidates each hash entry by a hook of the PTE update: it uses no range",

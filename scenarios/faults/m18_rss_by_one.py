@@ -9,6 +9,7 @@ from stress.fault import Fault
 class RssByOne(Fault, Memory):
     id = "M18"
     component = "memory"
+    scenario = "munmap_vs_access"
 
     def rss_nr(self, nr: int) -> int:
         """The count of the batch is not looked at."""

@@ -9,6 +9,7 @@ from stress.fault import Fault
 class DirtyYoungFirstOnly(Fault, Pgtable):
     id = "M19"
     component = "pgtable"
+    scenario = "munmap_vs_writeback"
 
     def collect_access_bits(self, pte: int, later: int) -> int:
         """What later entries held is forgotten."""

@@ -11,6 +11,7 @@ GATHERS = "the delay is right here: pages wait in the gather for the flush, and 
 class S390HookFreesWithDelay(Fault, MmuGather):
     id = "M22"
     component = "mmu_gather"
+    scenario = "munmap_vs_writeback"
     silent = dict.fromkeys(
         ("x86-64", "arm64-4k", "arm64-16k", "arm64-64k", "ppc64-radix", "ppc64-hash", "riscv64"), GATHERS
     )

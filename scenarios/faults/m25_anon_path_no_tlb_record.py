@@ -9,6 +9,7 @@ from stress.fault import Fault
 class AnonPathNoTlbRecord(Fault, Memory):
     id = "M25"
     component = "memory"
+    scenario = "munmap_vs_access"
     silent = {
         "ppc64-hash": "ppc64 hash invalidates each hash entry by a hook of the PTE update:"
         " what the gather records is not used"

@@ -11,6 +11,7 @@ from stress.fault import Fault
 class BatchPageIsHead(Fault, Memory):
     id = "M30"
     component = "memory"
+    scenario = "partial_zap"
 
     def batch_page(self, folio: int, page: int) -> int:
         """The head stands in for the page."""

@@ -173,10 +173,16 @@ class S390TlbFlush(TlbFlush):
         await self.m.rmw(ATTACH, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)
         if prev not in (-1, mm):
             await self.m.rmw(DETACH, self.mm_cpumask, prev, lambda mask: mask & ~(1 << cpu))
-        count = self.context_flush_count
-        await self.m.wait(WAIT_COUNT, count, mm, lambda: count.view[mm] == 0)
+        await self.wait_for_notes(mm)
         await self.flush_mm_lazy(cpu, mm)
         self.cpu_mm[cpu] = ref_to(mm)
+
+    async def wait_for_notes(self, mm: int) -> None:
+        """Wait until nobody is between its look at the mask and its note (``while
+        (atomic_read(&mm->context.flush_count)) cpu_relax()``).
+        """
+        count = self.context_flush_count
+        await self.m.wait(WAIT_COUNT, count, mm, lambda: count.view[mm] == 0)
 
     def usable(self, cpu: int, mm: int) -> bool:
         """Return whether user code on ``cpu`` could hit an entry of ``mm``: not inside the kernel

@@ -95,6 +95,10 @@ class Field:
     """How many bits hold every value that the column has in an execution without a violation; no
     value is negative. 0: no bound is known, or values may be negative.
     """
+    word: int = 64
+    """The size in bits of a signed word that is wide enough, where no ``bits`` are known: that of
+    the kernel's own type. Asked where memory counts, as in the native core's plain mode.
+    """
     of_page: bool = False
     """A word of struct page, by page: nobody has to do with it while the page is free."""
 

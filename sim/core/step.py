@@ -68,6 +68,17 @@ def index_of(code: Words) -> Words:
     return code & INDEX_MASK
 
 
+def writes(code: int) -> bool:
+    """Return whether the step changes the cell that its code names."""
+    kind = code >> KIND_SHIFT & KIND_MASK
+    return kind in (WRITE, RMW, STORE_THROUGH_TLB)
+
+
+def conflict(a: int, b: int) -> bool:
+    """Return whether two steps are at one cell and one of them changes it; 0 is no step."""
+    return a != 0 and b != 0 and (a ^ b) & PLACE_MASK == 0 and (writes(a) or writes(b))
+
+
 def is_wild(code: int) -> bool:
     """Return whether a step was made at an index below 0, which no cell has: the code's index and
     column are not those that were meant.

@@ -71,19 +71,19 @@ class MmTypes(Component):
     def _page_fields(self) -> list[Field]:
         pages, owners = self.w.pages, max(self.w.anon_vmas, self.w.files)
         return [
-            *alike(("page_ref", "page_mapcount", "page_nr_pages_mapped"), pages, of_page=True),
+            *alike(("page_ref", "page_mapcount", "page_nr_pages_mapped"), pages, word=32, of_page=True),
             *alike(("page_anon_exclusive", "page_dirty"), pages, bits=1, of_page=True),
             Field("page_writeback", pages, waitable=True, bits=1, of_page=True),
             Field("page_locked", pages, lock=TRIED, bits=bits_for(self.k.slots), of_page=True),
             *alike(("page_referenced", "page_active", "page_lru"), pages, bits=1, of_page=True),
-            Field("page_content", pages, equality="content", of_page=True),
+            Field("page_content", pages, equality="content", word=32, of_page=True),
             Field("page_deferred", pages, bits=1, of_page=True),
             Field("page_head", pages, PRIVATE, bits=bits_for(pages - 1)),
             Field("page_order", pages, PRIVATE, bits=bits_for(pages.bit_length())),
             Field("page_mapping", pages, PRIVATE, bits=1 + bits_for(owners)),
             Field("page_index", pages, PRIVATE, bits=bits_for(max(self.w.vpages, self.w.file_pages))),
             Field("page_swapbacked", pages, PRIVATE, bits=1),
-            Field("page_gen", pages, PRIVATE, equality="page"),
+            Field("page_gen", pages, PRIVATE, equality="page", word=32),
         ]
 
     def _mm_fields(self) -> list[Field]:

@@ -393,6 +393,10 @@ class MmuGather(Component):
         await self.tlb_flush_mmu(tlb)
         self.k.checks.gather_finished(tlb)
         self.gather_open[tlb] = 0
+        await self.dec_tlb_flush_pending(mm)
+
+    async def dec_tlb_flush_pending(self, mm: int) -> None:
+        """Count the gather of ``mm`` as closed (include/linux/mm_types.h)."""
         await self.m.add(PENDING_DEC, self.mm_tlb_flush_pending, mm, -1)
 
     def flush_everything(self, tlb: int) -> None:

@@ -108,10 +108,16 @@ class Rmap(Component):
             if await self.m.add(where, self.page_mapcount, page + k, -1):
                 continue
             if large:
-                await self.m.add(DEC_MAPPED, self.page_nr_pages_mapped, folio, -1)
+                await self.sub_nr_pages_mapped(folio, 1)
             unmapped += 1
         if unmapped and large and self.k.mm_types.folio_test_anon(folio):
             await self.k.huge_memory.deferred_split_folio(folio)
+
+    async def sub_nr_pages_mapped(self, folio: int, nr: int) -> None:
+        """Note that ``nr`` pages of a large folio have lost their last mapping, in one step
+        (atomic_sub_return_relaxed of _nr_pages_mapped).
+        """
+        await self.m.add(DEC_MAPPED, self.page_nr_pages_mapped, folio, -nr)
 
     async def folio_add_file_rmap_ptes(self, folio: int, page: int, nr: int, vma: int) -> None:
         """Account for ``nr`` new PTEs of ``vma``; before they are stored."""

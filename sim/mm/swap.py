@@ -71,7 +71,7 @@ class Swap(Component):
         i = 0
         while i < len(words):
             page, nr = words[i] >> ENCODED_SHIFT, 1
-            if words[i] & ENCODED_PAGE_BIT_NR_PAGES_NEXT:
+            if self.count_follows(words[i]):
                 i += 1
                 nr = words[i] >> ENCODED_SHIFT
             i += 1
@@ -80,6 +80,12 @@ class Swap(Component):
                 await self.folios_put_refs(cpu, folios, GATHER)
                 folios = []
         await self.folios_put_refs(cpu, folios, GATHER)
+
+    def count_follows(self, word: int) -> bool:
+        """Return whether the word after this one is its count, and no page (encoded_page_flags(enc)
+        & ENCODED_PAGE_BIT_NR_PAGES_NEXT).
+        """
+        return bool(word & ENCODED_PAGE_BIT_NR_PAGES_NEXT)
 
     async def free_page_and_swap_cache(self, cpu: int, page: int) -> None:
         """Put the one reference that a gather holds on ``page``."""

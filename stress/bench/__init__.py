@@ -1,9 +1,11 @@
 """How fast: what ``zapstress bench`` measures.
 
 - ``steps``: steps and executions in lockstep, and executions of campaigns, beside trio's hand-over;
+- ``search``: executions and seconds to planted faults, per strategy;
 - ``rates``: how rates of lockstep are measured;
 - ``native``: the native core, beside lockstep;
-- ``parallel``: steps of the parallel machine, beside lockstep.
+- ``parallel``: steps of the parallel machine, beside lockstep;
+- ``zap``: memory torn down by the model itself, beside the running kernel.
 
 Every measurement takes its clock as an argument, so that tests give it one of their own.
 """

@@ -1,30 +1,102 @@
-"""Measure how fast steps, executions and campaigns are, beside trio's own hand-over."""
+"""Measure how fast steps, executions and campaigns are; how fast strategies find planted faults; or
+how long the model itself takes to tear memory down, beside the running kernel.
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 from typing import Any
 
+from stress.bench.zap import OPERATIONS
 from stress.case import DEFAULT_KERNEL
-from stress.cli.options import kernel_options, names_option
+from stress.cli.options import kernel_options, names_option, positive
 from stress.errors import CLEAN, UsageError
 from stress.output import put, put_json
 
 SECONDS, SECONDS_MAX = 1.0, 3600
+SEEDS, EXECUTIONS = 15, 10_000
+SIZE_UNITS = {"K": 10, "M": 20, "G": 30}
+
+
+def size(text: str) -> int:
+    """Parse a size as 64M or 1G; a bare number is bytes."""
+    number, shift = (text[:-1], SIZE_UNITS[text[-1]]) if text[-1:] in SIZE_UNITS else (text, 0)
+    try:
+        value = int(number) << shift
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size as 64M or 1G") from None
+    if not 1 << 16 <= value <= 64 << 30:
+        raise argparse.ArgumentTypeError(f"{text} is not a size from 64K to 64G")
+    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    add("what", choices=("steps",), help="steps: rates of steps, executions and campaigns")
+    about = (
+        "steps: rates of steps, executions and campaigns; search: executions and seconds to each planted fault that "
+        "needs a schedule, per strategy; zap: times and counts of teardown, for each folio size"
+    )
+    add("what", choices=("steps", "search", "zap"), help=about)
     add("--profile", default="x86-64", metavar="NAME", help="default: %(default)s")
-    names_option(parser, "--scenario", "NAME", "the smallest and the largest of these (default: of all)")
-    kernel_options(parser, DEFAULT_KERNEL, "default: %(default)s")
-    add("--seconds", type=float, default=SECONDS, metavar="S", help="per measurement (default: %(default)s)")
+    kernel_options(parser, None, "the kernel version (default: 6.9; zap: all versions)")
+    names_option(parser, "--scenario", "NAME", "steps: the smallest and the largest of these (default: of all)")
+    add("--seconds", type=float, default=SECONDS, metavar="S", help="steps: per measurement (default: %(default)s)")
+    names_option(parser, "--fault", "ID", "search: only these faults (default: all of depth 2 and more)")
+    add("--seeds", type=positive, default=SEEDS, metavar="N", help="search: searches of each (default: %(default)s)")
+    more = "search: after which one is given up (default: %(default)s)"
+    add("--executions", type=positive, default=EXECUTIONS, metavar="N", help=more)
+    add("--operation", choices=OPERATIONS, default=OPERATIONS[0], help="zap: what is done (default: %(default)s)")
+    add("--size", type=size, default=1 << 30, metavar="SIZE", help="zap: memory, as 64M or 64G (default: 1G)")
+    add("--configure-mthp", action="store_true", help="zap: set the running kernel's folio sizes; put them back")
+    add("--picture", type=Path, metavar="FILE.svg", help="zap: draw the table there")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
+    return {"steps": steps, "search": search, "zap": zap}[args.what](args)
+
+
+def search(args: argparse.Namespace) -> int:
+    """Search for planted faults; print the table."""
+    from stress.bench.search import bench_search, faults_of_depth
+    from stress.bench.search import text as table
+    from stress.machine.driver import run_plain
+
+    faults = faults_of_depth(args.fault or (), args.catalogue)
+    data = run_plain(bench_search(faults, args.seeds, args.executions, args.catalogue))
+    put_json(data) if args.json else put(table(data))
+    return CLEAN
+
+
+def zap(args: argparse.Namespace) -> int:
+    """Measure teardown; print the table, and draw it."""
+    from stress.bench.zap.measure import BATCHED, PERPAGE, Teardown, bench_zap
+    from stress.bench.zap.page import text as page
+    from stress.bench.zap.picture import drawn
+    from stress.native.translate.subset import Unsupported
+
+    known = args.catalogue.kernels()
+    if args.kernel is not None and args.kernel not in known:
+        raise UsageError(f"unknown kernel version {args.kernel!r}: use one of {', '.join(known)}")
+    kernels = tuple(dict.fromkeys((PERPAGE, BATCHED, args.kernel) if args.kernel else (PERPAGE, BATCHED, *known)))
+    selection = Teardown(
+        args.operation, args.size, args.profile, kernels, args.kernel or BATCHED, tuple(args.patch), args.configure_mthp
+    )
+    try:
+        data = bench_zap(selection, args.catalogue, lambda words: print(words, file=sys.stderr, flush=True))
+    except Unsupported as error:
+        raise UsageError(f"the kernel cannot be translated: {error}") from None
+    if args.picture:
+        args.picture.write_text(drawn(data), encoding="utf-8")
+    put_json(data) if args.json else put(page(data))
+    return CLEAN
+
+
+def steps(args: argparse.Namespace) -> int:
+    """Measure rates of steps."""
     if not 0 < args.seconds <= SECONDS_MAX:
         raise UsageError(f"--seconds is a number of seconds from 0 to {SECONDS_MAX}")
     from stress.bench.steps import Selection, bench_steps
@@ -32,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
 
     known = args.catalogue.scenarios()
     scenarios = tuple(args.catalogue.choose_scenario(name) for name in args.scenario or known)
-    selection = Selection(scenarios, args.profile, args.kernel, tuple(args.patch), args.seconds)
+    selection = Selection(scenarios, args.profile, args.kernel or DEFAULT_KERNEL, tuple(args.patch), args.seconds)
     data = bench_steps(selection, args.catalogue, spec_of(args.catalogue))
     put_json(data) if args.json else put(text(data))
     return CLEAN

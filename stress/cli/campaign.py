@@ -94,7 +94,11 @@ def search_options(parser: argparse.ArgumentParser) -> None:
     about = "execute this patch, and the unpatched kernel, on the same seeds as --patch; may be repeated"
     add("--versus", action="append", metavar=PATCH, default=[], help=about)
     names_option(parser, "--fault", "ID", "put these faults in")
-    add("--strategy", metavar="NAME", help="default: portfolio, pct most of the time, random and round-robin by turns")
+    add(
+        "--strategy",
+        metavar="NAME",
+        help="default: portfolio, all by turns, most of the time what shows most (docs/strategies.md)",
+    )
     add("--depth", type=positive, metavar="N", help="of pct: bugs of depth N (default: drawn for each execution)")
     add(
         "--machine",

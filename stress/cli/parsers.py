@@ -21,6 +21,7 @@ COMMANDS = {
     "merge": "the directories of campaigns that searched the same, on machines that never met",
     "recheck": "every saved failure of a campaign, run again",
     "run": "one execution: verdict and summary",
+    "prove": "all interleavings of a scenario, to the end: proved, or violated",
     "check": "look a patch over: does it compose, does it run, does it keep the books",
     "replay": "execute a trace again, step for step",
     "shrink": "the smallest form of a failure: fewest actors, switches, steps",

@@ -15,6 +15,7 @@ from stress.cli.verdicts import STATUS, ending_line
 from stress.errors import VIOLATED, StorageError, UsageError
 from stress.execution.runner import BUDGET_STEPS_MAX, open_runner
 from stress.execution.vetting import vet
+from stress.fault import silent_on
 from stress.machine.chance import RandomData
 from stress.output import columns, put, put_json, tell
 from stress.patch.guard import PatchError
@@ -129,7 +130,7 @@ def tell_silence(case: Case, catalogue: Catalogue) -> None:
     why.
     """
     for fault in case.faults:
-        reason = getattr(catalogue.fault_class(fault), "silent", {}).get(case.profile)
+        reason = silent_on(catalogue.fault_class(fault), case.profile, case.kernel)
         if reason:
             tell(f"zapstress: {fault} is expected to be silent on {case.profile}: {reason}")
 

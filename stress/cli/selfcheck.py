@@ -42,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kernel_options(parser, DEFAULT_KERNEL, "default: %(default)s")
     add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
     add("--duration", type=duration, metavar="TIME", help="for each patch, unless --executions is given (default: 60s)")
+    add("--seeds", type=positive, default=1, metavar="N", help="searches of each cell that is to be found; medians")
+    add("--table", action="store_true", help="print the table of docs/faults.md")
     add("--seed", type=seed, default=SEED, metavar="N", help="default: %(default)s")
     add(
         "--workers",
@@ -81,7 +83,7 @@ def run_faults(args: argparse.Namespace, chosen: dict[str, tuple[str, ...]]) -> 
         raise UsageError("there are no faults to plant")
     choose("kernel", args.kernel, known.kernels())
     known.check_patch(tuple(args.patch), chosen["profiles"], args.kernel)
-    cells = matrix(chosen["faults"], chosen["profiles"], args.executions, known)
+    cells = matrix(chosen["faults"], chosen["profiles"], args.executions, known, args.seeds, args.kernel)
     check = Selfcheck(
         cells,
         chosen["scenarios"],
@@ -95,7 +97,7 @@ def run_faults(args: argparse.Namespace, chosen: dict[str, tuple[str, ...]]) -> 
     most = sum(cell.budget for cell in cells)
     tell(f"selfcheck of {len(cells)} cells, {most} executions at most; how long it takes is told as it goes")
     data = run_selfcheck(check, lines)
-    put_json(data) if args.json else put(text(data))
+    put_json(data) if args.json else put(table(data, known) if args.table else text(data))
     export(args, lambda: selfcheck_suite(data, complaints(data)))
     return int(data["exit_status"])
 
@@ -139,6 +141,22 @@ def text(data: dict[str, Any]) -> str:
     out += [f"{fault} on {profile}: {words}" for (fault, profile), words in complaints(data).items()]
     judged = "interrupted" if data["interrupted"] else "as expected" if data["ok"] else "NOT as expected"
     out.append(f"{data['executions']} executions in {data['elapsed_s']:.1f} s; {judged}; traces in {data['dir']}")
+    return "\n".join(out)
+
+
+def table(data: dict[str, Any], known: Catalogue) -> str:
+    """Return the table of docs/faults.md: a row for each fault, with the checkers that find it, and
+    for each profile executions and seconds.
+    """
+    cells = {(cell["fault"], cell["profile"]): cell for cell in data["cells"]}
+    names = data["profiles"]
+    out = [f"| fault | what is wrong | depth | found by | {' | '.join(names)} |", "|---" * (4 + len(names)) + "|"]
+    for fault in data["faults"]:
+        row = [cells[fault, profile] for profile in names]
+        checkers = ", ".join(dict.fromkeys(cell["checker"] for cell in row if cell["found"]))
+        depth = getattr(known.fault_class(fault), "depth", 0)
+        shown = [f"{word(cell)} ({cell['seconds']:.1f} s)" if cell["found"] else word(cell) for cell in row]
+        out.append(f"| {fault} | {known.faults()[fault].rstrip('.')} | {depth} | {checkers} | {' | '.join(shown)} |")
     return "\n".join(out)
 
 

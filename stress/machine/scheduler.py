@@ -130,6 +130,7 @@ class Scheduler(RunningMachine):
         self.pauses, self.paused, self.at_pause = tuple(pauses), 0, at_pause
         self.limit = self._next_limit()
         self.livelock: Livelock | None = None
+        strategy.parked = self.parked_at
         strategy.start(seed, self.slots)
         for actor in actors:
             self.unfinished += not actor.daemon

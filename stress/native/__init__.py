@@ -9,7 +9,9 @@ plain and clean is made again by the Python machine, which gives verdict, words 
 - ``kernels``: which kernel is translated, and how it is kept;
 - ``builder``: compiles kernels beside a campaign;
 - ``comparison``: a native execution against Python's;
-- ``search/``: single transitions, there and back, and all states of a case.
+- ``search/``: single transitions, there and back, and all states of a case;
+- ``proofs/``: what has no bad execution, and the certificates of it;
+- ``plain``: the kernel alone, one thread and nobody beside it: to be timed and counted.
 
 docs/native.md is the page for people.
 """

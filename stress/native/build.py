@@ -92,7 +92,7 @@ def compiled(files: Mapping[str, str], level: str = FAST) -> Path:
             if not _is_kept(directory / kept):
                 source = Path(scratch, f"{name}.c")
                 source.write_text(files[name], encoding="utf-8")
-                _run([level, "-c", str(source)], directory / kept, Path(scratch))
+                _run([*level.split(), "-c", str(source)], directory / kept, Path(scratch))
         if not _is_kept(found):
             _run(["-shared", *(str(directory / kept) for kept in objects.values())], found, Path(scratch))
     trim(directory)

@@ -47,8 +47,14 @@ def hashes_of(program: Translation) -> dict[str, str]:
     function whose hash is the same does the same, where the functions that it calls and the table
     do.
     """
+    gates = {f"gate {key}": name for key, name in program.gates.items()}
     texts = {function.c_name: code_of(function.text()) for function in program.unit.done}
-    return {name: hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for name, text in sorted(texts.items())}
+    return gates | {name: digest_of(text) for name, text in sorted(texts.items())}
+
+
+def digest_of(text: str) -> str:
+    """Return a short hash of a text."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _file(name: str) -> str:
@@ -135,7 +141,7 @@ class _Names:
                 *self.conditions(roots),
                 *defined,
                 *roots,
-                *map(read, ("runtime.c", *(SEARCH if self.search else ()))),
+                *map(read, ("words.c", "runtime.c", *(SEARCH if self.search else ()))),
             ]
         )
 
@@ -188,7 +194,8 @@ def held_as(name: str, kind: str) -> str:
 def head(search: bool) -> str:
     """Return what every file begins with."""
     flavour = "#define SEARCH\n" if search else ""
-    return f"{flavour}#define DATA_PURPOSE {zlib.crc32(b'data')}u\n#define SITE_SHIFT {SITE_SHIFT}\n{read('runtime.h')}"
+    constants = f"#define DATA_PURPOSE {zlib.crc32(b'data')}u\n#define SITE_SHIFT {SITE_SHIFT}\n"
+    return flavour + constants + read("words.h") + read("runtime.h")
 
 
 @cache

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -22,6 +23,7 @@ from sim.core.profile import SMALL
 from stress.case import DEFAULT_KERNEL
 from stress.catalogue import find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
+from stress.fault import silent_on
 from stress.files import write_atomically
 from stress.workers.fleet import Fleet, WorkerProcess
 from stress.workers.messages import (
@@ -68,8 +70,12 @@ class Cell:
     profile: str
     reason: str
     budget: int
+    nth: int = 0
+    """Which of the searches of this cell it is: its seed counts up by that."""
     found: bool = False
     executions: int = 0
+    seconds: float = 0.0
+    """From the order of each lease to its last answer."""
     checker: str = ""
     title: str = ""
     signature: str = ""
@@ -143,6 +149,8 @@ class Selfcheck:
         """The cell that each worker has, and its plan."""
         self.leases: dict[int, Lease] = {}
         """What each worker has in hand of its plan."""
+        self.issued: dict[int, float] = {}
+        """When it was given that."""
         self.checks: list[deque[tuple[Cell, CheckOrder]]] = [deque() for _ in range(workers)]
         self.checking: dict[int, Cell] = {}
         """The cell whose find each worker checks."""
@@ -169,7 +177,7 @@ class Selfcheck:
         _, plan = self.plans[worker]
         lease = plan.lease(worker)
         assert lease is not None, "a cell ends with its budget"
-        self.leases[worker] = lease
+        self.leases[worker], self.issued[worker] = lease, time.monotonic()
         return lease.order(
             number=0,
             directory=str(self.directory),
@@ -205,7 +213,9 @@ class Selfcheck:
             return False
         cell = self.waiting.popleft()
         faults = () if cell.fault == CLEAN_KERNEL else (cell.fault,)
-        settings = Settings(self.seed, self.scenarios, (cell.profile,), SMALL, self.kernel, faults, self.patch)
+        settings = Settings(
+            self.seed + cell.nth, self.scenarios, (cell.profile,), SMALL, self.kernel, faults, self.patch
+        )
         plan = Plan(settings, cell.budget, 1, LEASE_COUNT_MAX)
         ranks = settings.ranks(SMALL, self.catalogue)
         plan.add(ranks, {case: number for number, case in enumerate(case for cases in ranks for case in cases)}, {})
@@ -236,6 +246,7 @@ class Selfcheck:
             self._find(worker, cell, order, batch.failures[0])
         if batch.last:
             self.leases.pop(worker).close()
+            cell.seconds += time.monotonic() - self.issued.pop(worker)
             if cell.found or cell.executions >= cell.budget:
                 del self.plans[worker]
 
@@ -260,25 +271,50 @@ class Selfcheck:
         cell.checker, cell.title, cell.signature = failure.checker, failure.title, failure.signature
         cell.seed, cell.strategy = failure.seed, order.strategy
         cell.scenario, cell.params = order.case.scenario, dict(order.case.params)
-        path = self.directory / f"{cell.fault}-{cell.profile}.trace"
+        path = self.directory / f"{cell.fault}-{cell.profile}{f'-{cell.nth + 1}' if cell.nth else ''}.trace"
         write_atomically(path, failure.trace)
         cell.trace = str(path)
         self.checks[(worker + 1) % len(self.checks)].append((cell, CheckOrder(case=order.case, trace=failure.trace)))
 
 
 def matrix(
-    faults: tuple[str, ...], profiles: tuple[str, ...], executions: int | None, catalogue: Catalogue
+    faults: tuple[str, ...],
+    profiles: tuple[str, ...],
+    executions: int | None,
+    catalogue: Catalogue,
+    seeds: int = 1,
+    kernel: str = DEFAULT_KERNEL,
 ) -> list[Cell]:
     """Return the cells: those of the clean kernel first, then profile by profile, so that
-    neighbours differ in cost.
+    neighbours differ in cost; a cell that is to be found ``seeds`` times.
     """
     silent = executions or SILENT_EXECUTIONS
     cells = [Cell(CLEAN_KERNEL, profile, "no fault", silent) for profile in profiles]
     for profile in profiles:
         for fault in faults:
-            reason = dict(getattr(catalogue.fault_class(fault), "silent", {})).get(profile, "")
-            cells.append(Cell(fault, profile, reason, silent if reason else executions or FIND_EXECUTIONS_MAX))
+            reason = silent_on(catalogue.fault_class(fault), profile, kernel)
+            budget = silent if reason else executions or FIND_EXECUTIONS_MAX
+            cells += [Cell(fault, profile, reason, budget, nth) for nth in range(1 if reason else seeds)]
     return cells
+
+
+def merged(cells: list[Cell]) -> list[dict[str, Any]]:
+    """Return a cell for each fault and profile, as plain data: the first of its searches, or the
+    first that is not as expected, with the medians of executions and seconds.
+    """
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.fault, cell.profile), []).append(cell)
+    found = []
+    for group in groups.values():
+        shown = next((cell for cell in group if cell.status not in (CLEAN, INTERRUPTED)), None)
+        shown = shown or next((cell for cell in group if cell.status), group[0])
+        data = shown.data()
+        del data["nth"]
+        data["executions"] = median_low([cell.executions for cell in group])
+        data["seconds"] = round(median_low([cell.seconds for cell in group]), 5)
+        found.append({**data, "searches": len(group)})
+    return found
 
 
 def worst(statuses: set[int]) -> int:
@@ -313,6 +349,6 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Awaitable[No
         "faults": list(dict.fromkeys(cell.fault for cell in check.cells if cell.fault != CLEAN_KERNEL)),
         "profiles": list(dict.fromkeys(cell.profile for cell in check.cells)),
         "scenarios": list(check.scenarios),
-        "cells": [cell.data() for cell in check.cells],
+        "cells": merged(check.cells),
         "dir": str(check.directory),
     }

@@ -1,14 +1,18 @@
 """Search strategies: who goes next. One file each, found by its name.
 
 - :mod:`~stress.strategies.pct`: random priorities and a few change points;
+- :mod:`~stress.strategies.pos`: random priorities of steps, drawn anew where steps conflict;
+- :mod:`~stress.strategies.pos_contested`: the same, only where cells are contested;
 - :mod:`~stress.strategies.prefix`: follows a tape, and then wanders; no search by itself;
 - :mod:`~stress.strategies.random`: a uniform random walk, the baseline;
 - :mod:`~stress.strategies.replay`: follows a tape, and is no search;
 - :mod:`~stress.strategies.round_robin`: one step each, in turn;
-- :mod:`~stress.strategies.sequential`: every actor to its end, without preemption.
+- :mod:`~stress.strategies.sequential`: every actor to its end, without preemption;
+- :mod:`~stress.strategies.surw`: uniform over the orders of the accesses to one cell;
+- :mod:`~stress.strategies.surw_contested`: the same, over those of all contested cells.
 
-Each has one public class, a :class:`Strategy`. A strategy sees slots and step counts only: it knows
-no machine and no model.
+Each has one public class, a :class:`Strategy`. A strategy sees slots, step counts, and the codes of
+the steps that actors stand before (:mod:`sim.core.step`): it knows no machine and no model.
 """
 
 from __future__ import annotations
@@ -32,6 +36,11 @@ class Strategy(ABC):
 
     The grant ends early when the set of enabled actors changes, and when the actor cannot make its
     next step. It may exceed the step budget: the machine cuts it there.
+    """
+
+    parked: list[int]
+    """By slot, the code of the step that the actor stands before; 0 if its body has not begun. The
+    machine's own list, which it sets before :meth:`start`.
     """
 
     @abstractmethod

@@ -31,6 +31,7 @@ class Replay(Strategy):
         self.slot = -1
         self.diverged = -1
         if self.then is not None:
+            self.then.parked = self.parked
             self.then.start(seed, slots)
 
     def choose(self, enabled: list[int], current: int, step: int) -> int:

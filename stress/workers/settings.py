@@ -44,10 +44,17 @@ NATIVE = "native"
 
 PORTFOLIO_NAME = "portfolio"
 
-PORTFOLIO: Mapping[str, float] = {"pct": 0.75, "random": 0.125, "round-robin": 0.125}
+PORTFOLIO: Mapping[str, float] = {
+    "pct": 0.4,
+    "pos": 0.2,
+    "pos-contested": 0.15,
+    "random": 0.1,
+    "surw": 0.05,
+    "surw-contested": 0.05,
+    "round-robin": 0.05,
+}
 """What the strategy ``portfolio`` takes by turns, lease by lease, with the shares that they begin
-with: no single one finds everything. The shares follow what was measured: to the planted faults C02
-and M21 a random walk needs a hundred times the executions of PCT (docs/architecture.md).
+with: no single one finds everything. The shares follow what was measured (docs/strategies.md).
 """
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from stress.catalogue import CATALOGUE
 from stress.cli.main import main
-from stress.selfcheck.faults import Cell, Selfcheck, matrix, run_selfcheck
+from stress.selfcheck.faults import Cell, Selfcheck, matrix, merged, run_selfcheck
 from stress.sources import ROOT
 from stress.trace.file import load
 from tests.children import started
@@ -47,6 +48,24 @@ def test_executions_to_find_do_not_depend_on_the_workers(tmp_path: Path) -> None
         check = Selfcheck(matrix(("T01",), ("toy",), 300, TOYS), ("counters",), workers, 3, tmp_path, SPEC)
         counts.add(cells_of(run_selfcheck(check))[1]["executions"])
     assert 1 == len(counts)
+
+
+def test_cells_are_searched_for_with_several_seeds(tmp_path: Path) -> None:
+    """Medians are of all searches; a cell that is to be silent is executed once."""
+    check = Selfcheck(matrix(("T01",), ("toy",), 300, TOYS, 3), ("counters",), 2, 3, tmp_path, SPEC)
+    clean, fault = cells_of(run_selfcheck(check))
+    assert [1, 3] == [clean["searches"], fault["searches"]]
+    single = [cell.executions for cell in check.cells if cell.fault == "T01"]
+    assert (sorted(single)[1], True) == (fault["executions"], fault["ok"])
+    assert 3 == len({cell.trace for cell in check.cells if cell.found}) and fault["seconds"] > 0
+
+
+def test_one_search_that_finds_nothing_is_shown(tmp_path: Path) -> None:
+    """Of several searches the one is told of that is not as expected."""
+    missed, hit = Cell("T01", "toy", "", 10, executions=10), Cell("T01", "toy", "", 10, 1, True, 4, replays=True)
+    hit.clean_without = True
+    (cell,) = merged([hit, missed])
+    assert (False, False, 2, 4) == (cell["ok"], cell["found"], cell["searches"], cell["executions"])
 
 
 def test_cells_with_one_signature_have_a_trace_each(tmp_path: Path) -> None:
@@ -130,3 +149,10 @@ def test_the_time_that_is_left_is_estimated(tmp_path: Path) -> None:
     check.began -= 10.0
     left = check.left_s()
     assert left is not None and 0.9 < left / ((60 + 60) * 10.0 / 100) < 1.1
+
+
+def test_the_page_has_every_fault() -> None:
+    """docs/faults.md has a row for each, and no other."""
+    lines = (ROOT / "docs/faults.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.split(" | ")[0].strip("| ") for line in lines if line.startswith("| ")]
+    assert ["fault", *sorted(CATALOGUE.faults())] == rows

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from sim.core.step import INDEX_MASK, KIND_SHIFT, READ, WRITE, place
 from stress.catalogue import CATALOGUE
 from stress.errors import Divergence, UsageError
 from stress.machine.chance import RandomData, TapeData
@@ -16,9 +17,16 @@ from stress.strategies.pct import Pct
 from stress.strategies.replay import Replay
 
 
+def made_of(name: str, slots: int = 3) -> Strategy:
+    """Return a new strategy, whose actors stand before steps that it knows nothing of."""
+    strategy = CATALOGUE.strategy(name)
+    strategy.parked = [0] * slots
+    return strategy
+
+
 def choices(name: str, seed: int, steps: int = 200, slots: int = 3) -> list[int]:
     """Return what a strategy chooses if all slots stay enabled, heeding the steps that it grants."""
-    strategy = CATALOGUE.strategy(name)
+    strategy = made_of(name, slots)
     strategy.start(seed, slots)
     made: list[int] = []
     chosen = 0
@@ -30,10 +38,12 @@ def choices(name: str, seed: int, steps: int = 200, slots: int = 3) -> list[int]
     return made[:steps]
 
 
-@pytest.mark.parametrize("name", ["random", "pct", "round-robin", "sequential"])
+@pytest.mark.parametrize(
+    "name", ["random", "pct", "pos", "pos-contested", "surw", "surw-contested", "round-robin", "sequential"]
+)
 def test_a_seed_is_a_schedule(name: str) -> None:
     """The same seed gives the same choices from the same object, whatever it did before."""
-    strategy = CATALOGUE.strategy(name)
+    strategy = made_of(name)
     for seed in (1, 2, 1):
         strategy.start(seed, 3)
         assert [strategy.choose([0, 1, 2], 0, step) for step in range(9)] == choices_each(name, seed, 9)
@@ -41,7 +51,7 @@ def test_a_seed_is_a_schedule(name: str) -> None:
 
 def choices_each(name: str, seed: int, steps: int) -> list[int]:
     """Return the choices of a fresh strategy that is asked at every step."""
-    strategy = CATALOGUE.strategy(name)
+    strategy = made_of(name)
     strategy.start(seed, 3)
     return [strategy.choose([0, 1, 2], 0, step) for step in range(steps)]
 
@@ -88,7 +98,7 @@ def test_pct_learns_the_length() -> None:
 @pytest.mark.parametrize("name", CATALOGUE.strategies())
 def test_what_is_learned_is_all_that_another_needs(name: str) -> None:
     """A fresh strategy that recalls what another has learned makes the same choices for a seed."""
-    old, fresh, ignorant = (CATALOGUE.strategy(name) for _ in range(3))
+    old, fresh, ignorant = (made_of(name) for _ in range(3))
     for seed in range(5):
         old.start(seed, 3)
         old.finish(300 * seed)
@@ -103,6 +113,103 @@ def asked(strategy: Strategy, seed: int) -> list[int]:
     """Return what a strategy chooses if it is asked at each of many steps."""
     strategy.start(seed, 3)
     return [strategy.choose([0, 1, 2], 0, step) for step in range(1200)]
+
+
+# -- strategies that see what actors stand before ----------------------------------------------------------------------
+
+
+def step(cell: int, kind: int = WRITE) -> int:
+    """Return the code of a step at a cell."""
+    return kind << KIND_SHIFT | place(3, cell)
+
+
+def execute(strategy: Strategy, bodies: list[list[int]], seed: int) -> list[int]:
+    """Run actors whose bodies are lists of steps; return the slots in the order of their steps at
+    cell 0.
+    """
+    at, order, made, current = [0] * len(bodies), [], 0, 0
+    parked = strategy.parked = [body[0] for body in bodies]
+    strategy.start(seed, len(bodies))
+    while enabled := [slot for slot, body in enumerate(bodies) if at[slot] < len(body)]:
+        current = strategy.choose(enabled, current, made)
+        for _ in range(1 + strategy.free):
+            if at[current] == len(bodies[current]):
+                break
+            order += [current] if bodies[current][at[current]] & INDEX_MASK == 0 else []
+            at[current], made = at[current] + 1, made + 1
+        parked[current] = bodies[current][at[current]] if at[current] < len(bodies[current]) else 0
+    strategy.finish(made)
+    return order
+
+
+def firsts(strategy: Strategy, bodies: list[list[int]], executions: int = 1200) -> float:
+    """Return the share of executions in which actor 0 is the first at cell 0."""
+    return sum(execute(strategy, bodies, seed)[0] == 0 for seed in range(executions)) / executions
+
+
+PRIVATE = [step(cell) for cell in range(10, 19)]
+"""Steps at cells that no other actor touches."""
+
+
+def test_pos_lets_a_step_wait_against_every_step_before_its_rival() -> None:
+    """An actor with nine private steps ahead must win ten draws against the one priority of the
+    other's step: it is first in one of eleven executions.
+    """
+    assert firsts(CATALOGUE.strategy("pos"), [[*PRIVATE, step(0)], [step(0)]]) == pytest.approx(1 / 11, abs=0.03)
+
+
+def test_pos_draws_anew_where_steps_conflict() -> None:
+    """Actor 1, having lost to a write of actor 0, is second at the cell in half of the executions;
+    had it kept its low priority it were in a third.
+    """
+    bodies, strategy = [[step(0), step(0)], [step(0)]], CATALOGUE.strategy("pos")
+    orders = Counter(tuple(execute(strategy, bodies, seed)) for seed in range(1200))
+    assert orders[0, 1, 0] / (orders[0, 1, 0] + orders[0, 0, 1]) == pytest.approx(1 / 2, abs=0.06)
+
+
+def test_pos_keeps_priorities_where_steps_only_read() -> None:
+    """The same with reads, whose order means nothing."""
+    bodies, strategy = [[step(0, READ), step(0, READ)], [step(0, READ)]], CATALOGUE.strategy("pos")
+    orders = Counter(tuple(execute(strategy, bodies, seed)) for seed in range(1200))
+    assert orders[0, 1, 0] / (orders[0, 1, 0] + orders[0, 0, 1]) == pytest.approx(1 / 3, abs=0.06)
+
+
+def test_contested_pos_branches_at_contested_cells_alone() -> None:
+    """Private steps dilute nothing: either actor is first as often, once the cell is known."""
+    strategy = CATALOGUE.strategy("pos-contested")
+    bodies = [[*PRIVATE, step(0), step(30)], [step(31), step(0)]]
+    execute(strategy, bodies, 5000)
+    assert strategy.learned()
+    assert firsts(strategy, bodies) == pytest.approx(1 / 2, abs=0.06)
+
+
+@pytest.mark.parametrize("name", ["surw", "surw-contested"])
+def test_surw_is_uniform_over_the_orders_at_a_cell(name: str) -> None:
+    """Three steps against one have four orders, and each is as likely, whatever else is to be done."""
+    strategy = CATALOGUE.strategy(name)
+    bodies = [[*PRIVATE, step(0), step(0), step(40), step(0)], [step(31), step(0), step(32)]]
+    for seed in range(5000, 5016):
+        execute(strategy, bodies, seed)
+    orders = Counter(tuple(execute(strategy, bodies, seed)) for seed in range(1600))
+    assert len(orders) == 4 and all(300 < count < 500 for count in orders.values()), orders
+
+
+@pytest.mark.parametrize("name", ["pos-contested", "surw", "surw-contested"])
+def test_what_is_contested_is_learned_and_recalled(name: str) -> None:
+    """A cell that two actors have read is not contested; a strategy that recalls goes on as the one
+    that has learned.
+    """
+    old, fresh = CATALOGUE.strategy(name), CATALOGUE.strategy(name)
+    execute(old, [[step(0, READ)], [step(0, READ)]], 1)
+    assert not old.learned()
+    bodies = [[step(0), step(1), step(0)], [step(0), step(2), step(0)]]
+    for seed in range(8):
+        execute(old, bodies, seed)
+    assert 1 == old.learned()["contested"].bit_count()
+    fresh.recall(old.learned())
+    assert [execute(old, bodies, seed) for seed in range(8, 40)] == [
+        execute(fresh, bodies, seed) for seed in range(8, 40)
+    ]
 
 
 def test_unknown_option_and_name() -> None:
@@ -137,6 +244,7 @@ def test_tolerant_replay_goes_on() -> None:
 def test_continue_with() -> None:
     """At the tape's end another strategy goes on."""
     strategy = Replay([(1, 2)], then=CATALOGUE.strategy("sequential"))
+    strategy.parked = [0] * 3
     strategy.start(0, 3)
     assert [strategy.choose([0, 1, 2], 1, step) for step in range(4)] == [1, 1, 1, 1]
     assert strategy.choose([0, 2], 1, 4) == 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 from sim.core.arena import Cells, Column, Field
 from sim.core.component import ref_to
 from sim.core.machine import site
-from sim.mm.rmap import DEC, DEC_MAPPED, INC, INC_MAPPED, Rmap
+from sim.mm.rmap import DEC, INC, INC_MAPPED, Rmap
 
 SET_TOTAL = site("folio_set_large_mapcount", "set large mapcount")
 ADD_TOTAL = site("folio_add_rmap_ptes", "raise large mapcount")
@@ -29,7 +29,7 @@ class Rmap612(Rmap):
     vma_mm: Cells
 
     def fields(self) -> list[Field]:
-        return [*super().fields(), Field("page_large_mapcount", self.w.pages, of_page=True)]
+        return [*super().fields(), Field("page_large_mapcount", self.w.pages, word=32, of_page=True)]
 
     async def folio_remove_rmap_ptes(self, folio: int, page: int, nr: int, vma: int, where: int = DEC) -> None:
         """Lower the total first, then the pages' counts, then in one step how many pages are
@@ -55,7 +55,7 @@ class Rmap612(Rmap):
 
         That is read in a step of its own, so two removers may both see none.
         """
-        await self.m.add(DEC_MAPPED, self.page_nr_pages_mapped, folio, -last)
+        await self.sub_nr_pages_mapped(folio, last)
         return await self.m.load(STILL_MAPPED, self.page_nr_pages_mapped, folio) > 0
 
     async def folio_add_file_rmap_ptes(self, folio: int, page: int, nr: int, vma: int) -> None:

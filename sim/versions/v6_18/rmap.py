@@ -40,7 +40,7 @@ class Rmap618(Rmap612):
             Field("page_mapped_shared", pages, bits=1, of_page=True),
             Field("page_mm_ids_lock", pages, lock=SPIN, bits=bits_for(self.k.slots), of_page=True),
             Field("page_mm_id", 2 * pages, PRIVATE, bits=bits_for(self.w.mms)),
-            Field("page_mm_id_mapcount", 2 * pages, PRIVATE),
+            Field("page_mm_id_mapcount", 2 * pages, PRIVATE, word=32),
         ]
 
     async def count_new_folio(self, folio: int, nr: int, vma: int) -> None:

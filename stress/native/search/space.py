@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from sim.core.arena import CHANGE, INSIDE, MOMENT, OWN_MOMENT, SECTION, WHO, WORD, Field, Layout
 from stress.execution.runner import Runner
-from stress.native.runner import LIMITS, Library, NativeCase
+from stress.native.runner import Library, NativeCase
 
 _PLAIN, _FREE, _CHANGE, _MOMENT, _OWN_MOMENT, _WHO, _CONTENT, _SECTION, _INSIDE = range(9)
 """Kinds of words (search.c)."""
@@ -92,6 +92,25 @@ class StateSpace(NativeCase):
         counts = len(changes), len(moments), len(contents), salt
         sections = [word for decides in (INSIDE, SECTION) for word in columns_of(layout, decides)]
         return _Search(at(self.kinds_of), *map(at, self.known), *counts, *sections)
+
+    def described(self) -> list[object]:
+        """Return what the C is told of this case, as plain data that is the same in every process:
+        columns and their kinds, entries of the table, actors.
+        """
+        manifest, layout = self.library.manifest, self.runner.arena.layout
+        columns = [(field.name, layout.offsets[field.name], field.count, kind_of(field)) for field in layout.fields]
+        entries = [
+            (owner, path, list(value) if kind == "list" else int(value))
+            for path, owner, kind in manifest.entries
+            if owner in self.owners
+            for value in (self._evaluate(path),)
+        ]
+        bodies, gates = ({n: key for key, n in known.items()} for known in (manifest.bodies, manifest.gates))
+        actors = [
+            (a.slot, bodies[a.body], a.daemon, gates.get(a.gate), list(a.keys), list(a.args), list(a.gate_args))
+            for a in self.actors
+        ]
+        return [columns, entries, actors, self.world.steps_max, self.world.versions]
 
     # -- the way ---------------------------------------------------------------------------------------------------
 
@@ -171,6 +190,11 @@ class StateSpace(NativeCase):
         pairs = [(words[2 * k], words[2 * k + 1]) for k in range(nr)]
         return frozenset(at for at, _ in pairs), frozenset(at for at, changed in pairs if changed)
 
+    def override_runs(self) -> dict[str, int]:
+        """Return how often each override of a patch has run in transitions since the beginning."""
+        counters = self.library.lib.zap_run_counts()
+        return {name: counters[k][0] for k, name in enumerate(self.library.manifest.overrides)}
+
     # -- the same in Python ----------------------------------------------------------------------------------------
 
     def runs(self, *more: Taken) -> list[tuple[int, int]]:
@@ -245,6 +269,3 @@ def declare(lib: ctypes.CDLL) -> None:
         getattr(lib, f"zap_{name}").restype = c_int64
     lib.zap_digest.restype = c_uint64
     lib.zap_run_counts.restype = POINTER(words)
-
-
-__all__ = ["LIMITS", "Saved", "StateSpace", "Taken", "kind_of", "runs_of", "tapes_of"]

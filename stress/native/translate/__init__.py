@@ -11,5 +11,5 @@ In the order in which they build on one another:
 - ``function``: one function of the model as one function of C;
 - ``assemble``: a whole file of C.
 
-The C that all this stands on is in ``runtime.h`` and ``harness.h``. docs/native.md has the subset.
+The C that all this stands on is in ``words.h`` and ``runtime.h``. docs/native.md has the subset.
 """

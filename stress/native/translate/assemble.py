@@ -100,13 +100,16 @@ class Translation:
 
     def add_strategy(self, name: str, strategy: Any) -> None:
         """Translate a strategy; what it keeps is seen from an example that has chosen once."""
+        strategy.parked = [0] * 3
         strategy.start(1, 3)
         strategy.choose([0, 1], 0, 0)
         held = {}
         for attribute, value in ({"free": strategy.free} | vars(strategy)).items():
             held[attribute] = "word" if isinstance(value, int) else "list" if isinstance(value, list) else "stream"
+        del held["parked"]
         self.unit.kept.append(strategy)
-        self.unit.held[id(strategy)] = self.strategy_held[module_of(strategy)] = dict(sorted(held.items()))
+        self.strategy_held[module_of(strategy)] = dict(sorted(held.items()))
+        self.unit.held[id(strategy)] = {**held, "parked": "parked"}
         methods: dict[str, list[Value]] = {
             "start": [Word("seed"), Word("slots")],
             "choose": [Row("P(0)"), Word("0"), Word("0")],

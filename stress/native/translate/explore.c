@@ -242,6 +242,7 @@ EXPORT i64 zap_way(i64 *out) {
   i64 n = 0;
   for (i64 d = 0; d <= N.where; d++) {
     struct level *l = levels + d;
+    if (l->nr < 0) break; /* nothing has been made there: what is bad is the state */
     out[n++] = l->slot, out[n++] = l->seq, out[n++] = max_(l->nr, 0);
     for (i64 k = 0; k < l->nr; k++) out[n++] = l->choice[k];
   }

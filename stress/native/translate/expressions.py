@@ -160,7 +160,7 @@ class Expressions(Emitter):
             found = self.unit.attribute(owner, name)
             assert found is not None
             return found
-        return {"word": Word(c), "list": Row(c), "stream": Stream(f"&{c}")}[kind]
+        return {"word": Word(c), "list": Row(c), "stream": Stream(f"&{c}"), "parked": Row("S.parked")}[kind]
 
     def select(self, test: str, yes: Value, no: Value) -> Value:
         """Return one of two values by a condition."""

@@ -12,55 +12,6 @@ static jmp_buf out;
 
 void bail(i64 why) { bailed = why; longjmp(out, 1); }
 
-/* -- lists ----------------------------------------------------------------------------------------------- */
-
-void list_copy(i64 *d, const i64 *s, i64 w) {
-  if (s[0] > cap) bail(LIST_FULL);
-  memmove(d, s, 8 * (1 + s[0] * w));
-}
-void list_extend(i64 *d, const i64 *s, i64 w) {
-  i64 n = d[0], m = s[0];
-  if (n + m > cap) bail(LIST_FULL);
-  memmove(d + 1 + n * w, s + 1, 8 * m * w);
-  d[0] = n + m;
-}
-void list_slice(i64 *d, const i64 *s, i64 from, i64 to, i64 w) {
-  i64 n = s[0];
-  from = from < 0 ? max_(0, from + n) : min_(from, n), to = to < 0 ? max_(0, to + n) : min_(to, n);
-  i64 m = max_(0, to - from);
-  if (m > cap) bail(LIST_FULL);
-  memmove(d + 1, s + 1 + from * w, 8 * m * w);
-  d[0] = m;
-}
-void list_fill(i64 *d, i64 x, i64 n, i64 room) {
-  n = max_(n, 0);
-  if (n > room) bail(LIST_FULL);
-  d[0] = n;
-  for (i64 i = 0; i < n; i++) d[1 + i] = x;
-}
-void list_cells(i64 *d, const i64 *cells, i64 size, i64 from, i64 n) {
-  n = max_(n, 0);
-  if (n > cap) bail(LIST_FULL);
-  if (from < 0 || from + n > size) bail(INDEX);
-  d[0] = n;
-  memcpy(d + 1, cells + from, 8 * n);
-  for (i64 i = 0; i < n; i++) touch((i64 *)cells + from + i);
-}
-int list_equal(const i64 *a, const i64 *b) { return a[0] == b[0] && !memcmp(a + 1, b + 1, 8 * a[0]); }
-int list_has(const i64 *l, i64 x) { for (i64 i = 1; i <= l[0]; i++) if (l[i] == x) return 1; return 0; }
-void list_sort(i64 *l, int falling, int distinct) {
-  for (i64 i = 2; i <= l[0]; i++) {
-    i64 x = l[i], j = i;
-    for (; j > 1 && (falling ? l[j - 1] < x : l[j - 1] > x); j--) l[j] = l[j - 1];
-    l[j] = x;
-  }
-  if (distinct && l[0]) {
-    i64 n = 1;
-    for (i64 i = 2; i <= l[0]; i++) if (l[i] != l[n]) l[++n] = l[i];
-    l[0] = n;
-  }
-}
-
 /* -- chance ---------------------------------------------------------------------------------------------- */
 
 #ifndef SEARCH
@@ -88,13 +39,13 @@ i64 may_read(const i64 *a) { return *touch(P(a[0])) >= 0; }
 
 int ask(i64 code) {
   i64 step = S.seq, me = S.cur;
-  (void)code;
   S.spins = 0;
   if (step >= W->steps_max) bail(BUDGET);
 #ifdef SEARCH
   return 1; /* a transition ends where its actor would be asked for the next step */
 #endif
   if (!S.enabled[0]) bail(STUCK);
+  S.parked[1 + me] = code;
   i64 chosen = choose(S.enabled, me, step);
   S.run = granted();
   if (S.run >= W->steps_max - step) S.run = max_(0, W->steps_max - step - 1);
@@ -198,6 +149,7 @@ static void begin(u64 seed, i64 strategy) {
   memset(S.wait_keys, 0, sizeof S.wait_keys);
   S.strategy = strategy, seed_ = seed, SP = W->scratch, SP_END = W->scratch + W->scratch_words;
   for (i64 slot = 0; slot < W->slots; slot++) S.state[slot] = ABSENT;
+  S.parked[0] = W->slots;
   strategy_start(seed, W->slots);
   for (i64 k = 0; k < W->actors_nr; k++) S.unfinished += !W->actors[k].daemon, arm(W->actors + k);
   S.live = S.enabled[0] > 0;

@@ -1,4 +1,4 @@
-/* What the translated kernel stands on: words and lists, whose turn it is, and chance.
+/* What the translated kernel stands on, besides words.h: whose turn it is, and chance.
  *
  * The scheduler mirrors stress/machine/scheduler.py, the primitives' bookkeeping stress/machine/lockstep.py,
  * random words stress/rng.py, and draw() stress/machine/chance.py. Whatever is not a plain clean step ends
@@ -9,19 +9,9 @@
  * address into top[] and returns 0 all the way up; the innermost frame alone is resumed, and its callers as
  * each function comes to its end.
  */
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#define EXPORT __attribute__((visibility("default")))
-
-typedef int64_t i64;
-typedef uint64_t u64;
 typedef int (*resume)(void *);
 
-/* Why an execution was given up. From CHECK on: a checker objects; the number names the place. */
-enum { CLEAN, BUDGET, STUCK, LIST_FULL, INDEX, FRAME_FULL, RANGE, ENDLESS, RAISED, NOT_OWNER, DRAWS_FULL };
-#define CHECK (1ll << 32)
+
 enum { BLOCKED = 1, FINISHED = 2, ABSENT = 4, SUSPENDED = 8 };
 #define SLOTS_MAX 64
 #define ARGS_MAX 8
@@ -53,7 +43,7 @@ typedef i64 (*ready)(const i64 *);
 /* Everything that changes as an execution goes on, but for the arena, the frames and the log. */
 struct state {
   i64 run, cur, live, unfinished, seq, tape_nr, draws_nr, waiting, holds_nr, spins, strategy;
-  i64 enabled[1 + SLOTS_MAX];
+  i64 enabled[1 + SLOTS_MAX], parked[1 + SLOTS_MAX];
   i64 state[SLOTS_MAX], started[SLOTS_MAX], drawing[SLOTS_MAX];
   u64 data[SLOTS_MAX];
   struct head *top[SLOTS_MAX];
@@ -63,67 +53,12 @@ struct state {
 };
 extern struct state S;
 extern struct world *W;
-extern i64 ME, RET[8], cap, *SP, *SP_END, *codes, *values;
+extern i64 ME, *codes, *values;
 
-__attribute__((noreturn, cold)) void bail(i64 why);
-
-#ifdef SEARCH
-/* In the flavour for exhaustive search each access to a cell is noted, and step numbers and versions of contents
- * are told from other words by their size: no code of a step, and no word of the model, lies in these ranges.
- */
-#define SEQ_TAG (1ll << 33)
-#define VERSION_TAG (1ll << 35)
-extern i64 TOLD, seq_kept;
-i64 *touch(i64 *cell);
-void ran(const char *function), enter(struct head *frame, i64 words, i64 params, const i64 *room);
-#else
-static inline i64 *touch(i64 *cell) { return cell; }
-#endif
-
-/* -- words ------------------------------------------------------------------------------------------------- */
-
-static inline i64 ix(i64 i, i64 n) { if ((u64)i >= (u64)n) bail(INDEX); return i; }
-static inline i64 fdiv(i64 a, i64 b) {
-  if (b == 0 || (b == -1 && a == INT64_MIN)) bail(RANGE);
-  i64 q = a / b;
-  return q - ((a % b != 0) & ((a < 0) != (b < 0)));
-}
-static inline i64 fmod_(i64 a, i64 b) { return a - fdiv(a, b) * b; }
-static inline i64 shl(i64 a, i64 n) {
-  if ((u64)n > 62 || (i64)((u64)a << n) >> n != a) bail(RANGE);
-  return (i64)((u64)a << n);
-}
-static inline i64 shr(i64 a, i64 n) { if (n < 0) bail(RANGE); return a >> (n > 63 ? 63 : n); }
-static inline i64 mul(i64 a, i64 b) { i64 r; if (__builtin_mul_overflow(a, b, &r)) bail(RANGE); return r; }
-static inline i64 bit_length(i64 a) { u64 x = a < 0 ? -(u64)a : (u64)a; return x ? 64 - __builtin_clzll(x) : 0; }
-static inline i64 min_(i64 a, i64 b) { return a < b ? a : b; }
-static inline i64 max_(i64 a, i64 b) { return a > b ? a : b; }
 static inline void spin(void) { if (++S.spins > SPINS_MAX) bail(ENDLESS); }
-
-/* -- lists: a length, then elements of w words each ------------------------------------------------------------ */
-
-#define P(x) ((i64 *)(x))
-#define AT(l, i) (l)[1 + ix(i, (l)[0])]
-#define ATW(l, w, i, k) (l)[1 + (w) * ix(i, (l)[0]) + (k)]
-static inline void list_push(i64 *l, i64 x) { if (l[0] >= cap) bail(LIST_FULL); l[1 + l[0]++] = x; }
-static inline i64 *list_room(i64 *l, i64 w) { if (l[0] >= cap) bail(LIST_FULL); return l + 1 + w * l[0]++; }
-static inline i64 list_pop(i64 *l) { if (!l[0]) bail(INDEX); return l[l[0]--]; }
-void list_copy(i64 *d, const i64 *s, i64 w);
-void list_extend(i64 *d, const i64 *s, i64 w);
-void list_slice(i64 *d, const i64 *s, i64 from, i64 to, i64 w);
-void list_fill(i64 *d, i64 x, i64 n, i64 room);
-void list_cells(i64 *d, const i64 *cells, i64 size, i64 from, i64 n);
-int list_equal(const i64 *a, const i64 *b);
-int list_has(const i64 *l, i64 x);
-void list_sort(i64 *l, int falling, int distinct);
-static inline i64 *list_take(i64 n) {
-  i64 *l = SP;
-  if (n < 0) n = 0;
-  if (n >= SP_END - SP) bail(FRAME_FULL);
-  SP += 1 + n;
-  return l;
-}
-static inline i64 *list_new(i64 w) { i64 *l = list_take(w * cap); l[0] = 0; return l; }
+#ifdef SEARCH
+void ran(const char *function), enter(struct head *frame, i64 words, i64 params, const i64 *room);
+#endif
 
 /* -- random words ---------------------------------------------------------------------------------------------- */
 
@@ -180,5 +115,3 @@ int let_go(const i64 *sem);
 #define EMIT(code, value) do { codes[S.seq] = (code); values[S.seq++] = (value); } while (0)
 #define CODE_AT(seq) ((seq) > 0 && (seq) <= S.seq ? codes[(seq) - 1] : 0)
 #define LAST_SITE (S.seq ? codes[S.seq - 1] : 0)
-#define GIVE(value) return value
-#define GIVE_BACK(value) do { i64 given = value; SP = sp; return given; } while (0)

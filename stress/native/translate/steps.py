@@ -61,6 +61,10 @@ class Steps(Calling):
             return value
         if not isinstance(value, Call):
             raise Unsupported("not a coroutine", self.describe(value))
+        return self.awaited(value)
+
+    def awaited(self, value: Call) -> Value:
+        """Translate the await of a coroutine of the model: its frame lies behind this one's."""
         function, words = self.unit.function(value.function, value.args, True)
         n = self.place()
         passed = "".join(f" G->{name} = {word};" for name, word in zip(function.params, words, strict=True))
@@ -173,12 +177,16 @@ class Steps(Calling):
 
     def _m_rmw(self, site: str, column: Column, i: str, change: Value, holder: Word | None = None) -> Value:
         def new(old: str) -> str:
-            if isinstance(change, Closure) and not isinstance(change.node, ast.Lambda) and len(change.node.body) > 1:
-                function, words = self.unit.function(change, [Word(old)], False)
-                return f"{function.c_name}({', '.join(words)})"
-            return self.c(self.call(change, [Word(old)], {}))
+            return self.new_value(change, old)
 
         return self.changed(site, column, i, column.x, new, "old", holder.c if holder else "0")
+
+    def new_value(self, change: Value, old: str) -> str:
+        """Return what a read-modify-write makes of the cell's value."""
+        if isinstance(change, Closure) and not isinstance(change.node, ast.Lambda) and len(change.node.body) > 1:
+            function, words = self.unit.function(change, [Word(old)], False)
+            return f"{function.c_name}({', '.join(words)})"
+        return self.c(self.call(change, [Word(old)], {}))
 
     def _m_access(self, args: list[Value]) -> Value:
         """An access through a TLB entry: a miss, or a load or a store of the page's content."""

@@ -329,7 +329,7 @@ class Plan:
         self._charge(lease.pool, entry, used - lease.charged, lease.widening)
         lease.pool.shown(entry, lease.news)
         if entry.portfolio is not None:
-            entry.portfolio.shown(lease.strategy, lease.news)
+            entry.portfolio.shown(lease.strategy, lease.news, used)
 
     def news(self, entry: Entry, batch: Batch) -> bool:
         """Return whether a batch shows what no batch before it has shown on the case's profile."""

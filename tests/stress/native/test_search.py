@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sim.core import arena
+from sim.core.arena import Field
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import Runner, open_runner
@@ -18,7 +20,8 @@ from stress.machine.driver import run_plain
 from stress.native.build import QUICK
 from stress.native.kernels import KernelKey, searchable
 from stress.native.runner import Library
-from stress.native.search.space import StateSpace, Taken
+from stress.native.search.explore import Ended, Exploration
+from stress.native.search.space import StateSpace, Taken, kind_of
 from stress.strategies.replay import Replay
 from tests.stress.native.compiled import cache_in, cases, needs_compiler
 
@@ -26,6 +29,13 @@ pytestmark = needs_compiler
 
 SCENARIOS = ("munmap_vs_access", "munmap_vs_writeback", "dontneed_vs_fault", "fork_vs_munmap", "empty_tables")
 PROFILES = ("x86-64", "arm64-4k")
+
+Touched = tuple[frozenset[int], frozenset[int], bool]
+"""Words that were touched, words that were changed, whether others were enabled or disabled."""
+
+FREE, CHANGE, MOMENT = (
+    kind_of(Field("x", 1, stamp=True, decides=decides)) for decides in ("", arena.CHANGE, arena.MOMENT)
+)
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +116,84 @@ async def in_python(library: Library, case: Case) -> None:
 def test_python_says_the_same(opened: tuple[Library, Case]) -> None:
     """A way through a space is an execution of the lockstep machine, step for step."""
     run_plain(in_python(*opened))
+
+
+def conflicts(space: StateSpace, one: Touched, other: Touched) -> bool:
+    """Return whether two transitions conflict: one changes what the other touches, or both settle
+    an order that is asked for: a change against a moment.
+    """
+    kinds = space.kinds
+    for (touched, _, _), (_, changed, moved) in ((one, other), (other, one)):
+        if touched & {at for at in changed if kinds[at] != FREE} or moved:
+            return True
+    orders = [{kinds[at] for at in changed} & {CHANGE, MOMENT} for _, changed, _ in (one, other)]
+    return any(CHANGE in a and MOMENT in b for a, b in (orders, orders[::-1]))
+
+
+def touched_by(space: StateSpace, slot: int) -> Touched | None:
+    """Return what the next transition of an actor touches and changes, and whether it enables or
+    disables another one; None if it begins or ends anything that a swap cannot tell, or is bad.
+    """
+    before = set(space.enabled)
+    if space.step(slot).why:
+        return None
+    touched, changed = space.footprint()
+    moved = bool((before ^ set(space.enabled)) - {slot})
+    space.back()
+    return touched, changed, moved
+
+
+async def swapped(library: Library, case: Case, nr: int) -> int:
+    """Swap neighbours that do not conflict, at random; return how many were swapped."""
+    async with open_runner(case, "plain") as runner:
+        space, chance, swaps = StateSpace(library, runner), random.Random(3), 0
+        while swaps < nr:
+            if not space.enabled:
+                space.begin()
+            pair = chance.sample(space.enabled, 2) if len(space.enabled) > 1 else []
+            marks = [touched_by(space, slot) for slot in pair]
+            if pair and None not in marks and not conflicts(space, *marks):  # type: ignore[arg-type]
+                ends = [after(space, order) for order in (pair, pair[::-1])]
+                assert ends[0] == ends[1], f"{case}: {space.runs()} then {pair} in either order"
+                swaps += 1
+            if random_step(space, chance).why:
+                space.begin()
+        return swaps
+
+
+def after(space: StateSpace, order: list[int]) -> int:
+    """Return the name of the state after transitions in this order, which are taken back."""
+    taken = [space.step(slot) for slot in order]
+    assert not any(one.why for one in taken)
+    found = space.digest()
+    for _ in taken:
+        space.back()
+    return found
+
+
+def test_what_does_not_conflict_commutes(opened: tuple[Library, Case]) -> None:
+    """Two transitions of which neither changes what the other touches lead to the same state in
+    either order: the footprint is all that they read.
+    """
+    assert run_plain(swapped(*opened, 150)) == 150
+
+
+async def explored(library: Library, case: Case) -> list[tuple[Ended, int, int]]:
+    """Explore in full and reduced; return how each ended, its ends, and what was objected to."""
+    async with open_runner(case, "plain") as runner:
+        found = []
+        for reduced in (False, True):
+            exploration = Exploration(StateSpace(library, runner, int(reduced)), reduced, 1 << 22)
+            while (ended := exploration.go_on(100_000)) == Ended.NOT_YET:
+                pass
+            found.append((ended, exploration.extent().ends, exploration.why))
+        return found
+
+
+@pytest.mark.parametrize("scenario", ["munmap_vs_access", "dontneed_vs_fault", "empty_tables"])
+@pytest.mark.parametrize("profile", PROFILES)
+def test_reduced_and_full_agree(scenario: str, profile: str, libraries: dict[str, Library]) -> None:
+    """The reduced search comes to the same ends, in other names of the states."""
+    full, reduced = run_plain(explored(libraries[profile], cases(scenario, profile, "6.9")[0]))
+    assert full[0] == Ended.COMPLETE
+    assert full == reduced

@@ -1,0 +1,64 @@
+"""The table of ``bench zap`` for people: times, then counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+PER_FOLIO = ("refcount_updates", "rmap_calls", "gather_entries", "gather_words", "frees")
+PER_PAGE = ("pte_reads", "pte_writes", "atomics", "locks")
+SHORT = {
+    "refcount_updates": "refcount", "rmap_calls": "rmap", "gather_entries": "entries", "gather_words": "words",
+    "pte_reads": "PTE reads", "pte_writes": "PTE writes",
+}  # fmt: skip
+
+
+def text(data: dict[str, Any]) -> str:
+    """Return the tables."""
+    out = [f"{data['operation']} of {data['size_bytes'] >> 20} MiB, {data['pages']:,} pages of {data['profile']}"]
+    if data["rows"] and data["rows"][0]["kernels"]:
+        out += [f"ms of CPU time on core {data['core']}, medians of {data['runs']} warm runs", "", *times(data), ""]
+    out += ["what is done, per page and per folio", "", *counts(data)]
+    return "\n".join(out)
+
+
+def cell(value: float | None, form: str) -> str:
+    """Return a number, or a dash if there is none."""
+    return "-" if value is None else f"{value:{form}}"
+
+
+def times(data: dict[str, Any]) -> Iterator[str]:
+    """Yield the table of times: each kernel's, its change, and its nanoseconds per page."""
+    wide = {name: max(11, len(name)) for name in data["kernels"]}
+    yield f"{'KiB':>6} {'change':>7} {'published':>9} {'running':>8}" + "".join(
+        f"  {name:>{w}}" for name, w in wide.items()
+    )
+    for row in data["rows"]:
+        changes = f"{cell(row['change_percent'], '+.0f'):>6}% {cell(row['published_percent'], '+d'):>8}%"
+        line = f"{row['folio_kib']:>6} {changes} {cell(row['kernel_ms'], '.2f'):>8}"
+        for name, w in wide.items():
+            column = row["kernels"][name]
+            each = f"({column['ns_per_page']:.1f})"
+            line += f"  {column['ms']:.2f} {each:>7}".rjust(w + 2)
+        yield line
+    yield "(nanoseconds per page in parentheses; change: from 6.9-perpage to 6.9)"
+    for name in data["kernels"]:
+        if name.endswith("+patch"):
+            changes = ", ".join(f"{cell(row['kernels'][name]['change_percent'], '+.0f')}" for row in data["rows"])
+            yield f"{name} against {data['rows'][0]['kernels'][name]['against']}, in percent, row by row: {changes}"
+    yield from dict.fromkeys(
+        f"running kernel: {row['kernel_unavailable']}" for row in data["rows"] if row["kernel_unavailable"]
+    )
+
+
+def counts(data: dict[str, Any]) -> Iterator[str]:
+    """Yield the table of counts."""
+    width = max(len(name) for name in data["kernels"])
+    heads = [SHORT.get(name, name) for name in (*PER_PAGE, *PER_FOLIO)]
+    yield f"{'KiB':>6} {'kernel':<{width}}" + "".join(f" {head:>10}" for head in heads) + f" {'flushes':>8}"
+    for row in data["rows"]:
+        for name in data["kernels"]:
+            found = row["counts"][name]
+            values = [found["per_page"][key] for key in PER_PAGE] + [found["per_folio"][key] for key in PER_FOLIO]
+            line = "".join(f" {value:>10.3f}" for value in values)
+            yield f"{row['folio_kib']:>6} {name:<{width}}{line} {found['flushes']:>8,}"

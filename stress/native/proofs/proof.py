@@ -1,0 +1,211 @@
+"""Proves one case, in this process: compiles its kernel, replays some of its executions in Python,
+explores its space, and has Python judge what was found.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sim.core.errors import SimError, WorldError
+from stress.case import Case
+from stress.catalogue import Catalogue
+from stress.errors import Divergence
+from stress.execution.outcome import Outcome
+from stress.execution.runner import Runner, open_runner
+from stress.machine.chance import TapeData
+from stress.native.build import FAST, BuildError
+from stress.native.kernels import KernelKey, searchable
+from stress.native.proofs.certificate import Certificate, certify, file_of, read_certificate
+from stress.native.proofs.result import DIFFERS, NOT_REACHED, PROVED, UNFINISHED, VIOLATED_KIND, Answer
+from stress.native.runner import LIMITS, Library, NotCovered
+from stress.native.search.explore import Ended, Exploration
+from stress.native.search.space import StateSpace, Taken, runs_of, tapes_of
+from stress.native.translate.subset import Unsupported
+from stress.rng import words
+from stress.strategies.replay import Replay
+from stress.trace.file import save
+from stress.trace.record import capture
+
+SLICE = 200_000
+"""Transitions between two looks at the clock."""
+
+RAISED = LIMITS.index("the model raised")
+"""A limit that Python must look at all the same: the world may be too small."""
+
+REPLAYED = 3
+"""Executions of a space that Python makes too, before it is explored."""
+
+CHECK_SALT = 1
+"""Names of states are made in another way where a proof is checked."""
+
+ENDINGS = {
+    Ended.MEMORY_SPENT: "--memory-mib-max is reached",
+    Ended.NO_MEMORY: "memory ran out",
+    Ended.TOO_DEEP: "an execution is longer than the step budget",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A case to be proved, in how much time and memory; ``check``: its certificate is confirmed, by
+    the reduced search if it was made in full, and the other way round.
+    """
+
+    case: Case
+    seconds: float
+    words_max: int
+    directory: str
+    check: bool = False
+
+
+@dataclass
+class Prover:
+    """Proves cases whose names are in ``catalogue``; ``tell`` hears how far an exploration is. A
+    kernel is compiled with ``scenarios``, by default all, at a level.
+    """
+
+    catalogue: Catalogue
+    tell: Callable[[str], None]
+    scenarios: Sequence[str] = ()
+    level: str = FAST
+
+    def __post_init__(self) -> None:
+        self.libraries: dict[KernelKey, Library] = {}
+
+    async def prove(self, job: Job) -> Answer:
+        """Return what comes of a job; what the case is to blame for is told in it."""
+        try:
+            library = self.library(KernelKey.of(job.case))
+            async with open_runner(job.case, "plain", catalogue=self.catalogue) as runner:
+                if runner.failed is not None:
+                    return _violated(job, runner.failed, "its setup violates")
+                return self.explored(job, runner, library)
+        except (Unsupported, NotCovered, BuildError) as error:
+            return Answer(job.case, UNFINISHED, f"it can only be run in Python: {error}")
+        except WorldError as error:
+            return Answer(job.case, UNFINISHED, f"the world is too small: {error}")
+
+    def library(self, key: KernelKey) -> Library:
+        """Return a kernel, compiled. Raises Unsupported and BuildError."""
+        if key not in self.libraries:
+            scenarios = sorted(self.scenarios or self.catalogue.scenarios())
+            self.libraries[key] = searchable(key, scenarios, self.catalogue, self.level)
+        return self.libraries[key]
+
+    def explored(self, job: Job, runner: Runner, library: Library) -> Answer:
+        """Explore the space of a case that stands at the end of its setup."""
+        file = file_of(job.case, Path(job.directory))
+        known = read_certificate(file)
+        space = StateSpace(library, runner, CHECK_SALT if job.check else 0)
+        held = known is not None and known.holds(space)
+        if known is not None and held and not job.check:
+            return _known(job, known, file)
+        if job.check and not held:
+            return Answer(job.case, UNFINISHED, "its certificate does not hold any more: prove it again")
+        differs = replayed(space)
+        if differs:
+            return Answer(job.case, DIFFERS, differs)
+        reduced = job.check and known is not None and known.reductions == "none"
+        return self.search(job, Exploration(space, reduced, job.words_max), known if job.check else None)
+
+    def search(self, job: Job, exploration: Exploration, known: Certificate | None) -> Answer:
+        """Explore until the space is finished, something is found, or the time is over."""
+        began, ended = time.monotonic(), Ended.NOT_YET
+        while ended == Ended.NOT_YET and time.monotonic() - began < job.seconds:
+            ended = exploration.go_on(SLICE)
+            self.tell(f"{exploration.extent().states} states, about {exploration.share():.0%} done")
+        seconds, counts = time.monotonic() - began, exploration.extent()
+        made = counts.transitions + exploration.wasted
+        so_far = Answer(job.case, UNFINISHED, "", counts.states, made, counts.ends, seconds)
+        if ended == Ended.FOUND:
+            return judged(job, exploration, so_far)
+        if ended != Ended.COMPLETE:
+            why = ENDINGS.get(ended, f"{job.seconds:.0f} s were not enough")
+            return replace(so_far, words=f"{why}; about {exploration.share():.0%} done")
+        return _complete(job, exploration, so_far, known)
+
+
+def _known(job: Job, known: Certificate, file: Path) -> Answer:
+    """Return what a certificate that holds says."""
+    counts = known.states, known.transitions, known.classes, known.seconds
+    return Answer(job.case, PROVED, "known", *counts, str(file), True)
+
+
+def _complete(job: Job, exploration: Exploration, so_far: Answer, known: Certificate | None) -> Answer:
+    """Return the result of a space that has been explored to its end."""
+    space, file = exploration.space, file_of(job.case, Path(job.directory))
+    if known is not None:
+        if so_far.classes != known.classes:
+            differs = f"the certificate has {known.classes} ends, and the other search {so_far.classes}"
+            return replace(so_far, kind=DIFFERS, words=differs)
+        how = f"confirmed {'by the reduced search' if exploration.reduced else 'in full'}"
+        return replace(so_far, kind=PROVED, words=how, certificate=str(file), known=True)
+    runs = space.override_runs()
+    if job.case.patch and not any(runs.values()):
+        return replace(so_far, kind=NOT_REACHED, words="no override of the patch ran")
+    made = certify(space, exploration.extent(), so_far.seconds, REPLAYED, exploration.reduced, runs)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    made.save(file)
+    return replace(so_far, kind=PROVED, certificate=str(file))
+
+
+# -- Python judges -----------------------------------------------------------------------------------------------------
+
+
+def in_python(space: StateSpace, way: list[Taken]) -> Outcome:
+    """Execute a way in Python. Raises Divergence, and whatever the model raises."""
+    return space.runner.run(Replay(runs_of(way)), 0, TapeData(tapes_of(way)))
+
+
+def replayed(space: StateSpace) -> str:
+    """Make some executions at random, and again in Python; return in words what differs, or ""."""
+    for number in range(REPLAYED):
+        word = words(number, "replayed")
+        space.begin()
+        why = 0
+        while space.enabled and not why:
+            enabled = space.enabled
+            taken = space.step(enabled[word() % len(enabled)])
+            why = taken.why
+        if why or space.unfinished or space.audit():
+            continue
+        steps, codes = space.way[-1].last, space.codes[: space.way[-1].last]
+        try:
+            outcome = in_python(space, list(space.way))
+        except Divergence as error:
+            return f"Python cannot follow an execution of the native core: {error}"
+        log = space.runner.machine.log
+        if outcome.verdict.kind != "clean" or log[::2] != codes or len(log) != 2 * steps:
+            return f"the native core finds an execution of {steps} steps clean, and Python: {outcome.verdict.kind}"
+    return ""
+
+
+def judged(job: Job, exploration: Exploration, so_far: Answer) -> Answer:
+    """Have Python judge what an exploration has found."""
+    space, why, way = exploration.space, exploration.why, exploration.way()
+    reason = space.reason(why)
+    if space.is_limit(why) and why != RAISED:
+        return replace(so_far, words=f"a limit of the native core: {reason}")
+    try:
+        outcome = in_python(space, way)
+    except WorldError as error:
+        return replace(so_far, words=f"the world is too small: {error}")
+    except Divergence as error:
+        return replace(so_far, kind=DIFFERS, words=f"{reason}; Python cannot follow: {error}")
+    except SimError as error:
+        return replace(so_far, words=f"the model raised: {error}")
+    if outcome.verdict.kind != "violation":
+        return replace(so_far, kind=DIFFERS, words=f"{reason}; Python says {outcome.verdict.kind}")
+    found = _violated(job, outcome, outcome.verdict.reason)
+    return replace(so_far, kind=found.kind, words=found.words, certificate=found.certificate)
+
+
+def _violated(job: Job, outcome: Outcome, reason: str) -> Answer:
+    """Return the result of a violation, whose trace is written."""
+    trace = file_of(job.case, Path(job.directory)).with_suffix(".trace")
+    trace.parent.mkdir(parents=True, exist_ok=True)
+    save(capture(outcome, "prove"), trace)
+    return Answer(job.case, VIOLATED_KIND, reason.partition("\n")[0], certificate=str(trace))

@@ -1,0 +1,130 @@
+"""Depth first through all states of a case.
+
+*In full*, every enabled actor moves in every state. *Reduced*, one actor moves alone where nothing
+that another can do anywhere in the search conflicts with its transition: a persistent set of one
+(Godefroid, *Partial-Order Methods for the Verification of Concurrent Systems*, LNCS 1032, 1996).
+What others can touch is assumed from what was seen, and what is seen later is held against it
+(``explore.c`` has the argument). Deviations from the book: sets have one actor or all of them;
+a transition that draws never moves alone; there are no sleep sets.
+
+States are known by 63 bits of their name, so that two of them can be taken for one, with a chance
+that :func:`missed_chance` states.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from enum import Enum
+
+from stress.native.search.space import StateSpace, Taken
+
+WORD_BITS = 63
+"""Bits of a state's name that are kept."""
+
+WALKS, WALKS_AGAIN = 300, 20
+"""Executions at random by which a reduced search learns who touches what: before it begins, and
+when it has guessed wrong.
+"""
+
+_COUNTS = ("states", "transitions", "ends", "deepest", "full", "cycles", "why", "where", "table", "reduced")
+
+
+class Ended(Enum):
+    """How far an exploration has come."""
+
+    COMPLETE = 0
+    NOT_YET = 1
+    FOUND = 2
+    """A transition, or the end of an execution, is bad, or met a limit of the native core."""
+    MEMORY_SPENT = 3
+    TOO_DEEP = 4
+    GUESSED_WRONG = 5
+    NO_MEMORY = 6
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What an exploration has done: ``ends`` are the states in which everything has ended,
+    ``cycles`` the transitions that led back into a state of the same way.
+    """
+
+    states: int
+    transitions: int
+    ends: int
+    deepest: int
+    cycles: int
+
+
+class Exploration:
+    """Explores a space from its beginning; ``words_max`` is the size of the table of states, of
+    which two thirds are used.
+    """
+
+    def __init__(self, space: StateSpace, reduced: bool, words_max: int) -> None:
+        self.space, self.reduced, self.words_max = space, reduced, words_max
+        self.lib = space.library.lib
+        self.attempts = 0
+        self.wasted = 0
+        """Transitions of attempts that had guessed wrong."""
+        self.why = 0
+        self._begun = False
+
+    def _begin(self) -> Ended:
+        """Begin an attempt; a reduced one looks first who touches what."""
+        self.space.begin()
+        if self.reduced:
+            if not self.attempts:
+                self.lib.zap_explore_begin(1, self.words_max, 0)
+            self.space.begin()
+            self.lib.zap_walks(self.attempts, WALKS_AGAIN if self.attempts else WALKS)
+        self.attempts += 1
+        return Ended(self.lib.zap_explore_begin(self.reduced, self.words_max, self.reduced))
+
+    def go_on(self, transitions: int) -> Ended:
+        """Make so many transitions more, about; return how far that is."""
+        ended = Ended.NOT_YET
+        if not self._begun:
+            self._begun = True
+            ended = self._begin()
+            ended = Ended.NOT_YET if ended == Ended.COMPLETE else ended
+        if ended == Ended.NOT_YET:
+            ended = Ended(self.lib.zap_explore(transitions))
+        if ended == Ended.GUESSED_WRONG:
+            self.wasted += self.extent().transitions
+            self._begun = False
+            return Ended.NOT_YET
+        if ended == Ended.FOUND:
+            self.why = self._counts()["why"]
+        return ended
+
+    def _counts(self) -> dict[str, int]:
+        return dict(zip(_COUNTS, self.lib.zap_counts()[: len(_COUNTS)], strict=True))
+
+    def extent(self) -> Extent:
+        """Return what this attempt has done so far."""
+        found = self._counts()
+        return Extent(found["states"], found["transitions"], found["ends"], found["deepest"], found["cycles"])
+
+    def share(self) -> float:
+        """Return how much of the whole is done, as if the branches of a state were equal."""
+        return float(self.lib.zap_share() / (1 << 20))
+
+    def way(self) -> list[Taken]:
+        """Return the way to what was found; the last transition is the one that was given up."""
+        words = (ctypes.c_int64 * (27 * (self._counts()["where"] + 1)))()
+        length, at, found = self.lib.zap_way(words), 0, list[tuple[int, int, list[int]]]()
+        while at < length:
+            slot, seq, nr = words[at : at + 3]
+            found.append((slot, seq, words[at + 3 : at + 3 + nr]))
+            at += 3 + nr
+        ends = [seq for _, seq, _ in found[1:]] + [self.lib.zap_bailed_seq()]
+        return [
+            Taken(slot, 0, seq, end, tuple((choice, 0) for choice in drawn))
+            for (slot, seq, drawn), end in zip(found, ends, strict=True)
+        ]
+
+
+def missed_chance(states: int) -> float:
+    """Return a bound on the chance that a state was taken for another one, if names are random."""
+    return float(states * (states - 1) / 2 ** (WORD_BITS + 1))
