@@ -149,6 +149,15 @@ class Task(Part):
         await self._everywhere("fork", self.k.fork.dup_mmap(self.cpu, mm, child))
         self.k.checks.returned(mm, 0, self.w.vpages, began, writable_only=True)
 
+    async def fork_may_fail(self, child: int) -> bool:
+        """fork() into the unused mm ``child`` where memory may run out; return whether the child is
+        there.
+        """
+        mm, began, forked = self.mm, self.m.seq, self.k.fork.dup_mmap(self.cpu, self.mm, child, True)
+        born = await self._everywhere("fork", forked)
+        self.k.checks.returned(mm, 0, self.w.vpages, began, writable_only=True)
+        return born
+
     async def born(self, mm: int) -> None:
         """Wait until fork has published ``mm``, then run it."""
         users = self.mm_users

@@ -1,5 +1,5 @@
-"""The worked examples of docs/writing-a-patch.md and docs/findings.md run as they are printed, to
-the letter.
+"""The worked examples of docs/writing-a-patch.md, docs/findings.md and docs/reading-a-failure.md
+run as they are printed, to the letter.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stress.errors import VIOLATED
-from tests.worked_examples import COMMAND, FILE, PAGE, PAGES, printed, write_files
+from tests.worked_examples import COMMAND, FILE, PAGE, PAGES, printed, saving, write_files
 
 COMMANDS = [command for page in PAGES for command in COMMAND.findall(page.read_text())]
 
@@ -24,6 +24,8 @@ def test_a_command_prints_what_the_page_shows(
     """Each finds a violation, in the folder that holds the page's files."""
     write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
+    for before in saving(words, [words for words, _ in COMMANDS]):
+        printed(before)
     assert (VIOLATED, output) == printed(words)
 
 

@@ -1,5 +1,5 @@
-"""The worked examples of docs/writing-a-patch.md and docs/findings.md: their files, their commands,
-what these print.
+"""The worked examples of docs/writing-a-patch.md, docs/findings.md and docs/reading-a-failure.md:
+their files, their commands, what these print.
 
 ``python -m tests.worked_examples`` writes the output of the commands into the pages anew, after a
 change that is meant to change it. A command that is to show a failure gets the first seed that
@@ -14,6 +14,7 @@ import os
 import re
 import shlex
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from stress.cli.main import main
@@ -21,9 +22,11 @@ from stress.errors import VIOLATED
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE = DOCS / "writing-a-patch.md"
-PAGES = (PAGE, DOCS / "findings.md")
+PAGES = (PAGE, DOCS / "findings.md", DOCS / "reading-a-failure.md")
 FILE = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
-COMMAND = re.compile(r"```console\n\$ zapstress (.*?)\n(.*?)```", re.DOTALL)
+COMMAND = re.compile(r"```console\n\$ zapstress ((?:[^\n]*\\\n)*[^\n]*)\n(.*?)```", re.DOTALL)
+"""A command, which a backslash carries on to the next line, and what it prints."""
+SAVED = re.compile(r"--save (\S+)")
 SEED = re.compile(r"--seed (\d+)")
 SEEDS_MAX = 1000
 
@@ -32,8 +35,13 @@ def printed(words: str) -> tuple[int, str]:
     """Run a command here; return its exit status and what it printed."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        status = main(shlex.split(words))
+        status = main(shlex.split(words.replace("\\\n", " ")))
     return status, output.getvalue()
+
+
+def saving(words: str, others: Iterable[str]) -> list[str]:
+    """Return those of ``others`` that save a file which the command ``words`` reads."""
+    return [other for other in others if (name := SAVED.search(other)) and other != words and name[1] in words.split()]
 
 
 def write_files(folder: Path) -> None:

@@ -15,7 +15,7 @@ KIND = "interleaving"
 class ChildPublishedBeforeFlush(Fork):
     component = "fork"
 
-    async def dup_mmap(self, cpu: int, src: int, dst: int) -> None:
+    async def dup_mmap(self, cpu: int, src: int, dst: int, may_fail: bool = False) -> bool:
         """The child is published as soon as its address space is complete."""
         await self.m.down_write(LOCK, self.mmap_lock, src)
         await self.m.down_write(LOCK_CHILD, self.mmap_lock, dst)
@@ -31,3 +31,4 @@ class ChildPublishedBeforeFlush(Fork):
         await self.m.store(PUBLISH, self.mm_users, dst, 1)
         await self.flush_parent(cpu, src)
         await self.m.up_write(UNLOCK, self.mmap_lock, src)
+        return True

@@ -86,15 +86,30 @@ class Fork(Component):
     page_order: Cells
     swap_map: Column
 
-    async def dup_mmap(self, cpu: int, src: int, dst: int) -> None:
-        """Copy mm ``src`` into the unused mm ``dst`` and publish it."""
+    async def dup_mmap(self, cpu: int, src: int, dst: int, may_fail: bool = False) -> bool:
+        """Copy mm ``src`` into the unused mm ``dst`` and publish it; return True.
+
+        If it ``may_fail``, memory may run out after any VMA, which is drawn: ``dst`` is taken down
+        again then, and the result is False.
+        """
         await self.m.down_write(LOCK, self.mmap_lock, src)
         await self.m.down_write(LOCK_CHILD, self.mmap_lock, dst)
         self.mm_order[dst] = self.mm_order[src]
         for vma in self.k.mm_types.vmas_in(src, 0, self.w.vpages):
             await self.dup_vma(cpu, vma, src, dst)
+            if may_fail and self.m.draw("GFP_KERNEL in fork fails", 2):
+                await self.fail_dup_mmap(cpu, src, dst)
+                return False
         await self.finish_dup_mmap(cpu, src, dst)
         await self.publish(dst)
+        return True
+
+    async def fail_dup_mmap(self, cpu: int, src: int, dst: int) -> None:
+        """End a dup_mmap that has failed, and let exit_mmap take down what is there of the child
+        (mmput, in dup_mm).
+        """
+        await self.finish_dup_mmap(cpu, src, dst)
+        await self.k.mmap.exit_mmap(cpu, dst)
 
     async def finish_dup_mmap(self, cpu: int, src: int, dst: int) -> None:
         """Unlock the child, flush the parent, unlock the parent: the end of dup_mmap, in its

@@ -1,4 +1,4 @@
-"""Execute a trace again, step for step, and compare."""
+"""Execute a trace again, step for step, and compare; or go through it forward and back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import trio
 
 from stress.cli.options import driver_option, kernel_options, scenario_file_option
 from stress.cli.verdicts import STATUS, ending_line
+from stress.errors import UsageError
 from stress.execution.signature import signature_of
 from stress.execution.vetting import vet
 from stress.output import put, put_json, tell
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
     add("trace", metavar="TRACE", help="a trace, or the folder of a failure")
-    add("--steps", action="store_true", help="print each step: actor, kernel function, location, value")
+    _looking(parser)
     add(
         "--tolerant",
         action="store_true",
@@ -47,13 +48,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scenario_file_option(parser)
 
 
+def _looking(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that show more than the end."""
+    show = parser.add_mutually_exclusive_group()
+    show.add_argument("--steps", action="store_true", help="print each step: actor, kernel function, location, value")
+    show.add_argument("--shell", action="store_true", help="step forward and back, with the commands of gdb and rr")
+    parser.add_argument(
+        "--command",
+        action="append",
+        default=[],
+        metavar="COMMAND",
+        help="a command for --shell, which ends after the last; may be repeated",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Replay; the exit status is that of the execution, or 5 if it diverged."""
     trace = load(args.trace)
+    if args.shell or args.command:
+        return _shell(args, trace)
     return trio.run(_replay, args, trace, restrict_keyboard_interrupt_to_checkpoints=True)
 
 
-async def _replay(args: argparse.Namespace, trace: Trace) -> int:
+def _shell(args: argparse.Namespace, trace: Trace) -> int:
+    """Go through the trace by commands. Raises UsageError if there is nothing to go through."""
+    if not args.shell:
+        raise UsageError("--command is for --shell")
+    if trace.setup:
+        raise UsageError(f"{args.trace}: it ended in the setup, so there are no steps to go through; zapstress show it")
+    if args.json and not args.command:
+        raise UsageError("--shell talks to people; with --json, give it each --command")
+    from stress.trace.shell.film import filmed
+    from stress.trace.shell.session import answers, converse, transcript
+
+    film = trio.run(filmed, trace, _mode(args, trace), args.catalogue, restrict_keyboard_interrupt_to_checkpoints=True)
+    said = answers(film, args.command)
+    if args.json:
+        put_json({"trace": args.trace, "verdict": vars(film.ending), "steps": film.last, "commands": said})
+    elif args.command:
+        put(transcript(said))
+    else:
+        converse(film)
+    return STATUS[film.ending.kind]
+
+
+def _mode(args: argparse.Namespace, trace: Trace) -> Mode:
+    """Return how to replay, once the user's files have been looked over."""
     then = args.catalogue.strategy(args.continue_with) if args.continue_with else None
     mode = Mode(
         args.driver,
@@ -65,9 +105,14 @@ async def _replay(args: argparse.Namespace, trace: Trace) -> int:
         then,
     )
     vet(case_of(trace, mode), args.catalogue)
-    exact = not (mode.tolerant or mode.without_faults)
     if note := patch_note(trace, mode, args.catalogue):
         tell(f"zapstress: {note}")
+    return mode
+
+
+async def _replay(args: argparse.Namespace, trace: Trace) -> int:
+    mode = _mode(args, trace)
+    exact = not (mode.tolerant or mode.without_faults)
     async with replay(trace, mode, args.catalogue) as replayed:
         if exact:
             compare(trace, replayed.outcome)

@@ -31,7 +31,7 @@ from stress.execution.steps import Recorder
 from stress.machine.chance import PLAIN
 from stress.machine.driver import DirectDriver, Driver, plain_session
 from stress.machine.lockstep import Lockstep
-from stress.machine.pauses import NEVER, Pauses, at_rest
+from stress.machine.pauses import NEVER, Pauses
 from stress.machine.protocols import Tape, Verdict
 from stress.patch.counting import override_runs
 from stress.patch.dropped import EAR
@@ -120,11 +120,12 @@ class Runner:
     def _begin(self, strategy: Strategy, seed: int, data: Tape, pauses: Pauses = NEVER) -> None:
         self.arena.restore(self.snapshot)
         self._watch()
-        self.machine.begin(self.actors, strategy, data, seed, pauses.steps, partial(self._pause, pauses.tolerant))
+        stops = pauses.stops(self.machine.steps_max)
+        self.machine.begin(self.actors, strategy, data, seed, stops, partial(self._pause, pauses))
 
-    def _pause(self, tolerant: bool) -> None:
-        """Audit the arena in the midst of an execution. Raises Violation."""
-        if not tolerant or at_rest(self.machine):
+    def _pause(self, pauses: Pauses) -> None:
+        """Audit the arena in the midst of an execution, if it is to be. Raises Violation."""
+        if pauses.hold(self.machine):
             self.kernel.audit(drained=False)
 
     def _watch(self) -> None:

@@ -6,10 +6,11 @@ Bottom to top; each file imports only those before it:
   verdict that it answers with;
 - :mod:`~stress.machine.chance`: data tapes: what the actors of an execution draw;
 - :mod:`~stress.machine.base`: what both machines share: running the bodies of actors;
-- :mod:`~stress.machine.pauses`: where the replay of a parallel run is audited;
 - :mod:`~stress.machine.deadlock`: explains why no actor can move;
 - :mod:`~stress.machine.livelock`: what happens once the step budget is spent;
 - :mod:`~stress.machine.scheduler`: whose turn it is;
+- :mod:`~stress.machine.pauses`: where the replay of a parallel run is audited, and a look at every
+  state;
 - :mod:`~stress.machine.lockstep`: what a step does;
 - :mod:`~stress.machine.driver`: resumes and unwinds the actors, without trio; and
 - :mod:`~stress.machine.trio_drivers`: the two drivers with trio, *fast* and *reference*.

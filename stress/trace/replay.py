@@ -8,7 +8,7 @@ faults. *continue-with* hands over to a strategy at the tape's end.
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from stress.trace.record import revision_of
 
 if TYPE_CHECKING:
     from stress.execution.finished import Finished
+    from stress.machine.scheduler import Scheduler
     from stress.strategies import Strategy
     from stress.trace.record import Trace
 
@@ -136,11 +137,16 @@ def patch_note(trace: Trace, mode: Mode, catalogue: Catalogue) -> str:
 
 
 @asynccontextmanager
-async def replay(trace: Trace, mode: Mode | None = None, catalogue: Catalogue = CATALOGUE) -> AsyncIterator[Replayed]:
+async def replay(
+    trace: Trace,
+    mode: Mode | None = None,
+    catalogue: Catalogue = CATALOGUE,
+    look: Callable[[Scheduler], None] | None = None,
+) -> AsyncIterator[Replayed]:
     """Execute ``trace`` again and yield what came of it, with every step recorded.
 
-    Raises Divergence, naming the first step that differs, if a strict replay cannot follow the
-    tape.
+    ``look`` is called with the machine before each step (:mod:`stress.machine.pauses`). Raises
+    Divergence, naming the first step that differs, if a strict replay cannot follow the tape.
     """
     mode = mode or Mode()
     tolerant = mode.tolerant or mode.without_faults
@@ -148,7 +154,7 @@ async def replay(trace: Trace, mode: Mode | None = None, catalogue: Catalogue = 
     async with open_runner(case, mode.driver, trace.steps_max, catalogue, True, mode.parts) as runner:
         strategy = Replay(list(trace.schedule), tolerant, mode.then)
         try:
-            pauses = Pauses(trace.pauses, tolerant)
+            pauses = Pauses(trace.pauses, tolerant, look)
             outcome = await runner.execute(strategy, trace.seed, TapeData(trace.tapes), pauses)
         except Divergence as error:
             _explain(trace, runner.outcome(trace.seed), error)

@@ -30,9 +30,9 @@ def calls(f: Family, component: str, method: str) -> list[tuple[int, ...]]:
     part = getattr(f.k, component)
     original = getattr(part, method)
 
-    async def noted(*args: int) -> object:
+    async def noted(*args: int, **more: object) -> object:
         seen.append(args)
-        return await original(*args)
+        return await original(*args, **more)
 
     setattr(part, method, noted)
     return seen
@@ -114,3 +114,28 @@ async def test_another_cpu_faults_on_what_was_widened_here(kernel: str, faults: 
         seen = calls(f, "pgtable", "flush_tlb_fix_spurious_fault")
         await f.store(1, 8)
         assert faults == len(seen)
+
+
+@pytest.mark.parametrize(("kernel", "full"), [("6.18", [1]), ("7.3", [0])])
+async def test_a_child_that_cannot_be_finished_is_taken_down(kernel: str, full: list[int]) -> None:
+    """By exit_mmap, as a whole; in 7.3 before its lock is dropped, by a gather of some VMAs."""
+    async with family(kernel) as f:
+        await f.it.run(0, partial(f.k.task(0).mmap, 16, 8))
+        folio, seen = f.folio(0, 0), calls(f, "mmu_gather", "tlb_gather_mmu")
+        f.k.machine.draw = lambda label, n: int(label == "GFP_KERNEL in fork fails")  # type: ignore[method-assign]
+        gathers: list[int] = []
+        unmap_vmas = f.k.memory.unmap_vmas
+
+        async def noted(tlb: int, vmas: list[int], start: int, end: int) -> None:
+            gathers.append(f.view["gather_fullmm"][tlb])
+            await unmap_vmas(tlb, vmas, start, end)
+
+        f.k.memory.unmap_vmas = noted  # type: ignore[method-assign]
+        born: list[bool] = []
+
+        async def body() -> None:
+            born.append(await f.k.task(0).fork_may_fail(1))
+
+        await f.it.run(0, body)
+        assert ([False], full, 1) == (born, gathers, len(seen))
+        assert FOLIO == f.view["page_large_mapcount"][folio] and not f.view["mm_pgtables"][1]
