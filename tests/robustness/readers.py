@@ -3,8 +3,9 @@
 ``python -m tests.robustness.readers --readers 50 --seconds 60`` runs the same campaign by turns
 with nobody looking and with so many readers: each keeps the stream of events open and takes the
 page at every event, as a browser does, and one more takes the metrics every second. It prints the
-executions of both, and the seconds of a processor that the server took, which a busy machine
-changes less. Then a thousand connections are opened at once to a server of the directory. It ends
+executions of both, and the share of the processors' time that the server took. Executions differ
+by more than that between turns on a machine that has other work, or that compiles kernels in the
+first of them (``-- --no-native``). Then a thousand connections are opened at once to a server of the directory. It ends
 with 1 if the server took more than COST_MAX of the processors' time, or a connection of the
 thousand that was not answered got anything but an error, or the page was not there after them.
 """
