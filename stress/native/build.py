@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -123,12 +124,15 @@ def trim(directory: Path) -> None:
     and what killed compilers have left behind.
     """
     for folder in directory.glob(f"{SCRATCH}*"):
-        if time.time() - folder.stat().st_mtime > SCRATCH_HOURS_MAX * 3600:
-            shutil.rmtree(folder, ignore_errors=True)
-    files = [file for kind in ("so", "o", "json") for file in directory.glob(f"*.{kind}")]
-    files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
+        with suppress(FileNotFoundError):  # another process trims too
+            if time.time() - folder.stat().st_mtime > SCRATCH_HOURS_MAX * 3600:
+                shutil.rmtree(folder, ignore_errors=True)
+    found: list[tuple[float, int, Path]] = []
+    for file in (file for kind in ("so", "o", "json") for file in directory.glob(f"*.{kind}")):
+        with suppress(FileNotFoundError):
+            found.append((file.stat().st_mtime, file.stat().st_size, file))
     total = 0
-    for file in files:
-        total += file.stat().st_size
+    for _, size, file in sorted(found, reverse=True):
+        total += size
         if total > CACHE_MIB_MAX << 20:
             file.unlink(missing_ok=True)

@@ -27,6 +27,11 @@ def cell(value: float | None, form: str) -> str:
     return "-" if value is None else f"{value:{form}}"
 
 
+def percent(value: float | None) -> str:
+    """Return a change in percent, or a dash if there is none."""
+    return "-" if value is None else f"{value:+.0f}%"
+
+
 def times(data: dict[str, Any]) -> Iterator[str]:
     """Yield the table of times: each kernel's, its change, and its nanoseconds per page."""
     wide = {name: max(11, len(name)) for name in data["kernels"]}
@@ -34,7 +39,7 @@ def times(data: dict[str, Any]) -> Iterator[str]:
         f"  {name:>{w}}" for name, w in wide.items()
     )
     for row in data["rows"]:
-        changes = f"{cell(row['change_percent'], '+.0f'):>6}% {cell(row['published_percent'], '+d'):>8}%"
+        changes = f"{percent(row['change_percent']):>7} {percent(row['published_percent']):>9}"
         line = f"{row['folio_kib']:>6} {changes} {cell(row['kernel_ms'], '.2f'):>8}"
         for name, w in wide.items():
             column = row["kernels"][name]
