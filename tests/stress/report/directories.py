@@ -22,7 +22,7 @@ def patch_file(folder: Path) -> Path:
     return file
 
 
-def made(folder: Path, *words: str, executions: int = 90) -> Path:
+def made(folder: Path, *words: str, executions: int = 400) -> Path:
     """Run a campaign in ``folder``; return its directory."""
     path = folder / "dir"
     main(["campaign", *WORDS, "--executions", str(executions), "--dir", str(path), *words], TOYS)
