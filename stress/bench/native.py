@@ -4,6 +4,7 @@ execution, step-time checks and audit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 from time import process_time
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,10 @@ from stress.bench.rates import ROUNDS, STRATEGIES, Clock, rate
 from stress.case import Case
 from stress.errors import ZapstressError
 from stress.execution.runner import open_runner
-from stress.native.kernels import KernelKey, library
+from stress.native.kernels import KernelKey, library, searchable
 from stress.native.runner import Library, NativeCase, NotCovered
+from stress.native.search.explore import Ended, Exploration
+from stress.native.search.space import StateSpace
 from stress.native.translate.subset import Unsupported
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 BATCH = 64
 """Executions that are asked for at once."""
+
+TRANSITIONS, STATES_WORDS = 1 << 14, 1 << 20
+"""Transitions that are asked for at once, and the size of the table of states."""
 
 JUDGED = {"largest": "steps_per_s", "smallest": "executions_per_s"}
 """What counts of each case in ``native_over_lockstep``."""
@@ -62,7 +68,8 @@ async def rows_of(
 
 
 async def bench_native(chosen: dict[str, Case], seconds: float, catalogue: Catalogue) -> dict[str, Any]:
-    """Return ``rows`` and ``native_over_lockstep``; only why, if the cases cannot run natively.
+    """Return ``transition``, ``rows`` and ``native_over_lockstep``; only why, if the cases cannot
+    run natively.
 
     ``chosen`` is the smallest and the largest case, of one kernel.
     """
@@ -73,9 +80,29 @@ async def bench_native(chosen: dict[str, Case], seconds: float, catalogue: Catal
     except (Unsupported, NotCovered, ZapstressError) as error:
         return {"native_unavailable": str(error)}
     return {
+        "transition": await transition_of(chosen["smallest"], scenarios, seconds, catalogue),
         "rows": [row for found in rows.values() for row in found],
         "native_over_lockstep": round(min(ratio for which in rows for ratio in ratios(rows[which], JUDGED[which])), 1),
     }
+
+
+async def transition_of(
+    case: Case, scenarios: Sequence[str], seconds: float, catalogue: Catalogue, clock: Clock = process_time
+) -> dict[str, Any]:
+    """Return how many microseconds a transition of an exhaustive search takes: the step, the name
+    of the state that it leads to, and taking it back.
+    """
+    compiled = searchable(KernelKey.of(case), scenarios, catalogue)
+    async with open_runner(case, "plain", catalogue=catalogue) as runner:
+        exploration, ended = Exploration(StateSpace(compiled, runner), False, STATES_WORDS), Ended.NOT_YET
+        began = now = clock()
+        while ended == Ended.NOT_YET and now - began < seconds:
+            ended, now = exploration.go_on(TRANSITIONS), clock()
+        extent = exploration.extent()
+    return {
+        "scenario": case.scenario, "params": dict(case.params), "profile": case.profile, "states": extent.states,
+        "transitions": extent.transitions, "microseconds": round(1e6 * (now - began) / extent.transitions, 3),
+    }  # fmt: skip
 
 
 def ratios(rows: list[dict[str, Any]], what: str) -> list[float]:
@@ -93,4 +120,6 @@ def text(data: dict[str, Any]) -> str:
         f" {row['steps_per_s']:>12,} steps/s {row['executions_per_s']:>11,.0f} executions/s"
         for row in data["rows"]
     ]
+    one = data["transition"]
+    lines.append(f"a transition of an exhaustive search of {one['scenario']}: {one['microseconds']:.2f} us")
     return "\n".join([*lines, f"native over lockstep: {data['native_over_lockstep']:.1f} x at least"])

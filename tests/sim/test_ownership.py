@@ -35,7 +35,7 @@ UNORDERED = {
             "page_mapping",
             function,
         ): "only whether the folio is anonymous, which its removal from the page cache does not change"
-        for function in ("folio_referenced", "first_anon_folio")
+        for function in ("folio_referenced", "first_anon_folio", "is_locked_to_age")
     },
     **{
         (column, "is_taken"): "asked by audits alone, while every actor stands still"
