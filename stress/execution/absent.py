@@ -88,6 +88,18 @@ ABSENT = (
         "a table without a batch is freed by an RCU callback of its own",
         ("7.3",),
     ),
+    Absent(
+        ("finish_fault: read i_size",),
+        always,
+        "shared memory alone is mapped whole, and its end is not asked for",
+        ("6.12",),
+    ),
+    Absent(
+        ("ptep_test_and_clear_young: clear young",),
+        lambda p: p.geometry("small").contpte > 1,
+        "ageing clears whole contiguous blocks",
+        ("7.3",),
+    ),
     Absent(("synchronize_rcu:",), always, "only 7.3 sleeps for a grace period", ("6.9", "6.12", "6.18")),
     Absent(
         ("hardware_walk: fault until the walk cache is flushed",),
