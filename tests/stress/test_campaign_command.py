@@ -70,7 +70,7 @@ def test_the_summary_has_the_fields_of_the_design(tmp_path: Path, capsys: pytest
         "abba",
         "counters",
         "--executions",
-        "40",
+        "400",
         "--workers",
         "2",
         "--dir",

@@ -124,8 +124,8 @@ def test_a_mended_patch_begins_a_generation_and_the_failure_is_gone(tmp_path: Pa
     broken = campaign(where, written(patch, UNLOCKED), 40)
     (signature,) = (row["signature"] for row in broken["violations"])
     assert (1, False) == (broken["exit_status"], broken["violations"][0]["unpatched"])
-    mended = campaign(where, written(patch, LOCKED), 120)
-    assert (0, 2, 120, []) == tuple(mended[name] for name in ("exit_status", "generation", "executions", "violations"))
+    mended = campaign(where, written(patch, LOCKED), 400)
+    assert (0, 2, 400, []) == tuple(mended[name] for name in ("exit_status", "generation", "executions", "violations"))
     assert [signature] == [row["signature"] for row in mended["gone"]]
     assert [HEAD + UNLOCKED, HEAD + LOCKED] == texts(where)
     broken = campaign(where, written(patch, UNLOCKED), 1)

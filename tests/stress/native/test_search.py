@@ -190,7 +190,7 @@ async def explored(library: Library, case: Case) -> list[tuple[Ended, int, int]]
         return found
 
 
-@pytest.mark.parametrize("scenario", ["munmap_vs_access", "dontneed_vs_fault", "empty_tables"])
+@pytest.mark.parametrize("scenario", ["munmap_vs_access", "dontneed_vs_fault"])
 @pytest.mark.parametrize("profile", PROFILES)
 def test_reduced_and_full_agree(scenario: str, profile: str, libraries: dict[str, Library]) -> None:
     """The reduced search comes to the same ends, in other names of the states."""

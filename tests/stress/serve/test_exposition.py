@@ -74,7 +74,7 @@ def test_values_are_the_stores(directory: Path) -> None:
     found, facts = told(directory)
     with Results.open(directory) as results:
         totals = results.totals()
-        assert numbers(totals)["executions"] == facts.executions == 90
+        assert numbers(totals)["executions"] == facts.executions == 400
         for number in declared(Number):
             values = {(("machine", name),): row[number.name] for name, row in totals.items() if number.name in row}
             assert values == found[exposed(number)][1]
@@ -84,7 +84,7 @@ def test_values_are_the_stores(directory: Path) -> None:
             assert (listed if counts.listed else {(): len(keys)}) == found[exposed(counts)][1]
         for distinct in declared(Distinct):
             assert {(): results.distinct[distinct.name].estimate()} == found[exposed(distinct)][1]
-    assert {(("machine", "lockstep"),): 90} == found["zapstress_executions_total"][1]
+    assert {(("machine", "lockstep"),): 400} == found["zapstress_executions_total"][1]
 
 
 def test_names_say_what_a_number_is() -> None:

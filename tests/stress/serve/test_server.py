@@ -43,7 +43,7 @@ def test_the_page_and_the_metrics(directory: Path) -> None:
         known = get(port, "/", If_None_Match=page.headers["etag"])
     assert (200, 200, 304, "") == (page.status, metrics.status, known.status, known.text)
     facts = gather(directory)
-    assert {(("machine", "lockstep"),): 90} == read_metrics(metrics.text)["zapstress_executions_total"][1]
+    assert {(("machine", "lockstep"),): 400} == read_metrics(metrics.text)["zapstress_executions_total"][1]
     assert all(found.signature in page.text and found.title in page.text for found in facts.findings)
     for header in ("content-security-policy", "x-content-type-options", "referrer-policy"):
         assert page.headers[header]
