@@ -154,7 +154,8 @@ class CacheChecks(Checker):
     def _lies_behind(self, mm: int, addr: int) -> bool:
         """Return whether a page of ``mm`` lies behind the end of the file that is mapped there."""
         for vma in range(self.w.vmas):
-            if self.vma_mm[vma] == ref_to(mm) and self.vma_start[vma] <= addr < self.vma_end[vma]:
+            mine = self.vma_mm[vma] == ref_to(mm) and self.vma_start[vma] <= addr < self.vma_end[vma]
+            if mine and self.vma_file[vma]:
                 size = self.i_size.view[index_of_ref(self.vma_file[vma])]
                 return addr - self.vma_start[vma] + self.vma_pgoff[vma] >= -(-size // self.g.page_size)
         return False

@@ -259,6 +259,7 @@ class NativeCase:
 
         ``strategy`` is the Python object: what it has learned goes in, what it learns comes back.
         """
+        assert nr <= BATCH_MAX, "schedules has room for no more"
         lib = self.library.lib
         if self.library.in_use is not self:
             lib.zap_use(ctypes.byref(self.world))

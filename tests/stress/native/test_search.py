@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -190,8 +191,10 @@ async def explored(library: Library, case: Case) -> list[tuple[Ended, int, int]]
         return found
 
 
-@pytest.mark.parametrize("scenario", ["munmap_vs_access", "dontneed_vs_fault"])
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    ("profile", "scenario"),
+    [*product(PROFILES, ("munmap_vs_access", "dontneed_vs_fault")), ("x86-64", "fork_vs_munmap")],
+)
 def test_reduced_and_full_agree(scenario: str, profile: str, libraries: dict[str, Library]) -> None:
     """The reduced search comes to the same ends, in other names of the states."""
     full, reduced = run_plain(explored(libraries[profile], cases(scenario, profile, "6.9")[0]))
