@@ -5,15 +5,20 @@ execution, step-time checks and audit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
-from time import process_time
+from tempfile import TemporaryDirectory
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 from stress.bench.rates import ROUNDS, STRATEGIES, Clock, rate
 from stress.case import Case
 from stress.errors import ZapstressError
 from stress.execution.runner import open_runner
-from stress.native.kernels import KernelKey, library, searchable
+from stress.files import MIB
+from stress.native.build import FAST, QUICK, compiled
+from stress.native.files import files_of
+from stress.native.kernels import KernelKey, library, searchable, translate
 from stress.native.runner import Library, NativeCase, NotCovered
 from stress.native.search.explore import Ended, Exploration
 from stress.native.search.space import StateSpace
@@ -44,11 +49,11 @@ def native_rate(native: NativeCase, strategy: Any, seconds: float, clock: Clock)
 
 
 async def rows_of(
-    case: Case, compiled: Library, seconds: float, catalogue: Catalogue, clock: Clock = process_time
+    case: Case, kernel: Library, seconds: float, catalogue: Catalogue, clock: Clock = process_time
 ) -> list[dict[str, Any]]:
     """Return the rates of one case on either machine under each strategy, measured in turn."""
     async with open_runner(case, catalogue=catalogue) as runner:
-        native = NativeCase(compiled, runner)
+        native = NativeCase(kernel, runner)
         rates: dict[tuple[str, str], list[tuple[float, float]]] = {}
         for _ in range(ROUNDS):
             for name in STRATEGIES:
@@ -67,19 +72,36 @@ async def rows_of(
     return found
 
 
+def compile_times(key: KernelKey, catalogue: Catalogue) -> dict[str, Any]:
+    """Return the seconds that it takes to translate a kernel with all scenarios, and to compile it
+    at either level with nothing kept; and the MiB that are kept then.
+    """
+    began = perf_counter()
+    files = files_of(translate(key, sorted(catalogue.scenarios()), catalogue))
+    found: dict[str, Any] = {"translate_s": round(perf_counter() - began, 2)}
+    with TemporaryDirectory() as scratch:
+        for name, level in (("quick_s", QUICK), ("fast_s", FAST)):
+            began = perf_counter()
+            compiled(files, level, Path(scratch))
+            found[name] = round(perf_counter() - began, 2)
+        kept = sum(file.stat().st_size for file in Path(scratch).iterdir())
+    return found | {"mib": round(kept / MIB, 1)}
+
+
 async def bench_native(chosen: dict[str, Case], seconds: float, catalogue: Catalogue) -> dict[str, Any]:
-    """Return ``transition``, ``rows`` and ``native_over_lockstep``; only why, if the cases cannot
-    run natively.
+    """Return ``compile``, ``transition``, ``rows`` and ``native_over_lockstep``; only why, if the
+    cases cannot run natively.
 
     ``chosen`` is the smallest and the largest case, of one kernel.
     """
     scenarios = sorted({case.scenario for case in chosen.values()})
     try:
-        compiled = library(KernelKey.of(chosen["smallest"]), scenarios, catalogue)
-        rows = {which: await rows_of(case, compiled, seconds, catalogue) for which, case in chosen.items()}
+        kernel = library(KernelKey.of(chosen["smallest"]), scenarios, catalogue)
+        rows = {which: await rows_of(case, kernel, seconds, catalogue) for which, case in chosen.items()}
     except (Unsupported, NotCovered, ZapstressError) as error:
         return {"native_unavailable": str(error)}
     return {
+        "compile": compile_times(KernelKey.of(chosen["smallest"]), catalogue),
         "transition": await transition_of(chosen["smallest"], scenarios, seconds, catalogue),
         "rows": [row for found in rows.values() for row in found],
         "native_over_lockstep": round(min(ratio for which in rows for ratio in ratios(rows[which], JUDGED[which])), 1),
@@ -92,9 +114,9 @@ async def transition_of(
     """Return how many microseconds a transition of an exhaustive search takes: the step, the name
     of the state that it leads to, and taking it back.
     """
-    compiled = searchable(KernelKey.of(case), scenarios, catalogue)
+    kernel = searchable(KernelKey.of(case), scenarios, catalogue)
     async with open_runner(case, "plain", catalogue=catalogue) as runner:
-        exploration, ended = Exploration(StateSpace(compiled, runner), False, STATES_WORDS), Ended.NOT_YET
+        exploration, ended = Exploration(StateSpace(kernel, runner), False, STATES_WORDS), Ended.NOT_YET
         began = now = clock()
         while ended == Ended.NOT_YET and now - began < seconds:
             ended, now = exploration.go_on(TRANSITIONS), clock()
@@ -120,6 +142,10 @@ def text(data: dict[str, Any]) -> str:
         f" {row['steps_per_s']:>12,} steps/s {row['executions_per_s']:>11,.0f} executions/s"
         for row in data["rows"]
     ]
-    one = data["transition"]
+    one, made = data["transition"], data["compile"]
+    lines.append(
+        f"a kernel: translated in {made['translate_s']:.1f} s, compiled in {made['quick_s']:.1f} s, and in"
+        f" {made['fast_s']:.1f} s for speed; {made['mib']:.1f} MiB"
+    )
     lines.append(f"a transition of an exhaustive search of {one['scenario']}: {one['microseconds']:.2f} us")
     return "\n".join([*lines, f"native over lockstep: {data['native_over_lockstep']:.1f} x at least"])

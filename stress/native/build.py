@@ -78,13 +78,14 @@ def missing(files: Mapping[str, str], level: str) -> int:
     return sum(len(files[name]) for name in absent)
 
 
-def compiled(files: Mapping[str, str], level: str = FAST) -> Path:
-    """Return the shared object of a translation; what of it is not kept is compiled.
+def compiled(files: Mapping[str, str], level: str = FAST, directory: Path | None = None) -> Path:
+    """Return the shared object of a translation; what of it is not kept, in ``directory`` or the
+    user's cache, is compiled.
 
     Raises BuildError.
     """
     require()
-    directory = cache_directory()
+    directory = directory or cache_directory()
     directory.mkdir(parents=True, exist_ok=True)
     objects = objects_of(files, level)
     found = directory / f"{name_of(*objects.values())}.so"

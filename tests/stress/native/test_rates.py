@@ -40,6 +40,7 @@ async def test_the_least_ratio_is_what_counts(tmp_path: Path) -> None:
     assert 8 == len(data["rows"])
     least = min(ratio for which in rows for ratio in ratios(rows[which], JUDGED[which]))
     assert abs(data["native_over_lockstep"] - least) < 0.1
+    assert all(data["compile"][name] > 0 for name in ("translate_s", "quick_s", "fast_s", "mib"))
     assert data["transition"]["transitions"] > data["transition"]["states"] > 100
     assert (
         f"a transition of an exhaustive search of munmap_vs_access: {data['transition']['microseconds']:.2f}"
