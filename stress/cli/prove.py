@@ -5,6 +5,7 @@ proved is kept as a certificate, which holds while no function that ran has chan
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -82,7 +83,7 @@ def cases_of(args: argparse.Namespace, known: Catalogue) -> list[Case]:
     """Return what is to be proved: the first parameter set of each scenario, by kernel."""
     from stress.catalogue import choose
 
-    newest = sorted(known.kernels(), key=version_key)[-1]
+    newest = newest_of(known.kernels())
     kernels = [args.kernel] if args.kernel else [DEFAULT_KERNEL, newest] if args.all else [DEFAULT_KERNEL]
     profiles = [choose("profile", name, known.profiles()) for name in args.profile or known.profiles()]
     scenarios = [known.choose_scenario(name) for name in args.scenario or known.scenarios()]
@@ -99,9 +100,9 @@ def cases_of(args: argparse.Namespace, known: Catalogue) -> list[Case]:
     return found
 
 
-def version_key(name: str) -> tuple[int, ...]:
-    """Return what versions are ordered by."""
-    return tuple(int(part) if part.isdigit() else 0 for part in name.replace("-", ".").split("."))
+def newest_of(kernels: Iterable[str]) -> str:
+    """Return the newest version; a variant, VERSION-WORD, is none."""
+    return max((name for name in kernels if "-" not in name), key=lambda name: [int(part) for part in name.split(".")])
 
 
 def parameters(words: list[str]) -> dict[str, int]:

@@ -66,7 +66,7 @@ class Provers:
 
     def _needs_more(self, case: Case) -> bool:
         found = self.results.get(case)
-        return found is None or (found.kind == UNFINISHED and "not enough" in found.words)
+        return found is None or found.time_was_up
 
     async def _round(self, cases: list[Case], seconds: float) -> None:
         """Give each of ``cases`` so much time."""

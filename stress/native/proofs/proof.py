@@ -105,14 +105,16 @@ class Prover:
             return _known(job, known, file)
         if job.check and not held:
             return Answer(job.case, UNFINISHED, "its certificate does not hold any more: prove it again")
-        differs = replayed(space)
+        made, differs = replayed(space)
         if differs:
             return Answer(job.case, DIFFERS, differs)
         reduced = job.check and known is not None and known.reductions == "none"
-        return self.search(job, Exploration(space, reduced, job.words_max), known if job.check else None)
+        return self.search(job, Exploration(space, reduced, job.words_max), made, known if job.check else None)
 
-    def search(self, job: Job, exploration: Exploration, known: Certificate | None) -> Answer:
-        """Explore until the space is finished, something is found, or the time is over."""
+    def search(self, job: Job, exploration: Exploration, replays: int, known: Certificate | None) -> Answer:
+        """Explore until the space is finished, something is found, or the time is over. ``replays``
+        executions were made in Python too.
+        """
         began, ended = time.monotonic(), Ended.NOT_YET
         while ended == Ended.NOT_YET and time.monotonic() - began < job.seconds:
             ended = exploration.go_on(SLICE)
@@ -124,8 +126,9 @@ class Prover:
             return judged(job, exploration, so_far)
         if ended != Ended.COMPLETE:
             why = ENDINGS.get(ended, f"{job.seconds:.0f} s were not enough")
-            return replace(so_far, words=f"{why}; about {exploration.share():.0%} done")
-        return _complete(job, exploration, so_far, known)
+            up = ended == Ended.NOT_YET
+            return replace(so_far, words=f"{why}; about {exploration.share():.0%} done", time_was_up=up)
+        return _complete(job, exploration, so_far, replays, known)
 
 
 def _known(job: Job, known: Certificate, file: Path) -> Answer:
@@ -134,7 +137,7 @@ def _known(job: Job, known: Certificate, file: Path) -> Answer:
     return Answer(job.case, PROVED, "known", *counts, str(file), True)
 
 
-def _complete(job: Job, exploration: Exploration, so_far: Answer, known: Certificate | None) -> Answer:
+def _complete(job: Job, exploration: Exploration, so_far: Answer, replays: int, known: Certificate | None) -> Answer:
     """Return the result of a space that has been explored to its end."""
     space, file = exploration.space, file_of(job.case, Path(job.directory))
     if known is not None:
@@ -146,7 +149,7 @@ def _complete(job: Job, exploration: Exploration, so_far: Answer, known: Certifi
     runs = space.override_runs()
     if job.case.patch and not any(runs.values()):
         return replace(so_far, kind=NOT_REACHED, words="no override of the patch ran")
-    made = certify(space, exploration.extent(), so_far.seconds, REPLAYED, exploration.reduced, runs)
+    made = certify(space, exploration.extent(), so_far.seconds, replays, exploration.reduced, runs)
     file.parent.mkdir(parents=True, exist_ok=True)
     made.save(file)
     return replace(so_far, kind=PROVED, certificate=str(file))
@@ -160,8 +163,11 @@ def in_python(space: StateSpace, way: list[Taken]) -> Outcome:
     return space.runner.run(Replay(runs_of(way)), 0, TapeData(tapes_of(way)))
 
 
-def replayed(space: StateSpace) -> str:
-    """Make some executions at random, and again in Python; return in words what differs, or ""."""
+def replayed(space: StateSpace) -> tuple[int, str]:
+    """Make some executions at random, and those that end clean again in Python; return how many
+    these are, and in words what differs, or "".
+    """
+    made = 0
     for number in range(REPLAYED):
         word = words(number, "replayed")
         space.begin()
@@ -176,11 +182,13 @@ def replayed(space: StateSpace) -> str:
         try:
             outcome = in_python(space, list(space.way))
         except Divergence as error:
-            return f"Python cannot follow an execution of the native core: {error}"
+            return made, f"Python cannot follow an execution of the native core: {error}"
         log = space.runner.machine.log
         if outcome.verdict.kind != "clean" or log[::2] != codes or len(log) != 2 * steps:
-            return f"the native core finds an execution of {steps} steps clean, and Python: {outcome.verdict.kind}"
-    return ""
+            kind = outcome.verdict.kind
+            return made, f"the native core finds an execution of {steps} steps clean, and Python: {kind}"
+        made += 1
+    return made, ""
 
 
 def judged(job: Job, exploration: Exploration, so_far: Answer) -> Answer:

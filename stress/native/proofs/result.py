@@ -29,6 +29,8 @@ class Answer:
     certificate: str = ""
     known: bool = False
     """Whether it was proved before, and the certificate still holds."""
+    time_was_up: bool = False
+    """Whether it is unfinished for want of time."""
 
     def plain(self) -> dict[str, Any]:
         """Return it as data, for another process."""

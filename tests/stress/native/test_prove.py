@@ -13,6 +13,7 @@ import pytest
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.cli.main import main
+from stress.cli.prove import newest_of
 from stress.errors import CLEAN, INCONCLUSIVE, USAGE, VIOLATED
 from stress.machine.driver import run_plain
 from stress.native.build import QUICK
@@ -121,3 +122,8 @@ def test_command_wants_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is proved by default: all of it takes its time."""
     assert main(["prove", "-q"]) == USAGE
     assert "--all" in capsys.readouterr().err
+
+
+def test_the_newest_version_is_no_variant() -> None:
+    assert "7.3" == newest_of(["6.9", "6.9-perpage", "7.3-flushfirst", "7.3", "6.18"])
+    assert "6.18" == newest_of(["6.9", "6.18", "6.12"])
