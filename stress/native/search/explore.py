@@ -17,7 +17,7 @@ import ctypes
 from dataclasses import dataclass
 from enum import Enum
 
-from stress.native.search.space import StateSpace, Taken
+from stress.native.search.space import DRAWN_MAX, StateSpace, Taken
 
 WORD_BITS = 63
 """Bits of a state's name that are kept."""
@@ -26,6 +26,9 @@ WALKS, WALKS_AGAIN = 300, 20
 """Executions at random by which a reduced search learns who touches what: before it begins, and
 when it has guessed wrong.
 """
+
+_WAY_HEAD = 3
+"""Words of a transition in ``zap_way`` before what it drew: slot, step number, how many it drew."""
 
 _COUNTS = ("states", "transitions", "ends", "deepest", "full", "cycles", "why", "where", "table", "reduced")
 
@@ -112,12 +115,12 @@ class Exploration:
 
     def way(self) -> list[Taken]:
         """Return the way to what was found; the last transition is the one that was given up."""
-        words = (ctypes.c_int64 * (27 * (self._counts()["where"] + 1)))()
+        words = (ctypes.c_int64 * ((_WAY_HEAD + DRAWN_MAX) * (self._counts()["where"] + 1)))()
         length, at, found = self.lib.zap_way(words), 0, list[tuple[int, int, list[int]]]()
         while at < length:
-            slot, seq, nr = words[at : at + 3]
-            found.append((slot, seq, words[at + 3 : at + 3 + nr]))
-            at += 3 + nr
+            slot, seq, nr = words[at : at + _WAY_HEAD]
+            found.append((slot, seq, words[at + _WAY_HEAD : at + _WAY_HEAD + nr]))
+            at += _WAY_HEAD + nr
         ends = [seq for _, seq, _ in found[1:]] + [self.lib.zap_bailed_seq()]
         return [
             Taken(slot, 0, seq, end, tuple((choice, 0) for choice in drawn))

@@ -21,7 +21,8 @@ _PLAIN, _FREE, _CHANGE, _MOMENT, _OWN_MOMENT, _WHO, _CONTENT, _SECTION, _INSIDE 
 """Kinds of words (search.c)."""
 
 _DECIDES = {CHANGE: _CHANGE, MOMENT: _MOMENT, OWN_MOMENT: _OWN_MOMENT, WHO: _WHO, SECTION: _SECTION, INSIDE: _INSIDE}
-_DRAWN_MAX = 24
+DRAWN_MAX = 24
+"""Choices of a transition, as in search.c."""
 UNRANKED, NO_MEMORY = 100, 101
 _REASONS = {UNRANKED: "a step number lies in a column that declares none", NO_MEMORY: "memory ran out"}
 
@@ -141,7 +142,7 @@ class StateSpace(NativeCase):
         """Make the next transition of an enabled actor, which draws ``choices`` and then 0."""
         lib, first = self.library.lib, self.library.lib.zap_seq()
         why = lib.zap_forward(slot, len(choices), (c_int64 * max(1, len(choices)))(*choices))
-        drawn = (c_int64 * (2 * _DRAWN_MAX))()
+        drawn = (c_int64 * (2 * DRAWN_MAX))()
         nr = lib.zap_drawn(drawn)
         pairs = tuple((drawn[2 * k], drawn[2 * k + 1]) for k in range(nr))
         taken = Taken(slot, why, first, lib.zap_bailed_seq(), pairs)
