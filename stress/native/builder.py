@@ -37,7 +37,7 @@ NICE = 2
 """How much it gives way to the workers: beside two of them it has half a core."""
 
 FEW_BYTES = 200_000
-"""So many bytes of C are compiled as well as is worth it at once: what an edit of a patch changes."""
+"""So many bytes of C are compiled at the second level at once: what an edit of a patch changes."""
 
 
 def written(keys: Iterable[KernelKey]) -> str:
