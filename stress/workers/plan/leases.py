@@ -275,6 +275,12 @@ class Plan:
         self.issued += 1
         return lease
 
+    def leave(self, worker: int) -> None:
+        """A worker is there no more: its cases are whoever's who takes them."""
+        for entry in self.entries.values():
+            if entry.owner == worker:
+                entry.owner = None
+
     def repeat(self, lease: Lease, seed: int) -> None:
         """Have one seed of a torn lease executed again, next."""
         self._repeats.append((lease, seed - self.base))
