@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from stress.campaign.cluster.batches import joined
 from stress.campaign.cluster.parcel import Parcel, Refused, lay_out, opened
 from stress.errors import ZapstressError
 from stress.workers.fleet import DeadWorker, Fleet
@@ -37,7 +38,7 @@ class Carried(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True)
     """An order was carried out, or its worker has died over it: then ``dead`` is what is left."""
 
     answers: bytes
-    """As they come over a pipe, one after the other."""
+    """As they come over a pipe, one after the other; batches joined."""
     dead: DeadWorker | None = None
 
 
@@ -59,7 +60,7 @@ class Commission:
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self.answers = bytearray()
+        self.answers: list[Answer] = []
         self.dead: DeadWorker | None = None
         self.done = threading.Event()
 
@@ -146,7 +147,7 @@ class Host:
 
     def answer(self, worker: int, order: Order, answer: Answer) -> bool:
         """Keep an answer until the last one is there."""
-        self.commissions[worker].answers += encode(answer)
+        self.commissions[worker].answers.append(answer)
         if not is_last(answer):
             return False
         self._done(worker)
@@ -189,7 +190,7 @@ def reply_to(session: str, digest: str, order: Order, packed: bytes) -> Reply:
     commission.done.wait()
     if host.failed:
         return Declined(host.failed)
-    return Carried(bytes(commission.answers), commission.dead)
+    return Carried(b"".join(map(encode, joined(commission.answers))), commission.dead)
 
 
 def host_of(session: str, digest: str, packed: bytes) -> Host | None:
