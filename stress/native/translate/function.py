@@ -172,7 +172,13 @@ class Function(Statements):
         if self.is_async:
             out.append(f"int {self.c_name}(struct {self.c_name} *F) {{")
             out += [f"  i64 {', '.join(self.temps)};"] if self.temps else []
-            out += [f"  RAN({self.c_name});", "  switch (F->h.at) {", "  case 0:", f"  {self._room()}", f"  {self._live()}"]
+            out += [
+                f"  RAN({self.c_name});",
+                "  switch (F->h.at) {",
+                "  case 0:",
+                f"  {self._room()}",
+                f"  {self._live()}",
+            ]
             out += self._indented(self.body)
             out += ["  }", "  RET[0] = 0;", "  return 1;", "}"]
             return "\n".join(out)

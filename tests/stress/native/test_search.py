@@ -102,9 +102,10 @@ def same_in_python(space: StateSpace, runner: Runner) -> None:
     assert space.way[-1].last == steps
 
 
-async def in_python(library: Library, case: Case) -> None:
+async def in_python(library: Library, case: Case, poisoned: bool = False) -> None:
     async with open_runner(case, "plain") as runner:
         space, chance = StateSpace(library, runner), random.Random(2)
+        library.lib.zap_poison(int(poisoned))
         for _ in range(10):
             space.begin()
             while space.enabled:
@@ -117,6 +118,13 @@ async def in_python(library: Library, case: Case) -> None:
 def test_python_says_the_same(opened: tuple[Library, Case]) -> None:
     """A way through a space is an execution of the lockstep machine, step for step."""
     run_plain(in_python(*opened))
+
+
+def test_dead_words_are_not_read(libraries: dict[str, Library]) -> None:
+    """Whatever stands in words of frames that are not read any more, executions are the same."""
+    for profile, library in libraries.items():
+        run_plain(in_python(library, cases("fork_vs_munmap", profile, "6.9")[0], poisoned=True))
+        library.lib.zap_poison(0)
 
 
 def conflicts(space: StateSpace, one: Touched, other: Touched) -> bool:
