@@ -128,9 +128,9 @@ class Function(Statements):
         lines = [line for line in self.lines if not line.startswith("//")]
         region, crossing = 0, set[str]()
         regions, first = dict[str, int](), dict[str, int]()
-        for number, line in enumerate(lines):
+        for at, line in enumerate(lines):
             for name in _TEMPORARY.findall(line):
-                first.setdefault(name, number)
+                first.setdefault(name, at)
                 if regions.setdefault(name, region) != region:
                     crossing.add(name)
             region += _stands(line)

@@ -190,7 +190,7 @@ def test_what_does_not_conflict_commutes(opened: tuple[Library, Case]) -> None:
 async def explored(library: Library, case: Case) -> list[tuple[Ended, int, int]]:
     """Explore in full and reduced; return how each ended, its ends, and what was objected to."""
     async with open_runner(case, "plain") as runner:
-        found = []
+        found = list[tuple[Ended, int, int]]()
         for reduced in (False, True):
             exploration = Exploration(StateSpace(library, runner, int(reduced)), reduced, 1 << 22)
             while (ended := exploration.go_on(100_000)) == Ended.NOT_YET:

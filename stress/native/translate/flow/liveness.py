@@ -32,6 +32,7 @@ class Node:
 
     @property
     def after(self) -> frozenset[str]:
+        """What is read from what can come next on."""
         return frozenset[str]().union(*(node.live for node in self.next))
 
 
