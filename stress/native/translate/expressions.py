@@ -112,7 +112,7 @@ class Expressions(Emitter):
             return self.of_column(owner, name)
         if id(owner.obj) in self.unit.held:
             return self.of_strategy(owner, name)
-        counted = member(type(owner.obj), name)
+        counted = member(owner.obj, name)
         if isinstance(counted, CountedValue):
             self.emit(f"{self.unit.runs(counted.name)}++;")
         found = self.unit.attribute(owner, name)

@@ -92,9 +92,14 @@ def _covers(node: Function, line: Any, end_line: Any, column: Any, end_column: A
     )
 
 
+def member(obj: Any, name: str) -> Any:
+    """Return what the class of ``obj`` has under a name, as it is written there; None if nothing."""
+    cls: Any = type(obj)
+    return _member(cls, name)
+
+
 @cache
-def member(cls: type, name: str) -> Any:
-    """Return what a class has under a name, as it is written there; None if it has nothing."""
+def _member(cls: Any, name: str) -> Any:
     return inspect.getattr_static(cls, name, None)
 
 

@@ -147,7 +147,7 @@ class Unit:
     def attribute(self, owner: Static, name: str) -> Value | None:
         """Return an attribute of a known object; None if it is a property to be translated."""
         obj = owner.obj
-        static = member(type(obj), name)
+        static = member(obj, name)
         static = static.value if isinstance(static, CountedValue) else static
         if isinstance(static, property) and not isinstance(obj, Scenario):
             return None
