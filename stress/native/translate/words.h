@@ -35,7 +35,7 @@ static inline int members(u64 x) { int n = 0; for (; x; x &= x - 1) n++; return 
 #define EXPORT __attribute__((visibility("default")))
 
 /* Why an execution was given up. From CHECK on: a checker objects; the number names the place. */
-enum { CLEAN, BUDGET, STUCK, LIST_FULL, INDEX, FRAME_FULL, RANGE, ENDLESS, RAISED, NOT_OWNER, DRAWS_FULL };
+enum { CLEAN, BUDGET, STUCK, LIST_FULL, INDEX, FRAME_FULL, RANGE, ENDLESS, RAISED, NOT_OWNER, DRAWS_FULL, AGAIN };
 #define CHECK (1ll << 32)
 
 #ifndef CHECKED
