@@ -52,6 +52,18 @@ CALLS = {
 length is added up too.
 """
 
+WHOLE = {
+    ("memory", "zap_present_ptes"): "FLAT ",
+    ("rmap", "folio_remove_rmap_ptes"): "FLAT CALLED_ONLY ",
+    ("mmu_gather", "tlb_remove_folio_pages"): "FLAT CALLED_ONLY ",
+    ("swap", "free_pages_and_swap_cache"): "FLAT CALLED_ONLY ",
+    ("swap", "folios_put_refs"): "FLAT CALLED_ONLY ",
+    ("page_alloc", "free_unref_folios"): "FLAT CALLED_ONLY ",
+}
+"""Functions of the kernel which the model has in pieces: the component and its method. The pieces
+are written in place. What the kernel has in another file than its caller is called, by one jump.
+"""
+
 EXAMPLE = World(cpus=1, mms=2, vpages=64, pages=256, vmas=8, files=1, file_pages=64)
 """The world that a kernel is translated in; nothing of the C depends on it but what is constant."""
 
@@ -139,7 +151,8 @@ def translated(key: PlainKey, catalogue: Catalogue) -> PlainKernel:
         kernel.bind(arena, Lockstep(arena, kernel.slots, 1))
         numbers = {name: number for number, name in enumerate(CALLS)}
         calls = {id(live_method(*pair)): numbers[name] for name, pair in counted_calls(kernel).items()}
-        unit = PlainUnit(kernel, kernel.machine, calls)
+        whole = {id(live_method(kernel.components[part], method)): mark for (part, method), mark in WHOLE.items()}
+        unit = PlainUnit(kernel, kernel.machine, calls, whole)
         work = Work(kernel, 0)
         unit.kept.append(work)
         unit.paths[id(work)] = "work"

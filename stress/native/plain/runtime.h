@@ -7,6 +7,15 @@
 #include <setjmp.h>
 #include <time.h>
 
+/* The compiler keeps a record in registers as long as it sees a pointer, and no arithmetic of words. */
+static inline __attribute__((always_inline)) i64 *pointer_(i64 x) { return (i64 *)x; }
+#undef P
+#define P(x) pointer_((i64)(x))
+
+/* A function with all that it calls written in place, and one that is never written in place itself. */
+#define FLAT __attribute__((flatten))
+#define CALLED_ONLY __attribute__((noinline))
+
 enum { READ_, WRITE_, RMW_, WAIT_ = 5, KINDS_NR };
 
 #ifdef COUNTED
@@ -17,8 +26,9 @@ enum { READ_, WRITE_, RMW_, WAIT_ = 5, KINDS_NR };
 #define CALLED(number, words) ((void)0)
 #endif
 
-#define LOAD(site, column, i) (STEP(site, column, READ_), (i64)__atomic_load_n(&column(i), __ATOMIC_RELAXED))
-#define STORE(site, column, i, x) do { STEP(site, column, WRITE_); __atomic_store_n(&column(i), x, __ATOMIC_RELAXED); } while (0)
+#define ONCE(x) (*(volatile __typeof__(x) *)&(x)) /* READ_ONCE and WRITE_ONCE */
+#define LOAD(site, column, i) (STEP(site, column, READ_), (i64)ONCE(column(i)))
+#define STORE(site, column, i, x) do { STEP(site, column, WRITE_); ONCE(column(i)) = x; } while (0)
 #define XCHG(site, column, i, x) (STEP(site, column, RMW_), (i64)__atomic_exchange_n(&column(i), x, __ATOMIC_SEQ_CST))
 #define ADD(site, column, i, x) (STEP(site, column, RMW_), (i64)__atomic_add_fetch(&column(i), x, __ATOMIC_SEQ_CST))
 #define CHANGE(site, column, i, old) { \

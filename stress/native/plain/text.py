@@ -81,7 +81,9 @@ def _columns(unit: PlainUnit, types: dict[str, str], used: set[str]) -> Iterator
 
 def is_constant(entry: TableEntry) -> bool:
     """Return whether a word of the table stands in the text."""
-    return entry.kind == "word" and entry.path.startswith(CONSTANT)
+    path = entry.path
+    of_profile = path.startswith("kernel.components[") and ".profile." in path
+    return entry.kind == "word" and (of_profile or path.startswith(CONSTANT))
 
 
 def value_of(path: str, names: dict[str, Any]) -> Any:
