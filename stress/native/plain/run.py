@@ -13,9 +13,9 @@ from stress.errors import ZapstressError
 from stress.machine.lockstep import Lockstep
 from stress.native.plain.arena import PlainArena, PlainLayout
 from stress.native.plain.kernel import CALLS, PlainKernel, composed
-from stress.native.plain.text import value_of
+from stress.native.plain.text import room_of, value_of
 from stress.native.plain.work import PIECES, Work
-from stress.native.runner import LIMITS, LIST_MIN, SLACK
+from stress.native.runner import LIMITS
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -84,12 +84,10 @@ class PlainWorld:
 
     def _prepare(self) -> tuple[Any, ...]:
         """Return what the library is told of this world."""
-        g = self.kernel.geometry
-        room = SLACK + max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, g.table_batch)
         table = self._table()
         self.block = (ctypes.c_char * self.layout.bytes).from_buffer(self.arena.block)
-        lists = (c_int64 * (SCRATCH_LISTS * room))()
-        return self.block, (c_int64 * len(table))(*table), lists, c_int64(len(lists)), c_int64(room)
+        lists = (c_int64 * (SCRATCH_LISTS * room_of(self.kernel)))()
+        return self.block, (c_int64 * len(table))(*table), lists, c_int64(len(lists))
 
     def _use(self) -> None:
         """Point the library at this world, if it serves another."""

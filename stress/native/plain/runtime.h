@@ -14,7 +14,7 @@ static inline __attribute__((always_inline)) i64 *pointer_(i64 x) { return (i64 
 
 /* A function with all that it calls written in place, and one that is never written in place itself. */
 #define FLAT __attribute__((flatten))
-#define CALLED_ONLY __attribute__((noinline))
+#define CALLED_ONLY __attribute__((noinline, noipa))
 
 enum { READ_, WRITE_, RMW_, WAIT_ = 5, KINDS_NR };
 
@@ -72,7 +72,7 @@ static inline void list_copy_(i64 *d, const i64 *s, i64 w) {
 #define RAN(name)
 static const struct { i64 cur; } S = {0};
 
-i64 RET[8], cap, *SP, *SP_END;
+i64 RET[8], *SP, *SP_END;
 static i64 bailed;
 static jmp_buf out;
 void bail(i64 why) { bailed = why; longjmp(out, 1); }

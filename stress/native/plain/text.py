@@ -8,8 +8,10 @@ from importlib import resources
 from typing import Any
 
 from stress.native.files import code_of, read
-from stress.native.plain.arena import C_TYPES
+from stress.native.plain.arena import C_TYPES, FLAGS, words_of_flags
 from stress.native.plain.function import PlainFunction, PlainUnit
+from stress.native.runner import LIST_MIN, SLACK
+from stress.native.translate.subset import Unsupported
 from stress.native.translate.unit import TableEntry
 
 CONSTANT = ("kernel.geometry.", "kernel.world.cpus", "kernel.world.mms")
@@ -18,8 +20,8 @@ CONSTANT = ("kernel.geometry.", "kernel.world.cpus", "kernel.world.mms")
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 
 END = """
-EXPORT void zap_use(char *block, const i64 *table, i64 *scratch, i64 words, i64 room) {
-  SP = scratch, SP_END = scratch + words, cap = room;
+EXPORT void zap_use(char *block, const i64 *table, i64 *scratch, i64 words) {
+  SP = scratch, SP_END = scratch + words;
   use(block, table);
 }
 /* Do one piece of work; return CLEAN, or why it was given up. `ns` is the CPU time that it took. */
@@ -37,6 +39,12 @@ EXPORT i64 zap_do(i64 which, const i64 *a, i64 *ns) {
 """
 
 
+def room_of(kernel: Any) -> int:
+    """Return how many elements a list has room for."""
+    g = kernel.geometry
+    return SLACK + max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, g.table_batch)
+
+
 def text_of(unit: PlainUnit, roots: list[PlainFunction], types: dict[str, str], calls_nr: int) -> str:
     """Return the C of a unit; ``roots`` are the pieces of work, by number, ``types`` those of the
     columns.
@@ -45,12 +53,13 @@ def text_of(unit: PlainUnit, roots: list[PlainFunction], types: dict[str, str], 
     bodies = [function.text() for function in functions]
     used = {word for body in bodies for word in _WORD.findall(code_of(body))}
     parts = [
+        f"#define cap {room_of(unit.kernel)}ll",
         read("words.h"),
         read("words.c"),
         resources.files("stress.native.plain").joinpath("runtime.h").read_text(encoding="utf-8"),
         *_numbers(unit, calls_nr),
         *_columns(unit, types, used),
-        *_entries(unit),
+        *_entries(unit, types),
         *(f"static const i64 {name}[] = {{{', '.join(map(str, values))}}};" for values, name in unit.tables.items()),
         *(f"static i64 {name};" for name in unit.overrides.values()),
         *(f"static {function.prototype()}" for function in functions),
@@ -73,10 +82,21 @@ def _numbers(unit: PlainUnit, calls_nr: int) -> Iterator[str]:
 
 def _columns(unit: PlainUnit, types: dict[str, str], used: set[str]) -> Iterator[str]:
     """Yield the columns that are used, each of its own type."""
+    flags, based = words_of_flags(unit.kernel.layout.fields, types), set[int]()
     for field in unit.kernel.layout.fields:
-        if field.name in used or f"c_{field.name}" in used or f"n_{field.name}" in used:
-            name, kind = field.name, C_TYPES[types[field.name]]
+        name, kind = field.name, C_TYPES[types[field.name]]
+        if not {name, f"c_{name}", f"n_{name}"} & used:
+            continue
+        if name not in flags:
             yield f"static {kind} *c_{name}; static i64 n_{name};\n#define {name}(i) c_{name}[ix(i, n_{name})]"
+            continue
+        if f"c_{name}" in used:
+            raise Unsupported("slice", f"{name}: plain mode keeps the flags of a page in a word")
+        word, byte = flags[name]
+        if word not in based:
+            yield f"static char *c_flags_{word}; static i64 n_flags_{word};"
+            based.add(word)
+        yield f"#define {name}(i) (*({kind} *)(c_flags_{word} + {FLAGS} * ix(i, n_flags_{word}) + {byte}))"
 
 
 def is_constant(entry: TableEntry) -> bool:
@@ -91,7 +111,7 @@ def value_of(path: str, names: dict[str, Any]) -> Any:
     return eval(path, {"__builtins__": {"len": len, "bool": bool}}, names)
 
 
-def _entries(unit: PlainUnit) -> Iterator[str]:
+def _entries(unit: PlainUnit, types: dict[str, str]) -> Iterator[str]:
     """Yield the table's words, and the function that points everything at a world."""
     variable = []
     for entry in unit.entries.values():
@@ -100,10 +120,13 @@ def _entries(unit: PlainUnit) -> Iterator[str]:
         else:
             variable.append(entry.name)
             yield f"static i64 {entry.name};"
+    flags = words_of_flags(unit.kernel.layout.fields, types)
     yield "static void use(char *block, const i64 *table) {"
     for at, field in enumerate(unit.kernel.layout.fields):
+        word, byte = flags.get(field.name, (-1, 0))
+        name = field.name if word < 0 else f"flags_{word}"
         yield f"#ifdef {field.name}"
-        yield f"  c_{field.name} = (void *)(block + table[{2 * at}]), n_{field.name} = table[{2 * at + 1}];"
+        yield f"  c_{name} = (void *)(block + table[{2 * at}] - {byte}), n_{name} = table[{2 * at + 1}];"
         yield "#endif"
     first = 2 * len(unit.kernel.layout.fields)
     yield from (f"  {name} = table[{at}];" for at, name in enumerate(variable, first))

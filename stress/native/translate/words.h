@@ -17,7 +17,10 @@ enum { CLEAN, BUDGET, STUCK, LIST_FULL, INDEX, FRAME_FULL, RANGE, ENDLESS, RAISE
 #ifndef CHECKED
 #define CHECKED 1 /* 0: another run of the same code has found everything in its bounds */
 #endif
-extern i64 RET[8], cap, *SP, *SP_END;
+extern i64 RET[8], *SP, *SP_END;
+#ifndef cap
+extern i64 cap; /* how many elements a list has room for */
+#endif
 
 __attribute__((noreturn, cold)) void bail(i64 why);
 
