@@ -55,7 +55,10 @@ length is added up too.
 WHOLE = {
     ("memory", "zap_present_ptes"): "FLAT ",
     ("rmap", "folio_remove_rmap_ptes"): "FLAT CALLED_ONLY ",
+    ("huge_memory", "deferred_split_folio"): "FLAT CALLED_ONLY ",
+    ("page_writeback", "folio_mark_dirty"): "FLAT CALLED_ONLY ",
     ("mmu_gather", "tlb_remove_folio_pages"): "FLAT CALLED_ONLY ",
+    ("swap", "folio_mark_accessed"): "FLAT CALLED_ONLY ",
     ("swap", "free_pages_and_swap_cache"): "FLAT CALLED_ONLY ",
     ("swap", "folios_put_refs"): "FLAT CALLED_ONLY ",
     ("page_alloc", "free_unref_folios"): "FLAT CALLED_ONLY ",

@@ -26,6 +26,9 @@ KINDS = ("read", "write", "rmw", "", "", "wait")
 SCRATCH_LISTS = 256
 """Lists that may be there at once."""
 
+ATOMICS = 1 << 16
+"""Atomic instructions in a row, to be timed."""
+
 _USER: dict[str, PlainWorld] = {}
 """Library -> the world that it serves."""
 
@@ -66,7 +69,7 @@ class PlainWorld:
             assert value_of(expression, self.names) == value, f"{expression} is not {value}, as it was translated"
         self.path = str(kernel.counted if counted else kernel.timed)
         self.lib = ctypes.CDLL(self.path)
-        self.lib.zap_do.restype = c_int64
+        self.lib.zap_do.restype = self.lib.zap_atomics.restype = c_int64
         self.lib.zap_made.restype = self.lib.zap_calls.restype = POINTER(c_int64)
         self.snapshot: mmap.mmap | None = None
         self.kept: list[Any] = []
@@ -119,6 +122,12 @@ class PlainWorld:
             said = LIMITS[why] if why < len(LIMITS) else "the model objects"
             raise PlainError(f"{name}: {said}: the world is too small for it, or the patch goes wrong")
         return ns.value
+
+    def atomic_ns(self) -> float:
+        """Return how many nanoseconds an atomic instruction takes here and now, on a cell that is
+        in the cache.
+        """
+        return float(self.lib.zap_atomics(c_int64(ATOMICS))) / ATOMICS
 
     def keep(self) -> None:
         """Keep the arena as it is now."""

@@ -20,6 +20,15 @@ CONSTANT = ("kernel.geometry.", "kernel.world.cpus", "kernel.world.mms")
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 
 END = """
+/* Do `n` atomic additions, each to a cell that is in the cache; return the CPU time that they took, in ns. */
+EXPORT i64 zap_atomics(i64 n) {
+  static int32_t cells[512];
+  struct timespec from, to;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+  for (i64 k = 0; k < n; k++) __atomic_add_fetch(&cells[k % 512], -1, __ATOMIC_SEQ_CST);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+  return (to.tv_sec - from.tv_sec) * 1000000000ll + to.tv_nsec - from.tv_nsec;
+}
 EXPORT void zap_use(char *block, const i64 *table, i64 *scratch, i64 words) {
   SP = scratch, SP_END = scratch + words;
   use(block, table);
