@@ -22,7 +22,8 @@ import trio
 
 from stress.catalogue import find_catalogue
 from stress.errors import FAILED, ZapstressError
-from stress.native.build import FAST, QUICK, BuildError, missing, require
+from stress.native.build import missing
+from stress.native.compilers import FAST, QUICK, BuildError, require
 from stress.native.files import files_of
 from stress.native.kernels import KernelKey, is_kept, made, manifest_file, translate
 from stress.native.translate.assemble import Manifest

@@ -1,7 +1,9 @@
 /* What runtime.h declares, and executions: begin one, let its actors run, end it. Stands once in a compiled
  * kernel, after the tables of bodies, gates and strategies.
  */
+#ifndef __TINYC__
 #include <setjmp.h>
+#endif
 
 struct state S;
 struct world *W;

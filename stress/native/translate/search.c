@@ -10,7 +10,9 @@
  * and what decides of step numbers and of versions of contents. These are told by their tags (runtime.h) wherever
  * they lie, and hashed as relations: which changes came after which moments, and which contents are equal.
  */
+#ifndef __TINYC__
 #include <stdlib.h>
+#endif
 
 enum { WORD_PLAIN, WORD_FREE, WORD_CHANGE, WORD_MOMENT, WORD_OWN_MOMENT, WORD_WHO, WORD_CONTENT, WORD_SECTION, WORD_INSIDE };
 enum { TAGS_MAX = 24, DRAWN_MAX = 24, NAMES_MAX = 1 << 14, WHO_BITS = 6 };

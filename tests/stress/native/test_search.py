@@ -18,7 +18,7 @@ from stress.catalogue import CATALOGUE
 from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import TapeData
 from stress.machine.driver import run_plain
-from stress.native.build import QUICK
+from stress.native.compilers import QUICK
 from stress.native.kernels import KernelKey, searchable
 from stress.native.runner import Library
 from stress.native.search.explore import Ended, Exploration
