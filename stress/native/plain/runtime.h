@@ -12,9 +12,11 @@ static inline __attribute__((always_inline)) i64 *pointer_(i64 x) { return (i64 
 #undef P
 #define P(x) pointer_((i64)(x))
 
-/* A function with all that it calls written in place, and one that is never written in place itself. */
-#define FLAT __attribute__((flatten))
-#define CALLED_ONLY __attribute__((noinline, noipa))
+/* A function of the kernel in which all that it calls is written in place; and one of another file than its callers,
+ * whose compiler knows nothing of them.
+ */
+#define WHOLE __attribute__((flatten))
+#define ELSEWHERE __attribute__((noinline, noipa))
 
 enum { READ_, WRITE_, RMW_, WAIT_ = 5, KINDS_NR };
 

@@ -59,9 +59,10 @@ static inline i64 *touch(i64 *cell) { return cell; }
 /* -- words ------------------------------------------------------------------------------------------------- */
 
 static inline i64 ix(i64 i, i64 n) { if (CHECKED && (u64)i >= (u64)n) bail(INDEX); return i; }
+/* By a power of two the compiler knows: a shift, or a mask, of the kernel's. It rounds down as this does. */
 #define POWER_OF_2(b) (__builtin_constant_p(b) && (b) > 0 && !((b) & ((b) - 1)))
 static inline i64 fdiv(i64 a, i64 b) {
-  if (POWER_OF_2(b)) return a >> __builtin_ctzll(b);
+  if (POWER_OF_2(b)) return a >> (63 - leading_zeros(b));
   if (b == 0 || (b == -1 && a == INT64_MIN)) bail(RANGE);
   i64 q = a / b;
   return q - ((a % b != 0) & ((a < 0) != (b < 0)));
