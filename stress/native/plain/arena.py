@@ -90,11 +90,10 @@ class PlainArena(Arena):
     def _view(self, name: str) -> memoryview:
         """Return a column's cells."""
         start, code, count = self.plain.offsets[name], self.plain.types[name], self.plain.counts[name]
-        if name in self.plain.flags:
-            start -= self.plain.flags[name][1]
-            words = self.block[start : start + count * FLAGS].cast(code)  # type: ignore[call-overload]
-            return words[self.plain.flags[name][1] :: FLAGS]
-        return self.block[start : start + count * BYTES[code]].cast(code)  # type: ignore[call-overload]
+        _, byte = self.plain.flags.get(name, (-1, 0))
+        size = FLAGS if name in self.plain.flags else BYTES[code]
+        cells: memoryview = self.block[start - byte : start - byte + count * size].cast(code)  # type: ignore[call-overload]
+        return cells[byte::FLAGS] if name in self.plain.flags else cells
 
     def _array(self, view: memoryview) -> Callable[[], np.ndarray[Any, Any]]:
         def make() -> np.ndarray[Any, Any]:

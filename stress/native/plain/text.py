@@ -51,7 +51,7 @@ EXPORT i64 zap_do(i64 which, const i64 *a, i64 *ns) {
 def room_of(kernel: Any) -> int:
     """Return how many elements a list has room for."""
     g = kernel.geometry
-    return SLACK + max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, g.table_batch)
+    return SLACK + int(max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, g.table_batch))
 
 
 def text_of(unit: PlainUnit, roots: list[PlainFunction], types: dict[str, str], calls_nr: int) -> str:
