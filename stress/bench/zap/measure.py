@@ -191,6 +191,7 @@ class _Row:
         why = linux.why_not(self.order, self.selection.size)
         if operation not in LINUX_OPERATIONS:
             why = f"of the running kernel, {' and '.join(LINUX_OPERATIONS)} are measured"
+        linux.allow_huge_pages()
         with ExitStack() as stack:
             worlds = {name: stack.enter_context(self._world(kernel)) for name, kernel in self.kernels.items()}
             for world in worlds.values():

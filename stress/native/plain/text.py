@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from importlib import resources
 from typing import Any
 
@@ -18,6 +19,7 @@ CONSTANT = ("kernel.geometry.", "kernel.world.cpus", "kernel.world.mms")
 """Paths of what is the same in every world of a plain kernel, as it is in a kernel's own text."""
 
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
+_TALLY = re.compile(r"^ *(\w+)\((\w+)\) = \(\1\(\2\) \+ 1\);$", re.MULTILINE)
 
 END = """
 /* Do `n` atomic additions, each to a cell that is in the cache; return the CPU time that they took, in ns. */
@@ -59,7 +61,7 @@ def text_of(unit: PlainUnit, roots: list[PlainFunction], types: dict[str, str], 
     columns.
     """
     functions: list[PlainFunction] = unit.done
-    bodies = [function.text() for function in functions]
+    bodies = without_tallies([function.text() for function in functions], types)
     used = {word for body in bodies for word in _WORD.findall(code_of(body))}
     parts = [
         f"#define cap {room_of(unit.kernel)}ll",
@@ -77,6 +79,16 @@ def text_of(unit: PlainUnit, roots: list[PlainFunction], types: dict[str, str], 
         END,
     ]
     return "\n".join(parts)
+
+
+def without_tallies(bodies: list[str], columns: Collection[str]) -> list[str]:
+    """Leave out columns that are counted on and never read: what the checkers count by (the
+    generation of a page), and no kernel has.
+    """
+    code = "\n".join(map(code_of, bodies))
+    words, tallied = Counter(_WORD.findall(code)), Counter(name for name, _ in _TALLY.findall(code))
+    unread = {name for name, nr in tallied.items() if name in columns and words[name] == 2 * nr}
+    return [_TALLY.sub(lambda found: "" if found[1] in unread else found[0], body) for body in bodies]
 
 
 def _numbers(unit: PlainUnit, calls_nr: int) -> Iterator[str]:
