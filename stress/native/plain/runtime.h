@@ -7,8 +7,11 @@
 #include <setjmp.h>
 #include <time.h>
 
-/* The compiler keeps a record in registers as long as it sees a pointer, and no arithmetic of words. */
-static inline __attribute__((always_inline)) i64 *pointer_(i64 x) { return (i64 *)x; }
+/* A record is variables of the kernel's function: the compiler keeps it in registers if whoever is given it is
+ * written in place before all else, and if it sees a pointer, and no arithmetic of words.
+ */
+#define IN_PLACE inline __attribute__((always_inline))
+static IN_PLACE i64 *pointer_(i64 x) { return (i64 *)x; }
 #undef P
 #define P(x) pointer_((i64)(x))
 
