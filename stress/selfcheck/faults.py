@@ -22,9 +22,9 @@ import trio
 from sim.core.profile import SMALL
 from stress.case import DEFAULT_KERNEL
 from stress.catalogue import find_catalogue
-from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.fault import silent_on
-from stress.files import write_atomically
+from stress.files import make_folder, write_atomically
 from stress.workers.fleet import Fleet, WorkerProcess
 from stress.workers.messages import (
     FOREVER_S,
@@ -327,12 +327,7 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Awaitable[No
     goes.
     """
     check.began = began = time.monotonic()
-    try:
-        check.directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"{check.directory}: cannot be made ({error.strerror}); give --dir another directory"
-        ) from error
+    make_folder(check.directory)
     shown = [partial(progress, check)] if progress is not None else []
     trio.run(check.fleet.run, check, partial(end_when_signalled, check.interrupt), *shown)
     elapsed, executions = time.monotonic() - began, sum(cell.executions for cell in check.cells)

@@ -20,7 +20,7 @@ from typing import Protocol
 import trio
 
 from stress.catalogue import DEFAULT_CATALOGUE
-from stress.errors import FAILED, ZapstressError
+from stress.errors import FAILED, ZapstressError, foremost
 from stress.sources import child
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import Answer, Order, Ready, WorkerFailed, encode, executed, take_answer
@@ -261,13 +261,6 @@ class Fleet:
             )
         except OSError as error:
             raise FleetError(f"cannot start a worker ({error.strerror}); give --workers a smaller number") from error
-
-
-def foremost(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return one exception of a group: the user's to mend, if there is one."""
-    mendable = group.subgroup(ZapstressError) or group
-    inner = mendable.exceptions[0]
-    return foremost(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
 async def _end(process: trio.Process) -> None:
