@@ -25,6 +25,7 @@ from stress.catalogue import find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.fault import silent_on
 from stress.files import make_folder, write_atomically
+from stress.sources import ended_words
 from stress.workers.fleet import Fleet, WorkerProcess
 from stress.workers.messages import (
     FOREVER_S,
@@ -253,8 +254,8 @@ class Selfcheck:
     def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
         """A fault that kills the tester is a mistake to be told of."""
         if order is not None:
-            status, held = process.process.returncode, process.recorder.held
-            self._give_up(worker, f"the worker died with status {status} at seed {held and held[1]}")
+            status, held = process.process.returncode or 0, process.recorder.held
+            self._give_up(worker, f"the worker {ended_words(status)} at seed {held and held[1]}")
 
     def _give_up(self, worker: int, why: str) -> None:
         """End what the worker has in hand, a check or a cell, without a verdict."""

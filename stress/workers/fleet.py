@@ -21,7 +21,7 @@ import trio
 
 from stress.catalogue import DEFAULT_CATALOGUE
 from stress.errors import FAILED, ZapstressError, foremost
-from stress.sources import child
+from stress.sources import child, end_overdue
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import Answer, Order, Ready, WorkerFailed, encode, executed, take_answer
 
@@ -32,7 +32,7 @@ STILLBORN_MAX = 3
 """Workers in a row that may be killed before they are ready."""
 
 HANG_SECONDS_MAX = 120.0
-"""Silence from a worker with an order in hand after which it is killed; an execution takes
+"""Silence from a worker with an order in hand after which it is ended; an execution takes
 milliseconds.
 """
 
@@ -200,7 +200,7 @@ class Fleet:
                 with trio.move_on_after(HANG_SECONDS_MAX if worker.ready else START_SECONDS_MAX) as waiting:
                     answer = await worker.receive()
                 if waiting.cancelled_caught:
-                    worker.process.kill()
+                    end_overdue(worker.process.pid)
                     return False
                 if answer is None:
                     return False

@@ -137,7 +137,7 @@ def file_of(case: Case, directory: Path) -> Path:
 def read_certificate(file: Path) -> Certificate | None:
     """Return the certificate that a file holds; None if it holds none, or one of another format.
 
-    The file may be anybody's: nothing is waited for, and each field has the type that it is to have.
+    The file may be anybody's: nothing is waited for, and each field has the type that it should.
     """
     try:
         found = msgspec.json.decode(read_plain(file, FILE_MIB_MAX), type=Certificate)
