@@ -26,7 +26,7 @@ from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.fault import silent_on
 from stress.files import make_folder, write_atomically
 from stress.sources import ended_words
-from stress.workers.fleet import Fleet, WorkerProcess
+from stress.workers.fleet import DeadWorker, Fleet
 from stress.workers.messages import (
     FOREVER_S,
     Answer,
@@ -251,11 +251,11 @@ class Selfcheck:
             if cell.found or cell.executions >= cell.budget:
                 del self.plans[worker]
 
-    def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
+    def died(self, worker: int, order: Order | None, dead: DeadWorker) -> None:
         """A fault that kills the tester is a mistake to be told of."""
         if order is not None:
-            status, held = process.process.returncode or 0, process.recorder.held
-            self._give_up(worker, f"the worker {ended_words(status)} at seed {held and held[1]}")
+            seed = dead.held and dead.held[1]
+            self._give_up(worker, f"the worker {ended_words(dead.exit_status)} at seed {seed}")
 
     def _give_up(self, worker: int, why: str) -> None:
         """End what the worker has in hand, a check or a cell, without a verdict."""

@@ -19,15 +19,15 @@ import msgspec
 
 from stress.case import Case
 from stress.files import make_folder, read_plain, write_atomically
-from stress.native.files import digest_of, read
+from stress.native.files import SEARCH, digest_of, read
 from stress.native.search.explore import WORD_BITS, Extent, missed_chance
 from stress.native.search.space import StateSpace
 
 FORMAT = 1
 FILE_MIB_MAX = 4
-RUNTIME = ("words.h", "words.c", "runtime.h", "runtime.c", "search.c", "explore.c")
+RUNTIME = ("words.h", "words.c", "runtime.h", "runtime.c", *SEARCH)
 SCOPE = "every interleaving, sequentially consistent, of these threads in a world of this size, with every choice drawn"
-FULL, REDUCED = "none", "persistent sets of one actor"
+FULL, REDUCED = "none", "persistent sets"
 
 
 @dataclass(frozen=True)

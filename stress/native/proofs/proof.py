@@ -17,7 +17,7 @@ from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner, open_runner
 from stress.files import make_folder
 from stress.machine.chance import TapeData
-from stress.native.build import FAST, BuildError
+from stress.native.compilers import FAST, BuildError
 from stress.native.kernels import KernelKey, searchable
 from stress.native.proofs.certificate import Certificate, certify, file_of, read_certificate
 from stress.native.proofs.result import DIFFERS, NOT_REACHED, PROVED, UNFINISHED, VIOLATED_KIND, Answer
