@@ -1,9 +1,9 @@
-"""Files from a stranger who means harm: traces, programs and results directories, and with
-``hostile_results``, which has all of them, the folders of failures and proofs.
+"""Files from a stranger who means harm: traces, programs and results directories.
 
-``python -m tests.robustness.hostile_results DIR`` makes them in a new directory. Each wants the tool to
-import ``evil.py``, to write outside of the directory that it is given, to show an escape sequence,
-or to take memory and time without end. What the tool does with them is asserted in
+``hostile_results`` has those that lie in a failure's folder and in place of a proof, and is the
+command that makes all of them: ``python -m tests.robustness.hostile_results DIR``. Each wants the
+tool to import ``evil.py``, to write outside of the directory that it is given, to show an escape
+sequence, or to take memory and time without end. What the tool does with them is asserted in
 ``test_hostile.py``.
 """
 
