@@ -25,17 +25,16 @@ from stress.native.proofs.proof import Job, Prover
 from stress.native.proofs.result import PROVED, UNFINISHED, VIOLATED_KIND, Answer, status_of
 from stress.native.search.explore import missed_chance
 from tests.proofs import row, written
-from tests.stress.native.compiled import cache_in, cases, needs_compiler
+from tests.stress.native.compiled import cases, needs_compiler
 
 pytestmark = needs_compiler
 
 
 @pytest.fixture(scope="module")
-def prover(tmp_path_factory: pytest.TempPathFactory) -> Prover:
-    with cache_in(Path(tmp_path_factory.mktemp("cache"))):
-        found = Prover(CATALOGUE, lambda words: None, (CASE.scenario,), QUICK)
-        found.library(KernelKey.of(CASE))
-        return found
+def prover() -> Prover:
+    found = Prover(CATALOGUE, lambda words: None, (CASE.scenario,), QUICK)
+    found.library(KernelKey.of(CASE))
+    return found
 
 
 CASE = cases("munmap_vs_access", "x86-64", "6.9")[0]
