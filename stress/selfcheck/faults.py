@@ -22,9 +22,10 @@ import trio
 from sim.core.profile import SMALL
 from stress.case import DEFAULT_KERNEL
 from stress.catalogue import find_catalogue
-from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.fault import silent_on
-from stress.files import write_atomically
+from stress.files import make_folder, write_atomically
+from stress.sources import ended_words
 from stress.workers.fleet import DeadWorker, Fleet
 from stress.workers.messages import (
     FOREVER_S,
@@ -254,7 +255,7 @@ class Selfcheck:
         """A fault that kills the tester is a mistake to be told of."""
         if order is not None:
             seed = dead.held and dead.held[1]
-            self._give_up(worker, f"the worker died with status {dead.exit_status} at seed {seed}")
+            self._give_up(worker, f"the worker {ended_words(dead.exit_status)} at seed {seed}")
 
     def _give_up(self, worker: int, why: str) -> None:
         """End what the worker has in hand, a check or a cell, without a verdict."""
@@ -327,12 +328,7 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Awaitable[No
     goes.
     """
     check.began = began = time.monotonic()
-    try:
-        check.directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"{check.directory}: cannot be made ({error.strerror}); give --dir another directory"
-        ) from error
+    make_folder(check.directory)
     shown = [partial(progress, check)] if progress is not None else []
     trio.run(check.fleet.run, check, partial(end_when_signalled, check.interrupt), *shown)
     elapsed, executions = time.monotonic() - began, sum(cell.executions for cell in check.cells)
