@@ -25,7 +25,8 @@ import trio
 
 from stress.catalogue import find_catalogue
 from stress.errors import FAILED, ZapstressError
-from stress.native.build import FAST, QUICK, BuildError, cache_directory, missing, require
+from stress.native.build import cache_directory, missing
+from stress.native.compilers import FAST, QUICK, BuildError, require
 from stress.native.files import files_of
 from stress.native.kernels import KernelKey, is_kept, made, manifest_file, translate
 from stress.native.translate.assemble import Manifest
@@ -39,7 +40,7 @@ NICE = 2
 """How much it gives way to the workers: beside two of them it has half a core."""
 
 FEW_BYTES = 200_000
-"""So many bytes of C are compiled as well as is worth it at once: what an edit of a patch changes."""
+"""So many bytes of C are compiled at the second level at once: what an edit of a patch changes."""
 
 
 def written(keys: Iterable[KernelKey]) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from stress.catalogue import CATALOGUE, DEFAULT_CATALOGUE
 from stress.native import builder
-from stress.native.build import FAST, QUICK
+from stress.native.compilers import FAST, QUICK
 from stress.native.kernels import KernelKey
 from stress.sources import child
 
