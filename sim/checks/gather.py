@@ -55,6 +55,7 @@ class GatherChecks(Checker):
 
     mmap_lock: Column
     i_mmap_lock: Column
+    vma_locked: Cells
     gather_delayed_rmap: Cells
     gather_fullmm: Cells
     gather_start: Cells
@@ -92,10 +93,11 @@ class GatherChecks(Checker):
         """A PTE has been cleared by an actor with a gather open: its range must come to cover the
         page.
         """
-        if not self.mmap_lock.view[self.gather_mm[tlb]] and not any(self.i_mmap_lock.view.tolist()):
+        locked = self.mmap_lock.view[self.gather_mm[tlb]] or self.vma_locked[tlb]
+        if not locked and not any(self.i_mmap_lock.view.tolist()):
             self.violated(
                 "MMAP",
-                f"cpu{tlb} zaps page {addr} of mm {self.gather_mm[tlb]}, whose mmap lock nobody holds, nor i_mmap",
+                f"cpu{tlb} zaps page {addr} of mm {self.gather_mm[tlb]}, whose mmap lock nobody holds, nor its VMA's, nor i_mmap",
             )
         if addr < self.unflushed_lo[tlb] or not self.unflushed_hi[tlb]:
             self.unflushed_lo[tlb] = addr
