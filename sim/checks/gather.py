@@ -44,7 +44,8 @@ class GatherChecks(Checker):
         (
             "MMAP",
             "zap-without-mmap-lock",
-            "munmap, MADV_DONTNEED and exit zap under the mmap lock, truncation under i_mmap (zap_page_range_single)",
+            "munmap, MADV_DONTNEED and exit zap under the mmap lock or the VMA's, truncation under i_mmap "
+            "(zap_page_range_single)",
         ),
         (
             "I43",
