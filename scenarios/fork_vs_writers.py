@@ -2,9 +2,10 @@
 has, the other by a page fault.
 
 fork write-protects the page, and flushes at its very end: until then the first thread goes on
-writing to a page that is shared already. The other thread's write fault must wait for that flush: it
-would copy the page, and what the first thread stores between the copy and the flush of the copied
-entry would be lost. What makes it wait is the lock of the VMA, which fork has locked for writing.
+writing to a page that is shared already. The other thread's write fault must wait for that flush:
+it would copy the page, and what the first thread stores between the copy and the flush of the
+copied entry would be lost. What makes it wait is the lock of the VMA, which fork has locked for
+writing.
 """
 
 from __future__ import annotations

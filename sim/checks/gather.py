@@ -98,7 +98,8 @@ class GatherChecks(Checker):
         if not locked and not any(self.i_mmap_lock.view.tolist()):
             self.violated(
                 "MMAP",
-                f"cpu{tlb} zaps page {addr} of mm {self.gather_mm[tlb]}, whose mmap lock nobody holds, nor its VMA's, nor i_mmap",
+                f"cpu{tlb} zaps page {addr} of mm {self.gather_mm[tlb]}, whose mmap lock nobody holds, nor i_mmap, "
+                "and has not locked the VMA",
             )
         if addr < self.unflushed_lo[tlb] or not self.unflushed_hi[tlb]:
             self.unflushed_lo[tlb] = addr

@@ -136,8 +136,8 @@ class Fork(Component):
             self.k.checks.forked(vma, src, dst)
 
     def write_lock(self, vma: int) -> Coroutine[Any, Any, None]:
-        """Keep faults out of a VMA of the parent until its TLBs are flushed: its pages become shared
-        (vma_start_write in dup_mmap).
+        """Keep faults out of a VMA of the parent until its TLBs are flushed, as its pages become
+        shared (vma_start_write in dup_mmap).
         """
         return self.k.mmap_lock.vma_start_write(vma)
 

@@ -84,7 +84,9 @@ class Mmap(Component):
         return vma
 
     def write_lock_new(self, vma: int) -> Coroutine[Any, Any, None]:
-        """Keep faults out of a VMA that is about to be found, until all of it is there (mmap_region)."""
+        """Keep faults out of a VMA that is about to be found, until all of it is there
+        (mmap_region).
+        """
         return self.k.mmap_lock.vma_start_write(vma)
 
     async def attach(self, mm: int, vma: int) -> None:

@@ -13,8 +13,8 @@ that meets a dead node is (mte_dead_node).
 
 Lock order: mmap_lock, VMA lock, folio lock. Left out: the look at the number before the lock, which
 only saves taking it; the second look-up after a VMA was found detached: it is made under the mmap
-lock; the grace period after which a VMA's memory is used again, in whose place the reader asks whose
-the VMA is (as the kernel does from 6.15 on).
+lock; the grace period after which a VMA's memory is used again, in whose place the reader asks
+whose the VMA is (as the kernel does from 6.15 on).
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ class MmapLock(Component):
         return True
 
     async def is_write_locked(self, mm: int, vma: int) -> bool:
-        """Return whether the writer that holds the mmap lock has locked the VMA: asked once a reader
-        has it too.
+        """Return whether the writer that holds the mmap lock has locked the VMA: asked once a
+        reader has it too.
         """
         return await self.m.load(READ_SEQ, self.mm_lock_seq, mm) == self.vm_lock_seq[vma]
 

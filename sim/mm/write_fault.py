@@ -1,8 +1,8 @@
 """Write faults on present entries, and how a fault maps a fresh anonymous page (mm/memory.c, v6.9).
 
-:class:`WriteFault` is the half of :class:`~sim.mm.page_fault.PageFault` that replaces or reuses what
-is mapped. Lock order: folio lock, PTL; it is entered under the PTL and drops it. Left out: the swap
-cache, userfaultfd events.
+:class:`WriteFault` is the half of :class:`~sim.mm.page_fault.PageFault` that replaces or reuses
+what is mapped. Lock order: folio lock, PTL; it is entered under the PTL and drops it. Left out: the
+swap cache, userfaultfd events.
 """
 
 from __future__ import annotations

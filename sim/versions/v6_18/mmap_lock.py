@@ -1,9 +1,9 @@
 """VMA locks (mm/mmap_lock.c, v6.18): a reference count in the VMA (6.15).
 
-``vm_refcnt`` is 0 while the VMA is detached, 1 while it is attached, and one more for each reader; a
-writer adds VMA_LOCK_OFFSET, which keeps readers from coming in, until those that are in have left.
-A VMA's memory may be used for another at once (SLAB_TYPESAFE_BY_RCU): a reader may hold for a moment
-a VMA that is not its own, and whoever detaches that one waits for it.
+``vm_refcnt`` is 0 while the VMA is detached, 1 while it is attached, and one more for each reader;
+a writer adds VMA_LOCK_OFFSET, which keeps readers from coming in, until those that are in have
+left. A VMA's memory may be used for another at once (SLAB_TYPESAFE_BY_RCU): a reader may hold for a
+moment a VMA that is not its own, and whoever detaches that one waits for it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class MmapLock618(MmapLock):
         return Field("vm_refcnt", self.w.vmas, waitable=True, word=32)
 
     async def vma_start_read(self, mm: int, vma: int) -> bool:
-        """Count a reader, if the VMA is attached and no writer is at it; return whether it is counted,
-        the VMA is of ``mm``, and no writer has it.
+        """Count a reader, if the VMA is attached and no writer is at it; return whether it is
+        counted, the VMA is of ``mm``, and no writer has it.
         """
         readers = await self.m.rmw(GET, self.vm_refcnt, vma, lambda n: n + (0 < n < VMA_LOCK_OFFSET))
         if not 0 < readers < VMA_LOCK_OFFSET:
@@ -64,7 +64,9 @@ class MmapLock618(MmapLock):
             await self.m.add(WRITER_OUT, self.vm_refcnt, vma, -VMA_LOCK_OFFSET)
 
     async def stop_readers(self, vma: int) -> bool:
-        """Let no reader in, unless the VMA is detached; return whether it was not (refcount_add_not_zero)."""
+        """Let no reader in, unless the VMA is detached; return whether it was not
+        (refcount_add_not_zero).
+        """
         return await self.m.rmw(WRITER_IN, self.vm_refcnt, vma, lambda n: n + (n > 0) * VMA_LOCK_OFFSET) > 0
 
     async def wait_for_readers(self, vma: int, left: int) -> None:
