@@ -17,8 +17,8 @@ from stress.case import Case
 from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner
 from stress.machine.chance import RandomData
-from stress.native.build import FAST, QUICK
 from stress.native.comparison import by_native, by_python, difference
+from stress.native.compilers import FAST, QUICK
 from stress.native.kernels import KernelKey, kept, manifest_file
 from stress.native.runner import BATCH_MAX, Library, NativeCase, NotCovered, Ran
 from stress.trace.evidence import encoded_trace

@@ -16,7 +16,8 @@ from stress.bench.zap.counting import counted
 from stress.bench.zap.linux import OPERATIONS as LINUX_OPERATIONS
 from stress.bench.zap.linux import Linux, opened
 from stress.errors import Skipped, UsageError
-from stress.native.build import missing, require
+from stress.native.build import missing
+from stress.native.compilers import require
 from stress.native.plain.kernel import LEVELS, PlainKernel, PlainKey, plain_kernel, with_largest_folios
 from stress.native.plain.run import PlainWorld
 from stress.native.plain.work import CHILD
@@ -91,7 +92,7 @@ def pinned() -> Iterator[int]:
 
 def kernels_of(selection: Teardown, catalogue: Catalogue, say: Say) -> dict[str, PlainKernel]:
     """Return the kernels, compiled; ``say`` is told what has to be. Raises BuildError."""
-    require()
+    require(LEVELS["timed"])
     found = {name: plain_kernel(key, catalogue) for name, key in selection.columns.items()}
     wanted = ("timed", "counted") if selection.profile == TIMED else ("counted",)
     for name, kernel in found.items():

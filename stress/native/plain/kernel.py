@@ -176,7 +176,8 @@ def plain_kernel(key: PlainKey, catalogue: Catalogue) -> PlainKernel:
     Raises Unsupported if a patch lies outside the subset.
     """
     patch = catalogue.patch(key.patch)
-    file = cache_directory() / f"{name_of(sources_hash(), repr(key), patch.digest if patch else '', 'plain')}.json"
+    name = name_of(LEVELS["timed"], sources_hash(), repr(key), patch.digest if patch else "", "plain")
+    file = cache_directory() / f"{name}.json"
     try:
         plain = json.loads(file.read_text(encoding="utf-8"))
         return PlainKernel(key, PlainManifest(**plain["manifest"]), plain["text"])

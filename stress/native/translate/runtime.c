@@ -1,7 +1,9 @@
 /* What runtime.h declares, and executions: begin one, let its actors run, end it. Stands once in a compiled
  * kernel, after the tables of bodies, gates and strategies.
  */
+#ifndef __TINYC__
 #include <setjmp.h>
+#endif
 
 struct state S;
 struct world *W;
@@ -34,6 +36,11 @@ i64 draw(i64 n) {
 
 /* -- whose turn it is ------------------------------------------------------------------------------------- */
 
+#ifdef SEARCH
+static int fits(ready may, const i64 *args); /* search.c: whether an actor is enabled, without a note of what that reads */
+#else
+#define fits(may, args) (may)(args)
+#endif
 i64 is_zero(const i64 *a) { return *touch(P(a[0])) == 0; }
 i64 may_read(const i64 *a) { return *touch(P(a[0])) >= 0; }
 
@@ -79,7 +86,7 @@ void reconsider_(const i64 *cell) {
   for (i64 slot = 0; slot < W->slots; slot++)
     for (i64 k = 0; k < S.wait_keys[slot]; k++)
       if (S.wait_key[slot][k] == (i64)cell) {
-        i64 ready = S.wait_ready[slot](S.wait_args[slot]), blocked = S.state[slot] & BLOCKED;
+        i64 ready = fits(S.wait_ready[slot], S.wait_args[slot]), blocked = S.state[slot] & BLOCKED;
         if (ready && blocked) unblock(slot);
         else if (!ready && !blocked) block(slot);
         break;
@@ -90,7 +97,7 @@ void end_wait(i64 slot) { if (S.wait_keys[slot]) S.wait_keys[slot] = 0, S.waitin
 /* Stand before a step that can be made only when `may`; return whether the turn must be handed over. */
 int await_turn(i64 code, const i64 *cell, ready may, i64 a0, i64 a1, i64 a2, i64 a3) {
   i64 me = S.cur, a[ARGS_MAX] = {a0, a1, a2, a3};
-  if (!may(a)) block(me);
+  if (!(S.run ? may(a) : fits(may, a))) block(me);
   else if (S.run) { S.run--, S.spins = 0; return 0; }
   if (!ask(code)) return 0;
   S.wait_keys[me] = 1, S.wait_key[me][0] = (i64)cell, S.wait_ready[me] = may, S.waiting++;
@@ -126,7 +133,7 @@ static void arm(const struct actor *a) {
   S.wait_keys[slot] = n, S.wait_ready[slot] = gates[a->gate], S.waiting++;
   memcpy(S.wait_args[slot], a->gate_args, sizeof a->gate_args);
   S.state[slot] |= BLOCKED;
-  if (gates[a->gate](S.wait_args[slot])) unblock(slot);
+  if (fits(gates[a->gate], S.wait_args[slot])) unblock(slot);
 }
 static void end_segment(i64 slot) { W->tape[2 * S.tape_nr] = slot, W->tape[2 * S.tape_nr++ + 1] = S.seq; }
 static void ended(const struct actor *a) {

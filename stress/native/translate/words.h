@@ -2,13 +2,33 @@
  * runtime.h goes on from here.
  */
 #include <stddef.h>
+#ifndef __TINYC__
 #include <stdint.h>
 #include <string.h>
-
-#define EXPORT __attribute__((visibility("default")))
-
 typedef int64_t i64;
 typedef uint64_t u64;
+#define mul_overflows __builtin_mul_overflow
+#define leading_zeros __builtin_clzll
+#else
+/* The small compiler (compilers.py) brings no headers of the C library, and lacks two builtins. */
+typedef long long i64;
+typedef unsigned long long u64;
+typedef struct { i64 words[64]; } jmp_buf[1];
+#define INT64_MIN (-0x7fffffffffffffffll - 1)
+#define setjmp _setjmp
+int _setjmp(jmp_buf env), memcmp(const void *a, const void *b, size_t n);
+void longjmp(jmp_buf env, int value), free(void *p);
+void *memcpy(void *d, const void *s, size_t n), *memmove(void *d, const void *s, size_t n), *memset(void *d, int c, size_t n);
+void *malloc(size_t n), *calloc(size_t nr, size_t size), *realloc(void *p, size_t n);
+static inline int mul_overflows(i64 a, i64 b, i64 *r) {
+  *r = (i64)((u64)a * (u64)b);
+  if ((u64)a < 1u << 31 && (u64)b < 1u << 31) return 0;
+  return a == -1 ? b == INT64_MIN : a && *r / a != b;
+}
+static inline int leading_zeros(u64 x) { int n = 0; while (!(x >> 63)) x <<= 1, n++; return n; }
+#endif
+
+#define EXPORT __attribute__((visibility("default")))
 
 /* Why an execution was given up. From CHECK on: a checker objects; the number names the place. */
 enum { CLEAN, BUDGET, STUCK, LIST_FULL, INDEX, FRAME_FULL, RANGE, ENDLESS, RAISED, NOT_OWNER, DRAWS_FULL };
@@ -47,8 +67,8 @@ static inline i64 shl(i64 a, i64 n) {
   return (i64)((u64)a << n);
 }
 static inline i64 shr(i64 a, i64 n) { if (CHECKED && n < 0) bail(RANGE); return a >> (n > 63 ? 63 : n); }
-static inline i64 mul(i64 a, i64 b) { i64 r; if (__builtin_mul_overflow(a, b, &r) && CHECKED) bail(RANGE); return r; }
-static inline i64 bit_length(i64 a) { u64 x = a < 0 ? -(u64)a : (u64)a; return x ? 64 - __builtin_clzll(x) : 0; }
+static inline i64 mul(i64 a, i64 b) { i64 r; if (mul_overflows(a, b, &r) && CHECKED) bail(RANGE); return r; }
+static inline i64 bit_length(i64 a) { u64 x = a < 0 ? -(u64)a : (u64)a; return x ? 64 - leading_zeros(x) : 0; }
 static inline i64 min_(i64 a, i64 b) { return a < b ? a : b; }
 static inline i64 max_(i64 a, i64 b) { return a > b ? a : b; }
 

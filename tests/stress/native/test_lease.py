@@ -101,7 +101,7 @@ async def test_a_difference_is_a_failure_and_python_goes_on(monkeypatch: pytest.
 
 
 async def test_without_a_compiler_nothing_is_looked_for_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stress.native.build.compiler", str)
+    monkeypatch.setattr("stress.native.build.compiler", lambda level: None)
     async with open_runner(CLEAN) as runner:
         assert Natives(CATALOGUE).case(order_of(CLEAN, 1), runner) is None
 

@@ -18,10 +18,10 @@ from stress.bench.zap.picture import curves_of, drawn
 from stress.catalogue import CATALOGUE
 from stress.cli.main import main
 from stress.errors import USAGE
-from stress.native.build import compiler
+from stress.native.compilers import cc
 from tests.stress.zap.table import FILE, rows
 
-pytestmark = pytest.mark.skipif(not compiler(), reason="no C compiler")
+pytestmark = pytest.mark.skipif(not cc(), reason="no C compiler")
 
 SMALL = 2 << 20
 PATCH = Path(__file__).resolve().parents[3] / "docs" / "headline.md"
