@@ -127,7 +127,11 @@ class Kernel:
             component.boot()
 
     def settle(self) -> None:
-        """Forget when things happened: the execution that follows counts its steps from 0."""
+        """Forget when things happened: the execution that follows counts its steps from 0. Let
+        CPUs speculate from now on.
+        """
+        for cpu in range(self.world.cpus):
+            self.tlb.speculation[cpu] = self.world.speculation
         for column in self.arena.columns.values():
             if column.field.stamp and column.count:
                 column.view[:] = memoryview(bytes(WORD * column.count)).cast("q")
