@@ -61,7 +61,7 @@ class FewCalls(Scenario):
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return sets((2,), sizes(profile, geometry), (ANON, SHARED, PRIVATE), (LAST,), (FIRST_HALF,), ALL_THREE[:2])
+        return sets((2,), orders(profile, geometry, pages_max=8), (ANON, SHARED), (LAST,), (FIRST_HALF,), ALL_THREE[:2])
 
     @classmethod
     def smallest(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
