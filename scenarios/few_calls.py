@@ -66,12 +66,13 @@ class FewCalls(Scenario):
 
     @classmethod
     def smallest(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        sizes_, kinds = sizes(profile, geometry), (ANON, SHARED, PRIVATE)
-        protected = (PROTECTED,) if profile.uffd_wp else ()
-        alone = sets((1, 2), sizes_, (ANON, SHARED, *protected), (LAST, EVERY), (ALL, FIRST_HALF, LAST_HALF), ALONE)
-        large = sets((1,), orders(profile, geometry, pages_max=8)[2:], (ANON, SHARED), (LAST,), (ALL,), ALONE)
-        two = sets((1, 2), sizes_, kinds, (LAST,), (ALL,), TOGETHER)
-        return [*alone, *large, *two, *sets((1,), sizes_, (*kinds, SHMEM), (LAST,), (ALL,), ALL_THREE)]
+        zapped = (ANON, SHARED, *((PROTECTED,) if profile.uffd_wp else ()))
+        cuts, found = (ALL, FIRST_HALF, LAST_HALF), list[dict[str, int]]()
+        small, *large = orders(profile, geometry, pages_max=8)
+        for folios, order in ((1, small), (1, large[0]), (2, small), (2, large[0]), (1, large[-1])):
+            found += sets((folios,), (order,), zapped, (LAST, EVERY), cuts, ALONE)
+            found += sets((folios,), (order,), (ANON, SHARED, PRIVATE), (LAST,), (ALL,), TOGETHER)
+        return [*found, *sets((1,), (small, large[0]), (ANON, SHARED, SHMEM), (LAST,), (ALL,), ALL_THREE)]
 
     @property
     def nr(self) -> int:
@@ -196,11 +197,6 @@ class FewCalls(Scenario):
             await task.age_anon()
         else:
             await task.age(0, 0)
-
-
-def sizes(profile: Profile, geometry: str) -> Sequence[int]:
-    """Return the orders of folios: 0, and one of a few pages."""
-    return orders(profile, geometry, pages_max=8)[:2]
 
 
 def sets(

@@ -11,7 +11,7 @@ steps.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -165,15 +165,15 @@ class Shrinking:
         return [replace(case, params=tuple(sorted(params.items()))) for params in sets]
 
     async def search_programs(self) -> None:
-        """Execute the smallest programs of all scenarios: all of them without a preemption, then
-        with one, and so on, for half of the time that is left at most.
+        """Execute the smallest programs of all scenarios: all of them with one preemption at most,
+        then with more, for half of the time that is left at most.
         """
         end = self.deadline.part(self.deadline.left_s / 2)
         programs = [case for name in self.catalogue.scenarios() for case in self.programs(name)]
-        for preemptions in range(PREEMPTIONS_MAX + 1):
+        for preemptions in ((0, 1), range(2, PREEMPTIONS_MAX + 1)):
             alone: set[Case] = set()
             for case in programs:
-                if end.over or preemptions > self.size.switches:
+                if end.over or preemptions[0] > self.size.switches:
                     return
                 with suppress(SimError):
                     if not await self.search_program(case, preemptions):
@@ -187,17 +187,20 @@ class Shrinking:
         for params in self.catalogue.smallest(scenario, shape, case.geometry):
             yield replace(case, params=tuple(sorted(params.items())))
 
-    async def search_program(self, case: Case, preemptions: int) -> bool:
-        """Execute a program under all schedules with so many preemptions; return whether schedules
-        with more could make a difference.
+    async def search_program(self, case: Case, preemptions: Sequence[int]) -> bool:
+        """Execute a program under all schedules with so many preemptions, ascending, until one
+        fails; return whether schedules with more could make a difference.
         """
         async with self.opened(case) as attempts:
             threads = sum(not actor.daemon for actor in attempts.runner.actors)
             if attempts.runner.failed is not None or threads > self.size.actors:
                 return False
-            self.searched += preemptions == 0
+            self.searched += 0 in preemptions
             attempts.size = self.size._replace(steps=ANY)
-            self.try_with(attempts, self.lengths(attempts, {}), preemptions, {})
+            lengths = self.lengths(attempts, {})
+            for number in preemptions[: 1 if threads == 1 else None]:
+                if number <= attempts.size.switches:
+                    self.try_with(attempts, lengths, number, {})
             self.settle(attempts)
             return threads > 1
 

@@ -92,7 +92,7 @@ class Programs(Deletion):
 @pytest.mark.parametrize(
     ("fault", "some", "size"),
     [
-        ("M05", {"one": DONTNEED, "two": NOTHING, "memory": ANON}, (1, 0, 27)),
+        ("M05", {"one": DONTNEED, "two": NOTHING, "memory": ANON}, (1, 0, 29)),
         ("M03", {"one": DONTNEED, "two": NOTHING, "memory": PROTECTED, "used": LAST}, (1, 0, 20)),
         ("C02", {"one": DONTNEED, "two": WRITE_BACK, "folios": 1, "order": 0, "memory": SHARED}, (2, 1, 25)),
     ],
