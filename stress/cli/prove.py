@@ -21,6 +21,7 @@ from stress.cli.options import (
     workers_option,
 )
 from stress.errors import UsageError
+from stress.files import make_folder
 from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.all and not args.scenario:
         raise UsageError("name scenarios with --scenario, or say --all")
     require()
+    make_folder(args.dir)
     cases = list(cases_of(args, args.catalogue))
     if not cases:
         raise UsageError("there is no such case: these scenarios do not run on these profiles")
@@ -119,7 +121,6 @@ def parameters(words: list[str]) -> dict[str, int]:
 
 async def proved(fleet: Provers) -> list[Answer]:
     """Return what comes of a fleet's cases; say now and then what it is at."""
-    results = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lines, fleet)
         results = await fleet.run()

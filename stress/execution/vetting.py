@@ -23,7 +23,10 @@ def vet(case: Case, catalogue: Catalogue) -> None:
     once("patch", case.patch)
     choose("geometry", case.geometry, ("small", "real"))
     profile = catalogue.profile(case.profile).at(case.kernel)
-    known = catalogue.parameters(case.scenario, profile, case.geometry)
+    known = [
+        *catalogue.parameters(case.scenario, profile, case.geometry),
+        *catalogue.smallest(case.scenario, profile, case.geometry),
+    ]
     names = sorted({name for params in known for name in params})
     for name, value in case.params:
         if name not in names:

@@ -5,6 +5,8 @@ can end.
 from __future__ import annotations
 
 from functools import partial
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +15,7 @@ from sim.core.machine import Actor, Violation
 from stress.case import Case
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData, TapeData
+from stress.machine.livelock import HASHED_BYTES_MAX, Livelock
 from stress.machine.lockstep import Lockstep
 from stress.machine.trio_drivers import session
 from stress.strategies.replay import Replay
@@ -125,6 +128,24 @@ class Patient(ToyScenario):
         while len(looks) < 50:
             await self.kernel.m.load(SPIN, self.kernel.flag, 0)
             looks.append(None)
+
+
+def test_of_a_large_arena_few_states_are_looked_at() -> None:
+    """Each look hashes the whole arena: 20,000 looks at the largest took ten minutes."""
+
+    class Large:
+        layout = SimpleNamespace(model_bytes=HASHED_BYTES_MAX // 2)
+        states = count()
+
+        def model_hash(self) -> str:
+            return str(next(self.states))
+
+    livelock, arena = Livelock(STEPS_MAX), Large()
+    spent = []
+    for step in range(100, 104):
+        assert not livelock.look(arena, [], [], step)  # type: ignore[arg-type]
+        spent.append(livelock.spent(step))
+    assert [False, False, False, True] == spent
 
 
 async def test_a_loop_that_counts_in_a_local_is_no_livelock() -> None:
