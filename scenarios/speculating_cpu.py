@@ -23,8 +23,8 @@ FILLS = 12
 
 
 class SpeculatingCpu(Scenario):
-    """``thread``: what runs on the CPU: the process's other thread, a kernel thread that borrows its
-    mm, or what comes after the thread has exited.
+    """``thread``: what runs on the CPU: the process's other thread, a kernel thread that borrows
+    its mm, or what comes after the thread has exited.
     """
 
     @classmethod
