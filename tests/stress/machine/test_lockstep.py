@@ -265,6 +265,33 @@ class Readers(ToyScenario):
             await k.m.up_read(UP, k.sem, 0)
 
 
+class Trying(ToyScenario):
+    """A reader tries, and another, while a writer comes."""
+
+    threads = 3
+
+    async def thread(self, cpu: int) -> None:
+        k = self.kernel
+        if cpu == 2:
+            await k.m.down_write(DOWN, k.sem, 0)
+            await k.m.up_write(UP, k.sem, 0)
+        elif await k.m.down_read_trylock(DOWN, k.sem, 0):
+            assert k.sem.view[0] > 0
+            await k.m.up_read(UP, k.sem, 0)
+        else:
+            assert k.sem.view[0] < 0
+            await k.m.add(NOTE, k.counter, 1, 1)
+
+
+async def test_trying_a_rwsem_never_waits() -> None:
+    failed = set()
+    async with open_runner(Case("trying", (), "toy"), catalogue=toys(trying=Trying)) as runner:
+        for seed in range(40):
+            assert runner.run(TOYS.strategy("random"), seed, RandomData(seed)).verdict.kind == "clean"
+            failed.add(runner.arena["counter"][1])
+    assert {0, 1} <= failed
+
+
 @pytest.mark.parametrize("driver", DRIVERS)
 async def test_deadlock_through_a_rwsem(driver: str) -> None:
     """The readers of a rwsem are its holders."""
