@@ -15,7 +15,7 @@ import pytest
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.cli.main import main
-from stress.cli.prove import newest_of
+from stress.cli.prove import newest_of, words_of
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, USAGE, VIOLATED
 from stress.machine.driver import run_plain
 from stress.native.compilers import QUICK
@@ -118,6 +118,12 @@ def test_status() -> None:
     assert status_of([answers[PROVED], answers["not_reached"]]) == INCONCLUSIVE
     assert status_of([answers[VIOLATED_KIND], answers[UNFINISHED]]) == VIOLATED
     assert status_of([answers["differs"], answers[VIOLATED_KIND]]) == 3
+
+
+def test_what_differs_is_told_with_what_to_do() -> None:
+    answers = [Answer(CASE, "differs", "the certificate has 3 ends, and the other search 2")] * 2
+    words = "munmap_vs_access on x86-64: the certificate has 3 ends, and the other search 2, and 1 more; remove their"
+    assert words_of(answers).startswith(words)
 
 
 def test_table() -> None:
