@@ -17,7 +17,7 @@ struct level {
   signed char choice[DRAWN_MAX], of[DRAWN_MAX];
 };
 /* Counts of a search: Python reads them. */
-static struct { i64 states, transitions, ends, deepest, full, cycles, why, where, table, reduced; } N;
+static struct { i64 states, transitions, ends, deepest, full, cycles, why, where, table, reduced, classes; } N;
 
 static u64 *table;
 static i64 table_words, table_most;
@@ -94,15 +94,15 @@ static u64 first_ones(u64 enabled) {
   for (i64 slot = 0; slot < W->slots; slot++)
     if (!(S.state[slot] & (FINISHED | ABSENT))) alive |= 1ull << slot, where[slot] = place_of(slot);
   for (u64 left = alive; left; left &= left - 1) {
-    i64 slot = __builtin_ctzll(left), able = enabled >> slot & 1;
+    i64 slot = lowest(left), able = enabled >> slot & 1;
     if (able ? !probe(slot) : !see_wait(slot)) return enabled;
     met[slot] = 0;
     for (u64 others = alive & ~(1ull << slot); others; others &= others - 1)
-      if (meets(slot, able, places_seen + where[__builtin_ctzll(others)])) met[slot] |= others & -others;
+      if (meets(slot, able, places_seen + where[lowest(others)])) met[slot] |= others & -others;
   }
   for (u64 seeds = enabled; seeds; seeds &= seeds - 1) {
     u64 set = closure(seeds & -seeds, met);
-    if (__builtin_popcountll(set & enabled) < __builtin_popcountll(best)) best = set & enabled, best_set = set;
+    if (members(set & enabled) < members(best)) best = set & enabled, best_set = set;
   }
   if (best != enabled) assume(best_set, alive, where, enabled);
   return best;
@@ -114,7 +114,7 @@ static i64 arrive(u64 name, i64 slot) {
   if (reducing && enabled & (enabled - 1)) first = first_ones(enabled);
   N.reduced += first != enabled, N.full += first == enabled;
   l->name = name, l->left = 0, l->todo = first, l->rest = enabled & ~first, l->slot = slot, l->seq = S.seq;
-  l->branches = __builtin_popcountll(l->todo), l->nr = -1;
+  l->branches = members(l->todo), l->nr = -1;
   if (depth > N.deepest) N.deepest = depth;
   if (enabled) return CLEAN;
   N.ends++;
@@ -125,7 +125,7 @@ static int next_branch(struct level *l) {
   for (i64 k = l->nr - 1; k >= 0; k--)
     if (l->choice[k] + 1 < l->of[k]) return l->choice[k]++, l->nr = k + 1, 1;
   if (!l->todo) return 0;
-  if (!(l->todo >> l->slot & 1)) l->slot = __builtin_ctzll(l->todo);
+  if (!(l->todo >> l->slot & 1)) l->slot = lowest(l->todo);
   l->todo &= ~(1ull << l->slot), l->nr = 0, l->left++;
   return 1;
 }
@@ -166,19 +166,25 @@ EXPORT i64 zap_explore(i64 transitions) {
     }
     if (known == ON_PATH) {
       N.cycles++;
-      l->todo |= l->rest, l->branches += __builtin_popcountll(l->rest), l->rest = 0;
+      l->todo |= l->rest, l->branches += members(l->rest), l->rest = 0;
     }
     back();
   }
   return SLICE_OVER;
 }
-/* Begin from where the execution stands, with nothing seen; keep what is known of who touches what if `again`. */
-EXPORT i64 zap_explore_begin(i64 reduced, i64 words_most, i64 again) {
+/* Begin with nothing seen. */
+static i64 begin_table(i64 words_most) {
   free(table), table_words = 1 << 12, table_most = words_most, table = calloc(table_words, 8);
   if (!levels) levels = malloc(sizeof *levels * (depth_room = W->steps_max + 16));
-  if (!table || !levels || !begin_futures(again)) return OUT_OF_MEMORY;
+  if (!table || !levels) return OUT_OF_MEMORY;
   memset(&N, 0, sizeof N);
-  N.table = table_words, depth = 0, reducing = reduced, walking = 0;
+  N.table = table_words, depth = reducing = walking = 0;
+  return 0;
+}
+/* Begin from where the execution stands; keep what is known of who touches what if `again`. */
+EXPORT i64 zap_explore_begin(i64 reduced, i64 words_most, i64 again) {
+  if (begin_table(words_most) || !begin_futures(again)) return OUT_OF_MEMORY;
+  reducing = reduced;
   u64 name = name_of_state();
   seen(name);
   i64 why = arrive(name, 0);

@@ -125,15 +125,15 @@ static int meets(i64 slot, int enabled, const struct place *p) {
 }
 /* Add to a set of actors whoever may conflict with a member, until nobody does; `met`: with whom each may. */
 static u64 closure(u64 set, const u64 *met) {
-  for (u64 done = 0, ahead; (ahead = set & ~done); done |= ahead & -ahead) set |= met[__builtin_ctzll(ahead)];
+  for (u64 done = 0, ahead; (ahead = set & ~done); done |= ahead & -ahead) set |= met[lowest(ahead)];
   return set;
 }
 /* Assume from now on that no other actor conflicts with a set. */
 static void assume(u64 set, u64 alive, const i64 *where, u64 enabled) {
-  for (u64 members = set; members; members &= members - 1)
+  for (u64 left = set; left; left &= left - 1)
     for (u64 others = alive & ~set; others; others &= others - 1) {
-      i64 slot = __builtin_ctzll(members);
-      struct place *p = places_seen + where[__builtin_ctzll(others)];
+      i64 slot = lowest(left);
+      struct place *p = places_seen + where[lowest(others)];
       for (i64 k = next[slot].from; k < next[slot].to; k++) {
         if (enabled >> slot & 1 && feet_seen[k].at == W->words + 2 + slot) continue;
         if (feet_seen[k].how & TOUCHES) add(p->not_changed, feet_seen[k].at);

@@ -9,8 +9,10 @@ typedef int64_t i64;
 typedef uint64_t u64;
 #define mul_overflows __builtin_mul_overflow
 #define leading_zeros __builtin_clzll
+#define lowest __builtin_ctzll /* the lowest member of a set that has one */
+#define members __builtin_popcountll
 #else
-/* The small compiler (compilers.py) brings no headers of the C library, and lacks two builtins. */
+/* The small compiler (compilers.py) brings no headers of the C library, and lacks some builtins. */
 typedef long long i64;
 typedef unsigned long long u64;
 typedef struct { i64 words[64]; } jmp_buf[1];
@@ -26,6 +28,8 @@ static inline int mul_overflows(i64 a, i64 b, i64 *r) {
   return a == -1 ? b == INT64_MIN : a && *r / a != b;
 }
 static inline int leading_zeros(u64 x) { int n = 0; while (!(x >> 63)) x <<= 1, n++; return n; }
+static inline int lowest(u64 x) { return 63 - leading_zeros(x & -x); }
+static inline int members(u64 x) { int n = 0; for (; x; x &= x - 1) n++; return n; }
 #endif
 
 #define EXPORT __attribute__((visibility("default")))
