@@ -57,7 +57,7 @@ SHMEM_PEEK = site("shmem_suitable_orders", "read i_pages")
 SETUP_SIZE = site("setup", "set i_size")
 
 SIGBUS, RETRY = -1, -2
-"""What :meth:`Filemap.filemap_fault` returns instead of a folio (VM_FAULT_SIGBUS, VM_FAULT_RETRY)."""
+"""What filemap_fault() returns instead of a folio (VM_FAULT_SIGBUS, VM_FAULT_RETRY)."""
 
 
 class Filemap(Component):
@@ -128,8 +128,7 @@ class Filemap(Component):
             await self.m.store(SETUP_SIZE, self.i_size, file, end)
         folio = await self.filemap_add_folio(cpu, file, index, order)
         await self.filemap_read_folio(file, folio)
-        await self.unlock_folio(folio)
-        await self.k.swap.folio_put(cpu, folio)
+        await self._unlock_and_put(cpu, folio)
 
     async def filemap_add_folio(self, cpu: int, file: int, index: int, order: int) -> int:
         """Put a fresh folio of ``order`` into the cache at ``index``; return it locked and with a
@@ -153,8 +152,7 @@ class Filemap(Component):
             return folio
         self.page_mapping[folio] = 0
         await self.m.add(ADD_LOST, self.page_ref, folio, -nr, PAGECACHE)
-        await self.unlock_folio(folio)
-        await self.k.swap.folio_put(cpu, folio)
+        await self._unlock_and_put(cpu, folio)
         return -1
 
     async def _any_cached(self, where: int, slot: int, nr: int) -> bool:
@@ -359,8 +357,7 @@ class Filemap(Component):
             if page >= 0:
                 folio = self.k.page_head(page)
                 opens = await self.opens_window(self.k.mm_types.file_of(vma), folio)
-                await self.unlock_folio(folio)
-                await self.k.swap.folio_put(cpu, folio)
+                await self._unlock_and_put(cpu, folio)
                 return opens
             at += nr
         return False
@@ -392,8 +389,7 @@ class Filemap(Component):
             return nr, []
         mapped = await self._map_range(cpu, vma, table, page, at, nr)
         folio = self.k.page_head(page)
-        await self.unlock_folio(folio)
-        await self.k.swap.folio_put(cpu, folio)
+        await self._unlock_and_put(cpu, folio)
         return nr, mapped
 
     async def _next_folio(self, cpu: int, vma: int, at: int, last: int) -> tuple[int, int]:
@@ -410,8 +406,7 @@ class Filemap(Component):
         if locked and self.in_cache(file, folio) and index < await self.pages_of(AROUND_SIZE, file):
             return page, nr
         if locked:
-            await self.unlock_folio(folio)
-        await self.k.swap.folio_put(cpu, folio)
+            await self._unlock_and_put(cpu, folio)
         return -1, nr
 
     async def _get_around(self, cpu: int, slot: int) -> int:

@@ -24,6 +24,7 @@ ROOM_BIT = 48
 """The first bit of a list in what is said of a frame's liveness, as in runtime.h."""
 
 _TEMPORARY = re.compile(r"\bt\d+\b")
+_VARIABLE = re.compile(r"(?<!->)(?<!\w)([A-Za-z_]\w*)\b(?!\()")
 
 
 class Function(Statements):
@@ -110,12 +111,11 @@ class Function(Statements):
             crossing = self._crossing()
             held = {*self.names, *self.params} | crossing
             self.held = [*self.params, *sorted(held - set(self.params))]
-            pattern = (
-                re.compile(rf"(?<!->)(?<!\w)({'|'.join(map(re.escape, self.held))})\b(?!\()") if self.held else None
-            )
-            lines = [
-                line if pattern is None or line.startswith("//") else pattern.sub(r"F->\1", line) for line in lines
-            ]
+
+            def placed(found: re.Match[str]) -> str:
+                return f"F->{found[1]}" if found[1] in held else found[1]
+
+            lines = [line if line.startswith("//") else _VARIABLE.sub(placed, line) for line in lines]
             lines = [line.replace("@NEXT@", f"LIST({self.heads}, {self.caps})") for line in lines]
             self.temps = [name for name in self.temps if name not in crossing]
         return lines

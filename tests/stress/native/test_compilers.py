@@ -1,4 +1,4 @@
-"""Either compiler makes of words what Python makes of integers, or gives up where they have no room."""
+"""Either compiler makes of words what Python makes of integers, or gives up for want of room."""
 
 from __future__ import annotations
 
