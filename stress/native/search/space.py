@@ -255,6 +255,7 @@ def declare(lib: ctypes.CDLL) -> None:
     lib.zap_search_begin.argtypes = [POINTER(_Search)]
     lib.zap_forward.argtypes = [c_int64, c_int64, words]
     lib.zap_explore.argtypes = lib.zap_races.argtypes = lib.zap_races_begin.argtypes = [c_int64]
+    lib.zap_bound.argtypes = lib.zap_poison.argtypes = [c_int64]
     lib.zap_explore_begin.argtypes = [c_int64, c_int64, c_int64]
     lib.zap_walks.argtypes = [c_uint64, c_int64]
     lib.zap_restore.argtypes = [c_char_p, c_int64]
