@@ -58,7 +58,8 @@ def test_proved_and_kept(prover: Prover, tmp_path: Path) -> None:
     assert (again.kind, again.known, again.states) == (PROVED, True, made.states)
     checked = asked(prover, CASE, tmp_path, check=True)
     assert (checked.kind, checked.classes) == (PROVED, made.classes)
-    assert "reduced" in checked.words
+    assert "confirmed by" in checked.words
+    assert "executions" in checked.words
     assert f"| {made.states:,} |" in row(certificate)
 
 
@@ -78,7 +79,7 @@ def test_edited_certificates_differ(prover: Prover, tmp_path: Path) -> None:
 def test_no_time_is_no_proof(prover: Prover, tmp_path: Path) -> None:
     """A space that is not finished is not proved, and has no certificate."""
     found = asked(prover, CASE, tmp_path, seconds=0.0)
-    assert (found.kind, found.certificate) == (UNFINISHED, "")
+    assert (found.kind, found.certificate, found.preemptions) == (UNFINISHED, "", -1)
     assert not file_of(CASE, tmp_path).exists()
 
 
