@@ -9,6 +9,7 @@ Campaigns rotate through a few of two threads, and one more that drops what the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from scenarios._shapes import fill, orders, read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
@@ -108,7 +109,7 @@ class FewCalls(Scenario):
         yield 0, self.prepare
         for cpu in (1, 2):
             if self.does[cpu] != NOTHING and self.does[cpu] not in WORKERS:
-                yield cpu, lambda cpu=cpu: self.join(cpu)
+                yield cpu, partial(self.join, cpu)
 
     async def prepare(self) -> None:
         """Map, and use all pages; nothing is left in the LRU's batch, which a zap would drain."""

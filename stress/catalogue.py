@@ -222,7 +222,7 @@ class Catalogue:
         """Return the parameter sets of a scenario. Raises UsageError, and ScenarioError."""
         return parameters_of(self.scenario_class(scenario), profile, geometry)
 
-    def smallest(self, scenario: str, profile: Profile, geometry: str) -> list[dict[str, int]]:
+    def smallest(self, scenario: str, profile: Profile, geometry: str) -> Sequence[dict[str, int]]:
         """Return the smallest programs of a scenario, of which executions need not make one."""
         return self.scenario_class(scenario).smallest(profile, geometry)
 
