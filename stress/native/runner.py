@@ -16,7 +16,8 @@ from ctypes import POINTER, Structure, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from weakref import ref
 
 from sim.core.arena import WORD
 from sim.core.machine import SITE_NUMBERS, SITES, Actor
@@ -178,6 +179,9 @@ class NativeCase:
     the word where the seed that runs is written down, if somebody else reads it.
     """
 
+    ran_last: ClassVar[ref[NativeCase] | None] = None
+    """The case of this process that ran last: counts that another has left are not its own."""
+
     def __init__(self, library: Library, runner: Runner, number: int = 0, seed_at: int = 0) -> None:
         self.library, self.runner, self.number = library, runner, number
         self.seed = c_int64()
@@ -281,6 +285,9 @@ class NativeCase:
         if self.library.in_use is not self:
             lib.zap_use(ctypes.byref(self.world))
             self.library.in_use = self
+        if NativeCase.ran_last is None or NativeCase.ran_last() is not self:
+            self.take_counts()
+            NativeCase.ran_last = ref(self)
         result = (c_int64 * 4)()
         with self._lent(strategy):
             lib.zap_run(seed & (1 << 64) - 1, nr, self.library.manifest.strategies.index(strategy.name), audit, result)

@@ -194,7 +194,8 @@ def be_silent() -> None:
 
 async def cancel_others() -> None:
     """Cancel everything else that is on the loop, and wait for its end."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
+    mine = asyncio.current_task()
+    others = [task for task in sorted(asyncio.all_tasks(), key=id) if task is not mine]
     for task in others:
         task.cancel()
     await asyncio.wait(others, timeout=CLOSE_SECONDS_MAX) if others else None

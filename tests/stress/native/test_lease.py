@@ -94,6 +94,21 @@ async def test_a_difference_is_a_failure_and_python_goes_on(monkeypatch: pytest.
     assert "differs: " in found.failures[0].report
 
 
+async def test_what_another_case_has_left_is_not_counted() -> None:
+    """As of a failure that is reduced in the same process: nobody takes what it counts."""
+    async with open_runner(CLEAN) as runner:
+        found = quick(KernelKey.of(CLEAN), list(CATALOGUE.scenarios()))
+        other, native = NativeCase(found, runner), NativeCase(found, runner)
+        counts = []
+        for _ in range(2):
+            other.run(CATALOGUE.strategy("round-robin"), 1, 3)
+            native.run(CATALOGUE.strategy("random"), 1, 2)
+            counts.append(native.take_counts())
+            assert any(counts[0].visits.values())
+        native.run(CATALOGUE.strategy("random"), 1, 2)
+        assert [native.take_counts()] * 2 == counts
+
+
 async def test_without_a_compiler_nothing_is_looked_for_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stress.native.build.compiler", lambda level: None)
     async with open_runner(CLEAN) as runner:
