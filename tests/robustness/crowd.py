@@ -1,14 +1,15 @@
 """Has the supervisor of a campaign serve as many workers as a cluster may have, none of which
 executes anything, and says how much of their time they wait for it.
 
-``python -m tests.robustness.crowd --workers 64 1024`` runs a real campaign first, and keeps what its leases have brought. Then each crowd gets a campaign of its own: the plan hands
-out leases, the store records what leases of the same cases have brought, and both are timed. The
-workers' time is made up: a lease takes as long as it was given, a message ``--latency``, and while
-the supervisor is at one worker the others wait. ``--task`` adds what a task costs the supervisor's
-process besides, dask's client above all. For each crowd it prints the share of the workers' time
-that goes into leases, once the crowd has warmed up and from the start on, and what a lease costs
-the supervisor. It ends with 3 if a seed was handed out twice, or if less than LINEAR of the time of
-a crowd goes into leases once it is warm.
+``python -m tests.robustness.crowd --workers 64 1024`` runs a real campaign first, and keeps what
+its leases have brought. Then each crowd gets a campaign of its own: the plan hands out leases, the
+store records what leases of the same cases have brought, and both are timed. The workers' time is
+made up: a lease takes as long as it was given, a message ``--latency``, and while the supervisor is
+at one worker the others wait. ``--task`` adds what a task costs the supervisor's process besides,
+dask's client above all. For each crowd it prints the share of the workers' time that goes into
+leases, once the crowd has warmed up and from the start on, and what a lease costs the supervisor.
+It ends with 3 if a seed was handed out twice, or if less than LINEAR of the time of a crowd goes
+into leases once it is warm.
 """
 
 from __future__ import annotations
