@@ -24,7 +24,7 @@ DATABASE, FAILURES = "campaign.sqlite", "failures"
 APPLICATION_ID = 0x5A415053
 """``ZAPS``, in the header of the SQLite file."""
 
-VERSION = 6
+VERSION = 7
 """Of the schema. A directory of another version is refused. A new metric needs no new version."""
 
 TEXT_MAX, VALUE_MAX = 4096, 1 << 20
@@ -68,6 +68,7 @@ CREATE TABLE numbers (case_id INTEGER REFERENCES cases, machine TEXT, strategy T
 CREATE TABLE counts (metric TEXT, profile TEXT, key TEXT, count INTEGER,
     PRIMARY KEY (metric, profile, key)) WITHOUT ROWID;
 CREATE TABLE hashes (metric TEXT, hash INTEGER, PRIMARY KEY (metric, hash)) WITHOUT ROWID;
+CREATE TABLE blocks (case_id INTEGER PRIMARY KEY REFERENCES cases, executions INTEGER, unseen INTEGER, before INTEGER);
 CREATE TABLE failures (signature SIGNATURE PRIMARY KEY, kind TEXT, checker TEXT, title TEXT, scenario TEXT,
     profile TEXT, strategy TEXT, seed INTEGER, kept INTEGER, session INTEGER, case_id INTEGER REFERENCES cases,
     generation INTEGER REFERENCES generations, needed INTEGER, retried TEXT, unpatched INTEGER_OR_NULL,

@@ -14,6 +14,7 @@ import msgspec
 from stress.campaign.database import connect_to_read, damaged, is_new
 from stress.campaign.directory import expected_in, side_folder, trace_of
 from stress.workers.distinct import DistinctCount
+from stress.workers.measure.bound import Block, risk
 from stress.workers.metrics import Distinct, Number, declared
 from stress.workers.settings import machine_of
 
@@ -126,9 +127,10 @@ class Results:
     def coverage(self) -> list[dict[str, Any]]:
         """Return one object per scenario and profile: how many ``cases`` it has and how many were
         ``opened``, their ``executions`` and the ``inconclusive`` ones among them, and how many the
-        opened case has had that has had the ``fewest``.
+        opened case has had that has had the ``fewest``; and its ``risk``.
         """
-        return _objects(
+        risks = {cell: risk(blocks) for cell, blocks in self.blocks().items()}
+        found = _objects(
             self.db.execute(
                 "SELECT scenario, profile, COUNT(*) AS cases, COUNT(done) AS opened, CAST(TOTAL(done) AS INTEGER)"
                 " AS executions, CAST(TOTAL(undecided) AS INTEGER) AS inconclusive,"
@@ -138,6 +140,25 @@ class Results:
                 " ON case_id = id GROUP BY scenario, profile ORDER BY scenario, profile"
             )
         )
+        return [{**row, "risk": risks[row["scenario"], row["profile"]]} for row in found]
+
+    def risk(self) -> float:
+        """Return the largest chance that the next execution of any case shows a class that was not
+        seen (:func:`stress.workers.measure.bound.risk`).
+        """
+        return risk(block for blocks in self.blocks().values() for block in blocks)
+
+    def blocks(self) -> dict[tuple[str, str], list[Block | None]]:
+        """Return the newest block of measured executions of each case, by scenario and profile;
+        None of a case of which nothing was measured.
+        """
+        found: dict[tuple[str, str], list[Block | None]] = {}
+        for scenario, profile, *block in self.db.execute(
+            "SELECT scenario, profile, executions, unseen, before FROM cases LEFT JOIN blocks ON case_id = id"
+            " ORDER BY scenario, profile, id"
+        ):
+            found.setdefault((scenario, profile), []).append(Block(*block) if block[0] is not None else None)
+        return found
 
     def merged(self) -> list[dict[str, int]]:
         """Return the campaigns that the directory was made of, if it was: ``seed`` and

@@ -47,6 +47,15 @@ ADD_COUNT = " ON CONFLICT DO UPDATE SET count = count + excluded.count"
 """How rows that count merge."""
 
 
+ADD_BLOCK = (
+    "INSERT INTO blocks VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET executions = excluded.executions,"
+    " unseen = excluded.unseen, before = excluded.before WHERE excluded.before >= before"
+)
+"""Of two blocks of a case, of two workers or two runs, the one counts before which more was
+measured.
+"""
+
+
 class Store(Results):
     """An open results directory, for the one process that writes it. Close it, or use it as a
     context manager.
@@ -211,6 +220,8 @@ class Store(Results):
                 self._add_counts(name, profile, counts)
             for name, hashes in batch.hashes.items():
                 self._add_hashes(name, hashes)
+            if batch.block is not None:
+                db.execute(ADD_BLOCK, (case, *batch.block))
 
     def _close(self, lease: int) -> None:
         """Take a lease off the table.

@@ -38,6 +38,7 @@ from stress.native.kernels import KernelKey
 from stress.output import detail
 from stress.patch.spec import options
 from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
+from stress.workers.measure.bound import risk
 from stress.workers.messages import (
     FOREVER_S,
     Answer,
@@ -81,7 +82,7 @@ AT_ONCE = ("interrupted", "found", "full")
 """Ends for which second runs are not waited for."""
 
 MEASURE_EVERY = 10
-"""The directory's size, and how much each case has had, is looked at once in so many notes."""
+"""The directory's size, and the risks, are looked at once in so many notes."""
 
 NOTE_SECONDS = 1.0
 """How often the directory learns how long the campaign has run."""
@@ -100,8 +101,8 @@ class Budget:
     """How large the results directory may become."""
     native: bool = False
     """Have kernels compiled beside the search, and use them where they are there."""
-    each: int | None = None
-    """Enough executions of each case: when all have had them, the run ends."""
+    risk: float | None = None
+    """Small enough a risk: when every scenario has come to it on every profile, the run ends."""
     baseline: Path | None = None
     """The directory of a campaign whose signatures are expected from now on."""
 
@@ -387,13 +388,12 @@ class Campaign:
         await compile_beside(self.fleet.catalogue, dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
 
     def _measure(self) -> None:
-        """End the run if the directory has become too large, or every case has had enough."""
-        most, each = self.budget.disk_mib_max, self.budget.each
+        """End the run if the directory has become too large, or the risks are small enough."""
+        most, enough = self.budget.disk_mib_max, self.budget.risk
         if most is not None and bytes_of(self.store.directory) > most * MIB and self.ended == "done":
             self.stopping, self.ended = True, "full"
-        if each is not None and not self.stopping:
-            cases = self.store.cases()
-            self.stopping = not cases["never_opened"] and cases["executions_min"] >= each
+        if enough is not None and not self.stopping:
+            self.stopping = all(risk(blocks) <= enough for blocks in self.store.blocks().values())
 
     def note_end(self) -> None:
         """Record how the run ended, unless the disk takes no more."""

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sim.core.arena import WORD, Arena, Column, Layout
+from sim.core.arena import WORD, Arena, Layout
 from sim.core.machine import Actor
 from stress.machine.lockstep import Lockstep
+from stress.machine.protocols import Listener
 
 
 @dataclass
@@ -88,15 +89,15 @@ class NotedMachine(Lockstep):
 
     def begin(self, actors: list[Actor], *rest: Any, **named: Any) -> None:
         super().begin(actors, *rest, **named)
-        self._enter()
+        self._enter(switched=True)
 
-    def _enter(self) -> None:
+    def _enter(self, switched: bool) -> None:
         """Begin to note a transition of the actor that was chosen; its first reads what its gate
-        asks.
+        asks, and takes the turn for its first step too.
         """
         self.noting.noted = Noted(self.current)
         self.before = list(self.state)
-        self.granted = min(self.granted, not self.started[self.current])
+        self.granted = int(switched and not self.started[self.current])
         if not self.started[self.current]:
             for column, i in self.actors[self.current].gate:
                 column.view[i]
@@ -110,7 +111,7 @@ class NotedMachine(Lockstep):
     def ask(self, code: int) -> bool:
         self._leave()
         switched = super().ask(code)
-        self._enter()
+        self._enter(switched)
         return switched
 
     def finish(self) -> None:

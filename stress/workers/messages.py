@@ -19,6 +19,7 @@ import msgspec
 
 from stress.case import Case
 from stress.errors import FAILED, ZapstressError
+from stress.workers.measure.bound import Block
 from stress.workers.metrics import METRICS, Counts, Distinct, Number
 
 FOREVER_S = 1e9
@@ -77,6 +78,8 @@ class LeaseOrder(Message, frozen=True):
     """Use compiled kernels where they are there."""
     openings: int = 0
     """It lasts at least so many times as long as opening the case took."""
+    shares: dict[str, float] = {}
+    """Of the strategies that measured executions are drawn from; empty: none is measured."""
 
 
 class TwinOrder(Message, frozen=True):
@@ -207,6 +210,8 @@ class Batch(Message, frozen=True):
     failures: list[Failure] = []
     twins: list[Twin] = []
     deaths: list[Death] = []
+    block: Block | None = None
+    """The newest block of measured executions of the case, if there is one."""
 
     def __post_init__(self) -> None:
         for found, kind in ((self.numbers, Number), (self.counts, Counts), (self.hashes, Distinct)):

@@ -140,7 +140,7 @@ class _Running:
     elapsed_s, executions, steps, failures = 100.0, 12345, 10**6, 3
 
     class store:
-        distinct = {"distinct_schedules": type("D", (), {"estimate": staticmethod(lambda: 9999)})}
+        distinct = {"classes": type("D", (), {"estimate": staticmethod(lambda: 9999)})}
 
     class fleet:
         deaths = 0

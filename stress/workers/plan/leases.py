@@ -150,7 +150,14 @@ class Lease:
             directory=directory,
             afresh=afresh,
             native=native and self.plan.machine == LOCKSTEP,
+            shares=self.shares(),
         )
+
+    def shares(self) -> dict[str, float]:
+        """Return what measured executions are drawn from: the strategies with their present shares."""
+        if self.plan.machine == PARALLEL:
+            return {}
+        return self.entry.portfolio.weights() if self.entry.portfolio is not None else {self.strategy: 1.0}
 
 
 class Plan:

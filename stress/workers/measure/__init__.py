@@ -1,0 +1,6 @@
+"""What is left of a case: classes of executions that were not seen yet.
+
+- ``blocks``: the measured executions of a case, in blocks under a frozen mixture of strategies;
+- ``bound``: what a block says of the next execution, with 95 % confidence;
+- ``sampler``: the worker's side: which executions are measured, and what their classes are.
+"""
