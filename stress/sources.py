@@ -42,6 +42,18 @@ def sources_hash() -> str:
     return hashlib.blake2b(model_sources(ROOT), digest_size=8).hexdigest()
 
 
+@cache
+def tool_hash() -> str:
+    """Return a hash over all that runs (sim/, stress/ and scenarios/: Python and C), 16 hex digits,
+    as it was when first asked.
+    """
+    total = hashlib.blake2b(digest_size=8)
+    files = (file for room in ("sim", "stress", "scenarios") for file in (ROOT / room).rglob("*.*"))
+    for file in sorted(file for file in files if file.suffix in (".py", ".c", ".h")):
+        total.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(128 << 10), "MALLOC_TRIM_THRESHOLD_": str(1 << 20)}
 """Has glibc give memory back. By default its bounds grow with what is freed: a worker that opens
 and closes worlds would keep a hundred MiB between the blocks that are in use.

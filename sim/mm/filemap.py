@@ -56,6 +56,9 @@ FREE_REFS = site("filemap_free_folio", "put cache references")
 SHMEM_PEEK = site("shmem_suitable_orders", "read i_pages")
 SETUP_SIZE = site("setup", "set i_size")
 
+SIGBUS, RETRY = -1, -2
+"""What filemap_fault() returns instead of a folio (VM_FAULT_SIGBUS, VM_FAULT_RETRY)."""
+
 
 class Filemap(Component):
     """Files: ``i_pages`` maps (file, index) to a folio, by its head; ``disk`` holds what write-out
@@ -125,8 +128,7 @@ class Filemap(Component):
             await self.m.store(SETUP_SIZE, self.i_size, file, end)
         folio = await self.filemap_add_folio(cpu, file, index, order)
         await self.filemap_read_folio(file, folio)
-        await self.unlock_folio(folio)
-        await self.k.swap.folio_put(cpu, folio)
+        await self._unlock_and_put(cpu, folio)
 
     async def filemap_add_folio(self, cpu: int, file: int, index: int, order: int) -> int:
         """Put a fresh folio of ``order`` into the cache at ``index``; return it locked and with a
@@ -150,8 +152,7 @@ class Filemap(Component):
             return folio
         self.page_mapping[folio] = 0
         await self.m.add(ADD_LOST, self.page_ref, folio, -nr, PAGECACHE)
-        await self.unlock_folio(folio)
-        await self.k.swap.folio_put(cpu, folio)
+        await self._unlock_and_put(cpu, folio)
         return -1
 
     async def _any_cached(self, where: int, slot: int, nr: int) -> bool:
@@ -187,13 +188,17 @@ class Filemap(Component):
             await self.k.swap.folio_put(cpu, folio)
 
     async def filemap_fault(self, cpu: int, vma: int, addr: int) -> int:
-        """Return the folio that ``vma`` has at ``addr``, locked and with a reference, read in if it
-        was not cached; or -1 if the file does not reach so far (VM_FAULT_SIGBUS).
+        """Return the folio that ``vma`` has at ``addr``, locked and with a reference; or SIGBUS if
+        the file does not reach so far; or RETRY if the fault has to be handled again.
+
+        A folio that was not cached is read in. Unless it is shared memory, the kernel drops the
+        mmap lock while it reads (here it is kept), and must find the VMA again afterwards.
         """
         file, index = self.k.mm_types.file_of(vma), addr - self.vma_start[vma] + self.vma_pgoff[vma]
         if index >= await self.pages_of(SIZE, file):
-            return -1
+            return SIGBUS
         folio, reading = await self.get_folio(cpu, file, index), False
+        again = folio < 0 and not self.shmem_mapping(file)
         while folio < 0 or not await self._lock_cached(cpu, file, folio):
             if not reading:
                 await self.m.down_read(INVALIDATE_LOCK, self.invalidate_lock, file)
@@ -201,13 +206,16 @@ class Filemap(Component):
             folio = await self.get_folio(cpu, file, index)
             if folio < 0:
                 folio = await self._read_in(cpu, vma, addr, file, index)
+        if again:
+            await self._unlock_and_put(cpu, folio)
         if reading:
             await self.m.up_read(INVALIDATE_UNLOCK, self.invalidate_lock, file)
+        if again:
+            return RETRY
         if index < await self.pages_of(RECHECK_SIZE, file):
             return folio
-        await self.unlock_folio(folio)
-        await self.k.swap.folio_put(cpu, folio)
-        return -1
+        await self._unlock_and_put(cpu, folio)
+        return SIGBUS
 
     async def _lock_cached(self, cpu: int, file: int, folio: int) -> bool:
         """Lock a folio; return whether it is still the file's. If not, unlock and put it (folio
@@ -216,9 +224,12 @@ class Filemap(Component):
         await self.m.lock(LOCK, self.page_locked, folio)
         if self.in_cache(file, folio):
             return True
+        await self._unlock_and_put(cpu, folio)
+        return False
+
+    async def _unlock_and_put(self, cpu: int, folio: int) -> None:
         await self.unlock_folio(folio)
         await self.k.swap.folio_put(cpu, folio)
-        return False
 
     def in_cache(self, file: int, folio: int) -> bool:
         """Return whether a locked folio is still in the cache of ``file``."""
@@ -346,8 +357,7 @@ class Filemap(Component):
             if page >= 0:
                 folio = self.k.page_head(page)
                 opens = await self.opens_window(self.k.mm_types.file_of(vma), folio)
-                await self.unlock_folio(folio)
-                await self.k.swap.folio_put(cpu, folio)
+                await self._unlock_and_put(cpu, folio)
                 return opens
             at += nr
         return False
@@ -379,8 +389,7 @@ class Filemap(Component):
             return nr, []
         mapped = await self._map_range(cpu, vma, table, page, at, nr)
         folio = self.k.page_head(page)
-        await self.unlock_folio(folio)
-        await self.k.swap.folio_put(cpu, folio)
+        await self._unlock_and_put(cpu, folio)
         return nr, mapped
 
     async def _next_folio(self, cpu: int, vma: int, at: int, last: int) -> tuple[int, int]:
@@ -397,8 +406,7 @@ class Filemap(Component):
         if locked and self.in_cache(file, folio) and index < await self.pages_of(AROUND_SIZE, file):
             return page, nr
         if locked:
-            await self.unlock_folio(folio)
-        await self.k.swap.folio_put(cpu, folio)
+            await self._unlock_and_put(cpu, folio)
         return -1, nr
 
     async def _get_around(self, cpu: int, slot: int) -> int:

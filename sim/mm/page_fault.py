@@ -15,6 +15,7 @@ from sim.core.component import Component
 from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
 from sim.core.pte import DIRTY, KIND_MARKER, KIND_MASK, PRESENT, SPECIAL, UFFD_WP, WRITE, YOUNG, make_pte, pte_pfn
+from sim.mm.filemap import RETRY
 from sim.mm.mm_types import MM_ANONPAGES, NR_MM_COUNTERS, VM_SHARED, VM_UFFD_WP, VM_WRITE, ZERO_PFN
 
 MMAP_LOCK = site("do_user_addr_fault", "lock mmap for reading")
@@ -201,8 +202,8 @@ class PageFault(Component):
     # -- file memory -----------------------------------------------------------------------------------------------
 
     async def do_fault(self, cpu: int, mm: int, vma: int, addr: int, write: bool, pte: int) -> bool:
-        """Map page-cache pages, or a private copy of one; False if the file does not reach so far
-        (SIGBUS).
+        """Map page-cache pages, or a private copy of one, or read one in and leave the rest to the
+        next attempt; False if the file does not reach so far (SIGBUS).
         """
         if not write and self.should_fault_around(vma) and await self.do_fault_around(cpu, mm, vma, addr):
             return True
@@ -211,7 +212,7 @@ class PageFault(Component):
             await self.k.rmap.anon_vma_prepare(vma)
         folio = await self.k.filemap.filemap_fault(cpu, vma, addr)
         if folio < 0:
-            return False
+            return folio == RETRY
         page = self.k.filemap.page_at(folio, addr - self.vma_start[vma] + self.vma_pgoff[vma])
         if copies:
             await self.do_cow_fault(cpu, mm, vma, addr, page, pte)

@@ -16,7 +16,8 @@ from stress.case import Case
 from stress.errors import ZapstressError
 from stress.execution.runner import open_runner
 from stress.files import MIB
-from stress.native.build import FAST, QUICK, compiled
+from stress.native.build import compiled
+from stress.native.compilers import FAST, QUICK
 from stress.native.files import files_of
 from stress.native.kernels import KernelKey, library, searchable, translate
 from stress.native.runner import Library, NativeCase, NotCovered

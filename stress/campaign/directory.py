@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import msgspec
 from stress.campaign.database import FAILURES, saved
 from stress.errors import UsageError
 from stress.files import read_plain, write_atomically
+from stress.patch.spec import options
 from stress.trace.explanation import EXPLANATION, SHRUNK, explanation_of
 from stress.workers.messages import Failure, ReduceAnswer
 
@@ -185,3 +187,14 @@ def _folder_for(directory: Path, signature: str, names: Iterable[str]) -> Path:
         if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
             raise UsageError(f"{path}: no plain file, and a campaign has not made it so; give --dir another directory")
     return folder
+
+
+def keep_error(directory: Path, trace: bytes | None, patch: Sequence[str]) -> str:
+    """Keep the trace of what the patch has ended with an error, if there is one; return how to see
+    it, or ``""``.
+    """
+    if trace is None:
+        return ""
+    path = directory / ERROR_TRACE
+    write_atomically(path, trace)
+    return f"; zapstress show {shlex.quote(str(path))}{options(patch)}"

@@ -350,3 +350,9 @@ class Errands:
     def died(self, worker: int) -> None:
         """Drop the errand that a dead worker had in hand: its question stays open."""
         self.out.pop(worker, None)
+
+    def again(self, worker: int) -> None:
+        """What a worker had in hand was lost on its way: it waits again, before the others."""
+        errand = self.out.pop(worker)
+        queues: dict[type, deque[Errand]] = {Retrial: self.first, Follow: self.follows, Reduction: self.reductions}
+        queues.get(type(errand), self.searches).appendleft(errand)

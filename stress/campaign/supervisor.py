@@ -8,7 +8,6 @@ differ, something other than the tapes decides, and that is a verdict of its own
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,22 +21,20 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from sim.core.profile import REAL, SMALL
-from stress.campaign.code import code_of, digests_of
-from stress.campaign.directory import ERROR_TRACE, bytes_of, expect, expected_in
+from stress.campaign.code import Code, code_of, digests_of
+from stress.campaign.directory import bytes_of, expect, expected_in, keep_error
 from stress.campaign.errands import Errands
 from stress.campaign.results import baseline
 from stress.campaign.store import Store
 from stress.campaign.summary import exit_status, summary
-from stress.campaign.twins import nondeterminism, twin_order
+from stress.campaign.twins import Twins, nondeterminism, twin_order
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE, find_catalogue, spec_of
 from stress.errors import StorageError
-from stress.files import MIB, write_atomically
-from stress.native.builder import compile_beside
+from stress.files import MIB
 from stress.native.kernels import KernelKey
 from stress.output import detail
-from stress.patch.spec import options
-from stress.workers.fleet import Fleet, WorkerError, WorkerProcess
+from stress.workers.fleet import DeadWorker, Fleet, WorkerError, Workforce
 from stress.workers.measure.bound import risk
 from stress.workers.messages import (
     FOREVER_S,
@@ -54,7 +51,8 @@ from stress.workers.messages import (
     WorkerFailed,
 )
 from stress.workers.plan.aim import Change, aim_of
-from stress.workers.plan.leases import Lease, Plan, plans_of
+from stress.workers.plan.leases import Lease, plans_of
+from stress.workers.plan.turns import turns
 from stress.workers.settings import LOCKSTEP, PARALLEL, Settings
 from stress.workers.signals import CRASHES, end_when_signalled
 
@@ -63,17 +61,6 @@ if TYPE_CHECKING:
 
 TWIN_EVERY = 128
 """One execution in so many is run twice."""
-
-TWINS_MAX = 256
-"""Executions that may wait for their second run; beyond that no more are chosen."""
-
-PARALLEL_TIME = 0.1
-"""With both machines, the parallel machine's share of the time that leases take."""
-
-PARALLEL_SECONDS_MIN = 5.0
-"""The parallel machine is started when its share has come to this: starting its processes takes
-seconds, which a short campaign has better uses for.
-"""
 
 ERRANDS_EVERY = 2
 """One order in so many is an errand, or a lease of a case that an old failure wants executed."""
@@ -113,17 +100,30 @@ class Campaign:
     ``ended`` says how it ended: done, found, full, interrupted or failed.
     """
 
-    def __init__(self, store: Store, settings: Settings, budget: Budget, catalogue: str = DEFAULT_CATALOGUE) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        budget: Budget,
+        catalogue: str = DEFAULT_CATALOGUE,
+        crew: Workforce | None = None,
+    ) -> None:
         self.store, self.settings, self.budget = store, settings, budget
         self.plans = plans_of(settings, budget.executions, budget.workers)
         twin_worker = budget.workers == 1 and budget.twin_every > 0
-        self.fleet = Fleet(budget.workers + twin_worker, catalogue, digests_of(settings, find_catalogue(catalogue)))
+        self.fleet = crew or Fleet(
+            budget.workers + twin_worker, catalogue, digests_of(settings, find_catalogue(catalogue))
+        )
+        self.twin_worker = budget.workers if crew is None else None
+        """A worker that has no leases: a single one needs another for second runs."""
         self.cases: dict[int, Case] = {}
         """By the store's numbers."""
         self.leases: dict[int, Lease] = {}
         """Those that workers have in hand, by the store's numbers."""
-        self.twins: list[deque[TwinOrder]] = [deque() for _ in range(self.fleet.workers)]
-        self.twins_out = self.orders = 0
+        self.twins = Twins(range(self.fleet.workers))
+        self.again: deque[LeaseOrder | ReachOrder] = deque()
+        """Orders that were lost on their way, and are handed out again."""
+        self.orders = 0
         self.crashed: set[KernelKey] = set()
         """Kernels that are not run natively any more, as a worker has crashed over them."""
         self.stopping = False
@@ -165,7 +165,7 @@ class Campaign:
             return not self.leases
         if not self._exhausted() or self.leases or self.errands.left(self._late()):
             return False
-        return self.ended == "found" or (not self.twins_out and not any(self.twins))
+        return self.ended == "found" or not self.twins.any
 
     def _late(self) -> bool:
         """Return whether the campaign's time has passed."""
@@ -178,11 +178,12 @@ class Campaign:
 
     def order(self, worker: int) -> Order | None:
         """Return a second run if one waits for this worker, else an errand, else a lease."""
-        if self.ended not in AT_ONCE and self.twins[worker]:
-            self.twins_out += 1
-            return self.twins[worker].popleft()
-        if worker >= self.budget.workers or self.ended == "interrupted":
+        if self.ended not in AT_ONCE and (twin := self.twins.take(worker)) is not None:
+            return twin
+        if worker == self.twin_worker or self.ended == "interrupted":
             return None
+        if self.again:
+            return self.again.popleft()
         self.orders += 1
         eager = self._exhausted() or self.orders % ERRANDS_EVERY == 0
         return self.errands.order(worker, self._late(), eager) or self._lease(worker, eager)
@@ -193,7 +194,7 @@ class Campaign:
             return None
         if self.aim is not None and (look := self.aim.order(sum(plan.spent for plan in self.plans))) is not None:
             return look
-        for plan in self._turns(worker):
+        for plan in turns(self.plans, worker):
             among = self.errands.wanted.get(plan.machine, ()) if eager else ()
             if (lease := plan.lease(worker, among)) is not None:
                 return self._hand_out(lease)
@@ -216,14 +217,13 @@ class Campaign:
         number = self.store.open_lease(lease.entry.number, plan.machine, lease.strategy, first, lease.count)
         self.leases[number] = lease
         left_s = FOREVER_S if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
-        room = sum(map(len, self.twins)) < TWINS_MAX
         return lease.order(
             number=number,
             directory=str(self.store.directory),
             slice_s=lease.slice_s,
             left_s=left_s,
             native=self._builds and KernelKey.of(lease.entry.case) not in self.crashed,
-            twin_every=self.budget.twin_every if room and plan.machine == LOCKSTEP else 0,
+            twin_every=self.budget.twin_every if self.twins.room and plan.machine == LOCKSTEP else 0,
             stop_on_first=self.budget.stop_on_first,
         )
 
@@ -231,13 +231,14 @@ class Campaign:
         """Record an answer; return whether the order is carried out. Raises WorkerError."""
         match order, answer:
             case _, WorkerFailed():
-                raise WorkerError(answer, self._keep(answer))
+                raise WorkerError(answer, keep_error(self.store.directory, answer.trace, self.settings.patch))
             case _, Sites():
                 self.store.know_sites(answer.names)
                 return False
             case _ if worker in self.errands.out:
                 return self.errands.answer(worker, answer)
             case TwinOrder(), TwinAnswer():
+                self.twins.done(worker)
                 self._compare(order, answer)
                 return True
             case ReachOrder(), ReachAnswer():
@@ -249,14 +250,6 @@ class Campaign:
             case _:
                 raise AssertionError(f"{type(answer).__name__} is no answer to {type(order).__name__}")
 
-    def _keep(self, answer: WorkerFailed) -> str:
-        """Keep the trace of what the patch has ended; return how to see it, or ``""``."""
-        if answer.trace is None:
-            return ""
-        path = self.store.directory / ERROR_TRACE
-        write_atomically(path, answer.trace)
-        return f"; zapstress show {shlex.quote(str(path))}{options(self.settings.patch)}"
-
     def _record(self, worker: int, order: LeaseOrder, batch: Batch) -> None:
         """Record what a batch has brought; have another worker repeat what is to be repeated."""
         self.store.record(order.lease, batch)
@@ -266,7 +259,7 @@ class Campaign:
         self.steps += int(batch.numbers.get("steps", 0))
         for death in batch.deaths:
             self.store.died(worker, death.pid, (order.number, death.seed), death.exit_status, 0)
-        self.twins[(worker + 1) % len(self.twins)] += [twin_order(order, twin) for twin in batch.twins]
+        self.twins.add(worker, [twin_order(order, twin) for twin in batch.twins])
         if batch.failures:
             self.errands.look()
         if batch.last:
@@ -280,43 +273,60 @@ class Campaign:
         if order.number in self.errands.wanted.get(order.machine, ()):
             self.errands.want()
 
-    def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
+    def died(self, worker: int, order: Order | None, dead: DeadWorker) -> None:
         """Record the death with the seed that the worker held. A seed over which the native core
         has crashed is executed in Python; no other is run again.
         """
-        status = process.process.returncode
-        held = process.recorder.held if order is not None else None
-        self.store.died(worker, process.process.pid, held, status if status is not None else 0, process.unrecorded)
+        held = dead.held if order is not None else None
+        self.store.died(worker, dead.pid, held, dead.exit_status, dead.unrecorded)
         if worker in self.errands.out:
             self.errands.died(worker)
         elif isinstance(order, TwinOrder):
-            self.twins_out -= 1
+            self.twins.done(worker)
         elif isinstance(order, LeaseOrder):
             self.store.tear(order.lease)
             lease = self.leases.pop(order.lease)
             lease.close(torn=True)
-            if order.native and status is not None and -status in CRASHES:
+            if order.native and -dead.exit_status in CRASHES:
                 self.crashed.add(KernelKey.of(order.case))
                 lease.plan.repeat(lease, held[1] if held else order.first)
             self._closed(order, lease.done)
 
-    def _turns(self, worker: int) -> list[Plan]:
-        """Return the plans that the worker may serve, the one whose turn it is first.
+    # -- the boss of a crew that comes and goes --------------------------------------------------------------------
 
-        With both machines only the first worker serves the parallel one: its processes need the
-        cores, and a second worker's would only contend with them.
-        """
-        if len(self.plans) < 2:
-            return self.plans
-        if worker:
-            return self.plans[:1]
-        lockstep, parallel = self.plans
-        if parallel.counts:
-            due = parallel.issued <= lockstep.issued
-        else:
-            share_s = PARALLEL_TIME * (lockstep.spent + parallel.spent)
-            due = not lockstep.first_round and parallel.spent + PARALLEL_SECONDS_MIN <= share_s
-        return [parallel, lockstep] if due else [lockstep, parallel]
+    def joined(self, worker: int, place: int) -> None:
+        """There is a worker more; those at one place are one machine's, or one process's."""
+        self.twins.join(worker, place)
+        self._crew_changed()
+
+    def left(self, worker: int) -> None:
+        """A worker is there no more; it has nothing in hand."""
+        self.twins.leave(worker)
+        for plan in self.plans:
+            plan.leave(worker)
+        self._crew_changed()
+
+    def _crew_changed(self) -> None:
+        for plan in self.plans:
+            plan.workers = max(1, len(self.twins.places))
+
+    def lost(self, worker: int, order: Order) -> None:
+        """An order was not carried out, or nobody heard of it: it is handed out again."""
+        if worker in self.errands.out:
+            self.errands.again(worker)
+        elif isinstance(order, TwinOrder):
+            self.twins.again(worker)
+        elif isinstance(order, LeaseOrder | ReachOrder):
+            self.again.append(order)
+
+    def give_up_lost(self) -> None:
+        """Leave lost leases as they are if nobody will execute them: no seed of them is run again."""
+        if self.ended == "interrupted" or (self._late() and not self.twins.places):
+            for order in self.again:
+                if isinstance(order, LeaseOrder):
+                    self.store.tear(order.lease)
+                    self.leases.pop(order.lease).close(torn=True)
+            self.again.clear()
 
     # -- findings --------------------------------------------------------------------------------------------------
 
@@ -335,7 +345,6 @@ class Campaign:
 
     def _compare(self, order: TwinOrder, answer: TwinAnswer) -> None:
         """Compare an execution's two digests."""
-        self.twins_out -= 1
         self.store.twin(order.number, order.digest == answer.digest)
         if order.digest != answer.digest:
             failure = nondeterminism(order, answer)
@@ -355,7 +364,7 @@ class Campaign:
         """
         self.ended = "done"
         beside: list[Callable[[], Awaitable[None]]] = [partial(progress, self)] if progress is not None else []
-        beside += [self._build] if self._builds else []
+        self.fleet.kernels = tuple(dict.fromkeys(map(KernelKey.of, self.cases.values()))) if self._builds else ()
         try:
             await self.fleet.run(self, partial(end_when_signalled, self.interrupt), self._clock, *beside)
         except BaseException:
@@ -368,6 +377,7 @@ class Campaign:
             left = NOTE_SECONDS if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
             await trio.sleep(min(NOTE_SECONDS, max(left, 0.01)))
             self.store.check_in_place()
+            self.give_up_lost()
             if not note % MEASURE_EVERY:
                 self._measure()
             self.store.note_session(self.elapsed_s, self.executions, self.steps)
@@ -375,17 +385,14 @@ class Campaign:
 
     @property
     def _builds(self) -> bool:
-        """Whether kernels are compiled: those that the project's own catalogue composes.
+        """Whether kernels are compiled, in the order in which the plan needs them: those that the
+        project's own catalogue composes.
 
         Of a budget of executions what comes does not depend on how fast anything is, so not then.
         """
         mine = self.fleet.catalogue == DEFAULT_CATALOGUE
         timed = self.budget.executions is None and self.settings.machine != PARALLEL
         return self.budget.native and mine and timed
-
-    async def _build(self) -> None:
-        """Have the kernels compiled, in the order in which the plan needs them."""
-        await compile_beside(self.fleet.catalogue, dict.fromkeys(KernelKey.of(case) for case in self.cases.values()))
 
     def _measure(self) -> None:
         """End the run if the directory has become too large, or the risks are small enough."""
@@ -416,16 +423,19 @@ def run_campaign(
     budget: Budget,
     catalogue: str = DEFAULT_CATALOGUE,
     progress: Callable[[Campaign], Awaitable[None]] | None = None,
+    crew: Callable[[Code], Workforce] | None = None,
 ) -> dict[str, Any]:
     """Run (or resume) a campaign in ``directory``; return its summary.
 
+    ``crew`` returns who executes the code of the campaign: by default workers of this machine.
     Raises ZapstressError where there is none.
     """
     expected = baseline(budget.baseline) if budget.baseline is not None else {}
-    with Store(directory, settings.plain(), code_of(settings, find_catalogue(catalogue))) as store:
+    code = code_of(settings, find_catalogue(catalogue))
+    with Store(directory, settings.plain(), code) as store:
         if expected:
             expect(directory, expected | expected_in(directory))
-        campaign = Campaign(store, settings, budget, catalogue)
+        campaign = Campaign(store, settings, budget, catalogue, crew(code) if crew is not None else None)
         try:
             trio.run(campaign.run, progress)
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,15 +29,17 @@ from stress.cli.options import (
     workers_option,
 )
 from stress.cli.serve import HOST, PORT, require_pages
-from stress.errors import INTERRUPTED, UsageError
+from stress.errors import INTERRUPTED, Skipped, UsageError
 from stress.files import write_atomically
 from stress.output import put, put_json, tell
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 
 if TYPE_CHECKING:
+    from stress.campaign.code import Code
     from stress.campaign.supervisor import Budget
     from stress.catalogue import Catalogue
+    from stress.workers.fleet import Workforce
     from stress.workers.settings import Settings
 
 DISK_MIB_MAX = 500
@@ -116,6 +118,8 @@ def budget_options(parser: argparse.ArgumentParser) -> None:
     about = "end when the risk of every scenario and profile is that small, as 1e-3: see docs/reports.md"
     parser.add_argument("--until-risk", type=chance, metavar="CHANCE", help=about)
     workers_option(parser)
+    about = "have the workers of this dask scheduler execute, as tcp://HOST:PORT, in place of processes here"
+    parser.add_argument("--dask", metavar="SCHEDULER-ADDRESS", help=about)
     parser.add_argument("--stop-on-first", action="store_true", help="end at the first failure that is not expected")
     parser.add_argument(
         "--disk-mib-max",
@@ -157,8 +161,9 @@ def search(args: argparse.Namespace) -> dict[str, Any]:
     if args.rebuild:
         rebuild(where, settings)
     tell(f"campaign of seed {settings.seed:#x} in {where}")
+    crew = cluster_of(args, settings)
     with page_beside(args, where, settings):
-        data = run_campaign(where, settings, budget, spec_of(args.catalogue), show)
+        data = run_campaign(where, settings, budget, spec_of(args.catalogue), show, crew)
     if not args.json:
         put(text(data))
     write_exports(args, where)
@@ -174,7 +179,7 @@ def budget_of(args: argparse.Namespace, settings: Settings) -> Budget:
     budget = Budget(
         args.duration,
         args.executions,
-        args.workers or workers(settings),
+        1 if args.dask else args.workers or workers(settings),
         args.stop_on_first,
         disk_mib_max=args.disk_mib_max,
         native=not args.no_native,
@@ -185,6 +190,27 @@ def budget_of(args: argparse.Namespace, settings: Settings) -> Budget:
     elif budget.duration_s is None and budget.executions is None:
         budget.duration_s = 60.0
     return budget
+
+
+def cluster_of(args: argparse.Namespace, settings: Settings) -> Callable[[Code], Workforce] | None:
+    """Return what makes the crew of a cluster, if one is to execute. Raises Skipped without dask,
+    and UsageError for what a cluster does not do.
+    """
+    if args.dask is None:
+        return None
+    from stress.workers.settings import LOCKSTEP
+
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise Skipped(f"--dask wants the package distributed ({error}): pip install 'zapstress[cluster]'") from error
+    if args.workers is not None:
+        raise UsageError("--dask: the cluster's workers execute; leave --workers out")
+    if settings.machine != LOCKSTEP:
+        raise UsageError(f"--dask: a cluster's workers run lockstep, not {settings.machine}; say --machine lockstep")
+    from stress.campaign.cluster.crew import crew_at
+
+    return crew_at(args.dask, settings, args.catalogue)
 
 
 @contextmanager
@@ -258,7 +284,7 @@ def settle(args: argparse.Namespace) -> tuple[Settings, Path]:
         given["fault"] = [name.upper() for name in args.fault]
     kept = peek(args.dir) if args.dir is not None and not args.rebuild else None
     if kept is None:
-        chosen = defaults(args.catalogue) | renamed(given)
+        chosen = defaults(args) | renamed(given)
         chosen.setdefault("seed", secrets.randbelow(SEED_MAX))
     else:
         chosen = kept | renamed(given)
@@ -281,9 +307,13 @@ def named_again(settings: Settings, given: dict[str, Any], where: Path) -> None:
         raise UsageError(f"{where}: its campaign runs code from files; if that is to be run here, say so:{more}")
 
 
-def defaults(catalogue: Catalogue) -> dict[str, Any]:
+def defaults(args: argparse.Namespace) -> dict[str, Any]:
     """Return what is searched by default."""
-    return {"scenarios": list(catalogue.scenarios()), "profiles": list(catalogue.profiles()), "machine": machine_here()}
+    from stress.workers.settings import LOCKSTEP
+
+    catalogue: Catalogue = args.catalogue
+    machine = LOCKSTEP if args.dask else machine_here()
+    return {"scenarios": list(catalogue.scenarios()), "profiles": list(catalogue.profiles()), "machine": machine}
 
 
 def renamed(given: dict[str, Any]) -> dict[str, Any]:

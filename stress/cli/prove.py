@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prove, and print what came of it."""
     from stress.catalogue import spec_of
-    from stress.native.build import require
+    from stress.native.compilers import require
     from stress.native.proofs.fleet import Provers
     from stress.native.proofs.result import status_of
 

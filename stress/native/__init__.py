@@ -4,7 +4,8 @@ The async source stays the only source, and the native core never judges: an exe
 plain and clean is made again by the Python machine, which gives verdict, words and trace.
 
 - ``files``: a translation as files of C, one for each source file;
-- ``build``: the C compiler, and the cache of what it made;
+- ``compilers``: the C compilers of this machine;
+- ``build``: the cache of what they made;
 - ``runner``: executions of a case;
 - ``kernels``: which kernel is translated, and how it is kept;
 - ``builder``: compiles kernels beside a campaign;

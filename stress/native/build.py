@@ -1,4 +1,4 @@
-"""Compiles a translation with the machine's C compiler, and keeps what it made.
+"""Compiles a translation, and keeps what the compiler made.
 
 Kept in the user's cache (``$XDG_CACHE_HOME/zapstress/native``), an object for each file of C under
 a hash of the file, the compiler and its flags; what has not been used for longest goes when there
@@ -10,42 +10,19 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
-from stress.errors import ZapstressError
+from stress.native.compilers import FAST, compiler, require
 from stress.native.files import code_of
-
-FLAGS = ("-fwrapv", "-fno-strict-aliasing", "-fPIC", "-fvisibility=hidden", "-w")
-QUICK, FAST = "-O0", "-O1"
-"""Levels: what is compiled soonest, at a quarter of the speed, and what is worth its time."""
 
 CACHE_MIB_MAX = 256
 SCRATCH, SCRATCH_HOURS_MAX = "making-", 1
 """What folders are called in which the compiler works, and when one is taken for left behind."""
-
-
-class BuildError(ZapstressError):
-    """There is no C compiler, or it refused a translation."""
-
-
-@cache
-def compiler() -> str:
-    """Return the path of the C compiler, or "" if this machine has none; ``$CC`` names another."""
-    return shutil.which(os.environ.get("CC") or "cc") or ""
-
-
-@cache
-def _compiler_version(path: str) -> str:
-    if not path:
-        return ""
-    found = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    return found.stdout.partition("\n")[0]
 
 
 def cache_directory() -> Path:
@@ -54,21 +31,16 @@ def cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "zapstress" / "native"
 
 
-def name_of(*texts: str) -> str:
-    """Return what is kept under a hash of ``texts``, the compiler and its flags."""
-    words = (*texts, compiler(), _compiler_version(compiler()), *FLAGS)
+def name_of(level: str, *texts: str) -> str:
+    """Return what is kept under a hash of ``texts`` and of the compiler for a level."""
+    found = compiler(level)
+    words = (*texts, found.identity if found else "")
     return hashlib.blake2b("\0".join(words).encode(), digest_size=12).hexdigest()
-
-
-def require() -> None:
-    """Raise BuildError if this machine has no C compiler."""
-    if not compiler():
-        raise BuildError("no C compiler: install cc (or name one in CC), or go without: Python runs everything, slower")
 
 
 def objects_of(files: Mapping[str, str], level: str) -> dict[str, str]:
     """Return what each file's object is kept as; comments have no say in it."""
-    return {name: f"{name_of(code_of(text), level)}.o" for name, text in files.items()}
+    return {name: f"{name_of(level, code_of(text))}.o" for name, text in files.items()}
 
 
 def missing(files: Mapping[str, str], level: str) -> int:
@@ -80,23 +52,30 @@ def missing(files: Mapping[str, str], level: str) -> int:
 
 def compiled(files: Mapping[str, str], level: str = FAST, directory: Path | None = None) -> Path:
     """Return the shared object of a translation; what of it is not kept, in ``directory`` or the
-    user's cache, is compiled.
+    user's cache, is compiled, as many files at once as there are cores.
 
     Raises BuildError.
     """
-    require()
+    tool = require(level)
     directory = directory or cache_directory()
     directory.mkdir(parents=True, exist_ok=True)
     objects = objects_of(files, level)
-    found = directory / f"{name_of(*objects.values())}.so"
+    found = directory / f"{name_of(level, *objects.values())}.so"
     with tempfile.TemporaryDirectory(dir=directory, prefix=SCRATCH) as scratch:
-        for name, kept in objects.items():
-            if not _is_kept(directory / kept):
-                source = Path(scratch, f"{name}.c")
-                source.write_text(files[name], encoding="utf-8")
-                _run([*level.split(), "-c", str(source)], directory / kept, Path(scratch))
+
+        def compile_one(name: str) -> None:
+            source, new = Path(scratch, f"{name}.c"), Path(scratch, objects[name])
+            source.write_text(files[name], encoding="utf-8")
+            tool.compile(source, new)
+            new.replace(directory / new.name)
+
+        absent = [name for name, kept in objects.items() if not _is_kept(directory / kept)]
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(compile_one, sorted(absent, key=lambda name: -len(files[name]))))
         if not _is_kept(found):
-            _run(["-shared", *(str(directory / kept) for kept in objects.values())], found, Path(scratch))
+            new = Path(scratch, found.name)
+            tool.link([directory / kept for kept in objects.values()], new)
+            new.replace(found)
     trim(directory)
     return found
 
@@ -108,16 +87,6 @@ def _is_kept(file: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _run(words: list[str], made: Path, scratch: Path) -> None:
-    """Have the compiler make a file, whole or not at all."""
-    new = scratch / made.name
-    done = subprocess.run([compiler(), *FLAGS, *words, "-o", str(new)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
-        raise BuildError(f"{compiler()} refused the translated kernel: {first}; Python runs it instead")
-    new.replace(made)
 
 
 def trim(directory: Path) -> None:

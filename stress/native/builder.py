@@ -8,12 +8,15 @@ input is closed: its supervisor is gone.
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -22,9 +25,10 @@ import trio
 
 from stress.catalogue import find_catalogue
 from stress.errors import FAILED, ZapstressError
-from stress.native.build import FAST, QUICK, BuildError, missing, require
+from stress.native.build import cache_directory, missing
+from stress.native.compilers import FAST, QUICK, BuildError, require
 from stress.native.files import files_of
-from stress.native.kernels import KernelKey, is_kept, made, manifest_file, translate
+from stress.native.kernels import KernelKey, is_kept, made, manifest_file, search_file, searchable, translate
 from stress.native.translate.assemble import Manifest
 from stress.native.translate.subset import Unsupported
 from stress.sources import child
@@ -36,7 +40,7 @@ NICE = 2
 """How much it gives way to the workers: beside two of them it has half a core."""
 
 FEW_BYTES = 200_000
-"""So many bytes of C are compiled as well as is worth it at once: what an edit of a patch changes."""
+"""So many bytes of C are compiled at the second level at once: what an edit of a patch changes."""
 
 
 def written(keys: Iterable[KernelKey]) -> str:
@@ -114,6 +118,30 @@ def compile_all(kernels: Iterable[Written], catalogue: Catalogue) -> None:
         compile_one(kernel, FAST)
 
 
+def compile_searchable(keys: Iterable[KernelKey], catalogue: Catalogue) -> None:
+    """Compile kernels in the flavour that tells footprints too; what cannot be was told before.
+    Raises BuildError.
+    """
+    scenarios = list(catalogue.scenarios())
+    for key in keys:
+        if not any(is_kept(search_file(key, scenarios, catalogue, level)) for level in (FAST, QUICK)):
+            with suppress(Unsupported, ZapstressError):
+                searchable(key, scenarios, catalogue, QUICK)
+
+
+@contextmanager
+def turn(words: str) -> Iterator[None]:
+    """Wait until no other process of this user has the turn for ``words``: what two would compile,
+    one compiles, and the other finds. Files for 256 turns are left.
+    """
+    directory = cache_directory()
+    directory.mkdir(parents=True, exist_ok=True)
+    name = hashlib.blake2b(words.encode(), digest_size=1).hexdigest()
+    with (directory / f"{name}.turn").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def main(argv: list[str] | None = None) -> int:
     """Compile. What cannot be compiled is said in one line, and runs in Python."""
     spec, keys = sys.argv[1:] if argv is None else argv
@@ -122,7 +150,9 @@ def main(argv: list[str] | None = None) -> int:
     catalogue = find_catalogue(spec)
     try:
         require()
-        compile_all(translated(read(keys), catalogue), catalogue)
+        with turn(f"{spec} {keys}"):
+            compile_all(translated(read(keys), catalogue), catalogue)
+            compile_searchable(read(keys), catalogue)
     except (BuildError, OSError) as error:
         print(f"native: Python runs everything: {error}", file=sys.stderr)
     return 0

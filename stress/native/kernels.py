@@ -24,7 +24,8 @@ from sim.core.arena import Arena
 from stress.case import Case
 from stress.execution.runner import composed
 from stress.machine.lockstep import Lockstep
-from stress.native.build import FAST, cache_directory, compiled, name_of
+from stress.native.build import cache_directory, compiled, name_of
+from stress.native.compilers import FAST
 from stress.native.files import files_of, hashes_of
 from stress.native.runner import Library
 from stress.native.translate.assemble import Manifest, Translation
@@ -113,11 +114,13 @@ def sources_hash() -> str:
     return total.hexdigest()
 
 
-def manifest_file(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue, level: str = FAST) -> Path:
-    """Return where the manifest of a kernel that is compiled at a level, or in a flavour, is kept."""
+def manifest_file(
+    key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue, level: str = FAST, flavour: str = ""
+) -> Path:
+    """Return where the manifest of a kernel that is compiled at a level, in a flavour, is kept."""
     patch = catalogue.patch(key.patch)
     text = patch.digest if patch is not None else ""
-    return cache_directory() / f"{name_of(sources_hash(), repr(key), text, *scenarios, level)}.json"
+    return cache_directory() / f"{name_of(level, sources_hash(), repr(key), text, *scenarios, flavour)}.json"
 
 
 def library(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue, level: str = FAST) -> Library:
@@ -149,7 +152,7 @@ def searchable(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue, l
 
 def search_file(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue, level: str = FAST) -> Path:
     """Return where the manifest of a kernel in the flavour for exhaustive search is kept."""
-    return manifest_file(key, scenarios, catalogue, f"{level} search")
+    return manifest_file(key, scenarios, catalogue, level, "search")
 
 
 def made(file: Path, manifest: Manifest, files: dict[str, str], level: str) -> Library:

@@ -23,6 +23,7 @@ from sim.core.machine import SITE_NUMBERS, SITES, Actor
 from sim.core.operations import OPERATIONS
 from sim.core.step import SITE_SHIFT
 from stress.execution.runner import Runner
+from stress.machine.livelock import FAIR_STEPS_MAX
 from stress.native.translate.assemble import HELD_MAX, Manifest
 from stress.native.translate.sources import ARGS_MAX, root_of
 from stress.native.translate.subset import Unsupported
@@ -37,15 +38,26 @@ besides.
 STACK_LISTS, STACK_WORDS = 160, 6_000
 """Room for an actor's frames: lists, and words besides."""
 SCRATCH_LISTS = 64
+KEPT_WORDS = 2_500
+"""Of a state that is kept, words besides: what the scheduler has (``came_again`` in runtime.c)."""
 DRAWS_MAX = 1 << 16
 BATCH_MAX = 1 << 14
 """Executions that are asked for at once at most: so many seeds may be lost with a process."""
 
+LOOKED = 4
+"""When the budget is spent, a state that comes again is looked for in so many times the fair turns
+that Python takes: it remembers every state, and the native core one.
+"""
+
 LIMITS = (
     "clean", "the step budget ran out", "nobody can run", "a list is full", "an index is out of range", "frames are full",
     "a number is too large", "a loop does not end", "the model raised", "a lock is not its owner's", "the tapes are full",
+    "the same state came again",
 )  # fmt: skip
 """Bail-outs that are no checker's, by number (runtime.h)."""
+
+BUDGET = LIMITS.index("the step budget ran out")
+"""Inconclusive, as in Python: the only bail-out that Python need not judge."""
 
 JUDGMENTS = frozenset(map(LIMITS.index, ("nobody can run", "a lock is not its owner's")))
 """Those that Python must confirm; the others are limits of the native core."""
@@ -71,13 +83,15 @@ class _World(Structure):
         ("table", c_void_p), ("actors_nr", c_int64), ("actors", c_void_p),
         ("visits", c_void_p), ("overlaps_at", c_int64), ("overlaps_nr", c_int64), ("overlaps", c_void_p),
         ("seed_at", c_void_p), ("given", c_void_p),
+        ("kept", c_void_p), ("model_words", c_int64), ("fair_max", c_int64), ("looked_max", c_int64),
     ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of a number of seeds: how many were clean, their steps, and why the next one was
-    given up (0 if none was), after a step at which site.
+    """What came of a number of seeds: how many were clean, their steps (and those of the next one,
+    if it ran out of its budget), and why the next one was given up (0 if none was), after a step at
+    which site.
     """
 
     clean: int
@@ -185,7 +199,8 @@ class NativeCase:
 
     def _world(self, kernel: Any) -> _World:
         runner, machine = self.runner, self.runner.machine
-        g, steps = kernel.geometry, machine.steps_max + 8
+        fair, model = min(machine.steps_max, FAIR_STEPS_MAX), kernel.layout.model_bytes // WORD
+        g, steps = kernel.geometry, machine.steps_max + LOOKED * fair + 8
         cap = SLACK + max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, min(kernel.world.vpages, LIST_MAX))
         stack, scratch = STACK_WORDS + STACK_LISTS * cap, SCRATCH_LISTS * cap + 40 * kernel.world.pages + 4096
         self.snapshot = ctypes.create_string_buffer(runner.snapshot, len(runner.snapshot))
@@ -193,6 +208,7 @@ class NativeCase:
         self.codes, self.values = shared("codes", steps), shared("values", steps)
         self.tape, self.draws = shared("tape", 2 * steps + 8), shared("draws", 2 * DRAWS_MAX)
         self.visits = shared("visits", 1 << 16)
+        self.kept = shared("kept", model + stack * machine.slots + KEPT_WORDS)
         self.overlaps = (c_int64 * kernel.arena["overlaps"].count)()
         self.lists: list[Any] = []
         table = self._table(kernel)
@@ -208,7 +224,7 @@ class NativeCase:
             machine.slots, machine.steps_max, machine.versions, cap,
             at(self.table), len(actors), at(self.actors),
             at(self.visits), kernel.layout.offsets["overlaps"] // WORD, len(self.overlaps), at(self.overlaps),
-            self.seed_at, None,
+            self.seed_at, None, at(self.kept), model, fair, LOOKED * fair,
         )  # fmt: skip
 
     def _table(self, kernel: Any) -> list[int]:

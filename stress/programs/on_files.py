@@ -37,8 +37,7 @@ class Sync(Operation):
     async def model(self, run: ModelSide) -> int:
         file = run.space.files[self.file]
         if not file.memfd:
-            step = 1 << file.order
-            for index in range(self.pgoff // step * step, self.pgoff + self.nr, step):
+            for index in range(self.pgoff, self.pgoff + self.nr):
                 await run.task(self.who).write_back(self.file, index)
         return 0
 

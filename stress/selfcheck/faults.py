@@ -25,7 +25,7 @@ from stress.catalogue import find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
 from stress.fault import silent_on
 from stress.files import write_atomically
-from stress.workers.fleet import Fleet, WorkerProcess
+from stress.workers.fleet import DeadWorker, Fleet
 from stress.workers.messages import (
     FOREVER_S,
     Answer,
@@ -250,11 +250,11 @@ class Selfcheck:
             if cell.found or cell.executions >= cell.budget:
                 del self.plans[worker]
 
-    def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
+    def died(self, worker: int, order: Order | None, dead: DeadWorker) -> None:
         """A fault that kills the tester is a mistake to be told of."""
         if order is not None:
-            status, held = process.process.returncode, process.recorder.held
-            self._give_up(worker, f"the worker died with status {status} at seed {held and held[1]}")
+            seed = dead.held and dead.held[1]
+            self._give_up(worker, f"the worker died with status {dead.exit_status} at seed {seed}")
 
     def _give_up(self, worker: int, why: str) -> None:
         """End what the worker has in hand, a check or a cell, without a verdict."""

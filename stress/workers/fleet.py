@@ -13,14 +13,17 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import trio
 
 from stress.catalogue import DEFAULT_CATALOGUE
 from stress.errors import FAILED, ZapstressError
+from stress.native.builder import compile_beside
+from stress.native.kernels import KernelKey
 from stress.sources import child
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import Answer, Order, Ready, WorkerFailed, encode, executed, take_answer
@@ -60,6 +63,18 @@ class WorkerError(ZapstressError):
         self.exit_status = answer.status
 
 
+class DeadWorker(NamedTuple):
+    """What is left of a worker that died."""
+
+    pid: int
+    exit_status: int
+    """Negative if by a signal."""
+    held: tuple[int, int] | None
+    """The (case, seed) that it was executing, if it had begun any."""
+    unrecorded: int
+    """How many executions began of which no answer has told."""
+
+
 class Boss(Protocol):
     """Gives orders and takes answers."""
 
@@ -72,8 +87,41 @@ class Boss(Protocol):
     def answer(self, worker: int, order: Order, answer: Answer) -> bool:
         """Take one answer; return whether it was the last to this order, as ``WorkerFailed`` is."""
 
-    def died(self, worker: int, order: Order | None, process: WorkerProcess) -> None:
+    def died(self, worker: int, order: Order | None, dead: DeadWorker) -> None:
         """Take note that the worker died, with ``order`` in hand."""
+
+
+class RoamingBoss(Boss, Protocol):
+    """A boss that can do with workers that come and go."""
+
+    def joined(self, worker: int, place: int) -> None:
+        """There is a worker more; those at the same place share a process."""
+
+    def left(self, worker: int) -> None:
+        """A worker is there no more; it has nothing in hand."""
+
+    def lost(self, worker: int, order: Order) -> None:
+        """An order was lost on its way, and nothing of it was answered."""
+
+
+class Workforce(Protocol):
+    """Keeps workers at work for a boss, wherever they are."""
+
+    workers: int
+    """How many there are from the beginning."""
+    catalogue: str
+    deaths: int
+    kernels: Sequence[KernelKey]
+    """To be compiled beside the workers, in this order."""
+
+    def held(self) -> list[tuple[int, int]]:
+        """Return the (case, seed) that each worker is executing."""
+
+    def wake(self) -> None:
+        """Ask the boss again on behalf of idle workers."""
+
+    async def run(self, boss: RoamingBoss, *companions: Callable[[], Awaitable[None]]) -> None:
+        """Keep workers at work until the boss is through; ``companions`` run meanwhile."""
 
 
 class WorkerProcess:
@@ -90,6 +138,12 @@ class WorkerProcess:
     def unrecorded(self) -> int:
         """How many executions began of which no answer has told."""
         return max(0, self.recorder.started - self.recorded)
+
+    @property
+    def remains(self) -> DeadWorker:
+        """What is left of it, once it is dead."""
+        held, status = self.recorder.held, self.process.returncode
+        return DeadWorker(self.process.pid, status if status is not None else 0, held, self.unrecorded)
 
     async def send(self, order: Order) -> None:
         """Send one order. Raises trio.BrokenResourceError if the worker is gone."""
@@ -113,11 +167,23 @@ class Fleet:
     """So many workers, with the catalogue that ``catalogue`` names; ``code`` has the digests of the
     user's files (:meth:`stress.workers.worker.Worker.check_code`).
 
-    ``processes`` holds those that run now, by worker: for the live view, and for tests that kill.
+    The user's files are named from ``folder``, by default the current one. The first worker's hash
+    seed is ``hash_seed``. ``processes`` holds those that run now, by worker: for the live view, and
+    for tests that kill.
     """
 
-    def __init__(self, workers: int, catalogue: str = DEFAULT_CATALOGUE, code: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        workers: int,
+        catalogue: str = DEFAULT_CATALOGUE,
+        code: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        hash_seed: int = 1,
+    ) -> None:
         self.workers, self.catalogue, self.code = workers, catalogue, dict(code or {})
+        self.folder, self.hash_seed = folder, hash_seed
+        self.kernels: Sequence[KernelKey] = ()
+        """To be compiled beside the workers, in this order."""
         self.processes: dict[int, WorkerProcess] = {}
         self.deaths = 0
         self.stillborn = 0
@@ -146,6 +212,8 @@ class Fleet:
             async with trio.open_nursery() as beside:
                 for companion in companions:
                     beside.start_soon(companion)
+                if self.kernels:
+                    beside.start_soon(compile_beside, self.catalogue, self.kernels)
                 async with trio.open_nursery() as nursery:
                     for index in range(self.workers):
                         nursery.start_soon(self._tend, index, boss)
@@ -215,7 +283,7 @@ class Fleet:
         One that was killed is replaced, also before it was ready; one that ended by itself before
         that would do so again.
         """
-        boss.died(index, order, worker)
+        boss.died(index, order, worker.remains)
         self.deaths += 1
         self.wake()
         self.stillborn = 0 if worker.ready else self.stillborn + 1
@@ -248,7 +316,7 @@ class Fleet:
             "stress.workers.worker",
             *("--recorder", str(recorder.fd), "--life", str(self._life), "--catalogue", self.catalogue),
             *("--began", repr(time.perf_counter()), "--code", json.dumps(self.code)),
-            PYTHONHASHSEED=str(index + 1),
+            PYTHONHASHSEED=str(self.hash_seed + index),
         )
         try:
             return await trio.lowlevel.open_process(
@@ -257,6 +325,7 @@ class Fleet:
                 stdout=subprocess.PIPE,
                 pass_fds=(recorder.fd, self._life),
                 env=environment,
+                cwd=self.folder,
                 start_new_session=True,
             )
         except OSError as error:

@@ -293,6 +293,13 @@ def executed(answer: Answer) -> int:
     return 1 if isinstance(answer, TwinAnswer | RetrialAnswer) else 0
 
 
+def is_last(answer: Answer) -> bool:
+    """Return whether an order is carried out with this answer."""
+    if isinstance(answer, Batch):
+        return answer.last
+    return not isinstance(answer, Ready | Sites)
+
+
 # -- on the wire -----------------------------------------------------------------------------------
 
 Kind = TypeVar("Kind")
@@ -302,9 +309,14 @@ _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 
 
+def encode_bare(message: Message) -> bytes:
+    """Return a message without its length, where something else tells it."""
+    return _encoder.encode(message)
+
+
 def encode(message: Message) -> bytes:
     """Return a message as it goes over a pipe: its length and itself."""
-    data = _encoder.encode(message)
+    data = encode_bare(message)
     return len(data).to_bytes(LENGTH_BYTES, "little") + data
 
 

@@ -17,10 +17,10 @@ from stress.case import Case
 from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner
 from stress.machine.chance import RandomData
-from stress.native.build import FAST, QUICK
 from stress.native.comparison import by_native, by_python, difference
+from stress.native.compilers import FAST, QUICK
 from stress.native.kernels import KernelKey, kept, manifest_file, search_file
-from stress.native.runner import BATCH_MAX, Library, NativeCase, NotCovered, Ran
+from stress.native.runner import BATCH_MAX, BUDGET, Library, NativeCase, NotCovered, Ran
 from stress.native.search.classes import NativeClasses
 from stress.native.search.space import StateSpace
 from stress.trace.evidence import encoded_trace
@@ -211,7 +211,7 @@ class NativeLease:
             found = sampler.add(order, class_in_c(self.native, ran, classes))
             self.tally.add_class(found, sampler.blocks(order.case).newest())
             self.natives.measured_s += self.clock.to(EXECUTING) - began
-            if ran.why:
+            if ran.why not in (0, BUDGET):
                 self.judge(one, ran, strategy)
         return after
 
@@ -221,7 +221,7 @@ class NativeLease:
         self.tally.add_native(self.native, ran)
         if perf_counter() - now < BATCH_SECONDS:
             self.batch = min(2 * self.batch, BATCH_MAX)
-        if ran.why:
+        if ran.why not in (0, BUDGET):
             self.judge(seed + ran.clean, ran, self.strategy)
         return seed + ran.clean + (ran.why > 0)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from stress.execution.signature import signature_of
+from stress.native.runner import BUDGET
 from stress.patch.counting import add_runs
 from stress.trace.evidence import evidence
 from stress.trace.record import Trace, capture
@@ -152,18 +153,20 @@ class Tally:
             self._fail(outcome, seed, strategy or self.order.strategy)
 
     def add_native(self, native: NativeCase, ran: Ran) -> None:
-        """Count the clean executions that the native core has made."""
-        if not ran.clean:
+        """Count the executions that the native core has made, clean or inconclusive."""
+        inconclusive = int(ran.why == BUDGET)
+        made = ran.clean + inconclusive
+        if not made:
             return
         counts = native.take_counts()
         add_runs(self.runner.kernel, counts.runs)
         found: dict[str, Any] = {
-            "executions": ran.clean, "native": ran.clean, "steps": ran.steps, "inconclusive": 0,
+            "executions": made, "native": made, "steps": ran.steps, "inconclusive": inconclusive,
             "visits": counts.visits, "pairs": counts.overlaps,
         }  # fmt: skip
         for name, value in found.items():
             METRICS[name].add(value, self.measured)
-        self.done += ran.clean
+        self.done += made
 
     def add_class(self, name: int, newest: Block | None) -> None:
         """Count that an execution was measured; ``newest`` is the block that says most by now."""

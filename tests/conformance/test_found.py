@@ -13,7 +13,7 @@ from sim.core.profile import REAL
 from stress.catalogue import CATALOGUE
 from stress.conform.model.run import ModelWorld
 from stress.conform.observation import FILE_TOKEN, token_of
-from stress.programs.on_files import Direct, Punch, Remove, Truncate
+from stress.programs.on_files import Direct, Punch, Remove, Sync, Truncate
 from stress.programs.operations import LoadWord, Map, StoreWord
 from stress.programs.program import Program
 from stress.programs.space import File
@@ -109,6 +109,25 @@ FOUND: dict[str, tuple[str, Program, Any, Any]] = {
         Program(0, 0, 16, (), (SMALL,), (Map(0, 0, 4, 0, 1, 0), StoreWord(0, 1), Direct(0, 0, 0, 4), LoadWord(0, 1))),
         lambda p: ({addr: page.content for addr, page in p.pages.items()}, p.pages[1].dirty),
         ({1: token_of(1)}, False),
+    ),
+    "a page read in is faulted once more, and its neighbours come with it": (
+        "6.18",
+        Program(0, 0, 3, (), (File(False, 16, 0),), (Map(0, 0, 3, 0, 0, 13), Punch(0, 0, 1, 14), LoadWord(0, 0))),
+        lambda p: sorted(p.pages),
+        [0, 2],
+    ),
+    "write-out finds a small folio where a large one was": (
+        "6.18",
+        Program(
+            0,
+            0,
+            1,
+            (),
+            (File(False, 8, 2),),
+            (Map(0, 0, 1, 0, 1, 5), Direct(0, 0, 2, 6), StoreWord(0, 0), Sync(0, 0, 4, 4)),
+        ),
+        lambda p: (sorted(p.pages), p.pages[0].dirty),
+        ([0], False),
     ),
 }
 """Name -> (version, program, what is looked at, what the kernel showed)."""

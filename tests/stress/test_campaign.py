@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,7 +29,7 @@ from stress.errors import StorageError
 from stress.machine.chance import RandomData
 from stress.sources import ROOT
 from stress.workers import fleet as fleet_module
-from stress.workers.fleet import FleetError, WorkerError
+from stress.workers.fleet import DeadWorker, FleetError, WorkerError
 from stress.workers.measure.sampler import EVERY
 from stress.workers.messages import Batch, LeaseOrder
 from stress.workers.settings import SEED_BITS, Settings
@@ -351,10 +350,7 @@ def test_a_seed_over_which_the_native_core_crashes_is_executed_in_python(tmp_pat
         made = Campaign(store, what, Budget(duration_s=60, native=True))
         torn = made.order(0)
         assert isinstance(torn, LeaseOrder) and torn.native
-        recorder = SimpleNamespace(held=(torn.number, torn.first + 5))
-        process = SimpleNamespace(returncode=-signal.SIGSEGV, pid=1)
-        dead: Any = SimpleNamespace(process=process, recorder=recorder, unrecorded=6)
-        made.died(0, torn, dead)
+        made.died(0, torn, DeadWorker(1, -signal.SIGSEGV, (torn.number, torn.first + 5), unrecorded=6))
         again, after = made.order(0), made.order(0)
     assert isinstance(again, LeaseOrder) and isinstance(after, LeaseOrder)
     assert (torn.number, torn.strategy, torn.first + 5, 1) == (again.number, again.strategy, again.first, again.count)

@@ -18,14 +18,14 @@ from typing import Any
 
 from stress.case import Case
 from stress.files import write_atomically
-from stress.native.files import digest_of, read
+from stress.native.files import SEARCH, digest_of, read
 from stress.native.search.explore import WORD_BITS, Extent, missed_chance
 from stress.native.search.space import StateSpace
 
 FORMAT = 1
-RUNTIME = ("words.h", "words.c", "runtime.h", "runtime.c", "search.c", "explore.c")
+RUNTIME = ("words.h", "words.c", "runtime.h", "runtime.c", *SEARCH)
 SCOPE = "every interleaving, sequentially consistent, of these threads in a world of this size, with every choice drawn"
-FULL, REDUCED = "none", "persistent sets of one actor"
+FULL, REDUCED = "none", "persistent sets"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from stress.errors import Divergence
 from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import TapeData
-from stress.native.build import FAST, BuildError
+from stress.native.compilers import FAST, BuildError
 from stress.native.kernels import KernelKey, searchable
 from stress.native.proofs.certificate import Certificate, certify, file_of, read_certificate
 from stress.native.proofs.result import DIFFERS, NOT_REACHED, PROVED, UNFINISHED, VIOLATED_KIND, Answer

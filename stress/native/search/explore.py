@@ -1,11 +1,11 @@
 """Depth first through all states of a case.
 
-*In full*, every enabled actor moves in every state. *Reduced*, one actor moves alone where nothing
-that another can do anywhere in the search conflicts with its transition: a persistent set of one
-(Godefroid, *Partial-Order Methods for the Verification of Concurrent Systems*, LNCS 1032, 1996).
-What others can touch is assumed from what was seen, and what is seen later is held against it
-(``explore.c`` has the argument). Deviations from the book: sets have one actor or all of them;
-a transition that draws never moves alone; there are no sleep sets.
+*In full*, every enabled actor moves in every state. *Reduced*, only those of a persistent set move
+(Godefroid, *Partial-Order Methods for the Verification of Concurrent Systems*, LNCS 1032, 1996):
+nothing that the others can do from where they stand conflicts with what a member does next, or
+enables a member. Deviations from the book: what others can do is assumed from what was seen, by the
+places in functions at which they stand, and what is seen later is held against it (``explore.c``
+has the argument); there are no sleep sets.
 
 States are known by 63 bits of their name, so that two of them can be taken for one, with a chance
 that :func:`missed_chance` states.

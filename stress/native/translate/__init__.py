@@ -8,6 +8,7 @@ In the order in which they build on one another:
 - ``unit``: what the functions of one kernel share;
 - ``emitter``, ``expressions``, ``loops``, ``calls``, ``steps``, ``statements``: what a function is
   made of, each a layer above the one before;
+- ``flow``: which words of a coroutine's frame are still read from where it stands;
 - ``function``: one function of the model as one function of C;
 - ``assemble``: a whole file of C.
 

@@ -11,7 +11,15 @@ from typing import Any
 
 from stress.native.translate.expressions import vars_of
 from stress.native.translate.loops import Loops
-from stress.native.translate.sources import captures, home_of, inner_function, is_objection, node_of, objects_always
+from stress.native.translate.sources import (
+    captures,
+    home_of,
+    inner_function,
+    is_objection,
+    node_of,
+    objects_always,
+    walk,
+)
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.unit import returns_coroutine
 from stress.native.translate.values import (
@@ -343,7 +351,7 @@ def is_small(node: Any) -> bool:
     body = [] if isinstance(node, ast.Lambda) else without_docstring(node.body)
     if len(body) != 1 or not isinstance(body[0], ast.Return) or body[0].value is None:
         return False
-    return sum(isinstance(n, ast.expr) for n in ast.walk(body[0])) <= INLINE_MAX
+    return sum(isinstance(n, ast.expr) for n in walk(body[0])) <= INLINE_MAX
 
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

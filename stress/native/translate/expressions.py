@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import inspect
 import operator
 from collections.abc import Callable
 from types import FunctionType
@@ -13,6 +12,7 @@ from typing import Any
 from sim.core.arena import Column
 from sim.core.machine import Machine
 from stress.native.translate.emitter import Emitter
+from stress.native.translate.sources import member
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.values import (
     Cells,
@@ -112,7 +112,7 @@ class Expressions(Emitter):
             return self.of_column(owner, name)
         if id(owner.obj) in self.unit.held:
             return self.of_strategy(owner, name)
-        counted = inspect.getattr_static(type(owner.obj), name, None)
+        counted = member(owner.obj, name)
         if isinstance(counted, CountedValue):
             self.emit(f"{self.unit.runs(counted.name)}++;")
         found = self.unit.attribute(owner, name)

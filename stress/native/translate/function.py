@@ -13,13 +13,18 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
+from stress.native.translate.flow.liveness import live_at
 from stress.native.translate.sources import home_of, label, named, node_of
 from stress.native.translate.statements import Statements
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.unit import Unit
-from stress.native.translate.values import Closure, Row, Static, Value, Word
+from stress.native.translate.values import Closure, Row, Static, Value, Word, number
+
+ROOM_BIT = 48
+"""The first bit of a list in what is said of a frame's liveness, as in runtime.h."""
 
 _TEMPORARY = re.compile(r"\bt\d+\b")
+_VARIABLE = re.compile(r"(?<!->)(?<!\w)([A-Za-z_]\w*)\b(?!\()")
 
 
 class Function(Statements):
@@ -106,12 +111,11 @@ class Function(Statements):
             crossing = self._crossing()
             held = {*self.names, *self.params} | crossing
             self.held = [*self.params, *sorted(held - set(self.params))]
-            pattern = (
-                re.compile(rf"(?<!->)(?<!\w)({'|'.join(map(re.escape, self.held))})\b(?!\()") if self.held else None
-            )
-            lines = [
-                line if pattern is None or line.startswith("//") else pattern.sub(r"F->\1", line) for line in lines
-            ]
+
+            def placed(found: re.Match[str]) -> str:
+                return f"F->{found[1]}" if found[1] in held else found[1]
+
+            lines = [line if line.startswith("//") else _VARIABLE.sub(placed, line) for line in lines]
             lines = [line.replace("@NEXT@", f"LIST({self.heads}, {self.caps})") for line in lines]
             self.temps = [name for name in self.temps if name not in crossing]
         return lines
@@ -124,9 +128,9 @@ class Function(Statements):
         lines = [line for line in self.lines if not line.startswith("//")]
         region, crossing = 0, set[str]()
         regions, first = dict[str, int](), dict[str, int]()
-        for number, line in enumerate(lines):
+        for at, line in enumerate(lines):
             for name in _TEMPORARY.findall(line):
-                first.setdefault(name, number)
+                first.setdefault(name, at)
                 if regions.setdefault(name, region) != region:
                     crossing.add(name)
             region += _stands(line)
@@ -151,13 +155,30 @@ class Function(Statements):
         behind = "".join(f", {n}" for place in self.room for n in place)
         return f"ROOM({self.heads}, {self.caps}, {len(self.params)}{behind});"
 
+    def _live(self) -> str:
+        """Return the line that says what of the frame is still read, place by place: a bit for each
+        word, and from ROOM_BIT on one for each list.
+        """
+        rooms = [f"LIST({heads}, {caps})" for heads, caps, _ in self.room]
+        assert len(self.held) <= ROOM_BIT and ROOM_BIT + len(rooms) < 63, f"{self.title}: the frame is too large"
+        bits = {name: k for k, name in enumerate(self.held)} | {room: ROOM_BIT + k for k, room in enumerate(rooms)}
+        found = live_at(self.body, rooms)
+        masks = [sum(1 << bits[name] for name in found.get(n, ())) for n in range(self.places + 1)]
+        return f"LIVE({', '.join(map(number, masks))});"
+
     def text(self) -> str:
         """Return the definition."""
         out = [f"/* {self.title} */"]
         if self.is_async:
             out.append(f"int {self.c_name}(struct {self.c_name} *F) {{")
             out += [f"  i64 {', '.join(self.temps)};"] if self.temps else []
-            out += [f"  RAN({self.c_name});", "  switch (F->h.at) {", "  case 0:", f"  {self._room()}"]
+            out += [
+                f"  RAN({self.c_name});",
+                "  switch (F->h.at) {",
+                "  case 0:",
+                f"  {self._room()}",
+                f"  {self._live()}",
+            ]
             out += self._indented(self.body)
             out += ["  }", "  RET[0] = 0;", "  return 1;", "}"]
             return "\n".join(out)

@@ -22,7 +22,7 @@ enum { BLOCKED = 1, FINISHED = 2, ABSENT = 4, SUSPENDED = 8 };
 struct head {
   resume run; i64 at; void *parent;
 #ifdef SEARCH
-  i64 words; const i64 *room; /* of the struct; what lies behind it */
+  i64 words; const i64 *room, *live; /* of the struct; what lies behind it; what is still read, by place */
 #endif
 };
 struct actor { i64 slot, body, daemon, gate, keys[KEYS_MAX], args[ARGS_MAX], gate_args[ARGS_MAX]; };
@@ -36,6 +36,7 @@ struct world {
   const struct actor *actors;
   i64 *visits, overlaps_at, overlaps_nr, *overlaps, *seed_at;
   const i64 *given; /* the data tapes that are replayed: for each slot where its own begins, and its length; or null */
+  i64 *kept, model_words, fair_max, looked_max; /* for when the budget is spent: a state, and for how many steps */
 };
 
 typedef i64 (*ready)(const i64 *);
@@ -43,6 +44,7 @@ typedef i64 (*ready)(const i64 *);
 /* Everything that changes as an execution goes on, but for the arena, the frames and the log. */
 struct state {
   i64 run, cur, live, unfinished, seq, tape_nr, draws_nr, waiting, holds_nr, spins, strategy;
+  i64 fair, began, late, kept_at, keep_next; /* fair turns: whether they are taken, from which step on; what is kept */
   i64 enabled[1 + SLOTS_MAX], parked[1 + SLOTS_MAX];
   i64 state[SLOTS_MAX], started[SLOTS_MAX], drawing[SLOTS_MAX];
   u64 data[SLOTS_MAX];
@@ -96,6 +98,8 @@ int let_go(const i64 *sem);
 #define SEQ_KEPT (seq_kept = 1, SEQ)
 #define NEW_VERSION (VERSION_TAG + W->versions + S.seq + 1)
 #define RAN(name) do { static i64 told; if (told != TOLD) told = TOLD, ran(#name); } while (0)
+#define ROOM_BIT 48
+#define LIVE(...) do { static const i64 live[] = {__VA_ARGS__}; F->h.live = live; } while (0)
 #define ENTERED(params, ...) { static const i64 room[] = {__VA_ARGS__}; enter(&F->h, sizeof *F / 8, params, room); }
 #else
 #define CELL(cells, i) (cells)[i]
@@ -103,6 +107,7 @@ int let_go(const i64 *sem);
 #define SEQ_KEPT S.seq
 #define NEW_VERSION (W->versions + S.seq + 1)
 #define RAN(name)
+#define LIVE(...)
 #define ENTERED(params, ...)
 #endif
 #define LIST(n, w) ((i64 *)(F + 1) + (n) + (w) * cap)

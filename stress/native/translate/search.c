@@ -10,7 +10,9 @@
  * and what decides of step numbers and of versions of contents. These are told by their tags (runtime.h) wherever
  * they lie, and hashed as relations: which changes came after which moments, and which contents are equal.
  */
+#ifndef __TINYC__
 #include <stdlib.h>
+#endif
 
 enum { WORD_PLAIN, WORD_FREE, WORD_CHANGE, WORD_MOMENT, WORD_OWN_MOMENT, WORD_WHO, WORD_CONTENT, WORD_SECTION, WORD_INSIDE };
 enum { TAGS_MAX = 24, DRAWN_MAX = 24, NAMES_MAX = 1 << 14, WHO_BITS = 6 };
@@ -25,17 +27,21 @@ struct search {
 };
 struct noted { i64 at, old; };
 struct tag { i64 key, value; };
+enum { TOUCHES = 1, CHANGES = 2 };
+struct foot { i64 at, how, old; }; /* what of a transition others may conflict with: words, then what is no word */
 
 i64 TOLD = 1, seq_kept;
 static struct search X;
 static unsigned *noted_in, epoch;
 static struct noted *notes;
-static i64 notes_nr;
+static i64 notes_nr, asked_nr; /* asked_nr: of these, what the actor waited for */
+static struct foot *feet;
+static i64 feet_nr;
 static u64 plain_hash, frames_hash[SLOTS_MAX];
 static struct tag tags[SLOTS_MAX][TAGS_MAX];
 static i64 tags_nr[SLOTS_MAX];
 static i64 *trail, trail_nr, trail_room;
-static i64 given[DRAWN_MAX], given_nr, drawn[DRAWN_MAX], drawn_of[DRAWN_MAX], drawn_nr, bailed_seq;
+static i64 given[DRAWN_MAX], given_nr, drawn[DRAWN_MAX], drawn_of[DRAWN_MAX], drawn_nr, bailed_seq, poisoning;
 static u64 walking; /* the state of a stream of random words, while a walk draws from it */
 static const char *names[NAMES_MAX];
 static i64 names_nr;
@@ -46,6 +52,12 @@ i64 *touch(i64 *cell) {
   i64 at = cell - W->block;
   if (noted_in[at] != epoch) noted_in[at] = epoch, notes[notes_nr].at = at, notes[notes_nr++].old = *cell;
   return cell;
+}
+/* Being enabled is no read of whoever asks: it is one of the next transition of the actor that waits. */
+static int fits(ready may, const i64 *args) {
+  i64 known = notes_nr, found = may(args);
+  while (notes_nr > known) noted_in[notes[--notes_nr].at] = epoch - 1;
+  return found;
 }
 void ran(const char *function) { if (names_nr < NAMES_MAX) names[names_nr++] = function; }
 void enter(struct head *f, i64 words, i64 params, const i64 *room) {
@@ -104,13 +116,25 @@ static void hash_frames(i64 slot) {
   for (struct head *f = S.started[slot] ? S.top[slot] : 0; f; f = f->parent) {
     i64 head = sizeof *f / 8, place[3] = {(i64)f->run, f->at, f->words};
     h = hash_words(h, place, 3, slot);
-    h = hash_words(h, (i64 *)f + head, f->words - head, slot);
+    i64 live = f->live[f->at], bit = ROOM_BIT;
+    for (i64 k = head; k < f->words; k++) if (live >> (k - head) & 1) h = hash_words(h, (i64 *)f + k, 1, slot);
     for (const i64 *room = f->room; room[0] >= 0; room += 3) {
+      if (!(live >> bit++ & 1)) continue;
       i64 *at = (i64 *)f + f->words + room[0] + room[1] * cap;
       h = room[2] < 0 ? hash_words(h, at, -room[2], slot) : hash_words(h, at, 1 + at[0] * room[2], slot);
     }
   }
   frames_hash[slot] = h;
+}
+
+/* Overwrite what is not read any more in an actor's frames: a test that nothing depends on it. */
+static void poison(i64 slot) {
+  for (struct head *f = S.started[slot] ? S.top[slot] : 0; f; f = f->parent) {
+    i64 head = sizeof *f / 8, live = f->live[f->at], bit = ROOM_BIT;
+    for (i64 k = head; k < f->words; k++) if (!(live >> (k - head) & 1)) ((i64 *)f)[k] = -0x5a5a5a5a5a;
+    for (const i64 *room = f->room; room[0] >= 0; room += 3)
+      if (!(live >> bit++ & 1)) ((i64 *)f)[f->words + room[0] + room[1] * cap] = 0;
+  }
 }
 
 /* Which changes came after which moments: all that is ever asked of step numbers. */
@@ -251,9 +275,11 @@ static i64 forward(i64 slot) {
   const struct actor *a = actor(slot);
   new_epoch(), drawn_nr = 0, S.cur = ME = slot, S.run = !S.started[slot];
   if (!keep(slot)) return NO_MEMORY;
-  if (!S.started[slot]) for (i64 k = 0; k < KEYS_MAX && a->keys[k] >= 0; k++) touch(W->block + a->keys[k]);
+  if (S.wait_keys[slot]) S.wait_ready[slot](S.wait_args[slot]);
+  asked_nr = notes_nr;
   if (!setjmp(out)) { if (go_on(slot, a)) ended(a), S.started[slot] = 0; }
   bailed_seq = S.seq;
+  if (!bailed && poisoning) poison(slot);
   if (!bailed) hash_frames(slot);
   if (!bailed && !room_for(2 * notes_nr + 1)) bailed = NO_MEMORY;
   for (i64 k = 0; k < notes_nr && !bailed; k++)
@@ -271,6 +297,28 @@ static i64 forward(i64 slot) {
   }
   put(&changed, 1);
   return CLEAN;
+}
+/* Find what the last transition has touched and changed; `before`: the actors' states before it. Two transitions of
+ * different actors conflict if one changes what the other touches. Besides words: changes against moments, whose
+ * order is all that is asked of step numbers; and each actor's suspension, which its own transitions read. Whether
+ * an actor is blocked is no place of its own: that is decided by cells, which its next transition reads.
+ */
+static void find_feet(i64 slot, const i64 *before) {
+  i64 change = 0, moment = seq_kept;
+  feet_nr = 0;
+  for (i64 k = 0; k < notes_nr; k++) {
+    i64 at = notes[k].at, kind = X.kinds[at], changed = W->block[at] != notes[k].old;
+    if (kind == WORD_FREE) continue;
+    feet[feet_nr++] = (struct foot){at, changed ? TOUCHES | CHANGES : TOUCHES, notes[k].old};
+    change |= changed && kind == WORD_CHANGE, moment |= changed && kind == WORD_MOMENT;
+  }
+  if (change | moment) {
+    feet[feet_nr++] = (struct foot){W->words, (change ? CHANGES : 0) | (moment ? TOUCHES : 0), 0};
+    feet[feet_nr++] = (struct foot){W->words + 1, (moment ? CHANGES : 0) | (change ? TOUCHES : 0), 0};
+  }
+  for (i64 k = 0; k < W->slots; k++)
+    if (k != slot && (S.state[k] ^ before[k]) & ~BLOCKED) feet[feet_nr++] = (struct foot){W->words + 2 + k, TOUCHES | CHANGES, 0};
+  feet[feet_nr++] = (struct foot){W->words + 2 + slot, TOUCHES, 0};
 }
 /* Take back the last transition. */
 static void back(void) {
@@ -300,7 +348,8 @@ static void stand_at_start(void) {
 EXPORT i64 zap_search_begin(const struct search *declared) {
   X = *declared;
   noted_in = realloc(noted_in, sizeof *noted_in * W->words), notes = realloc(notes, sizeof *notes * (W->words + 1));
-  if (!noted_in || !notes) return NO_MEMORY;
+  feet = realloc(feet, sizeof *feet * (W->words + 2 + SLOTS_MAX));
+  if (!noted_in || !notes || !feet) return NO_MEMORY;
   memset(noted_in, 0, sizeof *noted_in * W->words), epoch = 0, trail_nr = 0, TOLD++, names_nr = 0;
   memcpy(W->block, W->snapshot, 8 * W->words);
   if (!setjmp(out)) stand_at_start();
@@ -313,6 +362,7 @@ EXPORT i64 zap_forward(i64 slot, i64 nr, const i64 *choices) {
   given_nr = min_(nr, DRAWN_MAX), memcpy(given, choices, 8 * given_nr);
   return forward(slot);
 }
+EXPORT void zap_poison(i64 on) { poisoning = on; }
 EXPORT void zap_back(void) { back(); }
 EXPORT i64 zap_audit(void) { return audited(); }
 EXPORT i64 zap_seq(void) { return S.seq; }

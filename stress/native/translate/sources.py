@@ -5,9 +5,11 @@ captures.
 from __future__ import annotations
 
 import ast
+import inspect
 import linecache
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -39,10 +41,42 @@ class _Unchained(ast.NodeTransformer):
 
 
 @cache
+def children(node: ast.AST) -> tuple[ast.AST, ...]:
+    """Return the nodes right below ``node``: a function is looked through many times."""
+    found: list[ast.AST] = []
+    for name in node._fields:
+        below = getattr(node, name, None)
+        if isinstance(below, ast.AST):
+            found.append(below)
+        elif isinstance(below, list):
+            found += [part for part in below if isinstance(part, ast.AST)]
+    return tuple(found)
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield ``node`` and all nodes below it."""
+    left = [node]
+    while left:
+        node = left.pop()
+        yield node
+        left += children(node)[::-1]
+
+
+@cache
+def said(statement: ast.stmt) -> str:
+    """Return the first line of a statement, without the statements in it."""
+    if isinstance(statement, ast.If | ast.For | ast.While | ast.FunctionDef | ast.AsyncFunctionDef):
+        statement = copy(statement)
+        statement.body = [ast.Pass()]
+        statement.__dict__ |= {"orelse": []} if "orelse" in statement._fields else {}
+    return ast.unparse(statement).splitlines()[0]
+
+
+@cache
 def _functions(text: str) -> dict[tuple[int, str], list[Function]]:
     """Return the functions of a source text by (first line, name)."""
     found: dict[tuple[int, str], list[Function]] = {}
-    for node in ast.walk(_Unchained().visit(ast.parse(text))):
+    for node in walk(_Unchained().visit(ast.parse(text))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             decorators = getattr(node, "decorator_list", [])
             line = decorators[0].lineno if decorators else node.lineno
@@ -73,6 +107,17 @@ def _covers(node: Function, line: Any, end_line: Any, column: Any, end_column: A
     )
 
 
+def member(obj: Any, name: str) -> Any:
+    """Return what the class of ``obj`` has under a name, as it is written there; None if nothing."""
+    cls: Any = type(obj)
+    return _member(cls, name)
+
+
+@cache
+def _member(cls: Any, name: str) -> Any:
+    return inspect.getattr_static(cls, name, None)
+
+
 def inner_function(function: Any) -> CodeType:
     """Return the code of the only function that is defined inside another."""
     (found,) = (code for code in function.__code__.co_consts if isinstance(code, CodeType))
@@ -88,26 +133,27 @@ def captures(function: Any) -> dict[str, Any]:
 @cache
 def free_names(node: ast.AST) -> frozenset[str]:
     """Return every name that occurs in ``node``."""
-    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+    return frozenset(n.id for n in walk(node) if isinstance(n, ast.Name))
 
 
 @cache
 def stores(node: ast.AST) -> dict[str, int]:
     """Return how often each name is bound in ``node``; names of loops and of ``+=`` count as many."""
     found: dict[str, int] = {}
-    for n in ast.walk(node):
+    for n in walk(node):
         if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store):
             found[n.id] = found.get(n.id, 0) + 1
         if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name):
             found[n.target.id] = 9
         if isinstance(n, ast.For | ast.comprehension):
-            found.update((t.id, 9) for t in ast.walk(n.target) if isinstance(t, ast.Name))
+            found.update((t.id, 9) for t in walk(n.target) if isinstance(t, ast.Name))
     return found
 
 
+@cache
 def awaits(node: ast.AST) -> bool:
     """Return whether an await occurs in ``node``."""
-    return any(isinstance(n, ast.Await) for n in ast.walk(node))
+    return any(isinstance(n, ast.Await) for n in walk(node))
 
 
 def is_objection(node: ast.AST) -> bool:
@@ -118,7 +164,7 @@ def is_objection(node: ast.AST) -> bool:
 def objects_always(node: Function) -> bool:
     """Return whether a function's body comes to an objection whatever it is given."""
     body = [] if isinstance(node, ast.Lambda) else node.body
-    returns = any(isinstance(n, ast.Return) for n in ast.walk(node))
+    returns = any(isinstance(n, ast.Return) for n in walk(node))
     return not returns and any(isinstance(s, ast.Expr) and is_objection(s.value) for s in body)
 
 
@@ -128,10 +174,10 @@ def words_only(node: Function) -> frozenset[str]:
     found = frozenset(stores(node))
     while True:
         used: set[str] = set()
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             _uses(child, found, used)
         if not found & used:
-            return found & {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+            return found & {n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
         found -= used
 
 
@@ -141,19 +187,19 @@ def _uses(node: ast.AST, wording: frozenset[str], used: set[str]) -> None:
         return
     if isinstance(node, ast.Assign):
         bound = [
-            n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            n.id for t in node.targets for n in walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         ]
         if bound and all(name in wording for name in bound) and not awaits(node):
             return
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
         used.add(node.id)
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         _uses(child, wording, used)
 
 
 def list_width(node: Function, name: str) -> int:
     """Return the words of an element of the empty list bound to ``name``, from what is put into it."""
-    for n in ast.walk(node):
+    for n in walk(node):
         match n:
             case ast.Call(ast.Attribute(ast.Name(found), "append"), [element]) if found == name:
                 return width(element)
@@ -224,11 +270,9 @@ def root_of(body: Callable[..., Any], kernel: Any, scenario: Any, owner: str) ->
     captured |= dict(zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True))
     paths = paths_of(kernel, scenario)
     names = ", ".join(f"{name}={_named(value, kernel, paths)}" for name, value in captured.items())
-    constants = repr([x for x in code.co_consts if isinstance(x, int | str | None)])
-    which = zlib.crc32(code.co_code + constants.encode() + repr(code.co_names).encode())
     of = f" of {owner}" if "=scenario" in names else ""
     root = Root(
-        f"{named(code.co_filename)}:{code.co_firstlineno} {function.__qualname__}({names}) {which:08x}{of}",
+        f"{named(code.co_filename)}:{code.co_firstlineno} {function.__qualname__}({names}) {_text_of(code):08x}{of}",
         function,
         captured,
     )
@@ -237,12 +281,21 @@ def root_of(body: Callable[..., Any], kernel: Any, scenario: Any, owner: str) ->
     return root
 
 
+@cache
+def _text_of(code: CodeType) -> int:
+    """Return a number that changes with the text of a function."""
+    constants = repr([x for x in code.co_consts if isinstance(x, int | str | None)])
+    return zlib.crc32(code.co_code + constants.encode() + repr(code.co_names).encode())
+
+
+@cache
 def named(file: str) -> str:
     """Return how a file of source is called: its path in the project, or its own name."""
     path = Path(file)
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
 
 
+@cache
 def label(file: str) -> str:
     """Return a file of source as a word of C: ``memory`` for sim/mm/memory.py, ``checks_rmap`` for
     sim/checks/rmap.py, ``patch_mine`` for a user's mine.py.
@@ -256,9 +309,9 @@ def _named(value: Any, kernel: Any, paths: dict[int, str]) -> str:
     """Return a captured object in words."""
     if isinstance(value, int):
         return "int"
+    if id(value) in paths:
+        return paths[id(value)]
     for name, column in kernel.arena.columns.items():
         if value is column or value is column.view:
             return f"column {name}"
-    if id(value) not in paths:
-        raise Unsupported("captures", type(value).__name__)
-    return paths[id(value)]
+    raise Unsupported("captures", type(value).__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from stress.native.translate.sources import awaits
+from stress.native.translate.sources import awaits, said, walk
 from stress.native.translate.steps import Steps
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.values import (
@@ -44,7 +44,7 @@ class Statements(Steps):
             if translate is None:
                 raise Unsupported("statement", type(node).__name__)
             if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
-                self.emit(f"// {node.lineno}: {ast.unparse(node).splitlines()[0]}".rstrip("\\"))
+                self.emit(f"// {node.lineno}: {said(node)}".rstrip("\\"))
             translate(node)
         except Unsupported as error:
             raise error.at(node, self.home, self.name) from None
@@ -128,7 +128,7 @@ class Statements(Steps):
 
     def _s_Assign(self, node: ast.Assign) -> None:
         names = [
-            n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            n.id for t in node.targets for n in walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         ]
         plain = all(isinstance(t, ast.Name | ast.Tuple) for t in node.targets)
         if names and plain and all(name in self.words_only for name in names) and not awaits(node.value):

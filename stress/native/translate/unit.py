@@ -22,7 +22,7 @@ from typing import Any
 from sim.core.arena import Column
 from sim.core.machine import SITES, Machine
 from sim.core.step import SITE_SHIFT, site_of
-from stress.native.translate.sources import free_names, label, paths_of
+from stress.native.translate.sources import free_names, label, member, paths_of
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.values import (
     Call,
@@ -147,7 +147,7 @@ class Unit:
     def attribute(self, owner: Static, name: str) -> Value | None:
         """Return an attribute of a known object; None if it is a property to be translated."""
         obj = owner.obj
-        static = inspect.getattr_static(type(obj), name, None)
+        static = member(obj, name)
         static = static.value if isinstance(static, CountedValue) else static
         if isinstance(static, property) and not isinstance(obj, Scenario):
             return None

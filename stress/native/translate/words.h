@@ -2,22 +2,49 @@
  * runtime.h goes on from here.
  */
 #include <stddef.h>
+#ifndef __TINYC__
 #include <stdint.h>
 #include <string.h>
+typedef int64_t i64;
+typedef uint64_t u64;
+#define mul_overflows __builtin_mul_overflow
+#define leading_zeros __builtin_clzll
+#define lowest __builtin_ctzll /* the lowest member of a set that has one */
+#define members __builtin_popcountll
+#else
+/* The small compiler (compilers.py) brings no headers of the C library, and lacks some builtins. */
+typedef long long i64;
+typedef unsigned long long u64;
+typedef struct { i64 words[64]; } jmp_buf[1];
+#define INT64_MIN (-0x7fffffffffffffffll - 1)
+#define setjmp _setjmp
+int _setjmp(jmp_buf env), memcmp(const void *a, const void *b, size_t n);
+void longjmp(jmp_buf env, int value), free(void *p);
+void *memcpy(void *d, const void *s, size_t n), *memmove(void *d, const void *s, size_t n), *memset(void *d, int c, size_t n);
+void *malloc(size_t n), *calloc(size_t nr, size_t size), *realloc(void *p, size_t n);
+static inline int mul_overflows(i64 a, i64 b, i64 *r) {
+  *r = (i64)((u64)a * (u64)b);
+  if ((u64)a < 1u << 31 && (u64)b < 1u << 31) return 0;
+  return a == -1 ? b == INT64_MIN : a && *r / a != b;
+}
+static inline int leading_zeros(u64 x) { int n = 0; while (!(x >> 63)) x <<= 1, n++; return n; }
+static inline int lowest(u64 x) { return 63 - leading_zeros(x & -x); }
+static inline int members(u64 x) { int n = 0; for (; x; x &= x - 1) n++; return n; }
+#endif
 
 #define EXPORT __attribute__((visibility("default")))
 
-typedef int64_t i64;
-typedef uint64_t u64;
-
 /* Why an execution was given up. From CHECK on: a checker objects; the number names the place. */
-enum { CLEAN, BUDGET, STUCK, LIST_FULL, INDEX, FRAME_FULL, RANGE, ENDLESS, RAISED, NOT_OWNER, DRAWS_FULL };
+enum { CLEAN, BUDGET, STUCK, LIST_FULL, INDEX, FRAME_FULL, RANGE, ENDLESS, RAISED, NOT_OWNER, DRAWS_FULL, AGAIN };
 #define CHECK (1ll << 32)
 
 #ifndef CHECKED
 #define CHECKED 1 /* 0: another run of the same code has found everything in its bounds */
 #endif
-extern i64 RET[8], cap, *SP, *SP_END;
+extern i64 RET[8], *SP, *SP_END;
+#ifndef cap
+extern i64 cap; /* how many elements a list has room for */
+#endif
 
 __attribute__((noreturn, cold)) void bail(i64 why);
 
@@ -36,19 +63,22 @@ static inline i64 *touch(i64 *cell) { return cell; }
 /* -- words ------------------------------------------------------------------------------------------------- */
 
 static inline i64 ix(i64 i, i64 n) { if (CHECKED && (u64)i >= (u64)n) bail(INDEX); return i; }
+/* By a power of two the compiler knows: a shift, or a mask, of the kernel's. It rounds down as this does. */
+#define POWER_OF_2(b) (__builtin_constant_p(b) && (b) > 0 && !((b) & ((b) - 1)))
 static inline i64 fdiv(i64 a, i64 b) {
+  if (POWER_OF_2(b)) return a >> (63 - leading_zeros(b));
   if (b == 0 || (b == -1 && a == INT64_MIN)) bail(RANGE);
   i64 q = a / b;
   return q - ((a % b != 0) & ((a < 0) != (b < 0)));
 }
-static inline i64 fmod_(i64 a, i64 b) { return a - fdiv(a, b) * b; }
+static inline i64 fmod_(i64 a, i64 b) { return POWER_OF_2(b) ? a & (b - 1) : a - fdiv(a, b) * b; }
 static inline i64 shl(i64 a, i64 n) {
   if (CHECKED && ((u64)n > 62 || (i64)((u64)a << n) >> n != a)) bail(RANGE);
   return (i64)((u64)a << n);
 }
 static inline i64 shr(i64 a, i64 n) { if (CHECKED && n < 0) bail(RANGE); return a >> (n > 63 ? 63 : n); }
-static inline i64 mul(i64 a, i64 b) { i64 r; if (__builtin_mul_overflow(a, b, &r) && CHECKED) bail(RANGE); return r; }
-static inline i64 bit_length(i64 a) { u64 x = a < 0 ? -(u64)a : (u64)a; return x ? 64 - __builtin_clzll(x) : 0; }
+static inline i64 mul(i64 a, i64 b) { i64 r; if (mul_overflows(a, b, &r) && CHECKED) bail(RANGE); return r; }
+static inline i64 bit_length(i64 a) { u64 x = a < 0 ? -(u64)a : (u64)a; return x ? 64 - leading_zeros(x) : 0; }
 static inline i64 min_(i64 a, i64 b) { return a < b ? a : b; }
 static inline i64 max_(i64 a, i64 b) { return a > b ? a : b; }
 
@@ -71,7 +101,7 @@ void list_sort(i64 *l, int falling, int distinct);
 static inline i64 *list_take(i64 n) {
   i64 *l = SP;
   if (n < 0) n = 0;
-  if (n >= SP_END - SP) bail(FRAME_FULL);
+  if (CHECKED && n >= SP_END - SP) bail(FRAME_FULL);
   SP += 1 + n;
   return l;
 }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stress.execution.runner import open_runner
 from stress.execution.signature import signature_of
 from stress.machine.chance import TapeData
-from stress.native.build import FAST, QUICK, BuildError
+from stress.native.compilers import FAST, QUICK, BuildError
 from stress.native.kernels import KernelKey, kept, library, manifest_file
 from stress.native.runner import NativeCase, NotCovered, Ran
 from stress.native.translate.subset import Unsupported

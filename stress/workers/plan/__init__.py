@@ -7,4 +7,5 @@ pools      the cases that share the time, and which of them is next
 reach      what cases reach, in a table that the user's cache directory keeps
 aim        what the search is aimed at, and what is to be measured for that
 leases     a machine's plan, and the leases that it hands out
+turns      which of two machines a worker serves next
 """

@@ -39,6 +39,11 @@ that the search is aimed at, so many times: there are thousands, and one of them
 LEASE_SECONDS_MIN, LEASE_SECONDS_MAX = 0.2, 1.0
 """Any other lease; they double from the shortest to the longest."""
 
+LEASE_SECONDS_EACH = 0.005
+"""A lease lasts at least so many times as many seconds as there are workers: whoever hands leases
+out, and records what they bring, needs milliseconds for each.
+"""
+
 LEASE_COUNT_FIRST, LEASE_COUNT_MAX = 8, 4096
 """The same in executions, under a budget of them; a scenario's first lease on a profile is one."""
 
@@ -282,6 +287,12 @@ class Plan:
         self.issued += 1
         return lease
 
+    def leave(self, worker: int) -> None:
+        """A worker is there no more: its cases are whoever's who takes them."""
+        for entry in self.entries.values():
+            if entry.owner == worker:
+                entry.owner = None
+
     def repeat(self, lease: Lease, seed: int) -> None:
         """Have one seed of a torn lease executed again, next."""
         self._repeats.append((lease, seed - self.base))
@@ -297,7 +308,7 @@ class Plan:
     def _next(self, worker: int) -> tuple[Pool, Entry]:
         """Return the case that is to have the next lease, and its pool."""
         pool = self._pool()
-        longest = self.count_max if self.counts else LEASE_SECONDS_MAX
+        longest = self.count_max if self.counts else max(LEASE_SECONDS_MAX, LEASE_SECONDS_EACH * self.workers)
         return pool, pool.next(worker, AHEAD_LEASES_MAX * longest)
 
     def _claimed(self, numbers: Collection[int]) -> tuple[Pool, Entry] | None:
@@ -309,9 +320,10 @@ class Plan:
 
     def _slice_s(self, entry: Entry, quick: bool) -> float:
         """Return how many seconds the next lease of a case has."""
+        least = LEASE_SECONDS_EACH * self.workers
         if quick or (not entry.leases and not entry.rank):
-            return LEASE_SECONDS_SURVEY
-        return min(LEASE_SECONDS_MAX, LEASE_SECONDS_MIN * 2.0 ** min(entry.leases, DOUBLINGS_MAX))
+            return max(least, LEASE_SECONDS_SURVEY)
+        return max(least, min(LEASE_SECONDS_MAX, LEASE_SECONDS_MIN * 2.0 ** min(entry.leases, DOUBLINGS_MAX)))
 
     def _count(self, entry: Entry) -> int:
         """Return how many executions the next lease of a case has at most.

@@ -11,13 +11,12 @@ import pytest
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
-from stress.native import build
-from stress.native.build import QUICK
 from stress.native.comparison import both_ways
+from stress.native.compilers import QUICK, compiler
 from stress.native.kernels import KernelKey, library
 from stress.native.runner import Library, NativeCase
 
-needs_compiler = pytest.mark.skipif(not build.compiler(), reason="no C compiler on this machine")
+needs_compiler = pytest.mark.skipif(not compiler(QUICK), reason="no C compiler on this machine")
 
 
 @contextmanager

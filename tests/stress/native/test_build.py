@@ -10,7 +10,8 @@ import pytest
 
 from stress.catalogue import CATALOGUE
 from stress.native import build
-from stress.native.build import FAST, QUICK, BuildError, compiled, missing, trim
+from stress.native.build import compiled, missing, trim
+from stress.native.compilers import FAST, QUICK, BuildError
 from stress.native.kernels import KernelKey, kept, manifest_file
 from tests.stress.native.compiled import cache_in, needs_compiler, quick
 
@@ -56,7 +57,7 @@ def test_what_the_compiler_refuses_is_said(tmp_path: Path) -> None:
 
 
 def test_without_a_compiler_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "compiler", lambda: "")
+    monkeypatch.setattr("stress.native.compilers.compiler", lambda level: None)
     with cache_in(tmp_path), pytest.raises(BuildError, match="no C compiler: install cc"):
         compiled({"x": "int x;\n"})
 

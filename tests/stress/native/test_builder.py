@@ -11,7 +11,7 @@ import pytest
 
 from stress.catalogue import CATALOGUE, DEFAULT_CATALOGUE
 from stress.native import builder
-from stress.native.build import FAST, QUICK
+from stress.native.compilers import FAST, QUICK
 from stress.native.kernels import KernelKey
 from stress.sources import child
 
@@ -56,3 +56,14 @@ def test_without_a_compiler_one_line_says_that_python_runs(tmp_path: Path) -> No
     process.stderr.close()
     assert (0, 1) == (status, told.count("\n"))
     assert told.startswith("native: Python runs everything: no C compiler: install cc")
+
+
+def test_what_two_would_compile_one_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with builder.turn("these kernels"):
+        (file,) = (tmp_path / "zapstress" / "native").iterdir()
+        command = ["flock", "--nonblock", str(file), "true"]
+        assert subprocess.run(command, check=False).returncode
+        with builder.turn("others"):
+            pass
+    assert not subprocess.run(command, check=False).returncode

@@ -14,7 +14,7 @@ from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import TapeData
 from stress.machine.driver import run_plain
 from stress.machine.noted import NotedMachine
-from stress.native.build import QUICK
+from stress.native.compilers import QUICK
 from stress.native.kernels import KernelKey, library, searchable
 from stress.native.runner import Library, NativeCase
 from stress.native.search.classes import NativeClasses, PythonClass

@@ -13,14 +13,14 @@ import pytest
 from sim.core.arena import MACHINE
 from sim.core.profile import World
 from stress.catalogue import CATALOGUE
-from stress.native.build import compiler
+from stress.native.compilers import cc
 from stress.native.plain.kernel import PlainKey, plain_kernel
 from stress.native.plain.lockstep import LockstepWorld
 from stress.native.plain.run import PlainWorld
 from stress.native.plain.work import CHILD
 from stress.rng import words
 
-pytestmark = pytest.mark.skipif(not compiler(), reason="no C compiler")
+pytestmark = pytest.mark.skipif(not cc(), reason="no C compiler")
 
 PAGES = 48
 WORLD = World(cpus=1, mms=2, vpages=PAGES, pages=256, vmas=12, files=1, file_pages=16)

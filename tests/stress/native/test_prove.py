@@ -16,7 +16,7 @@ from stress.cli.main import main
 from stress.cli.prove import newest_of
 from stress.errors import CLEAN, INCONCLUSIVE, USAGE, VIOLATED
 from stress.machine.driver import run_plain
-from stress.native.build import QUICK
+from stress.native.compilers import QUICK
 from stress.native.kernels import KernelKey
 from stress.native.proofs.certificate import Basis, file_of, read_certificate
 from stress.native.proofs.proof import Job, Prover

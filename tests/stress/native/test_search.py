@@ -18,7 +18,7 @@ from stress.catalogue import CATALOGUE
 from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import TapeData
 from stress.machine.driver import run_plain
-from stress.native.build import QUICK
+from stress.native.compilers import QUICK
 from stress.native.kernels import KernelKey, searchable
 from stress.native.runner import Library
 from stress.native.search.explore import Ended, Exploration
@@ -102,9 +102,10 @@ def same_in_python(space: StateSpace, runner: Runner) -> None:
     assert space.way[-1].last == steps
 
 
-async def in_python(library: Library, case: Case) -> None:
+async def in_python(library: Library, case: Case, poisoned: bool = False) -> None:
     async with open_runner(case, "plain") as runner:
         space, chance = StateSpace(library, runner), random.Random(2)
+        library.lib.zap_poison(int(poisoned))
         for _ in range(10):
             space.begin()
             while space.enabled:
@@ -117,6 +118,13 @@ async def in_python(library: Library, case: Case) -> None:
 def test_python_says_the_same(opened: tuple[Library, Case]) -> None:
     """A way through a space is an execution of the lockstep machine, step for step."""
     run_plain(in_python(*opened))
+
+
+def test_dead_words_are_not_read(libraries: dict[str, Library]) -> None:
+    """Whatever stands in words of frames that are not read any more, executions are the same."""
+    for profile, library in libraries.items():
+        run_plain(in_python(library, cases("fork_vs_munmap", profile, "6.9")[0], poisoned=True))
+        library.lib.zap_poison(0)
 
 
 def conflicts(space: StateSpace, one: Touched, other: Touched) -> bool:
@@ -182,7 +190,7 @@ def test_what_does_not_conflict_commutes(opened: tuple[Library, Case]) -> None:
 async def explored(library: Library, case: Case) -> list[tuple[Ended, int, int]]:
     """Explore in full and reduced; return how each ended, its ends, and what was objected to."""
     async with open_runner(case, "plain") as runner:
-        found = []
+        found = list[tuple[Ended, int, int]]()
         for reduced in (False, True):
             exploration = Exploration(StateSpace(library, runner, int(reduced)), reduced, 1 << 22)
             while (ended := exploration.go_on(100_000)) == Ended.NOT_YET:

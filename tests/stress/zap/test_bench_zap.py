@@ -18,10 +18,10 @@ from stress.bench.zap.picture import curves_of, drawn
 from stress.catalogue import CATALOGUE
 from stress.cli.main import main
 from stress.errors import USAGE
-from stress.native.build import compiler
+from stress.native.compilers import cc
 from tests.stress.zap.table import FILE, rows
 
-pytestmark = pytest.mark.skipif(not compiler(), reason="no C compiler")
+pytestmark = pytest.mark.skipif(not cc(), reason="no C compiler")
 
 SMALL = 2 << 20
 PATCH = Path(__file__).resolve().parents[3] / "docs" / "headline.md"
@@ -73,6 +73,17 @@ def test_rows_have_the_fields_that_are_promised(measured: dict[str, Any]) -> Non
         assert PUBLISHED[row["folio_kib"]] == row["published_percent"]
         assert {"6.9-perpage", "6.9"} == set(row["counts"]) == set(row["kernels"])
         assert bool(row["kernel_unavailable"]) == (row["kernel_ms"] is None)
+
+
+def test_what_is_left_is_without_the_atomic_instructions_that_are_counted(measured: dict[str, Any]) -> None:
+    for row in measured["rows"]:
+        assert row["atomic_ns"] > 0
+        for name, column in row["kernels"].items():
+            each = row["counts"][name]["per_page"]
+            left = column["ns_per_page"] - (each["atomics"] + each["locks"]) * row["atomic_ns"]
+            assert left == pytest.approx(column["rest_ns_per_page"], abs=0.1)
+        rest = [row["kernels"][name]["rest_ns_per_page"] for name in ("6.9-perpage", "6.9")]
+        assert row["rest_change_percent"] == (change(*rest) if min(rest) > 0 else None)
 
 
 def test_a_mapped_page_takes_at_most_72_bytes() -> None:
