@@ -19,7 +19,7 @@ from pathlib import Path
 
 from stress.errors import StorageError, UsageError
 
-DATABASE, FAILURES = "campaign.sqlite", "failures"
+DATABASE, FAILURES, PROOFS = "campaign.sqlite", "failures", "proofs"
 
 APPLICATION_ID = 0x5A415053
 """``ZAPS``, in the header of the SQLite file."""
@@ -77,6 +77,8 @@ CREATE TABLE failure_cases (signature SIGNATURE REFERENCES failures, case_id INT
     PRIMARY KEY (signature, case_id)) WITHOUT ROWID;
 CREATE TABLE deaths (id INTEGER PRIMARY KEY, worker INTEGER, pid INTEGER, case_id INTEGER_OR_NULL,
     seed INTEGER_OR_NULL, exit_status INTEGER, unrecorded INTEGER);
+CREATE TABLE proofs (case_id INTEGER PRIMARY KEY REFERENCES cases, kind TEXT, states INTEGER, transitions INTEGER,
+    classes INTEGER, seconds REAL, certificate TEXT);
 CREATE TABLE twins (case_id INTEGER PRIMARY KEY REFERENCES cases, run INTEGER, differing INTEGER);
 CREATE TABLE sides (side INTEGER, case_id INTEGER REFERENCES cases, executions INTEGER,
     PRIMARY KEY (side, case_id)) WITHOUT ROWID;
@@ -209,7 +211,7 @@ def _others(directory: Path) -> list[str]:
     databases that were put aside.
     """
     names = [entry.name for entry in directory.iterdir()]
-    return [name for name in names if name != FAILURES and not name.startswith(DATABASE)]
+    return [name for name in names if name not in (FAILURES, PROOFS) and not name.startswith(DATABASE)]
 
 
 def _plain(directory: Path, descriptor: int) -> None:

@@ -18,7 +18,7 @@ TEXTS_KEPT_MAX = 16
 """Generations of which the user's texts are kept."""
 
 COUNTING = (
-    "leases", "progress", "numbers", "counts", "hashes", "blocks", "twins", "deaths", "sides", "side_failures", "merged",
+    "leases", "progress", "numbers", "counts", "hashes", "blocks", "proofs", "twins", "deaths", "sides", "side_failures", "merged",
 )  # fmt: skip
 """Tables that speak of the newest generation alone."""
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stress.campaign.directory import expected_in, form_of
-from stress.campaign.report.sides import table
+from stress.campaign.proving.table import lines
+from stress.campaign.report.sides import table as sides
 from stress.campaign.results import Results
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.execution import overlaps
@@ -249,7 +250,9 @@ def text(data: dict[str, Any]) -> str:
             *_what_ran(data),
             *_what_was_before(data),
             *_what_was_found(data),
-            *table(data["versus"]),
+            *sides(data["versus"]),
+            *lines(data["coverage"]),
+            risk_words(data["risk"]),
             verdict(data),
         ]
     )
@@ -336,7 +339,6 @@ def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
         f" {data['sites_reached']} sites reached, {len(data['sites_unreached'])} not,"
         f" {data['twins']['run']} executions run twice"
     )
-    yield risk_words(data["risk"])
     if data["pairs_missing"]:
         yield f"never overlapped: {overlaps.words(data['pairs_missing'])}"
     open_still = [site for site in data["sites_unreached"] if site not in data["unreachable"]]

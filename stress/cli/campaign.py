@@ -37,10 +37,9 @@ from stress.patch.spec import options
 
 if TYPE_CHECKING:
     from stress.campaign.code import Code
-    from stress.campaign.supervisor import Budget
     from stress.catalogue import Catalogue
     from stress.workers.fleet import Workforce
-    from stress.workers.settings import Settings
+    from stress.workers.settings import Budget, Settings
 
 DISK_MIB_MAX = 500
 """How large a results directory may become by default."""
@@ -174,7 +173,7 @@ def search(args: argparse.Namespace) -> dict[str, Any]:
 
 def budget_of(args: argparse.Namespace, settings: Settings) -> Budget:
     """Return how long the search goes on: a minute if nothing is said of it."""
-    from stress.campaign.supervisor import Budget
+    from stress.workers.settings import Budget
 
     budget = Budget(
         args.duration,

@@ -101,9 +101,9 @@ def translated(keys: Iterable[KernelKey], catalogue: Catalogue) -> Iterator[Writ
         yield Written(key, program.manifest(), files_of(program))
 
 
-def compile_all(kernels: Iterable[Written], catalogue: Catalogue) -> None:
-    """Compile kernels, each as soon as it is there, and again as well as is worth its time once all
-    are; at once so, if little of it is missing. Raises BuildError.
+def compile_all(kernels: Iterable[Written], keys: Iterable[KernelKey], catalogue: Catalogue) -> None:
+    """Compile kernels, each as soon as it is there; then those that tell footprints; and again as
+    well as is worth its time, at once if little of a kernel is missing. Raises BuildError.
     """
     scenarios, later = list(catalogue.scenarios()), []
 
@@ -114,6 +114,7 @@ def compile_all(kernels: Iterable[Written], catalogue: Catalogue) -> None:
         soon = missing(kernel.files, FAST) > FEW_BYTES
         compile_one(kernel, QUICK if soon else FAST)
         later += [kernel] if soon else []
+    compile_searchable(keys, catalogue)
     for kernel in later:
         compile_one(kernel, FAST)
 
@@ -151,8 +152,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         require()
         with turn(f"{spec} {keys}"):
-            compile_all(translated(read(keys), catalogue), catalogue)
-            compile_searchable(read(keys), catalogue)
+            wanted = read(keys)
+            compile_all(translated(wanted, catalogue), wanted, catalogue)
     except (BuildError, OSError) as error:
         print(f"native: Python runs everything: {error}", file=sys.stderr)
     return 0

@@ -117,17 +117,20 @@ class Natives:
 
     def classes_of(self, case: Case, runner: Runner) -> NativeClasses | None:
         """Return what names the classes of a case; None while its kernel cannot tell footprints."""
-        key = KernelKey.of(case)
-        if self.searchable.get(key) is None and self._looks(key):
-            files = (search_file(key, self.scenarios, self.catalogue, level) for level in (FAST, QUICK))
-            self.searchable[key] = next((found for file in files if (found := kept(file)) is not None), None)
-        library = self.searchable.get(key)
+        library = self.searching(KernelKey.of(case))
         if library is not None and case not in self.classes:
             try:
                 self.classes[case] = NativeClasses(StateSpace(library, runner))
             except NotCovered:
                 self.classes[case] = None
         return self.classes.get(case)
+
+    def searching(self, key: KernelKey) -> Library | None:
+        """Return a kernel that can make single transitions, and tells footprints, if it is there."""
+        if self.searchable.get(key) is None and self._looks(key):
+            files = (search_file(key, self.scenarios, self.catalogue, level) for level in (FAST, QUICK))
+            self.searchable[key] = next((found for file in files if (found := kept(file)) is not None), None)
+        return self.searchable.get(key)
 
     def _looks(self, key: KernelKey) -> bool:
         """Return whether it is time to look for a kernel that tells footprints."""

@@ -41,8 +41,8 @@ from stress.workers.clock import (
     ERRANDS,
     EXECUTING,
     IDLE,
-    MEASURING,
     OPENING,
+    PROVING,
     REPORTING,
     STARTING,
     SURVEYING,
@@ -50,13 +50,15 @@ from stress.workers.clock import (
     Clock,
 )
 from stress.workers.flight_recorder import FlightRecorder
-from stress.workers.measure.sampler import Sampler, class_in_python
+from stress.workers.measure.proving import proved
+from stress.workers.measure.sampler import Sampler
 from stress.workers.messages import (
     CheckAnswer,
     CheckOrder,
     LeaseOrder,
     Message,
     Order,
+    ProveOrder,
     ReachAnswer,
     ReachOrder,
     Ready,
@@ -114,7 +116,6 @@ class Worker:
         self.natives = Natives(catalogue, recorder.seed_at)
         self.sampler = Sampler(self.strategies)
         self.noted = OpenCases(nursery, catalogue, bytes_max=NOTED_BYTES_MAX, noted=True)
-        """Cases on machines that note footprints."""
         self.gang: Gang | None = None
         """The processes of the parallel machine, once they are wanted."""
         self.traced: dict[tuple[str, ...], set[str]] = {}
@@ -170,7 +171,7 @@ class Worker:
 
         def execute(seed: int) -> None:
             if self.sampler.is_next(order) and noted is not None:
-                self.measure(order, runner, noted, seed, tally)
+                self.sampler.measure(order, (runner, noted), seed, tally, self.clock)
                 return
             learned = strategy.learned() if twinned(seed, order.number, order.twin_every) else None
             self.clock.to(EXECUTING)
@@ -181,18 +182,6 @@ class Worker:
                 tally.twin(outcome, seed, learned)
 
         return execute
-
-    def measure(self, order: LeaseOrder, runner: Runner, noted: Runner, seed: int, tally: Tally) -> None:
-        """Execute a seed under a strategy that is drawn, name its class, and count both."""
-        strategy = self.sampler.strategy(order, seed)
-        self.clock.to(EXECUTING)
-        outcome = runner.run(strategy, seed, RandomData(seed))
-        self.clock.to(REPORTING)
-        tally.add(outcome, seed, strategy=strategy.name)
-        self.clock.to(MEASURING)
-        found = self.sampler.add(order, class_in_python(outcome, noted))
-        tally.add_class(found, self.sampler.blocks(order.case).newest())
-        self.clock.to(REPORTING)
 
     def parallel(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int], None]:
         """Return what runs a seed on the parallel machine, replays what was recorded, and counts
@@ -382,6 +371,10 @@ class Worker:
                     await self.reduce(order)
             case ReachOrder():
                 await self.survey(order)
+            case ProveOrder():
+                self.recorder.hold(order.number, 0)
+                self.clock.to(PROVING)
+                self.say(await proved(order, self.natives.searching(KernelKey.of(order.case)), self.catalogue))
 
     def fail(self, order: Order, error: Exception) -> None:
         """Tell of what is no verdict: a mistake in the tool, in a scenario or in a user's

@@ -24,7 +24,7 @@ from stress.campaign.database import DATABASE, FAILURES
 from stress.campaign.progress import figures
 from stress.campaign.store import Store
 from stress.campaign.summary import text
-from stress.campaign.supervisor import Budget, Campaign, run_campaign
+from stress.campaign.supervisor import Campaign, run_campaign
 from stress.errors import StorageError
 from stress.machine.chance import RandomData
 from stress.sources import ROOT
@@ -32,7 +32,7 @@ from stress.workers import fleet as fleet_module
 from stress.workers.fleet import DeadWorker, FleetError, WorkerError
 from stress.workers.measure.sampler import EVERY
 from stress.workers.messages import Batch, LeaseOrder
-from stress.workers.settings import SEED_BITS, Settings
+from stress.workers.settings import SEED_BITS, Budget, Settings
 from tests.children import started
 from tests.stress.campaign_toys import SPEC, settings
 

@@ -15,10 +15,10 @@ import pytest
 from rich.console import Console
 
 from stress.campaign import progress
-from stress.campaign.supervisor import Budget
 from stress.cli.main import main
 from stress.cli.manual import page_lines, roff
 from stress.cli.parsers import COMMANDS, options_of, parser_of
+from stress.workers.settings import Budget
 from tests.stress.campaign_toys import TOYS
 
 QUICK = ["--machine", "lockstep", "--workers", "1", "--seed", "5"]

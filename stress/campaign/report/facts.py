@@ -39,6 +39,8 @@ class CellFacts:
     fewest: int
     """Executions of the opened case that has had the fewest."""
 
+    proved: int
+    """How many of the cases are proved: they are not sampled any more."""
     risk: float
     """The chance that the next execution shows a class not seen before, at most."""
 

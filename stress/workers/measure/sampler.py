@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from stress.execution.runner import Runner
 from stress.execution.signature import signature_of
-from stress.machine.chance import TapeData
+from stress.machine.chance import RandomData, TapeData
 from stress.machine.noted import NotedMachine
 from stress.native.search.classes import NativeClasses, PythonClass
 from stress.rng import mix
 from stress.strategies.replay import Replay
+from stress.workers.clock import EXECUTING, MEASURING, REPORTING, Clock
 from stress.workers.distinct import HASH_BITS
 from stress.workers.measure.blocks import Blocks, Memory
 from stress.workers.open_cases import Strategies
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from stress.native.runner import NativeCase, Ran
     from stress.strategies import Strategy
     from stress.workers.messages import LeaseOrder
+    from stress.workers.tally import Tally
 
 SHARE = 0.05
 """Of the time of native leases, the part that goes into naming classes."""
@@ -65,8 +67,23 @@ class Sampler:
         block = self.blocks(order.case).begin(order.shares, lambda name: self.strategies.learned_of(order, name))
         name = block.draw(seed)
         found = self.strategies.new(name, order.options)
-        found.recall(block.learned[name])
+        if block.learned[name]:
+            found.recall(block.learned[name])
         return found
+
+    def measure(self, order: LeaseOrder, runners: tuple[Runner, Runner], seed: int, tally: Tally, clock: Clock) -> None:
+        """Execute a seed in Python under a strategy that is drawn, name its class, and count both.
+        The second of ``runners`` has the case on a machine that notes footprints.
+        """
+        runner, noted = runners
+        strategy = self.strategy(order, seed)
+        clock.to(EXECUTING)
+        outcome = runner.run(strategy, seed, RandomData(seed))
+        clock.to(REPORTING)
+        tally.add(outcome, seed, strategy=strategy.name)
+        clock.to(MEASURING)
+        tally.add_class(self.add(order, class_in_python(outcome, noted)), self.blocks(order.case).newest())
+        clock.to(REPORTING)
 
     def add(self, order: LeaseOrder, name: int) -> int:
         """Count a class; return its hash among those of all cases."""
