@@ -7,8 +7,9 @@ declared types, or a MessageError. Both sides run the same sources, so the form 
 An order is answered by any number of interim answers and one last one: ``LeaseOrder`` by ``Batch``
 es, the last of which says so, ``TwinOrder`` by ``TwinAnswer``, ``CheckOrder`` by ``CheckAnswer``,
 ``RetrialOrder`` by ``RetrialAnswer``, ``ReduceOrder`` by ``ReduceAnswer``, ``ReachOrder`` by
-``ReachAnswer``, ``ProveOrder`` by ``ProveAnswer``, and any of them by ``WorkerFailed``. ``Ready`` and ``Sites`` come unasked. There is
-no order to stop: a worker ends when its supervisor closes the pipe.
+``ReachAnswer``, ``ProveOrder`` by ``ProveAnswer``, and any of them by ``WorkerFailed``. ``Ready``
+and ``Sites`` come unasked. There is no order to stop: a worker ends when its supervisor closes the
+pipe.
 """
 
 from __future__ import annotations
