@@ -31,13 +31,13 @@ import trio
 from stress.campaign.cluster.batches import joined
 from stress.campaign.cluster.crew import SEATS_PER_THREAD
 from stress.campaign.store import Store
-from stress.campaign.supervisor import Budget, Campaign
+from stress.campaign.supervisor import Campaign
 from stress.catalogue import CATALOGUE, DEFAULT_CATALOGUE
 from stress.errors import CLEAN, FAILED
 from stress.output import tell
 from stress.workers.fleet import Workforce
 from stress.workers.messages import Answer, Batch, LeaseOrder, Order
-from stress.workers.settings import Settings
+from stress.workers.settings import Budget, Settings
 
 LINEAR = 0.9
 """The share of the workers' time that goes into leases at least, where throughput is linear."""

@@ -19,6 +19,7 @@ from stress.native.runner import Library, NativeCase
 
 _PLAIN, _FREE, _CHANGE, _MOMENT, _OWN_MOMENT, _WHO, _CONTENT, _SECTION, _INSIDE = range(9)
 """Kinds of words (search.c)."""
+FREE, CHANGES, MOMENTS = _FREE, _CHANGE, _MOMENT
 
 _DECIDES = {CHANGE: _CHANGE, MOMENT: _MOMENT, OWN_MOMENT: _OWN_MOMENT, WHO: _WHO, SECTION: _SECTION, INSIDE: _INSIDE}
 DRAWN_MAX = 24

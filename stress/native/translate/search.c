@@ -336,6 +336,13 @@ static i64 audited(void) {
 
 /* -- from outside -------------------------------------------------------------------------------------------------------- */
 
+static void stand_at_start(void) {
+  new_epoch();
+  for (i64 k = 0; k < RUNS_NR; k++) *runs[k] = 0;
+  memset(&S, 0, sizeof S);
+  for (i64 slot = 0; slot < W->slots; slot++) S.state[slot] = ABSENT;
+  for (i64 k = 0; k < W->actors_nr; k++) S.unfinished += !W->actors[k].daemon, arm(W->actors + k);
+}
 /* Stand at the beginning of an execution; return CLEAN, or why there is none. */
 EXPORT i64 zap_search_begin(const struct search *declared) {
   X = *declared;
@@ -344,13 +351,7 @@ EXPORT i64 zap_search_begin(const struct search *declared) {
   if (!noted_in || !notes || !feet) return NO_MEMORY;
   memset(noted_in, 0, sizeof *noted_in * W->words), epoch = 0, trail_nr = 0, TOLD++, names_nr = 0;
   memcpy(W->block, W->snapshot, 8 * W->words);
-  new_epoch();
-  if (!setjmp(out)) {
-    for (i64 k = 0; k < RUNS_NR; k++) *runs[k] = 0;
-    memset(&S, 0, sizeof S);
-    for (i64 slot = 0; slot < W->slots; slot++) S.state[slot] = ABSENT;
-    for (i64 k = 0; k < W->actors_nr; k++) S.unfinished += !W->actors[k].daemon, arm(W->actors + k);
-  }
+  if (!setjmp(out)) stand_at_start();
   plain_hash = 0;
   for (i64 at = 0; at < W->words; at++) plain_hash += word_hash(at, W->block[at]);
   for (i64 slot = 0; slot < W->slots; slot++) hash_frames(slot);
