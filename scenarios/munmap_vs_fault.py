@@ -30,8 +30,8 @@ class MunmapVsFault(Scenario):
 
     @property
     def nr(self) -> int:
-        """Pages mapped: at least four."""
-        return max(4, 1 << self.params["order"])
+        """Pages mapped: two folios, and at least four."""
+        return max(4, 2 << self.params["order"])
 
     def world(self) -> World:
         return World(
@@ -53,7 +53,7 @@ class MunmapVsFault(Scenario):
         task = self.task(0)
         await start(task, 0)
         await read_in(task, 0, self.nr, self.params["order"])
-        await self.mapped(self.params["kind"], self.nr, 0)
+        await self.mapped(self.params["kind"], self.nr)
         await task.store(self.nr - 1)
 
     async def join(self) -> None:
@@ -62,18 +62,16 @@ class MunmapVsFault(Scenario):
     def actors(self) -> list[tuple[str, int, Body]]:
         return [("munmap", 0, self.munmap), ("faults", 1, self.faults)]
 
-    async def mapped(self, kind: int, nr: int, order: int) -> None:
+    async def mapped(self, kind: int, nr: int) -> None:
         """Map ``nr`` pages of a kind."""
-        if kind == SHARED:
-            await self.task(0).mmap(0, nr, file=0, shared=True)
-        else:
-            await self.task(0).mmap(0, nr, order)
+        file = 0 if kind == SHARED else -1
+        await self.task(0).mmap(0, nr, self.params["order"], file, shared=kind == SHARED)
 
     async def munmap(self) -> None:
         """Unmap, and map the other kind."""
         nr = self.nr if self.params["all"] else self.nr // 2
         await self.task(0).munmap(0, nr)
-        await self.mapped(1 - self.params["kind"], nr, self.params["order"])
+        await self.mapped(1 - self.params["kind"], nr)
 
     async def faults(self) -> None:
         """Store to what goes, what stays, and what has gone."""

@@ -49,7 +49,8 @@ def number_words(number: float) -> str:
 
 def plural(number: float, noun: str) -> str:
     """Return a count of things in words."""
-    return f"{number_words(number)} {noun}{'s' if number != 1 else ''}"
+    ending = "es" if noun.endswith("s") else "s"
+    return f"{number_words(number)} {noun}{ending if number != 1 else ''}"
 
 
 def time_words(seconds: float) -> str:

@@ -317,12 +317,13 @@ class Tlb(Component):
     def _pending(self, cpu: int) -> Callable[[], bool]:
         request, off, nesting, rcu = self.cpu_request, self.irq_off, self.rcu_nesting, self.rcu_request
         left, loaded = self.speculation, self.cpu_mm
-
-        def pending() -> bool:
-            asked = request.view[cpu] > 0 and (request.view[cpu] != rcu or not nesting[cpu])
-            return not off[cpu] and (asked or (left[cpu] > 0 and loaded[cpu] > 0))
-
-        return pending
+        return lambda: (
+            not off[cpu]
+            and (
+                (request.view[cpu] > 0 and (request.view[cpu] != rcu or not nesting[cpu]))
+                or (left[cpu] > 0 and loaded[cpu] > 0)
+            )
+        )
 
     def answerable(self, cpu: int, requests: int) -> int:
         """Return which of ``requests``, of which one at least may be answered now, may be."""

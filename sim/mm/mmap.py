@@ -74,7 +74,8 @@ class Mmap(Component):
         if self.k.mm_types.vmas_in(mm, addr, addr + nr):
             await self.k.mmap_lock.mmap_write_unlock(MMAP_UNLOCK_EXISTS, mm)
             return -errno.EEXIST
-        self.mm_order[mm] = max(self.mm_order[mm], order)
+        if order > self.mm_order[mm]:
+            self.mm_order[mm] = order
         vma = await self.vm_area_alloc(mm)
         self._fill(vma, addr, addr + nr, flags | VM_MAYWRITE, ref_to(file), pgoff if file >= 0 else addr, 0)
         await self.write_lock_new(vma)

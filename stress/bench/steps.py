@@ -24,14 +24,14 @@ from stress.bench.native import bench_native
 from stress.bench.parallel import bench_parallel
 from stress.bench.rates import ROUNDS, STRATEGIES, Clock, rate, unaudited_rate
 from stress.campaign.store import Store
-from stress.campaign.supervisor import Budget, Campaign
+from stress.campaign.supervisor import Campaign
 from stress.case import Case
 from stress.catalogue import DEFAULT_CATALOGUE
 from stress.errors import UsageError
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.parallel.gang import why_not
-from stress.workers.settings import Settings
+from stress.workers.settings import Budget, Settings
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue

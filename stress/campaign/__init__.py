@@ -7,6 +7,7 @@ store        what a campaign writes into it
 code         what code it runs, by hash and text
 generations  what was counted under one and the same code
 errands      what it does beside its search: old failures, the unpatched kernel, comparisons
+proving      which cases are searched to their end beside the sampling; the summary's table
 rebuild      a database that was damaged, made anew from the failures beside it
 summary      what has come of a campaign, as data and as text
 report       what is made of a directory for others to read: mail, Markdown, KTAP, JUnit, SARIF

@@ -19,12 +19,12 @@ from pathlib import Path
 
 from stress.errors import StorageError, UsageError
 
-DATABASE, FAILURES = "campaign.sqlite", "failures"
+DATABASE, FAILURES, PROOFS = "campaign.sqlite", "failures", "proofs"
 
 APPLICATION_ID = 0x5A415053
 """``ZAPS``, in the header of the SQLite file."""
 
-VERSION = 6
+VERSION = 7
 """Of the schema. A directory of another version is refused. A new metric needs no new version."""
 
 TEXT_MAX, VALUE_MAX = 4096, 1 << 20
@@ -68,6 +68,7 @@ CREATE TABLE numbers (case_id INTEGER REFERENCES cases, machine TEXT, strategy T
 CREATE TABLE counts (metric TEXT, profile TEXT, key TEXT, count INTEGER,
     PRIMARY KEY (metric, profile, key)) WITHOUT ROWID;
 CREATE TABLE hashes (metric TEXT, hash INTEGER, PRIMARY KEY (metric, hash)) WITHOUT ROWID;
+CREATE TABLE blocks (case_id INTEGER PRIMARY KEY REFERENCES cases, executions INTEGER, unseen INTEGER, before INTEGER);
 CREATE TABLE failures (signature SIGNATURE PRIMARY KEY, kind TEXT, checker TEXT, title TEXT, scenario TEXT,
     profile TEXT, strategy TEXT, seed INTEGER, kept INTEGER, session INTEGER, case_id INTEGER REFERENCES cases,
     generation INTEGER REFERENCES generations, needed INTEGER, retried TEXT, unpatched INTEGER_OR_NULL,
@@ -76,6 +77,8 @@ CREATE TABLE failure_cases (signature SIGNATURE REFERENCES failures, case_id INT
     PRIMARY KEY (signature, case_id)) WITHOUT ROWID;
 CREATE TABLE deaths (id INTEGER PRIMARY KEY, worker INTEGER, pid INTEGER, case_id INTEGER_OR_NULL,
     seed INTEGER_OR_NULL, exit_status INTEGER, unrecorded INTEGER);
+CREATE TABLE proofs (case_id INTEGER PRIMARY KEY REFERENCES cases, kind TEXT, states INTEGER, transitions INTEGER,
+    classes INTEGER, seconds REAL, certificate TEXT);
 CREATE TABLE twins (case_id INTEGER PRIMARY KEY REFERENCES cases, run INTEGER, differing INTEGER);
 CREATE TABLE sides (side INTEGER, case_id INTEGER REFERENCES cases, executions INTEGER,
     PRIMARY KEY (side, case_id)) WITHOUT ROWID;
@@ -208,7 +211,7 @@ def _others(directory: Path) -> list[str]:
     databases that were put aside.
     """
     names = [entry.name for entry in directory.iterdir()]
-    return [name for name in names if name != FAILURES and not name.startswith(DATABASE)]
+    return [name for name in names if name not in (FAILURES, PROOFS) and not name.startswith(DATABASE)]
 
 
 def _plain(directory: Path, descriptor: int) -> None:

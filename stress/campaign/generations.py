@@ -17,7 +17,9 @@ from stress.campaign.code import Code
 TEXTS_KEPT_MAX = 16
 """Generations of which the user's texts are kept."""
 
-COUNTING = ("leases", "progress", "numbers", "counts", "hashes", "twins", "deaths", "sides", "side_failures", "merged")
+COUNTING = (
+    "leases", "progress", "numbers", "counts", "hashes", "blocks", "proofs", "twins", "deaths", "sides", "side_failures", "merged",
+)  # fmt: skip
 """Tables that speak of the newest generation alone."""
 
 

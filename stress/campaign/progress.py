@@ -23,7 +23,7 @@ LIVE_SECONDS = 0.25
 def figures(campaign: Campaign) -> dict[str, object]:
     """Return what is shown, in order, by both forms.
 
-    All is of this run of the campaign, but for ``distinct_schedules``, which is of all its runs.
+    All is of this run of the campaign, but for ``classes``, which is of all its runs.
     """
     elapsed = max(campaign.elapsed_s, 1e-9)
     return {
@@ -32,7 +32,7 @@ def figures(campaign: Campaign) -> dict[str, object]:
         "executions": campaign.executions,
         "executions_per_s": round(campaign.executions / elapsed),
         "steps_per_s": round(campaign.steps / elapsed),
-        "distinct_schedules": campaign.store.distinct["distinct_schedules"].estimate(),
+        "classes": campaign.store.distinct["classes"].estimate(),
         "failures": campaign.failures,
         "worker_deaths": campaign.fleet.deaths,
         "now": ",".join(f"{case.scenario}@{case.profile}" for case in campaign.now()) or "-",

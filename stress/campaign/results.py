@@ -13,7 +13,9 @@ import msgspec
 
 from stress.campaign.database import connect_to_read, damaged, is_new
 from stress.campaign.directory import expected_in, side_folder, trace_of
+from stress.native.proofs.result import PROVED
 from stress.workers.distinct import DistinctCount
+from stress.workers.measure.bound import Block, risk
 from stress.workers.metrics import Distinct, Number, declared
 from stress.workers.settings import machine_of
 
@@ -126,9 +128,10 @@ class Results:
     def coverage(self) -> list[dict[str, Any]]:
         """Return one object per scenario and profile: how many ``cases`` it has and how many were
         ``opened``, their ``executions`` and the ``inconclusive`` ones among them, and how many the
-        opened case has had that has had the ``fewest``.
+        opened case has had that has had the ``fewest``; how many are ``proved``; and its ``risk``.
         """
-        return _objects(
+        risks = {cell: risk(blocks) for cell, blocks in self.blocks().items()}
+        found = _objects(
             self.db.execute(
                 "SELECT scenario, profile, COUNT(*) AS cases, COUNT(done) AS opened, CAST(TOTAL(done) AS INTEGER)"
                 " AS executions, CAST(TOTAL(undecided) AS INTEGER) AS inconclusive,"
@@ -138,6 +141,52 @@ class Results:
                 " ON case_id = id GROUP BY scenario, profile ORDER BY scenario, profile"
             )
         )
+        proved = {
+            (scenario, profile): nr
+            for scenario, profile, nr in self.db.execute(
+                "SELECT scenario, profile, COUNT(*) FROM proofs JOIN cases ON case_id = id WHERE kind = 'proved'"
+                " GROUP BY scenario, profile"
+            )
+        }
+        cells = [(row["scenario"], row["profile"]) for row in found]
+        return [
+            {**row, "proved": proved.get(cell, 0), "risk": risks[cell]} for row, cell in zip(found, cells, strict=True)
+        ]
+
+    def risk(self) -> float:
+        """Return the largest chance that the next execution of any case shows a class that was not
+        seen (:func:`stress.workers.measure.bound.risk`).
+        """
+        return risk(block for blocks in self.blocks().values() for block in blocks)
+
+    def proofs(self) -> dict[int, str]:
+        """Return the cases that were searched to their end, with what came of it, by number."""
+        return dict(self.db.execute("SELECT case_id, kind FROM proofs WHERE kind <> 'unfinished'").fetchall())
+
+    def steps_of_cases(self) -> dict[int, float]:
+        """Return the mean steps of an execution, by the numbers of the cases that were sampled."""
+        return {
+            number: steps / executions
+            for number, steps, executions in self.db.execute(
+                "SELECT case_id, SUM(value) FILTER (WHERE metric = 'steps'),"
+                " SUM(value) FILTER (WHERE metric = 'executions') FROM numbers GROUP BY case_id"
+            )
+            if executions and steps
+        }
+
+    def blocks(self) -> dict[tuple[str, str], list[Block | None]]:
+        """Return the newest block of measured executions of each case that is not proved, by
+        scenario and profile; None of a case of which nothing was measured.
+        """
+        found: dict[tuple[str, str], list[Block | None]] = {}
+        for scenario, profile, kind, *block in self.db.execute(
+            "SELECT scenario, profile, kind, executions, unseen, before FROM cases LEFT JOIN blocks b ON b.case_id = id"
+            " LEFT JOIN proofs p ON p.case_id = id ORDER BY scenario, profile, id"
+        ):
+            cell = found.setdefault((scenario, profile), [])
+            if kind != PROVED:
+                cell.append(Block(*block) if block[0] is not None else None)
+        return found
 
     def merged(self) -> list[dict[str, int]]:
         """Return the campaigns that the directory was made of, if it was: ``seed`` and

@@ -19,6 +19,7 @@ from typing import Any
 from stress.campaign.code import Code
 from stress.campaign.database import (
     DATABASE,
+    PROOFS,
     connect,
     database_error,
     lock,
@@ -31,8 +32,9 @@ from stress.campaign.generations import settle
 from stress.campaign.results import Results
 from stress.case import Case
 from stress.errors import StorageError, UsageError
+from stress.files import write_atomically
 from stress.workers.distinct import KEPT_MAX
-from stress.workers.messages import Batch, Failure
+from stress.workers.messages import Batch, Failure, ProveAnswer
 from stress.workers.metrics import MAX, METRICS, Counts
 from stress.workers.plan.leases import LEASED, Progress
 from stress.workers.settings import nth
@@ -45,6 +47,15 @@ NO_CODE = Code()
 
 ADD_COUNT = " ON CONFLICT DO UPDATE SET count = count + excluded.count"
 """How rows that count merge."""
+
+
+ADD_BLOCK = (
+    "INSERT INTO blocks VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET executions = excluded.executions,"
+    " unseen = excluded.unseen, before = excluded.before WHERE excluded.before >= before"
+)
+"""Of two blocks of a case, of two workers or two runs, the one counts before which more was
+measured.
+"""
 
 
 class Store(Results):
@@ -211,6 +222,8 @@ class Store(Results):
                 self._add_counts(name, profile, counts)
             for name, hashes in batch.hashes.items():
                 self._add_hashes(name, hashes)
+            if batch.block is not None:
+                db.execute(ADD_BLOCK, (case, *batch.block))
 
     def _close(self, lease: int) -> None:
         """Take a lease off the table.
@@ -375,6 +388,20 @@ class Store(Results):
                     keep(folder, failure)
                 row = (side, failure.signature, failure.checker, failure.title, failure.count, nth(failure.seed))
                 db.execute("INSERT INTO side_failures VALUES (?, ?, ?, ?, ?, ?)" + ADD_COUNT, row)
+
+    def proved(self, case: int, answer: ProveAnswer) -> None:
+        """Record what came of searching a case to its end: what the latest slice has come to."""
+        counts = answer.states, answer.transitions, answer.classes, answer.seconds
+        if answer.file:
+            (self.directory / PROOFS).mkdir(exist_ok=True)
+            write_atomically(self.directory / PROOFS / Path(answer.file).name, answer.certificate)
+        with self.writing() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO proofs VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (case, answer.kind, *counts, answer.file),
+            )
+            if answer.failure is not None:
+                self._fail(case, answer.failure)
 
     def died(self, worker: int, pid: int, held: tuple[int, int] | None, exit_status: int, unrecorded: int) -> None:
         """Record that a worker died; ``held`` is the (case, seed) that it was running, if any. Of

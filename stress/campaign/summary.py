@@ -8,15 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stress.campaign.directory import expected_in, form_of
-from stress.campaign.report.sides import table
+from stress.campaign.proving.table import lines
+from stress.campaign.report.sides import table as sides
 from stress.campaign.results import Results
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.execution import overlaps
 from stress.execution.absent import unreachable
+from stress.output import plural
 from stress.parallel.settings import PROCESSES
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 from stress.sources import ended_words
+from stress.workers.measure.bound import risk_words
 from stress.workers.metrics import (
     CAMPAIGN,
     MACHINES,
@@ -78,6 +81,8 @@ def summary(results: Results) -> dict[str, Any]:
         **whose(results),
         "cases": results.cases(),
         "cells": results.cells(),
+        "coverage": results.coverage(),
+        "risk": results.risk(),
         **counted(results),
         "sites_reached": len(reached),
         "sites_unreached": sorted(visits.keys() - reached),
@@ -246,7 +251,9 @@ def text(data: dict[str, Any]) -> str:
             *_what_ran(data),
             *_what_was_before(data),
             *_what_was_found(data),
-            *table(data["versus"]),
+            *sides(data["versus"]),
+            *lines(data["coverage"]),
+            risk_words(data["risk"]),
             verdict(data),
         ]
     )
@@ -272,7 +279,7 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
         yield f"time: {', '.join(f'{share:.0%} {account}' for account, share in data['time_share'].items())}"
     cases = data["cases"]
     yield (
-        f"{cases['opened']} of {cases['known']} cases opened, with {_count(cases['executions_min'], 'execution')}"
+        f"{cases['opened']} of {cases['known']} cases opened, with {plural(cases['executions_min'], 'execution')}"
         f" or more each and {cases['executions_median']} in the median; {cases['never_opened']} never opened"
     )
     yield from _what_ran_natively(data)
@@ -288,7 +295,7 @@ def _what_counts(data: dict[str, Any]) -> Iterator[str]:
         )
     if data["merged"]:
         seeds = ", ".join(f"{row['seed']:#x}" for row in data["merged"])
-        yield f"merged from {_count(len(data['merged']), 'campaign')}: seeds {seeds}"
+        yield f"merged from {plural(len(data['merged']), 'campaign')}: seeds {seeds}"
 
 
 def _what_of(data: dict[str, Any]) -> str:
@@ -296,7 +303,7 @@ def _what_of(data: dict[str, Any]) -> str:
     faults = f", patch {', '.join(data['patch'])}" if data["patch"] else ""
     faults += f", faults {', '.join(data['faults'])}" if data["faults"] else ""
     return (
-        f"{_count(len(data['scenarios']), 'scenario')} on {_count(len(data['profiles']), 'profile')},"
+        f"{plural(len(data['scenarios']), 'scenario')} on {plural(len(data['profiles']), 'profile')},"
         f" kernel {data['kernel']}, strategy {data['strategy']}{faults}"
     )
 
@@ -328,7 +335,7 @@ def machine_words(name: str, row: dict[str, float]) -> str:
 def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
     """Yield what the executions covered."""
     yield (
-        f"{data['distinct_schedules']} distinct schedules,"
+        f"{plural(data['classes'], 'class')} of executions among {data['measured']} measured,"
         f" {len(data['pairs'])} of {len(overlaps.PAIRS)} pairs of operations overlapped,"
         f" {data['sites_reached']} sites reached, {len(data['sites_unreached'])} not,"
         f" {data['twins']['run']} executions run twice"
@@ -341,7 +348,7 @@ def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
     if data["unreachable"]:
         reasons = Counter(data["unreachable"].values())
         words = "; ".join(f"{reason} ({count})" for reason, count in reasons.items())
-        yield f"cannot be reached here: {_count(len(data['unreachable']), 'site')}: {words}"
+        yield f"cannot be reached here: {plural(len(data['unreachable']), 'site')}: {words}"
     if data["inconclusive"]:
         yield f"{data['inconclusive']} executions ran out of steps before a verdict"
 
@@ -409,7 +416,7 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
 def verdict(data: dict[str, Any]) -> str:
     """Return the last line: how many signatures, and how many are the patch's own."""
     found, idle = data["violations"], never_ran(data)
-    words = f"{_count(len(found), 'signature')}{_whose(data)}" if found else "no violation"
+    words = f"{plural(len(found), 'signature')}{_whose(data)}" if found else "no violation"
     known = len(found) - len(unexpected(data))
     words += f", {known} of them expected" if known else ""
     old = len(data["not_seen_again"])
@@ -428,7 +435,3 @@ def _whose(data: dict[str, Any]) -> str:
     words += [f"{kinds.count(True)} the unpatched kernel's too"] if True in kinds else []
     words += [f"{kinds.count(None)} not yet searched for without the patch"] if None in kinds else []
     return f": {', '.join(words)}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"

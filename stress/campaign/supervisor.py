@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -24,6 +23,7 @@ from sim.core.profile import REAL, SMALL
 from stress.campaign.code import Code, code_of, digests_of
 from stress.campaign.directory import bytes_of, expect, expected_in, keep_error
 from stress.campaign.errands import Errands
+from stress.campaign.proving.orders import Proving
 from stress.campaign.results import baseline
 from stress.campaign.store import Store
 from stress.campaign.summary import exit_status, summary
@@ -35,6 +35,7 @@ from stress.files import MIB
 from stress.native.kernels import KernelKey
 from stress.output import detail
 from stress.workers.fleet import DeadWorker, Fleet, WorkerError, Workforce
+from stress.workers.measure.bound import risk
 from stress.workers.messages import (
     FOREVER_S,
     Answer,
@@ -42,6 +43,8 @@ from stress.workers.messages import (
     Failure,
     LeaseOrder,
     Order,
+    ProveAnswer,
+    ProveOrder,
     ReachAnswer,
     ReachOrder,
     Sites,
@@ -52,14 +55,11 @@ from stress.workers.messages import (
 from stress.workers.plan.aim import Change, aim_of
 from stress.workers.plan.leases import Lease, plans_of
 from stress.workers.plan.turns import turns
-from stress.workers.settings import LOCKSTEP, PARALLEL, Settings
+from stress.workers.settings import LOCKSTEP, PARALLEL, Budget, Settings
 from stress.workers.signals import CRASHES, end_when_signalled
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
-
-TWIN_EVERY = 128
-"""One execution in so many is run twice."""
 
 ERRANDS_EVERY = 2
 """One order in so many is an errand, or a lease of a case that an old failure wants executed."""
@@ -68,29 +68,10 @@ AT_ONCE = ("interrupted", "found", "full")
 """Ends for which second runs are not waited for."""
 
 MEASURE_EVERY = 10
-"""The directory's size, and how much each case has had, is looked at once in so many notes."""
+"""The directory's size, and the risks, are looked at once in so many notes."""
 
 NOTE_SECONDS = 1.0
 """How often the directory learns how long the campaign has run."""
-
-
-@dataclass
-class Budget:
-    """How long to go on, with how many workers; at least one of the bounds is given."""
-
-    duration_s: float | None = None
-    executions: int | None = None
-    workers: int = 1
-    stop_on_first: bool = False
-    twin_every: int = TWIN_EVERY
-    disk_mib_max: int | None = None
-    """How large the results directory may become."""
-    native: bool = False
-    """Have kernels compiled beside the search, and use them where they are there."""
-    each: int | None = None
-    """Enough executions of each case: when all have had them, the run ends."""
-    baseline: Path | None = None
-    """The directory of a campaign whose signatures are expected from now on."""
 
 
 class Campaign:
@@ -148,11 +129,17 @@ class Campaign:
         self.store.begin_session()
         until = None if self.budget.duration_s is None else self.began + self.budget.duration_s
         self.errands = Errands(self.store, self.settings, self.cases, until)
+        self.proving = Proving(self.store, self.cases, self.plans, catalogue)
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since this run began."""
         return time.monotonic() - self.began
+
+    @property
+    def _left_s(self) -> float:
+        """Seconds until the run ends."""
+        return FOREVER_S if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
 
     def now(self) -> list[Case]:
         """Return the cases that workers are executing."""
@@ -164,7 +151,7 @@ class Campaign:
         """Return whether nothing is left to be done, in hand or to be handed out."""
         if self.ended in ("interrupted", "full"):
             return not self.leases
-        if not self._exhausted() or self.leases or self.errands.left(self._late()):
+        if not self._exhausted() or self.leases or self.proving.out or self.errands.left(self._late()):
             return False
         return self.ended == "found" or not self.twins.any
 
@@ -187,7 +174,13 @@ class Campaign:
             return self.again.popleft()
         self.orders += 1
         eager = self._exhausted() or self.orders % ERRANDS_EVERY == 0
-        return self.errands.order(worker, self._late(), eager) or self._lease(worker, eager)
+        return self.errands.order(worker, self._late(), eager) or self._prove() or self._lease(worker, eager)
+
+    def _prove(self) -> Order | None:
+        """Return a slice of proving, if there is one to be made."""
+        if not self._builds or self._exhausted() or self.settings.versus:
+            return None
+        return self.proving.order(self._left_s)
 
     def _lease(self, worker: int, eager: bool) -> Order | None:
         """Return a lease; if ``eager``, of a case that an old failure wants executed."""
@@ -217,12 +210,11 @@ class Campaign:
         first = plan.base + lease.first
         number = self.store.open_lease(lease.entry.number, plan.machine, lease.strategy, first, lease.count)
         self.leases[number] = lease
-        left_s = FOREVER_S if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
         return lease.order(
             number=number,
             directory=str(self.store.directory),
             slice_s=lease.slice_s,
-            left_s=left_s,
+            left_s=self._left_s,
             native=self._builds and KernelKey.of(lease.entry.case) not in self.crashed,
             twin_every=self.budget.twin_every if self.twins.room and plan.machine == LOCKSTEP else 0,
             stop_on_first=self.budget.stop_on_first,
@@ -244,6 +236,9 @@ class Campaign:
                 return True
             case ReachOrder(), ReachAnswer():
                 self._surveyed(order, answer)
+                return True
+            case ProveOrder(), ProveAnswer():
+                self._found(self.proving.took(order, answer))
                 return True
             case LeaseOrder(), Batch():
                 self._record(worker, order, answer)
@@ -285,6 +280,8 @@ class Campaign:
         self.store.died(worker, dead.pid, held, dead.exit_status, dead.unrecorded)
         if worker in self.errands.out:
             self.errands.died(worker)
+        elif isinstance(order, ProveOrder):
+            self.proving.died(order)
         elif isinstance(order, TwinOrder):
             self.twins.done(worker)
         elif isinstance(order, LeaseOrder):
@@ -318,6 +315,8 @@ class Campaign:
         """An order was not carried out, or nobody heard of it: it is handed out again."""
         if worker in self.errands.out:
             self.errands.again(worker)
+        elif isinstance(order, ProveOrder):
+            self.proving.again(order)
         elif isinstance(order, TwinOrder):
             self.twins.again(worker)
         elif isinstance(order, LeaseOrder | ReachOrder):
@@ -399,13 +398,12 @@ class Campaign:
         return self.budget.native and mine and timed
 
     def _measure(self) -> None:
-        """End the run if the directory has become too large, or every case has had enough."""
-        most, each = self.budget.disk_mib_max, self.budget.each
+        """End the run if the directory has become too large, or the risks are small enough."""
+        most, enough = self.budget.disk_mib_max, self.budget.risk
         if most is not None and bytes_of(self.store.directory) > most * MIB and self.ended == "done":
             self.stopping, self.ended = True, "full"
-        if each is not None and not self.stopping:
-            cases = self.store.cases()
-            self.stopping = not cases["never_opened"] and cases["executions_min"] >= each
+        if enough is not None and not self.stopping:
+            self.stopping = all(risk(blocks) <= enough for blocks in self.store.blocks().values())
 
     def note_end(self) -> None:
         """Record how the run ended, unless the disk takes no more."""

@@ -37,10 +37,9 @@ from stress.patch.spec import options
 
 if TYPE_CHECKING:
     from stress.campaign.code import Code
-    from stress.campaign.supervisor import Budget
     from stress.catalogue import Catalogue
     from stress.workers.fleet import Workforce
-    from stress.workers.settings import Settings
+    from stress.workers.settings import Budget, Settings
 
 DISK_MIB_MAX = 500
 """How large a results directory may become by default."""
@@ -115,7 +114,7 @@ def budget_options(parser: argparse.ArgumentParser) -> None:
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--duration", type=duration, metavar="TIME", help="how long, as 60s, 5m or 2h (default: 60s)")
     budget.add_argument("--executions", type=positive, metavar="N", help="how many executions in this run")
-    about = "end when no failure that was not seen can have a larger chance per execution, in any case, as 1e-3"
+    about = "end when the risk of every scenario and profile is that small, as 1e-3: see docs/reports.md"
     parser.add_argument("--until-risk", type=chance, metavar="CHANCE", help=about)
     workers_option(parser)
     about = "have the workers of this dask scheduler execute, as tcp://HOST:PORT, in place of processes here"
@@ -174,8 +173,7 @@ def search(args: argparse.Namespace) -> dict[str, Any]:
 
 def budget_of(args: argparse.Namespace, settings: Settings) -> Budget:
     """Return how long the search goes on: a minute if nothing is said of it."""
-    from stress.campaign.report.facts import executions_for
-    from stress.campaign.supervisor import Budget
+    from stress.workers.settings import Budget
 
     budget = Budget(
         args.duration,
@@ -187,7 +185,7 @@ def budget_of(args: argparse.Namespace, settings: Settings) -> Budget:
         baseline=args.baseline,
     )
     if args.until_risk is not None:
-        budget.each = executions_for(args.until_risk)
+        budget.risk = args.until_risk
     elif budget.duration_s is None and budget.executions is None:
         budget.duration_s = 60.0
     return budget

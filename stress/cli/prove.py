@@ -22,7 +22,7 @@ from stress.cli.options import (
 )
 from stress.errors import UsageError
 from stress.files import make_folder
-from stress.output import put, put_json, tell
+from stress.output import complain, put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from stress.catalogue import spec_of
     from stress.native.compilers import require
     from stress.native.proofs.fleet import Provers
-    from stress.native.proofs.result import status_of
+    from stress.native.proofs.result import DIFFERS, status_of
 
     if not args.all and not args.scenario:
         raise UsageError("name scenarios with --scenario, or say --all")
@@ -78,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     )
     results: list[Answer] = trio.run(proved, fleet)
     put_json(data(results)) if args.json else put("\n".join(text(results)))
+    if differing := [result for result in results if result.kind == DIFFERS]:
+        complain(f"zapstress: {words_of(differing)}")
     return status_of(results)
 
 
@@ -159,6 +161,14 @@ def line_of(result: Answer) -> str:
     counts = f"{result.states:,} states, {result.transitions:,} transitions, {result.classes:,} ends"
     words = "; ".join(filter(None, [counts if result.states else "", f"{result.seconds:.1f} s", result.words]))
     return f"{result.kind.replace('_', ' '):<11} {where}: {words}"
+
+
+def words_of(differing: list[Answer]) -> str:
+    """Return what to do about cases of which two searches, or two machines, say different things."""
+    first, more = differing[0], len(differing) - 1
+    others = f", and {more} more" if more else ""
+    remedy = "remove their certificates if somebody has edited them, else please report this"
+    return f"{first.case.scenario} on {first.case.profile}: {first.words}{others}; {remedy}"
 
 
 def text(results: list[Answer]) -> list[str]:

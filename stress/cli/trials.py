@@ -22,11 +22,10 @@ def run_patches(
 ) -> int:
     """Try the patches of ``names``, one after the other, and print the table."""
     from stress.campaign.report.suites import patches_suite
-    from stress.campaign.supervisor import Budget
     from stress.catalogue import spec_of
     from stress.cli.campaign import machine_here
     from stress.selfcheck.patches import Trials, planted
-    from stress.workers.settings import Settings
+    from stress.workers.settings import Budget, Settings
 
     if args.fault or args.patch or args.kernel != DEFAULT_KERNEL:
         raise UsageError("--fault, --kernel and --patch do not go with --patches: a patch names its own kernel")

@@ -31,6 +31,7 @@ from stress.execution.steps import Recorder
 from stress.machine.chance import PLAIN
 from stress.machine.driver import DirectDriver, Driver, plain_session
 from stress.machine.lockstep import Lockstep
+from stress.machine.noted import NotedArena, NotedMachine
 from stress.machine.pauses import NEVER, Pauses
 from stress.machine.protocols import Tape, Verdict
 from stress.patch.counting import override_runs
@@ -218,13 +219,15 @@ async def open_runner(
     catalogue: Catalogue = CATALOGUE,
     record: bool = False,
     parts: tuple[type, ...] = (),
+    noted: bool = False,
 ) -> AsyncIterator[Runner]:
     """Compose the case, run its setup, and yield a Runner; ``driver`` is ``fast`` or ``reference``,
     or ``plain``, which needs no trio.
 
     ``steps_max`` is the step budget; by default it grows with the world. ``record`` keeps what
     every step found and left (:class:`~stress.execution.steps.Recorder`): for reports, not for
-    campaigns. ``parts`` are classes in front of the kernel's components. Raises UsageError for an
+    campaigns. ``parts`` are classes in front of the kernel's components. ``noted`` has the machine
+    note the footprint of each transition (:mod:`stress.machine.noted`). Raises UsageError for an
     unknown name, and whatever the model raises if the setup itself is wrong.
     """
     patch, own = catalogue.patch(case.patch), catalogue.scenario_file(case.scenario)
@@ -233,9 +236,10 @@ async def open_runner(
             scenario, kernel = composed(case, catalogue)
             vet_arena(scenario, kernel.layout.bytes)
             kernel = kernel.wrapped(parts) if parts else kernel
-            arena = stack.enter_context(closing(Arena.create(kernel.layout)))
+            arena = stack.enter_context(closing((NotedArena if noted else Arena).create(kernel.layout)))
             budget = steps_max or SMALL_STEPS_MAX + STEPS_PER_PAGE * scenario.world().vpages
-            machine = Lockstep(arena, kernel.slots, budget, Recorder(arena) if record else None)
+            kind = NotedMachine if noted else Lockstep
+            machine = kind(arena, kernel.slots, budget, Recorder(arena) if record else None)
             kernel.bind(arena, machine)
             kernel.boot()
         scenario.kernel = kernel

@@ -12,6 +12,7 @@ Bottom to top; each file imports only those before it:
 - :mod:`~stress.machine.pauses`: where the replay of a parallel run is audited, and a look at every
   state;
 - :mod:`~stress.machine.lockstep`: what a step does;
+- :mod:`~stress.machine.noted`: the same, and which words each transition touches;
 - :mod:`~stress.machine.driver`: resumes and unwinds the actors, without trio; and
 - :mod:`~stress.machine.trio_drivers`: the two drivers with trio, *fast* and *reference*.
 """

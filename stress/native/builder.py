@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from stress.errors import FAILED, ZapstressError
 from stress.native.build import cache_directory, missing
 from stress.native.compilers import FAST, QUICK, BuildError, require
 from stress.native.files import files_of
-from stress.native.kernels import KernelKey, is_kept, made, manifest_file, translate
+from stress.native.kernels import KernelKey, is_kept, made, manifest_file, search_file, searchable, translate
 from stress.native.translate.assemble import Manifest
 from stress.native.translate.subset import Unsupported
 from stress.sources import child
@@ -101,9 +101,9 @@ def translated(keys: Iterable[KernelKey], catalogue: Catalogue) -> Iterator[Writ
         yield Written(key, program.manifest(), files_of(program))
 
 
-def compile_all(kernels: Iterable[Written], catalogue: Catalogue) -> None:
-    """Compile kernels, each as soon as it is there, and again as well as is worth its time once all
-    are; at once so, if little of it is missing. Raises BuildError.
+def compile_all(kernels: Iterable[Written], keys: Iterable[KernelKey], catalogue: Catalogue) -> None:
+    """Compile kernels, each as soon as it is there; then those that tell footprints; and again as
+    well as is worth its time, at once if little of a kernel is missing. Raises BuildError.
     """
     scenarios, later = list(catalogue.scenarios()), []
 
@@ -114,8 +114,20 @@ def compile_all(kernels: Iterable[Written], catalogue: Catalogue) -> None:
         soon = missing(kernel.files, FAST) > FEW_BYTES
         compile_one(kernel, QUICK if soon else FAST)
         later += [kernel] if soon else []
+    compile_searchable(keys, catalogue)
     for kernel in later:
         compile_one(kernel, FAST)
+
+
+def compile_searchable(keys: Iterable[KernelKey], catalogue: Catalogue) -> None:
+    """Compile kernels in the flavour that tells footprints too; what cannot be was told before.
+    Raises BuildError.
+    """
+    scenarios = list(catalogue.scenarios())
+    for key in keys:
+        if not any(is_kept(search_file(key, scenarios, catalogue, level)) for level in (FAST, QUICK)):
+            with suppress(Unsupported, ZapstressError):
+                searchable(key, scenarios, catalogue, QUICK)
 
 
 @contextmanager
@@ -140,7 +152,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         require()
         with turn(f"{spec} {keys}"):
-            compile_all(translated(read(keys), catalogue), catalogue)
+            wanted = read(keys)
+            compile_all(translated(wanted, catalogue), wanted, catalogue)
     except (BuildError, OSError) as error:
         print(f"native: Python runs everything: {error}", file=sys.stderr)
     return 0

@@ -142,12 +142,17 @@ def searchable(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue, l
 
     Raises as :func:`library` does.
     """
-    file = manifest_file(key, scenarios, catalogue, level, "search")
+    file = search_file(key, scenarios, catalogue, level)
     found = kept(file)
     if found is not None:
         return found
     program = translate(key, scenarios, catalogue)
     return made(file, replace(program.manifest(), functions=hashes_of(program)), files_of(program, True), level)
+
+
+def search_file(key: KernelKey, scenarios: Sequence[str], catalogue: Catalogue, level: str = FAST) -> Path:
+    """Return where the manifest of a kernel in the flavour for exhaustive search is kept."""
+    return manifest_file(key, scenarios, catalogue, level, "search")
 
 
 def made(file: Path, manifest: Manifest, files: dict[str, str], level: str) -> Library:

@@ -43,7 +43,7 @@ KEPT_WORDS = 2_500
 """Of a state that is kept, words besides: what the scheduler has (``came_again`` in runtime.c)."""
 DRAWS_MAX = 1 << 16
 BATCH_MAX = 1 << 14
-"""Executions that may be asked for at once."""
+"""Executions that are asked for at once at most: so many seeds may be lost with a process."""
 
 LOOKED = 4
 """When the budget is spent, a state that comes again is looked for in so many times the fair turns
@@ -83,7 +83,7 @@ class _World(Structure):
         ("slots", c_int64), ("steps_max", c_int64), ("versions", c_int64), ("cap", c_int64),
         ("table", c_void_p), ("actors_nr", c_int64), ("actors", c_void_p),
         ("visits", c_void_p), ("overlaps_at", c_int64), ("overlaps_nr", c_int64), ("overlaps", c_void_p),
-        ("schedules", c_void_p), ("case_number", c_int64), ("seed_at", c_void_p), ("given", c_void_p),
+        ("seed_at", c_void_p), ("given", c_void_p),
         ("kept", c_void_p), ("model_words", c_int64), ("fair_max", c_int64), ("looked_max", c_int64),
     ]  # fmt: skip
 
@@ -175,15 +175,15 @@ _IN_USE: dict[Path, NativeCase] = {}
 class NativeCase:
     """A case that runs natively. Raises NotCovered if the translation does not hold for it.
 
-    ``number`` tells the schedules of one case from those of another; ``seed_at`` is the address of
-    the word where the seed that runs is written down, if somebody else reads it.
+    ``seed_at`` is the address of the word where the seed that runs is written down, if somebody
+    else reads it.
     """
 
     ran_last: ClassVar[ref[NativeCase] | None] = None
     """The case of this process that ran last: counts that another has left are not its own."""
 
-    def __init__(self, library: Library, runner: Runner, number: int = 0, seed_at: int = 0) -> None:
-        self.library, self.runner, self.number = library, runner, number
+    def __init__(self, library: Library, runner: Runner, seed_at: int = 0) -> None:
+        self.library, self.runner = library, runner
         self.seed = c_int64()
         self.seed_at = seed_at or ctypes.addressof(self.seed)
         manifest, kernel = library.manifest, runner.kernel
@@ -211,7 +211,7 @@ class NativeCase:
         self.stacks, self.scratch = shared("stacks", stack * machine.slots), shared("scratch", scratch)
         self.codes, self.values = shared("codes", steps), shared("values", steps)
         self.tape, self.draws = shared("tape", 2 * steps + 8), shared("draws", 2 * DRAWS_MAX)
-        self.visits, self.schedules = shared("visits", 1 << 16), shared("schedules", BATCH_MAX)
+        self.visits = shared("visits", 1 << 16)
         self.kept = shared("kept", model + stack * machine.slots + KEPT_WORDS)
         self.overlaps = (c_int64 * kernel.arena["overlaps"].count)()
         self.lists: list[Any] = []
@@ -228,8 +228,7 @@ class NativeCase:
             machine.slots, machine.steps_max, machine.versions, cap,
             at(self.table), len(actors), at(self.actors),
             at(self.visits), kernel.layout.offsets["overlaps"] // WORD, len(self.overlaps), at(self.overlaps),
-            at(self.schedules), self.number, self.seed_at, None,
-            at(self.kept), model, fair, LOOKED * fair,
+            self.seed_at, None, at(self.kept), model, fair, LOOKED * fair,
         )  # fmt: skip
 
     def _table(self, kernel: Any) -> list[int]:
@@ -275,12 +274,10 @@ class NativeCase:
     # -- executions ------------------------------------------------------------------------------------------------
 
     def run(self, strategy: Any, seed: int, nr: int = 1, audit: bool = True) -> Ran:
-        """Execute seeds from ``seed`` on, until ``nr`` (at most BATCH_MAX) are done or one is not
-        clean.
+        """Execute seeds from ``seed`` on, until ``nr`` are done or one is not clean.
 
         ``strategy`` is the Python object: what it has learned goes in, what it learns comes back.
         """
-        assert nr <= BATCH_MAX, "schedules has room for no more"
         lib = self.library.lib
         if self.library.in_use is not self:
             lib.zap_use(ctypes.byref(self.world))
@@ -335,16 +332,6 @@ class NativeCase:
         ctypes.memset(self.visits, 0, WORD * len(SITES))
         ctypes.memset(self.overlaps, 0, ctypes.sizeof(self.overlaps))
         ctypes.memset(runs, 0, WORD * len(overrides))
-        return found
-
-    def schedule_hashes(self, nr: int, below: int) -> list[int]:
-        """Return the hashes of the schedules of the first ``nr`` executions of the last batch, as
-        far as they are ``below`` a bound.
-        """
-        import numpy
-
-        hashes = numpy.frombuffer(self.schedules, dtype=numpy.int64, count=nr)
-        found: list[int] = hashes[hashes < below].tolist()
         return found
 
     def log(self) -> list[int]:

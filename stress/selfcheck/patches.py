@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stress.campaign.supervisor import Budget, run_campaign
+from stress.campaign.supervisor import run_campaign
 from stress.catalogue import DEFAULT_CATALOGUE, first_sentence
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, UsageError, ZapstressError
 from stress.sources import ended_words
-from stress.workers.settings import Settings
+from stress.workers.settings import Budget, Settings
 
 KINDS = ("sequence", "interleaving")
 """Wrong with a single thread, or only with another party at the wrong moment."""

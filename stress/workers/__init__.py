@@ -14,6 +14,7 @@ native           executions by compiled kernels, and their comparison with Pytho
 worker           the process: follows orders, executes, answers
 signals          how a long run hears that it is to end
 fleet            keeps worker processes alive and at work for a boss
+measure/         how much is left of a case: classes that were not seen
 plan/            which case has the next lease
 causes/          what a failure comes down to: its smallest form, and what it hangs on
 

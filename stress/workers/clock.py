@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-STARTING, OPENING, EXECUTING, COMPARING = "starting", "opening", "executing", "comparing"
+STARTING, OPENING, EXECUTING = "starting", "opening", "executing"
+COMPARING, MEASURING, PROVING = "comparing", "measuring", "proving"
 REPORTING, TWINS, SURVEYING, ERRANDS, IDLE = "reporting", "twins", "surveying", "errands", "idle"
 
 ACCOUNTS: dict[str, str] = {
     EXECUTING: "executing leases, each execution from the restore to the end of its audit",
     COMPARING: "executing leases natively and in Python, the same executions",
+    MEASURING: "naming the classes of measured executions",
+    PROVING: "searching cases to their end, with the opening of each",
     OPENING: "opening the cases of leases: composing the kernel, running the setup",
     TWINS: "running a second time what another worker has run, with the opening of its case",
     REPORTING: "counting what came of leases, making the evidence of failures, sending answers",

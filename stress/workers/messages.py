@@ -7,8 +7,9 @@ declared types, or a MessageError. Both sides run the same sources, so the form 
 An order is answered by any number of interim answers and one last one: ``LeaseOrder`` by ``Batch``
 es, the last of which says so, ``TwinOrder`` by ``TwinAnswer``, ``CheckOrder`` by ``CheckAnswer``,
 ``RetrialOrder`` by ``RetrialAnswer``, ``ReduceOrder`` by ``ReduceAnswer``, ``ReachOrder`` by
-``ReachAnswer``, and any of them by ``WorkerFailed``. ``Ready`` and ``Sites`` come unasked. There is
-no order to stop: a worker ends when its supervisor closes the pipe.
+``ReachAnswer``, ``ProveOrder`` by ``ProveAnswer``, and any of them by ``WorkerFailed``. ``Ready``
+and ``Sites`` come unasked. There is no order to stop: a worker ends when its supervisor closes the
+pipe.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 
 from stress.case import Case
 from stress.errors import FAILED, ZapstressError
+from stress.workers.measure.bound import Block
 from stress.workers.metrics import METRICS, Counts, Distinct, Number
 
 FOREVER_S = 1e9
@@ -77,6 +79,8 @@ class LeaseOrder(Message, frozen=True):
     """Use compiled kernels where they are there."""
     openings: int = 0
     """It lasts at least so many times as long as opening the case took."""
+    shares: dict[str, float] = {}
+    """Of the strategies that measured executions are drawn from; empty: none is measured."""
 
 
 class TwinOrder(Message, frozen=True):
@@ -138,7 +142,18 @@ class ReachOrder(Message, frozen=True):
     """The case with each of the other patches of a comparison: what any of them changes counts."""
 
 
-Order = LeaseOrder | TwinOrder | CheckOrder | RetrialOrder | ReduceOrder | ReachOrder
+class ProveOrder(Message, frozen=True):
+    """Search a case to its end, for so many seconds."""
+
+    number: int
+    """The store's number of the case."""
+    case: Case
+    seconds: float
+    directory: str
+    """Where the report of a failure says that its trace is."""
+
+
+Order = ProveOrder | LeaseOrder | TwinOrder | CheckOrder | RetrialOrder | ReduceOrder | ReachOrder
 
 
 # -- answers ---------------------------------------------------------------------------------------
@@ -207,6 +222,8 @@ class Batch(Message, frozen=True):
     failures: list[Failure] = []
     twins: list[Twin] = []
     deaths: list[Death] = []
+    block: Block | None = None
+    """The newest block of measured executions of the case, if there is one."""
 
     def __post_init__(self) -> None:
         for found, kind in ((self.numbers, Number), (self.counts, Counts), (self.hashes, Distinct)):
@@ -266,6 +283,24 @@ class ReachAnswer(Message, frozen=True):
     sites: list[str] = []
 
 
+class ProveAnswer(Message, frozen=True):
+    """What came of it (:class:`stress.native.proofs.result.Answer`)."""
+
+    kind: str
+    words: str
+    states: int
+    transitions: int
+    classes: int
+    seconds: float
+    """Of the worker's time."""
+    time_was_up: bool
+    file: str = ""
+    certificate: bytes = b""
+    """Of a proof, and what the file is called."""
+    failure: Failure | None = None
+    """Of a violation, with its evidence."""
+
+
 class WorkerFailed(Message, frozen=True):
     """What ended an order without a verdict: a mistake of the tool, of a scenario or of a user's
     component.
@@ -278,7 +313,18 @@ class WorkerFailed(Message, frozen=True):
     """Of the execution that the user's patch has ended."""
 
 
-Answer = Ready | Sites | Batch | TwinAnswer | CheckAnswer | RetrialAnswer | ReduceAnswer | ReachAnswer | WorkerFailed
+Answer = (
+    ProveAnswer
+    | Ready
+    | Sites
+    | Batch
+    | TwinAnswer
+    | CheckAnswer
+    | RetrialAnswer
+    | ReduceAnswer
+    | ReachAnswer
+    | WorkerFailed
+)
 
 
 def executed(answer: Answer) -> int:

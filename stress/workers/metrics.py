@@ -11,8 +11,6 @@ a :class:`Distinct` count, of how many different values there were.
 
 from __future__ import annotations
 
-import hashlib
-from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from sim.core.step import site_of
 from stress.execution.outcome import site_checksums
 from stress.execution.overlaps import pair_name
 from stress.workers.clock import ACCOUNTS
-from stress.workers.distinct import HASH_BITS, DistinctCount
+from stress.workers.distinct import DistinctCount
 from stress.workers.settings import LOCKSTEP, PARALLEL
 
 if TYPE_CHECKING:
@@ -151,7 +149,7 @@ class Counts(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class Distinct(Metric):
-    """How many different values there were; ``each`` returns a value's hash, of HASH_BITS bits.
+    """How many different values there were, by their hashes of 63 bits.
 
     Exact for few and an estimate for many (:mod:`stress.workers.distinct`).
     """
@@ -168,13 +166,6 @@ class Distinct(Metric):
 
 
 # -- how it is measured ----------------------------------------------------------------------------
-
-
-def schedule_hash(execution: Execution) -> int:
-    """Return the hash of a case and the schedule that it was executed under."""
-    tape = execution.outcome.finished.machine.tape
-    digest = hashlib.blake2b(array("q", [execution.case, *tape]).tobytes(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> (64 - HASH_BITS)
 
 
 def conflicts(execution: Execution) -> dict[str, int]:
@@ -313,7 +304,16 @@ DECLARED: tuple[Metric, ...] = (
         each=conflicts,
         every=CONFLICTS_EVERY,
     ),
-    Distinct(name="distinct_schedules", about="different schedules, case by case", each=schedule_hash),
+    Number(
+        name="measured",
+        about="of the executions, those whose class was named; their strategy was drawn",
+        machine=LOCKSTEP,
+    ),
+    Distinct(
+        name="classes",
+        about="different classes of executions, case by case, among those that were measured: executions of a class "
+        "differ only in the order of transitions that do not depend on each other",
+    ),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in DECLARED}

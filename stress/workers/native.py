@@ -19,11 +19,13 @@ from stress.execution.runner import Runner
 from stress.machine.chance import RandomData
 from stress.native.comparison import by_native, by_python, difference
 from stress.native.compilers import FAST, QUICK
-from stress.native.kernels import KernelKey, kept, manifest_file
+from stress.native.kernels import KernelKey, kept, manifest_file, search_file
 from stress.native.runner import BATCH_MAX, BUDGET, Library, NativeCase, NotCovered, Ran
+from stress.native.search.classes import NativeClasses
+from stress.native.search.space import StateSpace
 from stress.trace.evidence import encoded_trace
-from stress.workers.clock import COMPARING, EXECUTING, REPORTING, Clock
-from stress.workers.distinct import DistinctCount
+from stress.workers.clock import COMPARING, EXECUTING, MEASURING, REPORTING, Clock
+from stress.workers.measure.sampler import SHARE, Sampler, class_in_c
 from stress.workers.messages import Failure, LeaseOrder
 from stress.workers.settings import NATIVE
 
@@ -46,6 +48,9 @@ and then one in so many: else a kernel that fails would run at Python's speed.
 BATCH_SECONDS = 0.01
 """What a batch of executions may take: whether the lease is over is asked in between."""
 
+MEASURED_AT_ONCE = 8
+"""Executions that are measured one after the other."""
+
 TWINNED_EVERY = 16
 """Of the executions that are made both ways one in so many is given to another worker too."""
 
@@ -60,16 +65,20 @@ class Natives:
         self.libraries: dict[KernelKey, Library] = {}
         self.levels: dict[KernelKey, str] = {}
         self.looked: dict[KernelKey, float] = {}
+        self.looked_search: dict[KernelKey, float] = {}
         self.cases: dict[Case, NativeCase | None] = {}
         self.given_up: set[KernelKey] = set()
         """Kernels that were found to differ."""
         self.bailed: Counter[tuple[Case, int, int]] = Counter()
         self.compared: Counter[Case] = Counter()
         """Executions that were made both ways."""
-        self.schedules = DistinctCount()
-        """Of the hashes that were told of the smallest, which alone count."""
-        self.busy_s = self.compared_s = 0.0
-        """Seconds of native leases, and of them those for such executions."""
+        self.searchable: dict[KernelKey, Library | None] = {}
+        """Kernels in the flavour that tells footprints, as far as they were looked for."""
+        self.classes: dict[Case, NativeClasses | None] = {}
+        self.busy_s = self.compared_s = self.measured_s = 0.0
+        """Seconds of native leases, of them those for executions made both ways, and those for
+        naming classes.
+        """
 
     def case(self, order: LeaseOrder, runner: Runner) -> NativeCase | None:
         """Return the case of an order as it runs natively; None while it does not."""
@@ -81,7 +90,7 @@ class Natives:
             return None
         if order.case not in self.cases:
             try:
-                self.cases[order.case] = NativeCase(library, runner, order.number, self.seed_at)
+                self.cases[order.case] = NativeCase(library, runner, self.seed_at)
             except NotCovered:
                 self.cases[order.case] = None
         return self.cases[order.case]
@@ -106,6 +115,31 @@ class Natives:
         for case in [case for case in self.cases if KernelKey.of(case) == key]:
             self.forget(case)
 
+    def classes_of(self, case: Case, runner: Runner) -> NativeClasses | None:
+        """Return what names the classes of a case; None while its kernel cannot tell footprints."""
+        library = self.searching(KernelKey.of(case))
+        if library is not None and case not in self.classes:
+            try:
+                self.classes[case] = NativeClasses(StateSpace(library, runner))
+            except NotCovered:
+                self.classes[case] = None
+        return self.classes.get(case)
+
+    def searching(self, key: KernelKey) -> Library | None:
+        """Return a kernel that can make single transitions, and tells footprints, if it is there."""
+        if self.searchable.get(key) is None and self._looks(key):
+            files = (search_file(key, self.scenarios, self.catalogue, level) for level in (FAST, QUICK))
+            self.searchable[key] = next((found for file in files if (found := kept(file)) is not None), None)
+        return self.searchable.get(key)
+
+    def _looks(self, key: KernelKey) -> bool:
+        """Return whether it is time to look for a kernel that tells footprints."""
+        now = perf_counter()
+        due = now - self.looked_search.get(key, -LOOK_SECONDS) >= LOOK_SECONDS
+        if due:
+            self.looked_search[key] = now
+        return due
+
     def is_judged(self, case: Case, ran: Ran) -> bool:
         """Count an execution that was given up; return whether Python is to make it again."""
         which = case, ran.why, ran.site
@@ -122,6 +156,9 @@ class Natives:
         native = self.cases.pop(case, None)
         if native is not None and native.library.in_use is native:
             native.library.in_use = None
+        classes = self.classes.pop(case, None)
+        if classes is not None and classes.space.library.in_use is classes.space:
+            classes.space.library.in_use = None
 
 
 class NativeLease:
@@ -135,8 +172,10 @@ class NativeLease:
         order: LeaseOrder,
         tally: Tally,
         clock: Clock,
+        sampler: Sampler,
     ) -> None:
         self.natives, self.native, self.strategy, self.order = natives, native, strategy, order
+        self.sampler = sampler
         self.tally, self.clock = tally, clock
         self.batch = 1
 
@@ -148,6 +187,9 @@ class NativeLease:
             self.compare(seed)
             now, after = self.clock.to(REPORTING), seed + 1
             natives.compared_s += now - began
+        elif self.order.shares and natives.measured_s < SHARE * natives.busy_s and (classes := self.classes()):
+            began = self.clock.to(EXECUTING)
+            after, now = self.measure(seed, end, classes), self.clock.to(REPORTING)
         else:
             began = self.clock.to(EXECUTING)
             after = self.execute(seed, end, began)
@@ -155,26 +197,47 @@ class NativeLease:
         natives.busy_s += now - began
         return after
 
+    def classes(self) -> NativeClasses | None:
+        """Return what names the classes of the lease's case, if that can be done by now."""
+        return self.natives.classes_of(self.order.case, self.native.runner)
+
+    def measure(self, seed: int, end: int, classes: NativeClasses) -> int:
+        """Execute some seeds whose classes are named, each under a strategy that is drawn; return
+        the next seed.
+        """
+        order, sampler, after = self.order, self.sampler, min(end, seed + MEASURED_AT_ONCE)
+        for one in range(seed, after):
+            strategy = sampler.strategy(order, one)
+            ran = self.native.run(strategy, one)
+            self.tally.add_native(self.native, ran)
+            began = self.clock.to(MEASURING)
+            found = sampler.add(order, class_in_c(self.native, ran, classes))
+            self.tally.add_class(found, sampler.blocks(order.case).newest())
+            self.natives.measured_s += self.clock.to(EXECUTING) - began
+            if ran.why not in (0, BUDGET):
+                self.judge(one, ran, strategy)
+        return after
+
     def execute(self, seed: int, end: int, now: float) -> int:
         """Execute a batch from ``seed`` on; return the next seed."""
         ran = self.native.run(self.strategy, seed, min(self.batch, end - seed))
-        self.tally.add_native(self.native, ran, self.natives.schedules)
+        self.tally.add_native(self.native, ran)
         if perf_counter() - now < BATCH_SECONDS:
             self.batch = min(2 * self.batch, BATCH_MAX)
         if ran.why not in (0, BUDGET):
-            self.judge(seed + ran.clean, ran)
+            self.judge(seed + ran.clean, ran, self.strategy)
         return seed + ran.clean + (ran.why > 0)
 
-    def judge(self, seed: int, ran: Ran) -> None:
+    def judge(self, seed: int, ran: Ran, strategy: Strategy) -> None:
         """Have the Python machine make an execution again that was given up."""
         if not self.natives.is_judged(self.order.case, ran):
             self.tally.add_unjudged()
             return
-        learned = self.strategy.learned()
-        outcome = self.native.runner.run(self.strategy, seed, RandomData(seed))
-        self.tally.add(outcome, seed)
+        learned = strategy.learned()
+        outcome = self.native.runner.run(strategy, seed, RandomData(seed))
+        self.tally.add(outcome, seed, strategy=strategy.name)
         if outcome.verdict.kind == "clean" and not self.native.is_limit(ran.why):
-            by_native(self.native, self.fresh_strategy(learned), seed)
+            by_native(self.native, self.fresh(strategy, learned), seed)
             self.differs(outcome, f"Python says clean, and the native core: {self.native.reason(ran.why)}")
 
     def compare(self, seed: int) -> None:
@@ -186,13 +249,13 @@ class NativeLease:
         if self.order.twin_every and natives.compared.total() % TWINNED_EVERY == 0:
             self.tally.twin(outcome, seed, learned)
         natives.compared[self.order.case] += 1
-        words = difference(self.native, made, *by_native(self.native, self.fresh_strategy(learned), seed))
+        words = difference(self.native, made, *by_native(self.native, self.fresh(self.strategy, learned), seed))
         if words:
             self.differs(outcome, words)
 
-    def fresh_strategy(self, learned: dict[str, int]) -> Strategy:
-        """Return the strategy as it was when it had learned that."""
-        kind: Any = type(self.strategy)
+    def fresh(self, strategy: Strategy, learned: dict[str, int]) -> Strategy:
+        """Return a strategy as it was when it had learned that."""
+        kind: Any = type(strategy)
         found: Strategy = kind(**self.order.options)
         found.recall(learned)
         return found

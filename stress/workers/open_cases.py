@@ -1,4 +1,5 @@
-"""The cases that a worker keeps open, bounded by the bytes that they take.
+"""The cases that a worker keeps open, bounded by the bytes that they take; and its strategies,
+which learn from lease to lease.
 
 Opening a case costs as much as dozens of executions, so a case stays open until its bytes are
 wanted: the least recently used one is closed first. A nursery must be closed before the one that
@@ -8,15 +9,21 @@ them can be closed at any time.
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import trio
 
 from stress.case import Case
 from stress.catalogue import Catalogue
 from stress.execution.runner import Runner, open_runner
+
+if TYPE_CHECKING:
+    from stress.strategies import Strategy
+    from stress.workers.messages import LeaseOrder
 
 BYTES_MAX = 64 << 20
 """Bytes that the open cases of a worker take together.
@@ -58,7 +65,8 @@ class Held:
 
 class OpenCases:
     """Opens cases and closes them again. ``nursery`` is where the tasks that hold them live;
-    ``closing`` is told of each runner before it is closed.
+    ``closing`` is told of each runner before it is closed. ``noted``: on machines that note
+    footprints.
     """
 
     def __init__(
@@ -67,7 +75,9 @@ class OpenCases:
         catalogue: Catalogue,
         closing: Callable[[Runner], None] = lambda runner: None,
         bytes_max: int = BYTES_MAX,
+        noted: bool = False,
     ) -> None:
+        self.noted = noted
         self.nursery, self.catalogue, self.closing, self.bytes_max = nursery, catalogue, closing, bytes_max
         self.held: OrderedDict[Case, Held] = OrderedDict()
         """The least recently used one first."""
@@ -100,7 +110,7 @@ class OpenCases:
         """Hold a case open until its time has come."""
         held: Held | None = None
         try:
-            async with open_runner(case, catalogue=self.catalogue) as runner:
+            async with open_runner(case, catalogue=self.catalogue, noted=self.noted) as runner:
                 held = Held(runner)
                 task_status.started(held)
                 await held.leave.wait()
@@ -111,3 +121,49 @@ class OpenCases:
         finally:
             if held is not None:
                 held.gone.set()
+
+
+class Strategies:
+    """The strategies of a worker: each learns of one case, from lease to lease."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.active: dict[tuple[Case, str, str], Strategy] = {}
+        """Of the open cases, by case, name and options."""
+        self.learned: dict[tuple[Case, str, str], dict[str, int]] = {}
+        """What those of closed cases have learned: there are thousands, and a random generator
+        takes kilobytes.
+        """
+        self.classes: dict[str, type[Strategy]] = {}
+
+    def of(self, order: LeaseOrder) -> Strategy:
+        """Return the strategy of an order, with what it has learned of the case."""
+        key = _key(order, order.strategy)
+        if key not in self.active:
+            self.active[key] = self.new(order.strategy, order.options)
+            if key in self.learned:
+                self.active[key].recall(self.learned.pop(key))
+        return self.active[key]
+
+    def learned_of(self, order: LeaseOrder, name: str) -> dict[str, int]:
+        """Return what the strategy of this name has learned of an order's case."""
+        key = _key(order, name)
+        return self.active[key].learned() if key in self.active else self.learned.get(key, {})
+
+    def new(self, name: str, options: dict[str, int]) -> Strategy:
+        """Return a strategy that has learned nothing.
+
+        The catalogue is asked once per name, as it walks a directory.
+        """
+        if name not in self.classes:
+            self.classes[name] = type(self.catalogue.strategy(name, **options))
+        return self.classes[name](**options)
+
+    def closing(self, case: Case) -> None:
+        """Keep only what those of a case have learned, which is about to be closed."""
+        for key in [key for key in self.active if key[0] == case]:
+            self.learned[key] = self.active.pop(key).learned()
+
+
+def _key(order: LeaseOrder, name: str) -> tuple[Case, str, str]:
+    return order.case, name, json.dumps(order.options, sort_keys=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -202,3 +203,26 @@ def _check_names(kind: str, names: tuple[str, ...], known: Iterable[str]) -> Non
     """Raise UsageError for a name that is not one of ``known``."""
     for name in names:
         choose(kind, name, known)
+
+
+TWIN_EVERY = 128
+"""One execution in so many is run twice."""
+
+
+@dataclass
+class Budget:
+    """How long to go on, with how many workers; at least one of the bounds is given."""
+
+    duration_s: float | None = None
+    executions: int | None = None
+    workers: int = 1
+    stop_on_first: bool = False
+    twin_every: int = TWIN_EVERY
+    disk_mib_max: int | None = None
+    """How large the results directory may become."""
+    native: bool = False
+    """Have kernels compiled beside the search, and use them where they are there."""
+    risk: float | None = None
+    """Small enough a risk: when every scenario has come to it on every profile, the run ends."""
+    baseline: Path | None = None
+    """The directory of a campaign whose signatures are expected from now on."""

@@ -17,7 +17,7 @@ from stress.patch.counting import add_runs
 from stress.trace.evidence import evidence
 from stress.trace.record import Trace, capture
 from stress.workers.clock import Clock
-from stress.workers.distinct import DistinctCount
+from stress.workers.measure.bound import Block
 from stress.workers.messages import Batch, Death, Failure, LeaseOrder, Twin
 from stress.workers.metrics import METRICS, Execution, Measured, Stretch
 
@@ -121,14 +121,22 @@ class Tally:
         self.failures: dict[str, Failure] = {}
         self.twins: list[Twin] = []
         self.deaths: list[Death] = []
+        self.block: Block | None = None
         self.fresh: dict[str, tuple[Trace, str]] = {}
         """Trace and symptom of signatures that are new: their evidence is to be made before the
         answer is sent.
         """
 
-    def add(self, outcome: Outcome, seed: int, recording: Recording | None = None, compared: bool = False) -> None:
+    def add(
+        self,
+        outcome: Outcome,
+        seed: int,
+        recording: Recording | None = None,
+        compared: bool = False,
+        strategy: str = "",
+    ) -> None:
         """Count an execution; ``recording`` is the parallel run that it replays, if it does;
-        ``compared``: it is made natively too.
+        ``compared``: it is made natively too; ``strategy``: another one than the lease's.
         """
         execution = Execution(outcome, self.order.number, recording)
         if compared:
@@ -142,12 +150,10 @@ class Tally:
         if recording is not None:
             self.deaths += [Death(pid, status, seed) for pid, status in recording.killed]
         if outcome.verdict.kind == "violation":
-            self._fail(outcome, seed)
+            self._fail(outcome, seed, strategy or self.order.strategy)
 
-    def add_native(self, native: NativeCase, ran: Ran, told: DistinctCount) -> None:
-        """Count the executions that the native core has made, clean or inconclusive; ``told`` are
-        the hashes of schedules that this worker has told of.
-        """
+    def add_native(self, native: NativeCase, ran: Ran) -> None:
+        """Count the executions that the native core has made, clean or inconclusive."""
         inconclusive = int(ran.why == BUDGET)
         made = ran.clean + inconclusive
         if not made:
@@ -160,10 +166,13 @@ class Tally:
         }  # fmt: skip
         for name, value in found.items():
             METRICS[name].add(value, self.measured)
-        for value in native.schedule_hashes(ran.clean, told.largest):
-            if told.add(value):
-                METRICS["distinct_schedules"].add(value, self.measured)
         self.done += made
+
+    def add_class(self, name: int, newest: Block | None) -> None:
+        """Count that an execution was measured; ``newest`` is the block that says most by now."""
+        METRICS["measured"].add(1, self.measured)
+        METRICS["classes"].add(name, self.measured)
+        self.block = newest
 
     def add_unjudged(self) -> None:
         """Count an execution that the native core gave up, and that Python does not make again."""
@@ -174,17 +183,17 @@ class Tally:
         """Have an execution repeated; ``learned`` is what its strategy knew before it."""
         self.twins.append(Twin(seed, learned, twin_digest(outcome)))
 
-    def _fail(self, outcome: Outcome, seed: int) -> None:
+    def _fail(self, outcome: Outcome, seed: int, strategy: str) -> None:
         """Count a failure; the first of each signature is traced, to be sent whole."""
         name = signature_of(outcome)
         failure = self.failures.get(name)
         if failure is not None:
             self.failures[name] = replace(failure, count=failure.count + 1)
             return
-        self.failures[name] = bare(outcome, self.order.strategy, seed)
+        self.failures[name] = bare(outcome, strategy, seed)
         if self.traced is not None and name not in self.traced:
             self.traced.add(name)
-            self.fresh[name] = capture(outcome, self.order.strategy), outcome.symptom
+            self.fresh[name] = capture(outcome, strategy), outcome.symptom
 
     async def complete(self, catalogue: Catalogue) -> None:
         """Add the evidence of the signatures that are new."""
@@ -208,6 +217,7 @@ class Tally:
             failures=list(self.failures.values()),
             twins=self.twins,
             deaths=self.deaths,
+            block=self.block,
         )
         self.begin()
         return batch

@@ -37,14 +37,28 @@ from stress.trace.file import decode
 from stress.trace.record import capture
 from stress.trace.replay import compare, replay, trusted
 from stress.workers.causes.reduce import reduced
-from stress.workers.clock import ERRANDS, EXECUTING, IDLE, OPENING, REPORTING, STARTING, SURVEYING, TWINS, Clock
+from stress.workers.clock import (
+    ERRANDS,
+    EXECUTING,
+    IDLE,
+    OPENING,
+    PROVING,
+    REPORTING,
+    STARTING,
+    SURVEYING,
+    TWINS,
+    Clock,
+)
 from stress.workers.flight_recorder import FlightRecorder
+from stress.workers.measure.proving import proved
+from stress.workers.measure.sampler import Sampler
 from stress.workers.messages import (
     CheckAnswer,
     CheckOrder,
     LeaseOrder,
     Message,
     Order,
+    ProveOrder,
     ReachAnswer,
     ReachOrder,
     Ready,
@@ -59,7 +73,7 @@ from stress.workers.messages import (
     read_order,
 )
 from stress.workers.native import NativeLease, Natives
-from stress.workers.open_cases import OpenCases
+from stress.workers.open_cases import OpenCases, Strategies
 from stress.workers.settings import PARALLEL
 from stress.workers.tally import Tally, failure_of, twin_digest, twinned
 
@@ -67,10 +81,12 @@ if TYPE_CHECKING:
     from stress.catalogue import Catalogue
     from stress.execution.runner import Runner
     from stress.parallel.gang import Gang
-    from stress.strategies import Strategy
 
 LEASE_SECONDS_MAX = 15.0
 """Opening makes no lease longer than this: a world of thousands of pages takes seconds to open."""
+
+NOTED_BYTES_MAX = 16 << 20
+"""Bytes of the open cases that note footprints."""
 
 FLUSH_SECONDS_MAX = 0.5
 """How long results may stay unsent within a lease."""
@@ -96,14 +112,10 @@ class Worker:
         """The digests of the user's files that were not read here yet: as the campaign began."""
         self.answers, self.recorder, self.catalogue, self.clock = answers, recorder, catalogue, clock
         self.cases = OpenCases(nursery, catalogue, self.closing)
-        self.strategies: dict[tuple[Case, str, str], Strategy] = {}
-        """Of the open cases, by case, name and options: a strategy learns from lease to lease."""
-        self.learned: dict[tuple[Case, str, str], dict[str, int]] = {}
-        """What those of closed cases have learned: there are thousands, and a random generator
-        takes kilobytes.
-        """
-        self.strategy_classes: dict[str, type[Strategy]] = {}
+        self.strategies = Strategies(catalogue)
         self.natives = Natives(catalogue, recorder.seed_at)
+        self.sampler = Sampler(self.strategies)
+        self.noted = OpenCases(nursery, catalogue, bytes_max=NOTED_BYTES_MAX, noted=True)
         self.gang: Gang | None = None
         """The processes of the parallel machine, once they are wanted."""
         self.traced: dict[tuple[str, ...], set[str]] = {}
@@ -126,19 +138,24 @@ class Worker:
     def closing(self, runner: Runner) -> None:
         """A runner is about to be closed: whoever has its arena open lets go of it."""
         self.natives.forget(runner.case)
-        for key in [key for key in self.strategies if key[0] == runner.case]:
-            self.learned[key] = self.strategies.pop(key).learned()
+        self.strategies.closing(runner.case)
         if self.gang is not None and runner in self.gang.numbers:
             self.gang.forget()
 
-    def executor(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int, int], int]:
+    async def executor(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int, int], int]:
         """Return what executes one seed or, natively, several from it on, before an end, and
         returns the next.
         """
         native = self.natives.case(order, runner) if order.native else None
         if native is not None:
-            return NativeLease(self.natives, native, self.strategy(order), order, tally, self.clock).go_on
-        execute = (self.parallel if order.machine == PARALLEL else self.lockstep)(order, runner, tally)
+            strategy = self.strategies.of(order)
+            return NativeLease(self.natives, native, strategy, order, tally, self.clock, self.sampler).go_on
+        if order.machine == PARALLEL:
+            execute = self.parallel(order, runner, tally)
+        else:
+            measured = runner.failed is None and self.sampler.wants(order)
+            noted = await self.noted.runner(order.case) if measured else None
+            execute = self.lockstep(order, runner, tally, noted)
 
         def one(seed: int, end: int) -> int:
             execute(seed)
@@ -146,11 +163,16 @@ class Worker:
 
         return one
 
-    def lockstep(self, order: LeaseOrder, runner: Runner, tally: Tally) -> Callable[[int], None]:
-        """Return what executes a seed under the order's strategy and counts it."""
-        strategy = self.strategy(order)
+    def lockstep(self, order: LeaseOrder, runner: Runner, tally: Tally, noted: Runner | None) -> Callable[[int], None]:
+        """Return what executes a seed under the order's strategy and counts it; ``noted`` is the
+        case on a machine that notes footprints, if some are to be measured.
+        """
+        strategy = self.strategies.of(order)
 
         def execute(seed: int) -> None:
+            if self.sampler.is_next(order) and noted is not None:
+                self.sampler.measure(order, (runner, noted), seed, tally, self.clock)
+                return
             learned = strategy.learned() if twinned(seed, order.number, order.twin_every) else None
             self.clock.to(EXECUTING)
             outcome = runner.run(strategy, seed, RandomData(seed))
@@ -200,35 +222,18 @@ class Worker:
         self.sites_told |= names
         self.say(Sites(names=sorted(names)))
 
-    def strategy(self, order: LeaseOrder) -> Strategy:
-        """Return the strategy of an order, with what it has learned of the case."""
-        key = (order.case, order.strategy, json.dumps(order.options, sort_keys=True))
-        if key not in self.strategies:
-            self.strategies[key] = self.new_strategy(order.strategy, order.options)
-            if key in self.learned:
-                self.strategies[key].recall(self.learned.pop(key))
-        return self.strategies[key]
-
-    def new_strategy(self, name: str, options: dict[str, int]) -> Strategy:
-        """Return a strategy that has learned nothing.
-
-        The catalogue is asked once per name, as it walks a directory.
-        """
-        if name not in self.strategy_classes:
-            self.strategy_classes[name] = type(self.catalogue.strategy(name, **options))
-        return self.strategy_classes[name](**options)
-
     async def lease(self, order: LeaseOrder) -> None:
         """Execute the seeds of a lease, and tell what came of them now and then."""
         self.clock.to(OPENING)
         self.recorder.hold(order.number, order.first)
         if order.afresh:
             await self.cases.close()
+            await self.noted.close()
             self.traced.clear()
         runner = await self.runner(order.case)
         traced = self.traced.setdefault(order.case.patch, set()) if order.evidence else None
         tally = Tally(order, runner, traced, self.clock)
-        go_on = self.executor(order, runner, tally)
+        go_on = await self.executor(order, runner, tally)
         began = self.clock.to(REPORTING)
         ends = began + min(order.left_s, self.slice_of(order))
         seed, end = order.first, order.first + order.count
@@ -258,7 +263,7 @@ class Worker:
         """Execute again what another worker has executed, and send the digest that it has here."""
         self.clock.to(TWINS)
         runner = await self.runner(order.case)
-        strategy = self.new_strategy(order.strategy, order.options)
+        strategy = self.strategies.new(order.strategy, order.options)
         strategy.recall(order.learned)
         self.recorder.hold(order.number, order.seed)
         self.recorder.begin(order.seed)
@@ -332,6 +337,7 @@ class Worker:
                 self.fail(order, error)
             self.clock.to(IDLE)
         await self.cases.close()
+        await self.noted.close()
         if self.gang is not None:
             self.gang.close()
 
@@ -365,6 +371,10 @@ class Worker:
                     await self.reduce(order)
             case ReachOrder():
                 await self.survey(order)
+            case ProveOrder():
+                self.recorder.hold(order.number, 0)
+                self.clock.to(PROVING)
+                self.say(await proved(order, self.natives.searching(KernelKey.of(order.case)), self.catalogue))
 
     def fail(self, order: Order, error: Exception) -> None:
         """Tell of what is no verdict: a mistake in the tool, in a scenario or in a user's

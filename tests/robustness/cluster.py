@@ -23,12 +23,12 @@ import trio
 
 from stress.campaign.cluster.crew import crew_at
 from stress.campaign.results import Results
-from stress.campaign.supervisor import Budget, Campaign, run_campaign
+from stress.campaign.supervisor import Campaign, run_campaign
 from stress.catalogue import CATALOGUE, DEFAULT_CATALOGUE
 from stress.cli.options import cores
 from stress.errors import CLEAN, VIOLATED
 from stress.output import tell
-from stress.workers.settings import Settings
+from stress.workers.settings import Budget, Settings
 from tests.stress.cluster.accounts import signatures, wrong_accounts
 from tests.stress.cluster.local import Cluster
 

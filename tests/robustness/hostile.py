@@ -60,9 +60,8 @@ class Workshop:
             f"open({owned!r}, 'w').close()\n\n\nclass Evil:\n    component = 'counter'\n    id = 'T01'\n\n"
             "    async def increment(self, i):\n        await super().increment(i)\n"
         )
-        failure = failures.good(folder)
-        trace = (failure / TRACE).read_bytes()
-        return cls(folder, trace, directories.good(folder), failure, certificates.good(folder / "good-proofs"))
+        failure, proof = failures.good(folder), certificates.good(folder / "good-proofs")
+        return cls(folder, (failure / TRACE).read_bytes(), directories.good(folder), failure, proof)
 
     def make(self, name: str, kind: str, make: Make) -> Path:
         """Make one hostile file; return its path."""

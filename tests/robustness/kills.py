@@ -26,11 +26,11 @@ from random import Random
 
 from stress.campaign.database import FAILURES
 from stress.campaign.results import Results
-from stress.campaign.supervisor import Budget, run_campaign
+from stress.campaign.supervisor import run_campaign
 from stress.errors import FAILED, VIOLATED, ZapstressError
 from stress.sources import ROOT
 from stress.trace.file import load
-from stress.workers.settings import BOTH, PARALLEL
+from stress.workers.settings import BOTH, PARALLEL, Budget
 from tests.stress.campaign_toys import SPEC, settings
 
 SUPERVISOR_EVERY = 10

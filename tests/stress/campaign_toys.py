@@ -85,7 +85,8 @@ def settings(*scenarios: str, **more: Any) -> Settings:
 
 if __name__ == "__main__":
     from stress.campaign.progress import show
-    from stress.campaign.supervisor import Budget, run_campaign
+    from stress.campaign.supervisor import run_campaign
+    from stress.workers.settings import Budget
 
     found = run_campaign(
         Path(sys.argv[1]), settings("counters", "mailbox"), Budget(duration_s=float(sys.argv[2]), workers=2), SPEC, show

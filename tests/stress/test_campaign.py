@@ -24,14 +24,15 @@ from stress.campaign.database import DATABASE, FAILURES
 from stress.campaign.progress import figures
 from stress.campaign.store import Store
 from stress.campaign.summary import text
-from stress.campaign.supervisor import Budget, Campaign, run_campaign
+from stress.campaign.supervisor import Campaign, run_campaign
 from stress.errors import StorageError
 from stress.machine.chance import RandomData
 from stress.sources import OVERDUE, ROOT
 from stress.workers import fleet as fleet_module
 from stress.workers.fleet import DeadWorker, FleetError, WorkerError
+from stress.workers.measure.sampler import EVERY
 from stress.workers.messages import Batch, LeaseOrder
-from stress.workers.settings import SEED_BITS, Settings
+from stress.workers.settings import SEED_BITS, Budget, Settings
 from tests.children import started
 from tests.stress.campaign_toys import SPEC, settings
 
@@ -56,14 +57,14 @@ def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_campaign_runs_every_scenario_and_counts(tmp_path: Path) -> None:
-    data = campaign(tmp_path, "counters", "mailbox", executions=60, twin_every=4)
-    assert (0, 60, "done") == (data["exit_status"], data["executions"], data["ended"])
+    data = campaign(tmp_path, "counters", "mailbox", executions=300, twin_every=4)
+    assert (0, 300, "done") == (data["exit_status"], data["executions"], data["ended"])
     cells = [data["cells"][name]["toy"] for name in ("counters", "mailbox")]
-    assert 60 == sum(cells) and 0 < min(cells)
-    assert 60 * STEPS_MIN <= data["steps"] and 1 < data["distinct_schedules"] <= 60
+    assert 300 == sum(cells) and 0 < min(cells)
+    assert 300 * STEPS_MIN <= data["steps"] and 1 < data["classes"] <= data["measured"] <= 300 // EVERY
     assert 0 < data["conflicts"], "two threads meet on the counter, or else they did not run together"
     assert [] == data["sites_unreached"], "the toys that were not chosen have sites that these do not"
-    assert 60 // 8 <= data["twins"]["run"] and 0 == data["twins"]["differing"]
+    assert 300 // 8 <= data["twins"]["run"] and 0 == data["twins"]["differing"]
     assert [] == data["violations"] == data["worker_deaths"]
 
 
@@ -183,7 +184,7 @@ FIGURES = {
     "executions",
     "executions_per_s",
     "steps_per_s",
-    "distinct_schedules",
+    "classes",
     "failures",
     "worker_deaths",
     "now",

@@ -15,10 +15,10 @@ import pytest
 from rich.console import Console
 
 from stress.campaign import progress
-from stress.campaign.supervisor import Budget
 from stress.cli.main import main
 from stress.cli.manual import page_lines, roff
 from stress.cli.parsers import COMMANDS, options_of, parser_of
+from stress.workers.settings import Budget
 from tests.stress.campaign_toys import TOYS
 
 QUICK = ["--machine", "lockstep", "--workers", "1", "--seed", "5"]
@@ -140,7 +140,7 @@ class _Running:
     elapsed_s, executions, steps, failures = 100.0, 12345, 10**6, 3
 
     class store:
-        distinct = {"distinct_schedules": type("D", (), {"estimate": staticmethod(lambda: 9999)})}
+        distinct = {"classes": type("D", (), {"estimate": staticmethod(lambda: 9999)})}
 
     class fleet:
         deaths = 0

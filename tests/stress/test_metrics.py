@@ -59,6 +59,7 @@ def batches(executions: int, every: int) -> list[Batch]:
         found = []
         for seed in range(executions):
             tally.add(runner.run(strategy, seed, RandomData(seed)), seed)
+            tally.add_class(seed % 7, None)
             if (seed + 1) % every == 0:
                 found.append(tally.batch(last=seed + 1 == executions))
         return found
@@ -75,8 +76,8 @@ def test_answers_add_up_whenever_they_are_sent() -> None:
         keys = set().union(*(half.counts[name] for half in halves if name in half.counts))
         assert whole.counts[name] == {key: sum(h.counts.get(name, {}).get(key, 0) for h in halves) for key in keys}
     assert max(whole.counts["conflicts"].values()) <= 1 + 40 // CONFLICTS_EVERY
-    hashes = [value for half in halves for value in half.hashes["distinct_schedules"]]
-    assert len(set(hashes)) == len(hashes) and set(hashes) == set(whole.hashes["distinct_schedules"])
+    hashes = [value for half in halves for value in half.hashes.get("classes", ())]
+    assert len(set(hashes)) == len(hashes) and set(hashes) == set(whole.hashes["classes"])
 
 
 def test_a_machine_has_its_own_metrics() -> None:

@@ -82,17 +82,17 @@ def test_counters_and_failures_survive_a_reopening(tmp_path: Path) -> None:
             last=False,
             numbers={"inconclusive": 1},
             counts=counts,
-            hashes={"distinct_schedules": [5, 6]},
+            hashes={"classes": [5, 6]},
             failures=[failure()],
         ),
     )
-    store.record(number, batch(10, 100, hashes={"distinct_schedules": [6, 7]}, failures=[failure(9, None)]))
+    store.record(number, batch(10, 100, hashes={"classes": [6, 7]}, failures=[failure(9, None)]))
     store.know_sites(["f: load", "h: never"])
     store.close()
     again, _ = opened(tmp_path)
     data = summary(again)
     assert (30, 500, 1) == (data["executions"], data["steps"], data["inconclusive"])
-    assert (3, 1, ["h: never"]) == (data["distinct_schedules"], data["conflicts"], data["sites_unreached"])
+    assert (3, 1, ["h: never"]) == (data["classes"], data["conflicts"], data["sites_unreached"])
     assert {"fork / munmap": 2} == data["pairs"]
     assert {"counters": {"toy": 30}} == data["cells"]
     assert ", 1 sites reached, 1 not, " in text(data)

@@ -23,7 +23,7 @@ from typing import Any
 from stress.campaign.database import at_work, connect, database_error, lock, make_tables, storage_error
 from stress.campaign.directory import TRACE, expect, expected_in, is_kept, kept_files, side_folder, trace_of
 from stress.campaign.results import Results
-from stress.campaign.store import ADD_COUNT, DEATHS_KEPT_MAX
+from stress.campaign.store import ADD_BLOCK, ADD_COUNT, DEATHS_KEPT_MAX
 from stress.errors import UsageError
 from stress.files import write_atomically
 from stress.workers.distinct import KEPT_MAX
@@ -44,6 +44,7 @@ COPIES = (
     ),
     ("SELECT metric, profile, key, count FROM counts", f"INSERT INTO counts VALUES (?, ?, ?, ?){ADD_COUNT}"),
     ("SELECT metric, hash FROM hashes", "INSERT OR IGNORE INTO hashes VALUES (?, ?)"),
+    ("SELECT case_id, executions, unseen, before FROM blocks", ADD_BLOCK),
     (
         "SELECT case_id, run, differing FROM twins",
         "INSERT INTO twins VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET run = run + excluded.run,"

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stress.campaign.report.facts import CONFIDENCE, CellFacts, Facts, FindingFacts
+from stress.campaign.report.facts import CellFacts, Facts, FindingFacts
 from stress.output import chance_words, number_words, plural, time_words
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 from stress.sources import ended_words
+from stress.workers.measure.bound import CONFIDENCE, risk_words
 
 NAMES_MAX = 6
 """Names that a sentence lists; of more it gives the number."""
@@ -51,7 +52,7 @@ def sections(facts: Facts) -> list[Section]:
     made = {
         "Tested": tested(facts),
         "What ran of the patch": overrides(facts),
-        "Proved": [Point("Nothing: every case was sampled, and none was searched to its end.")],
+        "Proved": proved(facts),
         "Sampled": sampled(facts),
         "Never opened": never_opened(facts),
         "Found": [finding(found, facts) for found in own] or [Point(nothing_found(facts))],
@@ -101,6 +102,16 @@ def overrides(facts: Facts) -> list[Point]:
     return points
 
 
+def proved(facts: Facts) -> list[Point]:
+    """Return what was searched to its end."""
+    cells = [cell for cell in facts.cells if cell.proved]
+    if not cells:
+        return [Point("Nothing: every case was sampled, and none was searched to its end.")]
+    points = [Point(f"{where(cell)}: {cell.proved} of {plural(cell.cases, 'case')}") for cell in cells]
+    scope = "Every interleaving was executed, sequentially consistent, in a world of this size; certificates: proofs/"
+    return [*points, Point(scope)]
+
+
 def sampled(facts: Facts) -> list[Point]:
     """Return how much was executed of what was opened, and what could have been missed."""
     cells = [cell for cell in facts.cells if cell.opened]
@@ -110,17 +121,30 @@ def sampled(facts: Facts) -> list[Point]:
     least = min(cells, key=lambda cell: cell.fewest)
     points = [
         f"{number_words(opened)} of {plural(cases, 'case')} (a scenario with its parameters on a profile),"
-        f" {plural(facts.distinct_schedules, 'distinct schedule')};"
+        f" {plural(facts.classes, 'class')} of executions among {number_words(facts.measured)} measured;"
         f" {plural(facts.sites_reached, 'step site')} reached, {number_words(len(facts.sites_unreached))} not"
         f"{f', of which {len(facts.unreachable)} cannot be reached here' if facts.unreachable else ''};"
         f" {plural(len(facts.pairs), 'ordered pair')} of operations overlapped.",
         f"The least sampled opened case had {plural(least.fewest, 'execution')} ({where(least)}). A failure that was"
-        f" not seen has, in each opened case, a chance per execution of {chance_words(least.risk)} at most, with"
+        f" not seen has, in each opened case, a chance per execution of {chance_words(least.chance)} at most, with"
         f" {CONFIDENCE:.0%} confidence, under the schedules that these strategies draw.",
+        f"{risk_words(facts.risk).capitalize()}.{worst(facts)}",
     ]
     if facts.inconclusive:
         points.append(f"{plural(facts.inconclusive, 'execution')} ran out of steps before a verdict.")
     return [Point(point) for point in points]
+
+
+def worst(facts: Facts) -> str:
+    """Return where most is left, of what was measured; nothing where there is one cell alone."""
+    measured = [cell for cell in facts.cells if cell.risk < 1]
+    if len(facts.cells) < 2 or not measured:
+        return ""
+    most = max(measured, key=lambda cell: cell.risk)
+    return (
+        f" Of {len(measured)} of {plural(len(facts.cells), 'pair')} of scenario and profile it is known, and"
+        f" largest for {where(most)}: {chance_words(most.risk)}."
+    )
 
 
 def where(cell: CellFacts) -> str:

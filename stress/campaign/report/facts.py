@@ -7,7 +7,6 @@ Nothing is run: traces are only looked into.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,7 @@ from stress.campaign.results import Results
 from stress.campaign.summary import summary
 from stress.errors import TraceError
 from stress.trace.file import decode
-
-CONFIDENCE = 0.95
-"""How sure a bound on a chance of failure is."""
+from stress.workers.measure.bound import most
 
 AT_WORK = "at work"
 """What is told in place of how the latest run has ended, while it runs."""
@@ -42,12 +39,17 @@ class CellFacts:
     fewest: int
     """Executions of the opened case that has had the fewest."""
 
+    proved: int
+    """How many of the cases are proved: they are not sampled any more."""
+    risk: float
+    """The chance that the next execution shows a class not seen before, at most."""
+
     @property
-    def risk(self) -> float:
+    def chance(self) -> float:
         """The chance per execution that a failure of one of its opened cases may have at most,
         with CONFIDENCE, if it was not seen: 1 if nothing was executed.
         """
-        return risk(self.fewest)
+        return most(0, self.fewest)
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,10 @@ class Facts:
     inconclusive: int
     elapsed_s: float
     sessions: int
-    distinct_schedules: int
+    measured: int
+    """Executions whose class is known."""
+    classes: int
+    risk: float
     cells: tuple[CellFacts, ...]
     findings: tuple[FindingFacts, ...]
     gone: tuple[OldFinding, ...]
@@ -200,18 +205,6 @@ class Facts:
         return self.generations[-1] if self.generations else CodeFacts("", "", "")
 
 
-def risk(executions: int) -> float:
-    """Return the largest chance per execution that a failure can have which was not seen in so
-    many executions, with CONFIDENCE: the exact bound of a binomial with no success.
-    """
-    return 1.0 - (1.0 - CONFIDENCE) ** (1.0 / executions) if executions else 1.0
-
-
-def executions_for(chance: float) -> int:
-    """Return how many executions without a failure bound its chance per execution by ``chance``."""
-    return math.ceil(math.log(1.0 - CONFIDENCE) / math.log1p(-chance))
-
-
 def gather(directory: Path) -> Facts:
     """Return the facts of a results directory, also while a campaign is at work in it.
 
@@ -229,7 +222,7 @@ def facts_of(results: Results) -> Facts:
         seen.setdefault(row["signature"], []).append(row)
     plain = {
         **data,
-        "cells": results.coverage(),
+        "cells": data["coverage"],
         "texts": results.texts("patch"),
         "findings": [
             {**row, "where": seen.get(row["signature"], []), "trace": None, **kept(directory, row)}

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from stress.campaign.report.content import sections, title
-from stress.campaign.report.facts import CONFIDENCE, CellFacts, Facts
+from stress.campaign.report.facts import CellFacts, Facts
 from stress.output import chance_words, plural
 from stress.trace.html import render
+from stress.workers.measure.bound import CONFIDENCE
 
 FIRST = ("Found", "The unpatched kernel shows these too", "Expected")
 """Sections that come before all others on a page: who opens one wants to know."""
@@ -38,6 +39,7 @@ class CellRow(NamedTuple):
     """A row of the table of scenarios and profiles."""
 
     cell: CellFacts
+    chance: str
     risk: str
     failures: int
 
@@ -92,7 +94,12 @@ def cells(facts: Facts) -> list[CellRow]:
         for seen in found.where:
             failed[seen.scenario, seen.profile] = failed.get((seen.scenario, seen.profile), 0) + seen.count
     return [
-        CellRow(cell, chance_words(cell.risk) if cell.opened else "-", failed.get((cell.scenario, cell.profile), 0))
+        CellRow(
+            cell,
+            chance_words(cell.chance) if cell.opened else "-",
+            chance_words(cell.risk),
+            failed.get((cell.scenario, cell.profile), 0),
+        )
         for cell in facts.cells
     ]
 

@@ -1,8 +1,9 @@
 """Exhaustive search on the native core: single transitions of a case, and all of its states.
 
+- ``classes``: names the class of an execution, which is its partial order;
 - ``explore``: depth first through all states;
 - ``space``: make a transition, take it back, save and restore a state, its name, a transition's
   footprint.
 
-The C is ``search.c`` and ``explore.c`` in ``stress/native/translate/``.
+The C is ``search.c``, ``explore.c`` and ``classes.c`` in ``stress/native/translate/``.
 """

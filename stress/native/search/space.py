@@ -19,6 +19,7 @@ from stress.native.runner import Library, NativeCase
 
 _PLAIN, _FREE, _CHANGE, _MOMENT, _OWN_MOMENT, _WHO, _CONTENT, _SECTION, _INSIDE = range(9)
 """Kinds of words (search.c)."""
+FREE, CHANGES, MOMENTS = _FREE, _CHANGE, _MOMENT
 
 _DECIDES = {CHANGE: _CHANGE, MOMENT: _MOMENT, OWN_MOMENT: _OWN_MOMENT, WHO: _WHO, SECTION: _SECTION, INSIDE: _INSIDE}
 DRAWN_MAX = 24
@@ -254,7 +255,8 @@ def declare(lib: ctypes.CDLL) -> None:
     words = POINTER(c_int64)
     lib.zap_search_begin.argtypes = [POINTER(_Search)]
     lib.zap_forward.argtypes = [c_int64, c_int64, words]
-    lib.zap_explore.argtypes = [c_int64]
+    lib.zap_explore.argtypes = lib.zap_races.argtypes = lib.zap_races_begin.argtypes = [c_int64]
+    lib.zap_bound.argtypes = lib.zap_poison.argtypes = [c_int64]
     lib.zap_explore_begin.argtypes = [c_int64, c_int64, c_int64]
     lib.zap_walks.argtypes = [c_uint64, c_int64]
     lib.zap_restore.argtypes = [c_char_p, c_int64]
@@ -265,7 +267,7 @@ def declare(lib: ctypes.CDLL) -> None:
         getattr(lib, name).argtypes = [c_void_p]
     for name in (
         "search_begin", "forward", "audit", "seq", "bailed_seq", "unfinished", "drawn", "footprint", "save", "restore",
-        "explore", "explore_begin", "way", "share", "ran",
+        "explore", "explore_begin", "races", "races_begin", "way", "share", "ran",
     ):  # fmt: skip
         getattr(lib, f"zap_{name}").restype = c_int64
     lib.zap_digest.restype = c_uint64

@@ -305,7 +305,7 @@ class Loops(Expressions):
     def sorted_by(self, row: Row, key: ast.expr) -> Row:
         """Sort a list by a key: by insertion, which keeps the order of equals."""
         i, j, x, y = (self.kept() for _ in range(4))
-        self.emit(f"for ({i} = 2; {i} <= {row.base}[0]; {i}++) {{ {x} = {row.base}[{i}]; {j} = {i};")
+        self.emit(f"for ({i} = 1; {i} <= {row.base}[0]; {i}++) {{ {x} = {row.base}[{i}]; {j} = {i};")
         mine = self.kept(self.c(self.keyed(key, Word(x))))
         self.emit(f"while ({j} > 1) {{ {y} = {row.base}[{j} - 1];")
         self.emit(f"if ({self.c(self.keyed(key, Word(y)))} <= {mine}) break;")

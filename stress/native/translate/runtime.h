@@ -34,7 +34,7 @@ struct world {
   const i64 *table;
   i64 actors_nr;
   const struct actor *actors;
-  i64 *visits, overlaps_at, overlaps_nr, *overlaps, *schedules, case_number, *seed_at;
+  i64 *visits, overlaps_at, overlaps_nr, *overlaps, *seed_at;
   const i64 *given; /* the data tapes that are replayed: for each slot where its own begins, and its length; or null */
   i64 *kept, model_words, fair_max, looked_max; /* for when the budget is spent: a state, and for how many steps */
 };

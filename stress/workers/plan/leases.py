@@ -21,7 +21,7 @@ from typing import NamedTuple
 from sim.core.profile import REAL, SMALL
 from stress.case import Case
 from stress.parallel.settings import PROCESSES
-from stress.workers.clock import ACCOUNTS, IDLE, SURVEYING, TWINS
+from stress.workers.clock import ACCOUNTS, IDLE, PROVING, SURVEYING, TWINS
 from stress.workers.messages import Batch, LeaseOrder
 from stress.workers.metrics import account_metric
 from stress.workers.plan.pools import Entry, Pool
@@ -74,7 +74,7 @@ NEWS = ("visits", "pairs", "conflicts")
 are not, as nearly every schedule of a random walk is new.
 """
 
-LEASED = [account_metric(account) for account in ACCOUNTS if account not in (IDLE, SURVEYING, TWINS)]
+LEASED = [account_metric(account) for account in ACCOUNTS if account not in (IDLE, PROVING, SURVEYING, TWINS)]
 """The metrics of the time that a lease takes."""
 
 
@@ -155,7 +155,14 @@ class Lease:
             directory=directory,
             afresh=afresh,
             native=native and self.plan.machine == LOCKSTEP,
+            shares=self.shares(),
         )
+
+    def shares(self) -> dict[str, float]:
+        """Return what measured executions are drawn from: the strategies with their present shares."""
+        if self.plan.machine == PARALLEL:
+            return {}
+        return self.entry.portfolio.weights() if self.entry.portfolio is not None else {self.strategy: 1.0}
 
 
 class Plan:
@@ -247,12 +254,17 @@ class Plan:
     @property
     def first_round(self) -> bool:
         """Whether the first round goes on: it is of the first pool that has cases."""
-        return self._pools()[0].first_round
+        return any(pool.first_round for pool in self._pools()[:1])
 
     @property
     def exhausted(self) -> bool:
-        """Whether the budget is handed out."""
-        return self.left is not None and self.left <= 0
+        """Whether the budget is handed out, or no case is left to be sampled."""
+        return (self.left is not None and self.left <= 0) or not self._pools()
+
+    def retire(self, number: int) -> None:
+        """Hand out no more leases of a case: it is proved."""
+        for pool in self.pools.values():
+            pool.take_out(lambda entry: entry.number == number)
 
     def lease(self, worker: int, among: Collection[int] = ()) -> Lease | None:
         """Return the worker's next lease, or None if the budget is handed out; of a case whose

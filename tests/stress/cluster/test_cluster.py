@@ -13,9 +13,9 @@ from stress.campaign.cluster import parcel
 from stress.campaign.cluster.crew import crew_at
 from stress.campaign.cluster.link import ClusterError
 from stress.campaign.results import Results
-from stress.campaign.supervisor import Budget, Campaign, run_campaign
+from stress.campaign.supervisor import Campaign, run_campaign
 from stress.catalogue import find_catalogue
-from stress.workers.settings import Settings
+from stress.workers.settings import Budget, Settings
 from tests.stress.campaign_toys import SPEC, settings
 from tests.stress.cluster.accounts import signatures, wrong_accounts
 from tests.stress.cluster.local import Cluster

@@ -11,7 +11,7 @@ from stress.campaign.cluster.host import Carried, Host, Wanted, reply_to
 from stress.campaign.cluster.parcel import Parcel, Refused, digest_of, lay_out, opened, parcel_of
 from stress.campaign.code import Code, Text
 from stress.campaign.store import Store
-from stress.campaign.supervisor import Budget, Campaign
+from stress.campaign.supervisor import Campaign
 from stress.campaign.twins import Twins
 from stress.case import Case
 from stress.cli.main import main
@@ -19,6 +19,7 @@ from stress.errors import UsageError
 from stress.sources import tool_hash
 from stress.workers.fleet import Workforce
 from stress.workers.messages import Batch, LeaseOrder, TwinOrder, take_answer
+from stress.workers.settings import Budget
 from tests.stress.campaign_toys import LEASE, SPEC, TOYS, settings
 from tests.stress.cluster.accounts import wrong_accounts
 

@@ -42,7 +42,7 @@ def test_all_are_there_soon_before_any_is_there_well(
     monkeypatch.setattr(builder, "manifest_file", lambda *_: Path())
     monkeypatch.setattr(builder, "made", made)
     manifest: Any = None
-    builder.compile_all([builder.Written(key, manifest, {"profile": key.profile}) for key in KEYS], CATALOGUE)
+    builder.compile_all([builder.Written(key, manifest, {"profile": key.profile}) for key in KEYS], [], CATALOGUE)
     assert levels == done
 
 

@@ -15,7 +15,7 @@ import pytest
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.cli.main import main
-from stress.cli.prove import newest_of
+from stress.cli.prove import newest_of, words_of
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, USAGE, VIOLATED
 from stress.machine.driver import run_plain
 from stress.native.compilers import QUICK
@@ -58,7 +58,8 @@ def test_proved_and_kept(prover: Prover, tmp_path: Path) -> None:
     assert (again.kind, again.known, again.states) == (PROVED, True, made.states)
     checked = asked(prover, CASE, tmp_path, check=True)
     assert (checked.kind, checked.classes) == (PROVED, made.classes)
-    assert "reduced" in checked.words
+    assert "confirmed by" in checked.words
+    assert "executions" in checked.words
     assert f"| {made.states:,} |" in row(certificate)
 
 
@@ -78,7 +79,7 @@ def test_edited_certificates_differ(prover: Prover, tmp_path: Path) -> None:
 def test_no_time_is_no_proof(prover: Prover, tmp_path: Path) -> None:
     """A space that is not finished is not proved, and has no certificate."""
     found = asked(prover, CASE, tmp_path, seconds=0.0)
-    assert (found.kind, found.certificate) == (UNFINISHED, "")
+    assert (found.kind, found.certificate, found.preemptions) == (UNFINISHED, "", -1)
     assert not file_of(CASE, tmp_path).exists()
 
 
@@ -118,6 +119,12 @@ def test_status() -> None:
     assert status_of([answers[PROVED], answers["not_reached"]]) == INCONCLUSIVE
     assert status_of([answers[VIOLATED_KIND], answers[UNFINISHED]]) == VIOLATED
     assert status_of([answers["differs"], answers[VIOLATED_KIND]]) == 3
+
+
+def test_what_differs_is_told_with_what_to_do() -> None:
+    answers = [Answer(CASE, "differs", "the certificate has 3 ends, and the other search 2")] * 2
+    words = "munmap_vs_access on x86-64: the certificate has 3 ends, and the other search 2, and 1 more; remove their"
+    assert words_of(answers).startswith(words)
 
 
 def test_table() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from stress.campaign.database import DATABASE
-from stress.campaign.supervisor import Budget, run_campaign
-from stress.workers.settings import PARALLEL_SEEDS, SEED_BITS
+from stress.campaign.supervisor import run_campaign
+from stress.workers.settings import PARALLEL_SEEDS, SEED_BITS, Budget
 from tests.stress.campaign_toys import SPEC, settings
 
 

@@ -14,7 +14,7 @@ import pytest
 from stress.campaign import supervisor
 from stress.campaign.directory import EXPECTED, expect
 from stress.campaign.report.content import sections
-from stress.campaign.report.facts import CellFacts, Facts, Where, executions_for, gather, risk
+from stress.campaign.report.facts import CellFacts, Facts, Where, gather
 from stress.campaign.report.mail import COLUMNS, mail, shell_lines
 from stress.campaign.report.markdown import markdown
 from stress.cli.main import main
@@ -42,17 +42,22 @@ What ran of the patch
 
 Proved
 ------
-- Nothing: every case was sampled, and none was searched to its end.
+- counters on toy: 1 of 2 cases
+- Every interleaving was executed, sequentially consistent, in a world
+  of this size; certificates: proofs/
 
 Sampled
 -------
-- 3 of 5 cases (a scenario with its parameters on a profile), 51
-  distinct schedules; 12 step sites reached, 1 not; 2 ordered pairs of
-  operations overlapped.
+- 3 of 5 cases (a scenario with its parameters on a profile), 51 classes
+  of executions among 700 measured; 12 step sites reached, 1 not; 2
+  ordered pairs of operations overlapped.
 - The least sampled opened case had 59 executions (abba on toy). A
   failure that was not seen has, in each opened case, a chance per
   execution of 0.05 at most, with 95% confidence, under the schedules
   that these strategies draw.
+- The chance that the next execution shows a class not seen before is
+  at most 0.12 (95 %). Of 2 of 3 pairs of scenario and profile it is
+  known, and largest for abba on toy: 0.5.
 - 7 executions ran out of steps before a verdict.
 
 Never opened
@@ -109,15 +114,17 @@ def settled(facts: Facts) -> Facts:
         inconclusive=7,
         elapsed_s=7503.2,
         sessions=2,
-        distinct_schedules=51,
+        measured=700,
+        classes=51,
+        risk=0.125,
         sites_reached=12,
         sites_unreached=("a",),
         unreachable={},
         pairs={"munmap / fault": 3, "fault / munmap": 1},
         cells=(
-            CellFacts("abba", "toy", 1, 1, 59, 7, 59),
-            CellFacts("counters", "toy", 2, 2, 12286, 0, 6000),
-            CellFacts("mailbox", "toy", 2, 0, 0, 0, 0),
+            CellFacts("abba", "toy", 1, 1, 59, 7, 59, 0, 0.5),
+            CellFacts("counters", "toy", 2, 2, 12286, 0, 6000, 1, 0.0125),
+            CellFacts("mailbox", "toy", 2, 0, 0, 0, 0, 0, 1.0),
         ),
         findings=(
             replace(lost, count=26, first=1, strategy="pct", unpatched=False, accused="toy_increment: write",
@@ -160,24 +167,14 @@ def test_a_failure_without_its_folder(directory: Path, tmp_path: Path) -> None:
     assert "Found\n-----" in mail(facts)
 
 
-def test_the_bound_on_a_chance_is_exact() -> None:
-    """Of failures with the chance that is told, one in twenty is missed in so many executions."""
-    for executions in (1, 3, 59, 10**6):
-        assert abs((1 - risk(executions)) ** executions - 0.05) < 1e-9
-    assert 1.0 == risk(0)
-    for chance in (0.5, 0.1, 1e-4, 3e-6):
-        enough = executions_for(chance)
-        assert risk(enough) <= chance < risk(enough - 1)
-
-
-def test_a_search_ends_when_the_chance_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In each case; of what is left of another budget nothing is used."""
+def test_a_search_ends_when_the_risk_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each scenario; of what is left of another budget nothing is used."""
     monkeypatch.setattr(supervisor, "MEASURE_EVERY", 1)
     words = ["--scenario", "counters", "mailbox", "--machine", "lockstep", "--workers", "1", "--geometry", "small"]
     path = str(tmp_path / "dir")
-    assert 0 == main(["campaign", *words, "--until-risk", "0.1", "--executions", "500000", "--dir", path], TOYS)
+    assert 0 == main(["campaign", *words, "--until-risk", "0.3", "--executions", "500000", "--dir", path], TOYS)
     found = gather(tmp_path / "dir")
-    assert all(cell.opened == cell.cases and cell.risk <= 0.1 for cell in found.cells)
+    assert all(cell.opened == cell.cases and cell.risk <= 0.5 for cell in found.cells)
     assert "done" == found.ended and found.executions < 500000
 
 

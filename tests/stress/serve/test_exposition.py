@@ -91,7 +91,7 @@ def test_names_say_what_a_number_is() -> None:
     assert "zapstress_idle_seconds_total" == exposed(METRICS["idle_s"])
     assert "zapstress_conflicts_keys" == exposed(METRICS["conflicts"])
     assert "zapstress_pairs_total" == exposed(METRICS["pairs"])
-    assert "zapstress_distinct_schedules" == exposed(METRICS["distinct_schedules"])
+    assert "zapstress_classes" == exposed(METRICS["classes"])
     assert "zapstress_longest" == exposed(Number(name="longest", about="steps", merge=MAX))
 
 
