@@ -55,9 +55,9 @@ Sampled
   failure that was not seen has, in each opened case, a chance per
   execution of 0.05 at most, with 95% confidence, under the schedules
   that these strategies draw.
-- The chance that the next execution shows a class not seen before is
-  at most 0.12 (95 %). Of 2 of 3 pairs of scenario and profile it is
-  known, and largest for abba on toy: 0.5.
+- The chance that the next execution shows a class not seen before is at
+  most 0.12 (95 %). Of 2 of 3 pairs of scenario and profile it is known,
+  and largest for abba on toy: 0.5.
 - 7 executions ran out of steps before a verdict.
 
 Never opened
