@@ -55,9 +55,9 @@ Sampled
   failure that was not seen has, in each opened case, a chance per
   execution of 0.05 at most, with 95% confidence, under the schedules
   that these strategies draw.
-- The chance that the next execution shows a class not seen before is
-  at most 0.12 (95 %). Of 2 of 3 pairs of scenario and profile it is
-  known, and largest for abba on toy: 0.5.
+- The chance that the next execution shows a class not seen before is at
+  most 0.12 (95 %). Of 2 of 3 pairs of scenario and profile it is known,
+  and largest for abba on toy: 0.5.
 - 7 executions ran out of steps before a verdict.
 
 Never opened
@@ -168,9 +168,9 @@ def test_a_failure_without_its_folder(directory: Path, tmp_path: Path) -> None:
 
 
 def test_a_search_ends_when_the_risk_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of each scenario; of what is left of another budget nothing is used."""
+    """Of every cell; of what is left of another budget nothing is used."""
     monkeypatch.setattr(supervisor, "MEASURE_EVERY", 1)
-    words = ["--scenario", "counters", "mailbox", "--machine", "lockstep", "--workers", "1", "--geometry", "small"]
+    words = ["--scenario", "mailbox", "--machine", "lockstep", "--workers", "1", "--geometry", "small"]
     path = str(tmp_path / "dir")
     assert 0 == main(["campaign", *words, "--until-risk", "0.3", "--executions", "500000", "--dir", path], TOYS)
     found = gather(tmp_path / "dir")
