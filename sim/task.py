@@ -109,6 +109,16 @@ class Task(Part):
         """Let the hardware fill a translation for ``addr`` speculatively."""
         return self.k.tlb.prefetch(self.cpu, self.mm, addr)
 
+    async def speculate(self, nr: int) -> None:
+        """Let the hardware fill ``nr`` translations of its own choice, of whatever mm it has
+        loaded, be it that a kernel thread borrows it; which page is drawn. Hardware that walks no
+        page tables fills none.
+        """
+        for _ in range(nr):
+            addr = self.m.draw("speculation", self.w.vpages)
+            if self.cpu_mm[self.cpu] and self.profile.walks_tables:
+                await self.prefetch(addr)
+
     # -- system calls ----------------------------------------------------------------------------------------------
 
     async def mmap(

@@ -227,7 +227,9 @@ class Memory(Component):
     # -- present entries -------------------------------------------------------------------------------------------
 
     async def zap_present_ptes(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
-        """Zap the present entry at ``addr`` and those that batch with it; return how many."""
+        """Zap the present entry at ``addr`` and those that batch with it; return how many. Small
+        folios have their own call, in which the count is a constant.
+        """
         if pte & SPECIAL:
             await self.zap_present_special(zap, addr, ptep, pte)
             return 1
@@ -237,11 +239,12 @@ class Memory(Component):
             zap.skipped = True
             return 1
         max_nr = self.batch_limit(zap, addr, page)
-        nr = 1
         if self.page_order[folio] and max_nr != 1:
             nr = await self.folio_pte_batch(folio, ptep, pte, max_nr)
-        await self.zap_present_folio_ptes(zap, folio, page, addr, ptep, pte, nr)
-        return nr
+            await self.zap_present_folio_ptes(zap, folio, page, addr, ptep, pte, nr)
+            return nr
+        await self.zap_present_folio_ptes(zap, folio, page, addr, ptep, pte, 1)
+        return 1
 
     def batch_limit(self, zap: Zap, addr: int, page: int) -> int:
         """Return how many entries a batch from ``page`` at ``addr`` on may have: up to the end of

@@ -125,6 +125,8 @@ class Campaign:
         self.orders = 0
         self.crashed: set[KernelKey] = set()
         """Kernels that are not run natively any more, as a worker has crashed over them."""
+        self.native = set[KernelKey]()
+        """Kernels that have been run natively."""
         self.stopping = False
         self.ended = "done"
         self.executions = self.steps = self.failures = 0
@@ -256,6 +258,9 @@ class Campaign:
         lease.took(batch)
         self.executions += batch.done
         self.steps += int(batch.numbers.get("steps", 0))
+        if batch.numbers.get("native") and (key := KernelKey.of(order.case)) not in self.native:
+            self.native.add(key)
+            detail(f"native: {key.profile}, {key.kernel}, is executed natively since {self.elapsed_s:.1f} s")
         for death in batch.deaths:
             self.store.died(worker, death.pid, (order.number, death.seed), death.exit_status, 0)
         self.twins.add(worker, [twin_order(order, twin) for twin in batch.twins])

@@ -16,13 +16,15 @@ from ctypes import POINTER, Structure, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from weakref import ref
 
 from sim.core.arena import WORD
 from sim.core.machine import SITE_NUMBERS, SITES, Actor
 from sim.core.operations import OPERATIONS
 from sim.core.step import SITE_SHIFT
 from stress.execution.runner import Runner
+from stress.machine.livelock import FAIR_STEPS_MAX
 from stress.native.translate.assemble import HELD_MAX, Manifest
 from stress.native.translate.sources import ARGS_MAX, root_of
 from stress.native.translate.subset import Unsupported
@@ -37,15 +39,26 @@ besides.
 STACK_LISTS, STACK_WORDS = 160, 6_000
 """Room for an actor's frames: lists, and words besides."""
 SCRATCH_LISTS = 64
+KEPT_WORDS = 2_500
+"""Of a state that is kept, words besides: what the scheduler has (``came_again`` in runtime.c)."""
 DRAWS_MAX = 1 << 16
 BATCH_MAX = 1 << 14
 """Executions that may be asked for at once."""
 
+LOOKED = 4
+"""When the budget is spent, a state that comes again is looked for in so many times the fair turns
+that Python takes: it remembers every state, and the native core one.
+"""
+
 LIMITS = (
     "clean", "the step budget ran out", "nobody can run", "a list is full", "an index is out of range", "frames are full",
     "a number is too large", "a loop does not end", "the model raised", "a lock is not its owner's", "the tapes are full",
+    "the same state came again",
 )  # fmt: skip
 """Bail-outs that are no checker's, by number (runtime.h)."""
+
+BUDGET = LIMITS.index("the step budget ran out")
+"""Inconclusive, as in Python: the only bail-out that Python need not judge."""
 
 JUDGMENTS = frozenset(map(LIMITS.index, ("nobody can run", "a lock is not its owner's")))
 """Those that Python must confirm; the others are limits of the native core."""
@@ -71,13 +84,15 @@ class _World(Structure):
         ("table", c_void_p), ("actors_nr", c_int64), ("actors", c_void_p),
         ("visits", c_void_p), ("overlaps_at", c_int64), ("overlaps_nr", c_int64), ("overlaps", c_void_p),
         ("schedules", c_void_p), ("case_number", c_int64), ("seed_at", c_void_p), ("given", c_void_p),
+        ("kept", c_void_p), ("model_words", c_int64), ("fair_max", c_int64), ("looked_max", c_int64),
     ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of a number of seeds: how many were clean, their steps, and why the next one was
-    given up (0 if none was), after a step at which site.
+    """What came of a number of seeds: how many were clean, their steps (and those of the next one,
+    if it ran out of its budget), and why the next one was given up (0 if none was), after a step at
+    which site.
     """
 
     clean: int
@@ -164,6 +179,9 @@ class NativeCase:
     the word where the seed that runs is written down, if somebody else reads it.
     """
 
+    ran_last: ClassVar[ref[NativeCase] | None] = None
+    """The case of this process that ran last: counts that another has left are not its own."""
+
     def __init__(self, library: Library, runner: Runner, number: int = 0, seed_at: int = 0) -> None:
         self.library, self.runner, self.number = library, runner, number
         self.seed = c_int64()
@@ -185,7 +203,8 @@ class NativeCase:
 
     def _world(self, kernel: Any) -> _World:
         runner, machine = self.runner, self.runner.machine
-        g, steps = kernel.geometry, machine.steps_max + 8
+        fair, model = min(machine.steps_max, FAIR_STEPS_MAX), kernel.layout.model_bytes // WORD
+        g, steps = kernel.geometry, machine.steps_max + LOOKED * fair + 8
         cap = SLACK + max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, min(kernel.world.vpages, LIST_MAX))
         stack, scratch = STACK_WORDS + STACK_LISTS * cap, SCRATCH_LISTS * cap + 40 * kernel.world.pages + 4096
         self.snapshot = ctypes.create_string_buffer(runner.snapshot, len(runner.snapshot))
@@ -193,6 +212,7 @@ class NativeCase:
         self.codes, self.values = shared("codes", steps), shared("values", steps)
         self.tape, self.draws = shared("tape", 2 * steps + 8), shared("draws", 2 * DRAWS_MAX)
         self.visits, self.schedules = shared("visits", 1 << 16), shared("schedules", BATCH_MAX)
+        self.kept = shared("kept", model + stack * machine.slots + KEPT_WORDS)
         self.overlaps = (c_int64 * kernel.arena["overlaps"].count)()
         self.lists: list[Any] = []
         table = self._table(kernel)
@@ -209,6 +229,7 @@ class NativeCase:
             at(self.table), len(actors), at(self.actors),
             at(self.visits), kernel.layout.offsets["overlaps"] // WORD, len(self.overlaps), at(self.overlaps),
             at(self.schedules), self.number, self.seed_at, None,
+            at(self.kept), model, fair, LOOKED * fair,
         )  # fmt: skip
 
     def _table(self, kernel: Any) -> list[int]:
@@ -264,6 +285,9 @@ class NativeCase:
         if self.library.in_use is not self:
             lib.zap_use(ctypes.byref(self.world))
             self.library.in_use = self
+        if NativeCase.ran_last is None or NativeCase.ran_last() is not self:
+            self.take_counts()
+            NativeCase.ran_last = ref(self)
         result = (c_int64 * 4)()
         with self._lent(strategy):
             lib.zap_run(seed & (1 << 64) - 1, nr, self.library.manifest.strategies.index(strategy.name), audit, result)

@@ -20,7 +20,7 @@ from stress.machine.chance import RandomData
 from stress.native.comparison import by_native, by_python, difference
 from stress.native.compilers import FAST, QUICK
 from stress.native.kernels import KernelKey, kept, manifest_file
-from stress.native.runner import BATCH_MAX, Library, NativeCase, NotCovered, Ran
+from stress.native.runner import BATCH_MAX, BUDGET, Library, NativeCase, NotCovered, Ran
 from stress.trace.evidence import encoded_trace
 from stress.workers.clock import COMPARING, EXECUTING, REPORTING, Clock
 from stress.workers.distinct import DistinctCount
@@ -161,7 +161,7 @@ class NativeLease:
         self.tally.add_native(self.native, ran, self.natives.schedules)
         if perf_counter() - now < BATCH_SECONDS:
             self.batch = min(2 * self.batch, BATCH_MAX)
-        if ran.why:
+        if ran.why not in (0, BUDGET):
             self.judge(seed + ran.clean, ran)
         return seed + ran.clean + (ran.why > 0)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from stress.execution.signature import signature_of
+from stress.native.runner import BUDGET
 from stress.patch.counting import add_runs
 from stress.trace.evidence import evidence
 from stress.trace.record import Trace, capture
@@ -144,15 +145,17 @@ class Tally:
             self._fail(outcome, seed)
 
     def add_native(self, native: NativeCase, ran: Ran, told: DistinctCount) -> None:
-        """Count the clean executions that the native core has made; ``told`` are the hashes of
-        schedules that this worker has told of.
+        """Count the executions that the native core has made, clean or inconclusive; ``told`` are
+        the hashes of schedules that this worker has told of.
         """
-        if not ran.clean:
+        inconclusive = int(ran.why == BUDGET)
+        made = ran.clean + inconclusive
+        if not made:
             return
         counts = native.take_counts()
         add_runs(self.runner.kernel, counts.runs)
         found: dict[str, Any] = {
-            "executions": ran.clean, "native": ran.clean, "steps": ran.steps, "inconclusive": 0,
+            "executions": made, "native": made, "steps": ran.steps, "inconclusive": inconclusive,
             "visits": counts.visits, "pairs": counts.overlaps,
         }  # fmt: skip
         for name, value in found.items():
@@ -160,7 +163,7 @@ class Tally:
         for value in native.schedule_hashes(ran.clean, told.largest):
             if told.add(value):
                 METRICS["distinct_schedules"].add(value, self.measured)
-        self.done += ran.clean
+        self.done += made
 
     def add_unjudged(self) -> None:
         """Count an execution that the native core gave up, and that Python does not make again."""

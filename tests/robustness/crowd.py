@@ -1,14 +1,15 @@
 """Has the supervisor of a campaign serve as many workers as a cluster may have, none of which
 executes anything, and says how much of their time they wait for it.
 
-``python -m tests.robustness.crowd --workers 64 1024`` runs a real campaign for some seconds first,
-and keeps what its leases have brought. Then each crowd gets a campaign of its own: the plan hands
-out leases, the store records what leases of the same cases have brought, and both are timed. The
-workers' time is made up: a lease takes as long as it was given, a message ``--latency``, and while
-the supervisor is at one worker the others wait. ``--task`` adds what a task costs the supervisor's
-process besides, dask's client above all. For each crowd it prints the share of the workers' time
-that goes into leases, once the crowd has warmed up, and what a lease costs the supervisor. It ends
-with 3 if a seed was handed out twice.
+``python -m tests.robustness.crowd --workers 64 1024`` runs a real campaign first, and keeps what
+its leases have brought. Then each crowd gets a campaign of its own: the plan hands out leases, the
+store records what leases of the same cases have brought, and both are timed. The workers' time is
+made up: a lease takes as long as it was given, a message ``--latency``, and while the supervisor is
+at one worker the others wait. ``--task`` adds what a task costs the supervisor's process besides,
+dask's client above all. For each crowd it prints the share of the workers' time that goes into
+leases, once the crowd has warmed up and from the start on, and what a lease costs the supervisor.
+It ends with 3 if a seed was handed out twice, or if less than LINEAR of the time of a crowd goes
+into leases once it is warm.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ from stress.output import tell
 from stress.workers.fleet import Workforce
 from stress.workers.messages import Answer, Batch, LeaseOrder, Order
 from stress.workers.settings import Settings
+
+LINEAR = 0.9
+"""The share of the workers' time that goes into leases at least, where throughput is linear."""
 
 Brought = dict[str, list[Batch]]
 """What leases have brought, by scenario."""
@@ -160,10 +164,10 @@ class Simulation:
                     yield f"case {case} on {machine}: seed {following} was executed twice"
 
 
-def what_leases_bring(folder: Path, settings: Settings, seconds: float) -> Brought:
+def what_leases_bring(folder: Path, settings: Settings, executions: int) -> Brought:
     """Run a real campaign; return what its leases have brought."""
     with Store(folder, settings.plain()) as store:
-        campaign = Recording(store, settings, Budget(duration_s=seconds, workers=2, native=True))
+        campaign = Recording(store, settings, Budget(executions=executions, workers=2))
         trio.run(campaign.run)
         return campaign.brought
 
@@ -176,13 +180,12 @@ def crowd(workers: int, brought: Brought, settings: Settings, args: argparse.Nam
         simulation = Simulation(campaign, workers, brought, args.latency / 1000, args.task / 1000)
         simulation.run(args.seconds)
         wrong = list(simulation.twice())
-    share = simulation.share(args.seconds * args.warm, args.seconds)
+    share, whole = simulation.share(args.seconds * args.warm, args.seconds), simulation.share(0.0, args.seconds)
     each = 1000 * simulation.cost_s / simulation.leases
     rate = simulation.leases / args.seconds
-    print(
-        f"{workers:5} workers: {share:6.1%} of their time; {rate:6.0f} leases a second, {each:.2f} ms each", flush=True
-    )
-    return wrong
+    words = f"{share:.1%} of their time, {whole:.1%} from the start on"
+    print(f"{workers:5} workers: {words}; {rate:.0f} leases a second, {each:.2f} ms each", flush=True)
+    return wrong + ([f"{workers} workers wait for more than {1 - LINEAR:.0%} of their time"] if share < LINEAR else [])
 
 
 def main() -> int:
@@ -191,7 +194,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, nargs="+", default=[64, 1024], metavar="N")
     parser.add_argument("--seconds", type=float, default=60, help="made-up seconds of each crowd (default: 60)")
     parser.add_argument("--warm", type=float, default=0.5, help="the share of them that is not looked at")
-    parser.add_argument("--sample", type=float, default=20, help="seconds of the real campaign (default: 20)")
+    parser.add_argument("--sample", type=int, default=4000, help="executions of the real campaign (default: 4000)")
     parser.add_argument("--latency", type=float, default=5, help="ms of a message (default: 5)")
     parser.add_argument("--task", type=float, default=3, help="ms that a task costs besides (default: 3)")
     args = parser.parse_args()

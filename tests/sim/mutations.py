@@ -275,14 +275,20 @@ BY_TOTAL: dict[str, Mutation] = {
 }
 """The mutations of 6.9 that break their rule at another step where the total mapcount is asked."""
 
+UNDER_VMA_LOCK = {"O13": replace(MUTATIONS["O13"], accused="vma_end_read: unlock the VMA")}
+"""The same where a fault without an anon_vma is handled under its VMA's lock."""
+
 ELSEWHERE_618: dict[str, Mutation] = {
+    "O13": replace(MUTATIONS["O13"], accused="vma_refcount_put: vm_refcnt -1"),
     "I22": replace(MUTATIONS["I22"], accused="pte_free: free table page"),
     "I22b": replace(MUTATIONS["I22b"], accused="pte_free: free table page"),
     "O23": replace(MUTATIONS["O23"], accused="pte_free: free table page"),
 }
-"""The mutations of 6.9 that break their rule at another step where tables go through RCU."""
+"""The mutations of 6.9 that break their rule at another step where tables go through RCU, and
+VMAs are counted.
+"""
 
-IN_612 = MUTATIONS | BY_TOTAL | MUTATIONS_612
+IN_612 = MUTATIONS | BY_TOTAL | UNDER_VMA_LOCK | MUTATIONS_612
 
 IN: dict[str, dict[str, Mutation]] = {
     "6.9": MUTATIONS,

@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stress.conform.linux.folio_sizes import THP, ConfiguredSizes, effective
@@ -43,6 +43,14 @@ class Linux:
         self.libc.mmap.argtypes = [place, size, word, word, word, ctypes.c_long]
         self.libc.munmap.argtypes = [place, size]
         self.libc.madvise.argtypes = self.libc.mprotect.argtypes = [place, size, word]
+
+    def allow_huge_pages(self) -> None:
+        """Let this program's own memory have huge pages again, which measuring another size has
+        switched off.
+        """
+        if self.sizes is not None:
+            with suppress(Skipped):
+                self.sizes.set([(PMD_BYTES // mmap.PAGESIZE).bit_length() - 1])
 
     def why_not(self, order: int, size: int = 0) -> str:
         """Return why ``size`` bytes in folios of ``order`` cannot be had, or ""."""

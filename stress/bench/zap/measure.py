@@ -149,6 +149,8 @@ class _Row:
         self.page_size = catalogue.profile(selection.profile).real.page_size
         self.kib = self.page_size << order >> 10
         self.times: dict[str, list[float]] = {name: [] for name in kernels}
+        self.atomics: list[float] = []
+        """Nanoseconds that an atomic instruction took, beside each of the times."""
 
     def counts(self) -> dict[str, Any]:
         """Return what each kernel does, from a counted run of its own."""
@@ -189,6 +191,7 @@ class _Row:
         why = linux.why_not(self.order, self.selection.size)
         if operation not in LINUX_OPERATIONS:
             why = f"of the running kernel, {' and '.join(LINUX_OPERATIONS)} are measured"
+        linux.allow_huge_pages()
         with ExitStack() as stack:
             worlds = {name: stack.enter_context(self._world(kernel)) for name, kernel in self.kernels.items()}
             for world in worlds.values():
@@ -196,8 +199,10 @@ class _Row:
             for turn in range(1 + self.selection.runs):
                 for name, world in worlds.items():
                     world.restore()
-                    taken = self._do(world) / 1e6
-                    self.times[name] += [taken] if turn else []
+                    atomic, taken = world.atomic_ns(), self._do(world) / 1e6
+                    if turn:
+                        self.times[name].append(taken)
+                        self.atomics.append(atomic)
                 try:
                     running += [] if why else [linux.measure(operation, self.selection.size, self.order)]
                 except Skipped as error:
@@ -206,14 +211,18 @@ class _Row:
 
     def _row(self, counts: dict[str, Any], why: str, running: list[float]) -> dict[str, Any]:
         perpage, batched = (self._ms(name) for name in (PERPAGE, BATCHED))
+        columns = {name: self._column(name, times, counts[name]) for name, times in self.times.items() if times}
+        rest = [columns[name]["rest_ns_per_page"] for name in (PERPAGE, BATCHED) if name in columns]
         standard = self.selection.operation == "munmap" and self.selection.profile == TIMED
         return {
             "folio_kib": self.kib, "operation": self.selection.operation,
             "perpage_ms": perpage, "batched_ms": batched, "change_percent": change(perpage, batched),
             "published_percent": PUBLISHED.get(self.kib) if standard else None,
             "kernel_ms": round(median(running), 3) if running else None, "kernel_unavailable": why,
+            "atomic_ns": round(median(self.atomics), 2) if self.atomics else None,
+            "rest_change_percent": change(*rest) if len(rest) == 2 and min(rest) > 0 else None,
             "counts": counts,
-            "kernels": {name: self._column(name, times) for name, times in self.times.items() if times},
+            "kernels": columns,
             "running_kernel": self._spread(running) if running else None,
         }  # fmt: skip
 
@@ -221,10 +230,13 @@ class _Row:
         times = self.times.get(name)
         return round(median(times), 3) if times else None
 
-    def _column(self, name: str, times: list[float]) -> dict[str, Any]:
+    def _column(self, name: str, times: list[float], counts: dict[str, Any]) -> dict[str, Any]:
+        """Return what one kernel took; ``rest_ns_per_page`` is without its atomic instructions."""
+        atomics = counts["per_page"]["atomics"] + counts["per_page"]["locks"]
+        rest = median(times) * 1e6 / self.pages - atomics * median(self.atomics)
         against = self.selection.base if name.endswith("+patch") else PERPAGE
         return {
-            "ms": self._ms(name), **self._spread(times), "against": against,
+            "ms": self._ms(name), **self._spread(times), "rest_ns_per_page": round(rest, 2), "against": against,
             "change_percent": change(self._ms(against), self._ms(name)),
         }  # fmt: skip
 

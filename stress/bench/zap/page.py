@@ -35,18 +35,22 @@ def percent(value: float | None) -> str:
 def times(data: dict[str, Any]) -> Iterator[str]:
     """Yield the table of times: each kernel's, its change, and its nanoseconds per page."""
     wide = {name: max(11, len(name)) for name in data["kernels"]}
-    yield f"{'KiB':>6} {'change':>7} {'published':>9} {'running':>8}" + "".join(
+    yield f"{'KiB':>6} {'change':>7} {'published':>9} {'rest':>6} {'running':>8}" + "".join(
         f"  {name:>{w}}" for name, w in wide.items()
     )
     for row in data["rows"]:
         changes = f"{percent(row['change_percent']):>7} {percent(row['published_percent']):>9}"
-        line = f"{row['folio_kib']:>6} {changes} {cell(row['kernel_ms'], '.2f'):>8}"
+        rest = percent(row["rest_change_percent"])
+        line = f"{row['folio_kib']:>6} {changes} {rest:>6} {cell(row['kernel_ms'], '.2f'):>8}"
         for name, w in wide.items():
             column = row["kernels"][name]
             each = f"({column['ns_per_page']:.1f})"
             line += f"  {column['ms']:.2f} {each:>7}".rjust(w + 2)
         yield line
     yield "(nanoseconds per page in parentheses; change: from 6.9-perpage to 6.9)"
+    atomics = [row["atomic_ns"] for row in data["rows"]]
+    yield "(rest: the change of what is left without atomic instructions, by their number and the time that one took"
+    yield f"beside these runs, {min(atomics):.1f} to {max(atomics):.1f} ns)"
     for name in data["kernels"]:
         if name.endswith("+patch"):
             changes = ", ".join(f"{cell(row['kernels'][name]['change_percent'], '+.0f')}" for row in data["rows"])

@@ -13,7 +13,7 @@ from typing import Any
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 520, 70, 190, 50, 60
 LETTERS = 'font-family="sans-serif" font-size="13"'
 COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9")
-DASHES = ("", "7 3", "2 3", "10 3 2 3", "4 4", "1 2", "12 4")
+DASHES = ("", "7 3", "2 3", "10 3 2 3", "4 4", "1 2", "12 4", "12 3 4 3")
 RUNNING = "running kernel"
 
 

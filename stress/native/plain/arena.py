@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import MACHINE, Arena, Column, Field, Layout
@@ -35,6 +35,16 @@ def types_of(largest: Layout) -> dict[str, str]:
     return {field.name: type_of(field) for field in largest.fields}
 
 
+FLAGS = 8
+"""Columns of one byte a page that share a word, as the flags of a struct page do."""
+
+
+def words_of_flags(fields: Iterable[Field], types: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+    """Return for each such column its word and its byte there; those that fill no word are none."""
+    names = [f.name for f in fields if f.name.startswith("page_") and f.klass != MACHINE and BYTES[types[f.name]] == 1]
+    return {name: divmod(k, FLAGS) for k, name in enumerate(names[: len(names) // FLAGS * FLAGS])}
+
+
 class PlainLayout:
     """Where each column begins: columns of these ``types``, by name. The checkers' columns have no
     cells, but for those in ``kept``.
@@ -44,10 +54,18 @@ class PlainLayout:
         self.fields, self.types = layout.fields, types
         self.counts = {f.name: 0 if f.klass == MACHINE and f.name not in kept else f.count for f in self.fields}
         self.offsets: dict[str, int] = {}
+        self.flags = words_of_flags(self.fields, types)
+        words: dict[int, int] = {}
         at = 0
-        for field in self.fields:
-            self.offsets[field.name] = at
-            at += -(-self.counts[field.name] * BYTES[types[field.name]] // ALIGNED) * ALIGNED
+        for name, count in self.counts.items():
+            word, byte = self.flags.get(name, (-1, 0))
+            if word in words:
+                self.offsets[name] = words[word] + byte
+                continue
+            self.offsets[name] = at
+            if name in self.flags:
+                words[word] = at
+            at += -(-count * (FLAGS if name in self.flags else BYTES[types[name]]) // ALIGNED) * ALIGNED
         self.bytes = max(at, ALIGNED)
 
 
@@ -66,9 +84,16 @@ class PlainArena(Arena):
         self.block = memoryview(self._map)
         self.columns: dict[str, Column] = {}
         for number, field in enumerate(layout.fields):
-            start, code = layout.offsets[field.name], layout.types[field.name]
-            view = self.block[start : start + layout.counts[field.name] * BYTES[code]].cast(code)  # type: ignore[call-overload]
+            view = self._view(field.name)
             self.columns[field.name] = Column(field, number, view, self._array(view))
+
+    def _view(self, name: str) -> memoryview:
+        """Return a column's cells."""
+        start, code, count = self.plain.offsets[name], self.plain.types[name], self.plain.counts[name]
+        _, byte = self.plain.flags.get(name, (-1, 0))
+        size = FLAGS if name in self.plain.flags else BYTES[code]
+        cells: memoryview = self.block[start - byte : start - byte + count * size].cast(code)  # type: ignore[call-overload]
+        return cells[byte::FLAGS] if name in self.plain.flags else cells
 
     def _array(self, view: memoryview) -> Callable[[], np.ndarray[Any, Any]]:
         def make() -> np.ndarray[Any, Any]:

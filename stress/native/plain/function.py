@@ -21,20 +21,20 @@ from stress.native.translate.sources import captures
 from stress.native.translate.statements import is_coroutine
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.unit import Unit
-from stress.native.translate.values import Call, Closure, Primitive, Row, Static, Value, Word
+from stress.native.translate.values import Call, Closure, Primitive, Record, Row, Static, Value, Word
 
 _RECORD = re.compile(r"i64 \*(L\d+) = list_take\((\d+)\);")
 """A record's memory: no more than variables, as nothing of it outlives its function."""
 
 
 class PlainUnit(Unit):
-    """A unit whose functions are plain; ``calls`` names the methods that are counted when called:
-    a number for each, by the id of the live function.
+    """A unit whose functions are plain. By the id of a live function, ``calls`` has a number for
+    what is counted when called, and ``whole`` what is one function in the kernel, and its mark.
     """
 
-    def __init__(self, kernel: Any, machine: Machine, calls: Mapping[int, int]) -> None:
+    def __init__(self, kernel: Any, machine: Machine, calls: Mapping[int, int], whole: Mapping[int, str]) -> None:
         super().__init__(kernel, machine, PlainFunction)
-        self.calls = calls
+        self.calls, self.whole = calls, whole
 
 
 def live_method(part: object, name: str) -> Any:
@@ -59,7 +59,9 @@ class PlainFunction(Function):
         lists = [self.env_row(arg, k) for k, arg in enumerate(self.args) if isinstance(arg, Row)]
         counted = [] if number is None else [f"  CALLED({number}, {lists[0] if lists else 0});"]
         body = [_RECORD.sub(r"i64 \1_[\2], *\1 = \1_;", line) for line in body]
-        return "\n".join([title, f"static {head}", *counted, *body])
+        in_place = "IN_PLACE " if any(isinstance(arg, Record) for arg in self.args) else ""
+        mark = self.unit.whole.get(id(live), in_place)
+        return "\n".join([title, f"{mark}static {head}", *counted, *body])
 
     def env_row(self, arg: Row, at: int) -> str:
         """Return the length of the list that is parameter number ``at``."""
@@ -133,6 +135,10 @@ class PlainFunction(Function):
     def _m_down_read(self, site: str, column: Column, i: str) -> Value:
         self.emit(f"if (ADD({site}, {column.name}, {i}, 1) <= 0) bail(STUCK);")
         return Static(0)
+
+    def _m_down_read_trylock(self, site: str, column: Column, i: str) -> Value:
+        self._m_down_read(site, column, i)
+        return Static(1)
 
     def _m_up_read(self, site: str, column: Column, i: str) -> Value:
         self.emit(f"ADD({site}, {column.name}, {i}, -1);")

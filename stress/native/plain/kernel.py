@@ -35,9 +35,8 @@ LEVELS = {
     "timed": "-O2 -finline-limit=3000 -fno-tree-loop-distribute-patterns -DCHECKED=0 -fstrict-aliasing",
     "counted": "-O1 -DCOUNTED -fstrict-aliasing",
 }
-"""How each library is compiled. The timed one is as the kernel is: at -O2, where what zaps is one
-function (``static``, ``__always_inline``), so that the compiler may write calls in place; and short
-runs of cells are not turned into calls of memset.
+"""How each library is compiled. The timed one is as the kernel is: at -O2, where a function of the
+kernel is one function (WHOLE); and short runs of cells are not turned into calls of memset.
 """
 
 CALLS = {
@@ -50,6 +49,22 @@ CALLS = {
 }
 """What is counted by calls: the component and its method. Where a method is given a list, its
 length is added up too.
+"""
+
+WHOLE = {
+    ("memory", "zap_present_ptes"): "WHOLE ",
+    ("rmap", "folio_remove_rmap_ptes"): "WHOLE ELSEWHERE ",
+    ("huge_memory", "deferred_split_folio"): "WHOLE ELSEWHERE ",
+    ("page_writeback", "folio_mark_dirty"): "WHOLE ELSEWHERE ",
+    ("mmu_gather", "tlb_remove_folio_pages"): "WHOLE ELSEWHERE ",
+    ("swap", "folio_mark_accessed"): "WHOLE ELSEWHERE ",
+    ("swap", "free_pages_and_swap_cache"): "WHOLE ELSEWHERE ",
+    ("swap", "folios_put_refs"): "WHOLE ELSEWHERE ",
+    ("page_alloc", "free_unref_folios"): "WHOLE ELSEWHERE ",
+}
+"""Functions of the kernel which the model has in pieces, by component and method. The pieces are
+written in place (WHOLE, in runtime.h). What is in another file of the kernel than its callers is
+called, and its callers know nothing of it (ELSEWHERE), as the kernel is compiled.
 """
 
 EXAMPLE = World(cpus=1, mms=2, vpages=64, pages=256, vmas=8, files=1, file_pages=64)
@@ -139,7 +154,8 @@ def translated(key: PlainKey, catalogue: Catalogue) -> PlainKernel:
         kernel.bind(arena, Lockstep(arena, kernel.slots, 1))
         numbers = {name: number for number, name in enumerate(CALLS)}
         calls = {id(live_method(*pair)): numbers[name] for name, pair in counted_calls(kernel).items()}
-        unit = PlainUnit(kernel, kernel.machine, calls)
+        whole = {id(live_method(kernel.components[part], method)): mark for (part, method), mark in WHOLE.items()}
+        unit = PlainUnit(kernel, kernel.machine, calls, whole)
         work = Work(kernel, 0)
         unit.kept.append(work)
         unit.paths[id(work)] = "work"

@@ -13,9 +13,9 @@ from stress.errors import ZapstressError
 from stress.machine.lockstep import Lockstep
 from stress.native.plain.arena import PlainArena, PlainLayout
 from stress.native.plain.kernel import CALLS, PlainKernel, composed
-from stress.native.plain.text import value_of
+from stress.native.plain.text import room_of, value_of
 from stress.native.plain.work import PIECES, Work
-from stress.native.runner import LIMITS, LIST_MIN, SLACK
+from stress.native.runner import LIMITS
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -25,6 +25,9 @@ KINDS = ("read", "write", "rmw", "", "", "wait")
 
 SCRATCH_LISTS = 256
 """Lists that may be there at once."""
+
+ATOMICS = 1 << 16
+"""Atomic instructions in a row, to be timed."""
 
 _USER: dict[str, PlainWorld] = {}
 """Library -> the world that it serves."""
@@ -66,7 +69,7 @@ class PlainWorld:
             assert value_of(expression, self.names) == value, f"{expression} is not {value}, as it was translated"
         self.path = str(kernel.counted if counted else kernel.timed)
         self.lib = ctypes.CDLL(self.path)
-        self.lib.zap_do.restype = c_int64
+        self.lib.zap_do.restype = self.lib.zap_atomics.restype = c_int64
         self.lib.zap_made.restype = self.lib.zap_calls.restype = POINTER(c_int64)
         self.snapshot: mmap.mmap | None = None
         self.kept: list[Any] = []
@@ -84,12 +87,10 @@ class PlainWorld:
 
     def _prepare(self) -> tuple[Any, ...]:
         """Return what the library is told of this world."""
-        g = self.kernel.geometry
-        room = SLACK + max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, g.table_batch)
         table = self._table()
         self.block = (ctypes.c_char * self.layout.bytes).from_buffer(self.arena.block)
-        lists = (c_int64 * (SCRATCH_LISTS * room))()
-        return self.block, (c_int64 * len(table))(*table), lists, c_int64(len(lists)), c_int64(room)
+        lists = (c_int64 * (SCRATCH_LISTS * room_of(self.kernel)))()
+        return self.block, (c_int64 * len(table))(*table), lists, c_int64(len(lists))
 
     def _use(self) -> None:
         """Point the library at this world, if it serves another."""
@@ -121,6 +122,12 @@ class PlainWorld:
             said = LIMITS[why] if why < len(LIMITS) else "the model objects"
             raise PlainError(f"{name}: {said}: the world is too small for it, or the patch goes wrong")
         return ns.value
+
+    def atomic_ns(self) -> float:
+        """Return how many nanoseconds an atomic instruction takes here and now, on a cell that is
+        in the cache.
+        """
+        return float(self.lib.zap_atomics(c_int64(ATOMICS))) / ATOMICS
 
     def keep(self) -> None:
         """Keep the arena as it is now."""

@@ -7,6 +7,20 @@
 #include <setjmp.h>
 #include <time.h>
 
+/* A record is variables of the kernel's function: the compiler keeps it in registers if whoever is given it is
+ * written in place before all else, and if it sees a pointer, and no arithmetic of words.
+ */
+#define IN_PLACE inline __attribute__((always_inline))
+static IN_PLACE i64 *pointer_(i64 x) { return (i64 *)x; }
+#undef P
+#define P(x) pointer_((i64)(x))
+
+/* A function of the kernel in which all that it calls is written in place; and one of another file than its callers,
+ * whose compiler knows nothing of them.
+ */
+#define WHOLE __attribute__((flatten))
+#define ELSEWHERE __attribute__((noinline, noipa))
+
 enum { READ_, WRITE_, RMW_, WAIT_ = 5, KINDS_NR };
 
 #ifdef COUNTED
@@ -17,8 +31,9 @@ enum { READ_, WRITE_, RMW_, WAIT_ = 5, KINDS_NR };
 #define CALLED(number, words) ((void)0)
 #endif
 
-#define LOAD(site, column, i) (STEP(site, column, READ_), (i64)__atomic_load_n(&column(i), __ATOMIC_RELAXED))
-#define STORE(site, column, i, x) do { STEP(site, column, WRITE_); __atomic_store_n(&column(i), x, __ATOMIC_RELAXED); } while (0)
+#define ONCE(x) (*(volatile __typeof__(x) *)&(x)) /* READ_ONCE and WRITE_ONCE */
+#define LOAD(site, column, i) (STEP(site, column, READ_), (i64)ONCE(column(i)))
+#define STORE(site, column, i, x) do { STEP(site, column, WRITE_); ONCE(column(i)) = x; } while (0)
 #define XCHG(site, column, i, x) (STEP(site, column, RMW_), (i64)__atomic_exchange_n(&column(i), x, __ATOMIC_SEQ_CST))
 #define ADD(site, column, i, x) (STEP(site, column, RMW_), (i64)__atomic_add_fetch(&column(i), x, __ATOMIC_SEQ_CST))
 #define CHANGE(site, column, i, old) { \
@@ -62,7 +77,7 @@ static inline void list_copy_(i64 *d, const i64 *s, i64 w) {
 #define RAN(name)
 static const struct { i64 cur; } S = {0};
 
-i64 RET[8], cap, *SP, *SP_END;
+i64 RET[8], *SP, *SP_END;
 static i64 bailed;
 static jmp_buf out;
 void bail(i64 why) { bailed = why; longjmp(out, 1); }

@@ -16,6 +16,7 @@ from stress.catalogue import Catalogue
 from stress.errors import Divergence
 from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner, open_runner
+from stress.files import make_folder
 from stress.machine.chance import TapeData
 from stress.native.compilers import FAST, BuildError
 from stress.native.kernels import KernelKey, searchable
@@ -210,7 +211,6 @@ def _complete(job: Job, exploration: Exploration, so_far: Answer, replays: int) 
     if job.case.patch and not any(runs.values()):
         return replace(so_far, kind=NOT_REACHED, words="no override of the patch ran")
     made = certify(space, exploration.extent(), so_far.seconds, replays, exploration.reduced, runs)
-    file.parent.mkdir(parents=True, exist_ok=True)
     made.save(file)
     return replace(so_far, kind=PROVED, certificate=str(file))
 
@@ -274,6 +274,6 @@ def judged(job: Job, exploration: Exploration, so_far: Answer) -> Answer:
 def _violated(job: Job, outcome: Outcome, reason: str) -> Answer:
     """Return the result of a violation, whose trace is written."""
     trace = file_of(job.case, Path(job.directory)).with_suffix(".trace")
-    trace.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(trace.parent)
     save(capture(outcome, "prove"), trace)
     return Answer(job.case, VIOLATED_KIND, reason.partition("\n")[0], certificate=str(trace))

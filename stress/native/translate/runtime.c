@@ -27,6 +27,7 @@ static i64 drawn_as_given(i64 n) {
   return choice < n ? choice : 0;
 }
 i64 draw(i64 n) {
+  if (S.fair) n = 1;
   i64 choice = W->given ? drawn_as_given(n) : drawn_at_random(n);
   if (S.draws_nr >= W->draws_max) bail(DRAWS_FULL);
   W->draws[2 * S.draws_nr] = ME, W->draws[2 * S.draws_nr++ + 1] = choice;
@@ -44,23 +45,34 @@ static int fits(ready may, const i64 *args); /* search.c: whether an actor is en
 i64 is_zero(const i64 *a) { return *touch(P(a[0])) == 0; }
 i64 may_read(const i64 *a) { return *touch(P(a[0])) >= 0; }
 
+/* The budget is spent: take fair turns, for as long as Python would, and then to look for a state that comes again. */
+static void be_fair(i64 step) {
+  if (!S.fair) S.fair = 1, S.began = step;
+  if (step - S.began > W->fair_max) S.late = 1;
+  if (step - S.began > W->looked_max) bail(BUDGET);
+}
+static i64 next_in_turn(i64 me) {
+  for (i64 k = 1; k <= S.enabled[0]; k++) if (S.enabled[k] > me) return S.enabled[k];
+  return S.enabled[1];
+}
 int ask(i64 code) {
   i64 step = S.seq, me = S.cur;
   S.spins = 0;
-  if (step >= W->steps_max) bail(BUDGET);
 #ifdef SEARCH
+  if (step >= W->steps_max) bail(BUDGET);
   return 1; /* a transition ends where its actor would be asked for the next step */
 #endif
+  if (step >= W->steps_max) be_fair(step);
   if (!S.enabled[0]) bail(STUCK);
   S.parked[1 + me] = code;
-  i64 chosen = choose(S.enabled, me, step);
-  S.run = granted();
+  i64 chosen = S.fair ? next_in_turn(me) : choose(S.enabled, me, step);
+  S.run = S.fair ? 0 : granted();
   if (S.run >= W->steps_max - step) S.run = max_(0, W->steps_max - step - 1);
-  if (chosen == me) return 0;
+  if (chosen == me && !S.fair) return 0;
   if (!S.started[chosen]) S.run++;
-  W->tape[2 * S.tape_nr] = me, W->tape[2 * S.tape_nr++ + 1] = step;
+  if (chosen != me) W->tape[2 * S.tape_nr] = me, W->tape[2 * S.tape_nr++ + 1] = step;
   S.cur = chosen;
-  return 1;
+  return 1; /* in fair turns to itself too: where an actor stands is then in its frames, to be compared */
 }
 static void set_enabled(i64 slot) {
   i64 *e = S.enabled, k = 1;
@@ -177,8 +189,28 @@ static int go_on(i64 slot, const struct actor *a) {
   while (over && f->parent) f = f->parent, over = f->run(f);
   return over;
 }
+
+/* Whether the state is one that was there before. Fair turns without chance are deterministic: such a state comes
+ * again for ever. Each is compared with the one that is kept, which is that of step 1, 2, 4, ... of these turns
+ * (Brent 1980). The state is the model region, the frames, and what is waited for. What lies in the stacks behind
+ * the frames is compared too: it repeats, a round later, where they do.
+ */
+static int came_again(void) {
+  struct { void *at; i64 words; } parts[] = {
+    {&S.cur, 1}, {&S.holds_nr, 1}, {S.holds, 2 * S.holds_nr}, {S.state, W->slots}, {S.started, W->slots},
+    {S.top, W->slots}, {S.wait_keys, W->slots}, {S.wait_key, KEYS_MAX * W->slots}, {S.wait_args, ARGS_MAX * W->slots},
+    {S.wait_ready, W->slots}, {W->block, W->model_words}, {W->stacks, W->slots * W->stack_words},
+  };
+  i64 nr = sizeof parts / sizeof *parts, *kept = W->kept, same = S.keep_next > 0 && S.seq > S.kept_at;
+  for (i64 k = 0; same && k < nr; kept += parts[k++].words) same = !memcmp(kept, parts[k].at, 8 * parts[k].words);
+  if (same || S.seq - S.began < S.keep_next) return same;
+  kept = W->kept, S.kept_at = S.seq, S.keep_next = 2 * (S.seq - S.began) + 1;
+  for (i64 k = 0; k < nr; kept += parts[k++].words) memcpy(kept, parts[k].at, 8 * parts[k].words);
+  return 0;
+}
 static void go(void) {
   while (S.live) {
+    if (S.fair && came_again()) bail(AGAIN);
     i64 slot = ME = S.cur;
     const struct actor *a = actor(slot);
     if (!go_on(slot, a)) continue;
@@ -194,6 +226,7 @@ static i64 execute(u64 seed, i64 strategy, i64 audited) {
   if (!setjmp(out)) {
     begin(seed, strategy);
     go();
+    if (S.late) bail(BUDGET);
     if (audited) audit();
     strategy_finish(S.seq);
   } else if (S.live) end_segment(S.cur);
@@ -215,14 +248,16 @@ EXPORT void zap_use(struct world *world) {
   W = world, cap = world->cap, codes = world->codes, values = world->values;
   use(world->block, world->table);
 }
-/* Run seeds from `seed` on until one is not clean; result is (clean ones, their steps, why the next was given up,
- * the code of its last step). The seed that runs stands at seed_at, in case the process does not survive it.
+/* Run seeds from `seed` on until one is not clean; result is (clean ones, the steps of these and of one whose budget
+ * ran out, why the next was given up, the code of its last step). The seed that runs stands at seed_at, in case the
+ * process does not survive it.
  */
 EXPORT void zap_run(u64 seed, i64 nr, i64 strategy, i64 audited, i64 *result) {
   result[0] = result[1] = result[2] = result[3] = 0;
   while (result[0] < nr) {
     *W->seed_at = (i64)seed + result[0];
     result[2] = execute(seed + result[0], strategy, audited);
+    if (result[2] == BUDGET) result[1] += S.seq;
     if (result[2]) { result[3] = LAST_SITE; return; }
     count(W->schedules + result[0]);
     result[0]++, result[1] += S.seq;

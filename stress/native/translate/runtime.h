@@ -36,6 +36,7 @@ struct world {
   const struct actor *actors;
   i64 *visits, overlaps_at, overlaps_nr, *overlaps, *schedules, case_number, *seed_at;
   const i64 *given; /* the data tapes that are replayed: for each slot where its own begins, and its length; or null */
+  i64 *kept, model_words, fair_max, looked_max; /* for when the budget is spent: a state, and for how many steps */
 };
 
 typedef i64 (*ready)(const i64 *);
@@ -43,6 +44,7 @@ typedef i64 (*ready)(const i64 *);
 /* Everything that changes as an execution goes on, but for the arena, the frames and the log. */
 struct state {
   i64 run, cur, live, unfinished, seq, tape_nr, draws_nr, waiting, holds_nr, spins, strategy;
+  i64 fair, began, late, kept_at, keep_next; /* fair turns: whether they are taken, from which step on; what is kept */
   i64 enabled[1 + SLOTS_MAX], parked[1 + SLOTS_MAX];
   i64 state[SLOTS_MAX], started[SLOTS_MAX], drawing[SLOTS_MAX];
   u64 data[SLOTS_MAX];

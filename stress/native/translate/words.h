@@ -35,13 +35,16 @@ static inline int members(u64 x) { int n = 0; for (; x; x &= x - 1) n++; return 
 #define EXPORT __attribute__((visibility("default")))
 
 /* Why an execution was given up. From CHECK on: a checker objects; the number names the place. */
-enum { CLEAN, BUDGET, STUCK, LIST_FULL, INDEX, FRAME_FULL, RANGE, ENDLESS, RAISED, NOT_OWNER, DRAWS_FULL };
+enum { CLEAN, BUDGET, STUCK, LIST_FULL, INDEX, FRAME_FULL, RANGE, ENDLESS, RAISED, NOT_OWNER, DRAWS_FULL, AGAIN };
 #define CHECK (1ll << 32)
 
 #ifndef CHECKED
 #define CHECKED 1 /* 0: another run of the same code has found everything in its bounds */
 #endif
-extern i64 RET[8], cap, *SP, *SP_END;
+extern i64 RET[8], *SP, *SP_END;
+#ifndef cap
+extern i64 cap; /* how many elements a list has room for */
+#endif
 
 __attribute__((noreturn, cold)) void bail(i64 why);
 
@@ -60,12 +63,15 @@ static inline i64 *touch(i64 *cell) { return cell; }
 /* -- words ------------------------------------------------------------------------------------------------- */
 
 static inline i64 ix(i64 i, i64 n) { if (CHECKED && (u64)i >= (u64)n) bail(INDEX); return i; }
+/* By a power of two the compiler knows: a shift, or a mask, of the kernel's. It rounds down as this does. */
+#define POWER_OF_2(b) (__builtin_constant_p(b) && (b) > 0 && !((b) & ((b) - 1)))
 static inline i64 fdiv(i64 a, i64 b) {
+  if (POWER_OF_2(b)) return a >> (63 - leading_zeros(b));
   if (b == 0 || (b == -1 && a == INT64_MIN)) bail(RANGE);
   i64 q = a / b;
   return q - ((a % b != 0) & ((a < 0) != (b < 0)));
 }
-static inline i64 fmod_(i64 a, i64 b) { return a - fdiv(a, b) * b; }
+static inline i64 fmod_(i64 a, i64 b) { return POWER_OF_2(b) ? a & (b - 1) : a - fdiv(a, b) * b; }
 static inline i64 shl(i64 a, i64 n) {
   if (CHECKED && ((u64)n > 62 || (i64)((u64)a << n) >> n != a)) bail(RANGE);
   return (i64)((u64)a << n);
@@ -95,7 +101,7 @@ void list_sort(i64 *l, int falling, int distinct);
 static inline i64 *list_take(i64 n) {
   i64 *l = SP;
   if (n < 0) n = 0;
-  if (n >= SP_END - SP) bail(FRAME_FULL);
+  if (CHECKED && n >= SP_END - SP) bail(FRAME_FULL);
   SP += 1 + n;
   return l;
 }

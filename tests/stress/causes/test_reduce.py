@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,7 +79,7 @@ def test_a_worker_answers_with_the_form(answer: ReduceAnswer) -> None:
     assert "" == answer.why
     assert failure("C02").ending.signature == form.ending.signature
     assert form.steps < failure("C02").steps
-    assert "  why     munmap lowers mapcount" in answer.report
+    assert re.search("  why     (munmap|dontneed) lowers mapcount", answer.report)
     assert "results/failures/cfbec4dc/shrunk" in answer.report
     assert "in between" in explanation_of(answer.explanation).sentence
 

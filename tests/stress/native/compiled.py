@@ -42,13 +42,24 @@ def cases(
 
 async def first_difference(library: Library, case: Case, strategy: str, seeds: range) -> str:
     """Run seeds of a case both ways; return the first difference in words, or ""."""
+    return "".join(await differences(library, case, (strategy,), seeds))
+
+
+async def differences(library: Library, case: Case, strategies: Sequence[str], seeds: range) -> list[str]:
+    """Run seeds of a case both ways under each strategy; return its first difference in words, if
+    there is one.
+    """
     async with open_runner(case, "plain") as runner:
         if runner.failed is not None:
-            return ""
+            return []
         native = NativeCase(library, runner)
-        pair = (CATALOGUE.strategy(strategy), CATALOGUE.strategy(strategy))
-        for seed in seeds:
-            found = both_ways(native, pair, seed)
-            if found:
-                return f"{case}, {strategy}, seed {seed}: {found}"
+        return [words for strategy in strategies if (words := _difference(native, strategy, seeds))]
+
+
+def _difference(native: NativeCase, strategy: str, seeds: range) -> str:
+    pair = (CATALOGUE.strategy(strategy), CATALOGUE.strategy(strategy))
+    for seed in seeds:
+        found = both_ways(native, pair, seed)
+        if found:
+            return f"{native.runner.case}, {strategy}, seed {seed}: {found}"
     return ""

@@ -23,6 +23,7 @@ from stress.workers.native import JUDGED_FIRST, NativeLease, Natives
 from stress.workers.tally import Tally
 from stress.workers.worker import Worker
 from tests.stress.native.compiled import cache_in, cases, needs_compiler, quick
+from tests.stress.native.orders import order_of
 
 pytestmark = needs_compiler
 
@@ -38,13 +39,6 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for case in (CLEAN, FAULTY):
             quick(KernelKey.of(case), list(CATALOGUE.scenarios()))
         yield
-
-
-def order_of(case: Case, count: int, strategy: str = "random") -> LeaseOrder:
-    return LeaseOrder(
-        lease=1, number=7, case=case, strategy=strategy, options={}, machine="lockstep", processes=0, first=0, count=count,
-        slice_s=1.0, left_s=1.0, native=True, twin_every=64, stop_on_first=False, directory="results", afresh=False,
-    )  # fmt: skip
 
 
 def natively(runner: Runner, order: LeaseOrder, natives: Natives) -> Batch:
@@ -98,6 +92,21 @@ async def test_a_difference_is_a_failure_and_python_goes_on(monkeypatch: pytest.
         assert natives.case(order, runner) is None
     assert [("native", "nondeterminism")] == [(failure.checker, failure.kind) for failure in found.failures]
     assert "differs: " in found.failures[0].report
+
+
+async def test_what_another_case_has_left_is_not_counted() -> None:
+    """As of a failure that is reduced in the same process: nobody takes what it counts."""
+    async with open_runner(CLEAN) as runner:
+        found = quick(KernelKey.of(CLEAN), list(CATALOGUE.scenarios()))
+        other, native = NativeCase(found, runner), NativeCase(found, runner)
+        counts = []
+        for _ in range(2):
+            other.run(CATALOGUE.strategy("round-robin"), 1, 3)
+            native.run(CATALOGUE.strategy("random"), 1, 2)
+            counts.append(native.take_counts())
+            assert any(counts[0].visits.values())
+        native.run(CATALOGUE.strategy("random"), 1, 2)
+        assert [native.take_counts()] * 2 == counts
 
 
 async def test_without_a_compiler_nothing_is_looked_for_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:

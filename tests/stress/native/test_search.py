@@ -5,9 +5,8 @@ whose footprints do not conflict commute.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import product
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +22,7 @@ from stress.native.runner import Library
 from stress.native.search.explore import Ended, Executions, Exploration
 from stress.native.search.space import Footprint, StateSpace, Taken
 from stress.strategies.replay import Replay
-from tests.stress.native.compiled import cache_in, cases, needs_compiler
+from tests.stress.native.compiled import cases, needs_compiler
 
 pytestmark = needs_compiler
 
@@ -35,9 +34,8 @@ Ignored = Callable[[StateSpace], Iterable[int]]
 
 
 @pytest.fixture(scope="module")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Library]]:
-    with cache_in(Path(tmp_path_factory.mktemp("cache"))):
-        yield {profile: searchable(KernelKey(profile), SCENARIOS, CATALOGUE, QUICK) for profile in PROFILES}
+def libraries() -> dict[str, Library]:
+    return {profile: searchable(KernelKey(profile), SCENARIOS, CATALOGUE, QUICK) for profile in PROFILES}
 
 
 @pytest.fixture(params=[(s, p) for s in SCENARIOS for p in PROFILES], ids=lambda pair: "-".join(pair))

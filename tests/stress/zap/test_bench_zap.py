@@ -75,6 +75,17 @@ def test_rows_have_the_fields_that_are_promised(measured: dict[str, Any]) -> Non
         assert bool(row["kernel_unavailable"]) == (row["kernel_ms"] is None)
 
 
+def test_what_is_left_is_without_the_atomic_instructions_that_are_counted(measured: dict[str, Any]) -> None:
+    for row in measured["rows"]:
+        assert row["atomic_ns"] > 0
+        for name, column in row["kernels"].items():
+            each = row["counts"][name]["per_page"]
+            left = column["ns_per_page"] - (each["atomics"] + each["locks"]) * row["atomic_ns"]
+            assert left == pytest.approx(column["rest_ns_per_page"], abs=0.1)
+        rest = [row["kernels"][name]["rest_ns_per_page"] for name in ("6.9-perpage", "6.9")]
+        assert row["rest_change_percent"] == (change(*rest) if min(rest) > 0 else None)
+
+
 def test_a_mapped_page_takes_at_most_72_bytes() -> None:
     found = counts_of(Teardown("munmap", 1 << 30, kernels=tuple(CATALOGUE.kernels())), CATALOGUE)
     for kib, columns in found.items():
