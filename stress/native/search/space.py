@@ -24,6 +24,9 @@ FREE, CHANGES, MOMENTS = _FREE, _CHANGE, _MOMENT
 _DECIDES = {CHANGE: _CHANGE, MOMENT: _MOMENT, OWN_MOMENT: _OWN_MOMENT, WHO: _WHO, SECTION: _SECTION, INSIDE: _INSIDE}
 DRAWN_MAX = 24
 """Choices of a transition, as in search.c."""
+SLOTS_MAX = 64
+"""Actors, as in runtime.h."""
+_TOUCHES, _CHANGES = 1, 2
 UNRANKED, NO_MEMORY = 100, 101
 _REASONS = {UNRANKED: "a step number lies in a column that declares none", NO_MEMORY: "memory ran out"}
 
@@ -49,6 +52,22 @@ class Taken:
     first: int
     last: int
     drawn: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What of a transition decides of conflicts with those of other actors (``find_feet`` in
+    ``search.c``): places that it touches, and places that it changes. Places are words of the
+    arena; then one for changes and one for moments, of which each touches the other's; then each
+    actor's suspension.
+    """
+
+    touched: frozenset[int]
+    changed: frozenset[int]
+
+    def conflicts(self, other: Footprint) -> bool:
+        """Return whether one changes what the other touches."""
+        return bool(self.touched & other.changed or self.changed & other.touched)
 
 
 @dataclass(frozen=True)
@@ -183,14 +202,15 @@ class StateSpace(NativeCase):
         self.library.lib.zap_restore(saved.words, len(saved.words) // WORD)
         self.way, self.fixed = list(saved.way), len(saved.way)
 
-    def footprint(self) -> tuple[frozenset[int], frozenset[int]]:
-        """Return the words of the arena that the last transition has touched, and those among them
-        that it has changed.
-        """
-        words = (c_int64 * (2 * self.world.words))()
-        nr = self.library.lib.zap_footprint(words)
-        pairs = [(words[2 * k], words[2 * k + 1]) for k in range(nr)]
-        return frozenset(at for at, _ in pairs), frozenset(at for at, changed in pairs if changed)
+    def footprint(self) -> Footprint:
+        """Return what of the last transition decides of conflicts."""
+        slots = self.world.slots
+        found = (c_int64 * (2 * (self.world.words + 2 + SLOTS_MAX)))()
+        nr = self.library.lib.zap_feet(self.way[-1].slot, found)
+        pairs = [(found[2 * k], found[2 * k + 1]) for k in range(nr)]
+        assert all(at < self.world.words + 2 + slots for at, _ in pairs)
+        touched, changed = (frozenset(at for at, how in pairs if how & bit) for bit in (_TOUCHES, _CHANGES))
+        return Footprint(touched, changed)
 
     def override_runs(self) -> dict[str, int]:
         """Return how often each override of a patch has run in transitions since the beginning."""
@@ -259,14 +279,15 @@ def declare(lib: ctypes.CDLL) -> None:
     lib.zap_bound.argtypes = lib.zap_poison.argtypes = [c_int64]
     lib.zap_explore_begin.argtypes = [c_int64, c_int64, c_int64]
     lib.zap_walks.argtypes = [c_uint64, c_int64]
+    lib.zap_feet.argtypes = [c_int64, c_void_p]
     lib.zap_restore.argtypes = [c_char_p, c_int64]
     lib.zap_save.argtypes = [c_void_p]
     for name in ("zap_enabled", "zap_counts"):
         getattr(lib, name).restype = words
-    for name in ("zap_drawn", "zap_footprint", "zap_ran", "zap_way"):
+    for name in ("zap_drawn", "zap_ran", "zap_way"):
         getattr(lib, name).argtypes = [c_void_p]
     for name in (
-        "search_begin", "forward", "audit", "seq", "bailed_seq", "unfinished", "drawn", "footprint", "save", "restore",
+        "search_begin", "forward", "audit", "seq", "bailed_seq", "unfinished", "drawn", "feet", "save", "restore",
         "explore", "explore_begin", "races", "races_begin", "way", "share", "ran",
     ):  # fmt: skip
         getattr(lib, f"zap_{name}").restype = c_int64

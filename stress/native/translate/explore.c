@@ -63,11 +63,9 @@ static u64 name_within(i64 slot, i64 spent) {
 /* -- the way through -------------------------------------------------------------------------------------------------------- */
 
 static i64 noted_forward(i64 slot) {
-  i64 before[SLOTS_MAX], from = reducing ? place_of(slot) : 0;
-  memcpy(before, S.state, 8 * W->slots);
-  i64 why = forward(slot);
+  i64 from = reducing ? place_of(slot) : 0, why = forward(slot);
   N.transitions++;
-  if (!why && reducing) find_feet(slot, before), note_future(slot, from);
+  if (!why && reducing) find_feet(slot), note_future(slot, from);
   return why;
 }
 static u64 enabled_now(void) {

@@ -196,7 +196,7 @@ static i64 make_event(struct level *l, struct node *n) {
   why = forward(slot), l->nr = drawn_nr, N.transitions++;
   for (i64 k = 0; k < drawn_nr; k++) l->choice[k] = drawn[k], l->of[k] = drawn_of[k];
   if (why) return found(why, depth);
-  find_feet(slot, n->state);
+  find_feet(slot);
   if (!room_for_marks()) return OUT_OF_MEMORY;
   n->first = marks_nr;
   for (i64 k = 0; k < feet_nr; k++) marks[marks_nr++] = (struct mark){feet[k].at, feet[k].how, feet[k].old, 0, 0};

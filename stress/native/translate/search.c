@@ -36,7 +36,7 @@ static unsigned *noted_in, epoch;
 static struct noted *notes;
 static i64 notes_nr;
 static struct foot *feet;
-static i64 feet_nr;
+static i64 feet_nr, was[SLOTS_MAX]; /* was: the actors' states before the last transition */
 static u64 plain_hash, frames_hash[SLOTS_MAX];
 static struct tag tags[SLOTS_MAX][TAGS_MAX];
 static i64 tags_nr[SLOTS_MAX];
@@ -274,6 +274,7 @@ static void put_back_notes(void) { while (notes_nr) notes_nr--, W->block[notes[n
 static i64 forward(i64 slot) {
   const struct actor *a = actor(slot);
   new_epoch(), drawn_nr = 0, S.cur = ME = slot, S.run = !S.started[slot];
+  memcpy(was, S.state, 8 * W->slots);
   if (!keep(slot)) return NO_MEMORY;
   if (S.wait_keys[slot]) S.wait_ready[slot](S.wait_args[slot]);
   if (!setjmp(out)) { if (go_on(slot, a)) ended(a), S.started[slot] = 0; }
@@ -297,12 +298,12 @@ static i64 forward(i64 slot) {
   put(&changed, 1);
   return CLEAN;
 }
-/* Find what the last transition has touched and changed; `before`: the actors' states before it. Two transitions of
- * different actors conflict if one changes what the other touches. Besides words: changes against moments, whose
+/* Find what the last transition has touched and changed, all that decides of conflicts. Two transitions of different
+ * actors conflict if one changes what the other touches. Besides words: changes against moments, whose
  * order is all that is asked of step numbers; and each actor's suspension, which its own transitions read. Whether
  * an actor is blocked is no place of its own: that is decided by cells, which its next transition reads.
  */
-static void find_feet(i64 slot, const i64 *before) {
+static void find_feet(i64 slot) {
   i64 change = 0, moment = seq_kept;
   feet_nr = 0;
   for (i64 k = 0; k < notes_nr; k++) {
@@ -316,7 +317,7 @@ static void find_feet(i64 slot, const i64 *before) {
     feet[feet_nr++] = (struct foot){W->words + 1, (moment ? CHANGES : 0) | (change ? TOUCHES : 0), 0};
   }
   for (i64 k = 0; k < W->slots; k++)
-    if (k != slot && (S.state[k] ^ before[k]) & ~BLOCKED) feet[feet_nr++] = (struct foot){W->words + 2 + k, TOUCHES | CHANGES, before[k]};
+    if (k != slot && (S.state[k] ^ was[k]) & ~BLOCKED) feet[feet_nr++] = (struct foot){W->words + 2 + k, TOUCHES | CHANGES, was[k]};
   feet[feet_nr++] = (struct foot){W->words + 2 + slot, TOUCHES, 0};
 }
 /* Take back the last transition. */
@@ -373,10 +374,13 @@ EXPORT i64 zap_drawn(i64 *out) {
   for (i64 k = 0; k < drawn_nr; k++) out[2 * k] = drawn[k], out[2 * k + 1] = drawn_of[k];
   return drawn_nr;
 }
-/* The last transition's footprint: (word, whether it was changed). */
-EXPORT i64 zap_footprint(i64 *out) {
-  for (i64 k = 0; k < notes_nr; k++) out[2 * k] = notes[k].at, out[2 * k + 1] = W->block[notes[k].at] != notes[k].old;
-  return notes_nr;
+/* What of the last transition, made by `slot`, decides of conflicts: (place, TOUCHES and CHANGES). Places are words,
+ * then changes, moments, and each actor's suspension.
+ */
+EXPORT i64 zap_feet(i64 slot, i64 *out) {
+  find_feet(slot);
+  for (i64 k = 0; k < feet_nr; k++) out[2 * k] = feet[k].at, out[2 * k + 1] = feet[k].how;
+  return feet_nr;
 }
 /* Save all that makes a state, or say how many words that takes; the way back from it is not part of it. */
 EXPORT i64 zap_save(i64 *into) {
