@@ -19,6 +19,8 @@ from stress.workers.messages import (
     Message,
     MessageError,
     Order,
+    ProveAnswer,
+    ProveOrder,
     ReachAnswer,
     ReachOrder,
     Ready,
@@ -47,6 +49,7 @@ ORDERS: tuple[Order, ...] = (
     RetrialOrder(number=2, case=CASE, trace=b"trace", directory="results"),
     ReduceOrder(number=2, case=CASE, trace=b"trace", directory="results", seconds=1.5),
     ReachOrder(number=2, case=CASE, reach=True),
+    ProveOrder(number=2, case=CASE, seconds=1.5, directory="results"),
 )
 
 FAILURE = Failure(
@@ -79,6 +82,10 @@ ANSWERS: tuple[Answer, ...] = (
     RetrialAnswer(kind="violation", failure=FAILURE),
     ReduceAnswer(trace=b"trace", report="BUG: ...\n", explanation={"sentence": "", "chances": [0.5, 1.0]}),
     ReachAnswer(differs=True, violates=False, seconds=0.25, methods=["swap.folio_put"], sites=["f: load"]),
+    ProveAnswer(
+        kind="violated", words="in 3 steps", states=40, transitions=70, classes=4, seconds=0.5, time_was_up=False,
+        file="toy.certificate", certificate=b"{}", failure=FAILURE,
+    ),  # fmt: skip
     WorkerFailed(message="counters on toy: a mistake", status=3),
 )
 
@@ -114,7 +121,7 @@ def test_a_worker_that_is_killed_while_it_is_spoken_to_takes_no_half_order() -> 
 
 
 def test_executions_are_told_by_batches_and_second_runs() -> None:
-    assert [0, 0, 20, 1, 0, 1, 0, 0, 0] == [executed(answer) for answer in ANSWERS]
+    assert [0, 0, 20, 1, 0, 1, 0, 0, 0, 0] == [executed(answer) for answer in ANSWERS]
 
 
 REALS = ("seconds", "slice_s", "left_s")

@@ -36,13 +36,13 @@ def test_what_was_learned_of_a_case_outlives_it() -> None:
         async with trio.open_nursery() as nursery:
             worker = Worker(io.BytesIO(), recorder, TOYS, Clock(time.perf_counter()), nursery)
             runner = await worker.runner(CASE)
-            before, walk = worker.strategy(order("pct")), worker.strategy(order("random"))
+            before, walk = worker.strategies.of(order("pct")), worker.strategies.of(order("random"))
             before.finish(500)
-            assert (before, walk) == (worker.strategy(order("pct")), worker.strategy(order("random")))
+            assert (before, walk) == (worker.strategies.of(order("pct")), worker.strategies.of(order("random")))
             worker.closing(runner)
-            after = worker.strategy(order("pct"))
+            after = worker.strategies.of(order("pct"))
             assert after is not before and {"length": 500} == after.learned()
-            assert walk is not worker.strategy(order("random"))
+            assert walk is not worker.strategies.of(order("random"))
             await worker.cases.close()
         recorder.close()
 

@@ -19,7 +19,9 @@ from stress.native.runner import NativeCase
 from stress.workers.clock import Clock
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import FOREVER_S, Batch, LeaseOrder, take_answer
+from stress.workers.measure.sampler import Sampler
 from stress.workers.native import JUDGED_FIRST, NativeLease, Natives
+from stress.workers.open_cases import Strategies
 from stress.workers.tally import Tally
 from stress.workers.worker import Worker
 from tests.stress.native.compiled import cache_in, cases, needs_compiler, quick
@@ -45,7 +47,7 @@ def natively(runner: Runner, order: LeaseOrder, natives: Natives) -> Batch:
     """Execute a lease natively; return what came of it."""
     tally, native = Tally(order, runner, set(), clock := Clock()), natives.case(order, runner)
     assert native is not None
-    lease = NativeLease(natives, native, CATALOGUE.strategy(order.strategy), order, tally, clock)
+    lease = NativeLease(natives, native, CATALOGUE.strategy(order.strategy), order, tally, clock, Sampler(Strategies(CATALOGUE)))
     seed = 0
     while seed < order.count:
         seed = lease.go_on(seed, order.count)
