@@ -7,14 +7,11 @@ what it likes of the mm, and has it all when the thread comes back.
 from __future__ import annotations
 
 from sim.core.component import index_of_ref
-from sim.core.machine import site
-from sim.hardware.tlbflush import IpiTlbFlush
+from sim.hardware.tlbflush import SET_MASK, IpiTlbFlush
 
 KERNEL = "6.9"
 PROFILES = ("riscv64",)
 KIND = "interleaving"
-
-LEAVE = site("enter_lazy_tlb", "clear mm_cpumask")
 
 
 class RiscvLazyLeavesMask(IpiTlbFlush):
@@ -24,4 +21,4 @@ class RiscvLazyLeavesMask(IpiTlbFlush):
         """Nobody uses the mm here now."""
         mm = index_of_ref(self.cpu_mm[cpu])
         if mm >= 0:
-            await self.m.rmw(LEAVE, self.mm_cpumask, mm, lambda mask: mask & ~(1 << cpu))
+            await self.m.rmw(SET_MASK, self.mm_cpumask, mm, lambda mask: mask & ~(1 << cpu))

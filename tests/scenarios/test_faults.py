@@ -20,7 +20,7 @@ from stress.machine.chance import RandomData, TapeData
 from stress.strategies import Strategy
 from stress.strategies.replay import Replay
 
-EXECUTIONS_MAX = 2_000
+EXECUTIONS_MAX = 3_000
 """Executions in which a fault must be found, round by round over its scenarios' parameter sets."""
 
 ROUND = 16
@@ -91,7 +91,7 @@ WHERE = {
     "M35": Row("I43", APPEND),
     "N04": Row("I23", LOWER_PENDING, CLEAR_PTE),
     "N06": Row("I23", LOWER_PENDING, CLEAR_PTE),
-    "N31": Row("I21", "user_store: store through TLB", "free_unref_folios: lock zone"),
+    "N31": Row("I21", PUT, CLEAR_PTE),
     "N35": Row("I21", PUT, CLEAR_PTE, "riscv64"),
     "N37": Row("I21", PUT, CLEAR_PTE, "s390x"),
     "N39": Row("I22", PUT),
@@ -100,9 +100,18 @@ WHERE = {
 
 TOTAL = "folio_sub_large_mapcount: lower large mapcount"
 
-IN_6_18 = {"C01": Row("I9", TOTAL), "M01": Row("I9", TOTAL), "N39": Row("I22", "pte_free: free table page")}
-"""The rows of 6.18 that differ: the total mapcount is the first to be wrong, and tables go through
-RCU.
+TABLE = "pte_free: free table page"
+
+IN_6_18 = {
+    "C01": Row("I9", TOTAL),
+    "C16": Row("I11q", "folio_remove_rmap_ptes: nr_pages_mapped -1"),
+    "M01": Row("I9", TOTAL),
+    "N31": Row("I21", "user_store: store through TLB", "free_unref_folios: lock zone"),
+    "N35": Row("I22", TABLE, profile="riscv64"),
+    "N39": Row("I22", TABLE),
+}
+"""The rows of 6.18 that differ: the total mapcount is the first to be wrong, tables go through RCU,
+and other executions are the first to fail.
 """
 
 

@@ -96,7 +96,7 @@ def test_tables_sort(facts: Facts, tmp_path: Path) -> None:
         "(() => {{ const heads = [...document.querySelectorAll('th button')];"
         " const one = heads.find((head) => head.textContent === 'executions'); {} return"
         " [one.parentNode.getAttribute('aria-sort'), ...[...document.querySelectorAll('table.sortable tbody tr')]"
-        ".map((row) => Number(row.cells[4].dataset.value))]; }})()"
+        ".map((row) => Number(row.cells[5].dataset.value))]; }})()"
     )
     numbers = sorted(cell.executions for cell in facts.cells)
     assert ["ascending", *numbers] == browsed(html(facts), tmp_path, click.format("one.click();"))[0]

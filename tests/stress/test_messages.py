@@ -83,8 +83,16 @@ ANSWERS: tuple[Answer, ...] = (
     ReduceAnswer(trace=b"trace", report="BUG: ...\n", explanation={"sentence": "", "chances": [0.5, 1.0]}),
     ReachAnswer(differs=True, violates=False, seconds=0.25, methods=["swap.folio_put"], sites=["f: load"]),
     ProveAnswer(
-        kind="violated", words="in 3 steps", states=40, transitions=70, classes=4, seconds=0.5, time_was_up=False,
-        file="toy.certificate", certificate=b"{}", failure=FAILURE,
+        kind="violated",
+        words="in 3 steps",
+        states=40,
+        transitions=70,
+        classes=4,
+        seconds=0.5,
+        time_was_up=False,
+        file="toy.certificate",
+        certificate=b"{}",
+        failure=FAILURE,
     ),  # fmt: skip
     WorkerFailed(message="counters on toy: a mistake", status=3),
 )

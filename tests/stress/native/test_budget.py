@@ -30,7 +30,7 @@ AGAIN = LIMITS.index("the same state came again")
 SPINS = """
 from sim.core.machine import site
 
-LOOK = site("lru_add_drain", "wait for what nobody does")
+LOOK = site("test_budget", "wait for what nobody does")
 
 
 class Spins:

@@ -47,7 +47,9 @@ def natively(runner: Runner, order: LeaseOrder, natives: Natives) -> Batch:
     """Execute a lease natively; return what came of it."""
     tally, native = Tally(order, runner, set(), clock := Clock()), natives.case(order, runner)
     assert native is not None
-    lease = NativeLease(natives, native, CATALOGUE.strategy(order.strategy), order, tally, clock, Sampler(Strategies(CATALOGUE)))
+    lease = NativeLease(
+        natives, native, CATALOGUE.strategy(order.strategy), order, tally, clock, Sampler(Strategies(CATALOGUE))
+    )
     seed = 0
     while seed < order.count:
         seed = lease.go_on(seed, order.count)
