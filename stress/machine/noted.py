@@ -2,15 +2,17 @@
 
 A *transition* is one step of one actor and all plain code up to its next step, as in exhaustive
 search (``stress/native/search/``). Every cell that is read or written on the way is noted with what
-was there before, whoever reads it: model, checker or machine. That makes executions several times
-slower, so it is for measuring, not for searching.
+was there before, whoever reads it: model, checker or machine. But what decides whether an actor may
+go on is read by that actor's next transition, not by whoever asks on the way. That makes executions
+several times slower, so it is for measuring, not for searching.
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +20,7 @@ from sim.core.arena import WORD, Arena, Layout
 from sim.core.machine import Actor
 from stress.machine.lockstep import Lockstep
 from stress.machine.protocols import Listener
+from stress.machine.scheduler import BLOCKED
 
 
 @dataclass
@@ -28,8 +31,8 @@ class Noted:
     words: dict[int, int] = field(default_factory=dict)
     """The words of the arena that were touched, to what was there before."""
     draws: list[int] = field(default_factory=list)
-    enabling: list[int] = field(default_factory=list)
-    """Slots of other actors that it has enabled, disabled, suspended or resumed."""
+    suspending: list[int] = field(default_factory=list)
+    """Slots of other actors that it has suspended or resumed."""
     keeps_seq: bool = False
     """It has put a step number into a variable, where it is compared with later ones."""
 
@@ -86,26 +89,30 @@ class NotedMachine(Lockstep):
         assert isinstance(arena, NotedArena)
         self.noting = arena
         self.listen: Callable[[Noted], None] = lambda noted: None
+        self.asks: dict[int, Callable[[], bool]] = {}
+        """What each slot asks that stands before a step which it may have to wait for."""
 
     def begin(self, actors: list[Actor], *rest: Any, **named: Any) -> None:
         super().begin(actors, *rest, **named)
         self._enter(switched=True)
 
     def _enter(self, switched: bool) -> None:
-        """Begin to note a transition of the actor that was chosen; its first reads what its gate
-        asks, and takes the turn for its first step too.
+        """Begin to note a transition of the actor that was chosen, which reads what it has waited
+        for; its first waits for its gate, and takes the turn for its first step too.
         """
-        self.noting.noted = Noted(self.current)
+        me = self.current
+        self.noting.noted = Noted(me)
         self.before = list(self.state)
-        self.granted = int(switched and not self.started[self.current])
-        if not self.started[self.current]:
-            for column, i in self.actors[self.current].gate:
-                column.view[i]
+        self.granted = int(switched and not self.started[me])
+        ready = self.asks.get(me) if self.started[me] else self.actors[me].ready
+        if ready is not None:
+            ready()
 
     def _leave(self) -> None:
         """End the transition of the actor that stands before its next step, or has finished."""
         noted = self.noting.noted
-        noted.enabling = [k for k in range(self.slots) if k != noted.slot and self.state[k] != self.before[k]]
+        changed = [(now ^ before) & ~BLOCKED for now, before in zip(self.state, self.before, strict=True)]
+        noted.suspending = [k for k in range(self.slots) if k != noted.slot and changed[k]]
         self.listen(noted)
 
     def ask(self, code: int) -> bool:
@@ -113,6 +120,36 @@ class NotedMachine(Lockstep):
         switched = super().ask(code)
         self._enter(switched)
         return switched
+
+    @contextmanager
+    def _unnoted(self) -> Iterator[None]:
+        """Forget what is touched inside."""
+        words = self.noting.noted.words
+        known = len(words)
+        yield
+        while len(words) > known:
+            words.popitem()
+
+    def _arm(self, actor: Actor) -> None:
+        with self._unnoted():
+            super()._arm(actor)
+
+    def _reconsider(self, key: int) -> None:
+        with self._unnoted():
+            super()._reconsider(key)
+
+    async def _await_turn(self, code: int, keys: tuple[int, ...], ready: Callable[[], bool]) -> None:
+        me, mine = self.current, self.granted
+
+        def asked() -> bool:
+            with nullcontext() if mine else self._unnoted():
+                return ready()
+
+        self.asks[me] = ready
+        try:
+            await super()._await_turn(code, keys, asked)
+        finally:
+            del self.asks[me]
 
     def finish(self) -> None:
         if self.verdict.kind == "clean":

@@ -4,7 +4,7 @@ and their Interpretations*, DAIMI PB 78, 1977).
 
 Two transitions of different actors depend on each other by the rules of exhaustive search
 (``explore.c``): one changes a word of the arena that the other touches, whoever reads it; one notes
-a change and the other a moment; one enables or disables the other's actor. These are more than
+a change and the other a moment; one suspends or resumes the other's actor. These are more than
 matter: so there are more classes than a cleverer relation would tell apart, never fewer, and all
 executions of a class end in the same state with the same verdict.
 
@@ -64,7 +64,7 @@ class PythonClass:
 
     def add(self, noted: Noted) -> None:
         """Add a transition."""
-        slot, touched = noted.slot, {~noted.slot: False} | {~k: True for k in noted.enabling}
+        slot, touched = noted.slot, {~noted.slot: False} | {~k: True for k in noted.suspending}
         touched |= {at: self.cells[at] != old for at, old in noted.words.items() if self.kinds[at] != FREE}
         changed = {self.kinds[at] for at, differs in touched.items() if differs and at >= 0}
         is_change, is_moment = CHANGES in changed, noted.keeps_seq or MOMENTS in changed

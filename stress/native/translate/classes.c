@@ -2,17 +2,17 @@
  *
  * An execution is made again by its tapes, one transition after the other. Two transitions of different actors
  * depend on each other by the rules of explore.c: one changes a word that the other touches; one notes a change and
- * the other a moment, whose order is what is asked of step numbers; one enables or disables the other's actor. The
+ * the other a moment, whose order is what is asked of step numbers; one suspends or resumes the other's actor. The
  * hash of a transition is made of its actor, its choices, and the hashes of those before it on which it depends;
  * that of the execution is the sum over its transitions. So it is the same for two executions that differ only in
- * the order of neighbours which do not depend on each other. stress/classes.py says the same in Python.
+ * the order of neighbours which do not depend on each other. stress/native/search/classes.py says the same in Python.
  */
 #define CLASS_MULTIPLIER 0x94D049BB133111EBull
 enum { MADE_OTHERWISE = 102 }; /* behind the reasons of search.c: the tapes cannot be followed */
 
 /* Of a word: the hash of what changed it last, and the sum of the hashes of what has touched it since. */
 struct met { u64 changed, touched; i64 execution; };
-static struct met *met, enabling[SLOTS_MAX];
+static struct met *met, suspending[SLOTS_MAX];
 static i64 met_words, executions;
 static u64 last_of[SLOTS_MAX], changes_sum, moments_sum, class_sum;
 
@@ -36,10 +36,12 @@ static inline void now_met(struct met *m, u64 hash, i64 changes) {
   else m->touched += hash;
 }
 
-/* Add the transition that was just made by `slot` to the class; `before`: who was enabled. */
-static void add_to_class(i64 slot, const i64 *before) {
+static int suspends(i64 slot, i64 other) { return slot != other && (S.state[other] ^ was[other]) & ~BLOCKED; }
+
+/* Add the transition that was just made by `slot` to the class. */
+static void add_to_class(i64 slot) {
   i64 change = 0, moment = seq_kept;
-  u64 sum = depends(&enabling[slot], ~slot, 0);
+  u64 sum = depends(&suspending[slot], ~slot, 0);
   for (i64 k = 0; k < notes_nr; k++) {
     i64 at = notes[k].at, kind = X.kinds[at], changed;
     if (kind == WORD_FREE) { notes[k--] = notes[--notes_nr]; continue; }
@@ -47,14 +49,14 @@ static void add_to_class(i64 slot, const i64 *before) {
     change |= changed & (kind == WORD_CHANGE), moment |= changed & (kind == WORD_MOMENT);
     sum += depends(&met[at], at, changed);
   }
-  for (i64 k = 0; k < W->slots; k++) if (k != slot && S.state[k] != before[k]) sum += depends(&enabling[k], ~k, 1);
+  for (i64 k = 0; k < W->slots; k++) if (suspends(slot, k)) sum += depends(&suspending[k], ~k, 1);
   if (change) sum += met_hash(W->words, moments_sum);
   if (moment) sum += met_hash(W->words + 1, changes_sum);
   for (i64 k = 0; k < drawn_nr; k++) sum += met_hash(W->words + 2 + k, drawn[k]);
   u64 hash = last_of[slot] = mix(last_of[slot] + sum + slot);
   for (i64 k = 0; k < notes_nr; k++) now_met(&met[notes[k].at], hash, notes[k].old);
-  now_met(&enabling[slot], hash, 0);
-  for (i64 k = 0; k < W->slots; k++) if (k != slot && S.state[k] != before[k]) now_met(&enabling[k], hash, 1);
+  now_met(&suspending[slot], hash, 0);
+  for (i64 k = 0; k < W->slots; k++) if (suspends(slot, k)) now_met(&suspending[k], hash, 1);
   if (change) changes_sum += hash;
   if (moment) moments_sum += hash;
   class_sum += hash;
@@ -67,14 +69,13 @@ static void begin_class(void) {
 }
 /* Make one transition of `slot` that draws from `draws`; return how many it has drawn. */
 static i64 class_forward(i64 slot, const i64 *draws, i64 nr) {
-  i64 before[SLOTS_MAX];
   const struct actor *a = actor(slot);
-  memcpy(before, S.state, 8 * W->slots);
+  memcpy(was, S.state, 8 * W->slots);
   new_epoch(), drawn_nr = 0, S.cur = ME = slot, S.run = !S.started[slot];
   for (given_nr = 0; given_nr < nr && given_nr < DRAWN_MAX; given_nr++) given[given_nr] = draws[2 * given_nr + 1];
-  if (!S.started[slot]) for (i64 k = 0; k < KEYS_MAX && a->keys[k] >= 0; k++) touch(W->block + a->keys[k]);
+  if (S.wait_keys[slot]) S.wait_ready[slot](S.wait_args[slot]);
   if (go_on(slot, a)) ended(a), S.started[slot] = 0;
-  add_to_class(slot, before);
+  add_to_class(slot);
   return drawn_nr;
 }
 /* Make an execution again by its tapes, as zap_run leaves them; return CLEAN, or why that cannot be done. */

@@ -136,8 +136,8 @@ class Steps(Calling):
         self.emit("end_wait(ME);")
 
     def cell_of(self, column: Column, i: str) -> str:
-        """Return a temporary that holds the address of a cell."""
-        return self.temp(f"(i64)&{self.cell(column, i)}")
+        """Return a temporary that holds the address of a cell, which is not touched by that."""
+        return self.temp(f"(i64)(c_{column.name} + ix({i}, n_{column.name}))")
 
     # -- plain steps -----------------------------------------------------------------------------------------------
 
