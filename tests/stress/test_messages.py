@@ -93,7 +93,7 @@ ANSWERS: tuple[Answer, ...] = (
         file="toy.certificate",
         certificate=b"{}",
         failure=FAILURE,
-    ),  # fmt: skip
+    ),
     WorkerFailed(message="counters on toy: a mistake", status=3),
 )
 

@@ -17,7 +17,9 @@ from stress.native.comparison import by_native, by_python, difference
 from stress.native.kernels import KernelKey
 from stress.native.runner import BUDGET, LIMITS, NativeCase
 from stress.workers.clock import Clock
+from stress.workers.measure.sampler import Sampler
 from stress.workers.native import NativeLease, Natives
+from stress.workers.open_cases import Strategies
 from stress.workers.tally import Tally
 from tests.stress.native.compiled import cache_in, cases, needs_compiler, quick
 from tests.stress.native.orders import order_of
@@ -50,7 +52,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("budget", [12, 25, 45])
+@pytest.mark.parametrize("budget", [12, 30, 45])
 async def test_executions_go_on_as_in_python(budget: int) -> None:
     """Turn by turn, with all chance plain, to a clean end, or until the budget is spent again."""
     found = set()
@@ -63,7 +65,7 @@ async def test_executions_go_on_as_in_python(budget: int) -> None:
             assert "" == difference(native, made, twin, ran)
             assert (outcome.verdict.kind == "inconclusive") == (ran.why == BUDGET)
             found.add((outcome.verdict.kind, outcome.steps > budget))
-    assert found >= {12: {("inconclusive", True)}, 25: {("clean", True)}, 45: {("clean", True)}}[budget]
+    assert found >= {12: {("inconclusive", True)}, 30: {("clean", True)}, 45: {("clean", True)}}[budget]
 
 
 async def test_a_livelock_is_told_from_a_long_run(tmp_path: Path) -> None:
@@ -88,7 +90,9 @@ async def test_what_is_inconclusive_is_counted_and_not_made_again(monkeypatch: p
         native = natives.case(order, runner)
         assert native is not None
         tally = Tally(order, runner, set(), clock := Clock())
-        lease = NativeLease(natives, native, CATALOGUE.strategy("random"), order, tally, clock)
+        lease = NativeLease(
+            natives, native, CATALOGUE.strategy("random"), order, tally, clock, Sampler(Strategies(CATALOGUE))
+        )
         monkeypatch.setattr(runner, "run", lambda *_: pytest.fail("Python was called"))
         seed = 0
         while seed < order.count:

@@ -18,8 +18,8 @@ from stress.native.kernels import KernelKey
 from stress.native.runner import NativeCase
 from stress.workers.clock import Clock
 from stress.workers.flight_recorder import FlightRecorder
-from stress.workers.messages import FOREVER_S, Batch, LeaseOrder, take_answer
 from stress.workers.measure.sampler import Sampler
+from stress.workers.messages import FOREVER_S, Batch, LeaseOrder, take_answer
 from stress.workers.native import JUDGED_FIRST, NativeLease, Natives
 from stress.workers.open_cases import Strategies
 from stress.workers.tally import Tally
