@@ -26,6 +26,7 @@ from sim.mm.madvise import Madvise
 from sim.mm.memory import Memory
 from sim.mm.mm_types import MmTypes
 from sim.mm.mmap import Mmap
+from sim.mm.mmap_lock import MmapLock
 from sim.mm.mmu_gather import MmuGather
 from sim.mm.page_alloc import PageAlloc
 from sim.mm.page_fault import PageFault
@@ -43,7 +44,7 @@ from sim.versions import VERSIONS
 
 GENERIC: tuple[type[Component], ...] = (
     MmTypes, PageAlloc, Pgtable, Tlb, TlbFlush, Rcu, Swapfile, Swap, HugeMemory, PageVmaMapped, Rmap, MmuGather, Memory,
-    PageFault, Filemap, PageWriteback, Mmap, Madvise, Fork, Vmscan, UnmapMapping, Truncate, Filesystem,
+    PageFault, Filemap, PageWriteback, MmapLock, Mmap, Madvise, Fork, Vmscan, UnmapMapping, Truncate, Filesystem,
     Ledger, Checks, Audit,
 )  # fmt: skip
 """The components of 6.9, in the order in which their columns are laid out."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sim.mm.memory import Memory
     from sim.mm.mm_types import MmTypes
     from sim.mm.mmap import Mmap
+    from sim.mm.mmap_lock import MmapLock
     from sim.mm.mmu_gather import MmuGather
     from sim.mm.page_alloc import PageAlloc
     from sim.mm.page_fault import PageFault
@@ -75,6 +76,7 @@ class Kernel:
     filesystem: Filesystem
     page_writeback: PageWriteback
     mmap: Mmap
+    mmap_lock: MmapLock
     madvise: Madvise
     fork: Fork
     vmscan: Vmscan
@@ -125,7 +127,11 @@ class Kernel:
             component.boot()
 
     def settle(self) -> None:
-        """Forget when things happened: the execution that follows counts its steps from 0."""
+        """Forget when things happened: the execution that follows counts its steps from 0. Let
+        CPUs speculate from now on.
+        """
+        for cpu in range(self.world.cpus):
+            self.tlb.speculation[cpu] = self.world.speculation
         for column in self.arena.columns.values():
             if column.field.stamp and column.count:
                 column.view[:] = memoryview(bytes(WORD * column.count)).cast("q")

@@ -40,6 +40,7 @@ class Task(Part):
     op_keeps_markers: Cells
     op_began: Cells
     overlaps: Cells
+    op_counted: Cells
 
     def __init__(self, kernel: Kernel, cpu: int) -> None:
         super().__init__(kernel)
@@ -59,7 +60,7 @@ class Task(Part):
     ) -> Result:
         """Run ``body``, one of the OPERATIONS, on pages [start, end); return what it returns."""
         cpu, number = self.cpu, number_of(name)
-        for other, running in enumerate(self.op):
+        for other, running in enumerate(self.op_counted):
             if running and other != cpu:
                 self.overlaps[overlap_cell(running, number)] += 1
         self.op[cpu], self.op_start[cpu], self.op_end[cpu], self.op_keeps_markers[cpu] = (
@@ -68,9 +69,10 @@ class Task(Part):
             end,
             keeps_markers,
         )
-        self.op_began[cpu] = self.m.seq
+        self.op_counted[cpu], self.op_began[cpu] = number, self.m.seq
         result = await body
         self.op[cpu], self.op_start[cpu], self.op_end[cpu], self.op_keeps_markers[cpu] = 0, 0, self.w.vpages, 0
+        self.op_counted[cpu] = 0
         return result
 
     def _everywhere(self, name: str, body: Awaitable[Result]) -> Coroutine[Any, Any, Result]:
@@ -106,6 +108,16 @@ class Task(Part):
     def prefetch(self, addr: int) -> Coroutine[Any, Any, None]:
         """Let the hardware fill a translation for ``addr`` speculatively."""
         return self.k.tlb.prefetch(self.cpu, self.mm, addr)
+
+    async def speculate(self, nr: int) -> None:
+        """Let the hardware fill ``nr`` translations of its own choice, of whatever mm it has
+        loaded, be it that a kernel thread borrows it; which page is drawn. Hardware that walks no
+        page tables fills none.
+        """
+        for _ in range(nr):
+            addr = self.m.draw("speculation", self.w.vpages)
+            if self.cpu_mm[self.cpu] and self.profile.walks_tables:
+                await self.prefetch(addr)
 
     # -- system calls ----------------------------------------------------------------------------------------------
 

@@ -222,6 +222,10 @@ class Catalogue:
         """Return the parameter sets of a scenario. Raises UsageError, and ScenarioError."""
         return parameters_of(self.scenario_class(scenario), profile, geometry)
 
+    def smallest(self, scenario: str, profile: Profile, geometry: str) -> Sequence[dict[str, int]]:
+        """Return the smallest programs of a scenario, of which executions need not make one."""
+        return self.scenario_class(scenario).smallest(profile, geometry)
+
     def choose_scenario(self, name: str) -> str:
         """Return ``name`` if it is a scenario's, or a user's file with one. Raises UsageError."""
         return name if self.scenario_file(name) is not None else choose("scenario", name, self.scenarios())

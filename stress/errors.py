@@ -53,3 +53,10 @@ class Divergence(ZapstressError):
     """A replay did not do what its trace records."""
 
     exit_status = INCONCLUSIVE
+
+
+def foremost(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return one exception of a group: the user's to mend, if there is one."""
+    mendable = group.subgroup(ZapstressError) or group
+    inner = mendable.exceptions[0]
+    return foremost(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -1,4 +1,4 @@
-"""Reads plain files of bounded size, and writes a file whole or not at all."""
+"""Reads plain files of bounded size, makes folders, and writes a file whole or not at all."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ def read_plain(path: Path, mib_max: int, links: bool = True) -> bytes:
         if max(found.st_size, len(data)) > mib_max * MIB:
             raise OSError(errno.EFBIG, f"larger than {mib_max} MiB")
         return data
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder ``path``, and those that it lies in. Raises StorageError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be made ({error.strerror}); name another directory") from error
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -33,6 +33,13 @@ class Scenario:
         """
         return [{}]
 
+    @classmethod
+    def smallest(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
+        """Return parameter sets in which failures of any scenario are looked for when they are
+        shrunk, the smallest programs first; none unless overridden.
+        """
+        return []
+
     def world(self) -> World:
         """Return the size of the world."""
         return World()

@@ -1,4 +1,4 @@
-"""The model's source files: where they are, and their hash.
+"""The model's source files: where they are, their hash, and processes that run them.
 
 A trace records the hash of the model that it was made with, so that a replay that differs can say
 whether the model has changed.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
+import signal
 import sys
 from functools import cache
 from pathlib import Path
@@ -68,3 +69,27 @@ def child(module: str, *arguments: str, **environment: str) -> tuple[list[str], 
     """
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return [sys.executable, "-P", "-m", module, *arguments], MALLOC | os.environ | {"PYTHONPATH": path} | environment
+
+
+OVERDUE = signal.SIGVTALRM
+"""The signal that ends a child that has given no sign of life for too long. Nobody else sends it,
+so that the exit status says why it ended.
+"""
+
+
+def end_overdue(pid: int) -> None:
+    """End a child that has given no sign of life for too long, also one that is stopped.
+
+    Raises ProcessLookupError if it is gone.
+    """
+    os.kill(pid, OVERDUE)
+    os.kill(pid, signal.SIGCONT)
+
+
+def ended_words(status: int) -> str:
+    """Return how a process ended, by its exit status, as a predicate."""
+    if status == -OVERDUE:
+        return "gave no sign of life for too long and was ended"
+    if status == -signal.SIGKILL:
+        return "was killed with SIGKILL, by somebody or by a kernel that ran out of memory"
+    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"

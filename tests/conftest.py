@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 
 import pytest
 
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="zapstress-tests-")
-"""No test touches the user's cache directory, nor does what it starts."""
+WORKER = "PYTEST_XDIST_WORKER"
+"""Is in the environment of the processes among which xdist deals the tests."""
+
+if WORKER not in os.environ:
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="zapstress-tests-")
+    """No test touches the user's cache directory, nor does what it starts. The processes of one
+    run share theirs: a kernel is compiled once.
+    """
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    if WORKER not in os.environ:
+        shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -21,14 +21,9 @@ class ChildPublishedBeforeFlush(Fork):
         await self.m.down_write(LOCK_CHILD, self.mmap_lock, dst)
         self.mm_order[dst] = self.mm_order[src]
         for vma in self.k.mm_types.vmas_in(src, 0, self.w.vpages):
-            child = await self.k.mmap.vm_area_dup(vma, dst)
-            await self.k.rmap.vma_link(child)
-            self.vma_attached[child] = 1
-            if self.vma_needs_copy(vma):
-                await self.copy_page_range(cpu, vma, src, dst)
-                self.k.checks.forked(vma, src, dst)
+            await self.dup_vma(cpu, vma, src, dst)
         await self.m.up_write(UNLOCK_CHILD, self.mmap_lock, dst)
         await self.m.store(PUBLISH, self.mm_users, dst, 1)
         await self.flush_parent(cpu, src)
-        await self.m.up_write(UNLOCK, self.mmap_lock, src)
+        await self.k.mmap_lock.mmap_write_unlock(UNLOCK, src)
         return True

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from sim.core.pte import make_pte
 from sim.mm.mm_types import MM_ANONPAGES, NR_MM_COUNTERS
-from sim.mm.page_fault import RSS_MOVE, PageFault
+from sim.mm.page_fault import PageFault
+from sim.mm.write_fault import RSS_MOVE
 
 KERNEL = "6.9"
 KIND = "interleaving"

@@ -20,17 +20,15 @@ class DowngradesBeforeDetaching(Mmap):
         end = start + nr
         await self.m.down_write(LOCK, self.mmap_lock, mm)
         if not self.k.mm_types.vmas_in(mm, start, end):
-            await self.m.up_write(UNLOCK_NOTHING, self.mmap_lock, mm)
+            await self.k.mmap_lock.mmap_write_unlock(UNLOCK_NOTHING, mm)
             return
         for edge in (start, end):
-            vma = self.k.mm_types.vma_lookup(mm, edge)
-            if vma >= 0 and self.vma_start[vma] < edge:
-                await self.split_vma(vma, edge)
+            await self.split_at(mm, edge)
         vmas = self.k.mm_types.vmas_in(mm, start, end)
         floor, ceiling = self._neighbours(mm, start, end)
-        await self.m.downgrade_write(DOWNGRADE, self.mmap_lock, mm)
+        await self.k.mmap_lock.mmap_write_downgrade(DOWNGRADE, mm)
         await self.unmap_region(cpu, mm, vmas, start, end, floor, ceiling)
+        await self.detach(mm, vmas)
         for vma in vmas:
-            self.vma_attached[vma] = 0
             await self.vm_area_free(vma)
         await self.m.up_read(UNLOCK, self.mmap_lock, mm)

@@ -19,5 +19,5 @@ class FailedForkDoesNotFlush(Fork73):
     async def fail_dup_mmap(self, cpu: int, src: int, dst: int) -> None:
         """There is no child that could see what is written."""
         await self.m.up_write(UNLOCK_CHILD, self.mmap_lock, dst)
-        await self.m.up_write(UNLOCK, self.mmap_lock, src)
+        await self.k.mmap_lock.mmap_write_unlock(UNLOCK, src)
         await self.k.mmap.exit_mmap(cpu, dst)

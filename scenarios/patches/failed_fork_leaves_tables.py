@@ -20,5 +20,6 @@ class FailedForkLeavesTables(Fork73):
         """Only the VMAs go: they can be found no more, so nobody can use the tables."""
         for vma in self.k.mm_types.vmas_in(dst, 0, self.w.vpages):
             await self.k.rmap.vma_unlink(vma)
+            await self.k.mmap_lock.vma_mark_detached(vma)
             await self.k.mmap.vm_area_free(vma)
         await Fork.fail_dup_mmap(self, cpu, src, dst)

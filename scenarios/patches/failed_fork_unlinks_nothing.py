@@ -25,5 +25,6 @@ class FailedForkUnlinksNothing(Fork73):
         await self.k.pgtable.free_pgd_range(cpu, dst, 0, self.w.vpages, 0, top)
         await self.k.mmu_gather.tlb_finish_mmu(cpu)
         for vma in vmas:
+            await self.k.mmap_lock.vma_mark_detached(vma)
             await self.k.mmap.vm_area_free(vma)
         await Fork.fail_dup_mmap(self, cpu, src, dst)

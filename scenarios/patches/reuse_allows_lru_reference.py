@@ -6,7 +6,8 @@ then wants exactly one: the second may as well be the child's mapping.
 
 from __future__ import annotations
 
-from sim.mm.page_fault import WP_REFS, WP_TRYLOCK, WP_UNLOCK, PageFault
+from sim.mm.page_fault import PageFault
+from sim.mm.write_fault import WP_REFS, WP_TRYLOCK, WP_UNLOCK
 
 KERNEL = "6.9"
 KIND = "sequence"

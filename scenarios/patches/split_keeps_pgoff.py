@@ -20,9 +20,7 @@ class SplitKeepsPgoff(Mmap):
         new = await self.vm_area_dup(vma, self.k.mm_types.mm_of(vma))
         self.vma_start[new] = addr
         await self.k.rmap.anon_vma_clone(new)
-        await self.k.rmap.vma_prepare(vma)
-        self.vma_end[vma] = addr
-        self.k.rmap.link_file(new)
-        self.vma_attached[new] = 1
-        await self.k.rmap.vma_complete(vma)
+        await self.k.mmap_lock.vma_start_write(vma)
+        await self.k.mmap_lock.vma_start_write(new)
+        await self.split_adjusted(vma, new, addr)
         return new

@@ -309,6 +309,7 @@ def _profile(name: str, real: Geometry) -> Profile:
         batched_unmap_flush=True,
         components={"pgtable": Arm64Pgtable, "tlbflush": Arm64TlbFlush},
         versions={"6.12": V6_12, "6.18": V6_18, "7.3": V7_3},
+        speculates=True,
         about=f"{real.page_size // 1024}K pages, contpte blocks of {real.contpte}; broadcast invalidation without IPIs",
     )
 

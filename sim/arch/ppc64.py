@@ -238,6 +238,7 @@ PROFILES = (
         merge_vmas=True,
         page_size_tracking=True,
         components={"tlbflush": RadixTlbFlush},
+        speculates=True,
         about="tlbie by page or address space, on this CPU alone if only it runs the mm; tables through RCU",
     ),
     Profile(

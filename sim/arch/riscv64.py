@@ -39,6 +39,7 @@ PROFILES = (
         batched_unmap_flush=True,
         components={"tlbflush": RiscvTlbFlush},
         versions={"6.18": {"table_free": True}, "7.3": {"table_free": True, "reclaims_pt": True}},
+        speculates=True,
         about="IPIs to mm_cpumask, software young and dirty bits; tables go through the gather",
     ),
 )

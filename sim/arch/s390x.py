@@ -220,6 +220,7 @@ PROFILES = (
         flushes_ranges=False,
         versions={"7.3": {"reclaims_pt": True}},
         components={"pgtable": S390Pgtable, "tlbflush": S390TlbFlush, "mmu_gather": S390MmuGather},
+        speculates=True,
         about="clearing a PTE invalidates it; pages are freed at once, nothing is gathered; "
         "software young and dirty bits",
     ),

@@ -315,6 +315,7 @@ PROFILES = (
             "6.18": V6_18,
             "7.3": V6_18,
         },
+        speculates=True,
         about="IPIs, generations, lazy CPUs; tables go through the gather",
     ),
 )

@@ -44,7 +44,8 @@ class GatherChecks(Checker):
         (
             "MMAP",
             "zap-without-mmap-lock",
-            "munmap, MADV_DONTNEED and exit zap under the mmap lock, truncation under i_mmap (zap_page_range_single)",
+            "munmap, MADV_DONTNEED and exit zap under the mmap lock or the VMA's, truncation under i_mmap "
+            "(zap_page_range_single)",
         ),
         (
             "I43",
@@ -55,6 +56,7 @@ class GatherChecks(Checker):
 
     mmap_lock: Column
     i_mmap_lock: Column
+    vma_locked: Cells
     gather_delayed_rmap: Cells
     gather_fullmm: Cells
     gather_start: Cells
@@ -92,10 +94,12 @@ class GatherChecks(Checker):
         """A PTE has been cleared by an actor with a gather open: its range must come to cover the
         page.
         """
-        if not self.mmap_lock.view[self.gather_mm[tlb]] and not any(self.i_mmap_lock.view.tolist()):
+        locked = self.mmap_lock.view[self.gather_mm[tlb]] or self.vma_locked[tlb]
+        if not locked and not any(self.i_mmap_lock.view.tolist()):
             self.violated(
                 "MMAP",
-                f"cpu{tlb} zaps page {addr} of mm {self.gather_mm[tlb]}, whose mmap lock nobody holds, nor i_mmap",
+                f"cpu{tlb} zaps page {addr} of mm {self.gather_mm[tlb]}, whose mmap lock nobody holds, nor i_mmap, "
+                "and has not locked the VMA",
             )
         if addr < self.unflushed_lo[tlb] or not self.unflushed_hi[tlb]:
             self.unflushed_lo[tlb] = addr

@@ -107,6 +107,7 @@ class TlbChecks(Checker):
     def _entry_changed(self, stamp: Cells, generation: Cells, reach: int) -> Watch:
         refs, writable, gens, m = self.tlb_refs, self.tlb_writable, self.page_gen, self.m
         read_at, read_page, read_gen, outdated = self.entry_read_at, self.entry_page, self.entry_gen, self._outdated
+        cpus = self.w.cpus
 
         def count(entry: int, delta: int) -> None:
             pfn = entry >> PFN_SHIFT
@@ -119,7 +120,7 @@ class TlbChecks(Checker):
             if old and not old & SPECIAL:
                 count(old, -1)
             if new:
-                cpu = m.current
+                cpu = m.current % cpus
                 stamp[cell] = read_at[cpu]
                 if gens[read_page[cpu]] != read_gen[cpu]:
                     outdated(cpu, read_page[cpu])

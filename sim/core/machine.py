@@ -179,6 +179,10 @@ class Machine(ABC):
         """Take the rwsem ``col[i]`` for reading: wait until it is not negative, then add 1."""
 
     @abstractmethod
+    async def down_read_trylock(self, site: int, col: Column, i: int) -> bool:
+        """Take the rwsem ``col[i]`` for reading if it is not negative; return whether it was not."""
+
+    @abstractmethod
     async def up_read(self, site: int, col: Column, i: int) -> None:
         """Release a reader's hold."""
 

@@ -119,6 +119,10 @@ class Profile:
     """A fullmm flush without freed tables does nothing: the ASID is not used again (arm64)."""
     walks_tables: bool = True
     """Hardware walks Linux page tables; False: it has a hash table of its own (ppc64 hash)."""
+    speculates: bool = False
+    """Hardware may fill TLB and walk cache at any time, for addresses that no instruction has named
+    (ppc64 hash fills from its own table, which only page faults fill).
+    """
     fault_invalidates: bool = False
     """A page fault drops what its CPU has cached for the address, so that it is not taken again for
     that alone (x86; SDM 3A 4.10.4.1).
@@ -164,3 +168,5 @@ class World:
     file_pages: int = 16
     anon_vmas: int = 4
     swap_slots: int = 0
+    speculation: int = 0
+    """How often the hardware of each CPU may fill something on speculation in an execution."""

@@ -60,6 +60,9 @@ class Tlb(Component):
     cpu_request: Column
     tlb_holders: Column
     caching: Cells
+    cpu_mm: Cells
+    speculation: Cells
+    """How often each CPU may still fill something on speculation."""
     req_kind: Cells
     req_mm: Cells
     req_start: Cells
@@ -84,6 +87,7 @@ class Tlb(Component):
             Field("tlb_holders", self.w.mms, bits=cpus),
             Field("caching", rows, PRIVATE, bits=1),
             *alike(("irq_off", "rcu_nesting"), cpus, PRIVATE, waitable=True),
+            Field("speculation", cpus, PRIVATE, bits=bits_for(self.w.speculation)),
             Field("sections", cpus, MACHINE, decides=SECTION),
             Field("cpu_request", cpus, waitable=True, bits=cpus + 1),
             Field("req_kind", cpus, PRIVATE, bits=bits_for(BROADCAST)),
@@ -135,7 +139,7 @@ class Tlb(Component):
         value = column.view[cpu] + delta
         if not value:
             self.sections[cpu] += 1
-        if self.cpu_request.view[cpu]:
+        if self.cpu_request.view[cpu] or self.speculation[cpu]:
             self.m.poke(column, cpu, value)
         else:
             column.view[cpu] = value
@@ -312,15 +316,22 @@ class Tlb(Component):
 
     def _pending(self, cpu: int) -> Callable[[], bool]:
         request, off, nesting, rcu = self.cpu_request, self.irq_off, self.rcu_nesting, self.rcu_request
-        return lambda: not off[cpu] and request.view[cpu] > 0 and (request.view[cpu] != rcu or not nesting[cpu])
+        left, loaded = self.speculation, self.cpu_mm
+        return lambda: (
+            not off[cpu]
+            and (
+                (request.view[cpu] > 0 and (request.view[cpu] != rcu or not nesting[cpu]))
+                or (left[cpu] > 0 and loaded[cpu] > 0)
+            )
+        )
 
     def answerable(self, cpu: int, requests: int) -> int:
         """Return which of ``requests``, of which one at least may be answered now, may be."""
         return requests
 
     def hardware(self, cpu: int) -> Actor:
-        """Return the hardware actor of ``cpu``: it answers requests while interrupts are on; RCU's
-        outside readers' sections.
+        """Return the hardware actor of ``cpu``: it answers requests while interrupts are on, RCU's
+        outside readers' sections; and it speculates, where the world lets it.
         """
         gate = ((self.irqs, cpu), (self.readers, cpu), (self.cpu_request, cpu))
 
@@ -329,11 +340,31 @@ class Tlb(Component):
 
         return Actor(self.w.cpus + cpu, f"hw{cpu}", answer, daemon=True, gate=gate, ready=self._pending(cpu))
 
-    async def _answer(self, cpu: int) -> None:
-        """Carry out one request and acknowledge it: a flush, or else RCU's, by reporting a
-        quiescent state (rcu_report_qs_rdp).
+    async def speculate(self, cpu: int, mm: int) -> None:
+        """Walk and fill for an address that is drawn, between two steps of the CPU's thread, whose
+        own invalidations take along what is in flight.
         """
-        requests = self.answerable(cpu, await self.m.load(HANDLE, self.cpu_request, cpu))
+        addr = self.m.draw("speculative address", self.w.vpages)
+        self.m.suspend(cpu)
+        await self.hold(cpu, mm)
+        pte = await self.walk(cpu, mm, addr, False)
+        if pte >= 0:
+            await self.fill(cpu, mm, addr, pte)
+        self.m.resume(cpu)
+
+    async def _answer(self, cpu: int) -> None:
+        """Fill something on speculation, or carry out one request and acknowledge it: a flush, or
+        else RCU's, by reporting a quiescent state (rcu_report_qs_rdp).
+        """
+        if self.speculation[cpu] and self.cpu_mm[cpu]:
+            self.speculation[cpu] -= 1
+            if self.m.draw("speculation", 2):
+                await self.speculate(cpu, index_of_ref(self.cpu_mm[cpu]))
+                return
+        requests = await self.m.load(HANDLE, self.cpu_request, cpu)
+        if not requests or (requests == self.rcu_request and self.rcu_nesting[cpu]):
+            return
+        requests = self.answerable(cpu, requests)
         initiator = (requests & -requests).bit_length() - 1
         if initiator == self.w.cpus:
             await self.m.rmw(REPORT, self.cpu_request, cpu, lambda mask: mask & ~self.rcu_request)

@@ -406,7 +406,8 @@ class Filemap(Component):
         if locked and self.in_cache(file, folio) and index < await self.pages_of(AROUND_SIZE, file):
             return page, nr
         if locked:
-            await self._unlock_and_put(cpu, folio)
+            await self.unlock_folio(folio)
+        await self.k.swap.folio_put(cpu, folio)
         return -1, nr
 
     async def _get_around(self, cpu: int, slot: int) -> int:

@@ -1,6 +1,7 @@
 """fork: dup_mmap (kernel/fork.c) and the batched copy_page_range (mm/memory.c), v6.9.
 
-Lock order: parent's mmap_lock, child's mmap_lock, child's PTL, parent's PTL. One flush of the
+Lock order: parent's mmap_lock, child's mmap_lock, locks of the parent's VMAs, child's PTL, parent's
+PTL. One flush of the
 parent at the very end covers every write-protection; until then threads of the parent may write
 through stale entries into pages that the child, which does not run yet, already shares. Left out:
 pinned pages, VM_WIPEONFORK, device entries.
@@ -117,7 +118,7 @@ class Fork(Component):
         """
         await self.m.up_write(UNLOCK_CHILD, self.mmap_lock, dst)
         await self.flush_parent(cpu, src)
-        await self.m.up_write(UNLOCK, self.mmap_lock, src)
+        await self.k.mmap_lock.mmap_write_unlock(UNLOCK, src)
 
     def publish(self, dst: int) -> Coroutine[Any, Any, None]:
         """Let the child's thread run (copy_process)."""
@@ -125,12 +126,20 @@ class Fork(Component):
 
     async def dup_vma(self, cpu: int, vma: int, src: int, dst: int) -> None:
         """Duplicate one VMA: link it to the reverse map, then copy its page tables."""
+        await self.write_lock(vma)
         child = await self.k.mmap.vm_area_dup(vma, dst)
         await self.k.rmap.vma_link(child)
+        await self.k.mmap_lock.vma_mark_attached(child)
         self.vma_attached[child] = 1
         if self.vma_needs_copy(vma):
             await self.copy_page_range(cpu, vma, src, dst)
             self.k.checks.forked(vma, src, dst)
+
+    def write_lock(self, vma: int) -> Coroutine[Any, Any, None]:
+        """Keep faults out of a VMA of the parent until its TLBs are flushed, as its pages become
+        shared (vma_start_write in dup_mmap).
+        """
+        return self.k.mmap_lock.vma_start_write(vma)
 
     def flush_parent(self, cpu: int, mm: int) -> Coroutine[Any, Any, None]:
         """Flush what was write-protected."""

@@ -66,6 +66,7 @@ class MmTypes(Component):
             *self._vma_fields(),
             Field("op", self.w.cpus, MACHINE, bits=bits_for(operations)),
             Field("overlaps", operations * operations, MACHINE, statistic=True),
+            Field("op_counted", self.w.cpus, MACHINE, statistic=True),
         ]
 
     def _page_fields(self) -> list[Field]:

@@ -2,13 +2,17 @@
 
 munmap detaches under the mmap lock held for writing, downgrades, and zaps as a reader; the VMAs
 stay findable by rmap walks until ``free_pgtables`` unlinks them, and their tables go only after
-that. Lock order: mmap_lock, i_mmap_rwsem or anon_vma root, PTL. Left out: merging of VMAs, mlock,
-accounting limits.
+that. Whoever changes a VMA that faults can find write-locks it first (:mod:`sim.mm.mmap_lock`).
+Lock order: mmap_lock, VMA lock, i_mmap_rwsem or anon_vma root, PTL. Left out: merging of VMAs,
+mlock, accounting limits, and the VMA locks of an address space that nobody runs: a child's that is
+being built, and one that is torn down.
 """
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Coroutine
+from typing import Any
 
 from sim.core.arena import Cells, Column, Field
 from sim.core.component import Component, ref_to
@@ -48,6 +52,7 @@ class Mmap(Component):
     vma_anon_prepared: Column
     vma_attached: Cells
     vma_linked: Cells
+    vm_lock_seq: Cells
 
     def fields(self) -> list[Field]:
         self.slab = Slab("vma_slab", self.w.vmas, "VMAs")
@@ -67,20 +72,34 @@ class Mmap(Component):
         """
         await self.m.down_write(MMAP_LOCK, self.mmap_lock, mm)
         if self.k.mm_types.vmas_in(mm, addr, addr + nr):
-            await self.m.up_write(MMAP_UNLOCK_EXISTS, self.mmap_lock, mm)
+            await self.k.mmap_lock.mmap_write_unlock(MMAP_UNLOCK_EXISTS, mm)
             return -errno.EEXIST
         self.mm_order[mm] = max(self.mm_order[mm], order)
         vma = await self.vm_area_alloc(mm)
         self._fill(vma, addr, addr + nr, flags | VM_MAYWRITE, ref_to(file), pgoff if file >= 0 else addr, 0)
+        await self.write_lock_new(vma)
+        await self.attach(mm, vma)
         await self.k.rmap.vma_link(vma)
-        self.vma_attached[vma] = 1
-        await self.m.up_write(MMAP_UNLOCK, self.mmap_lock, mm)
+        await self.k.mmap_lock.mmap_write_unlock(MMAP_UNLOCK, mm)
         return vma
+
+    def write_lock_new(self, vma: int) -> Coroutine[Any, Any, None]:
+        """Keep faults out of a VMA that is about to be found, until all of it is there
+        (mmap_region).
+        """
+        return self.k.mmap_lock.vma_start_write(vma)
+
+    async def attach(self, mm: int, vma: int) -> None:
+        """Let ``vma`` be found by its addresses (vma_iter_store)."""
+        await self.k.mmap_lock.vma_mark_attached(vma)
+        await self.k.mmap_lock.mas_wr_begin(mm)
+        self.vma_attached[vma] = 1
+        await self.k.mmap_lock.mas_wr_end(mm)
 
     async def vm_area_alloc(self, mm: int) -> int:
         """Take a free VMA for ``mm``."""
         vma = await self.slab.take(ALLOC)
-        self.vma_mm[vma] = ref_to(mm)
+        self.vma_mm[vma], self.vm_lock_seq[vma] = ref_to(mm), 0
         return vma
 
     async def vm_area_free(self, vma: int) -> None:
@@ -110,20 +129,29 @@ class Mmap(Component):
         return new
 
     async def split_vma(self, vma: int, addr: int) -> int:
-        """Split at ``addr``; return the upper part, a new VMA (__split_vma).
-
-        The VMA shrinks under the rmap locks (vma_prepare).
-        """
+        """Split at ``addr``; return the upper part, a new VMA (__split_vma)."""
         new = await self.vm_area_dup(vma, self.k.mm_types.mm_of(vma))
         self.vma_start[new] = addr
         self.vma_pgoff[new] += addr - self.vma_start[vma]
         await self.k.rmap.anon_vma_clone(new)
+        await self.k.mmap_lock.vma_start_write(vma)
+        await self.k.mmap_lock.vma_start_write(new)
+        await self.split_adjusted(vma, new, addr)
+        return new
+
+    async def split_adjusted(self, vma: int, new: int, addr: int) -> None:
+        """Let ``vma`` end at ``addr`` and ``new`` be found from there on, both at once, with rmap
+        walks kept out (vma_prepare to vma_complete).
+        """
+        mm = self.k.mm_types.mm_of(vma)
         await self.k.rmap.vma_prepare(vma)
+        await self.k.mmap_lock.vma_mark_attached(new)
+        await self.k.mmap_lock.mas_wr_begin(mm)
         self.vma_end[vma] = addr
         self.k.rmap.link_file(new)
         self.vma_attached[new] = 1
+        await self.k.mmap_lock.mas_wr_end(mm)
         await self.k.rmap.vma_complete(vma)
-        return new
 
     async def do_munmap(self, cpu: int, mm: int, start: int, nr: int) -> None:
         """Unmap [start, start + nr): split, detach, downgrade, unmap, free the VMAs
@@ -132,14 +160,14 @@ class Mmap(Component):
         end = start + nr
         await self.m.down_write(LOCK, self.mmap_lock, mm)
         if not self.k.mm_types.vmas_in(mm, start, end):
-            await self.m.up_write(UNLOCK_NOTHING, self.mmap_lock, mm)
+            await self.k.mmap_lock.mmap_write_unlock(UNLOCK_NOTHING, mm)
             return
         for edge in (start, end):
             await self.split_at(mm, edge)
         vmas = self.k.mm_types.vmas_in(mm, start, end)
-        self.detach(vmas)
+        await self.detach(mm, vmas)
         floor, ceiling = self._neighbours(mm, start, end)
-        await self.m.downgrade_write(DOWNGRADE, self.mmap_lock, mm)
+        await self.k.mmap_lock.mmap_write_downgrade(DOWNGRADE, mm)
         await self.unmap_region(cpu, mm, vmas, start, end, floor, ceiling)
         for vma in vmas:
             await self.vm_area_free(vma)
@@ -151,12 +179,21 @@ class Mmap(Component):
         if vma >= 0 and self.vma_start[vma] < edge:
             await self.split_vma(vma, edge)
 
-    def detach(self, vmas: list[int]) -> None:
-        """Let nobody find the VMAs by an address any more, who takes the mmap lock from now on
-        (vmi_gather_vmas).
+    async def detach(self, mm: int, vmas: list[int]) -> None:
+        """Wait for the readers of the VMAs, and let nobody find these by an address any more
+        (vms_gather_munmap_vmas, vma_iter_clear_gfp).
         """
         for vma in vmas:
+            await self.write_lock_old(vma)
+            await self.k.mmap_lock.vma_mark_detached(vma)
+        await self.k.mmap_lock.mas_wr_begin(mm)
+        for vma in vmas:
             self.vma_attached[vma] = 0
+        await self.k.mmap_lock.mas_wr_end(mm)
+
+    def write_lock_old(self, vma: int) -> Coroutine[Any, Any, None]:
+        """Keep faults out of a VMA that is about to go."""
+        return self.k.mmap_lock.vma_start_write(vma)
 
     def _neighbours(self, mm: int, start: int, end: int) -> tuple[int, int]:
         """Return how far down and up tables may be freed: to the VMAs that stay (also detached ones
@@ -205,6 +242,7 @@ class Mmap(Component):
             await self.free_pgtables(cpu, mm, vmas, 0, self.k.pgtable.per_mm * self.g.ptrs_per_pte)
             await self.k.mmu_gather.tlb_finish_mmu(cpu)
         for vma in vmas:
+            await self.k.mmap_lock.vma_mark_detached(vma)
             await self.vm_area_free(vma)
         await self.m.up_write(EXIT_UNLOCK, self.mmap_lock, mm)
         self.k.checks.mm_destroyed(mm)

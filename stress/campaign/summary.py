@@ -16,6 +16,7 @@ from stress.execution.absent import unreachable
 from stress.parallel.settings import PROCESSES
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
+from stress.sources import ended_words
 from stress.workers.metrics import (
     CAMPAIGN,
     MACHINES,
@@ -390,7 +391,7 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
     """Yield what died and what was violated."""
     for death in data["worker_deaths"]:
         held = f"{death['scenario']} on {death['profile']}, seed {death['seed']}" if death["scenario"] else "nothing"
-        yield f"worker {death['worker']} died with status {death['exit_status']}; it held {held}"
+        yield f"worker {death['worker']} {ended_words(death['exit_status'])}; it held {held}"
     for found in data["violations"]:
         new = ", new in this run" if data["sessions"] > 1 and found["signature"] in data["this_run"]["found"] else ""
         not_ours = ", the unpatched kernel's too" if found["unpatched"] else ""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from sim.core.errors import SimError
 from stress.cli.parsers import ABOUT, COMMANDS, STATUSES, parser_of
-from stress.errors import CLEAN, FAILED, INTERRUPTED, USAGE, UsageError, ZapstressError
+from stress.errors import CLEAN, FAILED, INTERRUPTED, USAGE, UsageError, ZapstressError, foremost
 from stress.output import OutputError, complain, put, put_json, require, says_more, talk
 
 if TYPE_CHECKING:
@@ -109,8 +109,12 @@ def _catalogue() -> Catalogue:
     return CATALOGUE
 
 
-def _failed(error: Exception, wants_json: bool) -> int:
-    """Say in one line what went wrong, and return the exit status."""
+def _failed(error: BaseException, wants_json: bool) -> int:
+    """Say in one line what went wrong, and return the exit status; of several things together, of
+    the user's to mend.
+    """
+    if isinstance(error, ExceptionGroup):
+        return _failed(foremost(error), wants_json)
     if os.environ.get(TRACEBACK) or says_more():
         import traceback
 

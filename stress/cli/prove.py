@@ -21,7 +21,8 @@ from stress.cli.options import (
     workers_option,
 )
 from stress.errors import UsageError
-from stress.output import put, put_json, tell
+from stress.files import make_folder
+from stress.output import complain, put, put_json, tell
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -62,11 +63,12 @@ def run(args: argparse.Namespace) -> int:
     from stress.catalogue import spec_of
     from stress.native.compilers import require
     from stress.native.proofs.fleet import Provers
-    from stress.native.proofs.result import status_of
+    from stress.native.proofs.result import DIFFERS, status_of
 
     if not args.all and not args.scenario:
         raise UsageError("name scenarios with --scenario, or say --all")
     require()
+    make_folder(args.dir)
     cases = list(cases_of(args, args.catalogue))
     if not cases:
         raise UsageError("there is no such case: these scenarios do not run on these profiles")
@@ -76,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     )
     results: list[Answer] = trio.run(proved, fleet)
     put_json(data(results)) if args.json else put("\n".join(text(results)))
+    if differing := [result for result in results if result.kind == DIFFERS]:
+        complain(f"zapstress: {words_of(differing)}")
     return status_of(results)
 
 
@@ -119,7 +123,6 @@ def parameters(words: list[str]) -> dict[str, int]:
 
 async def proved(fleet: Provers) -> list[Answer]:
     """Return what comes of a fleet's cases; say now and then what it is at."""
-    results = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lines, fleet)
         results = await fleet.run()
@@ -158,6 +161,14 @@ def line_of(result: Answer) -> str:
     counts = f"{result.states:,} states, {result.transitions:,} transitions, {result.classes:,} ends"
     words = "; ".join(filter(None, [counts if result.states else "", f"{result.seconds:.1f} s", result.words]))
     return f"{result.kind.replace('_', ' '):<11} {where}: {words}"
+
+
+def words_of(differing: list[Answer]) -> str:
+    """Return what to do about cases of which two searches, or two machines, say different things."""
+    first, more = differing[0], len(differing) - 1
+    others = f", and {more} more" if more else ""
+    remedy = "remove their certificates if somebody has edited them, else please report this"
+    return f"{first.case.scenario} on {first.case.profile}: {first.words}{others}; {remedy}"
 
 
 def text(results: list[Answer]) -> list[str]:

@@ -5,6 +5,7 @@ kernel. With ``--patches``: search for each patch that has a mistake in it.
 from __future__ import annotations
 
 import argparse
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
     add("--duration", type=duration, metavar="TIME", help="for each patch, unless --executions is given (default: 60s)")
     add("--seeds", type=positive, default=1, metavar="N", help="searches of each cell that is to be found; medians")
+    add("--shrink", type=duration, metavar="TIME", help="shrink each find for so long, and explain it for as long")
     add("--table", action="store_true", help="print the table of docs/faults.md")
     add("--seed", type=seed, default=SEED, metavar="N", help="default: %(default)s")
     add(
@@ -93,6 +95,7 @@ def run_faults(args: argparse.Namespace, chosen: dict[str, tuple[str, ...]]) -> 
         spec_of(known),
         args.kernel,
         tuple(args.patch),
+        args.shrink or 0.0,
     )
     most = sum(cell.budget for cell in cells)
     tell(f"selfcheck of {len(cells)} cells, {most} executions at most; how long it takes is told as it goes")
@@ -137,7 +140,7 @@ def text(data: dict[str, Any]) -> str:
     out = ["fault " + "".join(profile.rjust(width) for profile in data["profiles"])]
     for fault in (CLEAN_KERNEL, *data["faults"]):
         out.append(fault.ljust(6) + "".join(word(cells[fault, profile]).rjust(width) for profile in data["profiles"]))
-    out.append("")
+    out += ["", *forms(data)]
     out += [f"{fault} on {profile}: {words}" for (fault, profile), words in complaints(data).items()]
     judged = "interrupted" if data["interrupted"] else "as expected" if data["ok"] else "NOT as expected"
     out.append(f"{data['executions']} executions in {data['elapsed_s']:.1f} s; {judged}; traces in {data['dir']}")
@@ -146,7 +149,7 @@ def text(data: dict[str, Any]) -> str:
 
 def table(data: dict[str, Any], known: Catalogue) -> str:
     """Return the table of docs/faults.md: a row for each fault, with the checkers that find it, and
-    for each profile executions and seconds.
+    for each profile executions, seconds, and the steps of the smallest form if it was looked for.
     """
     cells = {(cell["fault"], cell["profile"]): cell for cell in data["cells"]}
     names = data["profiles"]
@@ -155,9 +158,36 @@ def table(data: dict[str, Any], known: Catalogue) -> str:
         row = [cells[fault, profile] for profile in names]
         checkers = ", ".join(dict.fromkeys(cell["checker"] for cell in row if cell["found"]))
         depth = getattr(known.fault_class(fault), "depth", 0)
-        shown = [f"{word(cell)} ({cell['seconds']:.1f} s)" if cell["found"] else word(cell) for cell in row]
+        shown = [shown_in_table(cell) for cell in row]
         out.append(f"| {fault} | {known.faults()[fault].rstrip('.')} | {depth} | {checkers} | {' | '.join(shown)} |")
     return "\n".join(out)
+
+
+def shown_in_table(cell: dict[str, Any]) -> str:
+    """Return a cell of the table: executions, seconds, and the steps of the smallest form."""
+    if not cell["found"]:
+        return word(cell)
+    steps = f"; {cell['shrunk']['steps']} steps" if cell["shrunk"] else ""
+    return f"{word(cell)} ({cell['seconds']:.1f} s{steps})"
+
+
+def forms(data: dict[str, Any]) -> list[str]:
+    """Return how small the finds have become, in lines for people; none if none was shrunk."""
+    shrunk = [cell for cell in data["cells"] if cell["shrunk"] or cell["unshrunk"]]
+    found = [cell["shrunk"] for cell in shrunk if cell["shrunk"]]
+    out = [f"{cell['fault']} on {cell['profile']}: {form(cell)}" for cell in shrunk]
+    if found:
+        steps, orderings = (median(one[what] for one in found) for what in ("steps", "orderings"))
+        out += [f"median of {len(found)} forms: {steps:g} steps, {orderings:g} orderings", ""]
+    return out
+
+
+def form(cell: dict[str, Any]) -> str:
+    """Return in words how small a find has become."""
+    if not cell["shrunk"]:
+        return f"not shrunk: {cell['unshrunk']}"
+    words = "{actors} actors, {switches} switches, {steps} steps, {orderings} orderings".format(**cell["shrunk"])
+    return f"{words}; but {cell['unshrunk']}" if cell["unshrunk"] else words
 
 
 def word(cell: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ from stress.conform.race import DELAY_MAX, End, LinuxRace, ModelRace, project, u
 from stress.conform.session import Timed, follow
 from stress.conform.shrink import shrink
 from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED, Skipped
+from stress.files import make_folder, write_atomically
 from stress.programs.program import Program
 from stress.programs.rules import RACERS
 from stress.programs.space import THREADS_MAX
@@ -271,6 +272,6 @@ def unexplained_data(races: Races, found: Unexplained) -> dict[str, Any]:
 def keep(races: Races, found: Unexplained) -> Path:
     """Write an unexplained program to the directory; return its path."""
     path = races.directory / f"race-{found.program.seed:#x}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(found.program.dumps() + "\n")
+    make_folder(path.parent)
+    write_atomically(path, (found.program.dumps() + "\n").encode())
     return path

@@ -20,6 +20,7 @@ from stress.conform.model.spec import ModelSpec
 from stress.conform.observation import HUGE
 from stress.conform.pool import RigPool
 from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED
+from stress.files import make_folder, write_atomically
 
 
 @dataclass(kw_only=True)
@@ -205,5 +206,5 @@ def save(result: SessionResult) -> None:
     """Keep the programs that differ."""
     for finding in result.batches.findings:
         path = path_of(result.request.directory, finding)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(finding.program + "\n")
+        make_folder(path.parent)
+        write_atomically(path, (finding.program + "\n").encode())

@@ -45,6 +45,17 @@ ABSENT = (
     ),
     Absent(
         (
+            "vma_start_read: trylock the VMA",
+            "vma_end_read: unlock the VMA",
+            "vma_start_write: lock the VMA",
+            "vma_start_write: unlock the VMA",
+        ),
+        always,
+        "the lock of a VMA is a reference count",
+        ("6.18", "7.3"),
+    ),
+    Absent(
+        (
             "should_flush_tlb:",
             "switch_mm_irqs_off: set loaded_mm",
         ),

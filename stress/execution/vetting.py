@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stress.catalogue import choose, once
 from stress.errors import UsageError
+from stress.patch.scenario.staging import SPECULATION
 
 if TYPE_CHECKING:
     from stress.case import Case
@@ -22,7 +23,10 @@ def vet(case: Case, catalogue: Catalogue) -> None:
     once("patch", case.patch)
     choose("geometry", case.geometry, ("small", "real"))
     profile = catalogue.profile(case.profile).at(case.kernel)
-    known = catalogue.parameters(case.scenario, profile, case.geometry)
+    known = [
+        *catalogue.parameters(case.scenario, profile, case.geometry),
+        *catalogue.smallest(case.scenario, profile, case.geometry),
+    ]
     names = sorted({name for params in known for name in params})
     for name, value in case.params:
         if name not in names:
@@ -36,7 +40,7 @@ def vet(case: Case, catalogue: Catalogue) -> None:
                 f"on {case.profile}, not {value}"
             )
     given = dict(case.params)
-    missing = [name for name in names if name not in given]
+    missing = [name for name in names if name not in given and name != SPECULATION]
     if missing:
         raise UsageError(
             f"scenario {case.scenario} now has a parameter '{missing[0]}' too, which the case does not give; "

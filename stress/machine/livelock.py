@@ -22,6 +22,9 @@ from stress.strategies import Strategy
 FAIR_STEPS_MAX = 20_000
 """Steps of fair turns at most: each costs a hash of the whole arena."""
 
+HASHED_BYTES_MAX = 2 << 30
+"""Bytes of arenas that are hashed at most, which takes some seconds."""
+
 USER_SPACE = task.__file__
 """What a scenario calls: above it is user space, which a kernel cannot end."""
 
@@ -112,6 +115,7 @@ class Livelock:
         self.calls: dict[int, list[FrameType | None]] = {}
         """Step -> the calls that the threads were in."""
         self.began = -1
+        self.steps_left = FAIR_STEPS_MAX
 
     def look(self, arena: Arena, chains: list[object], calls: list[FrameType | None], step: int) -> int:
         """Return after how many steps this very state has come again, or 0; ``calls`` are those
@@ -119,6 +123,7 @@ class Livelock:
         """
         if self.began < 0:
             self.began = step
+            self.steps_left = min(self.steps_max, FAIR_STEPS_MAX, HASHED_BYTES_MAX // arena.layout.model_bytes)
         state = hashlib.blake2b(repr((arena.model_hash(), *chains)).encode(), digest_size=16).digest()
         first = self.seen.setdefault(state, step)
         if len(self.calls) < CALLS_MAX:
@@ -133,7 +138,7 @@ class Livelock:
         return all(old is not None and new is not old for old, new in zip(before, calls, strict=False))
 
     def spent(self, step: int) -> bool:
-        """Return whether the search has had as many steps as the run before it, or
-        FAIR_STEPS_MAX.
+        """Return whether the search has had as many steps as the run before it, FAIR_STEPS_MAX, or
+        as many as HASHED_BYTES_MAX allows.
         """
-        return step - self.began > min(self.steps_max, FAIR_STEPS_MAX)
+        return step - self.began > self.steps_left

@@ -241,6 +241,22 @@ class Lockstep(Scheduler):
         self.emit(view[i])
         self._changed(col, i, view[i] - 1, view[i])
 
+    async def down_read_trylock(self, site: int, col: Column, i: int) -> bool:
+        code, view = site + col.x + i, col.view
+        if self.granted:
+            self.granted -= 1
+        elif self.ask(code):
+            await hand_over()
+        old = view[i]
+        self.emit(code)
+        self.emit(old)
+        if old < 0:
+            return False
+        view[i] = old + 1
+        self.readers.setdefault(col.r + i, []).append(self.current)
+        self._changed(col, i, old, old + 1)
+        return True
+
     async def up_read(self, site: int, col: Column, i: int) -> None:
         code, view = site + col.x + i, col.view
         if self.granted:

@@ -10,7 +10,6 @@ how, and the next run has a full gang.
 from __future__ import annotations
 
 import json
-import os
 import select
 import signal
 import socket
@@ -38,7 +37,7 @@ from stress.parallel.board import (
 from stress.parallel.recording import OVER, Recording
 from stress.parallel.settings import USUAL, RunSettings
 from stress.parallel.watch import LEAVE_SECONDS_MAX, Mate, Watch
-from stress.sources import child
+from stress.sources import child, end_overdue
 
 if TYPE_CHECKING:
     from stress.execution.runner import Runner
@@ -46,9 +45,9 @@ if TYPE_CHECKING:
 LOG_STEPS_MAX = 1 << 18
 """Steps that the log has rows for: a run that makes more is given up, and is inconclusive."""
 
-START_SECONDS_MAX, OPEN_SECONDS_MAX = 120.0, 30.0
+START_SECONDS_MAX, OPEN_SECONDS_MAX = 120.0, 120.0
 """How long the first process may take to start, which compiles; and how long one may take to open a
-case.
+case, on a machine that is busy with something else.
 """
 
 REASONS = {FULL: "log full", DEADLOCK: "deadlock", SYMPTOM: "symptom", ERROR: "error", KILLED: "killed", HUNG: "hung"}
@@ -242,7 +241,7 @@ class Gang:
         for mate in lacking:
             if not self._opened(mate, number):
                 with suppress(ProcessLookupError):
-                    os.kill(mate.pid, signal.SIGKILL)
+                    end_overdue(mate.pid)
                 self.await_death(mate.process)
                 again = self._fork(mate.process)
                 self._ask(again, order, runner.arena.fd)

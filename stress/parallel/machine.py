@@ -393,6 +393,13 @@ class Parallel(RunningMachine):
         await self._take(site + col.x + i, col, i, native.TAKE_READ, 0, lambda: view[i] >= 0)
         self._reads(self.reading[self.current].append, col.r + i)
 
+    async def down_read_trylock(self, site: int, col: Column, i: int) -> bool:
+        got = await self.rmw(site, col, i, lambda readers: readers + (readers >= 0)) >= 0
+        if got:
+            self.held[self.current] += 1
+            self._reads(self.reading[self.current].append, col.r + i)
+        return got
+
     async def up_read(self, site: int, col: Column, i: int) -> None:
         mine = col.r + i in self.reading[self.current]
         await self._step(site + col.x + i, self.at[col.id] + (i << 3), native.ADD, -1 if mine else 0)

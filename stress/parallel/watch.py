@@ -7,9 +7,7 @@ What is wrong is put in words, the *symptom*. The verdict on the run is the repl
 from __future__ import annotations
 
 import json
-import os
 import select
-import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,13 +35,14 @@ from stress.parallel.board import (
 )
 from stress.parallel.recording import OVER
 from stress.parallel.settings import RunSettings
+from stress.sources import end_overdue
 
 if TYPE_CHECKING:
     from stress.execution.runner import Runner
 
-WATCH_MS, HANG_SECONDS_MAX, LEAVE_SECONDS_MAX = 1, 8.0, 1.0
+WATCH_MS, HANG_SECONDS_MAX, LEAVE_SECONDS_MAX = 1, 8.0, 8.0
 """How often a run is looked at; after how long without a step it is hung; how long a process may
-take to leave a run that is over.
+take to leave a run that is over, which it does at once unless other processes have the cores.
 """
 
 MESSAGE_BYTES_MAX = 1 << 18
@@ -181,7 +180,7 @@ class Watch:
             mate = self.gang.mates[process]
             if mate is not None:
                 with suppress(ProcessLookupError):
-                    os.kill(mate.pid, signal.SIGKILL)
+                    end_overdue(mate.pid)
             self._died(process)
 
     def symptom_of(self, ended: str, translate: Callable[[int], int]) -> str:

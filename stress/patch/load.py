@@ -20,11 +20,15 @@ from types import ModuleType
 
 from sim.core.component import Component
 from stress.errors import UsageError
+from stress.files import read_plain
 from stress.patch.spec import Spec, parse
 from stress.sources import ROOT
 
 FILE_KIB_MAX = 256
 """How large a patch's file may be."""
+
+READ_MIB_MAX = 1
+"""How much of one is read before that is known."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +94,11 @@ def digest(files: Sequence[SourceFile], classes: Sequence[type]) -> str:
 
 def read(path: str, option: str = "--patch") -> SourceFile:
     """Return a file, which ``option`` has named, and its text. Raises UsageError."""
-    file = Path(path)
     try:
-        if file.is_file() and file.stat().st_size > FILE_KIB_MAX << 10:
+        data = read_plain(Path(path), READ_MIB_MAX)
+        if len(data) > FILE_KIB_MAX << 10:
             raise UsageError(f"{option} {path}: larger than {FILE_KIB_MAX} KiB, so not a file of yours")
-        return SourceFile(path, file.read_text("utf-8"))
+        return SourceFile(path, data.decode().replace("\r\n", "\n").replace("\r", "\n"))
     except FileNotFoundError:
         raise UsageError(f"{option} {path}: there is no file {path}") from None
     except UnicodeDecodeError:

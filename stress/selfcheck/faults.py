@@ -22,9 +22,13 @@ import trio
 from sim.core.profile import SMALL
 from stress.case import DEFAULT_KERNEL
 from stress.catalogue import find_catalogue
-from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED, StorageError
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.fault import silent_on
-from stress.files import write_atomically
+from stress.files import make_folder, write_atomically
+from stress.sources import ended_words
+from stress.trace.explanation import SHRUNK
+from stress.trace.file import decode
+from stress.workers.causes.attempts import size_of
 from stress.workers.fleet import DeadWorker, Fleet
 from stress.workers.messages import (
     FOREVER_S,
@@ -35,6 +39,8 @@ from stress.workers.messages import (
     Failure,
     LeaseOrder,
     Order,
+    ReduceAnswer,
+    ReduceOrder,
     WorkerFailed,
 )
 from stress.workers.plan.leases import Lease, Plan
@@ -88,6 +94,10 @@ class Cell:
     """The trace gave the same signature in another process."""
     clean_without: bool | None = None
     """The trace ended clean without the fault."""
+    shrunk: dict[str, int] | None = None
+    """Actors, switches and steps of the smallest form, and the orderings that it hangs on."""
+    unshrunk: str = ""
+    """Why there is no such form, where one was looked for."""
     error: str = ""
     """What went wrong that is no verdict."""
 
@@ -137,8 +147,11 @@ class Selfcheck:
         catalogue: str,
         kernel: str = DEFAULT_KERNEL,
         patch: tuple[str, ...] = (),
+        shrink_s: float = 0.0,
     ) -> None:
         self.cells, self.scenarios, self.seed, self.directory = cells, scenarios, seed, directory
+        self.shrink_s = shrink_s
+        """How long the first find of each fault on each profile is shrunk; 0 if it is not."""
         self.kernel, self.patch = kernel, patch
         self.catalogue: Catalogue = find_catalogue(catalogue)
         self.fleet = Fleet(workers, catalogue)
@@ -151,9 +164,9 @@ class Selfcheck:
         """What each worker has in hand of its plan."""
         self.issued: dict[int, float] = {}
         """When it was given that."""
-        self.checks: list[deque[tuple[Cell, CheckOrder]]] = [deque() for _ in range(workers)]
+        self.checks: list[deque[tuple[Cell, CheckOrder | ReduceOrder]]] = [deque() for _ in range(workers)]
         self.checking: dict[int, Cell] = {}
-        """The cell whose find each worker checks."""
+        """The cell whose find each worker checks, or shrinks."""
 
     # -- the boss of the fleet -------------------------------------------------------------------------------------
 
@@ -231,11 +244,29 @@ class Selfcheck:
             case CheckOrder(), CheckAnswer():
                 cell = self.checking.pop(worker)
                 cell.replays, cell.clean_without = answer.replays, answer.without_faults == "clean"
+                if self.shrink_s and not cell.nth:
+                    self.checks[worker].append((cell, self._reduction(order)))
+                return True
+            case ReduceOrder(), ReduceAnswer():
+                self._shrunk(self.checking.pop(worker), answer)
                 return True
             case LeaseOrder(), Batch():
                 self._count(worker, order, answer)
                 return answer.last
         return False
+
+    def _reduction(self, check: CheckOrder) -> ReduceOrder:
+        """Return the order to shrink a find that was checked."""
+        where = str(self.directory)
+        return ReduceOrder(number=0, case=check.case, trace=check.trace, directory=where, seconds=self.shrink_s)
+
+    def _shrunk(self, cell: Cell, answer: ReduceAnswer) -> None:
+        """Note how small the form of a find is, and keep it beside the find's trace."""
+        cell.unshrunk = answer.why
+        if answer.trace and cell.trace:
+            size = size_of(decode(answer.trace, "the form").schedule)
+            cell.shrunk = {**size._asdict(), "orderings": len(answer.explanation["orderings"])}
+            write_atomically(Path(f"{cell.trace}.{SHRUNK}"), answer.trace)
 
     def _count(self, worker: int, order: LeaseOrder, batch: Batch) -> None:
         """Count what a lease has brought; a cell ends with its find, or with its budget."""
@@ -254,7 +285,7 @@ class Selfcheck:
         """A fault that kills the tester is a mistake to be told of."""
         if order is not None:
             seed = dead.held and dead.held[1]
-            self._give_up(worker, f"the worker died with status {dead.exit_status} at seed {seed}")
+            self._give_up(worker, f"the worker {ended_words(dead.exit_status)} at seed {seed}")
 
     def _give_up(self, worker: int, why: str) -> None:
         """End what the worker has in hand, a check or a cell, without a verdict."""
@@ -327,12 +358,7 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Awaitable[No
     goes.
     """
     check.began = began = time.monotonic()
-    try:
-        check.directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"{check.directory}: cannot be made ({error.strerror}); give --dir another directory"
-        ) from error
+    make_folder(check.directory)
     shown = [partial(progress, check)] if progress is not None else []
     trio.run(check.fleet.run, check, partial(end_when_signalled, check.interrupt), *shown)
     elapsed, executions = time.monotonic() - began, sum(cell.executions for cell in check.cells)

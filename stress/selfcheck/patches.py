@@ -19,6 +19,7 @@ from typing import Any
 from stress.campaign.supervisor import Budget, run_campaign
 from stress.catalogue import DEFAULT_CATALOGUE, first_sentence
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, UsageError, ZapstressError
+from stress.sources import ended_words
 from stress.workers.settings import Settings
 
 KINDS = ("sequence", "interleaving")
@@ -141,7 +142,7 @@ class Trials:
             for name in ("checker", "title", "signature", "scenario", "profile", "trace"):
                 setattr(trial, name, first[name])
         elif found["worker_deaths"]:
-            trial.error = f"a worker died with status {found['worker_deaths'][0]['exit_status']}"
+            trial.error = f"a worker {ended_words(found['worker_deaths'][0]['exit_status'])}"
         return trial
 
     def settings_of(self, patch: PlantedPatch) -> Settings:

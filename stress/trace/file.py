@@ -23,7 +23,7 @@ import msgspec
 
 from stress.errors import TraceError
 from stress.execution.outcome import CHECK_BYTES
-from stress.execution.runner import BUDGET_STEPS_MAX
+from stress.execution.runner import BUDGET_STEPS_MAX, SETUP_STEPS_MAX
 from stress.files import MIB, read_plain, write_atomically
 from stress.machine.livelock import FAIR_STEPS_MAX
 from stress.trace.record import Trace
@@ -35,6 +35,9 @@ FILE_MIB_MAX, BODY_MIB_MAX, HEADER_KIB_MAX = 4, 8, 4096
 
 TRACE_STEPS_MAX = BUDGET_STEPS_MAX + FAIR_STEPS_MAX + 64
 """Steps that a trace may have: the largest budget, and the fair turns after it."""
+
+SETUP_STEPS_IN_TRACE_MAX = SETUP_STEPS_MAX + FAIR_STEPS_MAX + 64
+"""The same of one that ended in the setup, which has no schedule."""
 
 CHOICES_MAX = 1 << 20
 """Choices on all data tapes together."""
@@ -210,7 +213,10 @@ class _Reader:
             raise ValueError(f"its header has not the fields {', '.join(sorted(names - rest.keys()))}")
         made = msgspec.convert(header | rest, Trace)
         trace = replace(
-            made, schedule=self.schedule(), tapes=self.tapes(), checks=self.bytes("step checks", 2 * TRACE_STEPS_MAX)
+            made,
+            schedule=self.schedule(),
+            tapes=self.tapes(),
+            checks=self.bytes("step checks", CHECK_BYTES * SETUP_STEPS_IN_TRACE_MAX),
         )
         if self.at != len(self.plain):
             raise ValueError("something follows its last section")

@@ -21,10 +21,10 @@ from typing import NamedTuple, Protocol
 import trio
 
 from stress.catalogue import DEFAULT_CATALOGUE
-from stress.errors import FAILED, ZapstressError
+from stress.errors import FAILED, ZapstressError, foremost
 from stress.native.builder import compile_beside
 from stress.native.kernels import KernelKey
-from stress.sources import child
+from stress.sources import child, end_overdue
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import Answer, Order, Ready, WorkerFailed, encode, executed, take_answer
 
@@ -35,7 +35,7 @@ STILLBORN_MAX = 3
 """Workers in a row that may be killed before they are ready."""
 
 HANG_SECONDS_MAX = 120.0
-"""Silence from a worker with an order in hand after which it is killed; an execution takes
+"""Silence from a worker with an order in hand after which it is ended; an execution takes
 milliseconds.
 """
 
@@ -268,7 +268,7 @@ class Fleet:
                 with trio.move_on_after(HANG_SECONDS_MAX if worker.ready else START_SECONDS_MAX) as waiting:
                     answer = await worker.receive()
                 if waiting.cancelled_caught:
-                    worker.process.kill()
+                    end_overdue(worker.process.pid)
                     return False
                 if answer is None:
                     return False
@@ -330,13 +330,6 @@ class Fleet:
             )
         except OSError as error:
             raise FleetError(f"cannot start a worker ({error.strerror}); give --workers a smaller number") from error
-
-
-def foremost(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return one exception of a group: the user's to mend, if there is one."""
-    mendable = group.subgroup(ZapstressError) or group
-    inner = mendable.exceptions[0]
-    return foremost(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
 async def _end(process: trio.Process) -> None:

@@ -15,18 +15,30 @@ from tests.robustness.damage import POISON, damaged
 from tests.robustness.subject import DOCUMENTED, Seen, run
 from tests.stress.campaign_toys import TOYS
 
+CAMPAIGN = ("campaign", "--executions", "2", "--workers", "1")
+
+SERVE = ("serve", "--port", "0")
+
 COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("status",), ("recheck", "--json"), ("campaign", "--executions", "2", "--workers", "1", "--dir"), ("status", "--json"),
-    ("report",), ("report", "--json", "--format", "html"),
+    ("status",), ("recheck", "--json"), (*CAMPAIGN, "--dir"), ("status", "--json"),
+    ("report",), ("report", "--json", "--format", "html"), ("report", "--format", "md"), ("report", "--format", "ktap"),
+    ("report", "--format", "junit"), ("report", "--format", "sarif"), SERVE,
+    (*CAMPAIGN, "--scenario", "counters", "--dir", "made", "--baseline"), ("merge", "other", "--seed", "9", "--into", "made"),
+    ("mark", "{signature}", "expected", "--why", "it is known", "--dir"), ("mark", "{signature}", "unexpected", "--dir"),
 )  # fmt: skip
-"""What reads a results directory; its name is added."""
+"""What reads a results directory; its name is added. ``other`` is a good directory, ``made`` is not
+there yet.
+"""
+
+COMMANDS_EACH = 6
+"""Commands, one after the other, that read each damaged directory."""
 
 Damage = Callable[[Path, Random], None]
 
 
-def good(folder: Path) -> Path:
+def good(folder: Path, name: str = "good", seed: int = 5) -> Path:
     """Return the directory of a campaign that has found something."""
-    found = folder / "good"
+    found = folder / name
     words = (
         "campaign",
         "--scenario",
@@ -39,7 +51,7 @@ def good(folder: Path) -> Path:
         "--workers",
         "2",
         "--seed",
-        "5",
+        str(seed),
     )
     seen = run((*words, "--dir", str(found)), TOYS, folder)
     assert any((found / FAILURES).iterdir()), seen
@@ -160,6 +172,8 @@ class Directories:
     def __init__(self, folder: Path) -> None:
         self.folder, self.base, self.elsewhere = folder, good(folder), folder / "elsewhere"
         self.elsewhere.mkdir()
+        good(folder, "other", 6)
+        self.signature = min(file.name for file in (self.base / FAILURES).iterdir())
 
     def tried(self, number: int, random: Random) -> Iterator[Seen]:
         """Damage one; yield what each command that reads one did with it."""
@@ -168,9 +182,17 @@ class Directories:
         try:
             with suppress(sqlite3.Error):  # SQLite refuses some of it
                 random.choice(DAMAGE)(path, random)
-            for command in COMMANDS:
-                yield run((*command, str(path)), TOYS, self.folder)
+            for command in random.sample(COMMANDS, COMMANDS_EACH):
+                yield self._run(command, path)
             assert not list(self.elsewhere.iterdir()), f"{path}: something was written outside of it"
         finally:
             os.chmod(path, 0o700)
             shutil.rmtree(path, ignore_errors=True)
+
+    def _run(self, command: tuple[str, ...], path: Path) -> Seen:
+        words = [word.format(signature=self.signature) for word in command]
+        paths = ("/", "/metrics", f"/failures/{self.signature}") if command == SERVE else ()
+        shutil.rmtree(self.folder / "made", ignore_errors=True)
+        if command[0] == "merge":
+            return run((words[0], str(path), *words[1:]), TOYS, self.folder)
+        return run((*words, str(path)), TOYS, self.folder, paths)

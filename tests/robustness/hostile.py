@@ -1,8 +1,9 @@
 """Files from a stranger who means harm: traces, programs and results directories.
 
-``python -m tests.robustness.hostile DIR`` makes them all in a new directory. Each wants the tool to
-import ``evil.py``, to write outside of the directory that it is given, to show an escape sequence,
-or to take memory and time without end. What the tool does with them is asserted in
+``hostile_results`` has those that lie in a failure's folder and in place of a proof, and is the
+command that makes all of them: ``python -m tests.robustness.hostile_results DIR``. Each wants the
+tool to import ``evil.py``, to write outside of the directory that it is given, to show an escape
+sequence, or to take memory and time without end. What the tool does with them is asserted in
 ``test_hostile.py``.
 """
 
@@ -13,7 +14,6 @@ import os
 import shutil
 import socket
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from stress.campaign.database import DATABASE, FAILURES
-from stress.campaign.directory import EXPECTED
+from stress.campaign.directory import EXPECTED, TRACE
 from stress.conform.draw import from_seed
-from tests.robustness import directories, traces
+from tests.robustness import certificates, directories, failures, traces
 from tests.robustness.damage import DEEP, ESCAPE
-from tests.robustness.subject import run
 
 EVIL, OWNED, OUTSIDE = "evil.py", "owned", "outside"
 """The file that must not be imported; what it makes if it is; a folder that is nobody's business.
@@ -47,6 +46,8 @@ class Workshop:
     folder: Path
     trace: bytes
     directory: Path
+    failure: Path
+    certificate: Path
 
     @classmethod
     def open(cls, folder: Path) -> Workshop:
@@ -59,25 +60,11 @@ class Workshop:
             f"open({owned!r}, 'w').close()\n\n\nclass Evil:\n    component = 'counter'\n    id = 'T01'\n\n"
             "    async def increment(self, i):\n        await super().increment(i)\n"
         )
-        file = folder / "good.trace"
-        words = (
-            "run",
-            "munmap_vs_writeback",
-            "--profile",
-            "arm64-4k",
-            "--fault",
-            "C02",
-            "--strategy",
-            "pct",
-            "--seed",
-            "0x1a",
-        )
-        run((*words, "--save", str(file)))
-        return cls(folder, file.read_bytes(), directories.good(folder))
+        failure, proof = failures.good(folder), certificates.good(folder / "good-proofs")
+        return cls(folder, (failure / TRACE).read_bytes(), directories.good(folder), failure, proof)
 
-    def make(self, name: str) -> Path:
+    def make(self, name: str, kind: str, make: Make) -> Path:
         """Make one hostile file; return its path."""
-        kind, make = HOSTILE[name]
         path = self.folder / kind / name
         path.parent.mkdir(exist_ok=True)
         if kind == "directory":
@@ -385,14 +372,3 @@ def folders_escape(workshop: Workshop, path: Path) -> None:
     for number, folder in enumerate(sorted((path / FAILURES).iterdir())):
         folder.rename(folder.with_name(f"{ESCAPE}{number}"))
     (path / DATABASE).write_bytes(b"")
-
-
-def main() -> None:
-    """Make every hostile file below the directory that the command line names."""
-    workshop = Workshop.open(Path(sys.argv[1]).resolve())
-    for name in HOSTILE:
-        print(ascii(str(workshop.make(name))))
-
-
-if __name__ == "__main__":
-    main()

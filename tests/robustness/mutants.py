@@ -1,8 +1,9 @@
-"""Damages traces, programs and results directories, and sees what the tool does with each.
+"""Damages whatever the tool reads, and sees what it does with each.
 
 ``python -m tests.robustness.mutants --traces 5000 --programs 1000 --directories 200 --seed 1`` ends
 with 0 if nothing was found; else each finding is printed, and the file that shows it is kept. Each
 input is drawn from the seed and its number alone: ``--traces 1 --first 578 --seed 4`` is one again.
+``--help`` has the other kinds.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Protocol
 
-from tests.robustness import directories, programs, traces
+from tests.robustness import certificates, directories, failures, patches, programs, recipes, traces
 from tests.robustness.subject import Seen
 
 SHOWN_EVERY = 500
@@ -39,6 +40,10 @@ KINDS: dict[str, type[Mutants]] = {
     "traces": traces.Traces,
     "programs": programs.Programs,
     "directories": directories.Directories,
+    "failures": failures.Failures,
+    "certificates": certificates.Certificates,
+    "recipes": recipes.Recipes,
+    "patches": patches.Patches,
 }
 
 

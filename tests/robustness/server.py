@@ -6,10 +6,14 @@ and answers each with one: the words of the command line, a catalogue and a fold
 what was written to both outputs, seconds of a processor and the most MiB of memory. The memory is
 that of a process with the tool in it, as a user would have it: a child begins with what this
 process has. It ends when its standard input does.
+
+A request with ``paths`` is of ``zapstress serve``: they are taken from the address that it prints,
+what comes is added to its output, and then it is ended, with SIGTERM.
 """
 
 from __future__ import annotations
 
+import http.client
 import importlib
 import json
 import mmap
@@ -18,8 +22,10 @@ import pkgutil
 import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from stress.catalogue import find_catalogue
 from stress.cli.main import main
@@ -44,10 +50,17 @@ BEGUN_WITH = mmap.mmap(-1, 8)
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """Run the command line that a request asks for; return the answer."""
     outputs = [os.memfd_create(name) for name in ("out", "err")]
+    address, told = os.pipe()
     child = os.fork()
     if not child:
         BEGUN_WITH[:] = _resident().to_bytes(8, "little")
-        _be_the_tool(request, outputs)
+        _be_the_tool(request, [told if "paths" in request else outputs[0], outputs[1]])
+    os.close(told)
+    with os.fdopen(address, encoding="utf-8", errors="replace") as lines:
+        if "paths" in request and (line := lines.readline()):
+            said = line + "".join(taken(line.strip(), path) for path in request["paths"])
+            os.write(outputs[0], said.encode(errors="backslashreplace"))
+            os.kill(child, signal.SIGTERM)
     _, status, used = os.wait4(child, 0)
     out, err = map(_contents, outputs)
     return {
@@ -57,6 +70,17 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         "cpu_s": used.ru_utime + used.ru_stime,
         "mib": (_resident() - int.from_bytes(BEGUN_WITH[:], "little")) / (1 << 20) + used.ru_maxrss / 1024,
     }
+
+
+def taken(address: str, path: str) -> str:
+    """Return what a server sends to who asks for a path: the status and the text."""
+    place = urlsplit(address)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=HANG_SECONDS)
+    with suppress(OSError, http.client.HTTPException):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return f"{answer.status}\n{answer.read().decode(errors='surrogateescape')}\n"
+    return "nothing\n"
 
 
 def _be_the_tool(request: dict[str, Any], outputs: list[int]) -> None:

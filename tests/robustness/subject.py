@@ -69,13 +69,17 @@ class Seen:
         return found
 
 
-def run(words: Sequence[str], catalogue: Catalogue | None = None, cwd: Path | None = None) -> Seen:
-    """Run ``zapstress`` with ``words`` and return what it did.
+def run(
+    words: Sequence[str], catalogue: Catalogue | None = None, cwd: Path | None = None, paths: Sequence[str] = ()
+) -> Seen:
+    """Run ``zapstress`` with ``words`` and return what it did; if it serves, what came of ``paths``
+    too.
 
     What seems to hang is run once more: a machine that stood still for a minute is no finding.
     """
     spec = DEFAULT_CATALOGUE if catalogue is None else spec_of(catalogue)
-    request = json.dumps({"words": words, "catalogue": spec, "cwd": str(cwd or "")})
+    more = {"paths": paths} if paths else {}
+    request = json.dumps({"words": words, "catalogue": spec, "cwd": str(cwd or ""), **more})
     seen = Seen(tuple(words), **_asked(request))
     return seen if seen.status != HUNG else Seen(tuple(words), **_asked(request))
 

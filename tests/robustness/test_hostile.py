@@ -8,12 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.robustness.hostile import EVIL, HOSTILE, OUTSIDE, OWNED, Workshop
+from tests.robustness.certificates import PROVE
+from tests.robustness.failures import QUICKLY
+from tests.robustness.hostile import EVIL, OUTSIDE, OWNED, Workshop
+from tests.robustness.hostile_results import ALL
 from tests.robustness.subject import CLEAN, DOCUMENTED, FAILED, VIOLATED, run
 from tests.stress.campaign_toys import TOYS
 
 COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "trace": (("show",), ("replay", "--tolerant"), ("show", "--json")),
+    "trace": (
+        ("show",),
+        ("replay", "--tolerant"),
+        ("show", "--json"),
+        ("explain", *QUICKLY),
+        ("replay", "--shell", "--command", "where"),
+    ),
+    "failure": (
+        ("show",),
+        ("show", "--json"),
+        ("report", "--format", "html"),
+        ("explain", *QUICKLY),
+        ("shrink", *QUICKLY),
+    ),
+    "proofs": ((*PROVE[:-1], "--check", "--dir"), PROVE),
     "program": (("conform", "--program"),),
     "directory": (
         ("campaign", "--executions", "2", "--workers", "1", "--dir"),
@@ -24,6 +41,19 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
 }
 """What reads each kind; the path comes last."""
+
+TELL = (
+    "certificate_counts_too_much",
+    "certificate_is_a_fifo",
+    "why_is_a_fifo",
+    "form_is_a_fifo",
+    "form_is_zeros",
+    "why_is_zeros",
+    "certificate_is_zeros",
+)
+"""Where a command ends with 3: something else stands in the place of a file that it is to write, or
+two searches of one space came to other ends.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -40,22 +70,23 @@ def outside(workshop: Workshop, path: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", ALL)
 def test_a_strangers_file_does_no_harm(name: str, workshop: Workshop) -> None:
-    path = workshop.make(name)
+    kind, make = ALL[name]
+    path = workshop.make(name, kind, make)
     before = outside(workshop, path)
-    kind = HOSTILE[name][0]
     paths = sorted(path.iterdir()) if name == "name_escapes" else [path]
     for target in paths:
         for words in COMMANDS[kind]:
             seen = run((*words, str(target)), TOYS if kind == "directory" else None, workshop.folder)
-            assert not seen.faults(DOCUMENTED - {FAILED}), (seen, seen.faults())
+            allowed = DOCUMENTED if name in TELL else DOCUMENTED - {FAILED}
+            assert not seen.faults(allowed), (seen, seen.faults())
     assert not (workshop.folder / OWNED).exists(), f"{EVIL} was imported"
     assert before == outside(workshop, path)
 
 
 def test_there_are_enough() -> None:
-    assert 30 <= len(HOSTILE)
+    assert 30 <= len(ALL)
 
 
 def test_evil_is_evil(workshop: Workshop) -> None:

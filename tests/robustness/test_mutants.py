@@ -14,7 +14,12 @@ from tests.robustness.kills import Watched, fill, kill, small_disk
 from tests.robustness.mutants import KINDS, findings
 from tests.robustness.subject import run
 
-COUNTS = {"traces": 60, "programs": 15, "directories": 16}
+COUNTS = {
+    "traces": 60, "programs": 15, "directories": 12, "failures": 12, "certificates": 8, "recipes": 15, "patches": 12,
+}  # fmt: skip
+
+TELLS = {"certificates": INCONCLUSIVE}
+"""What damage is told with, where it is no error: a certificate that is none has to be made anew."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -23,7 +28,7 @@ def test_damage_is_told_in_a_line(kind: str, tmp_path: Path) -> None:
     seen = list(findings(kind, range(COUNTS[kind]), 1, tmp_path))
     assert len(seen) >= COUNTS[kind]
     assert [] == [(number, one, wrong) for number, one, wrong in seen if wrong]
-    assert USAGE in {one.status for _, one, _ in seen}, "some of the damage is damage"
+    assert TELLS.get(kind, USAGE) in {one.status for _, one, _ in seen}, "some of the damage is damage"
 
 
 def test_faults_are_seen(tmp_path: Path) -> None:

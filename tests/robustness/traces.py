@@ -20,7 +20,7 @@ RIGHT_EVERY = 5
 """One damaged trace in so many has a right checksum: the damage is below it."""
 
 GOOD: tuple[tuple[str, ...], ...] = (
-    ("munmap_vs_writeback", "--profile", "arm64-4k", "--fault", "C02", "--strategy", "pct", "--seed", "0x1a"),
+    ("munmap_vs_writeback", "--profile", "arm64-4k", "--fault", "C02", "--strategy", "pct", "--seed", "0x1"),
     ("storm", "--profile", "x86-64", "--seed", "3"),
     ("storm", "--profile", "arm64-64k", "--geometry", "real", "--seed", "1"),
     ("sharers_at_work", "--profile", "s390x", "--kernel", "6.18", "--strategy", "pct", "--seed", "2"),
@@ -33,9 +33,18 @@ GOOD: tuple[tuple[str, ...], ...] = (
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("show",), ("replay",), ("replay", "--tolerant", "--json"), ("show", "--json"), ("replay", "--steps"),
-    ("replay", "--without-faults"),
+    ("replay", "--without-faults"), ("report",), ("report", "--format", "svg"), ("report", "--json"),
+    ("shrink", "--seconds", "1", "--no-native"), ("explain", "--seconds", "1", "--no-native"),
 )  # fmt: skip
 """What reads a trace."""
+
+
+SHELL = (
+    "step", "reverse-step", "next 3", "continue", "reverse-continue", "where", "list", "goto 5", "print mapcount[0]",
+    "break zap_pte_range", "watch refcount[0]", "info actors", "info columns", "info holders 0", "info tlbs 1", "x",
+    "until mapcount[0] == 0", "help", "info table 0", "print pte[0:9999999]", "goto 99999999999999999999", "print",
+)  # fmt: skip
+"""Commands of ``replay --shell``, good ones and others."""
 
 
 def good(folder: Path) -> list[bytes]:
@@ -167,5 +176,6 @@ class Traces:
         damage = damaged_within if number % RIGHT_EVERY == RIGHT_EVERY - 1 else damaged
         file = self.folder / "mutant.trace"
         file.write_bytes(damage(random.choice(self.known), random, self.known))
-        command, *options = random.choice(COMMANDS)
+        shell = [word for command in random.sample(SHELL, 3) for word in ("--command", command)]
+        command, *options = random.choice((*COMMANDS, ("replay", "--shell", *shell)))
         yield run((command, str(file), *options), cwd=self.folder)

@@ -15,7 +15,9 @@ from sim.core.machine import site
 from sim.core.profile import REAL, World
 from sim.hardware.tlb import ALL
 from sim.setup import start
+from stress.case import Case
 from stress.catalogue import CATALOGUE
+from stress.execution.runner import BUDGET_STEPS_MAX, SETUP_STEPS_MAX, open_runner
 from tests.scenarios.driving import driven
 
 GRANT = site("test", "grant references")
@@ -189,3 +191,11 @@ async def test_flush_ceiling(profile: str) -> None:
 def test_every_profile_has_its_ceiling() -> None:
     """ppc64 hash has none: its entries go when lazy MMU mode is left, or at once."""
     assert {*CEILING, "ppc64-hash"} == set(PROFILES)
+
+
+async def test_the_longest_setup_comes_to_its_end() -> None:
+    """Reading in 16,384 pages is no loop without an end: the case can be searched."""
+    case = Case("empty_tables", (("kind", 1), ("order", 0)), "arm64-64k", "real")
+    async with open_runner(case, "plain") as runner:
+        assert runner.failed is None
+        assert BUDGET_STEPS_MAX < len(runner.setup_steps) < SETUP_STEPS_MAX

@@ -27,6 +27,15 @@ UNORDERED = {
         for function in LOOK_UPS
     },
     **{
+        (column, "vma_lookup"): "a look without the mmap lock that met a change of the tree is made again (mas_walk)"
+        for column in ("vma_start", "vma_end")
+    },
+    **{
+        (column, "contains"): "a VMA that is locked for reading and attached stays as it is; else the answer is no"
+        for column in ("vma_mm", "vma_attached", "vma_start", "vma_end")
+    },
+    ("vm_lock_seq", "is_write_locked"): "of a slot in others' hands, whose lock is given back in either case",
+    **{
         (column, "answerable"): "asked by the CPU's own hardware, whose gate opens by the same cells"
         for column in ("irq_off", "rcu_nesting")
     },

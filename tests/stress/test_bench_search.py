@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from stress.machine.driver import run_plain
 from stress.native.kernels import STRATEGIES
 from stress.sources import ROOT
 from stress.workers.settings import PORTFOLIO_NAME
-from tests.stress.native.compiled import cache_in, needs_compiler
+from tests.stress.native.compiled import needs_compiler
 
 
 def hunts(*executions: int, found: int = 0) -> dict[str, Any]:
@@ -54,11 +53,10 @@ def test_a_fault_is_searched_for_where_it_can_show() -> None:
 
 
 @needs_compiler
-def test_searches_count_the_same_executions_each_time(tmp_path: Path) -> None:
+def test_searches_count_the_same_executions_each_time() -> None:
     """The random walk is given up where pct finds; the portfolio finds too."""
-    with cache_in(tmp_path):
-        names = ("random", "pct", PORTFOLIO_NAME)
-        first, again = (run_plain(bench_fault("N39", names, 3, 300, CATALOGUE))["strategies"] for _ in range(2))
+    names = ("random", "pct", PORTFOLIO_NAME)
+    first, again = (run_plain(bench_fault("N39", names, 3, 300, CATALOGUE))["strategies"] for _ in range(2))
     assert [first[name]["executions"] for name in names] == [again[name]["executions"] for name in names]
     assert (0, None) == (first["random"]["found"], first["random"]["executions"])
     assert (3, 3) == (first["pct"]["found"], first[PORTFOLIO_NAME]["found"])

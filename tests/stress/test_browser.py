@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +17,9 @@ from stress.campaign.report.html import html
 from stress.trace.html import html as trace_html
 from stress.trace.replay import replay
 from tests.stress.report.directories import made, patch_file
+from tests.stress.serve.browser import CHROMIUM, Browser
 from tests.stress.trace.test_report import lost_update
 from tests.toy import TOYS
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
@@ -63,6 +61,27 @@ async def test_nothing_is_on_the_console_of_a_trace(tmp_path: Path) -> None:
     async with replay(await lost_update(), catalogue=TOYS) as replayed:
         page = trace_html(replayed, "trace")
     assert (None, []) == browsed(page, tmp_path)
+
+
+@pytest.mark.parametrize("width", [320, 2560])
+async def test_no_page_has_a_serious_finding_of_axe(facts: Facts, tmp_path: Path, width: int) -> None:
+    """With everything unfolded, dark and light; and no page is wider than its window."""
+    axe = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js").read_text()
+    async with replay(await lost_update(), catalogue=TOYS) as replayed:
+        pages = {"campaign": html(facts), "trace": trace_html(replayed, "trace")}
+    for name, page in pages.items():
+        (tmp_path / f"{name}.html").write_text(page)
+        with Browser((tmp_path / f"{name}.html").as_uri(), tmp_path / name) as browser:
+            browser.until("document.readyState === 'complete'")
+            browser.value("document.querySelectorAll('details').forEach((fold) => (fold.open = true)); 0")
+            browser.value(f"{axe}; 0")
+            for scheme in ("light", "dark"):
+                browser.wear(scheme, width)
+                found = browser.value("axe.run(document, {resultTypes: ['violations']})")["violations"]
+                serious = [one for one in found if one["impact"] in ("serious", "critical")]
+                assert [] == [(one["id"], one["nodes"][0]["html"]) for one in serious], f"{name}, {scheme}"
+                assert browser.value("document.documentElement.scrollWidth") <= width, f"{name}, {scheme}"
+            assert [] == browser.console
 
 
 def test_the_policy_refuses_any_other_script(facts: Facts, tmp_path: Path) -> None:

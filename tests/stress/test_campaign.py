@@ -27,7 +27,7 @@ from stress.campaign.summary import text
 from stress.campaign.supervisor import Budget, Campaign, run_campaign
 from stress.errors import StorageError
 from stress.machine.chance import RandomData
-from stress.sources import ROOT
+from stress.sources import OVERDUE, ROOT
 from stress.workers import fleet as fleet_module
 from stress.workers.fleet import DeadWorker, FleetError, WorkerError
 from stress.workers.messages import Batch, LeaseOrder
@@ -154,7 +154,7 @@ def test_a_worker_that_hangs_is_killed_and_recorded(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(fleet_module, "DEATHS_MAX", 1)
     with pytest.raises(FleetError, match="1 workers died; the seeds they held are in the results directory"):
         campaign(tmp_path, "hanging", executions=1, workers=1, twin_every=0)
-    assert [(5 << SEED_BITS, -signal.SIGKILL)] == rows(tmp_path, "SELECT seed, exit_status FROM deaths")
+    assert [(5 << SEED_BITS, -OVERDUE)] == rows(tmp_path, "SELECT seed, exit_status FROM deaths")
 
 
 def test_a_mistake_in_a_scenario_ends_the_campaign(tmp_path: Path) -> None:

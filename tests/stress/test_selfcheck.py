@@ -14,6 +14,7 @@ import pytest
 
 from stress.catalogue import CATALOGUE
 from stress.cli.main import main
+from stress.cli.selfcheck import table, text
 from stress.selfcheck.faults import Cell, Selfcheck, matrix, merged, run_selfcheck
 from stress.sources import ROOT
 from stress.trace.file import load
@@ -40,6 +41,19 @@ def test_a_fault_is_found_replays_and_is_clean_without_it(tmp_path: Path) -> Non
     assert fault["replays"] and fault["clean_without"]
     assert 1 <= fault["executions"] < 300
     assert fault["signature"] == load(fault["trace"]).ending.signature
+
+
+def test_finds_are_shrunk(tmp_path: Path) -> None:
+    """The form is kept beside the find's trace, and its size is in the cell and in the text."""
+    cells = matrix(("T01",), ("toy",), 300, TOYS)
+    data = run_selfcheck(Selfcheck(cells, ("counters",), 1, 3, tmp_path, SPEC, shrink_s=0.3))
+    clean, fault = cells_of(data)
+    form = load(f"{fault['trace']}.shrunk")
+    assert (None, form.steps) == (clean["shrunk"], fault["shrunk"]["steps"])
+    assert form.ending.signature == fault["signature"] and form.steps <= load(fault["trace"]).steps
+    assert 1 <= fault["shrunk"]["orderings"] <= 3
+    assert f"median of 1 forms: {form.steps} steps" in text(data)
+    assert f"; {form.steps} steps)" in table(data, TOYS)
 
 
 def test_executions_to_find_do_not_depend_on_the_workers(tmp_path: Path) -> None:

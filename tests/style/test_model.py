@@ -29,6 +29,11 @@ BOOT = ("boot", "bind", "settle")
 PEEKS = {
     ("sim/mm/pgtable.py", "_claim", "pte"): "the table is the taker's: nobody else can reach its entries",
     ("sim/mm/mmap.py", "_fill", "vma_anon_prepared"): "the VMA is the taker's: nobody else can reach it",
+    (
+        "sim/mm/mmap_lock.py",
+        "vma_start_write",
+        "mm_lock_seq",
+    ): "the mmap lock is held for writing, under which it changes",
     ("sim/mm/swap.py", "_release", "page_lru"): "the refcount is 0: nobody else has the folio",
     ("sim/mm/vmscan.py", "first_anon_folio", "page_lru"): "the lruvec lock is held, under which PG_lru changes",
     (

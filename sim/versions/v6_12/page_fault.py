@@ -10,6 +10,8 @@ from sim.core.machine import site
 from sim.mm.mm_types import VM_SHARED, VM_UFFD_WP
 from sim.mm.page_fault import PTE_CHECK, PageFault
 
+ANON_TRYLOCK = site("__vmf_anon_prepare", "trylock mmap for reading")
+ANON_UNLOCK = site("__vmf_anon_prepare", "unlock mmap")
 MAP_SIZE = site("finish_fault", "read i_size")
 MAP_REFS = site("finish_fault", "take mapping references")
 
@@ -19,6 +21,18 @@ class PageFault612(PageFault):
 
     page_index: Cells
     pte: Column
+    mmap_lock: Column
+
+    async def prepare_without_mmap_lock(self, cpu: int, vma: int) -> bool:
+        """Prepare under the mmap lock, if it can be had at once beside the VMA's; else give up
+        (__vmf_anon_prepare).
+        """
+        mm = self.k.mm_types.mm_of(vma)
+        if not await self.m.down_read_trylock(ANON_TRYLOCK, self.mmap_lock, mm):
+            return await super().prepare_without_mmap_lock(cpu, vma)
+        await self.k.rmap.anon_vma_prepare(vma)
+        await self.m.up_read(ANON_UNLOCK, self.mmap_lock, mm)
+        return True
 
     async def finish_fault(self, cpu: int, mm: int, vma: int, addr: int, page: int, write: bool, orig: int) -> bool:
         """Map the whole folio if it fits, else one page; the fault's own reference becomes a

@@ -8,6 +8,7 @@ CONFIG_NO_PAGE_MAPCOUNT, which keeps no mapcount per page, is another kernel.
 - ``page_fault``, ``filemap``: reuse of large anonymous folios, large file folios mapped whole;
 - ``rmap``: mapcounts per mm;
 - ``page_vma_mapped``: a walk looks at the PMD again under the PTL;
+- ``mmap_lock``: the VMA's lock is a reference count;
 - ``swap``: no LRU batch is drained before a zap;
 - ``checks``, ``audit``: the invariants of what is new.
 """
@@ -21,6 +22,7 @@ from sim.versions.v6_18.checks import Checks618
 from sim.versions.v6_18.filemap import Filemap618
 from sim.versions.v6_18.madvise import Madvise618
 from sim.versions.v6_18.memory import Memory618
+from sim.versions.v6_18.mmap_lock import MmapLock618
 from sim.versions.v6_18.mmu_gather import MmuGather618
 from sim.versions.v6_18.page_fault import PageFault618
 from sim.versions.v6_18.page_vma_mapped import PageVmaMapped618
@@ -33,7 +35,7 @@ VERSION = Version(
     "Linux 6.18: mapcounts per mm, reuse of large folios, batches of swap entries, empty tables reclaimed",
     (
         Swap618, HugeMemory612, PageVmaMapped618, Rmap618, MmuGather618, Memory618, PtReclaim, PageFault618, Filemap618, Madvise618,
-        Checks618, Audit618,
+        MmapLock618, Checks618, Audit618,
     ),
     revision=2,
     revised="6.18 unhooks an emptied page table before it flushes, as released; what it was is 6.18-flushfirst",

@@ -25,6 +25,8 @@ class Audit618(Audit612):
     page_mapped_shared: Column
     page_mm_id: Column
     page_mm_id_mapcount: Column
+    vm_refcnt: Column
+    vma_attached: Column
 
     def _mapcounts(self, np: Any) -> None:
         super()._mapcounts(np)
@@ -39,6 +41,22 @@ class Audit618(Audit612):
             large += self.page_order[folio] > 0
         if large:
             self.recount_owners()
+
+    def recount_locks(self) -> None:
+        """Compare the VMAs' reference counts too."""
+        super().recount_locks()
+        for vma in range(self.w.vmas):
+            if self.vm_refcnt[vma] != self.vma_attached[vma]:
+                self.violated("LOCK", DIFFERS)
+
+    def _locks(self, np: Any) -> None:
+        super()._locks(np)
+        wrong = (self.vm_refcnt.array != self.vma_attached.array).nonzero()[0]
+        if len(wrong):
+            vma = int(wrong[0])
+            state = "attached" if self.vma_attached[vma] else "detached"
+            what = f"VMA {vma} is {state} and locked by nobody, and its vm_refcnt is {self.vm_refcnt[vma]}"
+            self.violated("LOCK", what, 0, [("vm_refcnt", vma, 0)])
 
     def recount_owners(self) -> None:
         """Compare the slots of each folio with how often each mm maps it."""

@@ -18,5 +18,6 @@ class Fork73(Fork):
         vmas = self.k.mm_types.vmas_in(dst, 0, self.w.vpages)
         await mmap.unmap_region(cpu, dst, vmas, 0, self.w.vpages, 0, top)
         for vma in vmas:
+            await self.k.mmap_lock.vma_mark_detached(vma)
             await mmap.vm_area_free(vma)
         await super().fail_dup_mmap(cpu, src, dst)

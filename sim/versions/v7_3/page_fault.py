@@ -5,7 +5,7 @@ page is reused.
 from __future__ import annotations
 
 from sim.mm.mm_types import MM_ANONPAGES
-from sim.mm.page_fault import WP_LRU, WP_REFS
+from sim.mm.write_fault import WP_LRU, WP_REFS
 from sim.versions.v6_18.page_fault import PageFault618
 
 

@@ -22,9 +22,10 @@ from stress.campaign.cluster.link import GONE_SECONDS_MAX, ClusterError, Link
 from stress.campaign.cluster.parcel import Parcel, digest_of, parcel_of
 from stress.campaign.code import Code, digests_of
 from stress.catalogue import Catalogue, spec_of
+from stress.errors import foremost
 from stress.native.kernels import KernelKey
 from stress.output import tell
-from stress.workers.fleet import DEATHS_MAX, DeadWorker, RoamingBoss, foremost
+from stress.workers.fleet import DEATHS_MAX, DeadWorker, RoamingBoss
 from stress.workers.messages import LeaseOrder, Order, encode_bare, take_answer
 from stress.workers.settings import Settings
 

@@ -29,7 +29,8 @@ CONNECT_SECONDS_MAX = 10.0
 GONE_SECONDS_MAX = 300.0
 """How long a scheduler may be gone before the campaign is ended."""
 
-RETRY_SECONDS = 1.0
+CLOSE_SECONDS_MAX = 5.0
+"""How long a client may take to close; one that lost its scheduler may not come to an end."""
 
 Result = TypeVar("Result")
 
@@ -51,13 +52,16 @@ class Link:
         self._client: Any = None
         self._broken = False
         """An order was lost with the connection, whatever the client says of itself by now."""
+        self._asking: set[trio.CancelScope] = set()
+        """Who waits for a reply of this session."""
         self._numbers = count()
         self._loop = asyncio.new_event_loop()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Connect; disconnect at the end. Raises UsageError if nobody answers."""
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it has to say is said here
+        be_silent()
+        self._loop.set_exception_handler(lambda *_: None)
         thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         thread.start()
         try:
@@ -69,6 +73,7 @@ class Link:
         finally:
             with trio.CancelScope(shield=True):
                 await self._disconnect()
+                await self._on_loop(cancel_others())
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 await trio.to_thread.run_sync(thread.join)
                 self._loop.close()
@@ -83,10 +88,10 @@ class Link:
                 await self._connect()
             except OSError:
                 return None
-        try:
-            found: dict[str, int] = await self._on_loop(self._ask_members(self._client))
-        except OSError:
-            return None
+        found: dict[str, int] | None = None
+        with suppress(OSError), trio.move_on_after(CONNECT_SECONDS_MAX):
+            found = await self._on_loop(self._ask_members(self._client))
+        self._broken |= found is None
         return found
 
     async def ask(self, address: str, digest: str, order: bytes, parcel: bytes = b"") -> Reply | None:
@@ -94,8 +99,13 @@ class Link:
         if self._client is None:
             return None
         session, key = self.session, f"zapstress-{self.session}-{next(self._numbers)}"
-        task = self._submit(self._client, address, key, (session, digest, order, parcel))
-        reply = await self._on_loop(task)
+        reply: Reply | None = None
+        with trio.CancelScope() as scope:
+            self._asking.add(scope)
+            try:
+                reply = await self._on_loop(self._submit(self._client, address, key, (session, digest, order, parcel)))
+            finally:
+                self._asking.discard(scope)
         self._broken |= reply is None and session == self.session
         return reply
 
@@ -132,19 +142,29 @@ class Link:
 
     async def _connect(self) -> None:
         """Connect to the scheduler, as a new session. Raises OSError."""
-        self._client = await self._on_loop(self._new_client())
+        with trio.move_on_after(CONNECT_SECONDS_MAX):
+            self._client = await self._on_loop(self._new_client())
+        if self._client is None:
+            raise TimeoutError(f"no answer in {CONNECT_SECONDS_MAX:.0f} s")
         self.session, self._broken = secrets.token_hex(8), False
 
     async def _new_client(self) -> Any:
         from distributed import Client
 
         made: Any = Client
-        return await made(self.address, asynchronous=True, set_as_default=False, timeout=CONNECT_SECONDS_MAX)
+        client = made(self.address, asynchronous=True, set_as_default=False, timeout=CONNECT_SECONDS_MAX)
+        try:
+            return await client
+        except BaseException:
+            client.status = "closed"  # else it tries to close itself when it is collected, without a loop
+            raise
 
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
+        for scope in self._asking:
+            scope.cancel()
         if client is not None:
-            with suppress(OSError):
+            with suppress(OSError), trio.move_on_after(CLOSE_SECONDS_MAX):
                 await self._on_loop(client._close(fast=True))
 
     async def _on_loop(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -162,3 +182,20 @@ class Link:
         finally:
             future.cancel()
         return future.result()
+
+
+def be_silent() -> None:
+    """Keep dask from writing to standard error: what it has to say is said here."""
+    import distributed  # noqa: F401 - it gives its loggers their levels
+
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+async def cancel_others() -> None:
+    """Cancel everything else that is on the loop, and wait for its end."""
+    mine = asyncio.current_task()
+    others = [task for task in sorted(asyncio.all_tasks(), key=id) if task is not mine]
+    for task in others:
+        task.cancel()
+    await asyncio.wait(others, timeout=CLOSE_SECONDS_MAX) if others else None

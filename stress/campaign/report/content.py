@@ -15,6 +15,7 @@ from stress.campaign.report.facts import CONFIDENCE, CellFacts, Facts, FindingFa
 from stress.output import chance_words, number_words, plural, time_words
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
+from stress.sources import ended_words
 
 NAMES_MAX = 6
 """Names that a sentence lists; of more it gives the number."""
@@ -190,7 +191,7 @@ def trouble(facts: Facts) -> list[Point]:
         points.append(Point(f"{plural(differing, 'execution')} differed when they were run again."))
     for death in facts.worker_deaths:
         held = f"{death.scenario} on {death.profile}, seed {death.seed}" if death.scenario else "nothing"
-        points.append(Point(f"A worker died with status {death.exit_status}; it held {held}."))
+        points.append(Point(f"A worker {ended_words(death.exit_status)}; it held {held}."))
     return points
 
 

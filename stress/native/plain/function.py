@@ -136,6 +136,10 @@ class PlainFunction(Function):
         self.emit(f"if (ADD({site}, {column.name}, {i}, 1) <= 0) bail(STUCK);")
         return Static(0)
 
+    def _m_down_read_trylock(self, site: str, column: Column, i: str) -> Value:
+        self._m_down_read(site, column, i)
+        return Static(1)
+
     def _m_up_read(self, site: str, column: Column, i: str) -> Value:
         self.emit(f"ADD({site}, {column.name}, {i}, -1);")
         return Static(0)

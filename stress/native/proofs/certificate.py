@@ -14,15 +14,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from stress.case import Case
-from stress.files import write_atomically
+from stress.files import make_folder, read_plain, write_atomically
 from stress.native.files import SEARCH, digest_of, read
 from stress.native.search.explore import WORD_BITS, Extent, missed_chance
 from stress.native.search.space import StateSpace
 
 FORMAT = 1
+FILE_MIB_MAX = 4
 RUNTIME = ("words.h", "words.c", "runtime.h", "runtime.c", *SEARCH)
 SCOPE = "every interleaving, sequentially consistent, of these threads in a world of this size, with every choice drawn"
 FULL, REDUCED = "none", "persistent sets"
@@ -70,10 +72,11 @@ class Certificate:
     seconds: float
     replayed: int
     """Executions of the space that Python has made too, with the same steps and verdict."""
-    basis: dict[str, Any]
+    basis: Basis
 
     def save(self, file: Path) -> None:
         """Write it, whole or not at all. Raises StorageError."""
+        make_folder(file.parent)
         write_atomically(file, (json.dumps(asdict(self), indent=1, sort_keys=True) + "\n").encode())
 
     @property
@@ -85,7 +88,7 @@ class Certificate:
 
     def holds(self, space: StateSpace) -> bool:
         """Return whether it holds for a case as it is now."""
-        return self.format == FORMAT and Basis(**self.basis).holds(basis_of(space, everything=True))
+        return self.case == space.runner.case and self.basis.holds(basis_of(space, everything=True))
 
 
 def certify(
@@ -99,7 +102,7 @@ def certify(
         FORMAT, case.scenario, dict(case.params), case.profile, case.geometry, case.kernel, list(case.faults),
         list(case.patch), SCOPE, counts.states, counts.transitions, counts.ends, counts.deepest,
         REDUCED if reduced else FULL, left_out if counts.cycles or reduced else none, WORD_BITS,
-        missed_chance(counts.states), overrides, round(seconds, 3), replayed, asdict(basis_of(space)),
+        missed_chance(counts.states), overrides, round(seconds, 3), replayed, basis_of(space),
     )  # fmt: skip
 
 
@@ -132,9 +135,12 @@ def file_of(case: Case, directory: Path) -> Path:
 
 
 def read_certificate(file: Path) -> Certificate | None:
-    """Return the certificate that a file holds; None if it holds none, or one of another format."""
+    """Return the certificate that a file holds; None if it holds none, or one of another format.
+
+    The file may be anybody's: nothing is waited for, and each field has the type that it should.
+    """
     try:
-        found = Certificate(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        found = msgspec.json.decode(read_plain(file, FILE_MIB_MAX), type=Certificate)
+    except (OSError, msgspec.MsgspecError, RecursionError):
         return None
     return found if found.format == FORMAT else None

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import trio
 
 from stress.case import Case
+from stress.errors import ZapstressError
 from stress.native.kernels import KernelKey
 from stress.native.proofs.process import written
 from stress.native.proofs.proof import Job
@@ -32,6 +33,14 @@ GRACE_SECONDS = 3.0
 
 TABLE_SHARE = 2 / 3
 """How much of the memory may be the table of states: while it grows, the old one is there too."""
+
+
+class ProverError(ZapstressError):
+    """What a process met is a mistake of the tool or of a user's component, or the disk is full."""
+
+    def __init__(self, words: str, status: int) -> None:
+        super().__init__(words)
+        self.exit_status = status
 
 
 @dataclass
@@ -53,7 +62,7 @@ class Provers:
     """The kernel that each process has taken last."""
 
     async def run(self) -> list[Answer]:
-        """Prove; return the results in the order of the cases."""
+        """Prove; return the results in the order of the cases. Raises ProverError, in a group."""
         self.ends = time.monotonic() + self.seconds
         self.scenarios = sorted({case.scenario for case in self.cases})
         several = len(self.cases) > self.workers
@@ -117,6 +126,8 @@ class Provers:
                 said = json.loads(line)
                 if "result" in said:
                     return Answer.of(said["result"])
+                if "failed" in said:
+                    raise ProverError(said["failed"]["words"], said["failed"]["status"])
                 self.doing[number] = f"{job.case.scenario} {job.case.profile} {job.case.kernel}: {said['progress']}"
         except trio.BrokenResourceError:
             pass

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from sim.core.errors import SimError, WorldError
@@ -15,13 +16,14 @@ from stress.catalogue import Catalogue
 from stress.errors import Divergence
 from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner, open_runner
+from stress.files import make_folder
 from stress.machine.chance import TapeData
 from stress.native.compilers import FAST, BuildError
 from stress.native.kernels import KernelKey, searchable
-from stress.native.proofs.certificate import Certificate, certify, file_of, read_certificate
+from stress.native.proofs.certificate import FULL, Certificate, certify, file_of, read_certificate
 from stress.native.proofs.result import DIFFERS, NOT_REACHED, PROVED, UNFINISHED, VIOLATED_KIND, Answer
 from stress.native.runner import LIMITS, Library, NotCovered
-from stress.native.search.explore import Ended, Exploration
+from stress.native.search.explore import Ended, Executions, Exploration
 from stress.native.search.space import StateSpace, Taken, runs_of, tapes_of
 from stress.native.translate.subset import Unsupported
 from stress.rng import words
@@ -37,6 +39,12 @@ RAISED = LIMITS.index("the model raised")
 
 REPLAYED = 3
 """Executions of a space that Python makes too, before it is explored."""
+
+BOUNDED_SHARE = 0.2
+"""How much of its time a case that is not finished spends on executions with few preemptions."""
+
+EXECUTIONS_SHARE = 0.25
+"""How much of its time a check tries to do by executions."""
 
 CHECK_SALT = 1
 """Names of states are made in another way where a proof is checked."""
@@ -108,27 +116,86 @@ class Prover:
         made, differs = replayed(space)
         if differs:
             return Answer(job.case, DIFFERS, differs)
-        reduced = job.check and known is not None and known.reductions == "none"
-        return self.search(job, Exploration(space, reduced, job.words_max), made, known if job.check else None)
+        if job.check and known is not None:
+            return self.checked(job, space, known)
+        return self.proved(job, Exploration(space, False, job.words_max), made)
 
-    def search(self, job: Job, exploration: Exploration, replays: int, known: Certificate | None) -> Answer:
-        """Explore until the space is finished, something is found, or the time is over. ``replays``
-        executions were made in Python too.
+    def run(self, exploration: Exploration, seconds: float, what: str = "") -> tuple[Ended, float]:
+        """Explore until everything is done, something is found, or the time is over; return which,
+        and the seconds.
         """
         began, ended = time.monotonic(), Ended.NOT_YET
-        while ended == Ended.NOT_YET and time.monotonic() - began < job.seconds:
+        while ended == Ended.NOT_YET and time.monotonic() - began < seconds:
             ended = exploration.go_on(SLICE)
-            self.tell(f"{exploration.extent().states} states, about {exploration.share():.0%} done")
-        seconds, counts = time.monotonic() - began, exploration.extent()
-        made = counts.transitions + exploration.wasted
-        so_far = Answer(job.case, UNFINISHED, "", counts.states, made, counts.ends, seconds)
+            self.tell(f"{exploration.extent().states} states, about {exploration.share():.0%} done{what}")
+        return ended, time.monotonic() - began
+
+    def proved(self, job: Job, exploration: Exploration, replays: int) -> Answer:
+        """Explore a space; ``replays`` executions of it were made in Python too. Where it is not
+        finished, the rest of the time goes to executions with few preemptions.
+        """
+        ended, seconds = self.run(exploration, job.seconds * (1 - BOUNDED_SHARE))
+        so_far = _so_far(job, exploration, seconds)
+        if ended == Ended.FOUND:
+            return judged(job, exploration, so_far)
+        if ended == Ended.COMPLETE:
+            return _complete(job, exploration, so_far, replays)
+        why = ENDINGS.get(ended, f"{job.seconds:.0f} s were not enough")
+        words = f"{why}; about {exploration.share():.0%} done"
+        return self.bounded(job, exploration.space, replace(so_far, words=words, time_was_up=ended == Ended.NOT_YET))
+
+    def bounded(self, job: Job, space: StateSpace, so_far: Answer) -> Answer:
+        """Look for violations with no preemption, with one, and so on, while there is time."""
+        left, answer = job.seconds * BOUNDED_SHARE, so_far
+        for most in count():
+            exploration = Exploration(space, False, job.words_max, most)
+            ended, seconds = self.run(exploration, left, f", with at most {most} preemptions")
+            left -= seconds
+            if ended == Ended.FOUND:
+                return judged(job, exploration, replace(so_far, time_was_up=False))
+            if ended != Ended.COMPLETE:
+                return answer
+            words = f"{so_far.words}; nothing with at most {most} preemptions"
+            answer = replace(so_far, words=words, preemptions=most)
+        raise AssertionError
+
+    def checked(self, job: Job, space: StateSpace, known: Certificate) -> Answer:
+        """Confirm a certificate by another search: by executions, where these are few; else
+        reduced, or in full, whichever it was not made by.
+        """
+        exploration: Exploration = Executions(space, job.words_max)
+        ended, seconds = self.run(exploration, job.seconds * EXECUTIONS_SHARE)
+        if ended not in (Ended.COMPLETE, Ended.FOUND):
+            exploration = Exploration(space, known.reductions == FULL, job.words_max)
+            ended, seconds = self.run(exploration, job.seconds - seconds)
+        so_far = _so_far(job, exploration, seconds)
         if ended == Ended.FOUND:
             return judged(job, exploration, so_far)
         if ended != Ended.COMPLETE:
             why = ENDINGS.get(ended, f"{job.seconds:.0f} s were not enough")
-            up = ended == Ended.NOT_YET
-            return replace(so_far, words=f"{why}; about {exploration.share():.0%} done", time_was_up=up)
-        return _complete(job, exploration, so_far, replays, known)
+            words = f"{why}; about {exploration.share():.0%} checked"
+            return replace(so_far, words=words, time_was_up=ended == Ended.NOT_YET)
+        if so_far.classes != known.classes:
+            differs = f"the certificate has {known.classes} ends, and the other search {so_far.classes}"
+            return replace(so_far, kind=DIFFERS, words=differs)
+        file = str(file_of(job.case, Path(job.directory)))
+        return replace(so_far, kind=PROVED, words=_confirmed(exploration), certificate=file, known=True)
+
+
+def _so_far(job: Job, exploration: Exploration, seconds: float) -> Answer:
+    """Return what an exploration has done, as an answer that is unfinished."""
+    counts = exploration.extent()
+    made = counts.transitions + exploration.wasted
+    return Answer(job.case, UNFINISHED, "", counts.states, made, counts.ends, seconds)
+
+
+def _confirmed(exploration: Exploration) -> str:
+    """Return in words by which search a certificate has been confirmed."""
+    counts = exploration.extent()
+    if not isinstance(exploration, Executions):
+        return f"confirmed {'by the reduced search' if exploration.reduced else 'in full'}"
+    cut = f"; {counts.cycles} cut where they came back to a state of their own" if counts.cycles else ""
+    return f"confirmed by {counts.classes} executions, one of each class{cut}"
 
 
 def _known(job: Job, known: Certificate, file: Path) -> Answer:
@@ -137,20 +204,13 @@ def _known(job: Job, known: Certificate, file: Path) -> Answer:
     return Answer(job.case, PROVED, "known", *counts, str(file), True)
 
 
-def _complete(job: Job, exploration: Exploration, so_far: Answer, replays: int, known: Certificate | None) -> Answer:
+def _complete(job: Job, exploration: Exploration, so_far: Answer, replays: int) -> Answer:
     """Return the result of a space that has been explored to its end."""
     space, file = exploration.space, file_of(job.case, Path(job.directory))
-    if known is not None:
-        if so_far.classes != known.classes:
-            differs = f"the certificate has {known.classes} ends, and the other search {so_far.classes}"
-            return replace(so_far, kind=DIFFERS, words=differs)
-        how = f"confirmed {'by the reduced search' if exploration.reduced else 'in full'}"
-        return replace(so_far, kind=PROVED, words=how, certificate=str(file), known=True)
     runs = space.override_runs()
     if job.case.patch and not any(runs.values()):
         return replace(so_far, kind=NOT_REACHED, words="no override of the patch ran")
     made = certify(space, exploration.extent(), so_far.seconds, replays, exploration.reduced, runs)
-    file.parent.mkdir(parents=True, exist_ok=True)
     made.save(file)
     return replace(so_far, kind=PROVED, certificate=str(file))
 
@@ -214,6 +274,6 @@ def judged(job: Job, exploration: Exploration, so_far: Answer) -> Answer:
 def _violated(job: Job, outcome: Outcome, reason: str) -> Answer:
     """Return the result of a violation, whose trace is written."""
     trace = file_of(job.case, Path(job.directory)).with_suffix(".trace")
-    trace.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(trace.parent)
     save(capture(outcome, "prove"), trace)
     return Answer(job.case, VIOLATED_KIND, reason.partition("\n")[0], certificate=str(trace))

@@ -31,6 +31,10 @@ class Answer:
     """Whether it was proved before, and the certificate still holds."""
     time_was_up: bool = False
     """Whether it is unfinished for want of time."""
+    preemptions: int = -1
+    """For what is unfinished: nothing is violated with at most so many preemptions; -1 if that is
+    not known for any number.
+    """
 
     def plain(self) -> dict[str, Any]:
         """Return it as data, for another process."""
@@ -54,6 +58,7 @@ class Answer:
             "classes": self.classes,
             "seconds": round(self.seconds, 3),
             "certificate": self.certificate or None,
+            "preemptions": self.preemptions if self.preemptions >= 0 else None,
         }
 
 

@@ -7,6 +7,11 @@ enables a member. Deviations from the book: what others can do is assumed from w
 places in functions at which they stand, and what is seen later is held against it (``explore.c``
 has the argument); there are no sleep sets.
 
+*By executions* (:class:`Executions`), no table of states is kept: an actor moves where a race of
+two transitions asks for it, and sleeps where it has moved already (source sets: Abdulla, Aronis,
+Jonsson and Sagonas, *Optimal Dynamic Partial Order Reduction*, POPL 2014; ``races.c`` has the
+deviations).
+
 States are known by 63 bits of their name, so that two of them can be taken for one, with a chance
 that :func:`missed_chance` states.
 """
@@ -30,7 +35,7 @@ when it has guessed wrong.
 _WAY_HEAD = 3
 """Words of a transition in ``zap_way`` before what it drew: slot, step number, how many it drew."""
 
-_COUNTS = ("states", "transitions", "ends", "deepest", "full", "cycles", "why", "where", "table", "reduced")
+_COUNTS = ("states", "transitions", "ends", "deepest", "full", "cycles", "why", "where", "table", "reduced", "classes")
 
 
 class Ended(Enum):
@@ -49,7 +54,8 @@ class Ended(Enum):
 @dataclass(frozen=True)
 class Extent:
     """What an exploration has done: ``ends`` are the states in which everything has ended,
-    ``cycles`` the transitions that led back into a state of the same way.
+    ``cycles`` the transitions that led back into a state of the same way, ``classes`` the
+    executions that are not equivalent, where executions are counted.
     """
 
     states: int
@@ -57,15 +63,21 @@ class Extent:
     ends: int
     deepest: int
     cycles: int
+    classes: int = 0
 
 
 class Exploration:
     """Explores a space from its beginning; ``words_max`` is the size of the table of states, of
-    which two thirds are used.
+    which two thirds are used. With ``preemptions`` only executions in which a turn is taken from an
+    actor that could go on at most so often: states are then told apart by who moves, and by how
+    often that was; it is complete within the bound, because it is not reduced besides (bounds and
+    reductions together miss executions: Marmanis, Kokologiannakis and Vafeiadis, TACAS 2023).
     """
 
-    def __init__(self, space: StateSpace, reduced: bool, words_max: int) -> None:
+    def __init__(self, space: StateSpace, reduced: bool, words_max: int, preemptions: int = -1) -> None:
+        assert not reduced or preemptions < 0, "a bound and a reduction together miss executions"
         self.space, self.reduced, self.words_max = space, reduced, words_max
+        self.preemptions = preemptions
         self.lib = space.library.lib
         self.attempts = 0
         self.wasted = 0
@@ -75,6 +87,7 @@ class Exploration:
 
     def _begin(self) -> Ended:
         """Begin an attempt; a reduced one looks first who touches what."""
+        self.lib.zap_bound(self.preemptions)
         self.space.begin()
         if self.reduced:
             if not self.attempts:
@@ -84,6 +97,9 @@ class Exploration:
         self.attempts += 1
         return Ended(self.lib.zap_explore_begin(self.reduced, self.words_max, self.reduced))
 
+    def _go_on(self, transitions: int) -> Ended:
+        return Ended(self.lib.zap_explore(transitions))
+
     def go_on(self, transitions: int) -> Ended:
         """Make so many transitions more, about; return how far that is."""
         ended = Ended.NOT_YET
@@ -92,7 +108,7 @@ class Exploration:
             ended = self._begin()
             ended = Ended.NOT_YET if ended == Ended.COMPLETE else ended
         if ended == Ended.NOT_YET:
-            ended = Ended(self.lib.zap_explore(transitions))
+            ended = self._go_on(transitions)
         if ended == Ended.GUESSED_WRONG:
             self.wasted += self.extent().transitions
             self._begun = False
@@ -107,7 +123,7 @@ class Exploration:
     def extent(self) -> Extent:
         """Return what this attempt has done so far."""
         found = self._counts()
-        return Extent(found["states"], found["transitions"], found["ends"], found["deepest"], found["cycles"])
+        return Extent(*(found[name] for name in ("states", "transitions", "ends", "deepest", "cycles", "classes")))
 
     def share(self) -> float:
         """Return how much of the whole is done, as if the branches of a state were equal."""
@@ -126,6 +142,25 @@ class Exploration:
             Taken(slot, 0, seq, end, tuple((choice, 0) for choice in drawn))
             for (slot, seq, drawn), end in zip(found, ends, strict=True)
         ]
+
+
+class Executions(Exploration):
+    """Explores executions, of which one of each class is wanted: two of a class differ only in the
+    order of transitions that do not conflict. No state is known again but on its own way, and the
+    ends: ``states`` counts a state each time that it is come to.
+    """
+
+    def __init__(self, space: StateSpace, words_max: int) -> None:
+        super().__init__(space, True, words_max)
+
+    def _begin(self) -> Ended:
+        self.lib.zap_bound(-1)
+        self.space.begin()
+        self.attempts += 1
+        return Ended(self.lib.zap_races_begin(self.words_max))
+
+    def _go_on(self, transitions: int) -> Ended:
+        return Ended(self.lib.zap_races(transitions))
 
 
 def missed_chance(states: int) -> float:

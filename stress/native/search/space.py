@@ -254,7 +254,8 @@ def declare(lib: ctypes.CDLL) -> None:
     words = POINTER(c_int64)
     lib.zap_search_begin.argtypes = [POINTER(_Search)]
     lib.zap_forward.argtypes = [c_int64, c_int64, words]
-    lib.zap_explore.argtypes = [c_int64]
+    lib.zap_explore.argtypes = lib.zap_races.argtypes = lib.zap_races_begin.argtypes = [c_int64]
+    lib.zap_bound.argtypes = lib.zap_poison.argtypes = [c_int64]
     lib.zap_explore_begin.argtypes = [c_int64, c_int64, c_int64]
     lib.zap_walks.argtypes = [c_uint64, c_int64]
     lib.zap_restore.argtypes = [c_char_p, c_int64]
@@ -265,7 +266,7 @@ def declare(lib: ctypes.CDLL) -> None:
         getattr(lib, name).argtypes = [c_void_p]
     for name in (
         "search_begin", "forward", "audit", "seq", "bailed_seq", "unfinished", "drawn", "footprint", "save", "restore",
-        "explore", "explore_begin", "way", "share", "ran",
+        "explore", "explore_begin", "races", "races_begin", "way", "share", "ran",
     ):  # fmt: skip
         getattr(lib, f"zap_{name}").restype = c_int64
     lib.zap_digest.restype = c_uint64

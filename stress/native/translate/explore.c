@@ -13,16 +13,16 @@ enum { NEW_STATE, KNOWN, ON_PATH, NO_ROOM };
 
 struct level {
   u64 name, todo, rest; /* rest: who is enabled, and not in the set */
-  i64 slot, seq, nr, left, branches;
+  i64 slot, seq, nr, left, branches, from, spent; /* from: who came here and could go on, or -1; spent: preemptions on the way */
   signed char choice[DRAWN_MAX], of[DRAWN_MAX];
 };
 /* Counts of a search: Python reads them. */
-static struct { i64 states, transitions, ends, deepest, full, cycles, why, where, table, reduced; } N;
+static struct { i64 states, transitions, ends, deepest, full, cycles, why, where, table, reduced, classes; } N;
 
 static u64 *table;
 static i64 table_words, table_most;
 static struct level *levels;
-static i64 depth, depth_room, reducing;
+static i64 depth, depth_room, reducing, bound = -1; /* bound: on preemptions, if not negative */
 
 /* -- states that were seen ------------------------------------------------------------------------------------------- */
 
@@ -53,6 +53,12 @@ static int seen(u64 name) {
 }
 static void left_behind(u64 name) { *slot_of(table, table_words, name) &= ~1ull; }
 static u64 name_of_state(void) { u64 name = zap_digest() & ~1ull; return name ? name : 2; }
+/* With a bound on preemptions, who moves and how many there were decides too of what can come. */
+static u64 name_within(i64 slot, i64 spent) {
+  u64 name = name_of_state();
+  if (bound >= 0) name = mix(name + (u64)(slot + 1) * GOLDEN + (u64)spent) & ~1ull;
+  return name ? name : 2;
+}
 
 /* -- the way through -------------------------------------------------------------------------------------------------------- */
 
@@ -108,13 +114,15 @@ static u64 first_ones(u64 enabled) {
   return best;
 }
 /* Stand in a state that is new: find what is to be done there. Return why it is bad, if nothing is. */
-static i64 arrive(u64 name, i64 slot) {
+static i64 arrive(u64 name, i64 slot, i64 spent) {
   struct level *l = levels + depth;
   u64 enabled = enabled_now(), first = enabled;
+  l->spent = spent;
+  if (bound >= 0 && spent >= bound && enabled >> slot & 1 && depth) first = 1ull << slot;
   if (reducing && enabled & (enabled - 1)) first = first_ones(enabled);
   N.reduced += first != enabled, N.full += first == enabled;
-  l->name = name, l->left = 0, l->todo = first, l->rest = enabled & ~first, l->slot = slot, l->seq = S.seq;
-  l->branches = members(l->todo), l->nr = -1;
+  l->name = name, l->left = 0, l->todo = first, l->rest = bound < 0 ? enabled & ~first : 0, l->slot = slot, l->seq = S.seq;
+  l->from = enabled >> slot & 1 ? slot : -1, l->branches = members(l->todo), l->nr = -1;
   if (depth > N.deepest) N.deepest = depth;
   if (enabled) return CLEAN;
   N.ends++;
@@ -153,13 +161,14 @@ EXPORT i64 zap_explore(i64 transitions) {
     if (why) return found(why, depth);
     if (guess_wrong) return WRONG_GUESS;
     if (depth + 2 >= depth_room) return DEEP;
-    u64 name = name_of_state();
+    i64 spent = l->spent + (depth && l->from >= 0 && l->slot != l->from);
+    u64 name = name_within(l->slot, spent);
     int known = seen(name);
     if (known == NO_ROOM) return FULL;
     if (known == NEW_STATE) {
       i64 slot = l->slot;
       depth++;
-      why = arrive(name, slot);
+      why = arrive(name, slot, spent);
       if (guess_wrong) return WRONG_GUESS;
       if (why) return found(why, depth);
       continue;
@@ -172,18 +181,26 @@ EXPORT i64 zap_explore(i64 transitions) {
   }
   return SLICE_OVER;
 }
-/* Begin from where the execution stands, with nothing seen; keep what is known of who touches what if `again`. */
-EXPORT i64 zap_explore_begin(i64 reduced, i64 words_most, i64 again) {
+/* Begin with nothing seen. */
+static i64 begin_table(i64 words_most) {
   free(table), table_words = 1 << 12, table_most = words_most, table = calloc(table_words, 8);
   if (!levels) levels = malloc(sizeof *levels * (depth_room = W->steps_max + 16));
-  if (!table || !levels || !begin_futures(again)) return OUT_OF_MEMORY;
+  if (!table || !levels) return OUT_OF_MEMORY;
   memset(&N, 0, sizeof N);
-  N.table = table_words, depth = 0, reducing = reduced, walking = 0;
-  u64 name = name_of_state();
+  N.table = table_words, depth = reducing = walking = 0;
+  return 0;
+}
+/* Begin from where the execution stands; keep what is known of who touches what if `again`. */
+EXPORT i64 zap_explore_begin(i64 reduced, i64 words_most, i64 again) {
+  if (begin_table(words_most) || !begin_futures(again)) return OUT_OF_MEMORY;
+  reducing = reduced;
+  u64 name = name_within(-1, 0);
   seen(name);
-  i64 why = arrive(name, 0);
+  i64 why = arrive(name, 0, 0);
   return why ? found(why, 0) : guess_wrong ? WRONG_GUESS : 0;
 }
+/* Bound the preemptions of what is explored from its beginning on: turns taken from an actor that could go on. */
+EXPORT void zap_bound(i64 most) { bound = most; }
 /* Execute at random, to see who touches what; nothing comes of it besides. */
 EXPORT void zap_walks(u64 seed, i64 nr) {
   i64 made = 0;

@@ -34,7 +34,7 @@ i64 TOLD = 1, seq_kept;
 static struct search X;
 static unsigned *noted_in, epoch;
 static struct noted *notes;
-static i64 notes_nr, asked_nr; /* asked_nr: of these, what the actor waited for */
+static i64 notes_nr;
 static struct foot *feet;
 static i64 feet_nr;
 static u64 plain_hash, frames_hash[SLOTS_MAX];
@@ -276,7 +276,6 @@ static i64 forward(i64 slot) {
   new_epoch(), drawn_nr = 0, S.cur = ME = slot, S.run = !S.started[slot];
   if (!keep(slot)) return NO_MEMORY;
   if (S.wait_keys[slot]) S.wait_ready[slot](S.wait_args[slot]);
-  asked_nr = notes_nr;
   if (!setjmp(out)) { if (go_on(slot, a)) ended(a), S.started[slot] = 0; }
   bailed_seq = S.seq;
   if (!bailed && poisoning) poison(slot);
@@ -317,7 +316,7 @@ static void find_feet(i64 slot, const i64 *before) {
     feet[feet_nr++] = (struct foot){W->words + 1, (moment ? CHANGES : 0) | (change ? TOUCHES : 0), 0};
   }
   for (i64 k = 0; k < W->slots; k++)
-    if (k != slot && (S.state[k] ^ before[k]) & ~BLOCKED) feet[feet_nr++] = (struct foot){W->words + 2 + k, TOUCHES | CHANGES, 0};
+    if (k != slot && (S.state[k] ^ before[k]) & ~BLOCKED) feet[feet_nr++] = (struct foot){W->words + 2 + k, TOUCHES | CHANGES, before[k]};
   feet[feet_nr++] = (struct foot){W->words + 2 + slot, TOUCHES, 0};
 }
 /* Take back the last transition. */

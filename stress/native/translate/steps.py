@@ -274,6 +274,16 @@ class Steps(Calling):
         self.tell(column, i, f"({value} - 1)", value, "0", always=True)
         return Static(0)
 
+    def _m_down_read_trylock(self, site: str, column: Column, i: str) -> Value:
+        code = self.code(site, column.x, i)
+        self.turn(code)
+        old = self.temp(self.cell(column, i))
+        self.emit(f"EMIT({code}, {old});")
+        self.emit(f"if ({old} >= 0) {{ ++{self.cell(column, i)}; hold(&{self.cell(column, i)});")
+        self.tell(column, i, old, f"({old} + 1)", "0", always=True)
+        self.emit("}")
+        return Word(f"({old} >= 0)")
+
     def _m_up_read(self, site: str, column: Column, i: str) -> Value:
         code = self.code(site, column.x, i)
         self.turn(code)

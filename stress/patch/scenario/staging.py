@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from sim.core.profile import Profile, World
@@ -22,6 +22,13 @@ ARENA_MIB_MAX = 1024
 """How large the arena of a world may be. The largest scenario's has 29 MiB."""
 
 
+SPECULATION = "speculation"
+"""The parameter that has every CPU of a scenario speculate."""
+
+FILLS = 8
+"""How often each CPU then may."""
+
+
 def parameters_of(cls: type[Scenario], profile: Profile, geometry: str) -> list[dict[str, int]]:
     """Return the parameter sets of a scenario on a profile. Raises ScenarioError."""
     with told_of(cls):
@@ -31,7 +38,17 @@ def parameters_of(cls: type[Scenario], profile: Profile, geometry: str) -> list[
     for params in sets:
         if not isinstance(params, dict) or not all(type(value) is int for value in params.values()):
             raise _wrong(cls, "parameters", f"has the set {params!r}, and a set is a dictionary of names to integers")
-    return list(sets)
+    return with_speculation(list(sets)) if profile.speculates else list(sets)
+
+
+def with_speculation(sets: list[dict[str, int]]) -> list[dict[str, int]]:
+    """Return the parameter sets, each third of them once more with CPUs that speculate: at most one
+    in four of the sets that searches rotate through.
+    """
+    found = []
+    for number, params in enumerate(sets, 1):
+        found += [params] if number % 3 else [params, {**params, SPECULATION: 1}]
+    return found
 
 
 def staged(cls: type[Scenario], profile: Profile, geometry: str, params: dict[str, int]) -> tuple[Scenario, World]:
@@ -39,6 +56,8 @@ def staged(cls: type[Scenario], profile: Profile, geometry: str, params: dict[st
     with told_of(cls):
         scenario = _called(cls, cls, profile, geometry, params)
         world = scenario.world()
+    if params.get(SPECULATION) and isinstance(world, World):
+        world = replace(world, speculation=FILLS)
     if not isinstance(world, World):
         raise _wrong(cls, "world", f"returns {_kind(world)}, and should return a World")
     for field in fields(world):

@@ -1,8 +1,9 @@
 """Finds the smallest form of a failure that is to be had in a limited time.
 
-Two searches work on it. From the small end: the parameter sets of its scenario, from the smallest
-world on, and the smallest ones of every other scenario, are searched for the signature by all
-schedules with few switches, and by sampling. By deletion: what was found there, and the failure
+Two searches work on it. From the small end, breadth first over switches: the smallest programs that
+there are (:meth:`stress.scenario.Scenario.smallest`) are executed under all schedules with few
+preemptions; then the parameter sets of its scenario, from the smallest world on, and the smallest
+ones of every other, which are sampled too. By deletion: what was found there, and the failure
 itself, loses whatever it fails without. What counts is the fewest actors, then switches, then
 steps.
 """
@@ -20,7 +21,7 @@ from stress.catalogue import CATALOGUE, Catalogue
 from stress.errors import Divergence, UsageError
 from stress.strategies.pct import Pct
 from stress.strategies.prefix import Prefix
-from stress.workers.causes.attempts import Attempts, Deadline, Size, Tapes, opened, size_of
+from stress.workers.causes.attempts import ANY, Attempts, Deadline, Size, Tapes, opened, size_of
 from stress.workers.causes.few import few_switches, schedules_nr
 from stress.workers.causes.smaller import smaller
 
@@ -94,6 +95,7 @@ class Shrinking:
             if not attempts.follow(trace.schedule, trace.tapes):
                 raise Divergence("the trace's schedule does not show its failure any more; zapstress replay says why")
             self.settle(attempts)
+        await self.search_programs()
         for factor, cases in self.rounds():
             for at, case in enumerate(cases):
                 await self.search(case, factor, self.deadline.left_s / (len(cases) - at))
@@ -162,6 +164,43 @@ class Shrinking:
         sets = sorted(self.catalogue.parameters(scenario, shape, case.geometry), key=room)
         return [replace(case, params=tuple(sorted(params.items()))) for params in sets]
 
+    async def search_programs(self) -> None:
+        """Execute the smallest programs of all scenarios: all of them without a preemption, then
+        with one, and so on, for half of the time that is left at most.
+        """
+        end = self.deadline.part(self.deadline.left_s / 2)
+        programs = [case for name in self.catalogue.scenarios() for case in self.programs(name)]
+        for preemptions in range(PREEMPTIONS_MAX + 1):
+            alone: set[Case] = set()
+            for case in programs:
+                if end.over or preemptions > self.size.switches:
+                    return
+                with suppress(SimError):
+                    if not await self.search_program(case, preemptions):
+                        alone.add(case)
+            programs = [case for case in programs if case not in alone]
+
+    def programs(self, scenario: str) -> Iterator[Case]:
+        """Yield the smallest programs of a scenario, under the failure's kernel."""
+        case = replace(self.best.case, scenario=scenario)
+        shape = self.catalogue.profile(case.profile).at(case.kernel)
+        for params in self.catalogue.smallest(scenario, shape, case.geometry):
+            yield replace(case, params=tuple(sorted(params.items())))
+
+    async def search_program(self, case: Case, preemptions: int) -> bool:
+        """Execute a program under all schedules with so many preemptions; return whether schedules
+        with more could make a difference.
+        """
+        async with self.opened(case) as attempts:
+            threads = sum(not actor.daemon for actor in attempts.runner.actors)
+            if attempts.runner.failed is not None or threads > self.size.actors:
+                return False
+            self.searched += preemptions == 0
+            attempts.size = self.size._replace(steps=ANY)
+            self.try_with(attempts, self.lengths(attempts, {}), preemptions, {})
+            self.settle(attempts)
+            return threads > 1
+
     async def search(self, case: Case, factor: int, seconds: float) -> None:
         """Look for a smaller form in a case, for some seconds at most, by ``factor`` times as many
         samples as at first.
@@ -191,15 +230,26 @@ class Shrinking:
 
     def try_all(self, attempts: Attempts, tapes: Tapes) -> None:
         """Execute all schedules with few preemptions; once one fails, only those with as few."""
+        lengths = self.lengths(attempts, tapes)
+        for preemptions in range(PREEMPTIONS_MAX + 1):
+            if preemptions > attempts.size.switches or not self.try_with(attempts, lengths, preemptions, tapes):
+                return
+
+    def lengths(self, attempts: Attempts, tapes: Tapes) -> Counter[int]:
+        """Return how many steps each actor makes when nobody interrupts it."""
         outcome = attempts.outcome(Prefix(), 0, tapes)
         lengths = Counter[int]()
         for slot, steps in outcome.schedule() if outcome is not None else ():
             lengths[slot] += steps
+        return lengths
+
+    def try_with(self, attempts: Attempts, lengths: Counter[int], preemptions: int, tapes: Tapes) -> bool:
+        """Execute all schedules with so many preemptions; return whether they were all executed."""
         most = ALL_MAX if attempts.native is not None else ALL_PYTHON_MAX
-        for preemptions in range(PREEMPTIONS_MAX + 1):
-            if preemptions > attempts.size.switches or schedules_nr(lengths, preemptions) > most:
-                return
-            for runs in few_switches(lengths, preemptions):
-                attempts.follow(runs, tapes)
-                if attempts.deadline.over:
-                    return
+        if schedules_nr(lengths, preemptions) > most:
+            return False
+        for runs in few_switches(lengths, preemptions):
+            attempts.follow(runs, tapes)
+            if attempts.deadline.over:
+                return False
+        return True

@@ -10,14 +10,14 @@ from stress.machine.chance import RandomData
 from stress.machine.driver import run_plain
 from stress.trace.record import Trace, capture
 from stress.trace.replay import replay, trusted
-from tests.scenarios.test_faults import EXECUTIONS_MAX, PROFILE, ROUND, WHERE, cases, portfolio
+from tests.scenarios.test_faults import EXECUTIONS_MAX, ROUND, WHERE, cases, portfolio
 
 
 async def first_failure(fault: str) -> Trace:
     """Return the trace of the first failure that the checker of a fault's row finds."""
     row, strategies = WHERE[fault], portfolio()
     for first in range(0, EXECUTIONS_MAX, ROUND):
-        for case in cases(fault, PROFILE.name, "6.9"):
+        for case in cases(fault, row.profile, "6.9"):
             strategy = next(strategies)
             async with open_runner(case, "plain") as runner:
                 for seed in range(first, first + ROUND):

@@ -1,5 +1,6 @@
 """Prints how small each planted fault's failure becomes: run ``python -m
-tests.stress.causes.lengths [FAULT ...]`` from the root; ``--seconds N`` is the time for each.
+tests.stress.causes.lengths [FAULT ...]`` from the root; ``--seconds N`` is the processor time for
+each.
 
 The failure is the first that the search of tests/scenarios/test_faults.py finds. The last line has
 the median.
@@ -8,6 +9,7 @@ the median.
 from __future__ import annotations
 
 import argparse
+import time
 from statistics import median
 
 from stress.catalogue import CATALOGUE
@@ -29,7 +31,7 @@ def main() -> None:
     for fault in args.faults:
         trace = run_plain(first_failure(fault))
         library = kernel_of(trace.case, CATALOGUE, build=True)
-        found = run_plain(Shrinking(trace, Deadline(args.seconds), library).run())
+        found = run_plain(Shrinking(trace, Deadline(args.seconds, time.process_time), library).run())
         lengths.append(found.after.steps)
         changes = [f"{one} -> {other}" for one, other in zip(found.before, found.after, strict=True)]
         case = found.trace.case

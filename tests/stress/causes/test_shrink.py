@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scenarios.few_calls import ANON, DONTNEED, LAST, NOTHING, PROTECTED, SHARED, WRITE_BACK
 from stress.case import Case
 from stress.cli.main import main
 from stress.errors import Divergence
@@ -35,8 +36,11 @@ class Deletion(Shrinking):
     def rounds(self) -> Iterator[tuple[int, list[Case]]]:
         yield 1, []
 
+    def programs(self, scenario: str) -> Iterator[Case]:
+        yield from ()
 
-class Small(Shrinking):
+
+class Small(Deletion):
     """Searches its own scenario, once."""
 
     def rounds(self) -> Iterator[tuple[int, list[Case]]]:
@@ -70,6 +74,35 @@ def test_the_small_end_is_searched() -> None:
     assert 0 == dict(found.trace.case.params)["order"]
     assert found.after.steps < found.before.steps
     assert "nothing smaller" in found.ended and "4 parameter sets" in found.ended
+
+
+class Programs(Deletion):
+    """Searches the smallest programs with these parameters."""
+
+    def __init__(self, fault: str, some: dict[str, int]) -> None:
+        super().__init__(failure(fault), Deadline(HOUR))
+        self.some = some
+
+    def programs(self, scenario: str) -> Iterator[Case]:
+        for case in Shrinking.programs(self, scenario):
+            if self.some.items() <= dict(case.params).items():
+                yield case
+
+
+@pytest.mark.parametrize(
+    ("fault", "some", "size"),
+    [
+        ("M05", {"one": DONTNEED, "two": NOTHING, "memory": ANON}, (1, 0, 27)),
+        ("M03", {"one": DONTNEED, "two": NOTHING, "memory": PROTECTED, "used": LAST}, (1, 0, 20)),
+        ("C02", {"one": DONTNEED, "two": WRITE_BACK, "folios": 1, "order": 0, "memory": SHARED}, (2, 1, 25)),
+    ],
+)
+def test_the_smallest_programs_are_searched(fault: str, some: dict[str, int], size: tuple[int, int, int]) -> None:
+    """A call alone, where one is enough, and two calls with as few switches as can be."""
+    found = run_plain(Programs(fault, some).run())
+    assert "few_calls" == found.trace.case.scenario
+    assert size >= found.after < found.before
+    assert failure(fault).ending.signature == run_plain(signature_in(found.trace))
 
 
 async def in_case(case: Case) -> Trace:

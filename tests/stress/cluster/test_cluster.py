@@ -21,7 +21,7 @@ from tests.stress.cluster.accounts import signatures, wrong_accounts
 from tests.stress.cluster.local import Cluster
 from tests.stress.patch_toys import HEAD, UNLOCKED
 
-EXECUTIONS = 1200
+EXECUTIONS = 700
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_campaign_whose_workers_die_and_whose_line_breaks_executes_each_seed_o
 
     async def disturb(campaign: Campaign) -> None:
         link: Any = vars(campaign.fleet)["link"]
-        for executions, disturbance in ((100, cluster.join), (300, cluster.kill), (600, cluster.line.cut)):
+        for executions, disturbance in ((50, cluster.join), (150, cluster.kill), (300, cluster.line.cut)):
             while campaign.executions < executions:
                 await trio.sleep(0.01)
             await trio.to_thread.run_sync(disturbance)
@@ -88,3 +88,21 @@ def test_a_patch_is_sent_to_workers_that_have_no_such_file(
     what = settings("counters", patch=("mine/rework.py",))
     data = run(cluster, tmp_path / "dir", what, executions=200)
     assert [("lost-update", False)] == [(failure["title"], failure["unpatched"]) for failure in data["violations"]]
+
+
+def test_a_scheduler_that_is_gone_ends_the_campaign_and_nothing_is_lost(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last test of this file: it has no cluster any more."""
+    monkeypatch.setattr("stress.campaign.cluster.link.CONNECT_SECONDS_MAX", 0.5)
+    monkeypatch.setattr("stress.campaign.cluster.crew.GONE_SECONDS_MAX", 1.0)
+
+    async def kill(campaign: Campaign) -> None:
+        while campaign.executions < 50:
+            await trio.sleep(0.01)
+        cluster.scheduler.kill()
+
+    with pytest.raises(ClusterError, match=r"has been gone for 1 s; what was recorded is kept"):
+        run(cluster, tmp_path / "dir", settings("counters"), kill, executions=10**6)
+    with Results.open(tmp_path / "dir") as results:
+        assert 50 <= sum(row["executions"] for row in results.totals().values())

@@ -5,6 +5,8 @@ can end.
 from __future__ import annotations
 
 from functools import partial
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +15,7 @@ from sim.core.machine import Actor, Violation
 from stress.case import Case
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData, TapeData
+from stress.machine.livelock import HASHED_BYTES_MAX, Livelock
 from stress.machine.lockstep import Lockstep
 from stress.machine.trio_drivers import session
 from stress.strategies.replay import Replay
@@ -125,6 +128,24 @@ class Patient(ToyScenario):
         while len(looks) < 50:
             await self.kernel.m.load(SPIN, self.kernel.flag, 0)
             looks.append(None)
+
+
+def test_of_a_large_arena_few_states_are_looked_at() -> None:
+    """Each look hashes the whole arena: 20,000 looks at the largest took ten minutes."""
+
+    class Large:
+        layout = SimpleNamespace(model_bytes=HASHED_BYTES_MAX // 2)
+        states = count()
+
+        def model_hash(self) -> str:
+            return str(next(self.states))
+
+    livelock, arena = Livelock(STEPS_MAX), Large()
+    spent = []
+    for step in range(100, 104):
+        assert not livelock.look(arena, [], [], step)  # type: ignore[arg-type]
+        spent.append(livelock.spent(step))
+    assert [False, False, False, True] == spent
 
 
 async def test_a_loop_that_counts_in_a_local_is_no_livelock() -> None:
@@ -242,6 +263,33 @@ class Readers(ToyScenario):
             if cpu == 1:
                 await k.m.lock(LOCK, k.lock, 0)
             await k.m.up_read(UP, k.sem, 0)
+
+
+class Trying(ToyScenario):
+    """A reader tries, and another, while a writer comes."""
+
+    threads = 3
+
+    async def thread(self, cpu: int) -> None:
+        k = self.kernel
+        if cpu == 2:
+            await k.m.down_write(DOWN, k.sem, 0)
+            await k.m.up_write(UP, k.sem, 0)
+        elif await k.m.down_read_trylock(DOWN, k.sem, 0):
+            assert k.sem.view[0] > 0
+            await k.m.up_read(UP, k.sem, 0)
+        else:
+            assert k.sem.view[0] < 0
+            await k.m.add(NOTE, k.counter, 1, 1)
+
+
+async def test_trying_a_rwsem_never_waits() -> None:
+    failed = set()
+    async with open_runner(Case("trying", (), "toy"), catalogue=toys(trying=Trying)) as runner:
+        for seed in range(40):
+            assert runner.run(TOYS.strategy("random"), seed, RandomData(seed)).verdict.kind == "clean"
+            failed.add(runner.arena["counter"][1])
+    assert {0, 1} <= failed
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,9 +30,8 @@ SCENARIOS = ("munmap_vs_writeback", "partial_zap", "sharers_at_work", "storm")
 
 
 @pytest.fixture(scope="module")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Library]]:
-    with cache_in(tmp_path_factory.mktemp("cache")):
-        yield {key: quick(KernelKey(*key), SCENARIOS) for key in KERNELS}
+def libraries() -> dict[tuple[str, str], Library]:
+    return {key: quick(KernelKey(*key), SCENARIOS) for key in KERNELS}
 
 
 @given(data=st.data())
@@ -77,12 +75,11 @@ def test_tapes_are_followed_alike(libraries: dict[tuple[str, str], Library], dat
 
 
 @pytest.mark.parametrize("fault", ["C02", "M14"])
-def test_a_planted_fault_is_no_clean_execution(fault: str, tmp_path: Path) -> None:
+def test_a_planted_fault_is_no_clean_execution(fault: str) -> None:
     """Where Python finds a violation the native core gives up, after the same steps."""
-    with cache_in(tmp_path):
-        found = quick(KernelKey("x86-64", "6.9", (fault,)), SCENARIOS[:2])
-        for case in (cases(name, "x86-64", "6.9", faults=(fault,))[1] for name in SCENARIOS[:2]):
-            assert "" == run_plain(first_difference(found, case, "random", range(60)))
+    found = quick(KernelKey("x86-64", "6.9", (fault,)), SCENARIOS[:2])
+    for case in (cases(name, "x86-64", "6.9", faults=(fault,))[1] for name in SCENARIOS[:2]):
+        assert "" == run_plain(first_difference(found, case, "random", range(60)))
 
 
 PATCH = """

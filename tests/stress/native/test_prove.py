@@ -5,6 +5,8 @@ not.
 from __future__ import annotations
 
 import json
+import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +15,8 @@ import pytest
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.cli.main import main
-from stress.cli.prove import newest_of
-from stress.errors import CLEAN, INCONCLUSIVE, USAGE, VIOLATED
+from stress.cli.prove import newest_of, words_of
+from stress.errors import CLEAN, FAILED, INCONCLUSIVE, USAGE, VIOLATED
 from stress.machine.driver import run_plain
 from stress.native.compilers import QUICK
 from stress.native.kernels import KernelKey
@@ -23,17 +25,16 @@ from stress.native.proofs.proof import Job, Prover
 from stress.native.proofs.result import PROVED, UNFINISHED, VIOLATED_KIND, Answer, status_of
 from stress.native.search.explore import missed_chance
 from tests.proofs import row, written
-from tests.stress.native.compiled import cache_in, cases, needs_compiler
+from tests.stress.native.compiled import cases, needs_compiler
 
 pytestmark = needs_compiler
 
 
 @pytest.fixture(scope="module")
-def prover(tmp_path_factory: pytest.TempPathFactory) -> Prover:
-    with cache_in(Path(tmp_path_factory.mktemp("cache"))):
-        found = Prover(CATALOGUE, lambda words: None, (CASE.scenario,), QUICK)
-        found.library(KernelKey.of(CASE))
-        return found
+def prover() -> Prover:
+    found = Prover(CATALOGUE, lambda words: None, (CASE.scenario,), QUICK)
+    found.library(KernelKey.of(CASE))
+    return found
 
 
 CASE = cases("munmap_vs_access", "x86-64", "6.9")[0]
@@ -51,13 +52,14 @@ def test_proved_and_kept(prover: Prover, tmp_path: Path) -> None:
     assert certificate is not None
     assert certificate.case == CASE
     assert certificate.states == made.states
-    assert any(name.startswith("zap_pte_range") for name in certificate.basis["functions"])
+    assert any(name.startswith("zap_pte_range") for name in certificate.basis.functions)
     assert certificate.missed_chance == missed_chance(made.states) < 1e-12
     again = asked(prover, CASE, tmp_path)
     assert (again.kind, again.known, again.states) == (PROVED, True, made.states)
     checked = asked(prover, CASE, tmp_path, check=True)
     assert (checked.kind, checked.classes) == (PROVED, made.classes)
-    assert "reduced" in checked.words
+    assert "confirmed by" in checked.words
+    assert "executions" in checked.words
     assert f"| {made.states:,} |" in row(certificate)
 
 
@@ -68,8 +70,8 @@ def test_edited_certificates_differ(prover: Prover, tmp_path: Path) -> None:
     assert found is not None
     replace(found, classes=found.classes + 1).save(file)
     assert asked(prover, CASE, tmp_path, check=True).kind == "differs"
-    changed = found.basis["functions"] | {next(iter(found.basis["functions"])): "0"}
-    replace(found, basis=found.basis | {"functions": changed}).save(file)
+    changed = found.basis.functions | {next(iter(found.basis.functions)): "0"}
+    replace(found, basis=replace(found.basis, functions=changed)).save(file)
     assert asked(prover, CASE, tmp_path, check=True).kind == UNFINISHED
     assert not asked(prover, CASE, tmp_path).known
 
@@ -77,8 +79,27 @@ def test_edited_certificates_differ(prover: Prover, tmp_path: Path) -> None:
 def test_no_time_is_no_proof(prover: Prover, tmp_path: Path) -> None:
     """A space that is not finished is not proved, and has no certificate."""
     found = asked(prover, CASE, tmp_path, seconds=0.0)
-    assert (found.kind, found.certificate) == (UNFINISHED, "")
+    assert (found.kind, found.certificate, found.preemptions) == (UNFINISHED, "", -1)
     assert not file_of(CASE, tmp_path).exists()
+
+
+@pytest.mark.parametrize("text", ["", "[" * 100_000, '{"states": 1}', "{states}"])
+def test_what_is_no_certificate_proves_nothing(prover: Prover, tmp_path: Path, text: str) -> None:
+    """A file that somebody has damaged is none: the case is proved anew, and the file is another."""
+    file = Path(asked(prover, CASE, tmp_path).certificate)
+    whole = file.read_text()
+    file.write_text(whole.replace('"states": ', '"states": "many", "more": ') if text == "{states}" else text)
+    assert read_certificate(file) is None
+    again = asked(prover, CASE, tmp_path)
+    assert (again.kind, again.known) == (PROVED, False)
+    assert read_certificate(file) is not None
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(file_of(CASE, tmp_path))
+    words = ["--scenario", CASE.scenario, "--profile", CASE.profile, "--dir", str(tmp_path), "--minutes", "20"]
+    assert main(["prove", *words, "-q"]) == FAILED
+    assert re.fullmatch("zapstress: .*: is there and is no plain file; name another\n", capfd.readouterr().err)
 
 
 def test_basis() -> None:
@@ -100,6 +121,12 @@ def test_status() -> None:
     assert status_of([answers["differs"], answers[VIOLATED_KIND]]) == 3
 
 
+def test_what_differs_is_told_with_what_to_do() -> None:
+    answers = [Answer(CASE, "differs", "the certificate has 3 ends, and the other search 2")] * 2
+    words = "munmap_vs_access on x86-64: the certificate has 3 ends, and the other search 2, and 1 more; remove their"
+    assert words_of(answers).startswith(words)
+
+
 def test_table() -> None:
     """The table takes the place of the one before."""
     page = "a\n<!-- proofs -->\nold\n<!-- end -->\nb\n"
@@ -109,6 +136,7 @@ def test_table() -> None:
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command refutes a planted fault by a trace that replays."""
     words = ["--scenario", "munmap_vs_writeback", "--profile", "arm64-4k", "--fault", "C02", "--dir", str(tmp_path)]
+    words += ["--minutes", "20"]  # the kernel is compiled first, on a machine that may be busy
     assert main(["prove", *words, "--json", "-q"]) == VIOLATED
     found = json.loads(capsys.readouterr().out)
     assert {kind: len(entries) for kind, entries in found.items()} == {

@@ -5,9 +5,7 @@ whose footprints do not conflict commute.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 
 import pytest
 
@@ -21,10 +19,10 @@ from stress.machine.driver import run_plain
 from stress.native.compilers import QUICK
 from stress.native.kernels import KernelKey, searchable
 from stress.native.runner import Library
-from stress.native.search.explore import Ended, Exploration
+from stress.native.search.explore import Ended, Executions, Exploration
 from stress.native.search.space import StateSpace, Taken, kind_of
 from stress.strategies.replay import Replay
-from tests.stress.native.compiled import cache_in, cases, needs_compiler
+from tests.stress.native.compiled import cases, needs_compiler
 
 pytestmark = needs_compiler
 
@@ -40,9 +38,8 @@ FREE, CHANGE, MOMENT = (
 
 
 @pytest.fixture(scope="module")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Library]]:
-    with cache_in(Path(tmp_path_factory.mktemp("cache"))):
-        yield {profile: searchable(KernelKey(profile), SCENARIOS, CATALOGUE, QUICK) for profile in PROFILES}
+def libraries() -> dict[str, Library]:
+    return {profile: searchable(KernelKey(profile), SCENARIOS, CATALOGUE, QUICK) for profile in PROFILES}
 
 
 @pytest.fixture(params=[(s, p) for s in SCENARIOS for p in PROFILES], ids=lambda pair: "-".join(pair))
@@ -208,3 +205,32 @@ def test_reduced_and_full_agree(scenario: str, profile: str, libraries: dict[str
     full, reduced = run_plain(explored(libraries[profile], cases(scenario, profile, "6.9")[0]))
     assert full[0] == Ended.COMPLETE
     assert full == reduced
+
+
+def finished(exploration: Exploration) -> Exploration:
+    """Explore to the end."""
+    while exploration.go_on(100_000) == Ended.NOT_YET:
+        pass
+    return exploration
+
+
+async def other_ways(library: Library, case: Case) -> tuple[list[int], list[int]]:
+    """Explore in full, by executions, and with 0, 1 and 2 preemptions; return the ends of the first
+    two, and the states of the rest.
+    """
+    async with open_runner(case, "plain") as runner:
+        space = StateSpace(library, runner)
+        both = finished(Exploration(space, False, 1 << 20)), finished(Executions(space, 1 << 20))
+        classes = both[1].extent().classes
+        ends = [one.extent().ends for one in both]
+        assert classes >= ends[1]
+        bounded = [finished(Exploration(space, False, 1 << 20, most)).extent().deepest for most in range(3)]
+        return ends, [both[0].extent().deepest, *bounded]
+
+
+def test_executions_and_bounds(libraries: dict[str, Library]) -> None:
+    """Executions, one of each class, come to the same ends; bounded ones are no longer."""
+    ends, depths = run_plain(other_ways(libraries["x86-64"], cases("munmap_vs_access", "x86-64", "6.9")[0]))
+    assert ends[0] == ends[1]
+    assert depths[1:] == sorted(depths[1:])
+    assert depths[-1] <= depths[0]

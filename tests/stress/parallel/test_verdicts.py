@@ -21,6 +21,7 @@ from stress.parallel.gang import Gang, Missing
 from stress.parallel.recording import OVER, replayed
 from stress.parallel.settings import RunSettings
 from stress.rng import WORD_BITS, words
+from stress.sources import OVERDUE
 from tests.stress.campaign_toys import SPEC, TOYS
 from tests.stress.parallel.gangs import ADDING, ADDING_SPEC, STORM, TORN, apart, first_case, pair
 
@@ -239,7 +240,7 @@ async def test_a_silent_process_is_killed(gang: Gang, monkeypatch: pytest.Monkey
         gang.run(runner, 0)
         os.kill(gang.pids()[0], signal.SIGSTOP)
         recording = gang.run(runner, 0)
-        assert "hung" == recording.ended and [-signal.SIGKILL] == [status for _, status in recording.killed]
+        assert "hung" == recording.ended and [-OVERDUE] == [status for _, status in recording.killed]
         assert OVER == gang.run(runner, 0).ended
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="not a text in UTF-8"):
         load([str(tmp_path / "mine.py")])
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "zeros.py").symlink_to("/dev/zero")
+    for name in ("pipe.py", "zeros.py"):
+        with pytest.raises(UsageError, match=f"{name}: cannot be read .not a plain file"):
+            load([str(tmp_path / name)])

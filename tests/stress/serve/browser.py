@@ -61,6 +61,11 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def wear(self, scheme: str, width: int) -> None:
+        """Show the page ``light`` or ``dark``, in a window of so many pixels."""
+        self._ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=1200, deviceScaleFactor=1, mobile=False)
+
     def until(self, expression: str) -> Any:
         """Wait for an expression to be true in the page; return its value."""
         return self.value(
