@@ -230,8 +230,9 @@ def _vet(trace: Trace) -> None:
         raise ValueError("an ending of no known kind")
     if list(trace.pauses) != sorted(set(trace.pauses)) or any(not 0 <= at <= trace.steps for at in trace.pauses):
         raise ValueError("its pauses are out of order")
-    if not 0 < trace.steps_max <= BUDGET_STEPS_MAX:
-        raise ValueError(f"a step budget of {trace.steps_max}, which is from 1 to {BUDGET_STEPS_MAX}")
+    budget_max = SETUP_STEPS_MAX if trace.setup else BUDGET_STEPS_MAX
+    if not 0 < trace.steps_max <= budget_max:
+        raise ValueError(f"a step budget of {trace.steps_max}, which is from 1 to {budget_max}")
     if not 0 <= trace.seed <= SEED_MAX:
         raise ValueError(f"the seed {trace.seed}")
     made = sum(steps for _, steps in trace.schedule)

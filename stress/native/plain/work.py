@@ -39,6 +39,7 @@ class Work(Task):
     async def boot(self) -> None:
         """Make the first state, as :meth:`sim.kernel.Kernel.boot` does: all memory is free."""
         self.k.page_alloc.boot()
+        self.k.mmap_lock.boot()
 
     async def begin(self) -> None:
         """Give the thread its address space."""
