@@ -105,7 +105,7 @@ def test_stepping(shell: Commands) -> None:
     assert said(shell, "s 3").startswith("=>     5  cpu0 munmap")
     assert said(shell, "reverse-step").startswith("=>     4  ")
     assert said(shell, "rs 2").startswith("=>     2  ")
-    assert said(shell, "goto end").startswith("the end, after 31 steps: violation, I27 writable-after-clean")
+    assert said(shell, "goto end").startswith("the end, after 36 steps: violation, I27 writable-after-clean")
     assert said(shell, "rs 100").startswith("=>     1  ")
     with pytest.raises(UsageError, match="this is the start of the trace"):
         shell.run("rs")
@@ -117,7 +117,7 @@ def test_stepping(shell: Commands) -> None:
 def test_a_breakpoint_stops_before_its_step_on_both_ways(shell: Commands) -> None:
     assert said(shell, "break folio_mapped") == "breakpoint 1: folio_mapped"
     there = said(shell, "continue")
-    assert there.startswith("breakpoint 1\n=>    30  cpu2 writeback  folio_mapped: read mapcount")
+    assert there.startswith("breakpoint 1\n=>    35  cpu2 writeback  folio_mapped: read mapcount")
     assert said(shell, "continue").startswith("the end")
     assert said(shell, "reverse-continue") == there
     assert said(shell, "rc").startswith("=>     1  ")
@@ -126,16 +126,16 @@ def test_a_breakpoint_stops_before_its_step_on_both_ways(shell: Commands) -> Non
 
 def test_a_breakpoint_at_a_label_stops_at_no_other_step_of_the_function(shell: Commands) -> None:
     said(shell, "b folio_batch_move_lru: put references")
-    assert said(shell, "c").startswith("breakpoint 1\n=>     7  ")
+    assert said(shell, "c").startswith("breakpoint 1\n=>    12  ")
 
 
 def test_a_watchpoint_stops_where_the_cell_changes(shell: Commands) -> None:
     said(shell, "watch pte[0]")
     why, here = said(shell, "c").split("\n")
-    assert why == "watchpoint 1: pte[0] pfn 1 WAD -> none, by step 16 of cpu0 munmap"
-    assert here.startswith("=>    17  ")
+    assert why == "watchpoint 1: pte[0] pfn 1 WAD -> none, by step 21 of cpu0 munmap"
+    assert here.startswith("=>    22  ")
     assert said(shell, "p pte[0]") == "pte[0] = none"
-    assert said(shell, "goto end", "rc").split("\n")[1].startswith("=>    16  "), "before it, on the way back"
+    assert said(shell, "goto end", "rc").split("\n")[1].startswith("=>    21  "), "before it, on the way back"
     assert said(shell, "p pte[0]") == "pte[0] = pfn 1 WAD"
 
 
@@ -143,13 +143,13 @@ def test_a_private_cell_can_be_watched(shell: Commands) -> None:
     """The ledger's cells are changed in no step of their own: the step is named that did it."""
     gather = 2 * shell.film.kernel.world.pages + 1
     said(shell, f"watch ledger[{gather}]")
-    assert said(shell, "c").split("\n")[0] == f"watchpoint 1: ledger[{gather}] 0 -> 1, by step 20 of cpu0 munmap"
+    assert said(shell, "c").split("\n")[0] == f"watchpoint 1: ledger[{gather}] 0 -> 1, by step 25 of cpu0 munmap"
 
 
 def test_until(shell: Commands) -> None:
-    assert said(shell, "until page_mapcount[1] == 0").startswith("=>    21  ")
-    assert said(shell, "until page_ref[1] >= 3 and page_mapcount[1] == 0").startswith("=>    26  ")
-    assert said(shell, "reverse-until pte[0] != 0").startswith("=>    16  ")
+    assert said(shell, "until page_mapcount[1] == 0").startswith("=>    26  ")
+    assert said(shell, "until page_ref[1] >= 3 and page_mapcount[1] == 0").startswith("=>    31  ")
+    assert said(shell, "reverse-until pte[0] != 0").startswith("=>    21  ")
     with pytest.raises(UsageError, match="does not hold in any state after this one"):
         shell.run("until page_ref[1] == 77")
     assert shell.state.at == 15, "and one stays where one is"
@@ -157,15 +157,15 @@ def test_until(shell: Commands) -> None:
 
 def test_holders(shell: Commands) -> None:
     """What the ledger knows, with the step and the actor that the film knows."""
-    assert said(shell, "goto 15", "info holders 1").split("\n")[1:3] == [
+    assert said(shell, "goto 20", "info holders 1").split("\n")[1:3] == [
         "  mapping        1  since the setup",
         "                    mm 0 page 0: pte[0] = pfn 1 WAD",
     ]
-    assert said(shell, "goto 25", "info holders 1").split("\n") == [
+    assert said(shell, "goto 30", "info holders 1").split("\n") == [
         "folio 1, order 0: page_ref[1] = 3",
-        "  gather         1  since step 20 of cpu0 munmap (tlb_remove_folio_pages: append to the batch)",
+        "  gather         1  since step 25 of cpu0 munmap (tlb_remove_folio_pages: append to the batch)",
         "  page cache     1  since the setup",
-        "  transient      1  since step 25 of cpu2 writeback (filemap_get_folio: take a reference unless it is 0)",
+        "  transient      1  since step 30 of cpu2 writeback (filemap_get_folio: take a reference unless it is 0)",
     ]
 
 
@@ -179,8 +179,8 @@ def test_holders_add_up_in_every_state(film: Film) -> None:
 
 
 def test_tlbs_and_tables(shell: Commands) -> None:
-    """Step 16 clears the entry, and cpu1 still has it: that is what C02 forgets."""
-    assert said(shell, "goto 15", "info tlbs 1") == (
+    """Step 21 clears the entry, and cpu1 still has it: that is what C02 forgets."""
+    assert said(shell, "goto 20", "info tlbs 1") == (
         "cpu1 mm 0 page 0: tlb[4] = pfn 1 WD; the page table: pte[0] = pfn 1 WAD"
     )
     assert said(shell, "s", "info tlbs 1").endswith("the page table: pte[0] = none, which does not map it")
@@ -190,24 +190,24 @@ def test_tlbs_and_tables(shell: Commands) -> None:
 
 
 def test_actors_and_their_calls(shell: Commands) -> None:
-    rows = said(shell, "goto 29", "info actors").split("\n")
+    rows = said(shell, "goto 34", "info actors").split("\n")
     assert rows[:3] == [
         "   cpu0 munmap     waits          never made: post_flush: wait for acknowledgement: cpu_request[1]",
         "   cpu1 store      has ended",
-        "=> cpu2 writeback  can run        step 30, folio_mapped: read mapcount: page_mapcount[1]",
+        "=> cpu2 writeback  can run        step 35, folio_mapped: read mapcount: page_mapcount[1]",
     ]
     stack = said(shell, "where writeback").split("\n")
     assert stack[1].startswith("#0  Rmap.folio_mapped at sim/mm/rmap.py:")
     assert stack[-1].startswith("#6  MunmapVsWriteback.writeback at scenarios/munmap_vs_writeback.py:")
     assert said(shell, "bt munmap").split("\n")[1].startswith("#0  Tlb.wait_acks at sim/hardware/tlb.py:")
     last = said(shell, "goto end", "bt").split("\n")
-    assert last[0] == "cpu2 writeback can run; made step 31, folio_clear_dirty_for_io: clear PG_dirty: page_dirty[1]"
+    assert last[0] == "cpu2 writeback can run; made step 36, folio_clear_dirty_for_io: clear PG_dirty: page_dirty[1]"
     assert last[1].startswith("#0  PageWriteback.folio_clear_dirty_for_io at sim/mm/page_writeback.py:")
 
 
 def test_list_and_print(shell: Commands) -> None:
-    listed = said(shell, "goto 16", "list").split("\n")
-    assert [int(line[2:8]) for line in listed] == list(range(12, 22))
+    listed = said(shell, "goto 21", "list").split("\n")
+    assert [int(line[2:8]) for line in listed] == list(range(17, 27))
     assert [line[:2] for line in listed].index("=>") == 5
     assert said(shell, "l 1").split("\n")[0].split()[0] == "1"
     assert said(shell, "p pte[0x0]") == "pte[0] = none"
@@ -223,7 +223,7 @@ def test_list_and_print(shell: Commands) -> None:
         ("re", "'re' may be reverse-step or reverse-continue or reverse-until"),
         ("step x", "'x' is no number"),
         ("step 0", "0 steps cannot be made; write a number from 1"),
-        ("goto 32", "the trace has 31 steps, and no 32"),
+        ("goto 37", "the trace has 36 steps, and no 37"),
         ("break folio_maped", "no step of this trace is in 'folio_maped'; did you mean folio_mapped?"),
         ("watch pte", r"'pte' is no cell; write COLUMN\[INDEX\], as page_ref\[3\]"),
         ("watch page_reff[1]", "no column 'page_reff'; did you mean page_ref?"),
@@ -318,11 +318,11 @@ def test_commands_of_the_command_line(path: Path, capsys: pytest.CaptureFixture[
     assert main([*shell, "--command", "break folio_mapped", "--command", "c", "--command", "q"]) == VIOLATED
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == ["(zapstress) break folio_mapped", "breakpoint 1: folio_mapped", "(zapstress) c"]
-    assert lines[-1].startswith("=>    30  ") and len(lines) == 5
+    assert lines[-1].startswith("=>    35  ") and len(lines) == 5
     assert main([*shell, "--json", "--command", "p pte[0]"]) == VIOLATED
     data = json.loads(capsys.readouterr().out)
     assert data["commands"] == [{"command": "p pte[0]", "output": ["pte[0] = pfn 1 WAD"]}]
-    assert (data["steps"], data["verdict"]["checker"]) == (31, "I27")
+    assert (data["steps"], data["verdict"]["checker"]) == (36, "I27")
 
 
 @pytest.mark.parametrize(
