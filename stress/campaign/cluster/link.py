@@ -103,7 +103,10 @@ class Link:
         with trio.CancelScope() as scope:
             self._asking.add(scope)
             try:
-                reply = await self._on_loop(self._submit(self._client, address, key, (session, digest, order, parcel)))
+                with suppress(ConnectionError):
+                    reply = await self._on_loop(
+                        self._submit(self._client, address, key, (session, digest, order, parcel))
+                    )
             finally:
                 self._asking.discard(scope)
         self._broken |= reply is None and session == self.session
@@ -168,7 +171,10 @@ class Link:
                 await self._on_loop(client._close(fast=True))
 
     async def _on_loop(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Have a coroutine run on the loop, cancelled with the caller; return what it returns."""
+        """Have a coroutine run on the loop, cancelled with the caller; return what it returns.
+
+        Raises ConnectionError if the loop has ended it, as it does with all when the campaign ends.
+        """
         token, done = trio.lowlevel.current_trio_token(), trio.Event()
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
 
@@ -181,6 +187,9 @@ class Link:
             await done.wait()
         finally:
             future.cancel()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if future.cancelled():
+            raise ConnectionAbortedError("the connection was given up")
         return future.result()
 
 
