@@ -1,9 +1,11 @@
-"""Damages bytes and plain data, as a seeded generator says."""
+"""Damages bytes, plain data and files, as a seeded generator says."""
 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -25,6 +27,21 @@ def damaged(data: bytes, random: Random, others: list[bytes]) -> bytes:
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         data = random.choice(WOUNDS)(data, random, others)
     return data
+
+
+def no_plain_file(file: Path, random: Random) -> None:
+    """Put something else where a plain file was: another kind of file, nothing, or any bytes."""
+    what = random.randrange(6)
+    if what == 0:
+        os.mkfifo(file)
+    elif what == 1:
+        file.symlink_to("/dev/zero")
+    elif what == 2:
+        file.mkdir()
+    elif what == 3:
+        file.symlink_to(file.parent.parent / "elsewhere")
+    elif what == 4:
+        file.write_bytes(random.randbytes(5000))
 
 
 def _flip(data: bytes, random: Random, others: list[bytes]) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from stress.campaign.database import DATABASE, FAILURES
-from tests.robustness.damage import POISON, damaged
+from tests.robustness.damage import POISON, damaged, no_plain_file
 from tests.robustness.subject import DOCUMENTED, Seen, run
 from tests.stress.campaign_toys import TOYS
 
@@ -77,17 +77,7 @@ def kind_of_a_file(path: Path, random: Random) -> None:
     traces = sorted(path.glob(f"{FAILURES}/*/*"))
     file = random.choice([path / DATABASE, path / f"{DATABASE}-wal", path / FAILURES, *traces])
     shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
-    what = random.randrange(6)
-    if what == 0:
-        os.mkfifo(file)
-    elif what == 1:
-        file.symlink_to("/dev/zero")
-    elif what == 2:
-        file.mkdir()
-    elif what == 3:
-        file.symlink_to(path.parent / "elsewhere")
-    elif what == 4:
-        file.write_bytes(random.randbytes(5000))
+    no_plain_file(file, random)
 
 
 def journal(path: Path, random: Random) -> None:

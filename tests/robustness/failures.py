@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from random import Random
 
 from stress.campaign.directory import TRACE
 from stress.trace.explanation import EXPLANATION, SHRUNK, Belief, Explanation, Moment, Ordering
-from tests.robustness.damage import damaged, poisoned
+from tests.robustness.damage import damaged, no_plain_file, poisoned
 from tests.robustness.subject import DOCUMENTED, SKIPPED, VIOLATED, Seen, run
 from tests.robustness.traces import GOOD, damaged_within
 
@@ -69,15 +68,7 @@ def kind_of_a_file(path: Path, random: Random) -> None:
     """Take a file away, or put something that is no plain file in its place."""
     file = path / random.choice((TRACE, SHRUNK, EXPLANATION))
     file.unlink()
-    what = random.randrange(5)
-    if what == 0:
-        os.mkfifo(file)
-    elif what == 1:
-        file.symlink_to("/dev/zero")
-    elif what == 2:
-        file.mkdir()
-    elif what == 3:
-        file.symlink_to(path.parent / "nowhere")
+    no_plain_file(file, random)
 
 
 DAMAGE = (explanation, explanation, explanation, a_trace, some_bytes, kind_of_a_file)
