@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from sim.core.arena import MACHINE, Arena
 from sim.core.machine import site_info
@@ -192,17 +193,14 @@ class Ownership:
 def watched(cpus: int) -> Iterator[Ownership]:
     """Yield an Ownership that spies in every arena made meanwhile."""
     found = Ownership(cpus)
-    create = Arena.create
+    create = Arena.create.__func__  # type: ignore[attr-defined]
 
-    def spied(layout: Any) -> Arena:
-        arena = create(layout)
+    def spied(cls: type[Arena], layout: Any) -> Arena:
+        arena: Arena = create(cls, layout)
         for column in arena.columns.values():
             _ = column.array
         found.spy_on(arena)
         return arena
 
-    Arena.create = spied  # type: ignore[method-assign]
-    try:
+    with patch.object(Arena, "create", classmethod(spied)):
         yield found
-    finally:
-        Arena.create = create  # type: ignore[method-assign]
