@@ -29,6 +29,7 @@ from stress.case import Case
 from stress.catalogue import Catalogue
 from stress.execution.calls import Reach
 from stress.workers.messages import ReachAnswer, ReachOrder
+from stress.workers.plan.laps import laps
 from stress.workers.plan.reach import ReachTable, kept_table
 from stress.workers.settings import Settings
 
@@ -71,9 +72,9 @@ class Aim:
         self.geometry = first[0].geometry
         self.unknown = deque(case for case in first if table.reach(case) is None)
         """Of which it is not known what they reach."""
-        self.sweep = deque(spread([[case for case in first if table.reach(case) is None or self.reaches(case)]]))
+        self.sweep = deque(laps([[case for case in first if table.reach(case) is None or self.reaches(case)]]))
         self.swept = frozenset(self.sweep)
-        self.others = deque(spread(others))
+        self.others = deque(laps(others))
         """Those of other ranks; when the sweep is through, those that reach an override come first.
         """
         self.ordered = False
@@ -140,21 +141,6 @@ class Aim:
         if first or common != self.common or (order.case in self.swept and not self.sweep):
             return Change.ALL
         return Change.CELL if answer.differs else Change.NONE
-
-
-def spread(ranks: Iterable[Sequence[Case]]) -> list[Case]:
-    """Return the cases of ``ranks`` in laps: every parameter set of every scenario on one profile,
-    then each on its next one. On which profile a parameter set begins changes from one to the next.
-    """
-    rows: dict[str, int] = {}
-    columns: dict[str, int] = {}
-    placed = [
-        (columns.setdefault(case.profile, len(columns)), rank, rows.setdefault(case.scenario, len(rows)), case)
-        for rank, cases in enumerate(ranks)
-        for case in cases
-    ]
-    placed.sort(key=lambda place: ((place[0] - place[1] - place[2]) % len(columns), place[1], place[2]))
-    return [case for *_, case in placed]
 
 
 def overridden(settings: Settings, catalogue: Catalogue) -> list[str]:

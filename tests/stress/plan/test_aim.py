@@ -10,7 +10,8 @@ from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.calls import Reach
 from stress.workers.messages import Batch, ReachAnswer, ReachOrder
-from stress.workers.plan.aim import COMMON_LOOKS_MIN, SURVEY_SHARE, Aim, Change, overridden, spread
+from stress.workers.plan.aim import COMMON_LOOKS_MIN, SURVEY_SHARE, Aim, Change, overridden
+from stress.workers.plan.laps import laps
 from stress.workers.plan.leases import Plan
 from stress.workers.plan.reach import ReachTable
 from stress.workers.settings import Settings
@@ -81,13 +82,13 @@ def test_what_faults_and_patches_override_has_names() -> None:
 
 
 def test_the_sweep_sees_every_scenario_before_any_twice() -> None:
-    order = spread(cases()[:1])
+    order = list(laps(cases()[:1]))
     assert set("abc") == {case.scenario for case in order[:3]} and {"p", "q"} == {case.profile for case in order[:3]}
     assert sorted(map(repr, order)) == sorted(map(repr, cases()[0]))
 
 
 def test_every_parameter_set_is_seen_before_any_on_a_second_profile() -> None:
-    lap = {(case.scenario, case.params) for case in spread(cases())[:6]}
+    lap = {(case.scenario, case.params) for case in list(laps(cases()))[:6]}
     assert {(case.scenario, case.params) for rank in cases() for case in rank} == lap
 
 
