@@ -77,10 +77,12 @@ class Rcu(Component):
 
     async def synchronize(self, ask: int, quiescent: int) -> None:
         """Wait until every CPU has reported a quiescent state. Several may wait at once: a report
-        that another has asked for, and that is still to come, is as good.
+        that another has asked for is no good, as the CPU may have been quiescent before this call;
+        it is waited for, and the next one asked for (rcu_seq_snap).
         """
         request, bit = self.cpu_request, self.k.tlb.rcu_request
         for cpu in range(self.w.cpus):
-            await self.m.rmw(ask, request, cpu, lambda mask: mask | bit)
+            while await self.m.rmw(ask, request, cpu, lambda mask: mask | bit) & bit:
+                await self.m.wait(quiescent, request, cpu, lambda cpu=cpu: not request.view[cpu] & bit)  # type: ignore[misc]
         for cpu in range(self.w.cpus):
             await self.m.wait(quiescent, request, cpu, lambda cpu=cpu: not request.view[cpu] & bit)  # type: ignore[misc]

@@ -113,6 +113,22 @@ async def test_a_callback_runs_after_the_readers_that_were_inside(strategy: str)
         assert waited > SEEDS // 3
 
 
+async def test_a_report_that_another_has_asked_for_is_no_good() -> None:
+    """The CPU may have been quiescent before this call, and be inside a section by now."""
+    async with driven("ppc64-radix", "small", "7.3", World(cpus=CPUS)) as driver:
+        requests, bit, changes = driver.kernel.arena["cpu_request"], driver.kernel.tlb.rcu_request, list[bool]()
+
+        async def sleep() -> None:
+            await driver.machine.store(LOOK, requests, 2, bit)
+            requests.observe(
+                lambda cpu, old, new, holder: changes.append(new > old) if cpu == 2 and new != old else None
+            )
+            await driver.kernel.rcu.synchronize_rcu()
+
+        await driver.run(0, sleep)
+        assert [False, True, False] == changes
+
+
 async def test_a_table_waits_from_the_step_that_queues_it() -> None:
     """The checkers are told then, and not once it is counted: a grace period that is under way may
     have taken it by then, and readers may have come that it owes nothing.
