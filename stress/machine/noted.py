@@ -4,8 +4,8 @@ A *transition* is one step of one actor and all plain code up to its next step, 
 search (``stress/native/search/``). Every cell that is read or written on the way is noted with what
 was there before, whoever reads it: model, checker or machine. But what decides whether an actor may
 go on is read by that actor's next transition, not by whoever asks on the way. That makes executions
-several times slower, so it is for measuring, not for searching. A slice is touched whole, also
-where native code goes over it and stops on the way.
+several times slower, so it is for measuring, not for searching. A slice is touched whole, also by
+native code that goes over it and stops on the way.
 """
 
 from __future__ import annotations

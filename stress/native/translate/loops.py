@@ -40,7 +40,8 @@ class Loops(Expressions):
             value = Row(f"P({varying})")
         if isinstance(value, Cells):
             i, first, nr = self.kept(), self.kept(value.first), self.kept(value.count)
-            cell = self.cell(value.column, f"{first} + {i}")
+            name, cell = value.column.name, self.cell(value.column, f"{first} + {i}")
+            self.emit(f"touch_cells(c_{name}, n_{name}, {first}, {nr});")
             return self.counted(f"{i} = 0; {i} < {nr}; {i}++", target, lambda: Word(cell), body)
         if isinstance(value, Row):
             i, row = self.kept(), value

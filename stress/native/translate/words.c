@@ -31,6 +31,11 @@ void list_cells(i64 *d, const i64 *cells, i64 size, i64 from, i64 n) {
   memcpy(d + 1, cells + from, 8 * n);
   for (i64 i = 0; i < n; i++) touch((i64 *)cells + from + i);
 }
+#ifdef SEARCH
+void touch_cells(i64 *cells, i64 size, i64 from, i64 n) {
+  for (i64 i = from; i < from + n; i++) if ((u64)i < (u64)size) touch(cells + i);
+}
+#endif
 int list_equal(const i64 *a, const i64 *b) { return a[0] == b[0] && !memcmp(a + 1, b + 1, 8 * a[0]); }
 int list_has(const i64 *l, i64 x) { for (i64 i = 1; i <= l[0]; i++) if (l[i] == x) return 1; return 0; }
 void list_sort(i64 *l, int falling, int distinct) {

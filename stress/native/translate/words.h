@@ -56,8 +56,11 @@ __attribute__((noreturn, cold)) void bail(i64 why);
 #define VERSION_TAG (1ll << 35)
 extern i64 TOLD, seq_kept;
 i64 *touch(i64 *cell);
+/* A slice is read whole, as in Python, also where a loop over it stops on the way. */
+void touch_cells(i64 *cells, i64 size, i64 from, i64 n);
 #else
 static inline i64 *touch(i64 *cell) { return cell; }
+#define touch_cells(cells, size, from, n) ((void)0)
 #endif
 
 /* -- words ------------------------------------------------------------------------------------------------- */

@@ -25,7 +25,8 @@ from tests.stress.native.compiled import cache_in, cases, needs_compiler
 
 pytestmark = needs_compiler
 
-SCENARIOS = ("munmap_vs_access", "munmap_vs_writeback", "fork_vs_munmap", "table_freed_elsewhere")
+SCENARIOS = ("munmap_vs_access", "munmap_vs_writeback", "fork_vs_munmap", "table_freed_elsewhere", "fork_again")
+"""In the last checkers stop on their way through slices."""
 
 Runs = list[tuple[int, int]]
 
