@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ from stress.native.search.classes import NativeClasses
 from stress.native.search.space import StateSpace
 from stress.trace.evidence import encoded_trace
 from stress.workers.clock import COMPARING, EXECUTING, MEASURING, REPORTING, Clock
+from stress.workers.measure.blocks import FIRST
 from stress.workers.measure.sampler import SHARE, Sampler, class_in_c
 from stress.workers.messages import Failure, LeaseOrder
 from stress.workers.settings import NATIVE
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from stress.strategies import Strategy
     from stress.workers.tally import Tally
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.2
 """How often a worker looks whether a kernel has been compiled by now."""
 
 COMPARED_SHARE = 0.05
@@ -48,11 +51,46 @@ and then one in so many: else a kernel that fails would run at Python's speed.
 BATCH_SECONDS = 0.01
 """What a batch of executions may take: whether the lease is over is asked in between."""
 
-MEASURED_AT_ONCE = 8
-"""Executions that are measured one after the other."""
+MEASURED_AT_ONCE, MEASURED_FIRST = 8, 2 * FIRST
+"""Executions that are measured one after the other; and of each case before others, so that its
+first lease has two blocks.
+"""
 
 TWINNED_EVERY = 16
 """Of the executions that are made both ways one in so many is given to another worker too."""
+
+
+class Shelf:
+    """The kernels that are compiled by now, in one flavour, each at the best level that was found.
+
+    ``file`` says where a kernel is kept; ``changed`` hears of each that was found.
+    """
+
+    def __init__(
+        self,
+        file: Callable[[KernelKey, Sequence[str], Catalogue, str], Path],
+        catalogue: Catalogue,
+        changed: Callable[[KernelKey], None],
+    ) -> None:
+        self.file, self.catalogue, self.changed = file, catalogue, changed
+        self.scenarios = list(catalogue.scenarios())
+        self.libraries: dict[KernelKey, Library] = {}
+        self.levels: dict[KernelKey, str] = {}
+        self.looked: dict[KernelKey, float] = {}
+
+    def find(self, key: KernelKey, at_once: bool = False) -> Library | None:
+        """Return a kernel if it is there; look for it now and then, or ``at_once``."""
+        now = perf_counter()
+        due = at_once or now - self.looked.get(key, -LOOK_SECONDS) >= LOOK_SECONDS
+        if due and self.levels.get(key) != FAST:
+            self.looked[key] = now
+            for level in (FAST, QUICK)[: 1 if key in self.libraries else 2]:
+                found = kept(self.file(key, self.scenarios, self.catalogue, level))
+                if found is not None:
+                    self.libraries[key], self.levels[key] = found, level
+                    self.changed(key)
+                    break
+        return self.libraries.get(key)
 
 
 class Natives:
@@ -61,19 +99,15 @@ class Natives:
     def __init__(self, catalogue: Catalogue, seed_at: int = 0) -> None:
         self.seed_at = seed_at
         """Where the seed that runs is written down (:class:`stress.native.runner.NativeCase`)."""
-        self.catalogue, self.scenarios = catalogue, list(catalogue.scenarios())
-        self.libraries: dict[KernelKey, Library] = {}
-        self.levels: dict[KernelKey, str] = {}
-        self.looked: dict[KernelKey, float] = {}
-        self.looked_search: dict[KernelKey, float] = {}
+        self.plain = Shelf(manifest_file, catalogue, self._changed)
+        self.single = Shelf(search_file, catalogue, self._changed)
+        """Kernels that execute, and those that make single transitions and tell footprints."""
         self.cases: dict[Case, NativeCase | None] = {}
         self.given_up: set[KernelKey] = set()
         """Kernels that were found to differ."""
         self.bailed: Counter[tuple[Case, int, int]] = Counter()
         self.compared: Counter[Case] = Counter()
         """Executions that were made both ways."""
-        self.searchable: dict[KernelKey, Library | None] = {}
-        """Kernels in the flavour that tells footprints, as far as they were looked for."""
         self.classes: dict[Case, NativeClasses | None] = {}
         self.busy_s = self.compared_s = self.measured_s = 0.0
         """Seconds of native leases, of them those for executions made both ways, and those for
@@ -96,49 +130,28 @@ class Natives:
         return self.cases[order.case]
 
     def library(self, key: KernelKey) -> Library | None:
-        """Return a kernel if it is there by now, at the best level; look for it now and then. None
-        if it was found to differ.
-        """
-        now = perf_counter()
-        if self.levels.get(key) != FAST and now - self.looked.get(key, -LOOK_SECONDS) >= LOOK_SECONDS:
-            self.looked[key] = now
-            for level in (FAST, QUICK)[: 1 if key in self.libraries else 2]:
-                found = kept(manifest_file(key, self.scenarios, self.catalogue, level))
-                if found is not None:
-                    self._use(key, level, found)
-                    break
-        return self.libraries.get(key) if key not in self.given_up else None
+        """Return a kernel if it is there by now. None if it was found to differ."""
+        found = self.plain.find(key)
+        return found if key not in self.given_up else None
 
-    def _use(self, key: KernelKey, level: str, found: Library) -> None:
-        """Run the cases of a kernel with this library from now on."""
-        self.libraries[key], self.levels[key] = found, level
+    def searching(self, key: KernelKey) -> Library | None:
+        """Return a kernel that can make single transitions, and tells footprints, if it is there."""
+        return self.single.find(key, at_once=key not in self.single.libraries)
+
+    def _changed(self, key: KernelKey) -> None:
+        """Have the cases of a kernel, which was compiled, run on that from now on."""
         for case in [case for case in self.cases if KernelKey.of(case) == key]:
             self.forget(case)
 
     def classes_of(self, case: Case, runner: Runner) -> NativeClasses | None:
         """Return what names the classes of a case; None while its kernel cannot tell footprints."""
-        library = self.searching(KernelKey.of(case))
+        library = self.single.find(KernelKey.of(case))
         if library is not None and case not in self.classes:
             try:
                 self.classes[case] = NativeClasses(StateSpace(library, runner))
             except NotCovered:
                 self.classes[case] = None
         return self.classes.get(case)
-
-    def searching(self, key: KernelKey) -> Library | None:
-        """Return a kernel that can make single transitions, and tells footprints, if it is there."""
-        if self.searchable.get(key) is None and self._looks(key):
-            files = (search_file(key, self.scenarios, self.catalogue, level) for level in (FAST, QUICK))
-            self.searchable[key] = next((found for file in files if (found := kept(file)) is not None), None)
-        return self.searchable.get(key)
-
-    def _looks(self, key: KernelKey) -> bool:
-        """Return whether it is time to look for a kernel that tells footprints."""
-        now = perf_counter()
-        due = now - self.looked_search.get(key, -LOOK_SECONDS) >= LOOK_SECONDS
-        if due:
-            self.looked_search[key] = now
-        return due
 
     def is_judged(self, case: Case, ran: Ran) -> bool:
         """Count an execution that was given up; return whether Python is to make it again."""
@@ -187,7 +200,7 @@ class NativeLease:
             self.compare(seed)
             now, after = self.clock.to(REPORTING), seed + 1
             natives.compared_s += now - began
-        elif self.order.shares and natives.measured_s < SHARE * natives.busy_s and (classes := self.classes()):
+        elif self.is_measured() and (classes := self.classes()):
             began = self.clock.to(EXECUTING)
             after, now = self.measure(seed, end, classes), self.clock.to(REPORTING)
         else:
@@ -196,6 +209,13 @@ class NativeLease:
             now = self.clock.to(REPORTING)
         natives.busy_s += now - began
         return after
+
+    def is_measured(self) -> bool:
+        """Return whether the next executions are measured: so that a share of the time goes into
+        that, and at the beginning of each case.
+        """
+        few = self.sampler.blocks(self.order.case).before < MEASURED_FIRST
+        return bool(self.order.shares) and (few or self.natives.measured_s < SHARE * self.natives.busy_s)
 
     def classes(self) -> NativeClasses | None:
         """Return what names the classes of the lease's case, if that can be done by now."""

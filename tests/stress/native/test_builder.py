@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +23,49 @@ def test_kernels_are_passed_on_the_command_line() -> None:
     assert KEYS == builder.read(builder.written(KEYS))
 
 
-@pytest.mark.parametrize(
-    ("absent", "levels"),
-    [
-        (builder.FEW_BYTES + 1, ["riscv64 " + QUICK, "x86-64 " + QUICK, "riscv64 " + FAST, "x86-64 " + FAST]),
-        (builder.FEW_BYTES, ["riscv64 " + FAST, "x86-64 " + FAST]),
-    ],
-)
-def test_all_are_there_soon_before_any_is_there_well(
-    absent: int, levels: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What has little to compile, after an edit, is compiled once."""
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a builder has compiled, in order: nothing is compiled really, and what was is kept."""
     done: list[str] = []
 
-    def made(file: Path, manifest: Any, files: dict[str, str], level: str) -> None:
-        done.append(f"{files['profile']} {level}")
+    def file(key: KernelKey, _scenarios: Any, _catalogue: Any, level: str, flavour: str = "all") -> Path:
+        return Path(f"{key.profile} {flavour} {level}")
 
-    monkeypatch.setattr(builder, "missing", lambda files, level: absent)
-    monkeypatch.setattr(builder, "manifest_file", lambda *_: Path())
-    monkeypatch.setattr(builder, "made", made)
+    monkeypatch.setattr(
+        builder, "FLAVOURS", (builder.Flavour(file, False), builder.Flavour(partial(file, flavour="single"), True))
+    )
+    monkeypatch.setattr(builder, "is_kept", lambda file: str(file) in done)
+    monkeypatch.setattr(builder, "made", lambda file, *_: done.append(str(file)))
     manifest: Any = None
-    builder.compile_all([builder.Written(key, manifest, {"profile": key.profile}) for key in KEYS], [], CATALOGUE)
-    assert levels == done
+    monkeypatch.setattr(builder.Builder, "write", lambda *_: builder.Written(manifest, {}))
+    return done
+
+
+def compile_all() -> None:
+    compiler = builder.Builder(KEYS, CATALOGUE)
+    compiler.soon()
+    compiler.well()
+
+
+def test_a_kernel_is_there_soon_in_both_flavours_and_all_are_before_any_is_well(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "missing", lambda *_: builder.FEW_BYTES + 1)
+    done.append("x86-64 all " + QUICK)  # by another campaign, which was killed then
+    compile_all()
+    soon = [f"{which} {QUICK}" for which in ("riscv64 all", "riscv64 single", "x86-64 single")]
+    well = [f"{which} {FAST}" for which in ("riscv64 all", "x86-64 all", "riscv64 single", "x86-64 single")]
+    assert [*soon, *well] == done[1:]
+    compile_all()
+    assert len(done) == 1 + len(soon) + len(well)
+
+
+def test_what_has_little_to_compile_after_an_edit_is_compiled_once(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "missing", lambda *_: builder.FEW_BYTES)
+    compile_all()
+    assert [f"{name} {flavour} {FAST}" for name in ("riscv64", "x86-64") for flavour in ("all", "single")] == done
 
 
 def test_without_a_compiler_one_line_says_that_python_runs(tmp_path: Path) -> None:
