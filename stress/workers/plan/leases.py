@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from statistics import mean
 from typing import NamedTuple
 
 from sim.core.profile import REAL, SMALL
@@ -118,6 +119,8 @@ class Lease:
         self.done += batch.done
         self.spent_s += sum(batch.numbers.get(name, 0.0) for name in LEASED)
         self.news |= self.plan.news(self.entry, batch)
+        self.entry.executions += batch.done
+        self.entry.steps += batch.numbers.get("steps", 0.0)
 
     def close(self, torn: bool = False) -> None:
         """Give the lease back. Of a torn one, whose worker died, no seed is handed out again."""
@@ -262,6 +265,22 @@ class Plan:
     def exhausted(self) -> bool:
         """Whether the budget is handed out, or no case is left to be sampled."""
         return (self.left is not None and self.left <= 0) or not self._pools()
+
+    def lengths(self) -> dict[tuple[str, str], float]:
+        """Return how many steps an execution has, in the mean, by scenario and geometry, of those
+        that this run has sampled.
+        """
+        found: dict[tuple[str, str], list[float]] = {}
+        for entry in self.entries.values():
+            if entry.executions:
+                kind = entry.case.scenario, entry.case.geometry
+                found.setdefault(kind, []).append(entry.steps / entry.executions)
+        return {kind: mean(lengths) for kind, lengths in found.items()}
+
+    def prefer(self, is_ready: Callable[[Case], bool]) -> None:
+        """Open cases that are ready before others of their round."""
+        for pool in self.pools.values():
+            pool.is_ready = is_ready
 
     def retire(self, number: int) -> None:
         """Hand out no more leases of a case: it is proved."""

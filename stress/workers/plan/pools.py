@@ -15,6 +15,7 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from itertools import takewhile
 
 from stress.case import Case
 from stress.workers.plan.portfolio import Portfolio
@@ -44,9 +45,14 @@ class Entry:
     owner: int | None = None
     out: int = 0
     """Leases that are handed out now."""
+    hurried: bool = False
+    """It is opened before all others."""
     promise: float = 1.0
     passed: float = 0.0
     """Its time, each lease's divided by the weight that the case had then."""
+    executions: int = 0
+    steps: float = 0.0
+    """Of the leases of this run."""
     portfolio: Portfolio | None = None
     """Which strategy is next, if that is asked."""
 
@@ -67,6 +73,10 @@ class Pool:
         self.opened: list[Entry] = []
         self.spent = self.widened = 0.0
         """The time of all leases, and that of leases that opened a case after the first round."""
+        self.is_ready: Callable[[Case], bool] = lambda case: True
+        """Whether a case can be executed at full speed by now: of those of a round, these are
+        opened first.
+        """
 
     @property
     def empty(self) -> bool:
@@ -111,6 +121,7 @@ class Pool:
         if entry in self.unopened:
             self.unopened.remove(entry)
             entry.rank = entry.lap = 0
+            entry.hurried = True
             self.unopened.appendleft(entry)
 
     def take_out(self, wanted: Callable[[Entry], bool]) -> list[Entry]:
@@ -141,8 +152,16 @@ class Pool:
         return min((entry for entry in self.opened if entry.number in numbers), key=_need, default=None)
 
     def _open(self) -> Entry:
-        """Take up the first case that was never opened."""
-        return self._take_up(self.unopened.popleft())
+        """Take up the first case that was never opened, or rather the first of its round that is
+        ready; none comes before one that is in a hurry.
+        """
+        first = self.unopened[0]
+        entry = first
+        if not first.hurried:
+            same = takewhile(lambda entry: self.round(entry) == self.round(first), self.unopened)
+            entry = next((entry for entry in same if self.is_ready(entry.case)), first)
+        self.unopened.remove(entry)
+        return self._take_up(entry)
 
     def _take_up(self, entry: Entry) -> Entry:
         """Open a case: it begins where the neediest of the others is."""

@@ -81,6 +81,28 @@ def test_every_scenario_on_every_profile_comes_first_and_once() -> None:
     assert {(SMALL, 0)} == {(lease.entry.case.geometry, lease.entry.rank) for lease in leases}
 
 
+def test_of_a_round_what_is_ready_comes_first() -> None:
+    """Kernels are compiled one after the other, and what can be executed natively need not wait. A
+    case that is known to break a rule waits for nothing.
+    """
+    made = plan(geometries=(SMALL,))
+    made.prefer(lambda case: case.profile == "q")
+    assert [("b", "q"), ("a", "q")] == names(take(made, 2))
+    made.hurry(next(n for n, entry in made.entries.items() if entry.case == ranks(SMALL)[1][4]))
+    leases = take(made, 5)
+    assert [("c", "p"), ("c", "q"), ("a", "p"), ("c", "p"), ("b", "p")] == names(leases)
+    assert [1, 0, 0, 0, 0] == [dict(lease.entry.case.params)["order"] for lease in leases]
+
+
+def test_lengths_are_the_means_of_what_was_sampled() -> None:
+    made = plan(scenarios=("a", "b"))
+    for steps, name in ((10, "a"), (40, "b"), (90, "a")):
+        lease = made.lease(0)
+        assert lease is not None and name == lease.entry.case.scenario
+        lease.took(Batch(done=3, last=True, numbers={"steps": 3.0 * steps}))
+    assert {("a", SMALL): 50.0, ("b", SMALL): 40.0} == made.lengths()
+
+
 def test_under_a_budget_a_scenario_is_executed_once_first() -> None:
     assert [1] * 6 == [lease.count for lease in take(plan(executions=100), 6)]
 
