@@ -98,18 +98,21 @@ class Results:
         )
 
     def cases(self) -> dict[str, int]:
-        """Return how many cases there are and were opened, and with how many executions these were
-        left.
+        """Return how many cases there are; how many were opened, that is executed, and with how
+        many executions these were left; and how many were neither executed nor proved.
         """
         opened = sorted(
             int(row[0])
             for row in self.db.execute("SELECT SUM(value) FROM numbers WHERE metric = 'executions' GROUP BY case_id")
         )
-        (known,) = self.db.execute("SELECT COUNT(*) FROM cases").fetchone()
+        known, never = self.db.execute(
+            "SELECT COUNT(*), COUNT(*) FILTER (WHERE id NOT IN (SELECT case_id FROM proofs WHERE kind = 'proved')"
+            " AND id NOT IN (SELECT case_id FROM numbers WHERE metric = 'executions')) FROM cases"
+        ).fetchone()
         return {
             "known": known,
             "opened": len(opened),
-            "never_opened": known - len(opened),
+            "never_opened": never,
             "executions_min": min(opened, default=0),
             "executions_median": median_low(opened) if opened else 0,
         }
@@ -128,9 +131,10 @@ class Results:
     def coverage(self) -> list[dict[str, Any]]:
         """Return one object per scenario and profile: how many ``cases`` it has and how many were
         ``opened``, their ``executions`` and the ``inconclusive`` ones among them, and how many the
-        opened case has had that has had the ``fewest``; how many are ``proved``; and its ``risk``.
+        opened case has had that has had the ``fewest``; how many are ``proved``; its ``risk``; how
+        many were ``sampled`` and are not proved, and the ``sampled_risk`` of these alone.
         """
-        risks = {cell: risk(blocks) for cell, blocks in self.blocks().items()}
+        blocks, sampled = self.blocks(), self.blocks(sampled=True)
         found = _objects(
             self.db.execute(
                 "SELECT scenario, profile, COUNT(*) AS cases, COUNT(done) AS opened, CAST(TOTAL(done) AS INTEGER)"
@@ -150,7 +154,10 @@ class Results:
         }
         cells = [(row["scenario"], row["profile"]) for row in found]
         return [
-            {**row, "proved": proved.get(cell, 0), "risk": risks[cell]} for row, cell in zip(found, cells, strict=True)
+            row
+            | {"proved": proved.get(cell, 0), "risk": risk(blocks[cell])}
+            | {"sampled": len(sampled.get(cell, ())), "sampled_risk": risk(sampled.get(cell, ()))}
+            for row, cell in zip(found, cells, strict=True)
         ]
 
     def risk(self) -> float:
@@ -159,32 +166,24 @@ class Results:
         """
         return risk(block for blocks in self.blocks().values() for block in blocks)
 
-    def proofs(self) -> dict[int, str]:
-        """Return the cases that were searched to their end, with what came of it, by number."""
-        return dict(self.db.execute("SELECT case_id, kind FROM proofs WHERE kind <> 'unfinished'").fetchall())
+    def proofs(self) -> list[tuple[int, str, float]]:
+        """Return what came of searching cases to their end: (number of the case, kind, seconds)."""
+        return self.db.execute("SELECT case_id, kind, seconds FROM proofs ORDER BY case_id").fetchall()
 
-    def steps_of_cases(self) -> dict[int, float]:
-        """Return the mean steps of an execution, by the numbers of the cases that were sampled."""
-        return {
-            number: steps / executions
-            for number, steps, executions in self.db.execute(
-                "SELECT case_id, SUM(value) FILTER (WHERE metric = 'steps'),"
-                " SUM(value) FILTER (WHERE metric = 'executions') FROM numbers GROUP BY case_id"
-            )
-            if executions and steps
-        }
-
-    def blocks(self) -> dict[tuple[str, str], list[Block | None]]:
-        """Return the newest block of measured executions of each case that is not proved, by
-        scenario and profile; None of a case of which nothing was measured.
+    def blocks(self, sampled: bool = False) -> dict[tuple[str, str], list[Block | None]]:
+        """Return the newest block of measured executions of each case that is not proved, or of
+        those of them that were executed, by scenario and profile; None of a case of which nothing
+        was measured.
         """
         found: dict[tuple[str, str], list[Block | None]] = {}
-        for scenario, profile, kind, *block in self.db.execute(
-            "SELECT scenario, profile, kind, executions, unseen, before FROM cases LEFT JOIN blocks b ON b.case_id = id"
-            " LEFT JOIN proofs p ON p.case_id = id ORDER BY scenario, profile, id"
+        for scenario, profile, kind, done, *block in self.db.execute(
+            "SELECT scenario, profile, kind, done, executions, unseen, before FROM cases"
+            " LEFT JOIN blocks b ON b.case_id = id LEFT JOIN proofs p ON p.case_id = id"
+            " LEFT JOIN (SELECT case_id, SUM(value) AS done FROM numbers WHERE metric = 'executions' GROUP BY case_id)"
+            " n ON n.case_id = id ORDER BY scenario, profile, id"
         ):
             cell = found.setdefault((scenario, profile), [])
-            if kind != PROVED:
+            if kind != PROVED and (done or not sampled):
                 cell.append(Block(*block) if block[0] is not None else None)
         return found
 

@@ -279,7 +279,7 @@ def _what_was_run(data: dict[str, Any]) -> Iterator[str]:
         yield f"time: {', '.join(f'{share:.0%} {account}' for account, share in data['time_share'].items())}"
     cases = data["cases"]
     yield (
-        f"{cases['opened']} of {cases['known']} cases opened, with {plural(cases['executions_min'], 'execution')}"
+        f"{cases['opened']} of {cases['known']} cases sampled, with {plural(cases['executions_min'], 'execution')}"
         f" or more each and {cases['executions_median']} in the median; {cases['never_opened']} never opened"
     )
     yield from _what_ran_natively(data)

@@ -23,6 +23,7 @@ from sim.core.profile import REAL, SMALL
 from stress.campaign.code import Code, code_of, digests_of
 from stress.campaign.directory import bytes_of, expect, expected_in, keep_error
 from stress.campaign.errands import Errands
+from stress.campaign.proving.compiled import Compiled
 from stress.campaign.proving.orders import Proving
 from stress.campaign.results import baseline
 from stress.campaign.store import Store
@@ -129,7 +130,10 @@ class Campaign:
         self.store.begin_session()
         until = None if self.budget.duration_s is None else self.began + self.budget.duration_s
         self.errands = Errands(self.store, self.settings, self.cases, until)
-        self.proving = Proving(self.store, self.cases, self.plans, catalogue)
+        compiled = Compiled(catalogue)
+        self.proving = Proving(self.store, self.cases, self.plans, compiled.has)
+        if self._builds:
+            self.plans[0].prefer(lambda case: compiled.has(KernelKey.of(case)))
 
     @property
     def elapsed_s(self) -> float:

@@ -143,12 +143,13 @@ class ReachOrder(Message, frozen=True):
 
 
 class ProveOrder(Message, frozen=True):
-    """Search a case to its end, for so many seconds."""
+    """Search a case to its end, for so many seconds of a core, as long as there are ``left_s``."""
 
     number: int
     """The store's number of the case."""
     case: Case
     seconds: float
+    left_s: float
     directory: str
     """Where the report of a failure says that its trace is."""
 

@@ -49,7 +49,7 @@ ORDERS: tuple[Order, ...] = (
     RetrialOrder(number=2, case=CASE, trace=b"trace", directory="results"),
     ReduceOrder(number=2, case=CASE, trace=b"trace", directory="results", seconds=1.5),
     ReachOrder(number=2, case=CASE, reach=True),
-    ProveOrder(number=2, case=CASE, seconds=1.5, directory="results"),
+    ProveOrder(number=2, case=CASE, seconds=1.5, left_s=9.0, directory="results"),
 )
 
 FAILURE = Failure(

@@ -13,8 +13,8 @@ PROVED, NEVER, NOTHING = "proved", "-", ""
 """A cell of which every case is proved, one that was never opened, and one without cases."""
 
 EXPLAINED = (
-    "per scenario and profile: proved, or the cases that are proved of all and the risk of the others (the chance that"
-    " their next execution shows a class not seen before is at most so large); - never opened"
+    "per scenario and profile: proved + sampled of all cases, and the risk of the sampled ones (the chance that the"
+    " next execution of these shows a class not seen before is at most so large); proved, if all are; - never opened"
 )
 
 
@@ -33,6 +33,7 @@ def cell(row: Mapping[str, Any]) -> str:
     """Return what is known of a scenario on a profile, in few characters."""
     if row["proved"] == row["cases"]:
         return PROVED
-    if not row["opened"]:
+    if not row["proved"] and not row["sampled"]:
         return NEVER
-    return f"{row['proved']}/{row['cases']} {chance_words(row['risk'])}"
+    risk = f" {chance_words(row['sampled_risk'])}" if row["sampled"] else ""
+    return f"{row['proved']}+{row['sampled']}/{row['cases']}{risk}"

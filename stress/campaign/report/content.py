@@ -153,14 +153,14 @@ def where(cell: CellFacts) -> str:
 
 
 def never_opened(facts: Facts) -> list[Point]:
-    """Return what was not executed at all: scenarios with the number of such cases, those together
-    that miss them on the same profiles.
+    """Return what was neither executed nor proved: scenarios with the number of such cases, those
+    together that miss them on the same profiles.
     """
     missed: dict[str, tuple[int, tuple[str, ...]]] = {}
     for cell in facts.cells:
-        if cell.opened < cell.cases:
+        if left := cell.cases - cell.proved - cell.sampled:
             count, profiles = missed.get(cell.scenario, (0, ()))
-            missed[cell.scenario] = count + cell.cases - cell.opened, (*profiles, cell.profile)
+            missed[cell.scenario] = count + left, (*profiles, cell.profile)
     alike: dict[tuple[str, ...], list[str]] = {}
     for scenario, (count, profiles) in missed.items():
         alike.setdefault(profiles, []).append(f"{scenario} {number_words(count)}")

@@ -43,6 +43,8 @@ class CellFacts:
     """How many of the cases are proved: they are not sampled any more."""
     risk: float
     """The chance that the next execution shows a class not seen before, at most."""
+    sampled: int
+    """How many of the opened cases are not proved."""
 
     @property
     def chance(self) -> float:

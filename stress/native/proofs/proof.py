@@ -31,8 +31,8 @@ from stress.strategies.replay import Replay
 from stress.trace.file import save
 from stress.trace.record import capture
 
-SLICE = 200_000
-"""Transitions between two looks at the clock."""
+SLICE_MIN, SLICE = 10_000, 200_000
+"""Transitions between two looks at the clock: a quarter of all before, within these bounds."""
 
 RAISED = LIMITS.index("the model raised")
 """A limit that Python must look at all the same: the world may be too small."""
@@ -67,18 +67,23 @@ class Job:
     words_max: int
     directory: str
     check: bool = False
+    bounded: bool = True
+    """Whether a part of the time goes to executions with few preemptions, if it is not finished."""
 
 
 @dataclass
 class Prover:
     """Proves cases whose names are in ``catalogue``; ``tell`` hears how far an exploration is. A
-    kernel is compiled with ``scenarios``, by default all, at a level.
+    kernel is compiled with ``scenarios``, by default all, at a level. Seconds are those of
+    ``clock``; once it is ``late``, nothing goes on.
     """
 
     catalogue: Catalogue
     tell: Callable[[str], None]
     scenarios: Sequence[str] = ()
     level: str = FAST
+    clock: Callable[[], float] = time.monotonic
+    late: Callable[[], bool] = lambda: False
 
     def __post_init__(self) -> None:
         self.libraries: dict[KernelKey, Library] = {}
@@ -124,17 +129,18 @@ class Prover:
         """Explore until everything is done, something is found, or the time is over; return which,
         and the seconds.
         """
-        began, ended = time.monotonic(), Ended.NOT_YET
-        while ended == Ended.NOT_YET and time.monotonic() - began < seconds:
-            ended = exploration.go_on(SLICE)
+        began, ended, made = self.clock(), Ended.NOT_YET, 0
+        while ended == Ended.NOT_YET and self.clock() - began < seconds and not self.late():
+            transitions = min(max(SLICE_MIN, made // 4), SLICE)
+            ended, made = exploration.go_on(transitions), made + transitions
             self.tell(f"{exploration.extent().states} states, about {exploration.share():.0%} done{what}")
-        return ended, time.monotonic() - began
+        return ended, self.clock() - began
 
     def proved(self, job: Job, exploration: Exploration, replays: int) -> Answer:
         """Explore a space; ``replays`` executions of it were made in Python too. Where it is not
         finished, the rest of the time goes to executions with few preemptions.
         """
-        ended, seconds = self.run(exploration, job.seconds * (1 - BOUNDED_SHARE))
+        ended, seconds = self.run(exploration, job.seconds * (1 - BOUNDED_SHARE * job.bounded))
         so_far = _so_far(job, exploration, seconds)
         if ended == Ended.FOUND:
             return judged(job, exploration, so_far)
@@ -142,7 +148,8 @@ class Prover:
             return _complete(job, exploration, so_far, replays)
         why = ENDINGS.get(ended, f"{job.seconds:.0f} s were not enough")
         words = f"{why}; about {exploration.share():.0%} done"
-        return self.bounded(job, exploration.space, replace(so_far, words=words, time_was_up=ended == Ended.NOT_YET))
+        answer = replace(so_far, words=words, time_was_up=ended == Ended.NOT_YET)
+        return self.bounded(job, exploration.space, answer) if job.bounded else answer
 
     def bounded(self, job: Job, space: StateSpace, so_far: Answer) -> Answer:
         """Look for violations with no preemption, with one, and so on, while there is time."""

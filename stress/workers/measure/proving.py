@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace as changed
@@ -46,9 +46,10 @@ async def _proved(order: ProveOrder, library: Library | None, catalogue: Catalog
     began, failure = perf_counter(), None
     found = Answer(order.case, UNFINISHED, "its kernel is not compiled yet", time_was_up=True)
     if library is not None:
-        prover = Prover(catalogue, lambda words: None)
+        until = began + order.left_s
+        prover = Prover(catalogue, lambda words: None, clock=process_time, late=lambda: perf_counter() > until)
         prover.libraries[KernelKey.of(order.case)] = library
-        found = await prover.prove(Job(order.case, order.seconds, TABLE_WORDS, folder))
+        found = await prover.prove(Job(order.case, order.seconds, TABLE_WORDS, folder, bounded=False))
     if found.kind == VIOLATED_KIND:
         failure = await failure_in(found, order, catalogue)
     elif found.kind == DIFFERS:

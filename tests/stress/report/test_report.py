@@ -122,9 +122,9 @@ def settled(facts: Facts) -> Facts:
         unreachable={},
         pairs={"munmap / fault": 3, "fault / munmap": 1},
         cells=(
-            CellFacts("abba", "toy", 1, 1, 59, 7, 59, 0, 0.5),
-            CellFacts("counters", "toy", 2, 2, 12286, 0, 6000, 1, 0.0125),
-            CellFacts("mailbox", "toy", 2, 0, 0, 0, 0, 0, 1.0),
+            CellFacts("abba", "toy", 1, 1, 59, 7, 59, 0, 0.5, 1),
+            CellFacts("counters", "toy", 2, 2, 12286, 0, 6000, 1, 0.0125, 1),
+            CellFacts("mailbox", "toy", 2, 0, 0, 0, 0, 0, 1.0, 0),
         ),
         findings=(
             replace(lost, count=26, first=1, strategy="pct", unpatched=False, accused="toy_increment: write",
