@@ -71,7 +71,7 @@ static void begin_class(void) {
 static i64 class_forward(i64 slot, const i64 *draws, i64 nr) {
   const struct actor *a = actor(slot);
   memcpy(was, S.state, 8 * W->slots);
-  new_epoch(), drawn_nr = 0, S.cur = ME = slot, S.run = !S.started[slot];
+  new_epoch(), drawn_nr = 0, S.cur = ME = slot, S.run = !S.started[slot], keeping = 0;
   for (given_nr = 0; given_nr < nr && given_nr < DRAWN_MAX; given_nr++) given[given_nr] = draws[2 * given_nr + 1];
   if (S.wait_keys[slot]) S.wait_ready[slot](S.wait_args[slot]);
   if (go_on(slot, a)) ended(a), S.started[slot] = 0;
