@@ -30,7 +30,8 @@ i64 draw(i64 n) {
   if (S.fair) n = 1;
   i64 choice = W->given ? drawn_as_given(n) : drawn_at_random(n);
   if (S.draws_nr >= W->draws_max) bail(DRAWS_FULL);
-  W->draws[2 * S.draws_nr] = ME, W->draws[2 * S.draws_nr++ + 1] = choice;
+  i64 *drawn = W->draws + 3 * S.draws_nr++;
+  drawn[0] = ME, drawn[1] = n, drawn[2] = choice;
   return choice;
 }
 #endif
