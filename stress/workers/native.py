@@ -1,8 +1,8 @@
 """The worker's native side: compiled kernels as they come to be, and seeds executed with them.
 
-Whatever is not clean is judged by the Python machine, which makes it again along its tapes. A share of
-the time goes into executing the same seeds both ways and comparing all that there is: a difference
-is a failure of its own, and that kernel runs in Python from then on.
+Whatever is not clean is judged by the Python machine, which makes it again along its tapes. A share
+of the time goes into executing the same seeds both ways and comparing all that there is: a
+difference is a failure of its own, and that kernel runs in Python from then on.
 """
 
 from __future__ import annotations
