@@ -26,7 +26,7 @@ from tests.stress.native.compiled import cases, needs_compiler
 
 pytestmark = needs_compiler
 
-SCENARIOS = ("munmap_vs_access", "munmap_vs_writeback", "dontneed_vs_fault", "fork_vs_munmap", "empty_tables")
+SCENARIOS = ("munmap_vs_access", "munmap_vs_writeback", "dontneed_vs_fault", "fork_vs_munmap", "table_freed_elsewhere")
 PROFILES = ("x86-64", "arm64-4k")
 
 Ignored = Callable[[StateSpace], Iterable[int]]
