@@ -1,20 +1,26 @@
-"""Whether a native execution is what the Python machine makes of the same seed.
+"""Whether a native execution is what the Python machine makes of the same seed, or of the same
+tapes.
 
-Everything is compared: the steps' codes and values, the schedule, the data tapes, whether it was
-clean, how often a patch's overrides ran, and every word of the arena, model and machine region.
+By the seed everything is compared: the steps' codes and values, the schedule, the data tapes,
+whether it was clean, how often a patch's overrides ran, and every word of the arena, model and
+machine region. By its tapes an execution is made again that was given up, and its steps up to
+there are compared.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sim.core.arena import WORD, Layout
 from sim.core.machine import site_info
 from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner
-from stress.machine.chance import RandomData
+from stress.machine.chance import RandomData, TapeData
 from stress.native.runner import NativeCase, Ran
-from stress.strategies import Strategy
+from stress.strategies import UNBOUNDED, Strategy
+from stress.strategies.prefix import Prefix
+from stress.strategies.replay import Replay
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,40 @@ def by_native(case: NativeCase, strategy: Strategy, seed: int) -> tuple[Made, Ra
     ran = case.run(strategy, seed)
     runs, arena = case.take_counts().runs, case.runner.arena.snapshot()
     return Made(ran.why == 0, case.log(), case.turns(), case.tapes(), arena, runs), ran
+
+
+class _Drawn(TapeData):
+    """Draws what a native execution has drawn; ``differs`` says, in words, where first another
+    number of choices is asked for than was there.
+    """
+
+    def __init__(self, drawn: Mapping[int, Sequence[tuple[int, int]]]) -> None:
+        super().__init__({slot: [choice for _, choice in draws] for slot, draws in drawn.items()})
+        self.drawn, self.differs = drawn, ""
+
+    def draw(self, slot: int, label: str, n: int) -> int:
+        at, known = len(self.tapes.get(slot, ())), self.drawn.get(slot, ())
+        if at < len(known) and known[at][0] != n and not self.differs:
+            self.differs = f"draw {at + 1} of actor {slot} ({label}) is of {n} choices, and was of {known[at][0]}"
+        return super().draw(slot, label, n)
+
+
+def along_tapes(case: NativeCase, seed: int) -> tuple[Outcome, str]:
+    """Make the last native execution of ``case`` again in Python, along its schedule and what it
+    drew, up to where it was given up; from there on the running actor goes on, and draws 0. Return
+    the outcome, and in words what differs up to there, or "".
+
+    Its seed may not lead there: a strategy can have learned since, or a program been altered.
+    """
+    log, runs, data = case.log(), case.schedule(), _Drawn(case.drawn())
+    last = [(slot, UNBOUNDED) for slot, _ in runs[-1:]]
+    way = Replay(runs, tolerant=True, then=Prefix(last))
+    outcome = case.runner.run(way, seed, data)
+    if way.diverged >= 0:
+        return outcome, f"after {way.diverged} steps Python cannot go on with the actor that went on natively"
+    python = case.runner.machine.log
+    length = min(len(python), len(log))
+    return outcome, data.differs or _first_step(python[:length], log[:length])
 
 
 def difference(case: NativeCase, python: Made, native: Made, ran: Ran) -> str:

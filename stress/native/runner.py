@@ -210,7 +210,7 @@ class NativeCase:
         self.snapshot = ctypes.create_string_buffer(runner.snapshot, len(runner.snapshot))
         self.stacks, self.scratch = shared("stacks", stack * machine.slots), shared("scratch", scratch)
         self.codes, self.values = shared("codes", steps), shared("values", steps)
-        self.tape, self.draws = shared("tape", 2 * steps + 8), shared("draws", 2 * DRAWS_MAX)
+        self.tape, self.draws = shared("tape", 2 * steps + 8), shared("draws", 3 * DRAWS_MAX)
         self.visits = shared("visits", 1 << 16)
         self.kept = shared("kept", model + stack * machine.slots + KEPT_WORDS)
         self.overlaps = (c_int64 * kernel.arena["overlaps"].count)()
@@ -344,12 +344,23 @@ class NativeCase:
         found: list[int] = self.tape[: 2 * self.library.lib.zap_turns()]
         return found
 
-    def tapes(self) -> dict[int, list[int]]:
-        """Return what each slot drew in the last execution."""
-        found: dict[int, list[int]] = {}
-        for k in range(self.library.lib.zap_draws()):
-            found.setdefault(self.draws[2 * k], []).append(self.draws[2 * k + 1])
+    def schedule(self) -> list[tuple[int, int]]:
+        """Return the same as runs: (slot, steps)."""
+        turns = self.turns()
+        ends = [0, *turns[1::2]]
+        return [(slot, end - start) for slot, start, end in zip(turns[::2], ends, ends[1:], strict=False)]
+
+    def drawn(self) -> dict[int, list[tuple[int, int]]]:
+        """Return what each slot drew in the last execution: (of how many, choice)."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        words = self.draws[: 3 * self.library.lib.zap_draws()]
+        for slot, n, choice in zip(words[::3], words[1::3], words[2::3], strict=True):
+            found.setdefault(slot, []).append((n, choice))
         return found
+
+    def tapes(self) -> dict[int, list[int]]:
+        """Return the choices alone."""
+        return {slot: [choice for _, choice in drawn] for slot, drawn in self.drawn().items()}
 
     def is_limit(self, why: int) -> bool:
         """Return whether Python may well find clean what was given up: a limit of the native core."""

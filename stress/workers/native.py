@@ -1,8 +1,8 @@
 """The worker's native side: compiled kernels as they come to be, and seeds executed with them.
 
-Whatever is not clean is judged by the Python machine, which makes the same seed again. A share of
-the time goes into executing the same seeds both ways and comparing all that there is: a difference
-is a failure of its own, and that kernel runs in Python from then on.
+Whatever is not clean is judged by the Python machine, which makes it again along its tapes. A share
+of the time goes into executing the same seeds both ways and comparing all that there is: a
+difference is a failure of its own, and that kernel runs in Python from then on.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from sim.core.machine import site_info
 from stress.case import Case
 from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner
-from stress.machine.chance import RandomData
-from stress.native.comparison import by_native, by_python, difference
+from stress.native.comparison import along_tapes, by_native, by_python, difference
 from stress.native.compilers import FAST, QUICK
 from stress.native.kernels import KernelKey, kept, manifest_file, search_file
 from stress.native.runner import BATCH_MAX, BUDGET, Library, NativeCase, NotCovered, Ran
@@ -249,16 +248,17 @@ class NativeLease:
         return seed + ran.clean + (ran.why > 0)
 
     def judge(self, seed: int, ran: Ran, strategy: Strategy) -> None:
-        """Have the Python machine make an execution again that was given up."""
+        """Have the Python machine make the last native execution again, which was given up."""
         if not self.natives.is_judged(self.order.case, ran):
             self.tally.add_unjudged()
             return
-        learned = strategy.learned()
-        outcome = self.native.runner.run(strategy, seed, RandomData(seed))
+        outcome, words = along_tapes(self.native, seed)
+        strategy.finish(outcome.steps)
         self.tally.add(outcome, seed, strategy=strategy.name)
         if outcome.verdict.kind == "clean" and not self.native.is_limit(ran.why):
-            by_native(self.native, self.fresh(strategy, learned), seed)
-            self.differs(outcome, f"Python says clean, and the native core: {self.native.reason(ran.why)}")
+            words = words or f"Python says clean, and the native core: {self.native.reason(ran.why)}"
+        if words:
+            self.differs(outcome, words)
 
     def compare(self, seed: int) -> None:
         """Execute a seed both ways, and compare."""

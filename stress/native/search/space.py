@@ -190,6 +190,13 @@ class StateSpace(NativeCase):
         found: int = self.library.lib.zap_digest()
         return found
 
+    def digest_anew(self) -> int:
+        """Return the same, with nothing of it kept up from one transition to the next: what
+        :meth:`digest` is held against.
+        """
+        found: int = self.library.lib.zap_digest_anew()
+        return found
+
     def save(self) -> Saved:
         """Return a copy of the state."""
         lib = self.library.lib
@@ -291,5 +298,5 @@ def declare(lib: ctypes.CDLL) -> None:
         "explore", "explore_begin", "races", "races_begin", "way", "share", "ran",
     ):  # fmt: skip
         getattr(lib, f"zap_{name}").restype = c_int64
-    lib.zap_digest.restype = c_uint64
+    lib.zap_digest.restype = lib.zap_digest_anew.restype = c_uint64
     lib.zap_run_counts.restype = POINTER(words)

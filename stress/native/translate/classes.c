@@ -71,8 +71,8 @@ static void begin_class(void) {
 static i64 class_forward(i64 slot, const i64 *draws, i64 nr) {
   const struct actor *a = actor(slot);
   memcpy(was, S.state, 8 * W->slots);
-  new_epoch(), drawn_nr = 0, S.cur = ME = slot, S.run = !S.started[slot];
-  for (given_nr = 0; given_nr < nr && given_nr < DRAWN_MAX; given_nr++) given[given_nr] = draws[2 * given_nr + 1];
+  new_epoch(), drawn_nr = 0, S.cur = ME = slot, S.run = !S.started[slot], keeping = 0;
+  for (given_nr = 0; given_nr < nr && given_nr < DRAWN_MAX; given_nr++) given[given_nr] = draws[3 * given_nr + 2];
   if (S.wait_keys[slot]) S.wait_ready[slot](S.wait_args[slot]);
   if (go_on(slot, a)) ended(a), S.started[slot] = 0;
   add_to_class(slot);
@@ -92,7 +92,7 @@ EXPORT i64 zap_class(const i64 *tape, i64 turns, const i64 *draws, i64 draws_nr,
     do {
       if (S.state[slot]) return MADE_OTHERWISE;
       i64 drawn_now = class_forward(slot, draws, draws_nr);
-      draws += 2 * drawn_now, draws_nr -= drawn_now;
+      draws += 3 * drawn_now, draws_nr -= drawn_now;
     } while (S.seq < end);
   }
   *class = mix(class_sum);

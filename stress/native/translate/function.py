@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
-from stress.native.translate.flow.liveness import live_at
+from stress.native.translate.flow.liveness import lent_by, live_at
 from stress.native.translate.sources import home_of, label, named, node_of
 from stress.native.translate.statements import Statements
 from stress.native.translate.subset import Unsupported
@@ -150,21 +150,22 @@ class Function(Statements):
         fields = f" i64 {', '.join(held)};" if held else ""
         return f"struct {self.c_name} {{ struct head h;{fields} }};\nint {self.c_name}(struct {self.c_name} *F);"
 
-    def _room(self) -> str:
-        """Return the line that looks whether there is room for a frame, and says what is in it."""
-        behind = "".join(f", {n}" for place in self.room for n in place)
-        return f"ROOM({self.heads}, {self.caps}, {len(self.params)}{behind});"
-
-    def _live(self) -> str:
-        """Return the line that says what of the frame is still read, place by place: a bit for each
-        word, and from ROOM_BIT on one for each list.
+    def _entered(self) -> str:
+        """Return the line that says what is in a frame, for exhaustive search: how many of its
+        words are arguments, which lists it lends, where its lists lie, and what of it is still
+        read, place by place: a bit for each word, and from ROOM_BIT on one for each list.
         """
         rooms = [f"LIST({heads}, {caps})" for heads, caps, _ in self.room]
         assert len(self.held) <= ROOM_BIT and ROOM_BIT + len(rooms) < 63, f"{self.title}: the frame is too large"
-        bits = {name: k for k, name in enumerate(self.held)} | {room: ROOM_BIT + k for k, room in enumerate(rooms)}
-        found = live_at(self.body, rooms)
-        masks = [sum(1 << bits[name] for name in found.get(n, ())) for n in range(self.places + 1)]
-        return f"LIVE({', '.join(map(number, masks))});"
+        bits = {name: 1 << k for k, name in enumerate(self.held)}
+        bits |= {room: 1 << ROOM_BIT + k for k, room in enumerate(rooms)}
+        found, lent = live_at(self.body, rooms), sum(bits[room] for room in lent_by(self.body, rooms))
+        masks = [sum(bits[name] for name in found.get(n, ())) & ~lent for n in range(self.places + 1)]
+        places = [str(n) for place in self.room for n in place]
+        return (
+            f"ENTERED({len(self.params)}, {number(lent)}, ({', '.join([*places, '-1'])}),"
+            f" ({', '.join(map(number, masks))}));"
+        )
 
     def text(self) -> str:
         """Return the definition."""
@@ -176,8 +177,8 @@ class Function(Statements):
                 f"  RAN({self.c_name});",
                 "  switch (F->h.at) {",
                 "  case 0:",
-                f"  {self._room()}",
-                f"  {self._live()}",
+                f"  ROOM({self.heads}, {self.caps});",
+                f"  {self._entered()}",
             ]
             out += self._indented(self.body)
             out += ["  }", "  RET[0] = 0;", "  return 1;", "}"]

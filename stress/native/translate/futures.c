@@ -33,8 +33,7 @@ static i64 place_named(u64 key) {
 }
 static i64 place_of(i64 slot) {
   u64 key = mix(slot + 1 + (S.state[slot] & FINISHED) * SLOTS_MAX);
-  for (struct head *f = S.started[slot] ? S.top[slot] : 0; f; f = f->parent) key = mix(key + mix((u64)f->run) + f->at);
-  return place_named(key);
+  return place_named(S.started[slot] ? mix(key + S.top[slot]->place) : key);
 }
 
 /* -- what is touched from a place on --------------------------------------------------------------------------------- */

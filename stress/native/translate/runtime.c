@@ -30,7 +30,8 @@ i64 draw(i64 n) {
   if (S.fair) n = 1;
   i64 choice = W->given ? drawn_as_given(n) : drawn_at_random(n);
   if (S.draws_nr >= W->draws_max) bail(DRAWS_FULL);
-  W->draws[2 * S.draws_nr] = ME, W->draws[2 * S.draws_nr++ + 1] = choice;
+  i64 *drawn = W->draws + 3 * S.draws_nr++;
+  drawn[0] = ME, drawn[1] = n, drawn[2] = choice;
   return choice;
 }
 #endif
@@ -39,7 +40,9 @@ i64 draw(i64 n) {
 
 #ifdef SEARCH
 static int fits(ready may, const i64 *args); /* search.c: whether an actor is enabled, without a note of what that reads */
+static void goes_on(struct head *frame); /* search.c: a frame is about to go on */
 #else
+#define goes_on(frame)
 #define fits(may, args) (may)(args)
 #endif
 i64 is_zero(const i64 *a) { return *touch(P(a[0])) == 0; }
@@ -185,9 +188,11 @@ static int go_on(i64 slot, const struct actor *a) {
     return start(a, f);
   }
   f = S.top[slot];
-  int over = f->run(f);
-  while (over && f->parent) f = f->parent, over = f->run(f);
-  return over;
+  for (;; f = f->parent) {
+    goes_on(f);
+    if (!f->run(f)) return 0;
+    if (!f->parent) return 1;
+  }
 }
 
 /* Whether the state is one that was there before. Fair turns without chance are deterministic: such a state comes

@@ -19,10 +19,18 @@ enum { BLOCKED = 1, FINISHED = 2, ABSENT = 4, SUSPENDED = 8 };
 #define HOLDS_MAX 8
 #define SPINS_MAX (1 << 24)
 
-struct head {
-  resume run; i64 at; void *parent;
 #ifdef SEARCH
-  i64 words; const i64 *room, *live; /* of the struct; what lies behind it; what is still read, by place */
+/* What frames of a function have in common: the struct's words; lists that others have the address of, as in `live`;
+ * what lies behind the struct; and what is still read, by place: a bit for each word, from ROOM_BIT on for each list.
+ */
+struct about { i64 words, lent; const i64 *room, *live; };
+#endif
+struct head {
+  resume run; i64 at; struct head *parent;
+#ifdef SEARCH
+  const struct about *about;
+  struct head *lends; /* the nearest that lends a list: this frame, or one that has called it */
+  i64 tags; u64 name, place; /* of all frames down to this one, as it stands: search.c */
 #endif
 };
 struct actor { i64 slot, body, daemon, gate, keys[KEYS_MAX], args[ARGS_MAX], gate_args[ARGS_MAX]; };
@@ -59,7 +67,7 @@ extern i64 ME, *codes, *values;
 
 static inline void spin(void) { if (++S.spins > SPINS_MAX) bail(ENDLESS); }
 #ifdef SEARCH
-void ran(const char *function), enter(struct head *frame, i64 words, i64 params, const i64 *room);
+void ran(const char *function), enter(struct head *frame, const struct about *about);
 #endif
 
 /* -- random words ---------------------------------------------------------------------------------------------- */
@@ -99,24 +107,25 @@ int let_go(const i64 *sem);
 #define NEW_VERSION (VERSION_TAG + W->versions + S.seq + 1)
 #define RAN(name) do { static i64 told; if (told != TOLD) told = TOLD, ran(#name); } while (0)
 #define ROOM_BIT 48
-#define LIVE(...) do { static const i64 live[] = {__VA_ARGS__}; F->h.live = live; } while (0)
-#define ENTERED(params, ...) { static const i64 room[] = {__VA_ARGS__}; enter(&F->h, sizeof *F / 8, params, room); }
+#define LISTED(...) {__VA_ARGS__}
+#define ENTERED(params, lent, rooms, lives) do { \
+  static const i64 room[] = LISTED rooms, live[] = LISTED lives; \
+  static const struct about about = {sizeof *F / 8, lent, room, live}; \
+  memset((i64 *)(&F->h + 1) + (params), 0, sizeof *F - sizeof F->h - 8 * (params)), enter(&F->h, &about); } while (0)
 #else
 #define CELL(cells, i) (cells)[i]
 #define SEQ S.seq
 #define SEQ_KEPT S.seq
 #define NEW_VERSION (W->versions + S.seq + 1)
 #define RAN(name)
-#define LIVE(...)
-#define ENTERED(params, ...)
+#define ENTERED(params, lent, rooms, lives)
 #endif
 #define LIST(n, w) ((i64 *)(F + 1) + (n) + (w) * cap)
-#define ROOM(n, w, params, ...) \
-  if ((i64 *)(F + 1) + (n) + (w) * cap > W->stacks + (ME + 1) * W->stack_words - 1024) bail(FRAME_FULL); \
-  ENTERED(params, ##__VA_ARGS__, -1)
+#define ROOM(n, w) \
+  if ((i64 *)(F + 1) + (n) + (w) * cap > W->stacks + (ME + 1) * W->stack_words - 1024) bail(FRAME_FULL)
 #define STAND(n, asked) if (asked) { F->h.at = n; S.top[ME] = &F->h; return 0; case n:; }
 #define CALL(n, function) \
-  G->h.run = (resume)function; G->h.at = 0; G->h.parent = F; F->h.at = n; if (!function(G)) return 0; case n:
+  G->h.run = (resume)function; G->h.at = 0; G->h.parent = &F->h; F->h.at = n; if (!function(G)) return 0; case n:
 #define EMIT(code, value) do { codes[S.seq] = (code); values[S.seq++] = (value); } while (0)
 #define CODE_AT(seq) ((seq) > 0 && (seq) <= S.seq ? codes[(seq) - 1] : 0)
 #define LAST_SITE (S.seq ? codes[S.seq - 1] : 0)

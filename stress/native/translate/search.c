@@ -3,12 +3,13 @@
  *
  * A transition is one step of one actor and all plain code up to its next one; a body's beginning belongs to its
  * first step. Every cell that it reads or writes is noted with what was there before: that is its footprint, the
- * way back, and what the state's hash changes by. Of the frames only the moving actor's can change; they are kept
- * whole, but for what lies behind the end of a list.
+ * way back, and what the state's hash changes by. Of the frames only those of the moving actor can change that go on,
+ * innermost first, and lists that are lent; they are kept before they do, but for what lies behind the end of a list.
  *
  * A state's hash is a sum of: the plain words of the arena, each actor's frames and waits, whether it is enabled,
  * and what decides of step numbers and of versions of contents. These are told by their tags (runtime.h) wherever
- * they lie, and hashed as relations: which changes came after which moments, and which contents are equal.
+ * they lie, and hashed as relations: which changes came after which moments, and which contents are equal. All of it
+ * is kept up: after a transition only that is named anew which may have changed.
  */
 #ifndef __TINYC__
 #include <stdlib.h>
@@ -37,10 +38,15 @@ static struct noted *notes;
 static i64 notes_nr;
 static struct foot *feet;
 static i64 feet_nr, was[SLOTS_MAX]; /* was: the actors' states before the last transition */
-static u64 plain_hash, frames_hash[SLOTS_MAX];
-static struct tag tags[SLOTS_MAX][TAGS_MAX];
-static i64 tags_nr[SLOTS_MAX];
-static i64 *trail, trail_nr, trail_room;
+static struct hashes { u64 plain, seqs, contents, inside; } H; /* of the arena's words, by kind */
+static struct frames { u64 name; i64 tags_nr; struct tag tags[TAGS_MAX]; } frames[SLOTS_MAX];
+/* What a transition of an actor can change, but for what is kept on the trail; it is laid on it last. */
+struct before { i64 slot, trail_nr, states, seq, unfinished, waiting, holds_nr, started, wait_keys, tags_nr; struct head *top; u64 name; struct hashes h; };
+enum { BEFORE_WORDS = sizeof(struct before) / 8 };
+static struct before before;
+static i64 *trail, trail_nr, trail_room; /* what was, to be put back: words, where they were, and how many */
+static i64 tags_kept, keeping; /* where on the trail the moving actor's tags are; whether frames are kept */
+static struct head *outermost; /* of the frames that have gone on */
 static i64 given[DRAWN_MAX], given_nr, drawn[DRAWN_MAX], drawn_of[DRAWN_MAX], drawn_nr, bailed_seq, poisoning;
 static u64 walking; /* the state of a stream of random words, while a walk draws from it */
 static const char *names[NAMES_MAX];
@@ -60,11 +66,13 @@ static int fits(ready may, const i64 *args) {
   return found;
 }
 void ran(const char *function) { if (names_nr < NAMES_MAX) names[names_nr++] = function; }
-void enter(struct head *f, i64 words, i64 params, const i64 *room) {
-  i64 head = sizeof *f / 8;
-  f->words = words, f->room = room;
-  memset((i64 *)f + head + params, 0, 8 * (words - head - params));
-  for (; room[0] >= 0; room += 3) memset((i64 *)f + words + room[0] + room[1] * cap, 0, room[2] < 0 ? -8 * room[2] : 8);
+/* A frame's lists, each as `room` has it: (heads, caps, words of an element; those of a record, negative), up to -1. */
+#define EACH_LIST(f, room) (const i64 *room = (f)->about->room; room[0] >= 0; room += 3)
+static inline i64 *list_at(struct head *f, const i64 *room) { return (i64 *)f + f->about->words + room[0] + room[1] * cap; }
+static inline i64 list_words(const i64 *list, i64 width) { return width < 0 ? -width : 1 + list[0] * width; }
+void enter(struct head *f, const struct about *about) {
+  f->about = about, f->lends = about->lent || !f->parent ? f : f->parent->lends;
+  for EACH_LIST(f, room) memset(list_at(f, room), 0, room[2] < 0 ? -8 * room[2] : 8);
 }
 i64 draw(i64 n) {
   if (drawn_nr >= DRAWN_MAX) bail(DRAWS_FULL);
@@ -91,79 +99,87 @@ static inline u64 word_hash(i64 at, i64 v) {
     default: return 0;
   }
 }
-static u64 hash_words(u64 h, const i64 *words, i64 n, i64 slot) {
-  for (i64 k = 0; k < n; k++) {
-    i64 v = words[k];
-    if (is_tagged(v)) {
-      if (tags_nr[slot] >= TAGS_MAX) return bailed = FRAME_FULL, h;
-      tags[slot][tags_nr[slot]].key = words + k - W->stacks, tags[slot][tags_nr[slot]++].value = v;
-      v = SEQ_TAG;
-    }
-    h = (h ^ (u64)v) * 0x94D049BB133111EBull, h ^= h >> 29;
-  }
+/* A step number or a version in a frame: it is kept by where it lies, and is in no name. */
+__attribute__((noinline)) static i64 tagged(const i64 *word, struct frames *of) {
+  if (of->tags_nr >= TAGS_MAX) bail(FRAME_FULL);
+  of->tags[of->tags_nr].key = word - W->stacks, of->tags[of->tags_nr++].value = *word;
+  return SEQ_TAG;
+}
+static inline u64 hash_word(u64 h, i64 v) { h = (h ^ (u64)v) * 0x94D049BB133111EBull; return h ^ h >> 29; }
+static inline u64 hash_words(u64 h, const i64 *words, i64 n, struct frames *of) {
+  for (i64 k = 0; k < n; k++) h = hash_word(h, is_tagged(words[k]) ? tagged(words + k, of) : words[k]);
   return h;
 }
-/* Hash an actor's frames, innermost first, and what it waits for; collect the step numbers and versions in them. */
-static void hash_frames(i64 slot) {
+static u64 hash_lists(u64 h, struct head *f, u64 which, struct frames *of) {
+  i64 bit = ROOM_BIT;
+  for EACH_LIST(f, room) if (which >> bit++ & 1) h = hash_words(h, list_at(f, room), list_words(list_at(f, room), room[2]), of);
+  return h;
+}
+/* Name the frames from the outermost that has gone on to f: what is read of them, but for what is lent. */
+static void name_frames(struct head *f, struct frames *of) {
+  struct head *up = f->parent;
+  if (f != outermost) name_frames(up, of);
+  u64 live = f->about->live[f->at], h = hash_word(hash_word(up ? up->name : X.salt, (i64)f->run), f->at);
+  of->tags_nr = up ? up->tags : 0;
+  for (u64 words = live & ((1ull << ROOM_BIT) - 1); words; words &= words - 1) h = hash_words(h, (i64 *)(f + 1) + lowest(words), 1, of);
+  f->name = hash_lists(h, f, live, of), f->tags = of->tags_nr;
+  f->place = mix((up ? up->place : 0) + mix((u64)f->run) + f->at);
+}
+/* Name an actor's frames, what they lend, and what it waits for; collect the step numbers and versions in them. */
+static void name_actor(i64 slot) {
+  struct frames *of = frames + slot;
   u64 h = mix(S.started[slot] + (u64)X.salt);
-  tags_nr[slot] = 0;
+  of->tags_nr = 0;
+  if (S.started[slot]) {
+    struct head *f = S.top[slot];
+    name_frames(f, of), h += f->name;
+    for (f = f->lends; f; f = f->parent ? f->parent->lends : 0) h = hash_lists(h, f, f->about->lent, of);
+  }
   if (S.wait_keys[slot]) {
     i64 wait[2] = {S.wait_keys[slot], (i64)S.wait_ready[slot]};
-    h = hash_words(h, wait, 2, slot);
-    h = hash_words(h, S.wait_key[slot], S.wait_keys[slot], slot);
-    h = hash_words(h, S.wait_args[slot], ARGS_MAX, slot);
+    h = hash_words(h, wait, 2, of), h = hash_words(h, S.wait_key[slot], S.wait_keys[slot], of);
+    h = hash_words(h, S.wait_args[slot], ARGS_MAX, of);
   }
-  for (struct head *f = S.started[slot] ? S.top[slot] : 0; f; f = f->parent) {
-    i64 head = sizeof *f / 8, place[3] = {(i64)f->run, f->at, f->words};
-    h = hash_words(h, place, 3, slot);
-    i64 live = f->live[f->at], bit = ROOM_BIT;
-    for (i64 k = head; k < f->words; k++) if (live >> (k - head) & 1) h = hash_words(h, (i64 *)f + k, 1, slot);
-    for (const i64 *room = f->room; room[0] >= 0; room += 3) {
-      if (!(live >> bit++ & 1)) continue;
-      i64 *at = (i64 *)f + f->words + room[0] + room[1] * cap;
-      h = room[2] < 0 ? hash_words(h, at, -room[2], slot) : hash_words(h, at, 1 + at[0] * room[2], slot);
-    }
-  }
-  frames_hash[slot] = h;
+  of->name = h;
 }
 
 /* Overwrite what is not read any more in an actor's frames: a test that nothing depends on it. */
 static void poison(i64 slot) {
   for (struct head *f = S.started[slot] ? S.top[slot] : 0; f; f = f->parent) {
-    i64 head = sizeof *f / 8, live = f->live[f->at], bit = ROOM_BIT;
-    for (i64 k = head; k < f->words; k++) if (!(live >> (k - head) & 1)) ((i64 *)f)[k] = -0x5a5a5a5a5a;
-    for (const i64 *room = f->room; room[0] >= 0; room += 3)
-      if (!(live >> bit++ & 1)) ((i64 *)f)[f->words + room[0] + room[1] * cap] = 0;
+    i64 head = sizeof *f / 8, live = f->about->live[f->at] | f->about->lent, bit = ROOM_BIT;
+    for (i64 k = head; k < f->about->words; k++) if (!(live >> (k - head) & 1)) ((i64 *)f)[k] = -0x5a5a5a5a5a;
+    for EACH_LIST(f, room) if (!(live >> bit++ & 1)) list_at(f, room)[0] = 0;
   }
 }
 
 /* Which changes came after which moments: all that is ever asked of step numbers. */
-struct change { i64 at, seq, who; };
+struct change { i64 seq, who; u64 name; };
+static struct change changed_at(i64 at, i64 v) {
+  i64 who = v & ((1 << WHO_BITS) - 1);
+  return (struct change){v >> WHO_BITS, who, pair(at, who + (1ll << 41))};
+}
 static u64 after(i64 at, i64 seq, i64 owner, const struct change *changes, i64 n) {
-  u64 h = 0;
+  u64 sum = 0;
   if (!seq) return 0;
-  for (i64 k = 0; k < n; k++)
-    if (changes[k].seq > seq && (owner < 0 || owner == changes[k].who)) h += pair(at, changes[k].at + (1ll << 40));
-  return h + pair(at, -1);
+  for (i64 k = 0; k < n; k++) if (changes[k].seq > seq && (owner < 0 || owner == changes[k].who)) sum += changes[k].name;
+  return pair(at, sum);
 }
 static u64 hash_seqs(void) {
   static struct change changes[1 << 12];
   i64 n = 0;
   u64 h = 0;
   for (i64 k = 0; k < X.changes_nr && n < 1 << 11; k++) {
-    i64 v = W->block[X.changes[k]];
-    if (v) changes[n++] = (struct change){X.changes[k], v >> WHO_BITS, v & ((1 << WHO_BITS) - 1)};
+    i64 at = X.changes[k];
+    if (W->block[at]) changes[n++] = changed_at(at, W->block[at]);
   }
   for (i64 slot = 0; slot < W->slots; slot++)
-    for (i64 k = 0; k < tags_nr[slot]; k++) {
-      struct tag *t = &tags[slot][k];
-      if (is_change(t->value)) changes[n++] = (struct change){~t->key, t->value >> WHO_BITS, t->value & ((1 << WHO_BITS) - 1)};
-    }
-  for (i64 k = 0; k < n; k++) h += pair(changes[k].at, changes[k].who + (1ll << 41));
+    for (struct tag *t = frames[slot].tags; t < frames[slot].tags + frames[slot].tags_nr; t++)
+      if (is_change(t->value)) changes[n++] = changed_at(~t->key, t->value);
+  for (i64 k = 0; k < n; k++) h += changes[k].name;
   for (i64 k = 0; k < X.moments_nr; k++) h += after(X.moments[k], W->block[X.moments[k]], X.owners[k], changes, n);
   for (i64 slot = 0; slot < W->slots; slot++)
-    for (i64 k = 0; k < tags_nr[slot]; k++)
-      if (is_seq(tags[slot][k].value)) h += after(~tags[slot][k].key, tags[slot][k].value, -1, changes, n);
+    for (struct tag *t = frames[slot].tags; t < frames[slot].tags + frames[slot].tags_nr; t++)
+      if (is_seq(t->value)) h += after(~t->key, t->value, -1, changes, n);
   return h;
 }
 /* Which contents are equal: versions, numbered as they first occur. */
@@ -182,8 +198,8 @@ static u64 hash_contents(void) {
     if (is_version(v)) h += numbered(X.contents[k], v, seen, &n);
   }
   for (i64 slot = 0; slot < W->slots; slot++)
-    for (i64 k = 0; k < tags_nr[slot]; k++)
-      if (is_version(tags[slot][k].value)) h += numbered(~tags[slot][k].key, tags[slot][k].value, seen, &n);
+    for (struct tag *t = frames[slot].tags; t < frames[slot].tags + frames[slot].tags_nr; t++)
+      if (is_version(t->value)) h += numbered(~t->key, t->value, seen, &n);
   return h;
 }
 /* What was noted inside of a section that its CPU has not left since. */
@@ -194,75 +210,75 @@ static u64 hash_inside(void) {
   return h;
 }
 EXPORT u64 zap_digest(void) {
-  u64 h = plain_hash;
-  for (i64 slot = 0; slot < W->slots; slot++) h += pair(frames_hash[slot] + slot, S.state[slot]);
+  u64 h = H.plain + H.seqs + H.contents + H.inside;
+  for (i64 slot = 0; slot < W->slots; slot++) h += mix(frames[slot].name + (u64)S.state[slot] * GOLDEN + slot);
   for (i64 k = 0; k < S.holds_nr; k++) h += pair(S.holds[k][0], S.holds[k][1]);
-  return mix(h + hash_seqs() + hash_contents() + hash_inside());
+  return mix(h);
 }
+/* Name everything, whatever has been kept up. */
+static void name_all(void) {
+  H.plain = 0;
+  for (i64 at = 0; at < W->words; at++) H.plain += word_hash(at, W->block[at]);
+  for (i64 slot = 0; slot < W->slots; slot++) outermost = base(slot), name_actor(slot);
+  H.seqs = hash_seqs(), H.contents = hash_contents(), H.inside = hash_inside();
+}
+/* The same as zap_digest, if what that has kept up is right. */
+EXPORT u64 zap_digest_anew(void) { name_all(); return zap_digest(); }
 
 /* -- there and back --------------------------------------------------------------------------------------------------- */
 
-static int room_for(i64 n) {
-  if (trail_nr + n > trail_room) {
-    i64 more = 2 * trail_room + n + 4096, *bigger = realloc(trail, 8 * more);
-    if (!bigger) return 0;
-    trail = bigger, trail_room = more;
-  }
-  return 1;
+static void lengthen_trail(i64 n) {
+  i64 more = 2 * trail_room + n + 4096, *bigger = realloc(trail, 8 * more);
+  if (!bigger) bail(NO_MEMORY);
+  trail = bigger, trail_room = more;
 }
-static i64 put(const void *words, i64 n) { memcpy(trail + trail_nr, words, 8 * n); return trail_nr += n; }
-static i64 take(i64 from, void *words, i64 n) { memcpy(words, trail + from, 8 * n); return from + n; }
-
-/* What of the scheduler a transition of an actor can change, as (address, words). */
-#define KEPT_OF(slot) \
-  {&S.seq, 1}, {&S.waiting, 1}, {&S.unfinished, 1}, {&S.holds_nr, 1}, {&plain_hash, 1}, {S.state, W->slots}, \
-  {&S.started[slot], 1}, {&S.top[slot], 1}, {&S.wait_keys[slot], 1}, {S.wait_key[slot], KEYS_MAX}, \
-  {S.wait_args[slot], ARGS_MAX}, {&S.wait_ready[slot], 1}, {&frames_hash[slot], 1}, {&tags_nr[slot], 1}
-struct kept { void *at; i64 words; };
-
-static i64 frame_words(const struct head *f) {
-  i64 n = f->words;
-  for (const i64 *room = f->room; room[0] >= 0; room += 3)
-    n += room[2] < 0 ? -room[2] : 1 + room[2] * ((i64 *)f)[f->words + room[0] + room[1] * cap];
-  return n;
+/* Keep words on the trail: what stands there, or stood. There is room for `before` besides. */
+static inline void keep_as(void *at, const void *words, i64 n) {
+  if (trail_nr + n + 2 + BEFORE_WORDS > trail_room) lengthen_trail(n);
+  memcpy(trail + trail_nr, words, 8 * n), trail_nr += n + 2;
+  trail[trail_nr - 2] = (i64)at, trail[trail_nr - 1] = n;
 }
-/* Keep what a transition of an actor can change, but for the arena. */
-static int keep(i64 slot) {
-  struct kept kept[] = {KEPT_OF(slot)};
-  i64 from = trail_nr, n = 128 + W->slots + 2 * S.holds_nr + 2 * TAGS_MAX, frames = 0;
-  struct head *f;
-  for (f = S.started[slot] ? S.top[slot] : 0; f; f = f->parent) n += 1 + frame_words(f), frames++;
-  if (!room_for(n)) return 0;
-  for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) put(kept[k].at, kept[k].words);
-  put(S.holds, 2 * S.holds_nr), put(tags[slot], 2 * tags_nr[slot]), put(&frames, 1);
-  for (f = frames ? S.top[slot] : 0; f; f = f->parent) {
-    put(&f, 1), put(f, f->words);
-    for (const i64 *room = f->room; room[0] >= 0; room += 3) {
-      i64 *at = (i64 *)f + f->words + room[0] + room[1] * cap;
-      put(at, room[2] < 0 ? -room[2] : 1 + room[2] * at[0]);
-    }
+static void keep(void *at, i64 n) { keep_as(at, at, n); }
+/* Put back everything that was kept since the trail was so long. */
+static void put_back(i64 length) {
+  while (trail_nr > length) {
+    i64 n = trail[trail_nr - 1], *at = (i64 *)trail[trail_nr - 2];
+    trail_nr -= n + 2;
+    if (n == 1) *at = trail[trail_nr];
+    else memcpy(at, trail + trail_nr, 8 * n);
   }
-  put(&slot, 1), put(&from, 1);
-  return 1;
 }
-/* Put back what was kept last. */
-static void unkeep(void) {
-  i64 from = trail[trail_nr - 1], slot = trail[trail_nr - 2], at = from, frames;
-  struct kept kept[] = {KEPT_OF(slot)};
-  for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) at = take(at, kept[k].at, kept[k].words);
-  at = take(at, S.holds, 2 * S.holds_nr), at = take(at, tags[slot], 2 * tags_nr[slot]), at = take(at, &frames, 1);
-  while (frames--) {
-    struct head *f;
-    at = take(at, &f, 1), at = take(at, f, trail[at + offsetof(struct head, words) / 8]);
-    for (const i64 *room = f->room; room[0] >= 0; room += 3) {
-      i64 *cells = (i64 *)f + f->words + room[0] + room[1] * cap;
-      at = take(at, cells, room[2] < 0 ? -room[2] : 1 + room[2] * trail[at]);
-    }
-  }
+static void find_enabled(void) {
   S.enabled[0] = 0;
   for (i64 k = 0; k < W->slots; k++) if (!S.state[k]) S.enabled[++S.enabled[0]] = k;
-  trail_nr = from;
 }
+static void keep_lists(struct head *f, u64 which) {
+  i64 bit = ROOM_BIT;
+  for EACH_LIST(f, room) if (which >> bit++ & 1) keep(list_at(f, room), list_words(list_at(f, room), room[2]));
+}
+static void keep_frame(struct head *f) { keep(f, f->about->words), keep_lists(f, f->about->live[f->at]); }
+/* Keep what a transition of an actor can change, but for the arena, others' states, and frames that go on. */
+static void keep_actor(i64 slot) {
+  struct head *top = S.top[slot];
+  before = (struct before){
+    slot, trail_nr, 0, S.seq, S.unfinished, S.waiting, S.holds_nr, S.started[slot], S.wait_keys[slot],
+    frames[slot].tags_nr, top, frames[slot].name, H};
+  if (before.wait_keys)
+    keep(S.wait_key[slot], KEYS_MAX), keep(S.wait_args[slot], ARGS_MAX), keep(&S.wait_ready[slot], 1);
+  if (S.holds_nr) keep(S.holds, 2 * S.holds_nr);
+  tags_kept = trail_nr;
+  if (before.tags_nr) keep(frames[slot].tags, 2 * before.tags_nr);
+  for (struct head *f = before.started ? top->lends : 0; f; f = f->parent ? f->parent->lends : 0) keep_lists(f, f->about->lent);
+}
+static void go_back(const struct before *b) {
+  i64 slot = b->slot;
+  put_back(b->trail_nr);
+  S.seq = b->seq, S.unfinished = b->unfinished, S.waiting = b->waiting, S.holds_nr = b->holds_nr;
+  S.started[slot] = b->started, S.wait_keys[slot] = b->wait_keys, S.top[slot] = b->top;
+  frames[slot].tags_nr = b->tags_nr, frames[slot].name = b->name, H = b->h;
+  if (b->states) find_enabled();
+}
+static void goes_on(struct head *f) { outermost = f; if (keeping) keep_frame(f); }
 static void new_epoch(void) {
   if (!++epoch) memset(noted_in, 0, sizeof *noted_in * W->words), epoch = 1;
   notes_nr = seq_kept = 0, SP = W->scratch, SP_END = SP + W->scratch_words, S.spins = 0, bailed = CLEAN;
@@ -270,33 +286,40 @@ static void new_epoch(void) {
 /* Take back a transition, or an audit, that was given up: nothing of it has been counted. */
 static void put_back_notes(void) { while (notes_nr) notes_nr--, W->block[notes[notes_nr].at] = notes[notes_nr].old; }
 
+/* Name what a transition of an actor has changed. */
+static void name_changed(i64 slot) {
+  const i64 seqs = 1 << WORD_CHANGE | 1 << WORD_MOMENT | 1 << WORD_OWN_MOMENT, inside = 1 << WORD_SECTION | 1 << WORD_INSIDE;
+  i64 kinds = 0, tags = before.tags_nr;
+  name_actor(slot);
+  for (i64 k = 0; k < W->slots; k++) if (S.state[k] != was[k]) keep_as(&S.state[k], &was[k], 1), before.states = 1;
+  for (i64 k = 0; k < notes_nr; k++) {
+    i64 at = notes[k].at, kind = X.kinds[at], new = W->block[at];
+    if (new == notes[k].old) continue;
+    if (kind == WORD_PLAIN && is_tagged(new)) bail(UNRANKED);
+    H.plain += word_hash(at, new) - word_hash(at, notes[k].old), kinds |= 1 << kind;
+    keep_as(W->block + at, &notes[k].old, 1);
+  }
+  if (frames[slot].tags_nr != tags || memcmp(trail + tags_kept, frames[slot].tags, 16 * tags)) kinds |= seqs | 1 << WORD_CONTENT;
+  if (kinds & seqs) H.seqs = hash_seqs();
+  if (kinds >> WORD_CONTENT & 1) H.contents = hash_contents();
+  if (kinds & inside) H.inside = hash_inside();
+}
 /* Make a transition; return CLEAN, or why it was given up: then all is as it was before. */
 static i64 forward(i64 slot) {
   const struct actor *a = actor(slot);
-  new_epoch(), drawn_nr = 0, S.cur = ME = slot, S.run = !S.started[slot];
+  new_epoch(), drawn_nr = 0, S.cur = ME = slot, S.run = !S.started[slot], outermost = base(slot), keeping = 1;
   memcpy(was, S.state, 8 * W->slots);
-  if (!keep(slot)) return NO_MEMORY;
-  if (S.wait_keys[slot]) S.wait_ready[slot](S.wait_args[slot]);
-  if (!setjmp(out)) { if (go_on(slot, a)) ended(a), S.started[slot] = 0; }
+  if (!setjmp(out)) {
+    keep_actor(slot);
+    if (S.wait_keys[slot]) S.wait_ready[slot](S.wait_args[slot]);
+    if (go_on(slot, a)) ended(a), S.started[slot] = 0;
+    if (poisoning) poison(slot);
+    name_changed(slot);
+    memcpy(trail + trail_nr, &before, sizeof before), trail_nr += BEFORE_WORDS;
+  }
   bailed_seq = S.seq;
-  if (!bailed && poisoning) poison(slot);
-  if (!bailed) hash_frames(slot);
-  if (!bailed && !room_for(2 * notes_nr + 1)) bailed = NO_MEMORY;
-  for (i64 k = 0; k < notes_nr && !bailed; k++)
-    if (X.kinds[notes[k].at] == WORD_PLAIN && is_tagged(W->block[notes[k].at])) bailed = UNRANKED;
-  if (bailed) {
-    put_back_notes(), unkeep();
-    return bailed;
-  }
-  i64 changed = 0;
-  for (i64 k = 0; k < notes_nr; k++) {
-    i64 at = notes[k].at, new = W->block[at];
-    if (new == notes[k].old) continue;
-    plain_hash += word_hash(at, new) - word_hash(at, notes[k].old);
-    put(&notes[k], 2), changed++;
-  }
-  put(&changed, 1);
-  return CLEAN;
+  if (bailed) put_back_notes(), go_back(&before), memcpy(S.state, was, 8 * W->slots), find_enabled();
+  return bailed;
 }
 /* Find what the last transition has touched and changed, all that decides of conflicts. Two transitions of different
  * actors conflict if one changes what the other touches. Besides words: changes against moments, whose
@@ -321,11 +344,7 @@ static void find_feet(i64 slot) {
   feet[feet_nr++] = (struct foot){W->words + 2 + slot, TOUCHES, 0};
 }
 /* Take back the last transition. */
-static void back(void) {
-  i64 changed = trail[--trail_nr];
-  while (changed--) trail_nr -= 2, W->block[trail[trail_nr]] = trail[trail_nr + 1];
-  unkeep();
-}
+static void back(void) { trail_nr -= BEFORE_WORDS, go_back((struct before *)(trail + trail_nr)); }
 /* Audit a world in which nothing is left to be done; return CLEAN, or why it objects. */
 static i64 audited(void) {
   new_epoch();
@@ -353,9 +372,7 @@ EXPORT i64 zap_search_begin(const struct search *declared) {
   memset(noted_in, 0, sizeof *noted_in * W->words), epoch = 0, trail_nr = 0, TOLD++, names_nr = 0;
   memcpy(W->block, W->snapshot, 8 * W->words);
   if (!setjmp(out)) stand_at_start();
-  plain_hash = 0;
-  for (i64 at = 0; at < W->words; at++) plain_hash += word_hash(at, W->block[at]);
-  for (i64 slot = 0; slot < W->slots; slot++) hash_frames(slot);
+  name_all();
   return bailed;
 }
 EXPORT i64 zap_forward(i64 slot, i64 nr, const i64 *choices) {
@@ -385,21 +402,21 @@ EXPORT i64 zap_feet(i64 slot, i64 *out) {
 /* Save all that makes a state, or say how many words that takes; the way back from it is not part of it. */
 EXPORT i64 zap_save(i64 *into) {
   i64 at = trail_nr, n;
-  for (i64 slot = 0; slot < W->slots; slot++) if (!keep(slot)) return -1;
-  n = trail_nr - at;
-  if (into) {
-    memcpy(into, W->block, 8 * W->words), memcpy(into + W->words, trail + at, 8 * n);
-    for (i64 slot = 0, k = n; slot < W->slots; slot++) into[W->words + k - 1] -= at, k = into[W->words + k - 1];
-  }
-  trail_nr = at;
+  if (setjmp(out)) return trail_nr = at, -1;
+  keep(&S, sizeof S / 8), keep(&H, sizeof H / 8), keep(frames, sizeof *frames / 8 * W->slots);
+  for (i64 slot = 0; slot < W->slots; slot++)
+    for (struct head *f = S.started[slot] ? S.top[slot] : 0; f; f = f->parent) keep_frame(f), keep_lists(f, f->about->lent);
+  n = trail_nr - at, trail_nr = at;
+  if (into) memcpy(into, W->block, 8 * W->words), memcpy(into + W->words, trail + at, 8 * n);
   return W->words + n;
 }
 EXPORT i64 zap_restore(const i64 *from, i64 words) {
   trail_nr = 0;
-  if (!room_for(words)) return NO_MEMORY;
+  if (setjmp(out)) return NO_MEMORY;
+  if (words > trail_room) lengthen_trail(words);
   memcpy(W->block, from, 8 * W->words);
-  put(from + W->words, words - W->words);
-  while (trail_nr) unkeep();
+  trail_nr = words - W->words, memcpy(trail, from + W->words, 8 * trail_nr);
+  put_back(0);
   return CLEAN;
 }
 EXPORT i64 zap_ran(const char **into) { memcpy(into, names, sizeof *names * names_nr); return names_nr; }

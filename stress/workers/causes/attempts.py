@@ -140,7 +140,7 @@ class Attempts:
         where = ran.why, ran.site
         if not ran.why or self._doubts[where] >= DOUBTS_MAX:
             return False
-        runs = runs_of(self.native.turns())
+        runs = self.native.schedule()
         if size_of(runs) >= self.size:
             return False
         if self._judge(Prefix(runs), 0, tapes):
@@ -165,12 +165,6 @@ class Attempts:
             return self.runner.run(strategy, seed, TapeData(tapes))
         except PatchError:
             return None
-
-
-def runs_of(turns: Sequence[int]) -> list[tuple[int, int]]:
-    """Return a tape of (slot, the step that its run ended at), as a machine has it, as runs."""
-    ends = [0, *turns[1::2]]
-    return [(slot, end - start) for slot, start, end in zip(turns[::2], ends, ends[1:], strict=False)]
 
 
 @asynccontextmanager

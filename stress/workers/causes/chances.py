@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from stress.execution.signature import signature_of
 from stress.strategies.prefix import Prefix
-from stress.workers.causes.attempts import runs_of
 
 if TYPE_CHECKING:
     from stress.trace.record import Trace
@@ -56,7 +55,7 @@ class _Counter:
                 break
             where = ran.why, ran.site
             if where not in self.signatures:
-                self.signatures[where] = self.signature(Prefix(runs_of(native.turns())), seed)
+                self.signatures[where] = self.signature(Prefix(native.schedule()), seed)
             found += self.signatures[where] == self.trace.ending.signature
             seed += 1
         return found

@@ -16,6 +16,7 @@ from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
 from stress.native.kernels import KernelKey
 from stress.native.runner import NativeCase
+from stress.strategies.random import RandomWalk
 from stress.workers.clock import Clock
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.measure.sampler import Sampler
@@ -29,9 +30,9 @@ from tests.stress.native.orders import order_of
 
 pytestmark = needs_compiler
 
-FAULT = "M05"
+FAULT = "C03"
 CLEAN = cases("munmap_vs_writeback", "x86-64", "6.9")[1]
-FAULTY = Case("partial_zap", (("file", 0), ("order", 2), ("shape", 4)), "x86-64", faults=(FAULT,))
+FAULTY = Case("munmap_vs_writeback", (("dirty", 1), ("order", 2), ("quiet", 0)), "x86-64", faults=(FAULT,))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,6 +86,38 @@ async def test_a_failing_kernel_is_judged_by_python() -> None:
     assert {"violation"} == {failure.kind for failure in found.failures}
     assert sum(failure.count for failure in found.failures) >= JUDGED_FIRST
     assert sum(natives.bailed.values()) > found.numbers["unjudged"] > 0
+
+
+async def test_what_is_judged_is_what_the_tapes_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a strategy whose schedule is no function of the seed: in Python it makes another
+    one, as if it had learned since.
+    """
+    honest, order, natives = RandomWalk.start, order_of(FAULTY, 200), Natives(CATALOGUE)
+    natives.compared[FAULTY], natives.compared_s = 1, float("inf")
+    monkeypatch.setattr(RandomWalk, "start", lambda self, seed, slots: honest(self, seed + 1, slots))
+    async with open_runner(FAULTY) as runner:
+        found = natively(runner, order, natives)
+    assert {"violation"} == {failure.kind for failure in found.failures}
+    judged = found.numbers["executions"] - found.numbers["native"]
+    assert judged == sum(failure.count for failure in found.failures) >= JUDGED_FIRST
+
+
+@pytest.mark.parametrize("slip", ["step", "draw"])
+async def test_python_must_come_to_where_native_gave_up(slip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure that is reached by other steps, or other chance, is a difference too."""
+    log, drawn = NativeCase.log, NativeCase.drawn
+    if slip == "step":
+        monkeypatch.setattr(NativeCase, "log", lambda self: [log(self)[0], 1 << 40, *log(self)[2:]])
+    else:
+        monkeypatch.setattr(
+            NativeCase, "drawn", lambda self: {s: [(n + 1, c) for n, c in tape] for s, tape in drawn(self).items()}
+        )
+    natives = Natives(CATALOGUE)
+    natives.compared[FAULTY], natives.compared_s = 1, float("inf")
+    async with open_runner(FAULTY) as runner:
+        found = natively(runner, order_of(FAULTY, 40), natives)
+    reports = [failure.report for failure in found.failures if failure.kind == "nondeterminism"]
+    assert {"step": "step 1 differs", "draw": "choices, and was of"}[slip] in reports[0]
 
 
 async def test_a_difference_is_a_failure_and_python_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

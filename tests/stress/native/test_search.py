@@ -26,7 +26,7 @@ from tests.stress.native.compiled import cases, needs_compiler
 
 pytestmark = needs_compiler
 
-SCENARIOS = ("munmap_vs_access", "munmap_vs_writeback", "dontneed_vs_fault", "fork_vs_munmap", "empty_tables")
+SCENARIOS = ("munmap_vs_access", "munmap_vs_writeback", "dontneed_vs_fault", "fork_vs_munmap", "table_freed_elsewhere")
 PROFILES = ("x86-64", "arm64-4k")
 
 Ignored = Callable[[StateSpace], Iterable[int]]
@@ -67,14 +67,17 @@ async def there_and_back(library: Library, case: Case) -> None:
             start = len(space.way)
             while space.enabled and len(space.way) < start + 40:
                 assert not random_step(space, chance).why
+                assert space.digest() == space.digest_anew()
             way, after = space.way[start:], space.digest()
             for _ in way:
                 space.back()
             assert (space.digest(), runner.arena.snapshot()) == (before, arena)
+            assert space.digest_anew() == before
             again(space, way)
             assert space.digest() == after
             space.restore(saved)
             assert (space.digest(), runner.arena.snapshot()) == (before, arena)
+            assert space.digest_anew() == before
             again(space, way)
             assert space.digest() == after
             space.restore(saved)
@@ -82,7 +85,9 @@ async def there_and_back(library: Library, case: Case) -> None:
 
 
 def test_there_and_back(opened: tuple[Library, Case]) -> None:
-    """What is taken back, or restored, is as it was; what runs on from there comes to the same."""
+    """What is taken back, or restored, is as it was; what runs on from there comes to the same; and
+    the name of a state, which is kept up, is that which it has if all of it is named anew.
+    """
     run_plain(there_and_back(*opened))
 
 

@@ -2,9 +2,9 @@
 
 A word that is written before it is read again, on every way from there, is *dead*: frames that
 differ in nothing else go on alike, so that it is no part of a state's name. This is the usual
-backward analysis of live variables over the control flow of the C that a function became; a list
-behind the frame is live for good where its address goes anywhere, and so is a word of which the
-analysis understands no assignment.
+backward analysis of live variables over the control flow of the C that a function became; a word of
+which the analysis understands no assignment is live for good. A list behind the frame whose address
+goes anywhere is *lent*: others may change it, and it is always part of the name.
 """
 
 from __future__ import annotations
@@ -36,14 +36,23 @@ class Node:
         return frozenset[str]().union(*(node.live for node in self.next))
 
 
+def _text(lines: Iterable[str]) -> str:
+    return " ".join(line for line in lines if not line.startswith("//"))
+
+
+def lent_by(lines: Iterable[str], rooms: Sequence[str]) -> list[str]:
+    """Return which of a coroutine's lists, written ``LIST(h, c)``, it gives the address of away."""
+    text = _text(lines)
+    return [room for room in rooms if f"(i64){room}" in text]
+
+
 def live_at(lines: Iterable[str], rooms: Sequence[str]) -> dict[int, frozenset[str]]:
     """Return what is live at each place of a coroutine: names of words, and those of its lists,
-    written ``LIST(h, c)``, that are in ``rooms``.
+    written ``LIST(h, c)``, that are in ``rooms``; of lent ones it says nothing.
     """
-    text = " ".join(line for line in lines if not line.startswith("//"))
+    text = _text(lines)
     assert "&F->" not in text, "the address of a frame's word"
     graph = _Graph(text)
-    escaped = frozenset(room for room in rooms if f"(i64){room}" in text)
     uses = [_uses(node.text, rooms) for node in graph.nodes]
     changed = True
     while changed:
@@ -53,7 +62,7 @@ def live_at(lines: Iterable[str], rooms: Sequence[str]) -> dict[int, frozenset[s
             changed |= live != node.live
             node.live = live
     places = ((node, _PLACE.match(node.text)) for node in graph.nodes)
-    return {int(found[1]): node.after | escaped for node, found in places if found}
+    return {int(found[1]): node.after for node, found in places if found}
 
 
 def _uses(text: str, rooms: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
