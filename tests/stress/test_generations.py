@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stress.campaign.code import Code, Text
-from stress.campaign.generations import TEXTS_KEPT_MAX
+from stress.campaign.history.generations import TEXTS_KEPT_MAX
 from stress.campaign.results import CLEAN_TIMES, Results
 from stress.campaign.store import Store
 from stress.campaign.summary import old_failures, summary, text, verdict
