@@ -35,9 +35,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis: what it measures, and how a number on it is written. It goes from 0 to ``end``, which
-    is more than 0.
-    """
+    """An axis from 0 to ``end``, which is more: what it measures, how a number on it is written."""
 
     name: str
     end: float

@@ -111,7 +111,7 @@ def html(
         svg=svg(shown, title),
         curve=chance_curve(explained),
         origins=origins(film, numbers) if film is not None else [],
-        states=dict(changes(film, numbers)) if film is not None else {},
+        states={number: text for number, text in changes(film, numbers) if text} if film is not None else {},
         commands=commands(replayed, path),
         texts=[*trace.patch.files, *trace.scenario_file.files],
     )

@@ -56,8 +56,8 @@ class Picture:
 
 
 def picture(replayed: Replayed, whole: bool = False, marked: frozenset[int] = frozenset()) -> Picture:
-    """Return the picture of the steps that a failure's page shows, of those that are ``marked``, and
-    of those that wrote what they saw of other actors; or of the ``whole`` execution.
+    """Return the picture of the steps that a failure's page shows, of those that are ``marked``,
+    and of those that wrote what they saw of other actors; or of the ``whole`` execution.
     """
     made = list(steps(replayed.outcome.finished))
     violation = replayed.outcome.verdict.violation

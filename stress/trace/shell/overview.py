@@ -26,9 +26,9 @@ COUNTS = ("mapcount", "dirty", "writeback", "locked")
 
 def overview(state: State) -> Iterator[str]:
     """Yield the lines of a state; nothing of a kernel that is a toy, without page tables."""
-    world = state.film.kernel.world
     if "pmd" not in state.counts:
         return
+    world = state.film.kernel.world
     for mm in range(world.mms):
         table = [line for line in pages.table(state, mm) if not line.endswith("no table")]
         yield from [f"page table of mm {mm}", *(f"  {line}" for line in table)] if table else ()
