@@ -117,7 +117,8 @@ def svg(shown: Picture, title: str) -> str:
 
 
 ALONE = (
-    ".svg{background:#fff;font-family:monospace}.box{fill:#f3f5f8;stroke:#d0d7de}.here{stroke:#a40e26;stroke-width:3}.marked{stroke:#7a4a00;stroke-width:2.5}"
+    ".svg{background:#fff;font-family:monospace}.box{fill:#f3f5f8;stroke:#d0d7de}.here{stroke:#a40e26;stroke-width:3}"
+    ".marked{stroke:#7a4a00;stroke-width:2.5}"
     ".arrow{fill:none;stroke:#0550ae;stroke-width:1.5}.tip{fill:#0550ae}.head{font-weight:600}.gap{fill:#57606a}"
 )
 """The style of a picture that stands alone; in a page it has the page's."""

@@ -71,7 +71,8 @@ def entries(encoded: Sequence[int]) -> Iterator[str]:
 def folio(state: State, head: int) -> Iterator[str]:
     """Yield what a folio is like, and who holds its references."""
     cells = [f"{name} {state.cell(f'page_{name}', head)}" for name in COUNTS if f"page_{name}" in state.counts]
-    yield f"  folio {head}, order {state.cell('page_order', head)}: ref {state.cell('page_ref', head)}, {', '.join(cells)}"
+    order, references = state.cell("page_order", head), state.cell("page_ref", head)
+    yield f"  folio {head}, order {order}: ref {references}, {', '.join(cells)}"
     yield from (f"  {line}" for line in pages.ledger(state, head))
 
 
