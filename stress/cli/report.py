@@ -134,6 +134,7 @@ def trace_form(
     """Return the function that makes a report of a trace; ``path`` is its file, ``whole`` the page
     of the failure whose smallest form it is, and ``camera`` looks at the execution.
     """
+    from stress.trace.explanation import steps_of
     from stress.trace.html import html
     from stress.trace.perfetto import perfetto
     from stress.trace.picture import alone
@@ -145,7 +146,7 @@ def trace_form(
 
     forms: dict[str, Callable[[Replayed], str | bytes]] = {
         "html": lambda replayed: html(replayed, path, explained, whole, filmed(replayed)),
-        "svg": alone,
+        "svg": lambda replayed: alone(replayed, steps_of(explained)),
         "perfetto": perfetto,
     }
     return forms[name]

@@ -124,9 +124,9 @@ ALONE = (
 """The style of a picture that stands alone; in a page it has the page's."""
 
 
-def alone(replayed: Replayed) -> str:
-    """Return the picture of an execution as an SVG file."""
-    text = svg(picture(replayed), headline(replayed.trace))
+def alone(replayed: Replayed, marked: frozenset[int] = frozenset()) -> str:
+    """Return the picture of an execution as an SVG file; ``marked`` steps have a frame."""
+    text = svg(picture(replayed, marked=marked), headline(replayed.trace))
     return text.replace("<title>", f"<style>{ALONE}</style><title>", 1) + "\n"
 
 
