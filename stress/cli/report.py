@@ -31,10 +31,14 @@ FORMATS = {
 
 TRACE_FORMATS = {
     "html": "a page, one file that needs no network",
+    "md": "Markdown, for a merge request",
     "svg": "the interleaving as a picture",
     "perfetto": "the execution, for the Perfetto viewer",
 }
 """Of a trace."""
+
+FILMED = ("html", "md")
+"""Formats of a trace that tell where its steps were made."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +121,7 @@ def of_trace(args: argparse.Namespace, name: str) -> str | bytes:
     if whole and name == "html":
         kept = argparse.Namespace(**{**vars(args), "trace": whole})
         whole = run_plain(again(kept, load(whole), lambda found: page(found, whole)))
-    camera = Camera() if name == "html" else None
+    camera = Camera() if name in FILMED else None
     make = trace_form(name, args.trace, args.catalogue, explained, whole, camera)
     made: str | bytes = run_plain(again(args, load(args.trace), make, camera.look if camera else None))
     return made
@@ -136,6 +140,7 @@ def trace_form(
     """
     from stress.trace.explanation import steps_of
     from stress.trace.html import html
+    from stress.trace.markdown import markdown
     from stress.trace.perfetto import perfetto
     from stress.trace.picture import alone
     from stress.trace.shell.film import film_of
@@ -146,6 +151,7 @@ def trace_form(
 
     forms: dict[str, Callable[[Replayed], str | bytes]] = {
         "html": lambda replayed: html(replayed, path, explained, whole, filmed(replayed)),
+        "md": lambda replayed: markdown(replayed, path, explained, filmed(replayed)),
         "svg": lambda replayed: alone(replayed, steps_of(explained)),
         "perfetto": perfetto,
     }

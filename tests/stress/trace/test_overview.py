@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from markdown_it import MarkdownIt
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE
@@ -10,6 +11,7 @@ from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.trace.explanation import Explanation, Moment, Ordering
 from stress.trace.html import html
+from stress.trace.markdown import markdown
 from stress.trace.record import Trace, capture
 from stress.trace.replay import replay
 from stress.trace.shell.film import Camera, Film, film_of
@@ -67,6 +69,21 @@ async def test_the_page_names_functions_states_and_the_steps_it_hangs_on() -> No
     assert 1 == sum(row.get("class") == "marked" for row in page.all("tr"))
     assert "before hw1 drops TLB entry (g), which was still to come" in page.text
     assert ["svg chart", "svg"] == [picture["class"] for picture in page.all("svg")]
+
+
+async def test_the_failure_as_markdown() -> None:
+    """As a reader of Markdown sees it: headings, lines that are kept, a table."""
+    camera = Camera()
+    async with replay(await violating(), look=camera.look) as replayed:
+        text = markdown(replayed, "a `b`", None, film_of(replayed, camera, CATALOGUE))
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    heads = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
+    assert heads[1:] == ["What must be true instead", "How it came to that", "To see it again", "The functions"]
+    assert heads[0].startswith("BUG: writable-after-clean in folio")
+    fences = [token.content for token in tokens if token.type == "fence"]
+    assert "mapcount -1: page_mapcount[1] 1 -> 0" in fences[0] and "zapstress show 'a `b`'\n" in fences
+    cells = [token.content for token in tokens if token.type == "inline"]
+    assert "mm/rmap.c, v6.9" in cells
 
 
 def test_of_a_long_state_what_has_changed_is_shown() -> None:
