@@ -76,8 +76,10 @@ def folio(state: State, head: int) -> Iterator[str]:
     yield from (f"  {line}" for line in pages.ledger(state, head))
 
 
-def difference(before: Sequence[str], after: Sequence[str]) -> str:
-    """Return two states as one text: what is gone has a minus before it, what is new a plus."""
+def difference(before: Sequence[str], after: Sequence[str], whole: bool = False) -> str:
+    """Return two states as one text: what is gone has a minus before it, what is new a plus. Of
+    long ones there are the lines around what has changed, unless they are wanted ``whole``.
+    """
     made: list[str] = []
     for kind, one, end, two, last in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if kind == "equal":
@@ -85,7 +87,7 @@ def difference(before: Sequence[str], after: Sequence[str]) -> str:
         else:
             made += (f"- {line}" for line in before[one:end])
             made += (f"+ {line}" for line in after[two:last])
-    return "\n".join(made if len(made) <= LINES_MAX else near(made))
+    return "\n".join(made if whole or len(made) <= LINES_MAX else near(made))
 
 
 def near(lines: Sequence[str]) -> Iterator[str]:
@@ -108,10 +110,12 @@ def near(lines: Sequence[str]) -> Iterator[str]:
 
 
 def changes(film: Film, numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
-    """Yield what each step, by its number, has changed of the state before it."""
+    """Yield what each step, by its number, has changed of the state before it; the first has the
+    whole state.
+    """
     state = State(film)
-    for number in sorted(numbers):
+    for at, number in enumerate(sorted(numbers)):
         state.move(number - 1)
         before = list(overview(state))
         state.move(number)
-        yield number, difference(before, list(overview(state)))
+        yield number, difference(before, list(overview(state)), whole=not at)
