@@ -68,7 +68,7 @@ async def test_the_page_names_functions_states_and_the_steps_it_hangs_on() -> No
     assert f"#state{at}" in [link["href"] for link in page.all("a")]
     assert 1 == sum(row.get("class") == "marked" for row in page.all("tr"))
     assert "before hw1 drops TLB entry (g), which was still to come" in page.text
-    assert ["svg chart", "svg"] == [picture["class"] for picture in page.all("svg")]
+    assert ["svg", "svg chart"] == [picture["class"] for picture in page.all("svg")]
 
 
 async def test_the_failure_as_markdown() -> None:
