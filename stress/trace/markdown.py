@@ -1,5 +1,5 @@
-"""An execution as Markdown, for a merge request or a mail: why it failed, which rule was broken, the
-interleaving as text, where its functions are, and the commands that show it again.
+"""An execution as Markdown, for a merge request or a mail: why it failed, which rule was broken,
+the interleaving as text, where its functions are, and the commands that show it again.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
 ``python -m tests.robustness.readers --readers 50 --seconds 60`` runs the same campaign by turns
 with nobody looking and with so many readers: each keeps the stream of events open and takes the
-page at every event, as a browser does, and one more takes the metrics every second. Readers give way
-to the campaign, as they would be on other machines. It prints the executions of both, the median of
-how much fewer they were with readers than in the turn beside it, and the share of the processors'
-time that the server took. Executions differ by more than that between turns on a machine that has
-other work, or that compiles kernels in the first of them (``-- --no-native``). Then a thousand connections are opened at once to a server of the
-directory. It ends with 3 if the server took more than COST_MAX of the processors' time, or one of
-the thousand got anything but an error, or the page was not there after them.
+page at every event, as a browser does, and one more takes the metrics every second. Readers give
+way to the campaign, as they would be on other machines. It prints the executions of both, the
+median of how much fewer they were with readers than in the turn beside it, and the share of the
+processors' time that the server took. Executions differ by more than that between turns on a
+machine that has other work, or that compiles kernels in the first of them (``-- --no-native``).
+Then a thousand connections are opened at once to a server of the directory. It ends with 3 if the
+server took more than COST_MAX of the processors' time, or one of the thousand got anything but an
+error, or the page was not there after them.
 """
 
 from __future__ import annotations

@@ -23,6 +23,9 @@ HEATS = 4
 
 BAR_PIXELS = 600
 
+SECONDS_MIN, SECONDS_MAX = 1e-3, 1e12
+"""A stranger's directory may tell of any time; beyond these there is no curve."""
+
 UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 """Of the axis of time, with their seconds."""
 
@@ -120,7 +123,7 @@ def known(facts: Facts) -> list[Known]:
 def curve(facts: Facts) -> str:
     """Return the curve of classes over time as a chart; ``""`` if there is nothing to draw."""
     points = known(facts)
-    if len(points) < 2 or not facts.measured:
+    if len(points) < 2 or not facts.measured or not SECONDS_MIN < facts.elapsed_s < SECONDS_MAX:
         return ""
     unit, name = next((unit, name) for unit, name in UNITS if facts.elapsed_s >= 2 * unit or unit == 1)
     measured = tuple((point.elapsed_s / unit, float(point.measured)) for point in points)

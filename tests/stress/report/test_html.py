@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -100,6 +101,8 @@ def test_the_curve_of_classes(facts: Facts) -> None:
     words = [text.text for text in picture if text.tag.endswith("text")]
     assert [2, 2] == lines and ["0", "500", "1,000", "1,500", "2,000"] == words[:5] and "minutes" in words
     assert "" == curve(replace(odd, growth=())) == curve(replace(odd, measured=0))
+    for time in (0.0, -1.0, 5e-324, inf):
+        assert "" == curve(replace(odd, growth=(Known(-2.0, 1, 1), Known(-inf, 1, 1)), elapsed_s=time))
 
 
 @pytest.mark.parametrize(("least", "round"), [(0.25, 0.5), (1, 1), (1.1, 2), (2.5, 5), (30, 50), (600, 1000)])
