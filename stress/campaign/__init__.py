@@ -5,7 +5,7 @@ directory    the folders of failures beside it
 results      what it holds, for whoever asks
 store        what a campaign writes into it
 code         what code it runs, by hash and text
-generations  what was counted under one and the same code
+history      generations of its code, and how what is known has grown
 errands      what it does beside its search: old failures, the unpatched kernel, comparisons
 proving      which cases are searched to their end beside the sampling; the summary's table
 rebuild      a database that was damaged, made anew from the failures beside it

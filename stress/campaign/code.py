@@ -2,7 +2,7 @@
 
 A campaign's counts speak of one code. When it has changed, be it the patch, what that imports, a
 scenario of the user's or the model itself, the directory begins a new generation
-(:mod:`stress.campaign.generations`).
+(:mod:`stress.campaign.history.generations`).
 """
 
 from __future__ import annotations

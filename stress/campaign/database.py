@@ -24,7 +24,7 @@ DATABASE, FAILURES, PROOFS = "campaign.sqlite", "failures", "proofs"
 APPLICATION_ID = 0x5A415053
 """``ZAPS``, in the header of the SQLite file."""
 
-VERSION = 7
+VERSION = 8
 """Of the schema. A directory of another version is refused. A new metric needs no new version."""
 
 TEXT_MAX, VALUE_MAX = 4096, 1 << 20
@@ -84,6 +84,7 @@ CREATE TABLE sides (side INTEGER, case_id INTEGER REFERENCES cases, executions I
     PRIMARY KEY (side, case_id)) WITHOUT ROWID;
 CREATE TABLE side_failures (side INTEGER, signature SIGNATURE, checker TEXT, title TEXT, count INTEGER,
     first INTEGER, PRIMARY KEY (side, signature)) WITHOUT ROWID;
+CREATE TABLE growth (elapsed_s REAL PRIMARY KEY, measured INTEGER, classes INTEGER) WITHOUT ROWID;
 CREATE TABLE merged (seed INTEGER PRIMARY KEY, executions INTEGER);
 CREATE TABLE sessions (id INTEGER PRIMARY KEY, elapsed_s REAL, executions INTEGER, steps INTEGER, ended TEXT,
     generation INTEGER REFERENCES generations);

@@ -305,6 +305,12 @@ class Results:
             )
         )
 
+    def growth(self) -> list[dict[str, Any]]:
+        """Return how many executions were measured, and how many ``classes`` were known, after how
+        much time of all runs: points of a curve, the earliest first.
+        """
+        return _objects(self.db.execute("SELECT elapsed_s, measured, classes FROM growth ORDER BY elapsed_s"))
+
     def sides(self) -> dict[int, int]:
         """Return the executions of each side of a comparison, by its number."""
         return dict(self.db.execute("SELECT side, SUM(executions) FROM sides GROUP BY side ORDER BY side").fetchall())

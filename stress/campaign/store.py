@@ -28,7 +28,8 @@ from stress.campaign.database import (
     taken_away,
 )
 from stress.campaign.directory import is_kept, keep, side_folder
-from stress.campaign.generations import settle
+from stress.campaign.history import growth
+from stress.campaign.history.generations import settle
 from stress.campaign.results import Results
 from stress.case import Case
 from stress.errors import StorageError, UsageError
@@ -432,9 +433,10 @@ class Store(Results):
             self.session = self._insert("sessions", row)
 
     def note_session(self, elapsed_s: float, executions: int, steps: int, ended: str = "killed") -> None:
-        """Record how far this run is, and, at its end, how it ended."""
+        """Record how far this run is, and what is known by now; at its end, how it ended."""
         with self.writing() as db:
             db.execute(
                 "UPDATE sessions SET elapsed_s = ?, executions = ?, steps = ?, ended = ? WHERE id = ?",
                 (elapsed_s, executions, steps, ended, self.session),
             )
+            growth.note(db, self.generation, self.distinct["classes"].estimate())

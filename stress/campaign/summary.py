@@ -83,6 +83,7 @@ def summary(results: Results) -> dict[str, Any]:
         "cells": results.cells(),
         "coverage": results.coverage(),
         "risk": results.risk(),
+        "growth": results.growth(),
         **counted(results),
         "sites_reached": len(reached),
         "sites_unreached": sorted(visits.keys() - reached),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from stress.case import DEFAULT_KERNEL, Case
+from stress.cli.exports import export, export_options
 from stress.cli.options import (
     GEOMETRIES,
     cores,
@@ -56,10 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--check", action="store_true", help="confirm the certificates by the other search; prove nothing new")
     workers_option(parser)
     directory_option(parser, "proofs", "where certificates and traces are kept")
+    export_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prove, and print what came of it."""
+    from stress.campaign.report.suites import proofs_suite
     from stress.catalogue import spec_of
     from stress.native.compilers import require
     from stress.native.proofs.fleet import Provers
@@ -77,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         cases, seconds, workers, args.memory_mib_max, str(args.dir), spec_of(args.catalogue), heard, args.check
     )
     results: list[Answer] = trio.run(proved, fleet)
+    export(args, lambda: proofs_suite(results))
     put_json(data(results)) if args.json else put("\n".join(text(results)))
     if differing := [result for result in results if result.kind == DIFFERS]:
         complain(f"zapstress: {words_of(differing)}")

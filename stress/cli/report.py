@@ -14,8 +14,10 @@ from stress.output import put_json, put_whole
 
 if TYPE_CHECKING:
     from stress.campaign.report.facts import Facts
+    from stress.catalogue import Catalogue
     from stress.trace.explanation import Explanation
     from stress.trace.replay import Replayed
+    from stress.trace.shell.film import Camera, Film
 
 FORMATS = {
     "html": "a page, one file that needs no network",
@@ -29,10 +31,14 @@ FORMATS = {
 
 TRACE_FORMATS = {
     "html": "a page, one file that needs no network",
+    "md": "Markdown, for a merge request",
     "svg": "the interleaving as a picture",
     "perfetto": "the execution, for the Perfetto viewer",
 }
 """Of a trace."""
+
+FILMED = ("html", "md")
+"""Formats of a trace that tell where its steps were made."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,29 +114,45 @@ def of_trace(args: argparse.Namespace, name: str) -> str | bytes:
     from stress.machine.driver import run_plain
     from stress.trace.file import load
     from stress.trace.report import page
+    from stress.trace.shell.film import Camera
 
     args.trace = str(args.target)
     explained, whole = smallest(args)
     if whole and name == "html":
         kept = argparse.Namespace(**{**vars(args), "trace": whole})
         whole = run_plain(again(kept, load(whole), lambda found: page(found, whole)))
-    made: str | bytes = run_plain(again(args, load(args.trace), trace_form(name, args.trace, explained, whole)))
+    camera = Camera() if name in FILMED else None
+    make = trace_form(name, args.trace, args.catalogue, explained, whole, camera)
+    made: str | bytes = run_plain(again(args, load(args.trace), make, camera.look if camera else None))
     return made
 
 
 def trace_form(
-    name: str, path: str, explained: Explanation | None = None, whole: str = ""
+    name: str,
+    path: str,
+    catalogue: Catalogue,
+    explained: Explanation | None = None,
+    whole: str = "",
+    camera: Camera | None = None,
 ) -> Callable[[Replayed], str | bytes]:
     """Return the function that makes a report of a trace; ``path`` is its file, ``whole`` the page
-    of the failure whose smallest form it is.
+    of the failure whose smallest form it is, and ``camera`` looks at the execution.
     """
+    from stress.trace.explanation import steps_of
     from stress.trace.html import html
+    from stress.trace.markdown import markdown
     from stress.trace.perfetto import perfetto
     from stress.trace.picture import alone
+    from stress.trace.shell.film import film_of
+
+    def filmed(replayed: Replayed) -> Film | None:
+        """Return the film, unless the execution ended in the setup, at which no camera looks."""
+        return None if camera is None or replayed.outcome.finished.setup else film_of(replayed, camera, catalogue)
 
     forms: dict[str, Callable[[Replayed], str | bytes]] = {
-        "html": lambda replayed: html(replayed, path, explained, whole),
-        "svg": alone,
+        "html": lambda replayed: html(replayed, path, explained, whole, filmed(replayed)),
+        "md": lambda replayed: markdown(replayed, path, explained, filmed(replayed)),
+        "svg": lambda replayed: alone(replayed, steps_of(explained)),
         "perfetto": perfetto,
     }
     return forms[name]

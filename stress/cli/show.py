@@ -16,6 +16,7 @@ from stress.output import columns, put, put_json, tell
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stress.machine.scheduler import Scheduler
     from stress.trace.explanation import Explanation
     from stress.trace.record import Trace
     from stress.trace.replay import Replayed
@@ -86,9 +87,14 @@ def smallest(args: argparse.Namespace) -> tuple[Explanation | None, str]:
     return found, str(folder / "trace")
 
 
-async def again(args: argparse.Namespace, trace: Trace, make: Callable[[Replayed], Made]) -> Made:
+async def again(
+    args: argparse.Namespace,
+    trace: Trace,
+    make: Callable[[Replayed], Made],
+    look: Callable[[Scheduler], None] | None = None,
+) -> Made:
     """Execute a trace again, with the files that the command line names; return what ``make`` makes
-    of it.
+    of it. ``look`` is called before each step.
 
     Raises Divergence if it ends differently.
     """
@@ -100,7 +106,7 @@ async def again(args: argparse.Namespace, trace: Trace, make: Callable[[Replayed
     vet(case_of(trace, mode), args.catalogue)
     if note := patch_note(trace, mode, args.catalogue):
         tell(f"zapstress: {note}")
-    async with replay(trace, mode, args.catalogue) as replayed:
+    async with replay(trace, mode, args.catalogue, look) as replayed:
         found = (replayed.outcome.verdict.kind, signature_of(replayed.outcome), replayed.outcome.steps)
         if found != (trace.ending.kind, trace.ending.signature, trace.steps):
             raise Divergence(

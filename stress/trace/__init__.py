@@ -9,8 +9,10 @@ Bottom to top; each file imports only those before it:
 - :mod:`~stress.trace.relations`: which write a read has seen, and who held which lock;
 - :mod:`~stress.trace.explanation`: why it failed, as data and in words;
 - :mod:`~stress.trace.picture`: the interleaving as a picture;
+- :mod:`~stress.trace.chart`: lines over an axis, as SVG;
+- :mod:`~stress.trace.shell`: forward and back through an execution, by commands as gdb's;
 - :mod:`~stress.trace.html`: pages of HTML, that of an execution among them (``templates/``);
+- :mod:`~stress.trace.markdown`: an execution as Markdown;
 - :mod:`~stress.trace.perfetto`: an execution for the Perfetto viewer;
-- :mod:`~stress.trace.evidence`: what is kept of a failure beside its trace;
-- :mod:`~stress.trace.shell`: forward and back through an execution, by commands as gdb's.
+- :mod:`~stress.trace.evidence`: what is kept of a failure beside its trace.
 """

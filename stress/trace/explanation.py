@@ -46,7 +46,7 @@ class Moment:
     @property
     def who(self) -> str:
         """The actor without its CPU."""
-        return self.actor.rpartition(" ")[2]
+        return self.actor.partition(" ")[2] or self.actor
 
     @property
     def does(self) -> str:
@@ -112,6 +112,12 @@ class Explanation:
     def plain(self) -> dict[str, Any]:
         """Return it as plain data."""
         return asdict(self) | {"no_return": self.no_return}
+
+
+def steps_of(found: Explanation | None) -> frozenset[int]:
+    """Return the steps that a failure hangs on, of which some may come after its end."""
+    orderings = found.orderings if found is not None else ()
+    return frozenset(moment.step for one in orderings for moment in (one.before, one.after))
 
 
 def explanation_of(plain: Any) -> Explanation:
@@ -199,16 +205,18 @@ def stale_reads(made: Iterable[Step]) -> list[Belief]:
     return sorted(stale.values(), key=lambda belief: -belief.written_at)
 
 
-def lines(found: Explanation) -> list[tuple[str, str]]:
-    """Return the lines of a page, each with the word that stands before it."""
+def lines(found: Explanation, steps: int) -> list[tuple[str, str]]:
+    """Return the lines of the page of a failure of so many steps, each with the word that stands
+    before it.
+    """
     made = [("why", found.sentence)]
     for one in found.orderings:
         ends = "is clean" if one.ends == "clean" else f"ends otherwise ({one.ends})"
         made.append(
             (
                 "order",
-                f"step {one.before.step}, {one.before.who} {one.before.does}, before step {one.after.step},"
-                f" {one.after.who} {one.after.does}; the other way round it {ends}",
+                f"step {one.before.step}, {one.before.who} {one.before.does}, before {later(one.after, steps)};"
+                f" the other way round it {ends}",
             )
         )
     made += [
@@ -220,6 +228,14 @@ def lines(found: Explanation) -> list[tuple[str, str]]:
         for one in found.beliefs
     ]
     return made + ([("chance", chance_line(found))] if found.chances else [])
+
+
+def later(moment: Moment, steps: int) -> str:
+    """Return a step that comes after another one: it may have been still to come when a failure of
+    so many steps had ended.
+    """
+    words = f"{moment.who} {moment.does}"
+    return f"step {moment.step}, {words}" if moment.step <= steps else f"{words}, which was still to come"
 
 
 def read_at(belief: Belief) -> str:

@@ -17,16 +17,23 @@ from stress.output import plural, printable
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 from stress.trace import explanation
+from stress.trace.chart import Axis, Line, chart
 from stress.trace.picture import picture, svg
 from stress.trace.report import headline, state_words
+from stress.trace.shell.origins import origins
+from stress.trace.shell.overview import changes
 
 if TYPE_CHECKING:
     from stress.trace.explanation import Explanation
     from stress.trace.replay import Replayed
+    from stress.trace.shell.film import Film
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 STYLE, SCRIPT = "page.css", "page.js"
+
+PICTURES = ("svg", "bar", "curve")
+"""Values of a template that are SVG, made by us, and not text."""
 
 
 def render(template: str, title: str, more: Path = TEMPLATES, asking: str = "", **values: Any) -> str:
@@ -51,7 +58,7 @@ def render(template: str, title: str, more: Path = TEMPLATES, asking: str = "", 
         loader=FileSystemLoader([TEMPLATES, more]), autoescape=True, undefined=StrictUndefined, finalize=spelt
     )
     made.trim_blocks = made.lstrip_blocks = True
-    pictures = {name: Markup(value) for name, value in values.items() if name in ("svg", "bar")}
+    pictures = {name: Markup(value) for name, value in values.items() if name in PICTURES}
     assets = {"style": Markup(style), "script": Markup(script), "policy": policy(style, script, asks=bool(asking))}
     page: str = made.get_template(template).render(values | pictures | assets, title=title)
     return page
@@ -71,15 +78,22 @@ def digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def html(replayed: Replayed, path: str, explained: Explanation | None = None, whole: str = "") -> str:
+def html(
+    replayed: Replayed,
+    path: str,
+    explained: Explanation | None = None,
+    whole: str = "",
+    film: Film | None = None,
+) -> str:
     """Return the page of an execution, with why it fails if it is ``explained``.
 
     ``path`` is its trace's file; ``whole`` is the page, as text, of the failure whose smallest form
-    it is.
+    it is; ``film`` is of the execution, so that its states can be shown.
     """
     trace, outcome = replayed.trace, replayed.outcome
     violation = outcome.verdict.violation
-    shown = picture(replayed)
+    shown = picture(replayed, marked=explanation.steps_of(explained))
+    numbers = [row.number for row in shown.rows]
     title = headline(trace)
     return render(
         "trace.html.j2",
@@ -88,15 +102,28 @@ def html(replayed: Replayed, path: str, explained: Explanation | None = None, wh
         message=trace.ending.message or trace.ending.reason or "nothing was violated",
         about=about(replayed),
         rule=(violation.rule or f"{violation.checker} {violation.title}") if violation else "",
-        why=explanation.lines(explained) if explained is not None else [],
+        why=explanation.lines(explained, trace.steps) if explained is not None else [],
         whole=whole,
         state=state_words(replayed, violation) if violation else "",
+        marked=any(row.marked for row in shown.rows),
         picture=shown,
         every=picture(replayed, whole=True).rows,
         svg=svg(shown, title),
+        curve=chance_curve(explained),
+        origins=origins(film, numbers) if film is not None else [],
+        states={number: text for number, text in changes(film, numbers) if text} if film is not None else {},
         commands=commands(replayed, path),
         texts=[*trace.patch.files, *trace.scenario_file.files],
     )
+
+
+def chance_curve(explained: Explanation | None) -> str:
+    """Return the chance of the failure after each step as a chart; ``""`` if it is not known."""
+    if explained is None or len(explained.chances) < 2:
+        return ""
+    points = tuple((float(step), chance) for step, chance in enumerate(explained.chances))
+    steps = Axis("steps made", points[-1][0])
+    return chart(explanation.chance_line(explained), steps, Axis("", 1.0, "{:.0%}".format), [Line("fail", points)])
 
 
 def about(replayed: Replayed) -> list[tuple[str, str]]:

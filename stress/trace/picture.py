@@ -18,12 +18,12 @@ from stress.trace.report import headline, selection
 if TYPE_CHECKING:
     from stress.trace.replay import Replayed
 
-COLUMN, BOX, ROW, HEAD, MARGIN = 330, 286, 40, 30, 65
+COLUMN, BOX, ROW, HEAD, MARGIN = 388, 344, 40, 30, 65
 """Pixels: how wide a column and a box in it are, how high a row and the names of the columns, and
 the room to the left for the numbers.
 """
 
-LINE_CHARACTERS = 38
+LINE_CHARACTERS = 46
 """Characters of a line in a box."""
 
 TIP = "M 0 0 L 8 4 L 0 8 z"
@@ -33,7 +33,8 @@ TIP = "M 0 0 L 8 4 L 0 8 z"
 class PictureRow:
     """A step: the column of its actor, what it does, and which writes of others it sees.
 
-    ``hidden`` is how many steps before it are left out.
+    ``hidden`` is how many steps before it are left out. A rule was broken ``here``; a ``marked``
+    step is one that this hangs on.
     """
 
     number: int
@@ -43,6 +44,7 @@ class PictureRow:
     sees: tuple[ReadsFrom, ...]
     hidden: int
     here: bool
+    marked: bool
 
 
 @dataclass(frozen=True)
@@ -53,22 +55,25 @@ class Picture:
     rows: tuple[PictureRow, ...]
 
 
-def picture(replayed: Replayed, whole: bool = False) -> Picture:
-    """Return the picture of the steps that a failure's page shows, and of those that wrote what
-    they saw of other actors; or of the ``whole`` execution.
+def picture(replayed: Replayed, whole: bool = False, marked: frozenset[int] = frozenset()) -> Picture:
+    """Return the picture of the steps that a failure's page shows, of those that are ``marked``,
+    and of those that wrote what they saw of other actors; or of the ``whole`` execution.
     """
     made = list(steps(replayed.outcome.finished))
     violation = replayed.outcome.verdict.violation
     flows = reads_from(made)
     numbers = {step.number for step in (made if whole else selection(made, violation))}
+    numbers |= marked & {step.number for step in made}
     numbers |= {flow.writer for flow in flows if flow.reader in numbers}
     shown = [step for step in made if step.number in numbers]
     slots = sorted({step.slot for step in shown})
     names = tuple(replayed.outcome.finished.actor_name(slot) for slot in slots)
-    return Picture(names, tuple(rows_of(shown, slots, flows, len(made) if violation else 0)))
+    return Picture(names, tuple(rows_of(shown, slots, flows, len(made) if violation else 0, marked)))
 
 
-def rows_of(shown: Sequence[Step], slots: list[int], flows: Sequence[ReadsFrom], here: int) -> Iterator[PictureRow]:
+def rows_of(
+    shown: Sequence[Step], slots: list[int], flows: Sequence[ReadsFrom], here: int, marked: frozenset[int]
+) -> Iterator[PictureRow]:
     """Yield the rows of steps; ``here`` is the number of the step at which a rule was broken."""
     sees: dict[int, list[ReadsFrom]] = {}
     for flow in flows:
@@ -79,7 +84,16 @@ def rows_of(shown: Sequence[Step], slots: list[int], flows: Sequence[ReadsFrom],
         seen = tuple(flow for flow in sees.get(step.number, ()) if flow.writer in numbers)
         hidden, last = step.number - last - 1, step.number
         column = slots.index(step.slot)
-        yield PictureRow(step.number, column, step.site.name, step.effect(), seen, hidden, step.number == here)
+        yield PictureRow(
+            step.number,
+            column,
+            step.site.name,
+            step.effect(),
+            seen,
+            hidden,
+            step.number == here,
+            step.number in marked,
+        )
 
 
 def svg(shown: Picture, title: str) -> str:
@@ -103,15 +117,16 @@ def svg(shown: Picture, title: str) -> str:
 
 
 ALONE = (
-    ".svg{background:#fff;font-family:monospace}.box{fill:#f3f5f8;stroke:#d0d7de}.here{stroke:#a40e26;stroke-width:2}"
+    ".svg{background:#fff;font-family:monospace}.box{fill:#f3f5f8;stroke:#d0d7de}.here{stroke:#a40e26;stroke-width:3}"
+    ".marked{stroke:#7a4a00;stroke-width:2.5}"
     ".arrow{fill:none;stroke:#0550ae;stroke-width:1.5}.tip{fill:#0550ae}.head{font-weight:600}.gap{fill:#57606a}"
 )
 """The style of a picture that stands alone; in a page it has the page's."""
 
 
-def alone(replayed: Replayed) -> str:
-    """Return the picture of an execution as an SVG file."""
-    text = svg(picture(replayed), headline(replayed.trace))
+def alone(replayed: Replayed, marked: frozenset[int] = frozenset()) -> str:
+    """Return the picture of an execution as an SVG file; ``marked`` steps have a frame."""
+    text = svg(picture(replayed, marked=marked), headline(replayed.trace))
     return text.replace("<title>", f"<style>{ALONE}</style><title>", 1) + "\n"
 
 
@@ -122,7 +137,7 @@ def add_row(root: ElementTree.Element, row: PictureRow, column: int, y: int) -> 
     """Draw a step."""
     x = MARGIN + COLUMN * column
     put_text(root, 4, y + 20, f"{'... ' if row.hidden else ''}{row.number}", "gap")
-    kind = "box here" if row.here else "box"
+    kind = "box here" if row.here else "box marked" if row.marked else "box"
     size = {"width": str(BOX), "height": str(ROW - 6), "rx": "4"}
     ElementTree.SubElement(root, "rect", {"x": str(x), "y": str(y), **size, "class": kind})
     for at, words in enumerate((row.label, row.effect)):

@@ -50,7 +50,9 @@ def page(replayed: Replayed, path: str, columns: int | None = None, explained: E
     """
     trace, width = replayed.trace, max(PAGE_COLUMNS_MIN, min(PAGE_COLUMNS, columns or PAGE_COLUMNS))
     lines = [headline(trace), *_summary(trace), "", *_columns(replayed, width), "", *_explanation(replayed, width)]
-    lines += [_item(name, text, width) for name, text in (explanation.lines(explained) if explained else ())]
+    lines += [
+        _item(name, text, width) for name, text in (explanation.lines(explained, trace.steps) if explained else ())
+    ]
     patch = options(replayed.outcome.finished.case.patch)
     again = "the same command again; --save FILE keeps a trace"
     own = options([scenario] if is_file(scenario := replayed.outcome.finished.case.scenario) else [], "--scenario")

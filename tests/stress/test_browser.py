@@ -18,6 +18,7 @@ from stress.trace.html import html as trace_html
 from stress.trace.replay import replay
 from tests.stress.report.directories import made, patch_file
 from tests.stress.serve.browser import CHROMIUM, Browser
+from tests.stress.trace.test_overview import seen
 from tests.stress.trace.test_report import lost_update
 from tests.toy import TOYS
 
@@ -82,6 +83,37 @@ async def test_no_page_has_a_serious_finding_of_axe(facts: Facts, tmp_path: Path
                 assert [] == [(one["id"], one["nodes"][0]["html"]) for one in serious], f"{name}, {scheme}"
                 assert browser.value("document.documentElement.scrollWidth") <= width, f"{name}, {scheme}"
             assert [] == browser.console
+
+
+ALL_OF_A_PAGE = """(async () => {
+  const wrong = [], next = () => new Promise((done) => setTimeout(done, 0));
+  for (const summary of document.querySelectorAll("summary")) {
+    const before = summary.parentNode.open;
+    summary.click();
+    if (summary.parentNode.open === before) wrong.push(summary.textContent);
+    summary.parentNode.open = false;
+  }
+  for (const link of document.querySelectorAll("a")) {
+    link.click();
+    await next();
+    const there = document.querySelector(link.hash);
+    if (!there.checkVisibility()) wrong.push(link.outerHTML);
+    document.querySelectorAll("details").forEach((fold) => (fold.open = false));
+  }
+  return [wrong, document.querySelectorAll("summary, a").length];
+})()"""
+"""Unfolds each fold, and follows each link, which unfolds what it leads to."""
+
+
+async def test_every_link_and_fold_works(facts: Facts, tmp_path: Path) -> None:
+    _, trace_page, _ = await seen()
+    for name, page in {"campaign": html(facts), "trace": trace_page}.items():
+        (tmp_path / f"{name}.html").write_text(page)
+        with Browser((tmp_path / f"{name}.html").as_uri(), tmp_path / name) as browser:
+            browser.until("document.readyState === 'complete'")
+            wrong, count = browser.value(ALL_OF_A_PAGE)
+            assert [] == wrong and [] == browser.console
+            assert count > (30 if name == "trace" else 2)
 
 
 def test_the_policy_refuses_any_other_script(facts: Facts, tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stress.campaign.code import Code, Text
-from stress.campaign.generations import TEXTS_KEPT_MAX
+from stress.campaign.history.generations import TEXTS_KEPT_MAX
+from stress.campaign.history.growth import DENSITY
 from stress.campaign.results import CLEAN_TIMES, Results
 from stress.campaign.store import Store
 from stress.campaign.summary import old_failures, summary, text, verdict
@@ -44,6 +46,26 @@ def test_the_same_code_goes_on_counting(tmp_path: Path) -> None:
     data = summary(store)
     assert (1, 20, 2) == (data["generation"], data["executions"], data["sessions"])
     assert ["0badcafe"] == [row["signature"] for row in data["violations"]]
+    store.close()
+
+
+def test_the_growth_of_what_is_known_is_kept(tmp_path: Path) -> None:
+    """Of one generation, over all its runs: a point whenever the time has grown by a share."""
+    store, case = opened(tmp_path, ONE)
+    store.record(lease(store, case, 0, 10), batch(10, 100, numbers={"measured": 4}, hashes={"classes": [5, 6, 7]}))
+    for second in range(1, 101):
+        store.note_session(float(second), 10, 100)
+    first = summary(store)["growth"]
+    assert {"elapsed_s": 1.0, "measured": 4, "classes": 3} == first[0]
+    times = [point["elapsed_s"] for point in first]
+    assert 50 < len(times) < 80 and all(b - a > a / DENSITY for a, b in pairwise(times)) and times[-1] > 95
+    store.close()
+    store, _ = opened(tmp_path, ONE)
+    store.note_session(20.0, 0, 0)
+    assert 120.0 == summary(store)["growth"][-1]["elapsed_s"], "after those of the run before"
+    store.close()
+    store, _ = opened(tmp_path, TWO)
+    assert [] == summary(store)["growth"]
     store.close()
 
 

@@ -31,7 +31,8 @@ WIRE_ALLOWED = ("stress/workers/messages.py", "stress/parallel/")
 
 SQL = re.compile(r"\b(SELECT\b.*\bFROM|INSERT (OR \w+ )?INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE|PRAGMA \w+)\b")
 SQL_ALLOWED = tuple(
-    f"stress/campaign/{name}.py" for name in ("database", "generations", "results", "store", "cluster/merge")
+    f"stress/campaign/{name}.py"
+    for name in ("database", "results", "store", "cluster/merge", "history/generations", "history/growth")
 )
 
 ARGPARSE_ALLOWED = ("stress/cli/", "stress/workers/worker.py", "stress/parallel/zygote.py")

@@ -1,6 +1,7 @@
 """The table of ``bench zap`` as a picture: nanoseconds per page against folio size, both on
 logarithmic scales; a band from the least to the most of the runs. Curves differ by dashes and
-marks as well as by colour, so that they do in print.
+marks as well as by colour, so that they do in print. Where a size was not measured a curve is
+broken.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ LETTERS = 'font-family="sans-serif" font-size="13"'
 COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9")
 DASHES = ("", "7 3", "2 3", "10 3 2 3", "4 4", "1 2", "12 4", "12 3 4 3")
 RUNNING = "running kernel"
+SPREAD = "bands: least to most"
+
+Point = tuple[int, float, float, float]
+"""A folio size in KiB; of the nanoseconds per page the median, the least and the most."""
 
 
 def drawn(data: dict[str, Any]) -> str:
@@ -23,10 +28,16 @@ def drawn(data: dict[str, Any]) -> str:
     values = [value for points in curves.values() for _, *point in points for value in point] or [1.0, 10.0]
     scale = Scale([row["folio_kib"] for row in data["rows"]], min(values), max(values))
     title = f"{data['operation']} of {data['size_bytes'] >> 20} MiB on {data['profile']}: ns per page by folio size"
-    body = [*scale.axes(), *(line for k, name in enumerate(curves) for line in curve(scale, k, name, curves[name]))]
+    body = [
+        *scale.axes(),
+        *(line for k, points in enumerate(curves.values()) for line in band(scale, k, points)),
+        *(line for k, name in enumerate(curves) for line in curve(scale, k, name, curves[name])),
+        f'<text x="{WIDTH - RIGHT + 20}" y="{TOP + 22 + 22 * len(curves)}" font-size="11">{SPREAD}</text>',
+    ]
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" {LETTERS}>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" {LETTERS}>',
+            f"<title>{escape(title)}</title>",
             f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
             f'<text x="{LEFT}" y="26" font-size="16">{escape(title)}</text>',
             *body,
@@ -36,9 +47,9 @@ def drawn(data: dict[str, Any]) -> str:
     )
 
 
-def curves_of(data: dict[str, Any]) -> dict[str, list[tuple[int, float, float, float]]]:
-    """Return for each kernel its points: folio size in KiB, median, least and most."""
-    found: dict[str, list[tuple[int, float, float, float]]] = {}
+def curves_of(data: dict[str, Any]) -> dict[str, list[Point]]:
+    """Return for each kernel its points."""
+    found: dict[str, list[Point]] = {}
     for row in data["rows"]:
         for name, spread in [*row["kernels"].items(), (RUNNING, row["running_kernel"])]:
             if spread:
@@ -63,6 +74,16 @@ class Scale:
         """Return the place of a time."""
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (log2(ns) - self.low) / (self.high - self.low)
 
+    def pieces(self, points: list[Point]) -> list[list[Point]]:
+        """Return the pieces of a curve, of sizes that follow each other."""
+        found: list[list[Point]] = []
+        for point in points:
+            at = self.sizes.index(point[0])
+            if not found or self.sizes.index(found[-1][-1][0]) != at - 1:
+                found.append([])
+            found[-1].append(point)
+        return found
+
     def axes(self) -> Iterator[str]:
         """Yield the axes, with a line for each size and each power of two."""
         for kib in self.sizes:
@@ -78,15 +99,23 @@ class Scale:
         yield f'<text x="20" y="{middle}" text-anchor="middle" transform="rotate(-90 20 {middle})">ns per page</text>'
 
 
-def curve(scale: Scale, number: int, name: str, points: list[tuple[int, float, float, float]]) -> Iterator[str]:
-    """Yield one curve, its band, its marks and its line in the legend."""
+def band(scale: Scale, number: int, points: list[Point]) -> Iterator[str]:
+    """Yield the band of a curve; of a size that stands alone, a line."""
+    colour = COLOURS[number % len(COLOURS)]
+    for piece in scale.pieces(points):
+        upper = [f"{scale.x(kib):.1f},{scale.y(most):.1f}" for kib, _, _, most in piece]
+        lower = [f"{scale.x(kib):.1f},{scale.y(least):.1f}" for kib, _, least, _ in reversed(piece)]
+        look = f'stroke="{colour}"' if len(piece) == 1 else f'fill="{colour}" fill-opacity="0.15"'
+        yield f'<polygon points="{" ".join(upper + lower)}" {look}/>'
+
+
+def curve(scale: Scale, number: int, name: str, points: list[Point]) -> Iterator[str]:
+    """Yield one curve, its marks and its line in the legend."""
     colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
-    upper = [f"{scale.x(kib):.1f},{scale.y(most):.1f}" for kib, _, _, most in points]
-    lower = [f"{scale.x(kib):.1f},{scale.y(least):.1f}" for kib, _, least, _ in reversed(points)]
-    yield f'<polygon points="{" ".join(upper + lower)}" fill="{colour}" fill-opacity="0.15"/>'
-    line = " ".join(f"{scale.x(kib):.1f},{scale.y(ns):.1f}" for kib, ns, _, _ in points)
     look = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}" fill="none"'
-    yield f'<polyline points="{line}" {look}/>'
+    for piece in scale.pieces(points):
+        line = " ".join(f"{scale.x(kib):.1f},{scale.y(ns):.1f}" for kib, ns, _, _ in piece)
+        yield f'<polyline points="{line}" {look}/>'
     yield from (mark(number, scale.x(kib), scale.y(ns), colour) for kib, ns, _, _ in points)
     x, y = WIDTH - RIGHT + 20, TOP + 10 + 22 * number
     yield f'<line x1="{x}" y1="{y}" x2="{x + 34}" y2="{y}" {look}/>'

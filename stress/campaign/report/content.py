@@ -193,9 +193,13 @@ def finding(found: FindingFacts, facts: Facts) -> Point:
 
 
 def replay(found: FindingFacts, facts: Facts) -> str:
-    """Return the command that shows a failure; ``""`` if its trace is gone."""
+    """Return the command that shows a failure, in its smallest form if there is one, and why it
+    fails; ``""`` if its trace is gone.
+    """
     own = options([found.scenario] if is_file(found.scenario) else [], "--scenario")
-    return f"zapstress show {shlex.quote(found.trace)}{options(facts.patch)}{own}" if found.trace else ""
+    return (
+        f"zapstress show {shlex.quote(str(Path(found.trace).parent))}{options(facts.patch)}{own}" if found.trace else ""
+    )
 
 
 def no_longer_seen(facts: Facts) -> list[Point]:

@@ -55,6 +55,15 @@ class CellFacts:
 
 
 @dataclass(frozen=True)
+class Known:
+    """How many executions were measured, and how many classes known, after so much time."""
+
+    elapsed_s: float
+    measured: int
+    classes: int
+
+
+@dataclass(frozen=True)
 class Where:
     """How often a failure was seen in a scenario on a profile."""
 
@@ -188,6 +197,8 @@ class Facts:
     """Executions whose class is known."""
     classes: int
     risk: float
+    growth: tuple[Known, ...]
+    """How the two grew: points of a curve, the earliest first."""
     cells: tuple[CellFacts, ...]
     findings: tuple[FindingFacts, ...]
     gone: tuple[OldFinding, ...]

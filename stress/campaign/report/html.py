@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
 from stress.campaign.report.content import sections, title
-from stress.campaign.report.facts import CellFacts, Facts
-from stress.output import chance_words, plural
+from stress.campaign.report.facts import CellFacts, Facts, Known
+from stress.output import chance_words, number_words, plural, time_words
+from stress.trace.chart import Axis, Line, chart
 from stress.trace.html import render
 from stress.workers.measure.bound import CONFIDENCE
 
@@ -20,6 +22,12 @@ HEATS = 4
 """Shades of the table of operations that overlapped."""
 
 BAR_PIXELS = 600
+
+SECONDS_MIN, SECONDS_MAX = 1e-3, 1e12
+"""A stranger's directory may tell of any time; beyond these there is no curve."""
+
+UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+"""Of the axis of time, with their seconds."""
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -70,6 +78,8 @@ def html(facts: Facts, live: str = "") -> str:
         confidence=CONFIDENCE,
         cells=cells(facts),
         matrix=matrix(facts.pairs),
+        curve=curve(facts),
+        growth_words=growth_words(facts),
         bar=bar(facts),
     )
 
@@ -102,6 +112,41 @@ def cells(facts: Facts) -> list[CellRow]:
         )
         for cell in facts.cells
     ]
+
+
+def known(facts: Facts) -> list[Known]:
+    """Return the points of the curve of classes: those that were kept, and what is known by now."""
+    kept = [point for point in facts.growth if point.elapsed_s < facts.elapsed_s]
+    return [*kept, Known(facts.elapsed_s, facts.measured, facts.classes)]
+
+
+def curve(facts: Facts) -> str:
+    """Return the curve of classes over time as a chart; ``""`` if there is nothing to draw."""
+    points = known(facts)
+    if len(points) < 2 or not facts.measured or not SECONDS_MIN < facts.elapsed_s < SECONDS_MAX:
+        return ""
+    unit, name = next((unit, name) for unit, name in UNITS if facts.elapsed_s >= 2 * unit or unit == 1)
+    measured = tuple((point.elapsed_s / unit, float(point.measured)) for point in points)
+    classes = tuple((point.elapsed_s / unit, float(point.classes)) for point in points)
+    most = float(max(point.measured for point in points))
+    lines = (Line("classes", classes), Line("measured", measured))
+    words = "{:,g}".format
+    return chart(growth_words(facts), Axis(name, measured[-1][0], words), Axis("executions", most), lines)
+
+
+def growth_words(facts: Facts) -> str:
+    """Return the curve of classes in a sentence."""
+    points = known(facts)
+    late = max(
+        (point for point in points if point.elapsed_s <= facts.elapsed_s / 2),
+        key=attrgetter("elapsed_s"),
+        default=Known(0.0, 0, 0),
+    )
+    new, more = facts.classes - late.classes, facts.measured - late.measured
+    return (
+        f"{plural(facts.classes, 'class')} of executions were known after {time_words(facts.elapsed_s)}. The second"
+        f" half of the time has brought {number_words(new)} of them, in {plural(more, 'measured execution')}."
+    )
 
 
 def matrix(pairs: dict[str, int]) -> Matrix:

@@ -7,12 +7,7 @@ from collections.abc import Iterator
 
 from stress.campaign.report.content import Point, sections, title
 from stress.campaign.report.facts import Facts
-from stress.output import printable
-
-SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
-"""Characters that Markdown, or the HTML in it, would take as its own."""
-
-FENCE = "~~~~"
+from stress.trace.markdown import escaped, fenced
 
 
 def markdown(facts: Facts) -> str:
@@ -30,17 +25,9 @@ def lines_of(point: Point) -> Iterator[str]:
     """Yield the lines of a point."""
     yield f"- {escaped(point.text)}"
     if point.command:
-        yield from fenced(point.command)
+        yield from fenced(point.command, "  ")
     if point.page:
-        yield from ("", "  <details><summary>the interleaving</summary>", *fenced(point.page), "  </details>", "")
-
-
-def fenced(text: str) -> Iterator[str]:
-    """Yield a text that keeps its lines, within a point."""
-    fence = FENCE
-    while fence in text:
-        fence += "~"
-    yield from ("", f"  {fence}", *(f"  {printable(line)}".rstrip() for line in text.splitlines()), f"  {fence}", "")
+        yield from ("", "  <details><summary>the interleaving</summary>", *fenced(point.page, "  "), "  </details>", "")
 
 
 def table(facts: Facts) -> Iterator[str]:
@@ -60,8 +47,3 @@ def table(facts: Facts) -> Iterator[str]:
             made = "-" if cell is None else str(cell.executions)
             row.append(f"{made}, **{count} failed**" if count else made)
         yield f"| {escaped(scenario)} | {' | '.join(row)} |"
-
-
-def escaped(text: str) -> str:
-    """Return a text in one line that Markdown shows as it is."""
-    return SPECIAL.sub(r"\\\1", " ".join(printable(text).split()))

@@ -1,18 +1,20 @@
 """What was judged, as suites of test cases: what KTAP and JUnit are made of.
 
-A campaign's case is a scenario on a profile, a self-check's a fault on a profile. The comparison
-with the running kernel has one for all programs, and one for each difference.
+A campaign's case is a scenario on a profile, and so is one that is to be proved, of a kernel; a
+self-check's is a fault on a profile. The comparison with the running kernel has one for all
+programs, and one for each difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from stress.campaign.report.facts import CellFacts, Facts, FindingFacts
 from stress.errors import CLEAN, VIOLATED
+from stress.native.proofs.result import DIFFERS, PROVED, VIOLATED_KIND, Answer
 
 
 class Result(Enum):
@@ -113,6 +115,24 @@ def whole(facts: Facts) -> Iterator[SuiteCase]:
         elif not row.runs:
             words, result = "never ran", Result.FAILED
         yield SuiteCase("patch", row.method, result, words)
+
+
+# -- proofs --------------------------------------------------------------------------------------------------------
+
+ENDS = {PROVED: Result.PASSED, VIOLATED_KIND: Result.FAILED, DIFFERS: Result.ERROR}
+"""What a search that was to go to its end stands for; one that did not get there is skipped."""
+
+
+def proofs_suite(results: Sequence[Answer]) -> Suite:
+    """Return the cases that were to be proved."""
+    cases = []
+    for found in results:
+        counts = f"{found.states:,} states" if found.states else ""
+        words = "; ".join(filter(None, (found.kind.replace("_", " "), counts, found.words)))
+        name = f"{found.case.profile}, {'+'.join((found.case.kernel, *found.case.faults))}"
+        result = ENDS.get(found.kind, Result.SKIPPED)
+        cases.append(SuiteCase(found.case.scenario, name, result, words, found.certificate))
+    return Suite("zapstress prove", tuple(cases), sum(found.seconds for found in results))
 
 
 # -- the other commands: from what they print with --json -------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""The pages of failures: each is made once, by a process of its own that executes the trace again.
+"""The pages of failures, of the smallest form of each if there is one: each page is made once, by a
+process of its own that executes the trace again.
 
 A trace may have a patch in it that never ends, or ends its process. Only files of code that the
 server was started with are run.
@@ -41,13 +42,13 @@ class TracePages:
 
     async def page(self, signature: str) -> bytes:
         """Return the page of a failure. Raises Refusal if there is none, or it cannot be made."""
-        trace = trace_of(self.directory, signature)
+        folder = trace_of(self.directory, signature).parent
         async with self._making:
             if not is_kept(self.directory, signature):
                 raise Refusal(HTTPStatus.NOT_FOUND, "no such failure is kept")
-            key = (signature, os.lstat(trace).st_mtime_ns)
+            key = (signature, max(file.stat(follow_symlinks=False).st_mtime_ns for file in os.scandir(folder)))
             if key not in self._made:
-                self._made[key] = await self._make(trace)
+                self._made[key] = await self._make(folder)
             self._made.move_to_end(key)
             while len(self._made) > PAGES_MAX:
                 self._made.popitem(last=False)
@@ -56,9 +57,9 @@ class TracePages:
             raise found
         return found
 
-    async def _make(self, trace: Path) -> bytes | Refusal:
-        """Execute a trace in a child; return its page, or why there is none."""
-        command, environment = child("stress", "report", str(trace), "--format", "html", *self.words)
+    async def _make(self, folder: Path) -> bytes | Refusal:
+        """Execute the trace of a failure in a child; return its page, or why there is none."""
+        command, environment = child("stress", "report", str(folder), "--format", "html", *self.words)
         with trio.move_on_after(SECONDS_MAX):
             done = await trio.run_process(
                 command,

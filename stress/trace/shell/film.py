@@ -7,8 +7,10 @@ State 0 is the first: some actor has run up to its first step.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,7 @@ from stress.execution.steps import Step, steps
 from stress.machine.base import RunningMachine
 from stress.machine.livelock import running_frames
 from stress.trace.record import Ending, ending_of
-from stress.trace.replay import Mode, case_of, compare, replay
+from stress.trace.replay import Mode, Replayed, compare, replay
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from sim.core.arena import Layout
     from sim.kernel import Kernel
     from stress.catalogue import Catalogue
-    from stress.execution.outcome import Outcome
     from stress.machine.scheduler import Scheduler
     from stress.trace.record import Trace
 
@@ -136,6 +137,15 @@ class Film:
         """Where in the arena the columns lie."""
         return self.kernel.layout
 
+    @cached_property
+    def _changed_at(self) -> dict[int, list[int]]:
+        """The states from 1 on that differ from the one before, by the word that differs."""
+        found: dict[int, list[int]] = {}
+        for state in range(1, self.last + 1):
+            for word, _, _ in self.changes(state):
+                found.setdefault(word, []).append(state)
+        return found
+
     def changes(self, state: int) -> Iterator[tuple[int, int, int]]:
         """Yield what has changed since the state before: the word, its value before and after."""
         words, ends = self.camera.changes, self.camera.ends
@@ -148,10 +158,9 @@ class Film:
 
     def last_change(self, word: int, state: int) -> Step | None:
         """Return the last step up to a state that changed a word; None if none did since state 0."""
-        for at in range(state, 0, -1):
-            if any(place == word for place, _, _ in self.changes(at)):
-                return self.made[at - 1]
-        return None
+        states = self._changed_at.get(word, ())
+        before = bisect_right(states, state)
+        return self.made[states[before - 1] - 1] if before else None
 
     def next_of(self, slot: int, state: int) -> Step | None:
         """Return the next step of an actor from a state on; None if it makes no more."""
@@ -182,14 +191,15 @@ async def filmed(trace: Trace, mode: Mode, catalogue: Catalogue) -> Film:
         outcome = replayed.outcome
         if not (mode.tolerant or mode.without_faults):
             compare(trace, outcome)
-        camera.end(outcome.finished.machine)
-        _, kernel = composed(case_of(trace, mode), catalogue)
-        return film_of(trace, kernel, outcome, camera)
+        return film_of(replayed, camera, catalogue)
 
 
-def film_of(trace: Trace, kernel: Kernel, outcome: Outcome, camera: Camera) -> Film:
+def film_of(replayed: Replayed, camera: Camera, catalogue: Catalogue) -> Film:
     """Return the film that a camera has made of an execution."""
+    trace, outcome = replayed.trace, replayed.outcome
     finished = outcome.finished
+    camera.end(finished.machine)
+    _, kernel = composed(finished.case, catalogue)
     actors = finished.machine.actors
     return Film(
         trace=trace,

@@ -4,7 +4,7 @@ maps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,11 +69,19 @@ def reaches(state: State, entry: Mapped, page: int, pages: int = 1) -> bool:
 
 def holders(state: State, page: int) -> Iterator[str]:
     """Yield who holds the references of the folio of a page, and since when."""
-    film, pages = state.film, state.film.kernel.world.pages
+    pages = state.film.kernel.world.pages
     folio = state.cell("page_head", numbered("page", page, pages))
     order = state.cell("page_order", folio)
     yield f"folio {folio}, order {order}: page_ref[{folio}] = {state.cell('page_ref', folio)}"
     mapped = [entry for entry in table_entries(state) if reaches(state, entry, folio, 1 << order)]
+    yield from ledger(state, folio, [f"{'':>20}mm {e.mm} page {e.addr}: {cell_words(state, e)}" for e in mapped])
+
+
+def ledger(state: State, folio: int, mapped: Iterable[str] = ()) -> Iterator[str]:
+    """Yield a holder of references of a folio a line, and since when; the lines of what is
+    ``mapped`` stand below that of the mappings.
+    """
+    film, pages = state.film, state.film.kernel.world.pages
     for holder, name in enumerate(HOLDERS):
         index = holder * pages + folio
         if count := state.cell("ledger", index):
@@ -82,8 +90,7 @@ def holders(state: State, page: int) -> Iterator[str]:
             since = f"since step {step.number} of {step.actor}" if step else "since the setup"
             yield f"  {name:<11} {count:>4}  {since}{f' ({site_info(code).name})' if step and code else ''}"
         if holder == MAPPING:
-            for entry in mapped:
-                yield f"{'':>20}mm {entry.mm} page {entry.addr}: {cell_words(state, entry)}"
+            yield from mapped
 
 
 def cell_words(state: State, entry: Mapped) -> str:

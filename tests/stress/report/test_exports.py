@@ -26,8 +26,11 @@ from stress.campaign.report.suites import (
     conform_suite,
     patches_suite,
     program_suite,
+    proofs_suite,
 )
+from stress.case import Case
 from stress.cli.main import main
+from stress.native.proofs.result import DIFFERS, NOT_REACHED, PROVED, UNFINISHED, VIOLATED_KIND, Answer
 from tests.stress.campaign_toys import TOYS
 from tests.stress.report.directories import made, patch_file
 from tests.stress.report.ktap_reader import Node, read
@@ -228,6 +231,17 @@ def test_conform_as_a_suite(more: dict[str, Any], results: list[str]) -> None:
     assert results == [case.result.value for case in suite.cases]
     XSD.validate(junit(suite))
     assert len(results) == len(leaves(read(ktap(suite))))
+
+
+def test_proofs_as_a_suite() -> None:
+    case = Case("counters", (("rounds", 2),), "toy", faults=("T01",))
+    kinds = {PROVED: "passed", VIOLATED_KIND: "failed", DIFFERS: "error", UNFINISHED: "skipped", NOT_REACHED: "skipped"}
+    suite = proofs_suite([Answer(case, kind, "why", 1234, 5, 6, 0.5, "file") for kind in kinds])
+    assert list(kinds.values()) == [case.result.value for case in suite.cases] and 2.5 == suite.seconds
+    XSD.validate(junit(suite))
+    (test,) = read(ktap(suite))
+    assert "counters" == test.name and "toy, 6.9+T01" == test.subtests[0].name
+    assert "violated; 1,234 states; why" == test.subtests[1].words and ["file"] == test.subtests[1].diagnostics
 
 
 def test_other_suites() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from math import inf
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from stress.campaign.report.content import sections
-from stress.campaign.report.facts import Facts, gather
-from stress.campaign.report.html import html, matrix, verdict
+from stress.campaign.report.facts import Facts, Known, gather
+from stress.campaign.report.html import curve, html, known, matrix, verdict
 from stress.cli.main import main
+from stress.trace.chart import rounded
 from tests.stress import pages
 from tests.stress.campaign_toys import TOYS
 from tests.stress.report.directories import made, patch_file
@@ -82,6 +85,29 @@ def test_verdicts(facts: Facts) -> None:
     ):
         assert tone == verdict(replace(facts, findings=changed)).tone
     assert "Nothing is known" in verdict(replace(facts, findings=(), inconclusive=facts.executions)).words
+
+
+def test_the_curve_of_classes(facts: Facts) -> None:
+    """From what was kept to what is known by now; the sentence tells it to who does not see it."""
+    grown = (Known(1.0, 10, 9), Known(50.0, 500, 90))
+    odd = replace(facts, growth=grown, elapsed_s=120.0, measured=2000, classes=100)
+    page = pages.read(html(odd))
+    assert (
+        "100 classes of executions were known after 2 min. The second half of the time has brought 10 of" in page.text
+    )
+    assert [Known(1.0, 10, 9), Known(50.0, 500, 90), Known(120.0, 2000, 100)] == known(odd)
+    (picture,) = ElementTree.fromstring(f"<x>{curve(odd)}</x>")
+    lines = [path.get("d", "").count("L") for path in picture if "line" in path.get("class", "").split()]
+    words = [text.text for text in picture if text.tag.endswith("text")]
+    assert [2, 2] == lines and ["0", "500", "1,000", "1,500", "2,000"] == words[:5] and "minutes" in words
+    assert "" == curve(replace(odd, growth=())) == curve(replace(odd, measured=0))
+    for time in (0.0, -1.0, 5e-324, inf):
+        assert "" == curve(replace(odd, growth=(Known(-2.0, 1, 1), Known(-inf, 1, 1)), elapsed_s=time))
+
+
+@pytest.mark.parametrize(("least", "round"), [(0.25, 0.5), (1, 1), (1.1, 2), (2.5, 5), (30, 50), (600, 1000)])
+def test_ticks_are_round(least: float, round: float) -> None:
+    assert round == pytest.approx(rounded(least))
 
 
 def test_pairs_are_a_table() -> None:

@@ -69,13 +69,13 @@ Found
 - 28c6e1ac lost-update (T1) in toy_increment: counter 0 is 2 after 3
   increments. Seen 26 times: counters on toy. First after 1 execution of
   its case, by pct.
-    zapstress show failures/28c6e1ac/trace --patch mine.py
+    zapstress show failures/28c6e1ac --patch mine.py
 
 The unpatched kernel shows these too
 ------------------------------------
 - b89d4a60 deadlock (deadlock) in toy_lock: t0 waits for t1. Seen 1
   time: abba on toy. First after 14 executions of its case, by pct.
-    zapstress show failures/b89d4a60/trace --patch mine.py
+    zapstress show failures/b89d4a60 --patch mine.py
 
 To run it again
 ---------------

@@ -19,6 +19,7 @@ TEXTS_KEPT_MAX = 16
 
 COUNTING = (
     "leases", "progress", "numbers", "counts", "hashes", "blocks", "proofs", "twins", "deaths", "sides", "side_failures", "merged",
+    "growth",
 )  # fmt: skip
 """Tables that speak of the newest generation alone."""
 
