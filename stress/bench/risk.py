@@ -77,10 +77,14 @@ class Experiment:
     seed: int = 1
     long: int = LONG
 
+    @property
+    def least(self) -> int:
+        """Executions of the shortest campaign."""
+        return max(LENGTH_MIN, self.executions // 2)
+
     def length(self, number: int) -> int:
         """Return how many executions a campaign has."""
-        most, least = self.executions, max(LENGTH_MIN, self.executions // 2)
-        return least + words(self.seed + number, "campaign")() % (most - least + 1)
+        return self.least + words(self.seed + number, "campaign")() % (self.executions - self.least + 1)
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ async def bench_risk(
         rows.append(row)
     together = figures([pooled(found) for found in zip(*said, strict=True)]) if len(said) > 1 else None
     good = all(is_good(row) for row in [*rows, together] if row is not None)
-    return {**asdict(experiment), "rows": rows, "together": together, "good": good}
+    return {**asdict(experiment), "least": experiment.least, "rows": rows, "together": together, "good": good}
 
 
 async def said_of(case: Case, experiment: Experiment, prover: Prover) -> tuple[int, list[Said]]:
@@ -230,20 +234,23 @@ def text(data: dict[str, Any]) -> str:
     lines = [HEAD, "| --- " * HEAD.count(" | ") + "| --- |"]
     for row in data["rows"]:
         params = " ".join(f"{name}={value}" for name, value in row["parameters"].items())
-        counts = f"{row['states']:,} | {row['classes']:,}" if row["kind"] == PROVED else f"{row['kind']} | "
-        lines.append(f"| {row['scenario']} | {params} | {row['profile']} | {counts} | {cells(row)} |")
+        counts = [f"{row['states']:,}", f"{row['classes']:,}"] if row["kind"] == PROVED else [row["kind"], ""]
+        lines.append(line(row["scenario"], params, row["profile"], *counts, *cells(row)))
     if data["together"]:
-        lines.append(f"| together | | | | | {cells(data['together'])} |")
-    words = (
-        f"{data['campaigns']:,} campaigns of each, of {data['executions'] // 2:,} to {data['executions']:,} executions"
-    )
-    wanted = f"at least {HELD_MIN:.0%} held, and a ratio of at most {RATIO_MAX:.0f}"
-    return "\n".join([*lines, "", f"{words}; {'as wanted' if data['good'] else 'NOT as wanted'}: {wanted}"])
+        lines.append(line("together", "", "", "", "", *cells(data["together"])))
+    words = f"{data['campaigns']:,} campaigns of each, of {data['least']:,} to {data['executions']:,} executions"
+    wanted = f"proved, held in {HELD_MIN:.0%} at least, and a ratio of {RATIO_MAX:.0f} at most"
+    return "\n".join([*lines, "", f"{words}. {'All is' if data['good'] else 'Not all is'} as wanted: {wanted}."])
 
 
-def cells(row: dict[str, Any]) -> str:
-    """Return the figures of a row as cells."""
+def line(*cells: str) -> str:
+    """Return a line of the table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """Return the figures of a row; nothing of a space that is not proved."""
     if "held" not in row:
-        return " | | | "
+        return [""] * 4
     ratio = f"{row['ratio']:.2f}" if row["ratio"] is not None else "-"
-    return f"{row['held']:.1%} | {chance_words(row['bound'])} | {chance_words(row['chance'])} | {ratio}"
+    return [f"{row['held']:.1%}", chance_words(row["bound"]), chance_words(row["chance"]), ratio]
