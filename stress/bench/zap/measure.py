@@ -36,7 +36,7 @@ PUBLISHED = {4: -1, 16: -20, 32: -31, 64: -37, 128: -47, 256: -53, 512: -56, 102
 (Intel Xeon Silver 4210R).
 """
 
-RUNS = 5
+RUNS = 9
 """Rounds that count; one before them warms up."""
 
 Say = Callable[[str], None]
@@ -197,7 +197,7 @@ class _Row:
             for world in worlds.values():
                 world.keep()
             for turn in range(1 + self.selection.runs):
-                for name, world in worlds.items():
+                for name, world in rotated(worlds, turn):
                     world.restore()
                     atomic, taken = world.atomic_ns(), self._do(world) / 1e6
                     if turn:
@@ -245,6 +245,14 @@ class _Row:
         values = (median(times), min(times), max(times))
         names = ("ns_per_page", "ns_per_page_min", "ns_per_page_max")
         return {name: round(value * 1e6 / self.pages, 2) for name, value in zip(names, values, strict=True)}
+
+
+def rotated(worlds: dict[str, PlainWorld], turn: int) -> list[tuple[str, PlainWorld]]:
+    """Return the worlds, another one first in each turn: nobody comes always after the running
+    kernel, which leaves other things in the caches.
+    """
+    at, items = turn % len(worlds), list(worlds.items())
+    return items[at:] + items[:at]
 
 
 def change(before: float | None, after: float | None) -> float | None:

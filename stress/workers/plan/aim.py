@@ -14,8 +14,10 @@ after the sweep, those that are expected to reach an override first; a table tha
 filled by turns with that. As long as no difference is known, the search aims at the cases that are
 expected to reach an override.
 
-A patch may change nearly every case that reaches it. Then looking finds out nothing: it ends with
-the sweep, and the search aims at all cases of the scenarios and profiles that are known to differ.
+After the sweep every other look is at a scenario and profile of which nothing is known to differ:
+another parameter set may reach what the first does not. The rest is at those that are known. Where
+nearly every case of these differs, looking at them finds out nothing: it ends, and the search aims
+at all of them.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from stress.case import Case
 from stress.catalogue import Catalogue
 from stress.execution.calls import Reach
 from stress.workers.messages import ReachAnswer, ReachOrder
+from stress.workers.plan.laps import laps
 from stress.workers.plan.reach import ReachTable, kept_table
 from stress.workers.settings import Settings
 
@@ -38,7 +41,9 @@ too: of the cases that M21 changes, one in eight breaks a rule under a look.
 """
 
 COMMON_LOOKS_MIN, COMMON_SHARE = 16, 0.75
-"""Differences are common if so many cases were looked at, and of them this share differs."""
+"""Differences are common if so many cases were looked at whose scenario and profile were known to
+differ, and of them this share differs.
+"""
 
 
 class Change(Enum):
@@ -71,14 +76,15 @@ class Aim:
         self.geometry = first[0].geometry
         self.unknown = deque(case for case in first if table.reach(case) is None)
         """Of which it is not known what they reach."""
-        self.sweep = deque(spread([[case for case in first if table.reach(case) is None or self.reaches(case)]]))
+        self.sweep = deque(laps([[case for case in first if table.reach(case) is None or self.reaches(case)]]))
         self.swept = frozenset(self.sweep)
-        self.others = deque(spread(others))
+        self.others = list(laps(others))
         """Those of other ranks; when the sweep is through, those that reach an override come first.
         """
-        self.ordered = False
+        self.ordered = self.turn = False
         self.differs: dict[Case, bool] = {}
-        self.differing = 0
+        self.looks = self.differing = 0
+        """At cases whose scenario and profile were known to differ, and how many of them differ."""
         self.cells: set[tuple[str, str]] = set()
         """The scenarios and profiles of cases that differ."""
         self.spent_s = 0.0
@@ -93,16 +99,18 @@ class Aim:
         """
         if not self.cells:
             return self.reaches(case)
-        cell = (case.scenario, case.profile) in self.cells
         if case.geometry == self.geometry:
-            return self.differs.get(case, cell and self.common)
-        return cell
+            return self.differs.get(case, self.known(case) and self.common)
+        return self.known(case)
+
+    def known(self, case: Case) -> bool:
+        """Return whether a case of this one's scenario and profile is known to differ."""
+        return (case.scenario, case.profile) in self.cells
 
     @property
     def common(self) -> bool:
-        """Whether nearly every case that is looked at differs."""
-        looks = len(self.differs)
-        return looks >= COMMON_LOOKS_MIN and self.differing >= COMMON_SHARE * looks
+        """Whether nearly every case differs of the scenarios and profiles that are known to."""
+        return self.looks >= COMMON_LOOKS_MIN and self.differing >= COMMON_SHARE * self.looks
 
     def order(self, spent_s: float) -> ReachOrder | None:
         """Return the order to look at a case, if one is due; all else has taken ``spent_s``
@@ -112,14 +120,23 @@ class Aim:
             return None
         if self.sweep:
             return self._order(self.sweep.popleft())
-        if self.common:
-            return None
         if not self.ordered:
             self.ordered = True
-            self.others = deque(sorted(self.others, key=lambda case: not self.reaches(case)))
+            self.others = sorted(self.others, key=lambda case: not self.reaches(case))
         if self.unknown and (len(self.unknown) + len(self.others)) % 2:
             return self._order(self.unknown.popleft(), reach=True)
-        return self._order(self.others.popleft()) if self.others else None
+        return self._other()
+
+    def _other(self) -> ReachOrder | None:
+        """Return the order to look at one of the others; by turns at one that is known to differ,
+        if that finds out anything, and at one that is not.
+        """
+        self.turn = not self.turn
+        for known in (False,) if self.common else (self.turn, not self.turn):
+            for at, case in enumerate(self.others):
+                if self.known(case) == known:
+                    return self._order(self.others.pop(at))
+        return None
 
     def _order(self, case: Case, reach: bool = False) -> ReachOrder:
         sides = [replace(case, patch=patch) for patch in self.sides]
@@ -133,28 +150,15 @@ class Aim:
         self.spent_s += answer.seconds
         common = self.common
         self.differs[order.case] = answer.differs
-        self.differing += answer.differs
+        if self.known(order.case):
+            self.looks += 1
+            self.differing += answer.differs
         first = answer.differs and not self.cells
         if answer.differs:
             self.cells.add((order.case.scenario, order.case.profile))
         if first or common != self.common or (order.case in self.swept and not self.sweep):
             return Change.ALL
         return Change.CELL if answer.differs else Change.NONE
-
-
-def spread(ranks: Iterable[Sequence[Case]]) -> list[Case]:
-    """Return the cases of ``ranks`` in laps: every parameter set of every scenario on one profile,
-    then each on its next one. On which profile a parameter set begins changes from one to the next.
-    """
-    rows: dict[str, int] = {}
-    columns: dict[str, int] = {}
-    placed = [
-        (columns.setdefault(case.profile, len(columns)), rank, rows.setdefault(case.scenario, len(rows)), case)
-        for rank, cases in enumerate(ranks)
-        for case in cases
-    ]
-    placed.sort(key=lambda place: ((place[0] - place[1] - place[2]) % len(columns), place[1], place[2]))
-    return [case for *_, case in placed]
 
 
 def overridden(settings: Settings, catalogue: Catalogue) -> list[str]:

@@ -24,6 +24,7 @@ from stress.parallel.settings import PROCESSES
 from stress.workers.clock import ACCOUNTS, IDLE, PROVING, SURVEYING, TWINS
 from stress.workers.messages import Batch, LeaseOrder
 from stress.workers.metrics import account_metric
+from stress.workers.plan.laps import laps
 from stress.workers.plan.pools import Entry, Pool
 from stress.workers.plan.portfolio import Portfolio
 from stress.workers.settings import BOTH, LOCKSTEP, PARALLEL, PORTFOLIO_NAME, Settings, beginning
@@ -210,19 +211,20 @@ class Plan:
         """Add cases; ``progress`` is what :meth:`Store.resume` returned, ``aimed`` says which cases
         the search is aimed at.
         """
-        fresh = Progress(self.base)
+        lap_of, added = laps(ranks), []
         for rank, cases in enumerate(ranks):
             for case in cases:
-                number = numbers[case]
-                known = progress.get((number, self.machine), fresh)
-                entry = Entry(case, number, rank, known.after - self.base, known.leases)
+                known = progress.get((numbers[case], self.machine), Progress(self.base))
+                entry = Entry(case, numbers[case], rank, lap_of[case], known.after - self.base, known.leases)
                 if self.machine == LOCKSTEP and self.settings.strategy == PORTFOLIO_NAME:
-                    entry.portfolio = Portfolio(number)
-                self.entries[number] = entry
-                pool = self.pools[aimed(case), case.geometry]
-                pool.add(entry)
-                entry.passed = 0.0
-                self._charge(pool, entry, known.executions if self.counts else known.spent_s, bool(rank))
+                    entry.portfolio = Portfolio(entry.number)
+                self.entries[entry.number] = entry
+                added.append((self.pools[aimed(case), case.geometry], entry, known))
+        for pool, entry, known in sorted(added, key=lambda each: each[0].order(each[1])):
+            pool.add(entry)
+            entry.passed = 0.0
+            used = known.executions if self.counts else known.spent_s
+            self._charge(pool, entry, used, widening=pool.round(entry) > 0)
 
     def aim(self, aimed: Callable[[Case], bool], of: Case | None = None) -> None:
         """Take up what is aimed at now: among all cases, or among those that have the scenario and
@@ -237,7 +239,7 @@ class Plan:
                 return mine and aimed(case) != which
 
             moved += [(entry, self.pools[not which, geometry]) for entry in pool.take_out(strays)]
-        for entry, pool in moved:
+        for entry, pool in sorted(moved, key=lambda place: place[1].order(place[0])):
             pool.add(entry)
 
     def hurry(self, number: int) -> None:
@@ -282,7 +284,7 @@ class Plan:
             self.left -= count
         quick = pool.aimed and not entry.leases
         slice_s, openings = self._slice_s(entry, quick), OPENINGS_AIMED if quick else OPENINGS_MIN
-        widening = not entry.leases and bool(entry.rank)
+        widening = not entry.leases and pool.round(entry) > 0
         lease = Lease(self, pool, entry, self._strategy(entry), entry.after, count, slice_s, openings, widening)
         lease.charged = count if self.counts else slice_s
         self._charge(pool, entry, lease.charged, widening)

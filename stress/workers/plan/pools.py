@@ -2,10 +2,11 @@
 
 This is stride scheduling (Waldspurger and Weihl, MIT TM-528, 1995). A pool is cases that have a
 share of the time together. The first round opens its cases of rank 0: one parameter set of every
-scenario on every profile. From then on cases that were never opened have WIDENING of the pool's
-time, in the order of ranks, and those that were opened have the rest. A case's weight is its
-*promise*: 1 if its last lease showed anything new, and half of what it was if not, down to
-PROMISE_MIN.
+scenario on every profile. Of a pool that the search is aimed at it is the first lap of them, each
+scenario on one profile (:mod:`stress.workers.plan.laps`). From then on cases that were never opened
+have WIDENING of the pool's time, in the order of rounds, and those that were opened have the rest.
+A case's weight is its *promise*: 1 if its last lease showed anything new, and half of what it was
+if not, down to PROMISE_MIN.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ class Entry:
     """A case in the plan.
 
     ``number`` is the store's number of the case, ``rank`` which parameter set of its scenario it
-    has, ``after`` the next unused seed of the case, counted from 0.
+    has, ``lap`` on which of its profiles it is, ``after`` the next unused seed of the case, counted
+    from 0.
     """
 
     case: Case
     number: int
     rank: int
+    lap: int
     after: int = 0
     leases: int = 0
     owner: int | None = None
@@ -72,22 +75,34 @@ class Pool:
 
     @property
     def first_round(self) -> bool:
-        """Whether a scenario waits to be opened for the first time on a profile."""
-        return bool(self.unopened) and not self.unopened[0].rank
+        """Whether a scenario waits to be opened for the first time: on a profile, or anywhere if
+        the search is aimed here.
+        """
+        return bool(self.unopened) and not self.round(self.unopened[0])
+
+    def round(self, entry: Entry) -> int:
+        """Return in which round a case is opened, from 0. Where the search is aimed, another
+        profile may show as much as another parameter set.
+        """
+        return entry.rank + entry.lap if self.aimed else entry.rank
+
+    def order(self, entry: Entry) -> tuple[int, int, int]:
+        """Return what the cases that were never opened are compared by: the least comes first."""
+        return self.round(entry), entry.lap, entry.number
 
     def entries(self) -> list[Entry]:
         """Return the cases that are in it."""
         return [*self.unopened, *self.opened]
 
     def add(self, entry: Entry) -> None:
-        """Add a case. Those that were never opened come in the order of ranks; one that was begins
-        where the neediest of the others is.
+        """Add a case. Those that were never opened are in order; one that was begins where the
+        neediest of the others is.
         """
         if entry.leases:
             entry.passed = self._least()
             self.opened.append(entry)
-        elif self.unopened and self.unopened[-1].rank > entry.rank:
-            insort(self.unopened, entry, key=lambda other: (other.rank, other.number))
+        elif self.unopened and self.order(self.unopened[-1]) > self.order(entry):
+            insort(self.unopened, entry, key=self.order)
         else:
             self.unopened.append(entry)
 
@@ -95,7 +110,7 @@ class Pool:
         """Have a case opened next, if it is here and was never opened."""
         if entry in self.unopened:
             self.unopened.remove(entry)
-            entry.rank = 0
+            entry.rank = entry.lap = 0
             self.unopened.appendleft(entry)
 
     def take_out(self, wanted: Callable[[Entry], bool]) -> list[Entry]:

@@ -10,7 +10,8 @@ from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.calls import Reach
 from stress.workers.messages import Batch, ReachAnswer, ReachOrder
-from stress.workers.plan.aim import COMMON_LOOKS_MIN, SURVEY_SHARE, Aim, Change, overridden, spread
+from stress.workers.plan.aim import COMMON_LOOKS_MIN, SURVEY_SHARE, Aim, Change, overridden
+from stress.workers.plan.laps import laps
 from stress.workers.plan.leases import Plan
 from stress.workers.plan.reach import ReachTable
 from stress.workers.settings import Settings
@@ -81,13 +82,13 @@ def test_what_faults_and_patches_override_has_names() -> None:
 
 
 def test_the_sweep_sees_every_scenario_before_any_twice() -> None:
-    order = spread(cases()[:1])
+    order = list(laps(cases()[:1]))
     assert set("abc") == {case.scenario for case in order[:3]} and {"p", "q"} == {case.profile for case in order[:3]}
     assert sorted(map(repr, order)) == sorted(map(repr, cases()[0]))
 
 
 def test_every_parameter_set_is_seen_before_any_on_a_second_profile() -> None:
-    lap = {(case.scenario, case.params) for case in spread(cases())[:6]}
+    lap = {(case.scenario, case.params) for case in list(laps(cases()))[:6]}
     assert {(case.scenario, case.params) for rank in cases() for case in rank} == lap
 
 
@@ -101,8 +102,9 @@ def test_without_a_table_every_case_is_looked_at_once_and_the_table_is_filled() 
 
 def test_with_a_table_the_sweep_is_of_what_reaches_an_override() -> None:
     orders = look(aim(table("b")), "b", 100)
-    assert {"b"} == {order.case.scenario for order in orders[:4]}
-    assert [0, 0, 1, 1] == [order.case.params[0][1] for order in orders[:4]]
+    seen = [(order.case.scenario, order.case.params[0][1]) for order in orders]
+    assert [("b", 0), ("b", 0), ("b", 1)] == seen[:3] and ("b", 1) == seen[4]
+    assert {"a", "c"} == {scenario for scenario, _ in (seen[3], *seen[5:])}
     assert not any(order.reach for order in orders)
 
 
@@ -115,16 +117,28 @@ def test_the_search_aims_at_what_reaches_until_something_differs_and_then_at_tha
     assert not made.aimed(SETTINGS.case("b", {"order": 1}, "p", "small")), "it was not looked at"
 
 
-def test_looking_ends_with_the_sweep_where_nearly_every_case_differs() -> None:
+def test_looking_ends_where_nearly_every_case_differs() -> None:
+    """The first look of a scenario and profile says nothing of the others."""
     ranks = cases(parameters=40)
     numbers = {case: number for number, case in enumerate(case for rank in ranks for case in rank)}
     made = Aim([METHOD], ranks, numbers, ReachTable())
-    looks = [order for order in look(made, "abc", 1000) if not order.reach]
-    assert len(ranks[0]) < COMMON_LOOKS_MIN == len(looks)
+    assert len(ranks[0]) + COMMON_LOOKS_MIN == len(look(made, "abc", 1000))
     assert all(made.aimed(case) for case in numbers)
-    rare = Aim([METHOD], ranks, numbers, ReachTable())
-    assert len(numbers) == len([order for order in look(rare, "a", 1000) if not order.reach])
-    assert {"a"} == {case.scenario for case in numbers if rare.aimed(case)}
+
+
+def test_where_nothing_is_known_to_differ_looking_goes_on() -> None:
+    """By turns with what is known to, as long as that is of any use; two of the looks that make it
+    common fill the table.
+    """
+    ranks = cases(parameters=40)
+    numbers = {case: number for number, case in enumerate(case for rank in ranks for case in rank)}
+    made = Aim([METHOD], ranks, numbers, ReachTable())
+    orders = [order for order in look(made, "a", 1000)[len(ranks[0]) :] if not order.reach]
+    turns = ["a" == order.case.scenario for order in orders]
+    end = turns.count(True)
+    assert COMMON_LOOKS_MIN - 2 == end and [True, False] * end == turns[: 2 * end]
+    assert [False] * (2 * 2 * 39 - end) == turns[2 * end :]
+    assert {"a"} == {case.scenario for case in numbers if made.aimed(case)}
 
 
 def test_leases_begin_as_soon_as_something_differs() -> None:

@@ -259,3 +259,17 @@ def test_the_first_lease_of_a_case_that_is_aimed_at_is_short() -> None:
     assert {LEASE_SECONDS_SURVEY} == {lease.slice_s for lease in quick}
     assert {OPENINGS_MIN} == {lease.openings for lease in leases if lease not in quick}
     assert OPENINGS_AIMED == quick[0].order(number=1, directory="", slice_s=1, left_s=1).openings
+
+
+def test_what_is_aimed_at_is_opened_in_laps() -> None:
+    """Every scenario once, by turns on each profile; then it is another profile's turn, or another
+    parameter set's, beside what is open.
+    """
+    made, sets = Plan(SETTINGS, None, 1), ranks(SMALL, parameters=3)
+    numbers = {case: number for number, case in enumerate(case for rank in sets for case in rank)}
+    made.add(sets, numbers, {}, lambda case: True)
+    opened = [lease for lease in take(made, 60, seconds=0.1) if not lease.first]
+    assert set("abc") == {lease.entry.case.scenario for lease in opened[:3]}
+    assert {("p", 0), ("q", 0)} == {(lease.entry.case.profile, lease.entry.rank) for lease in opened[:3]}
+    assert [0] * 3 + [1] * 6 + [2] * 6 + [3] * 3 == [lease.pool.round(lease.entry) for lease in opened]
+    assert [False] * 3 + [True] * 15 == [lease.widening for lease in opened]
