@@ -1,5 +1,5 @@
-"""Whether what campaigns say of the rest is true: how often their bound on the chance of a new class
-holds, and how far above the true chance it is (:mod:`stress.workers.measure`).
+"""Whether what campaigns say of the rest is true: how often their bound on the chance of a new
+class holds, and how far above the true chance it is (:mod:`stress.workers.measure`).
 
 A short campaign of a space is its measured executions alone, made and named as a worker does it
 natively, with the shares that a portfolio begins with and what strategies have learned from some
@@ -8,14 +8,14 @@ drawn, from half of the most to the most, so that it ends anywhere within a bloc
 
 The probabilities of classes are taken from a far longer run of the same mixture, with seeds of its
 own. What that run shows of classes which a campaign has not seen is the *true chance* that the
-campaign's next execution shows one, within 0.0014 (a standard deviation, at most). The *ratio* is
+campaign's next execution shows one, within 0.002 (a standard deviation, at most). The *ratio* is
 how many times the true chance a campaign says.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import inf
 from statistics import median
@@ -61,7 +61,7 @@ PROVING_SECONDS, PROVING_WORDS = 20.0, 1 << 22
 LEARNING = 64
 """Executions from which each strategy learns, before any campaign."""
 
-LONG = 1 << 17
+LONG = 1 << 16
 """Executions of the run that probabilities are taken from."""
 
 LENGTH_MIN = 16
@@ -70,7 +70,9 @@ LENGTH_MIN = 16
 
 @dataclass(frozen=True)
 class Experiment:
-    """So many campaigns of each space, each of at most so many measured ``executions``."""
+    """So many ``campaigns``, shared out among the spaces, each of at most so many measured
+    ``executions``; and a ``long`` run of each space.
+    """
 
     campaigns: int
     executions: int
@@ -138,20 +140,21 @@ class Space:
         assert block is not None
         return Said(block, (long - sum(counts[name] for name in seen)) / long)
 
-    def said(self, experiment: Experiment) -> tuple[int, list[Said]]:
+    def said(self, experiment: Experiment, campaigns: int) -> tuple[int, list[Said]]:
         """Return how many classes the long run shows, and what each campaign says."""
         first = experiment.seed << SEED_BITS
         counts, found = self.counts(range(first, first + experiment.long)), []
         first += experiment.long
-        for number in range(experiment.campaigns):
+        for number in range(campaigns):
             found.append(self.campaign(range(first, first + experiment.length(number)), counts))
             first += experiment.executions
         return len(counts), found
 
 
 def spaces(names: Sequence[str], profile: str, kernel: str, patch: tuple[str, ...], catalogue: Catalogue) -> list[Case]:
-    """Return the case of each scenario that is looked at: its first parameter set. Raises UsageError
-    where there is none on the profile.
+    """Return the case of each scenario that is looked at: its first parameter set.
+
+    Raises UsageError where there is none on the profile.
     """
     found = []
     for name in names:
@@ -163,39 +166,44 @@ def spaces(names: Sequence[str], profile: str, kernel: str, patch: tuple[str, ..
 
 
 async def bench_risk(
-    cases: Sequence[Case], experiment: Experiment, catalogue: Catalogue, level: str = FAST
+    cases: Sequence[Case], experiment: Experiment, catalogue: Catalogue, tell: Callable[[str], None], level: str = FAST
 ) -> dict[str, Any]:
-    """Return a row for each space, one for all of them ``together``, and whether everything is as it
-    has to be (``good``). Raises UsageError if the campaigns are too short.
+    """Return a row for each space, one for all of them ``together``, and whether everything is as
+    it has to be (``good``). Raises UsageError if the campaigns are too short.
     """
     if experiment.executions < LENGTH_MIN:
         raise UsageError(f"--executions {experiment.executions}: a campaign says nothing before {LENGTH_MIN}")
     prover = Prover(catalogue, lambda words: None, sorted({case.scenario for case in cases}), level)
-    rows, said = [], []
+    rows, said, each = [], [], -(-experiment.campaigns // len(cases))
     for case in cases:
-        with TemporaryDirectory() as folder:
-            answer = await prover.prove(Job(case, PROVING_SECONDS, PROVING_WORDS, folder))
-        row: dict[str, Any] = {
-            "scenario": case.scenario, "parameters": dict(case.params), "profile": case.profile, "kernel": case.kernel,
-            "kind": answer.kind, "states": answer.states,
-        }  # fmt: skip
-        if answer.kind == PROVED:
-            row["classes"], found = await said_of(case, experiment, prover)
-            row |= figures([(one.bound, one.chance) for one in found])
-            said.append(found)
+        row, found = await row_of(case, experiment, each, prover)
+        tell(line_of(row))
         rows.append(row)
+        said += [found] if found else []
     together = figures([pooled(found) for found in zip(*said, strict=True)]) if len(said) > 1 else None
     good = all(is_good(row) for row in [*rows, together] if row is not None)
-    return {**asdict(experiment), "least": experiment.least, "rows": rows, "together": together, "good": good}
+    sizes = {**asdict(experiment), "least": experiment.least, "each": each}
+    return {**sizes, "rows": rows, "together": together, "good": good}
 
 
-async def said_of(case: Case, experiment: Experiment, prover: Prover) -> tuple[int, list[Said]]:
-    """Return how many classes a case shows in a long run, and what campaigns say of it."""
+async def row_of(
+    case: Case, experiment: Experiment, campaigns: int, prover: Prover
+) -> tuple[dict[str, Any], list[Said]]:
+    """Return the row of a case, and what campaigns say of it: none if it is not proved."""
+    with TemporaryDirectory() as folder:
+        answer = await prover.prove(Job(case, PROVING_SECONDS, PROVING_WORDS, folder))
+    row: dict[str, Any] = {
+        "scenario": case.scenario, "parameters": dict(case.params), "profile": case.profile, "kernel": case.kernel,
+        "kind": answer.kind, "states": answer.states,
+    }  # fmt: skip
+    if answer.kind != PROVED:
+        return row, []
     key = KernelKey.of(case)
-    plain = library(key, prover.scenarios, prover.catalogue, prover.level)
+    plain, search = library(key, prover.scenarios, prover.catalogue, prover.level), prover.library(key)
     async with open_runner(case, "plain", catalogue=prover.catalogue) as runner:
-        classes = NativeClasses(StateSpace(prover.library(key), runner))
-        return Space(NativeCase(plain, runner), classes, prover.catalogue).said(experiment)
+        space = Space(NativeCase(plain, runner), NativeClasses(StateSpace(search, runner)), prover.catalogue)
+        classes, said = space.said(experiment, campaigns)
+    return row | {"classes": classes} | figures([(one.bound, one.chance) for one in said]), said
 
 
 def pooled(said: Sequence[Said]) -> tuple[float, float]:
@@ -231,16 +239,19 @@ HEAD = "| scenario | parameters | profile | states | classes | held | bound | tr
 
 def text(data: dict[str, Any]) -> str:
     """Return the table of docs/proofs.md."""
-    lines = [HEAD, "| --- " * HEAD.count(" | ") + "| --- |"]
-    for row in data["rows"]:
-        params = " ".join(f"{name}={value}" for name, value in row["parameters"].items())
-        counts = [f"{row['states']:,}", f"{row['classes']:,}"] if row["kind"] == PROVED else [row["kind"], ""]
-        lines.append(line(row["scenario"], params, row["profile"], *counts, *cells(row)))
+    lines = [HEAD, "| --- " * HEAD.count(" | ") + "| --- |", *map(line_of, data["rows"])]
     if data["together"]:
         lines.append(line("together", "", "", "", "", *cells(data["together"])))
-    words = f"{data['campaigns']:,} campaigns of each, of {data['least']:,} to {data['executions']:,} executions"
+    words = f"{data['each']:,} campaigns of each, of {data['least']:,} to {data['executions']:,} executions"
     wanted = f"proved, held in {HELD_MIN:.0%} at least, and a ratio of {RATIO_MAX:.0f} at most"
     return "\n".join([*lines, "", f"{words}. {'All is' if data['good'] else 'Not all is'} as wanted: {wanted}."])
+
+
+def line_of(row: dict[str, Any]) -> str:
+    """Return the line of a space."""
+    params = " ".join(f"{name}={value}" for name, value in row["parameters"].items())
+    counts = [f"{row['states']:,}", f"{row['classes']:,}"] if row["kind"] == PROVED else [row["kind"], ""]
+    return line(row["scenario"], params, row["profile"], *counts, *cells(row))
 
 
 def line(*cells: str) -> str:

@@ -39,8 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     about = (
         "steps: rates of steps, executions and campaigns; search: executions and seconds to each planted fault that "
-        "needs a schedule, per strategy; risk: how often the bound on the chance of a new class holds, and how large it "
-        "is beside the true chance, in many short campaigns of proved spaces; zap: times and counts of teardown, for each folio size"
+        "needs a schedule, per strategy; risk: how often the bound on the chance of a new class holds, and how large "
+        "it is beside the true chance, in short campaigns of proved spaces; zap: times and counts of teardown, for "
+        "each folio size"
     )
     add("what", choices=("steps", "search", "risk", "zap"), help=about)
     add("--profile", default="x86-64", metavar="NAME", help="default: %(default)s")
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"risk: measured ones of the longest campaign, the shortest has half as many (default: {MEASURED})"
     )
     add("--executions", type=positive, metavar="N", help=about)
-    add("--campaigns", type=positive, default=CAMPAIGNS, metavar="N", help="risk: of each space (default: %(default)s)")
+    add("--campaigns", type=positive, default=CAMPAIGNS, metavar="N", help="risk: in all spaces (default: %(default)s)")
     add("--seed", type=seed, default=1, metavar="N", help="risk: of the campaigns (default: %(default)s)")
     add("--operation", choices=OPERATIONS, default=OPERATIONS[0], help="zap: what is done (default: %(default)s)")
     add("--size", type=size, default=1 << 30, metavar="SIZE", help="zap: memory, as 64M or 64G (default: 1G)")
@@ -89,7 +90,9 @@ def risk(args: argparse.Namespace) -> int:
     names = [args.catalogue.choose_scenario(name) for name in args.scenario or SPACES]
     cases = spaces(names, args.profile, args.kernel or DEFAULT_KERNEL, tuple(args.patch), args.catalogue)
     experiment = Experiment(args.campaigns, args.executions or MEASURED, args.seed)
-    data = run_plain(bench_risk(cases, experiment, args.catalogue))
+    data = run_plain(
+        bench_risk(cases, experiment, args.catalogue, lambda words: print(words, file=sys.stderr, flush=True))
+    )
     put_json(data) if args.json else put(table(data))
     return CLEAN if data["good"] else INCONCLUSIVE
 
