@@ -107,7 +107,7 @@ class TlbChecks(Checker):
     def _entry_changed(self, stamp: Cells, generation: Cells, reach: int) -> Watch:
         refs, writable, gens, m = self.tlb_refs, self.tlb_writable, self.page_gen, self.m
         read_at, read_page, read_gen, outdated = self.entry_read_at, self.entry_page, self.entry_gen, self._outdated
-        cpus = self.w.cpus
+        cpus, mms, per_row = self.w.cpus, self.w.mms, self.w.vpages // reach
 
         def count(entry: int, delta: int) -> None:
             pfn = entry >> PFN_SHIFT
@@ -122,11 +122,12 @@ class TlbChecks(Checker):
             if new:
                 cpu = m.current % cpus
                 stamp[cell] = read_at[cpu]
-                if gens[read_page[cpu]] != read_gen[cpu]:
-                    outdated(cpu, read_page[cpu])
-            if new and not new & SPECIAL:
-                generation[cell] = gens[new >> PFN_SHIFT]
-                count(new, 1)
+                freed = gens[read_page[cpu]] != read_gen[cpu]
+                if freed:
+                    outdated(cpu, cell // per_row % mms, read_page[cpu])
+                if not new & SPECIAL:
+                    generation[cell] = read_gen[cpu] if freed else gens[new >> PFN_SHIFT]
+                    count(new, 1)
 
         return changed
 
@@ -149,10 +150,12 @@ class TlbChecks(Checker):
         if store:
             self.k.checks.dirty.stored(column, cell, pfn, offset)
 
-    def _outdated(self, cpu: int, page: int) -> None:
+    def _outdated(self, cpu: int, mm: int, page: int) -> None:
         """Object to a translation that is filled although its page was freed after the PTE was
-        read.
+        read, if user code could hit it: of a lazy CPU that speculates, as its older entries.
         """
+        if not self.k.tlbflush.usable(cpu, mm):
+            return
         what = f"cpu{cpu} fills its TLB with page {page}, which has been freed since it read the entry"
         self.violated("I21", what, self.k.checks.freed_at(page), [("page_ref", page, 0)])
 

@@ -77,6 +77,20 @@ def test_processes_and_threads(agents: Agents) -> None:
     assert agents.reap(child) == 0
 
 
+@needs_the_kernel
+def test_what_a_killed_agent_did_not_read_is_not_for_the_next(agents: Agents) -> None:
+    """A thread that was to end when its process was killed: the next one with its slot would report
+    a second time.
+    """
+    stopped = agents.fork(0, 1)
+    os.kill(stopped, signal.SIGSTOP)
+    os.waitid(os.P_PID, stopped, os.WSTOPPED)
+    agents.exit(1)
+    agents.kill([stopped])
+    agents.fork(0, 1)
+    assert [agents.call(1, (LOAD, BASE)), agents.call(1, (LOAD, BASE))] == [[-1], [-1]]
+
+
 MASTER = """
 import os, sys, time
 sys.path.insert(0, sys.argv[1])

@@ -123,6 +123,14 @@ class MissesAreForgotten:
             await tlb.m.rmw(LET_GO, tlb.tlb_holders, mm, lambda mask: mask & ~(1 << cpu))
 
 
+class LazyCpusFillForUse:
+    """What a CPU fills on speculation counts as usable, also if the CPU is lazy."""
+
+    def _outdated(self, cpu: int, mm: int, page: int) -> None:
+        what = f"cpu{cpu} fills its TLB with page {page}, which has been freed since it read the entry"
+        self.violated("I21", what, self.k.checks.freed_at(page), [("page_ref", page, 0)])  # type: ignore[attr-defined]
+
+
 # -- the alarms --------------------------------------------------------------------------------------------------------
 
 
@@ -171,6 +179,9 @@ ALARMS = {
     ),
     "a CPU that the snoop filter had forgotten: its hardware left it while its thread was in a miss": Alarm(
         "I22", (MissesAreForgotten,), "nonpresent", {"way": 0}, "arm64-16k"
+    ),
+    "a lazy CPU that had read an entry on speculation and filled it late, which no flush waits for": Alarm(
+        "I21", (in_group("checks_tlb", LazyCpusFillForUse),), "speculating_cpu", {"thread": 1}, "x86-64"
     ),
 }
 

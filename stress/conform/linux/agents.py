@@ -253,6 +253,17 @@ class Agents:
             assert pid > 1, "numbers below are not of one process"
             os.kill(pid, signal.SIGKILL)
             self.reap(pid)
+        self._take_back_orders()
+
+    def _take_back_orders(self) -> None:
+        """Take back what agents were killed too early to read, as a thread that was to end: whoever
+        has the slot next would carry it out.
+        """
+        unread = select.poll()
+        for end in self.ends[1:]:
+            unread.register(end, select.POLLIN)
+        for end, _ in unread.poll(0):
+            os.read(end, select.PIPE_BUF)
 
     def close(self) -> None:
         """End all agents."""
