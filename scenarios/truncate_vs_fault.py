@@ -24,16 +24,17 @@ SHARED, PRIVATE, COLD, SHMEM = range(4)
 class TruncateVsFault(Scenario):
     """``how``: the pages are removed from the cache; ``order``: of the folios; ``kind``: of the
     mapping: of a file, shared or private, so that stores make copies; of a file that has to be read
-    in again first; of shared memory that is a hole.
+    in again first; of shared memory that is a hole, which has no disk to be written to directly.
     """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(
+        sets = rotate(
             order=orders(profile, geometry, pages_max=16),
             kind=(SHARED, PRIVATE, COLD, SHMEM),
             how=(TRUNCATE, PUNCH, DIRECT),
         )
+        return [params for params in sets if (params["kind"], params["how"]) != (SHMEM, DIRECT)]
 
     @property
     def nr(self) -> int:

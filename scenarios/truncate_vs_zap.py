@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scenarios._removal import REMOVALS, REMOVE, remove
+from scenarios._removal import DIRECT, REMOVALS, REMOVE, remove
 from scenarios._shapes import orders, read_in, rotate
 from sim.core.profile import Profile, World
 from sim.setup import start
@@ -26,8 +26,9 @@ CACHED_MAX = 64
 
 class TruncateVsZap(Scenario):
     """``how``: the pages are removed from the cache; ``zap``: by which call they are zapped;
-    ``order``: of the folios; ``quiet``: whether the file's pages are mapped writable and clean, so
-    that only their entries know that they are dirty.
+    ``order``: of the folios; ``quiet``: whether the file is shared memory, whose pages are mapped
+    writable and clean, so that only their entries know that they are dirty. It is not written to
+    directly, as there is no disk.
     """
 
     @classmethod
@@ -36,6 +37,7 @@ class TruncateVsZap(Scenario):
             zap=(DONTNEED, MUNMAP, EXIT), order=orders(profile, geometry, pages_max=16), quiet=(0, 1), how=REMOVALS
         )
         useful = [params for params in sets if params["zap"] == DONTNEED or not params["quiet"]]
+        useful = [params for params in useful if not (params["quiet"] and params["how"] == DIRECT)]
         return [params for params in useful if (params["zap"], params["how"]) != (EXIT, REMOVE)]
 
     @property
@@ -56,8 +58,9 @@ class TruncateVsZap(Scenario):
         """Map the file, and store to a page in the middle and to the last."""
         task = self.task(0)
         await start(task, 0)
-        await read_in(task, 0, self.nr, self.params["order"], first=max(0, self.nr - CACHED_MAX))
-        await task.mmap(0, self.nr, file=0, shared=True, quiet=bool(self.params["quiet"]))
+        quiet = bool(self.params["quiet"])
+        await read_in(task, 0, self.nr, self.params["order"], quiet, first=max(0, self.nr - CACHED_MAX))
+        await task.mmap(0, self.nr, file=0, shared=True, quiet=quiet)
         for addr in (self.nr // 2, self.nr - 1):
             await task.load(addr)
             await task.store(addr)

@@ -134,3 +134,13 @@ def test_the_invariants_are_documented() -> None:
     rows = re.findall(r"^\| (\S+) \| ([^|]+) \| ([^|]+) \|$", (ROOT / "docs/invariants.md").read_text(), re.MULTILINE)
     told = {name: f"{title}: {rule}" for name, title, rule in rows if name not in ("id", "---")}
     assert CATALOGUE.checkers() == told
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_rows_of_a_table_have_its_columns(document: Path) -> None:
+    """A row that a merge has put into another table has more cells than its head, or fewer."""
+    width = 0
+    for line in document.read_text().splitlines():
+        cells = len(re.findall(r"(?<!\\)\|", re.sub(r"`[^`]*`", "", line))) if line.startswith("|") else 0
+        assert not width or cells in (0, width), line
+        width = cells

@@ -31,6 +31,8 @@ class SizeSetAfterTruncation(Filesystem):
         await self.k.truncate.truncate_pagecache(cpu, file, size)
         await self.m.store(SET_SIZE, self.i_size, file, size)
         await self.free_blocks(file, -(-size // self.g.page_size), -(-old // self.g.page_size))
+        if size < old and size % self.g.page_size:
+            await self.zero_behind(cpu, file, size // self.g.page_size)
         await self.m.up_write(INVALIDATE_UNLOCK, self.invalidate_lock, file)
         self.k.checks.truncated(file)
         await self.m.up_write(UNLOCK, self.inode_lock, file)

@@ -80,6 +80,7 @@ class DirtyChecks(Checker):
     def bind(self) -> None:
         super().bind()
         self.page_writeback.observe(self._writeback_changed)
+        self.page_dirty.observe_reads(self._dirty_looked_at)
 
     def _writeback_changed(self, folio: int, old: int, new: int, holder: int) -> None:
         """Judge the begin or the end of a write-out."""
@@ -115,6 +116,13 @@ class DirtyChecks(Checker):
         for pfn in range(folio, folio + (1 << self.page_order[folio])):
             if self.dirty_hand[pfn] & SLOT_MASK == self.m.current + 1:
                 self._drop(pfn)
+
+    def _dirty_looked_at(self, folio: int) -> None:
+        """PG_dirty was read: whoever finds it set has nothing left to pass on. Who clears it from
+        now on copies the page after that.
+        """
+        if self.hands[self.m.current] and self.page_dirty.view[folio]:
+            self.marked(folio)
 
     def lock_released(self, who: int) -> None:
         """Judge an actor that has released its last PTL: it must have passed on every dirty bit in

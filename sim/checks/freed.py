@@ -84,7 +84,7 @@ class FreedChecks(Checker):
             if not column.field.of_page:
                 continue
             if column.name not in PEEKED:
-                column.look = self._look(column)
+                column.observe_reads(self._look(column))
             if column.name not in JUDGED_ELSEWHERE:
                 column.observe(self._watch(column), first=True)
         self.page_content.observe(self._filled)

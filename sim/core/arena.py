@@ -146,6 +146,20 @@ def in_turn(first: Watch, second: Watch) -> Watch:
     return told
 
 
+Look = Callable[[int], None]
+"""Told of the index of a cell that a step reads."""
+
+
+def looks_in_turn(first: Look, second: Look) -> Look:
+    """Return the look that tells two others."""
+
+    def told(i: int) -> None:
+        first(i)
+        second(i)
+
+    return told
+
+
 class Column:
     """One field of one arena.
 
@@ -166,7 +180,7 @@ class Column:
         base = number << FIELD_SHIFT
         self.r, self.w, self.x = base | _READ, base | _WRITE, base | _RMW
         self.watch: Watch | None = None
-        self.look: Callable[[int], None] | None = None
+        self.look: Look | None = None
         """Called with the index in the very step that reads a cell, by a load or a wait."""
 
     def observe(self, watch: Watch, first: bool = False) -> None:
@@ -175,6 +189,10 @@ class Column:
         """
         known = self.watch
         self.watch = watch if known is None else in_turn(watch, known) if first else in_turn(known, watch)
+
+    def observe_reads(self, look: Look) -> None:
+        """Have ``look`` told of every read that a step makes, before whatever is told already."""
+        self.look = look if self.look is None else looks_in_turn(look, self.look)
 
     def __getitem__(self, index: int) -> int:
         return self.view[index]

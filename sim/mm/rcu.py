@@ -76,11 +76,14 @@ class Rcu(Component):
         await self.synchronize(SYNC_ASK, SYNC_WAIT)
 
     async def synchronize(self, ask: int, quiescent: int) -> None:
-        """Wait until every CPU has reported a quiescent state. Several may wait at once: a report
-        that another has asked for, and that is still to come, is as good.
+        """Wait until every CPU has reported a quiescent state that it was asked for by this call.
+
+        Several may wait at once. A report that another has asked for may be about a moment before
+        a section began that is open now: it is waited for, and the next one asked for.
         """
         request, bit = self.cpu_request, self.k.tlb.rcu_request
         for cpu in range(self.w.cpus):
-            await self.m.rmw(ask, request, cpu, lambda mask: mask | bit)
+            while await self.m.rmw(ask, request, cpu, lambda mask: mask | bit) & bit:
+                await self.m.wait(quiescent, request, cpu, lambda cpu=cpu: not request.view[cpu] & bit)  # type: ignore[misc]
         for cpu in range(self.w.cpus):
             await self.m.wait(quiescent, request, cpu, lambda cpu=cpu: not request.view[cpu] & bit)  # type: ignore[misc]

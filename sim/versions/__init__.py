@@ -2,8 +2,8 @@
 
 - ``v6_9``: the components of ``sim`` themselves;
 - ``perpage``: 6.9 without the batching series;
-- ``v6_18``: Linux 6.18 as released, a file for each kernel file that differs;
-- ``v6_18_flushfirst``: 6.18 without the order that docs/findings.md is about.
+- ``v6_12``, ``v6_18``, ``v7_3``: these as released, a file for each kernel file that differs;
+- ``v6_18_flushfirst``, ``v7_3_flushfirst``: without the order that docs/findings.md is about.
 
 Each defines ``VERSION`` (:class:`~sim.core.version.Version`) with the subclasses that it needs;
 what differs by architecture too is data of the profile (``Profile.versions``).

@@ -25,7 +25,7 @@ from stress.machine.driver import run_plain
 from stress.native.compilers import FAST
 from stress.native.kernels import KernelKey, library
 from stress.native.runner import Library, NativeCase
-from tests.stress.native.compiled import cases
+from tests.stress.native.compiled import all_cases
 
 VERSIONS = ("6.9", "6.9-perpage", "6.12", "6.18-flushfirst", "7.3-flushfirst")
 """The versions that are clean: 6.18 and 7.3 as released are not (docs/findings.md)."""
@@ -62,7 +62,7 @@ def kernels(versions: list[str], profiles: list[str]) -> Iterator[tuple[str, Ker
 
 def cases_of(key: KernelKey) -> list[Case]:
     """Return every case of a kernel."""
-    found = [case for name in CATALOGUE.scenarios() for case in cases(name, key.profile, key.kernel)]
+    found = [case for name in CATALOGUE.scenarios() for case in all_cases(name, key.profile, key.kernel)]
     return [Case(c.scenario, c.params, c.profile, c.geometry, c.kernel, patch=key.patch) for c in found]
 
 

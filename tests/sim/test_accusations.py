@@ -104,6 +104,26 @@ async def test_the_dirty_bit_of_an_anonymous_page_that_stays_mapped_is_not_lost(
     assert "I29" in await findings("aged", "x86-64", mutation("pgtable", ptep_clear_young=ages_clean))
 
 
+# -- I29: a zap finds the folio dirty, and does not mark it -----------------------------------------------------
+
+
+async def asks_first(self: Any, original: Any, folio: int) -> None:
+    """folio_mark_dirty() for a folio that may be dirty already."""
+    if not await self.m.load(PATCHED, self.page_dirty, folio):
+        await original(folio)
+
+
+async def asks_in_vain(self: Any, original: Any, folio: int) -> None:
+    """The same, and what was read is not looked at."""
+    await self.m.load(PATCHED, self.page_dirty, folio)
+
+
+async def test_a_folio_that_is_found_dirty_need_not_be_marked() -> None:
+    assert set() == await findings("zap", "x86-64", mutation("page_writeback", folio_mark_dirty=asks_first))
+    found = await findings("zap", "x86-64", mutation("page_writeback", folio_mark_dirty=asks_in_vain))
+    assert "I29" in found
+
+
 # -- I27 on s390x: an entry under IPTE is invalid, and present -------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from sim.core.machine import Body, site, site_info
 from sim.core.profile import World
 from sim.mm.rcu import QUEUE
 from stress.catalogue import CATALOGUE
+from stress.strategies.prefix import Prefix
 from tests.scenarios.driving import Driven, driven
 
 LOOK = site("test_rcu", "look")
@@ -128,3 +129,35 @@ async def test_without_callbacks_nobody_is_asked() -> None:
     async with driven("arm64-4k", "small", "6.9", World(cpus=CPUS), [Recorded]) as driver:
         await driver.race({1: reader(driver, 1, [], irqs=False)}, CATALOGUE.strategy("random"), 0)
         assert SECTIONS * 2 * LOOKS == driver.machine.seq
+
+
+async def test_who_waits_beside_others_waits_for_a_report_of_its_own() -> None:
+    """CPU 0 has asked for reports, and CPU 2 is about to make one when its thread enters a section;
+    then CPU 1 asks too. That report says nothing of the section, which CPU 1 has to wait for.
+    """
+    first, second, inside, hardware = 0, 1, 2, CPUS
+    take_then_report = [(hardware + 2, 1), (inside, 1), (second, 1 + CPUS), (hardware + 2, 1)]
+    others = [(hardware, 2), (hardware + 1, 2)]
+    runs = [(first, CPUS), *take_then_report, *others, (first, CPUS), (second, CPUS)]
+    async with driven("ppc64-radix", "small", "7.3", World(cpus=CPUS)) as driver:
+        events: list[str] = []
+
+        async def wait() -> None:
+            await driver.kernel.rcu.synchronize_rcu()
+
+        async def wait_too() -> None:
+            await driver.machine.load(LOOK, driver.kernel.arena["rcu_pending"], 0)
+            events.append("asks")
+            await wait()
+            events.append("is over")
+
+        async def read() -> None:
+            await driver.machine.load(LOOK, driver.kernel.arena["rcu_pending"], 0)
+            driver.kernel.tlb.rcu_read_lock(inside)
+            events.append("enters")
+            await looks(driver)
+            events.append("leaves")
+            driver.kernel.tlb.rcu_read_unlock(inside)
+
+        await driver.race({first: wait, second: wait_too, inside: read}, Prefix(runs), 0)
+    assert ["enters", "asks", "leaves", "is over"] == events

@@ -4,7 +4,7 @@ x86-64).
 The PMD is cleared before the TLB is flushed, also before a flush that the zap owes under the PTL
 (docs/findings.md); the table stays allocated until after the flush and a grace period, and a fault
 may install a new one at once. So code that looks at a table without its PTL is an RCU reader, and
-code that takes a PTL reads the PMD again.
+code that takes a PTL reads the PMD again, or an entry that it has seen present.
 
 Lock order: mmap_lock, PTL, then the PML by trylock; or PML, then PTL.
 """

@@ -15,6 +15,7 @@ from stress.native.comparison import both_ways
 from stress.native.compilers import QUICK, compiler
 from stress.native.kernels import KernelKey, library
 from stress.native.runner import Library, NativeCase
+from stress.patch.scenario.staging import SPECULATION
 
 needs_compiler = pytest.mark.skipif(not compiler(QUICK), reason="no C compiler on this machine")
 
@@ -35,8 +36,17 @@ def quick(key: KernelKey, scenarios: Sequence[str]) -> Library:
 def cases(
     scenario: str, profile: str, kernel: str, geometry: str = "small", faults: tuple[str, ...] = ()
 ) -> list[Case]:
-    """Return the cases of a scenario, one for each parameter set."""
-    sets = CATALOGUE.scenario_class(scenario).parameters(CATALOGUE.profile(profile).at(kernel), geometry)
+    """Return the cases of a scenario whose CPUs do not speculate, one for each parameter set."""
+    return [
+        case for case in all_cases(scenario, profile, kernel, geometry, faults) if SPECULATION not in dict(case.params)
+    ]
+
+
+def all_cases(
+    scenario: str, profile: str, kernel: str, geometry: str = "small", faults: tuple[str, ...] = ()
+) -> list[Case]:
+    """Return the cases of a scenario that a search takes, one for each parameter set."""
+    sets = CATALOGUE.parameters(scenario, CATALOGUE.profile(profile).at(kernel), geometry)
     return [Case(scenario, tuple(sorted(params.items())), profile, geometry, kernel, faults) for params in sets]
 
 

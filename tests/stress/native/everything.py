@@ -26,7 +26,7 @@ from stress.fault import silent_on
 from stress.machine.driver import run_plain
 from stress.native.compilers import FAST, QUICK
 from stress.native.kernels import KernelKey, library, sources_hash
-from tests.stress.native.compiled import cases, differences
+from tests.stress.native.compiled import all_cases, differences
 
 STRATEGIES = ("random", "pct")
 SEEDS = 300
@@ -56,10 +56,10 @@ def kernels(profiles: list[str]) -> Iterator[KernelKey]:
 def work(key: KernelKey, seeds: int) -> Iterator[tuple[Case, int]]:
     """Yield the cases of a kernel, each with how many seeds it gets."""
     for scenario in CATALOGUE.scenarios():
-        small = cases(scenario, key.profile, key.kernel, faults=key.faults)
+        small = all_cases(scenario, key.profile, key.kernel, faults=key.faults)
         yield from ((case, max(1, seeds // (FAULT_SHARE if key.faults else 1) // len(small))) for case in small)
         if not key.faults:
-            real = cases(scenario, key.profile, key.kernel, "real")
+            real = all_cases(scenario, key.profile, key.kernel, "real")
             yield from ((case, max(1, seeds // REAL_SHARE // len(real))) for case in real[:2])
 
 

@@ -21,7 +21,7 @@ from stress.native.kernels import STRATEGIES, KernelKey
 from stress.native.runner import Library, NativeCase
 from stress.native.translate import expressions
 from stress.strategies.prefix import Prefix
-from tests.stress.native.compiled import cache_in, cases, first_difference, needs_compiler, quick
+from tests.stress.native.compiled import all_cases, cache_in, cases, first_difference, needs_compiler, quick
 
 pytestmark = needs_compiler
 
@@ -41,7 +41,7 @@ def test_equal_in_every_step(libraries: dict[tuple[str, str], Library], data: st
     key = data.draw(st.sampled_from(KERNELS))
     geometry = data.draw(st.sampled_from(("small", "small", "small", "real")))
     scenario = data.draw(st.sampled_from(SCENARIOS if geometry == "small" else SCENARIOS[:1]))
-    case = data.draw(st.sampled_from(cases(scenario, *key, geometry)))
+    case = data.draw(st.sampled_from(all_cases(scenario, *key, geometry)))
     strategy, seed = data.draw(st.sampled_from(STRATEGIES)), data.draw(st.integers(0, 1 << 64))
     assert "" == run_plain(first_difference(libraries[key], case, strategy, range(seed, seed + 3)))
 
@@ -66,7 +66,7 @@ async def both_follow(library: Library, case: Case, strategy: Prefix, tapes: dic
 def test_tapes_are_followed_alike(libraries: dict[tuple[str, str], Library], data: st.DataObject) -> None:
     """Whatever is on them: actors that cannot run, runs without end, choices that there are not."""
     key, scenario = data.draw(st.sampled_from(KERNELS)), data.draw(st.sampled_from(SCENARIOS))
-    case = data.draw(st.sampled_from(cases(scenario, *key)))
+    case = data.draw(st.sampled_from(all_cases(scenario, *key)))
     runs = data.draw(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 15)), max_size=15))
     tapes = data.draw(st.dictionaries(st.integers(0, 5), TAPE, max_size=4))
     strategy = Prefix(runs, data.draw(st.booleans()))

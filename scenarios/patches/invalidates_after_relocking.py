@@ -1,0 +1,40 @@
+"""Invalidation lets go of a folio's lock between unmapping and removing it.
+
+folio_unmap_invalidate() (mm/truncate.c; invalidate_inode_pages2_range in 6.9) keeps the folio
+locked while its file system launders it: a fault that waits for the lock would map it again.
+"""
+
+from __future__ import annotations
+
+from sim.mm.truncate import (
+    INVALIDATE_DIRTY,
+    INVALIDATE_LOCK,
+    INVALIDATE_XA_LOCK,
+    INVALIDATE_XA_UNLOCK,
+    UNMAPPED,
+    Truncate,
+)
+
+KERNEL = "6.9"
+KIND = "interleaving"
+
+
+class InvalidatesAfterRelocking(Truncate):
+    component = "truncate"
+
+    async def folio_unmap_invalidate(self, cpu: int, file: int, folio: int) -> bool:
+        """The lock is not wanted while a write-out is waited for."""
+        await self.unmap_if_mapped(cpu, folio, UNMAPPED)
+        await self.k.filemap.unlock_folio(folio)
+        await self.k.page_writeback.wait_for_writeback(folio)
+        await self.m.lock(INVALIDATE_LOCK, self.page_locked, folio)
+        if await self.k.rmap.folio_mapped(folio):
+            self.k.checks.invalidated_mapped(folio)
+        await self.m.lock(INVALIDATE_XA_LOCK, self.i_pages_lock, file)
+        clean = not await self.m.load(INVALIDATE_DIRTY, self.page_dirty, folio)
+        if clean:
+            await self.k.filemap.remove_from_cache(file, folio)
+        await self.m.unlock(INVALIDATE_XA_UNLOCK, self.i_pages_lock, file)
+        if clean:
+            await self.k.filemap.filemap_free_folio(cpu, folio)
+        return clean
