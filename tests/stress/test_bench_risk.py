@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stress.bench.risk import Experiment, Said, Space, bench_risk, figures, is_good, pooled, spaces
+from stress.bench.risk import HEAD, SPACES, Experiment, Said, Space, bench_risk, figures, is_good, pooled, spaces
 from stress.catalogue import CATALOGUE
 from stress.cli.main import main
 from stress.errors import UsageError
@@ -20,6 +20,7 @@ from stress.native.proofs.result import PROVED, UNFINISHED
 from stress.native.runner import NativeCase
 from stress.native.search.classes import NativeClasses
 from stress.native.search.space import StateSpace
+from stress.sources import ROOT
 from stress.workers.measure.bound import Block, risk
 from tests.stress.native.compiled import cache_in, needs_compiler
 
@@ -116,3 +117,10 @@ def test_the_status_says_whether_the_bound_is_as_wanted(
     out = capsys.readouterr().out
     assert line in out
     assert ("All is as wanted" if status == 0 else "Not all is as wanted") in " ".join(out.split())
+
+
+def test_the_page_has_the_table() -> None:
+    lines = (ROOT / "docs/proofs.md").read_text(encoding="utf-8").splitlines()
+    rows = lines[lines.index(HEAD) + 2 :]
+    names = [row.split(" | ")[0].strip("| ") for row in rows[: rows.index("")]]
+    assert [*SPACES, "together"] == names
