@@ -2,6 +2,7 @@
 
 - ``steps``: steps and executions in lockstep, and executions of campaigns, beside trio's hand-over;
 - ``search``: executions and seconds to planted faults, per strategy;
+- ``risk``: the bound on what is left of a case, beside the truth, in many short campaigns;
 - ``rates``: how rates of lockstep are measured;
 - ``native``: the native core, beside lockstep;
 - ``parallel``: steps of the parallel machine, beside lockstep;

@@ -1,5 +1,6 @@
-"""Measure how fast steps, executions and campaigns are; how fast strategies find planted faults; or
-how long the model itself takes to tear memory down, beside the running kernel.
+"""Measure how fast steps, executions and campaigns are; how fast strategies find planted faults;
+whether what campaigns say of the rest is true; or how long the model itself takes to tear memory
+down, beside the running kernel.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import Any
 
 from stress.bench.zap import OPERATIONS
 from stress.case import DEFAULT_KERNEL
-from stress.cli.options import kernel_options, names_option, positive
-from stress.errors import CLEAN, UsageError
+from stress.cli.options import kernel_options, names_option, positive, seed
+from stress.errors import CLEAN, INCONCLUSIVE, UsageError
 from stress.output import put, put_json
 
 SECONDS, SECONDS_MAX = 1.0, 3600
 SEEDS, EXECUTIONS = 15, 10_000
+CAMPAIGNS, MEASURED = 1_000, 1_024
 SIZE_UNITS = {"K": 10, "M": 20, "G": 30}
 
 
@@ -37,17 +39,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     about = (
         "steps: rates of steps, executions and campaigns; search: executions and seconds to each planted fault that "
-        "needs a schedule, per strategy; zap: times and counts of teardown, for each folio size"
+        "needs a schedule, per strategy; risk: how often the bound on the chance of a new class holds, and how large "
+        "it is beside the true chance, in short campaigns of proved spaces; zap: times and counts of teardown, for "
+        "each folio size"
     )
-    add("what", choices=("steps", "search", "zap"), help=about)
+    add("what", choices=("steps", "search", "risk", "zap"), help=about)
     add("--profile", default="x86-64", metavar="NAME", help="default: %(default)s")
     kernel_options(parser, None, "the kernel version (default: 6.9; zap: all versions)")
-    names_option(parser, "--scenario", "NAME", "steps: the smallest and the largest of these (default: of all)")
+    about = "steps: the smallest and the largest of these (default: of all); risk: the spaces (default: six small ones)"
+    names_option(parser, "--scenario", "NAME", about)
     add("--seconds", type=float, default=SECONDS, metavar="S", help="steps: per measurement (default: %(default)s)")
     names_option(parser, "--fault", "ID", "search: only these faults (default: all of depth 2 and more)")
     add("--seeds", type=positive, default=SEEDS, metavar="N", help="search: searches of each (default: %(default)s)")
-    more = "search: after which one is given up (default: %(default)s)"
-    add("--executions", type=positive, default=EXECUTIONS, metavar="N", help=more)
+    about = (
+        f"search: after which one is given up (default: {EXECUTIONS}); "
+        f"risk: measured ones of the longest campaign, the shortest has half as many (default: {MEASURED})"
+    )
+    add("--executions", type=positive, metavar="N", help=about)
+    add("--campaigns", type=positive, default=CAMPAIGNS, metavar="N", help="risk: in all spaces (default: %(default)s)")
+    add("--seed", type=seed, default=1, metavar="N", help="risk: of the campaigns (default: %(default)s)")
     add("--operation", choices=OPERATIONS, default=OPERATIONS[0], help="zap: what is done (default: %(default)s)")
     add("--size", type=size, default=1 << 30, metavar="SIZE", help="zap: memory, as 64M or 64G (default: 1G)")
     add("--configure-mthp", action="store_true", help="zap: set the running kernel's folio sizes; put them back")
@@ -56,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    return {"steps": steps, "search": search, "zap": zap}[args.what](args)
+    return {"steps": steps, "search": search, "risk": risk, "zap": zap}[args.what](args)
 
 
 def search(args: argparse.Namespace) -> int:
@@ -66,9 +76,25 @@ def search(args: argparse.Namespace) -> int:
     from stress.machine.driver import run_plain
 
     faults = faults_of_depth(args.fault or (), args.catalogue)
-    data = run_plain(bench_search(faults, args.seeds, args.executions, args.catalogue))
+    data = run_plain(bench_search(faults, args.seeds, args.executions or EXECUTIONS, args.catalogue))
     put_json(data) if args.json else put(table(data))
     return CLEAN
+
+
+def risk(args: argparse.Namespace) -> int:
+    """Make many short campaigns; print how what they say compares with the truth."""
+    from stress.bench.risk import SPACES, Experiment, bench_risk, spaces
+    from stress.bench.risk import text as table
+    from stress.machine.driver import run_plain
+
+    names = [args.catalogue.choose_scenario(name) for name in args.scenario or SPACES]
+    cases = spaces(names, args.profile, args.kernel or DEFAULT_KERNEL, tuple(args.patch), args.catalogue)
+    experiment = Experiment(args.campaigns, args.executions or MEASURED, args.seed)
+    data = run_plain(
+        bench_risk(cases, experiment, args.catalogue, lambda words: print(words, file=sys.stderr, flush=True))
+    )
+    put_json(data) if args.json else put(table(data))
+    return CLEAN if data["good"] else INCONCLUSIVE
 
 
 def zap(args: argparse.Namespace) -> int:

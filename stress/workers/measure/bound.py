@@ -5,6 +5,12 @@ several kinds, each with its own chance and a fixed number of executions, it bou
 the tail of such a sum is no heavier than the binomial's with the same mean (Hoeffding, Annals of
 Mathematical Statistics 27, 1956, theorem 5), where the mean is above what was seen by one at least,
 as it is here.
+
+Good's own estimate, the share of executions whose class came only once, would use all executions
+and not the newest block alone. It wants all of one kind; and what is added to it for 95 % is
+(2 √2 + √3) √(ln 60 / n) (D. McAllester and R. Schapire, *On the convergence rate of Good-Turing
+estimators*, COLT 2000), which is 0.29 after 1,000 executions. ``zapstress bench risk`` holds the
+bound against the truth.
 """
 
 from __future__ import annotations
