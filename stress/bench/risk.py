@@ -102,7 +102,7 @@ class Said:
         return risk([self.block])
 
 
-class Space:
+class SampledSpace:
     """A case whose executions are measured, as a worker does it natively."""
 
     def __init__(self, native: NativeCase, classes: NativeClasses, catalogue: Catalogue) -> None:
@@ -201,7 +201,7 @@ async def row_of(
     key = KernelKey.of(case)
     plain, search = library(key, prover.scenarios, prover.catalogue, prover.level), prover.library(key)
     async with open_runner(case, "plain", catalogue=prover.catalogue) as runner:
-        space = Space(NativeCase(plain, runner), NativeClasses(StateSpace(search, runner)), prover.catalogue)
+        space = SampledSpace(NativeCase(plain, runner), NativeClasses(StateSpace(search, runner)), prover.catalogue)
         classes, said = space.said(experiment, campaigns)
     return row | {"classes": classes} | figures([(one.bound, one.chance) for one in said]), said
 

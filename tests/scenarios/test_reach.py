@@ -51,14 +51,21 @@ def declared_by_others(version: str) -> set[str]:
     return {name for module, file in files.items() if module not in mine for name in declared_in(file)}
 
 
+@cache
+def declared_by_patches() -> set[str]:
+    """Return the names of the sites that only patches declare, which another test has imported."""
+    model = set().union(*(declared_in(file) for file in (ROOT / "sim").rglob("*.py")))
+    return set().union(*(declared_in(file) for file in CATALOGUE.patch_files().values())) - model
+
+
 def declared_in(file: Path) -> set[str]:
     """Return the names of the sites that ``file`` declares."""
     calls = [
-        node
+        node.args
         for node in ast.walk(ast.parse(file.read_bytes()))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "site"
     ]
-    return {": ".join(ast.literal_eval(arg) for arg in call.args) for call in calls}
+    return {": ".join(map(ast.literal_eval, args)) for args in calls if all(isinstance(a, ast.Constant) for a in args)}
 
 
 def names_of(profile: Profile, version: str) -> set[str]:
@@ -69,7 +76,13 @@ def names_of(profile: Profile, version: str) -> set[str]:
     foreign = set().union(*(names for module, names in declared_by_architectures().items() if module not in mine))
     kept = set().union(*(names for module, names in declared_by_architectures().items() if module in mine))
     toys = {info.name for info in SITES if info.function.startswith(("toy", "mutation", "test"))}
-    return {info.name for info in SITES if info.step} - (foreign - kept) - declared_by_others(version) - toys
+    return (
+        {info.name for info in SITES if info.step}
+        - (foreign - kept)
+        - declared_by_others(version)
+        - declared_by_patches()
+        - toys
+    )
 
 
 @dataclass

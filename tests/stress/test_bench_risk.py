@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stress.bench.risk import HEAD, SPACES, Experiment, Said, Space, bench_risk, figures, is_good, pooled, spaces
+from stress.bench.risk import HEAD, SPACES, Experiment, Said, SampledSpace, bench_risk, figures, is_good, pooled, spaces
 from stress.catalogue import CATALOGUE
 from stress.cli.main import main
 from stress.errors import UsageError
@@ -60,12 +60,12 @@ def test_the_true_chance_is_of_what_a_campaign_has_not_seen() -> None:
 
     async def look() -> tuple[Said, Said, Said, Said]:
         async with open_runner(CASE, "plain") as runner:
-            space = Space(NativeCase(made, runner), NativeClasses(StateSpace(search, runner)), CATALOGUE)
+            space = SampledSpace(NativeCase(made, runner), NativeClasses(StateSpace(search, runner)), CATALOGUE)
             counts = space.counts(range(900))
             every, half = (space.campaign(range(count), counts) for count in (900, 450))
             return every, half, space.campaign(range(900), counts), Said(half.block, rest_of(space, counts))
 
-    def rest_of(space: Space, counts: dict[int, int]) -> float:
+    def rest_of(space: SampledSpace, counts: dict[int, int]) -> float:
         seen = space.counts(range(450))
         return sum(count for name, count in counts.items() if name not in seen) / 900
 
