@@ -253,7 +253,6 @@ class NativeLease:
             self.tally.add_unjudged()
             return
         outcome, words = along_tapes(self.native, seed)
-        strategy.finish(outcome.steps)
         self.tally.add(outcome, seed, strategy=strategy.name)
         if outcome.verdict.kind == "clean" and not self.native.is_limit(ran.why):
             words = words or f"Python says clean, and the native core: {self.native.reason(ran.why)}"
