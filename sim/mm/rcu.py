@@ -53,10 +53,14 @@ class Rcu(Component):
 
     def actor(self) -> Actor:
         """Return the actor that runs grace periods while callbacks are pending."""
+
+        async def run() -> None:
+            await self._grace_period()
+
         return Actor(
             2 * self.w.cpus,
             "rcu",
-            self._grace_period,
+            run,
             daemon=True,
             gate=((self.rcu_pending, 0),),
             ready=lambda: self.rcu_pending.view[0] > 0,

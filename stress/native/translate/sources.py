@@ -265,6 +265,8 @@ def root_of(body: Callable[..., Any], kernel: Any, scenario: Any, owner: str) ->
     captured = {name: cell.cell_contents for name, cell in sorted(cells) if name != "__class__"}
     parameters = code.co_varnames[: code.co_argcount]
     if isinstance(body, MethodType):
+        if not parameters:
+            raise Unsupported("captures", "an override that is a body itself")
         captured[parameters[0]] = body.__self__
     defaults = function.__defaults__ or ()
     captured |= dict(zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True))

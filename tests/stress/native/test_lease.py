@@ -78,8 +78,8 @@ async def test_what_is_counted_is_what_python_counts(strategy: str) -> None:
 
 @pytest.mark.parametrize("strategy", ["random", "pos-contested", "surw"])
 async def test_a_failing_kernel_is_judged_by_python(strategy: str) -> None:
-    """The first of each case and place, then a share; what is left is in no other number. Also under
-    a strategy that learns and has executed nothing in Python.
+    """The first of each case and place, then a share; what is left is in no other number. Also
+    under a strategy that learns and has executed nothing in Python.
     """
     order, natives = order_of(FAULTY, 600, strategy), Natives(CATALOGUE)
     natives.compared[FAULTY], natives.compared_s = 1, float("inf")
