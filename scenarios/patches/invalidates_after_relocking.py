@@ -6,14 +6,7 @@ locked while its file system launders it: a fault that waits for the lock would 
 
 from __future__ import annotations
 
-from sim.mm.truncate import (
-    INVALIDATE_DIRTY,
-    INVALIDATE_LOCK,
-    INVALIDATE_XA_LOCK,
-    INVALIDATE_XA_UNLOCK,
-    UNMAPPED,
-    Truncate,
-)
+from sim.mm.truncate import INVALIDATE_LOCK, UNMAPPED, Truncate
 
 KERNEL = "6.9"
 KIND = "interleaving"
@@ -28,13 +21,4 @@ class InvalidatesAfterRelocking(Truncate):
         await self.k.filemap.unlock_folio(folio)
         await self.k.page_writeback.wait_for_writeback(folio)
         await self.m.lock(INVALIDATE_LOCK, self.page_locked, folio)
-        if await self.k.rmap.folio_mapped(folio):
-            self.k.checks.invalidated_mapped(folio)
-        await self.m.lock(INVALIDATE_XA_LOCK, self.i_pages_lock, file)
-        clean = not await self.m.load(INVALIDATE_DIRTY, self.page_dirty, folio)
-        if clean:
-            await self.k.filemap.remove_from_cache(file, folio)
-        await self.m.unlock(INVALIDATE_XA_UNLOCK, self.i_pages_lock, file)
-        if clean:
-            await self.k.filemap.filemap_free_folio(cpu, folio)
-        return clean
+        return await self.invalidate_complete_folio2(cpu, file, folio)

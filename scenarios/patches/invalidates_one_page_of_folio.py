@@ -6,7 +6,7 @@ unmap_mapping_folio(), as each page of a large folio may have been mapped since 
 
 from __future__ import annotations
 
-from sim.mm.truncate import INVALIDATE_DIRTY, INVALIDATE_XA_LOCK, INVALIDATE_XA_UNLOCK, Truncate
+from sim.mm.truncate import Truncate
 
 KERNEL = "6.9"
 KIND = "interleaving"
@@ -20,13 +20,4 @@ class InvalidatesOnePageOfFolio(Truncate):
         index = self.page_index[folio]
         if await self.k.rmap.folio_mapped(folio):
             await self.k.unmap_mapping.unmap_mapping_pages(cpu, file, index, index + 1, even_cows=False)
-        if await self.k.rmap.folio_mapped(folio):
-            self.k.checks.invalidated_mapped(folio)
-        await self.m.lock(INVALIDATE_XA_LOCK, self.i_pages_lock, file)
-        clean = not await self.m.load(INVALIDATE_DIRTY, self.page_dirty, folio)
-        if clean:
-            await self.k.filemap.remove_from_cache(file, folio)
-        await self.m.unlock(INVALIDATE_XA_UNLOCK, self.i_pages_lock, file)
-        if clean:
-            await self.k.filemap.filemap_free_folio(cpu, folio)
-        return clean
+        return await self.invalidate_complete_folio2(cpu, file, folio)

@@ -253,6 +253,12 @@ class Truncate(Component):
         gone.
         """
         await self.unmap_if_mapped(cpu, folio, UNMAPPED)
+        return await self.invalidate_complete_folio2(cpu, file, folio)
+
+    async def invalidate_complete_folio2(self, cpu: int, file: int, folio: int) -> bool:
+        """Remove a locked folio that is unmapped from the cache, unless it is dirty; return whether
+        it was clean, and so is gone. By 6.18 folio_unmap_invalidate does so itself.
+        """
         if await self.k.rmap.folio_mapped(folio):
             self.k.checks.invalidated_mapped(folio)
         await self.m.lock(INVALIDATE_XA_LOCK, self.i_pages_lock, file)

@@ -234,7 +234,7 @@ class NativeLease:
             self.tally.add_class(found, sampler.blocks(order.case).newest())
             self.natives.measured_s += self.clock.to(EXECUTING) - began
             if ran.why not in (0, BUDGET):
-                self.judge(one, ran, strategy)
+                self.judge(one, ran, strategy.name)
         return after
 
     def execute(self, seed: int, end: int, now: float) -> int:
@@ -244,16 +244,16 @@ class NativeLease:
         if perf_counter() - now < BATCH_SECONDS:
             self.batch = min(2 * self.batch, BATCH_MAX)
         if ran.why not in (0, BUDGET):
-            self.judge(seed + ran.clean, ran, self.strategy)
+            self.judge(seed + ran.clean, ran, self.strategy.name)
         return seed + ran.clean + (ran.why > 0)
 
-    def judge(self, seed: int, ran: Ran, strategy: Strategy) -> None:
+    def judge(self, seed: int, ran: Ran, strategy: str) -> None:
         """Have the Python machine make the last native execution again, which was given up."""
         if not self.natives.is_judged(self.order.case, ran):
             self.tally.add_unjudged()
             return
         outcome, words = along_tapes(self.native, seed)
-        self.tally.add(outcome, seed, strategy=strategy.name)
+        self.tally.add(outcome, seed, strategy=strategy)
         if outcome.verdict.kind == "clean" and not self.native.is_limit(ran.why):
             words = words or f"Python says clean, and the native core: {self.native.reason(ran.why)}"
         if words:

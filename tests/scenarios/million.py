@@ -3,8 +3,9 @@ parameter set, profile and version. ``python -m tests.scenarios.million [--execu
 status 1 if anything is not clean.
 
 A campaign of a minute opens some hundreds of the thousands of cases. Here each is opened once and
-has its share of the executions, under each strategy of the portfolio in turn. What the native core
-does not call clean is executed again in Python, which judges.
+has its share of the executions, under each strategy in turn. What the native core gives up is made
+again in Python along its tapes. Python judges it: a violation is told, and so is a check that the
+native core has failed and Python has not.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE
-from stress.execution.runner import Runner, open_runner
-from stress.machine.chance import RandomData
+from stress.execution.runner import open_runner
 from stress.machine.driver import run_plain
+from stress.native.comparison import along_tapes
 from stress.native.compilers import FAST
 from stress.native.kernels import KernelKey, library
-from stress.native.runner import Library, NativeCase
+from stress.native.runner import BUDGET, Library, NativeCase, Ran
 from tests.stress.native.compiled import all_cases
 
 VERSIONS = ("6.9", "6.9-perpage", "6.12", "6.18-flushfirst", "7.3-flushfirst")
@@ -60,16 +61,16 @@ def kernels(versions: list[str], profiles: list[str]) -> Iterator[tuple[str, Ker
             yield f"{version} {profile}", KernelKey(profile, "6.18" if patch else version, patch=patch)
 
 
-def cases_of(key: KernelKey) -> list[Case]:
-    """Return every case of a kernel."""
-    found = [case for name in CATALOGUE.scenarios() for case in all_cases(name, key.profile, key.kernel)]
-    return [Case(c.scenario, c.params, c.profile, c.geometry, c.kernel, patch=key.patch) for c in found]
+def cases_of(key: KernelKey, scenarios: Iterable[str]) -> list[Case]:
+    """Return every case of a kernel in these scenarios."""
+    found = [case for name in scenarios for case in all_cases(name, key.profile, key.kernel)]
+    return [replace(case, faults=key.faults, patch=key.patch) for case in found]
 
 
-def executed(name: str, key: KernelKey, executions: int) -> Found:
-    """Execute every case of a kernel, together so many times."""
-    began, found, every = perf_counter(), Found(name), cases_of(key)
-    compiled = library(key, list(CATALOGUE.scenarios()), CATALOGUE, FAST)
+def executed(name: str, key: KernelKey, executions: int, scenarios: Sequence[str], level: str = FAST) -> Found:
+    """Execute every case of a kernel in these scenarios, together so many times."""
+    began, found, every = perf_counter(), Found(name), cases_of(key, scenarios)
+    compiled = library(key, scenarios, CATALOGUE, level)
     each = -(-executions // (len(every) * len(STRATEGIES)))
     for case in every:
         run_plain(execute(compiled, case, each, found))
@@ -91,17 +92,21 @@ async def execute(compiled: Library, case: Case, each: int, found: Found) -> Non
                 ran = native.run(strategy, SEED + done, each - done)
                 done += ran.clean
                 if ran.why:
-                    found.problems += judged(runner, name, SEED + done, native.reason(ran.why))
+                    found.problems += judged(native, ran, SEED + done, name)
                     done += 1
             found.executions += each
 
 
-def judged(runner: Runner, strategy: str, seed: int, why: str) -> list[str]:
-    """Execute in Python what the native core gave up; return what was not clean."""
-    verdict = runner.run(CATALOGUE.strategy(strategy), seed, RandomData(seed)).verdict
-    if verdict.kind in ("clean", "inconclusive"):
+def judged(native: NativeCase, ran: Ran, seed: int, strategy: str) -> list[str]:
+    """Make in Python what the native core gave up last; return what is wrong with it."""
+    if ran.why == BUDGET:
         return []
-    return [f"{runner.case} {strategy} {seed:#x}: {verdict.kind} {verdict.reason} (natively: {why})"]
+    outcome, words = along_tapes(native, seed)
+    verdict = outcome.verdict
+    if not words and (verdict.kind == "inconclusive" or (verdict.kind == "clean" and native.is_limit(ran.why))):
+        return []
+    said = f"{verdict.kind} {verdict.reason} {words}; natively: {native.reason(ran.why)}"
+    return [f"{native.runner.case} {strategy} {seed:#x}: {said}"]
 
 
 def main() -> int:
@@ -113,8 +118,9 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     args = parser.parse_args()
     each, problems = -(-args.executions // len(args.profile)), list[str]()
+    scenarios = list(CATALOGUE.scenarios())
     with ProcessPoolExecutor(args.workers) as pool:
-        jobs = [pool.submit(executed, name, key, each) for name, key in kernels(args.kernel, args.profile)]
+        jobs = [pool.submit(executed, name, key, each, scenarios) for name, key in kernels(args.kernel, args.profile)]
         for job in as_completed(jobs):
             done = job.result()
             problems += done.problems

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from sim.core.arena import CHANGE, INSIDE, MOMENT, OWN_MOMENT, SECTION, WHO, WORD, Field, Layout
 from stress.execution.runner import Runner
-from stress.native.runner import Library, NativeCase
+from stress.native.runner import Library, NativeCase, NotCovered
 
 _PLAIN, _FREE, _CHANGE, _MOMENT, _OWN_MOMENT, _WHO, _CONTENT, _SECTION, _INSIDE = range(9)
 """Kinds of words (search.c)."""
@@ -27,8 +27,14 @@ DRAWN_MAX = 24
 SLOTS_MAX = 64
 """Actors, as in runtime.h."""
 _TOUCHES, _CHANGES = 1, 2
-UNRANKED, NO_MEMORY = 100, 101
-_REASONS = {UNRANKED: "a step number lies in a column that declares none", NO_MEMORY: "memory ran out"}
+UNRANKED, NO_MEMORY, UNNAMED = 100, 101, 102
+_REASONS = {
+    UNRANKED: "a step number lies in a column that declares none",
+    NO_MEMORY: "memory ran out",
+    UNNAMED: "there are more step numbers or contents than are told apart",
+}
+TOLD_APART = 1 << 12
+"""Step numbers, and contents, that a state may have, as in search.c."""
 
 
 class _Search(Structure):
@@ -36,6 +42,7 @@ class _Search(Structure):
         ("kinds", c_void_p), ("changes", c_void_p), ("moments", c_void_p), ("owners", c_void_p), ("contents", c_void_p),
         ("changes_nr", c_int64), ("moments_nr", c_int64), ("contents_nr", c_int64), ("salt", c_int64),
         ("inside_first", c_int64), ("inside_nr", c_int64), ("sections_first", c_int64), ("sections_nr", c_int64),
+        ("told_apart", c_int64),
     ]  # fmt: skip
 
 
@@ -82,7 +89,7 @@ class StateSpace(NativeCase):
     """A case in the flavour for exhaustive search; it stands at the beginning once it is made.
 
     ``salt`` is part of every name of a state. Raises NotCovered as NativeCase does, and if the case
-    violates before anything runs.
+    violates before anything runs, or begins in a state that has no name.
     """
 
     def __init__(self, library: Library, runner: Runner, salt: int = 0) -> None:
@@ -112,7 +119,7 @@ class StateSpace(NativeCase):
         at = ctypes.addressof
         counts = len(changes), len(moments), len(contents), salt
         sections = [word for decides in (INSIDE, SECTION) for word in columns_of(layout, decides)]
-        return _Search(at(self.kinds_of), *map(at, self.known), *counts, *sections)
+        return _Search(at(self.kinds_of), *map(at, self.known), *counts, *sections, TOLD_APART)
 
     def described(self) -> list[object]:
         """Return what the C is told of this case, as plain data that is the same in every process:
@@ -136,14 +143,15 @@ class StateSpace(NativeCase):
     # -- the way ---------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Stand at the beginning of an execution."""
+        """Stand at the beginning of an execution. Raises NotCovered if that has no name."""
         self.library.lib.zap_use(ctypes.byref(self.world))
         self.library.in_use = self
         self.way: list[Taken] = []
         self.fixed = 0
         """How much of the way cannot be taken back: what led to a state that was restored."""
         why = self.library.lib.zap_search_begin(ctypes.byref(self.declared))
-        assert not why, self.reason(why)
+        if why:
+            raise NotCovered(self.reason(why))
 
     @property
     def enabled(self) -> list[int]:

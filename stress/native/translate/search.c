@@ -16,15 +16,17 @@
 #endif
 
 enum { WORD_PLAIN, WORD_FREE, WORD_CHANGE, WORD_MOMENT, WORD_OWN_MOMENT, WORD_WHO, WORD_CONTENT, WORD_SECTION, WORD_INSIDE };
-enum { TAGS_MAX = 24, DRAWN_MAX = 24, NAMES_MAX = 1 << 14, WHO_BITS = 6 };
+enum { TAGS_MAX = 24, DRAWN_MAX = 24, NAMES_MAX = 1 << 14, TOLD_APART = 1 << 12, WHO_BITS = 6 };
 #define UNRANKED 100 /* why: a step number lies where none is declared */
 #define NO_MEMORY 101
+#define UNNAMED 102 /* there are more step numbers, or contents, than are told apart */
 
 /* What Python declares of the arena: the kind of each word, and the words of a kind, ascending. */
 struct search {
   const unsigned char *kinds;
   const i64 *changes, *moments, *owners, *contents; /* owners: of the moments, -1 for all actors */
   i64 changes_nr, moments_nr, contents_nr, salt, inside_first, inside_nr, sections_first, sections_nr;
+  i64 told_apart; /* changes, and contents, that a state may have: at most TOLD_APART */
 };
 struct noted { i64 at, old; };
 struct tag { i64 key, value; };
@@ -164,17 +166,22 @@ static u64 after(i64 at, i64 seq, i64 owner, const struct change *changes, i64 n
   for (i64 k = 0; k < n; k++) if (changes[k].seq > seq && (owner < 0 || owner == changes[k].who)) sum += changes[k].name;
   return pair(at, sum);
 }
+/* Return a number that is still to be had. Who has no name is no part of a state's, and two states would be one. */
+static i64 another(i64 *n) {
+  if (*n >= X.told_apart) bail(UNNAMED);
+  return (*n)++;
+}
 static u64 hash_seqs(void) {
-  static struct change changes[1 << 12];
+  static struct change changes[TOLD_APART];
   i64 n = 0;
   u64 h = 0;
-  for (i64 k = 0; k < X.changes_nr && n < 1 << 11; k++) {
+  for (i64 k = 0; k < X.changes_nr; k++) {
     i64 at = X.changes[k];
-    if (W->block[at]) changes[n++] = changed_at(at, W->block[at]);
+    if (W->block[at]) changes[another(&n)] = changed_at(at, W->block[at]);
   }
   for (i64 slot = 0; slot < W->slots; slot++)
     for (struct tag *t = frames[slot].tags; t < frames[slot].tags + frames[slot].tags_nr; t++)
-      if (is_change(t->value)) changes[n++] = changed_at(~t->key, t->value);
+      if (is_change(t->value)) changes[another(&n)] = changed_at(~t->key, t->value);
   for (i64 k = 0; k < n; k++) h += changes[k].name;
   for (i64 k = 0; k < X.moments_nr; k++) h += after(X.moments[k], W->block[X.moments[k]], X.owners[k], changes, n);
   for (i64 slot = 0; slot < W->slots; slot++)
@@ -186,11 +193,11 @@ static u64 hash_seqs(void) {
 static u64 numbered(i64 at, i64 v, i64 *seen, i64 *n) {
   i64 k = 0;
   while (k < *n && seen[k] != v) k++;
-  if (k == *n && *n < 1 << 12) seen[(*n)++] = v;
+  if (k == *n) seen[another(n)] = v;
   return pair(at, k + (1ll << 42));
 }
 static u64 hash_contents(void) {
-  static i64 seen[1 << 12];
+  static i64 seen[TOLD_APART];
   i64 n = 0;
   u64 h = 0;
   for (i64 k = 0; k < X.contents_nr; k++) {
@@ -215,14 +222,14 @@ EXPORT u64 zap_digest(void) {
   for (i64 k = 0; k < S.holds_nr; k++) h += pair(S.holds[k][0], S.holds[k][1]);
   return mix(h);
 }
-/* Name everything, whatever has been kept up. */
+/* Name everything, whatever has been kept up; it may bail. */
 static void name_all(void) {
   H.plain = 0;
   for (i64 at = 0; at < W->words; at++) H.plain += word_hash(at, W->block[at]);
   for (i64 slot = 0; slot < W->slots; slot++) outermost = base(slot), name_actor(slot);
   H.seqs = hash_seqs(), H.contents = hash_contents(), H.inside = hash_inside();
 }
-/* The same as zap_digest, if what that has kept up is right. */
+/* The same as zap_digest, if what that has kept up is right: of a state that has a name. */
 EXPORT u64 zap_digest_anew(void) { name_all(); return zap_digest(); }
 
 /* -- there and back --------------------------------------------------------------------------------------------------- */
@@ -371,8 +378,7 @@ EXPORT i64 zap_search_begin(const struct search *declared) {
   if (!noted_in || !notes || !feet) return NO_MEMORY;
   memset(noted_in, 0, sizeof *noted_in * W->words), epoch = 0, trail_nr = 0, TOLD++, names_nr = 0;
   memcpy(W->block, W->snapshot, 8 * W->words);
-  if (!setjmp(out)) stand_at_start();
-  name_all();
+  if (!setjmp(out)) stand_at_start(), name_all();
   return bailed;
 }
 EXPORT i64 zap_forward(i64 slot, i64 nr, const i64 *choices) {

@@ -18,9 +18,10 @@ from stress.machine.chance import TapeData
 from stress.machine.driver import run_plain
 from stress.native.compilers import QUICK
 from stress.native.kernels import KernelKey, searchable
-from stress.native.runner import Library
+from stress.native.runner import Library, NotCovered
+from stress.native.search import space as search
 from stress.native.search.explore import Ended, Executions, Exploration
-from stress.native.search.space import Footprint, StateSpace, Taken
+from stress.native.search.space import UNNAMED, Footprint, StateSpace, Taken
 from stress.strategies.replay import Replay
 from tests.stress.native.compiled import cases, needs_compiler
 
@@ -254,3 +255,31 @@ def test_executions_and_bounds(libraries: dict[str, Library]) -> None:
     assert ends[0] == ends[1]
     assert depths[1:] == sorted(depths[1:])
     assert depths[-1] <= depths[0]
+
+
+async def ends_nameless(library: Library, case: Case, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Return for each number of names, from 0 on, whether its space has met the limit; up to the
+    first that suffices.
+    """
+    found = []
+    async with open_runner(case, "plain") as runner:
+        while not found or found[-1]:
+            monkeypatch.setattr(search, "TOLD_APART", len(found))
+            try:
+                exploration = finished(Exploration(StateSpace(library, runner), False, 1 << 22))
+            except NotCovered:
+                found.append(True)
+            else:
+                assert exploration.why in (0, UNNAMED)
+                found.append(exploration.space.is_limit(exploration.why))
+    return found
+
+
+def test_a_state_that_cannot_be_told_from_others_ends_the_search(
+    libraries: dict[str, Library], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a limit: with a part of its step numbers or contents left out of its name, it would be
+    taken for another, and what follows it for searched.
+    """
+    found = run_plain(ends_nameless(libraries["x86-64"], cases("dontneed_vs_fault", "x86-64", "6.9")[0], monkeypatch))
+    assert 2 < len(found) < 64
