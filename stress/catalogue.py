@@ -68,9 +68,14 @@ def modules(package: str) -> list[tuple[str, Path]]:
 def first_sentence(file: Path) -> str:
     """Return the first sentence of the docstring of ``file``, read from the source, or ``""``."""
     try:
-        text = ast.get_docstring(ast.parse(file.read_bytes())) or ""
+        return _first_sentence(file.read_bytes())
     except (OSError, SyntaxError) as error:
         return f"(cannot be read: {error})"
+
+
+@cache
+def _first_sentence(source: bytes) -> str:
+    text = ast.get_docstring(ast.parse(source)) or ""
     paragraph = " ".join(text.partition("\n\n")[0].split())
     sentence, stop, _ = paragraph.partition(". ")
     return sentence + stop.strip()
@@ -168,10 +173,11 @@ class Catalogue:
     def strategies(self) -> dict[str, str]:
         """Return the strategies that can search; what follows a tape is none."""
         return {
-            file.stem.replace("_", "-"): first_sentence(file)
-            for _, file in modules("stress.strategies")
-            if file.stem not in FOLLOWING
+            name: first_sentence(file) for name, (_, file) in self._strategy_files().items() if name not in FOLLOWING
         }
+
+    def _strategy_files(self) -> dict[str, tuple[str, Path]]:
+        return {file.stem.replace("_", "-"): (module, file) for module, file in modules("stress.strategies")}
 
     def profiles(self) -> dict[str, str]:
         """Return the architecture profiles: name -> what is its own."""
@@ -240,8 +246,8 @@ class Catalogue:
         """Return a new strategy; ``options`` are its constructor's. Raises UsageError."""
         from stress.strategies import Strategy
 
-        files = {file.stem.replace("_", "-"): (module, file) for module, file in modules("stress.strategies")}
-        module, file = files[choose("strategy", name, self.strategies())]
+        files = self._strategy_files()
+        module, file = files[choose("strategy", name, files.keys() - FOLLOWING)]
         try:
             made: Strategy = only_class(importlib.import_module(module), file, Strategy)(**options)
         except TypeError:

@@ -5,7 +5,6 @@ every ordered pair of operations (6.3).
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
@@ -16,20 +15,27 @@ import pytest
 import sim.compose
 from sim.core.machine import SITES
 from sim.core.operations import OPERATIONS
-from sim.core.profile import SMALL, Profile
+from sim.core.profile import Profile
 from sim.versions import VERSIONS
 from stress.case import Case
 from stress.catalogue import CATALOGUE, modules
 from stress.execution.absent import ABSENT, why_absent
 from stress.execution.runner import open_runner
-from stress.machine.chance import RandomData
+from stress.machine.driver import run_plain
+from stress.native.kernels import KernelKey
+from stress.native.runner import Library, NativeCase
 from stress.sources import ROOT
 from tests.scenarios.rows import ROWS
+from tests.stress.native.compiled import all_cases, cache_in, needs_compiler, quick
 
 PROFILES = list(CATALOGUE.profiles())
 
-ROUNDS_MAX = 6
-"""Rounds of one execution of every scenario and parameter set, until nothing is missing."""
+PAIRS = {f"{a} / {b}" for a, b in product(OPERATIONS, repeat=2)}
+
+EXECUTIONS, ROUNDS_MAX = 20, 6
+"""Executions of every case under each strategy, and how often they are made until nothing is
+missing.
+"""
 
 
 @cache
@@ -90,39 +96,38 @@ class Reached:
     """What the executions visited."""
 
     sites: set[str] = field(default_factory=set)
-    pairs: set[tuple[str, str]] = field(default_factory=set)
+    pairs: set[str] = field(default_factory=set)
 
 
-def cases(profile: str, version: str) -> Iterator[Case]:
-    """Yield every scenario with every parameter set."""
-    for name in CATALOGUE.scenarios():
-        for params in CATALOGUE.scenario_class(name).parameters(CATALOGUE.profile(profile).at(version), SMALL):
-            yield Case(name, tuple(sorted(params.items())), profile, kernel=version)
+def reach(profile: str, version: str) -> Reached:
+    """Execute every case natively, under random and PCT, and return what is reached.
 
-
-async def execute(case: Case, seeds: range, reached: Reached) -> None:
-    """Run ``case`` under random and PCT, and note what it reaches."""
-    async with open_runner(case) as runner:
-        for name, seed in product(("random", "pct"), seeds):
-            outcome = runner.run(CATALOGUE.strategy(name), seed, RandomData(seed))
-            visits = outcome.visits()
-            reached.sites |= {SITES[number].name for number in visits.nonzero()[0]}
-            reached.pairs |= set(outcome.overlaps())
-
-
-async def reach(profile: str, version: str) -> Reached:
-    """Run every case, and again with other seeds while something is missing."""
-    reached, kind = Reached(), CATALOGUE.profile(profile).at(version)
-    wanted: set[str] = set()
-    for at in range(ROUNDS_MAX):
-        for case in cases(profile, version):
-            await execute(case, range(2 * at, 2 * at + 2), reached)
-            if at and wanted <= reached.sites and set(product(OPERATIONS, repeat=2)) <= reached.pairs:
-                return reached
+    Every case executes, and again with other seeds while something is missing.
+    """
+    scenarios, kind = list(CATALOGUE.scenarios()), CATALOGUE.profile(profile).at(version)
+    compiled, reached = quick(KernelKey(profile, version), scenarios), Reached()
+    for seed in (k * EXECUTIONS for k in range(ROUNDS_MAX)):
+        for case in [case for name in scenarios for case in all_cases(name, profile, version)]:
+            run_plain(execute(compiled, case, seed, reached))
         wanted = {name for name in names_of(kind, version) if not why_absent(name, kind, version)}
-        if wanted <= reached.sites and set(product(OPERATIONS, repeat=2)) <= reached.pairs:
-            return reached
+        if wanted <= reached.sites and PAIRS <= reached.pairs:
+            break
     return reached
+
+
+async def execute(compiled: Library, case: Case, first: int, reached: Reached) -> None:
+    """Execute seeds of ``case`` from ``first`` on, and note what the clean ones reach."""
+    async with open_runner(case, "plain") as runner:
+        native = NativeCase(compiled, runner)
+        native.take_counts()
+        for name in ("random", "pct"):
+            strategy, seed = CATALOGUE.strategy(name), first
+            while seed < first + EXECUTIONS:
+                ran = native.run(strategy, seed, first + EXECUTIONS - seed)
+                seed += ran.clean + (ran.why > 0)
+        counts = native.take_counts()
+    reached.sites |= counts.visits.keys()
+    reached.pairs |= counts.overlaps.keys()
 
 
 def test_rows_are_numbered_as_in_the_table() -> None:
@@ -144,9 +149,14 @@ def test_what_is_said_to_be_absent_exists() -> None:
     assert [] == unknown
 
 
-async def judge(profile: str, version: str) -> None:
+@needs_compiler
+@pytest.mark.parametrize("kernel", ("6.9", "6.12", "6.18", "7.3"))
+@pytest.mark.parametrize("profile", PROFILES)
+def test_reach(profile: str, kernel: str, tmp_path: Path) -> None:
     """Rows, sites, pairs are reached; and nothing that is listed as absent is reached after all."""
-    found, kind = await reach(profile, version), CATALOGUE.profile(profile).at(version)
+    kind = CATALOGUE.profile(profile).at(kernel)
+    with cache_in(tmp_path):
+        found = reach(profile, kernel)
     missing_rows = [
         f"row {row.number}, {row.name}: {site}"
         for row in ROWS
@@ -155,29 +165,9 @@ async def judge(profile: str, version: str) -> None:
         if site not in found.sites
     ]
     missing_sites = sorted(
-        name for name in names_of(kind, version) if name not in found.sites and not why_absent(name, kind, version)
+        name for name in names_of(kind, kernel) if name not in found.sites and not why_absent(name, kind, kernel)
     )
     assert [] == missing_rows
     assert [] == missing_sites
-    assert [] == sorted(set(product(OPERATIONS, repeat=2)) - found.pairs)
-    assert [] == sorted(name for name in found.sites if why_absent(name, kind, version))
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-async def test_reach(profile: str) -> None:
-    """6.9 on this profile."""
-    await judge(profile, "6.9")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kernel", ("6.12", "7.3"))
-@pytest.mark.parametrize("profile", PROFILES)
-async def test_reach_in_others(profile: str, kernel: str) -> None:
-    """6.12 and 7.3 on this profile."""
-    await judge(profile, kernel)
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-async def test_reach_in_6_18(profile: str) -> None:
-    """6.18 on this profile."""
-    await judge(profile, "6.18")
+    assert [] == sorted(PAIRS - found.pairs)
+    assert [] == sorted(name for name in found.sites if why_absent(name, kind, kernel))
