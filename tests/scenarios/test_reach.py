@@ -26,7 +26,7 @@ from stress.native.kernels import KernelKey
 from stress.native.runner import Library, NativeCase
 from stress.sources import ROOT
 from tests.scenarios.rows import ROWS
-from tests.stress.native.compiled import all_cases, cache_in, needs_compiler, quick
+from tests.stress.native.compiled import all_cases, needs_compiler, quick
 
 PROFILES = list(CATALOGUE.profiles())
 
@@ -152,11 +152,9 @@ def test_what_is_said_to_be_absent_exists() -> None:
 @needs_compiler
 @pytest.mark.parametrize("kernel", ("6.9", "6.12", "6.18", "7.3"))
 @pytest.mark.parametrize("profile", PROFILES)
-def test_reach(profile: str, kernel: str, tmp_path: Path) -> None:
+def test_reach(profile: str, kernel: str) -> None:
     """Rows, sites, pairs are reached; and nothing that is listed as absent is reached after all."""
-    kind = CATALOGUE.profile(profile).at(kernel)
-    with cache_in(tmp_path):
-        found = reach(profile, kernel)
+    kind, found = CATALOGUE.profile(profile).at(kernel), reach(profile, kernel)
     missing_rows = [
         f"row {row.number}, {row.name}: {site}"
         for row in ROWS

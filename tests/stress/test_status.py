@@ -23,16 +23,22 @@ from tests.stress.test_campaign import executions, until
 FINDS = ("--scenario", "abba", "counters", "--fault", "T01", "--machine", "lockstep")
 
 
-@pytest.fixture
-def directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A campaign that has found two failures in two runs."""
-    path = tmp_path / "dir"
+    path = tmp_path_factory.mktemp("status") / "dir"
     assert 1 == main(
         ["campaign", *FINDS, "--seed", "5", "--executions", "60", "--workers", "1", "--dir", str(path)], TOYS
     )
     assert 1 == main(["campaign", "--executions", "20", "--workers", "1", "--dir", str(path)], TOYS)
-    capsys.readouterr()
     return path
+
+
+@pytest.fixture
+def directory(campaign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A copy of it, to be changed."""
+    capsys.readouterr()
+    return Path(shutil.copytree(campaign, tmp_path / "dir"))
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, dict[str, Any]]:
