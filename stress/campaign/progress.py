@@ -42,7 +42,9 @@ def figures(campaign: Campaign) -> dict[str, object]:
         "classes": campaign.store.distinct["classes"].estimate(),
         "failures": campaign.failures,
         "worker_deaths": campaign.fleet.deaths,
-        "compiled": f"{sum(map(campaign.compiled.has, kernels))}/{len(kernels)}" if (kernels := campaign.fleet.kernels) else "-",
+        "compiled": f"{sum(map(campaign.compiled.has, kernels))}/{len(kernels)}"
+        if (kernels := campaign.fleet.kernels)
+        else "-",
         "now": ",".join(doing(campaign)) or "-",
     }
 
