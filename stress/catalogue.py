@@ -12,7 +12,7 @@ import difflib
 import importlib
 import inspect
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -258,14 +258,15 @@ class Catalogue:
         """Return what a patch can override, on every profile and version."""
         return _model()
 
-    def patch(self, specs: tuple[str, ...]) -> Patch | None:
+    def patch(self, specs: tuple[str, ...], places: Sequence[Place] = ()) -> Patch | None:
         """Return the patch of ``specs``, read and vetted once per process; None if there are none.
+        ``places`` are where it is to run.
 
         Raises UsageError for a mistake in it.
         """
         key = (type(self), specs)
         if specs and key not in _PATCHES:
-            _PATCHES[key] = vetted(load(specs), self.model())
+            _PATCHES[key] = vetted(load(specs), self.model(), places)
         return _PATCHES[key] if specs else None
 
     def read_patches_anew(self) -> None:
@@ -279,18 +280,32 @@ class Catalogue:
         """Raise UsageError if the patch of ``specs`` is wrong, or if nothing of it can run on any
         of ``profiles``.
         """
-        patch = self.patch(specs)
+        places = [(profile, kernel) for profile in profiles]
+        patch = self.patch(specs, places)
         if patch is None:
             return
         reasons: dict[str, str] = {}
-        for profile in profiles:
-            found = absent(patch, self.model(), (profile, kernel))
+        for place in places:
+            found = absent(patch, self.model(), place)
             if len(found) < len(patch.overrides):
                 return
             reasons |= {why: name for name, why in found.items()}
         why, name = next(iter(reasons.items()))
-        where = f"{', '.join(profiles)}, kernel {kernel}"
+        where = f"{', '.join(profile for profile, _ in places)}, kernel {kernel}"
         raise UsageError(f"--patch {specs[0]}: nothing of it can run on {where}: {name}: {why}")
+
+    def never_ran(
+        self, specs: tuple[str, ...], profiles: Iterable[str], kernel: str, ran: Mapping[str, int]
+    ) -> tuple[str, ...]:
+        """Return the overrides of the patch of ``specs`` that can run on one of ``profiles`` and
+        did not: of them nothing is known, however clean the executions were.
+        """
+        patch = self.patch(specs)
+        if patch is None:
+            return ()
+        missing = [absent(patch, self.model(), (profile, kernel)) for profile in profiles]
+        idle = (name for name in patch.overrides if not ran.get(name))
+        return tuple(name for name in idle if any(name not in here for here in missing))
 
     def parts(self, patch: Patch | None, profile: Profile, kernel: str) -> tuple[type, ...]:
         """Return the classes of ``patch`` that can stand in front of their components there, made

@@ -92,7 +92,7 @@ async def page_of(case: Case, strategy: str, seed: int, path: str) -> str:
     """Execute ``case`` once and return the page that shows it, as of the trace in ``path``."""
     async with open_runner(case, "plain", record=True) as runner:
         outcome = runner.run(CATALOGUE.strategy(strategy), seed, RandomData(seed))
-        return page(Replayed(capture(outcome, strategy), outcome, -1), path)
+        return page(Replayed(capture(outcome, strategy), outcome, -1, {}), path)
 
 
 def test_the_readme_shows_a_failure_as_it_is_printed() -> None:

@@ -7,7 +7,7 @@ before.
 
 from __future__ import annotations
 
-from sim.hardware.tlb import ACK, HANDLE, IPI, REPORT, Tlb
+from sim.hardware.tlb import ACK, Tlb
 
 KERNEL = "6.9"
 PROFILES = ("x86-64", "riscv64")
@@ -17,17 +17,7 @@ KIND = "interleaving"
 class AcknowledgesBeforeFlushing(Tlb):
     component = "tlb"
 
-    async def _answer(self, cpu: int) -> None:
+    async def flush_and_acknowledge(self, cpu: int, initiator: int) -> None:
         """All calls are treated as those that nobody waits for."""
-        requests = await self.m.load(HANDLE, self.cpu_request, cpu)
-        initiator = (requests & -requests).bit_length() - 1
-        if initiator == self.w.cpus:
-            await self.m.rmw(REPORT, self.cpu_request, cpu, lambda mask: mask & ~self.rcu_request)
-            return
-        interrupts = self.req_kind[initiator] == IPI
-        if interrupts:
-            self.m.suspend(cpu)
         await self.m.rmw(ACK, self.cpu_request, cpu, lambda mask: mask & ~(1 << initiator))
         await self.k.tlbflush.flush_handler(cpu, initiator)
-        if interrupts:
-            self.m.resume(cpu)

@@ -6,10 +6,7 @@ may take the page over and write to it, while a stale entry still reads it here.
 
 from __future__ import annotations
 
-from sim.core.pte import make_pte
-from sim.mm.mm_types import MM_ANONPAGES, NR_MM_COUNTERS
 from sim.mm.page_fault import PageFault
-from sim.mm.write_fault import RSS_MOVE
 
 KERNEL = "6.9"
 KIND = "interleaving"
@@ -22,15 +19,8 @@ class CowUnmapsBeforeFlush(PageFault):
         self, cpu: int, mm: int, vma: int, addr: int, ptep: int, old: int, page: int, copy: int, special: bool
     ) -> None:
         """The rmap goes together with the counter."""
-        anon = not special and self.k.mm_types.folio_test_anon(old)
-        if not special and not anon:
-            counter = (cpu * self.w.mms + mm) * NR_MM_COUNTERS + self.k.mm_types.mm_counter_file(old)
-            await self.m.add(RSS_MOVE, self.mm_rss, counter, -1)
-        if not anon:
-            await self.add_rss(cpu, mm, MM_ANONPAGES, 1)
+        await self.count_copy(cpu, mm, old, special)
         if not special:
             await self.k.rmap.folio_remove_rmap_ptes(old, page, 1, vma)
         await self.k.pgtable.ptep_clear_flush(cpu, mm, addr, ptep)
-        await self.k.rmap.folio_add_new_anon_rmap(copy, vma, addr)
-        await self.k.swap.folio_add_lru(cpu, copy)
-        await self.k.pgtable.set_ptes(cpu, mm, addr, ptep, make_pte(copy, self._new_bits(vma)), 1)
+        await self.map_new_folio(cpu, vma, addr, ptep, copy, 1)

@@ -7,7 +7,6 @@ until the TLBs are flushed: write-out may be about to clear the PG_dirty that wa
 from __future__ import annotations
 
 from sim.core.machine import site
-from sim.core.pte import DIRTY, YOUNG
 from sim.mm.memory import Memory, Zap
 
 READ = site("zap_present_folio_ptes", "read PG_dirty")
@@ -19,14 +18,8 @@ KIND = "interleaving"
 class DirtyFolioIsNotDelayed(Memory):
     component = "memory"
 
-    async def clear_file_ptes(self, zap: Zap, folio: int, addr: int, ptep: int, nr: int) -> bool:
+    async def pass_dirty_on(self, zap: Zap, folio: int, nr: int) -> bool:
         """An atomic operation and a forced flush are saved where PG_dirty is set."""
-        ptent = await self.k.pgtable.get_and_clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, self.full(zap))
-        delay_rmap = False
-        if ptent & DIRTY and not await self.m.load(READ, self.k.page_writeback.page_dirty, folio):
-            await self.k.page_writeback.folio_mark_dirty(folio)
-            delay_rmap = self.delay_rmap(zap, nr)
-            zap.force_flush |= delay_rmap
-        if ptent & YOUNG and self.k.mm_types.vma_has_recency(zap.vma):
-            await self.k.swap.folio_mark_accessed(zap.tlb, folio)
-        return delay_rmap
+        if await self.m.load(READ, self.k.page_writeback.page_dirty, folio):
+            return False
+        return await super().pass_dirty_on(zap, folio, nr)

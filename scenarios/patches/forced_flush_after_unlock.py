@@ -6,8 +6,7 @@ entry gone must not be able to go on before the stale translation is gone as wel
 
 from __future__ import annotations
 
-from sim.mm.memory import Memory, Zap, ZapDetails
-from sim.mm.mm_types import NR_MM_COUNTERS
+from sim.mm.memory import Memory, Zap
 
 KERNEL = "6.9"
 PROFILES = ("x86-64", "arm64-4k", "arm64-16k", "arm64-64k", "ppc64-radix", "ppc64-hash", "riscv64")
@@ -17,21 +16,12 @@ KIND = "interleaving"
 class ForcedFlushAfterUnlock(Memory):
     component = "memory"
 
-    async def zap_pte_range(self, tlb: int, vma: int, addr: int, end: int, details: ZapDetails | None) -> int:
+    async def finish_zap_ptes(self, zap: Zap) -> None:
         """Unlock, then flush; lazy MMU mode is left under the lock."""
-        mm, gather, pgtable = self.k.mm_types.mm_of(vma), self.k.mmu_gather, self.k.pgtable
-        table = await pgtable.pte_offset_map_lock(tlb, mm, addr)
-        if table < 0:
-            return addr
-        zap = Zap(tlb, mm, vma, end, table, details, [0] * NR_MM_COUNTERS)
-        await self.flush_tlb_batched_pending(tlb, mm)
-        await pgtable.arch_enter_lazy_mmu_mode(tlb)
-        addr = await self.zap_ptes(zap, addr)
-        await self.add_mm_rss_vec(tlb, mm, zap.rss)
-        await pgtable.arch_leave_lazy_mmu_mode(tlb)
-        await pgtable.pte_unmap_unlock(tlb, table)
+        await self.add_mm_rss_vec(zap.tlb, zap.mm, zap.rss)
+        await self.leave_lazy_mmu_mode(zap)
+        await self.k.pgtable.pte_unmap_unlock(zap.tlb, zap.table)
         if zap.force_flush:
-            await gather.tlb_flush_mmu_tlbonly(tlb)
-            await gather.tlb_flush_rmaps(tlb, vma)
-            await gather.tlb_flush_mmu(tlb)
-        return addr
+            await self.k.mmu_gather.tlb_flush_mmu_tlbonly(zap.tlb)
+            await self.k.mmu_gather.tlb_flush_rmaps(zap.tlb, zap.vma)
+            await self.k.mmu_gather.tlb_flush_mmu(zap.tlb)

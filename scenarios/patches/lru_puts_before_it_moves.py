@@ -7,7 +7,7 @@ freed, with their flags about to be set.
 from __future__ import annotations
 
 from sim.core.arena import Column
-from sim.mm.swap import DRAIN_LOCK, DRAIN_UNLOCK, Swap
+from sim.mm.swap import Swap
 
 KERNEL = "6.9"
 KIND = "interleaving"
@@ -18,9 +18,5 @@ class LruPutsBeforeItMoves(Swap):
 
     async def folio_batch_move_lru(self, folios: list[int], flag: Column, where: int) -> None:
         """The puts are made first, one behind the other."""
-        for folio in folios:
-            await self._put_lru(folio)
-        await self.m.lock(DRAIN_LOCK, self.lruvec_lock, 0)
-        for folio in folios:
-            await self.m.store(where, flag, folio, 1)
-        await self.m.unlock(DRAIN_UNLOCK, self.lruvec_lock, 0)
+        await self.put_batch(folios)
+        await self.move_folios(folios, flag, where)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sim.core.ledger import TRANSIENT
 from sim.core.pte import pte_pfn
-from sim.mm.write_fault import RECHECK, WP_GET
+from sim.mm.write_fault import WP_GET
 from sim.versions.v6_18.page_fault import PageFault618
 
 KERNEL = "6.18-flushfirst"
@@ -23,16 +23,6 @@ class MkwriteLeavesFolioOpen(PageFault618):
         folio = self.k.page_head(pte_pfn(pte))
         await self.m.add(WP_GET, self.page_ref, folio, 1, TRANSIENT)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
-        table, reused = -1, False
-        if self.k.filemap.in_cache(self.k.mm_types.file_of(vma), folio):
-            table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
-        if table >= 0:
-            ptep = self.k.pgtable.ptep(table, addr)
-            reused = self.k.pgtable.pte_same(await self.m.load(RECHECK, self.pte, ptep), pte)
-            if reused:
-                await self.wp_page_reuse(cpu, mm, addr, table, pte)
-            else:
-                await self.k.pgtable.pte_unmap_unlock(cpu, table)
-        if reused:
+        if self.may_mkwrite(vma, folio) and await self.finish_mkwrite_fault(cpu, mm, addr, pte):
             await self.k.page_writeback.folio_mark_dirty(folio)
         await self.k.swap.folio_put(cpu, folio)

@@ -6,8 +6,7 @@ full or cannot be allocated, and after that flush nobody may find the table any 
 
 from __future__ import annotations
 
-from sim.core.component import index_of_ref
-from sim.mm.pgtable import COUNT_DOWN, PMD_CLEAR, PMD_READ, Pgtable
+from sim.mm.pgtable import COUNT_DOWN, PMD_CLEAR, Pgtable
 
 KERNEL = "6.9"
 KIND = "interleaving"
@@ -16,15 +15,8 @@ KIND = "interleaving"
 class PmdClearedAfterQueueing(Pgtable):
     component = "pgtable"
 
-    async def free_pgd_range(self, tlb: int, mm: int, addr: int, end: int, floor: int, ceiling: int) -> None:
-        """The two steps of free_pte_range() are turned round."""
-        span = self.g.ptrs_per_pte
-        for base in range(addr - addr % span, end, span):
-            if base < floor or base + span > ceiling:
-                continue
-            table = index_of_ref(await self.m.load(PMD_READ, self.pmd, self.pmd_index(mm, base)))
-            if table < 0:
-                continue
-            await self.k.mmu_gather.pte_free_tlb(tlb, table, base)
-            await self.m.store(PMD_CLEAR, self.pmd, self.pmd_index(mm, base), 0)
-            await self.m.add(COUNT_DOWN, self.mm_pgtables, mm, -1)
+    async def free_pte_range(self, tlb: int, mm: int, table: int, base: int) -> None:
+        """Two steps are turned round."""
+        await self.k.mmu_gather.pte_free_tlb(tlb, table, base)
+        await self.m.store(PMD_CLEAR, self.pmd, self.pmd_index(mm, base), 0)
+        await self.m.add(COUNT_DOWN, self.mm_pgtables, mm, -1)

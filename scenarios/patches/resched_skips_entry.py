@@ -6,8 +6,7 @@ advanced by the loop's own step; a break must leave the address where it is.
 
 from __future__ import annotations
 
-from sim.core.pte import PRESENT
-from sim.mm.memory import Memory, Zap
+from sim.mm.memory import Memory
 
 KERNEL = "6.9"
 KIND = "sequence"
@@ -16,21 +15,6 @@ KIND = "sequence"
 class ReschedSkipsEntry(Memory):
     component = "memory"
 
-    async def zap_ptes(self, zap: Zap, addr: int) -> int:
+    def stopped_at(self, addr: int) -> int:
         """The address is advanced before the test."""
-        resched = self.m.draw("need_resched after", 8)
-        while addr < zap.end:
-            at = addr
-            ptep = self.k.pgtable.ptep(zap.table, at)
-            pte = await self.k.pgtable.ptep_get(ptep)
-            addr += 1
-            if not pte:
-                continue
-            if resched == 1:
-                break
-            resched -= resched > 0
-            zap_batch = self.zap_present_ptes if pte & PRESENT else self.zap_nonpresent
-            addr = at + await zap_batch(zap, at, ptep, pte)
-            if zap.force_break:
-                break
-        return addr
+        return addr + 1

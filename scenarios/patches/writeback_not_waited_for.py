@@ -6,7 +6,7 @@ the next write-out: two at once may reach the disk in either order.
 
 from __future__ import annotations
 
-from sim.mm.page_writeback import LOCK, START, TEST_DIRTY, UNLOCK, PageWriteback
+from sim.mm.page_writeback import TEST_DIRTY, PageWriteback
 
 KERNEL = "6.9"
 KIND = "interleaving"
@@ -15,18 +15,8 @@ KIND = "interleaving"
 class WritebackNotWaitedFor(PageWriteback):
     component = "page_writeback"
 
-    async def write_folio(self, cpu: int, file: int, index: int) -> bool:
+    async def folio_prepare_writeback(self, cpu: int, file: int, folio: int) -> bool:
         """The folio lock is held, and that is taken to be enough."""
-        folio = await self.k.filemap.get_folio(cpu, file, index)
-        if folio < 0:
+        if not self.k.filemap.in_cache(file, folio) or not await self.m.load(TEST_DIRTY, self.page_dirty, folio):
             return False
-        await self.m.lock(LOCK, self.page_locked, folio)
-        cached = self.k.filemap.in_cache(file, folio)
-        dirty = cached and bool(await self.m.load(TEST_DIRTY, self.page_dirty, folio))
-        if dirty and (dirty := await self.folio_clear_dirty_for_io(cpu, folio)):
-            await self.m.store(START, self.page_writeback, folio, 1)
-        await self.m.unlock(UNLOCK, self.page_locked, folio)
-        if dirty:
-            await self.write_out(folio, file)
-        await self.k.swap.folio_put(cpu, folio)
-        return dirty
+        return await self.folio_clear_dirty_for_io(cpu, folio)

@@ -372,7 +372,11 @@ class Tlb(Component):
         interrupts = self.req_kind[initiator] == IPI
         if interrupts:
             self.m.suspend(cpu)
-        await self.k.tlbflush.flush_handler(cpu, initiator)
-        await self.m.rmw(ACK, self.cpu_request, cpu, lambda mask: mask & ~(1 << initiator))
+        await self.flush_and_acknowledge(cpu, initiator)
         if interrupts:
             self.m.resume(cpu)
+
+    async def flush_and_acknowledge(self, cpu: int, initiator: int) -> None:
+        """Carry out the flush that a CPU asks for; then tell it."""
+        await self.k.tlbflush.flush_handler(cpu, initiator)
+        await self.m.rmw(ACK, self.cpu_request, cpu, lambda mask: mask & ~(1 << initiator))

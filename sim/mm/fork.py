@@ -255,7 +255,7 @@ class Fork(Component):
         flags = self.vma_flags[copy.src_vma]
         if self.k.mm_types.is_cow_mapping(copy.src_vma) and pte & WRITE:
             await self.wrprotect_parent(copy, addr, src, nr)
-            pte &= ~WRITE
+            pte = self.pte_wrprotect(pte)
         if flags & VM_SHARED:
             pte &= ~DIRTY
         pte &= ~YOUNG
@@ -263,6 +263,10 @@ class Fork(Component):
             pte &= ~UFFD_WP
         dst = self.k.pgtable.ptep(copy.dst_table, addr)
         await self.k.pgtable.set_ptes(copy.cpu, copy.dst_mm, addr, dst, self.k.pgtable.fresh(pte), nr)
+
+    def pte_wrprotect(self, pte: int) -> int:
+        """Return what the child is given in place of a writable entry of a private mapping."""
+        return pte & ~WRITE
 
     def wrprotect_parent(self, copy: Copy, addr: int, src: int, nr: int) -> Coroutine[Any, Any, None]:
         """Take write permission from the parent's entries."""

@@ -197,7 +197,7 @@ class Memory(Component):
             nr = 1
             if pte:
                 if resched == 1:
-                    break
+                    return self.stopped_at(addr)
                 resched -= resched > 0
                 if pte & PRESENT:
                     nr = await self.zap_present_ptes(zap, addr, ptep, pte)
@@ -206,6 +206,10 @@ class Memory(Component):
                 else:
                     nr = await self.zap_nonpresent(zap, addr, ptep, pte)
             addr += self.advance(zap, nr)
+        return addr
+
+    def stopped_at(self, addr: int) -> int:
+        """Return where a walk goes on that has come to ``addr`` and lets others run: there."""
         return addr
 
     def advance(self, zap: Zap, nr: int) -> int:
@@ -308,11 +312,18 @@ class Memory(Component):
         ptent = await self.k.pgtable.get_and_clear_full_ptes(zap.tlb, zap.mm, addr, ptep, nr, self.full(zap))
         delay_rmap = False
         if ptent & DIRTY:
-            await self.k.page_writeback.folio_mark_dirty(folio)
-            delay_rmap = self.delay_rmap(zap, nr)
-            zap.force_flush |= delay_rmap
+            delay_rmap = await self.pass_dirty_on(zap, folio, nr)
         if ptent & YOUNG and self.k.mm_types.vma_has_recency(zap.vma):
             await self.k.swap.folio_mark_accessed(zap.tlb, folio)
+        return delay_rmap
+
+    async def pass_dirty_on(self, zap: Zap, folio: int, nr: int) -> bool:
+        """Mark the folio of dirty entries dirty; return whether its rmap removal waits for the TLB
+        flush, which is forced then (if (pte_dirty(ptent))).
+        """
+        await self.k.page_writeback.folio_mark_dirty(folio)
+        delay_rmap = self.delay_rmap(zap, nr)
+        zap.force_flush |= delay_rmap
         return delay_rmap
 
     def delay_rmap(self, zap: Zap, nr: int) -> bool:

@@ -47,13 +47,11 @@ class PageWriteback(Component):
         """Write one folio out if it is cached and dirty (write_cache_pages for one folio); return
         whether it was.
         """
-        folio, dirty = await self.k.filemap.get_folio(cpu, file, index), False
+        folio = await self.k.filemap.get_folio(cpu, file, index)
         if folio < 0:
             return False
         await self.m.lock(LOCK, self.page_locked, folio)
-        if self.k.filemap.in_cache(file, folio) and await self.m.load(TEST_DIRTY, self.page_dirty, folio):
-            await self.wait_for_writeback(folio)
-            dirty = await self.folio_clear_dirty_for_io(cpu, folio)
+        dirty = await self.folio_prepare_writeback(cpu, file, folio)
         if dirty:
             await self.m.store(START, self.page_writeback, folio, 1)
         await self.m.unlock(UNLOCK, self.page_locked, folio)
@@ -61,6 +59,15 @@ class PageWriteback(Component):
             await self.write_out(folio, file)
         await self.k.swap.folio_put(cpu, folio)
         return dirty
+
+    async def folio_prepare_writeback(self, cpu: int, file: int, folio: int) -> bool:
+        """Take PG_dirty of a locked folio, if it is still the file's and dirty, once an earlier
+        write-out is done; return whether it is to be written out.
+        """
+        if not self.k.filemap.in_cache(file, folio) or not await self.m.load(TEST_DIRTY, self.page_dirty, folio):
+            return False
+        await self.wait_for_writeback(folio)
+        return await self.folio_clear_dirty_for_io(cpu, folio)
 
     async def wait_for_writeback(self, folio: int) -> None:
         """Wait until an earlier write-out of the locked folio is done (folio_wait_writeback)."""

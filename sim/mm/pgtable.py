@@ -342,6 +342,10 @@ class Pgtable(Component):
             table = index_of_ref(await self.m.load(PMD_READ, self.pmd, self.pmd_index(mm, base)))
             if table < 0:
                 continue
-            await self.m.store(PMD_CLEAR, self.pmd, self.pmd_index(mm, base), 0)
-            await self.k.mmu_gather.pte_free_tlb(tlb, table, base)
-            await self.m.add(COUNT_DOWN, self.mm_pgtables, mm, -1)
+            await self.free_pte_range(tlb, mm, table, base)
+
+    async def free_pte_range(self, tlb: int, mm: int, table: int, base: int) -> None:
+        """Unhook the table of ``base``, give it to the gather, and count it off."""
+        await self.m.store(PMD_CLEAR, self.pmd, self.pmd_index(mm, base), 0)
+        await self.k.mmu_gather.pte_free_tlb(tlb, table, base)
+        await self.m.add(COUNT_DOWN, self.mm_pgtables, mm, -1)

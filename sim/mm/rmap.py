@@ -9,6 +9,9 @@ An anon_vma stands for a whole family of forked VMAs (its root): ``vma_anon_vma`
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from sim.core.arena import PRIVATE, RWSEM, Cells, Column, Field
 from sim.core.component import Component, ref_to
 from sim.core.machine import site
@@ -177,7 +180,7 @@ class Rmap(Component):
         mm = self.k.mm_types.mm_of(vma)
         await self.m.down_write(PREPARE_LOCK, self.anon_vma_lock, anon)
         await self.m.lock(PREPARE_MM_LOCK, self.mm_pml, mm)
-        needed = await self.lacks_anon_vma(vma)
+        needed = await self.still_lacks_anon_vma(vma)
         if needed:
             self.anon_vma_users[anon] = 1
             self.vma_anon_vma[vma] = ref_to(anon)
@@ -189,10 +192,12 @@ class Rmap(Component):
             await self.slab.give(ANON_VMA_FREE, anon)
 
     async def lacks_anon_vma(self, vma: int) -> bool:
-        """Return whether ``vma`` has no anon_vma: asked first without a lock, and again under
-        page_table_lock (!vma->anon_vma).
-        """
+        """Return whether ``vma`` has no anon_vma: asked first without a lock (!vma->anon_vma)."""
         return not await self.m.load(PREPARE_READ, self.vma_anon_prepared, vma)
+
+    def still_lacks_anon_vma(self, vma: int) -> Coroutine[Any, Any, bool]:
+        """Return the same, asked again under page_table_lock."""
+        return self.lacks_anon_vma(vma)
 
     async def vma_link(self, vma: int) -> None:
         """Make ``vma`` findable by rmap walks; its anon_vma, if any, is the one of the VMA it comes

@@ -172,10 +172,18 @@ class Swap(Component):
         """Set ``flag`` of each folio of a batch, under the lruvec lock; then put the batch's
         references.
         """
+        await self.move_folios(folios, flag, where)
+        await self.put_batch(folios)
+
+    async def move_folios(self, folios: list[int], flag: Column, where: int) -> None:
+        """Set ``flag`` of each folio, under the lruvec lock (move_fn)."""
         await self.m.lock(DRAIN_LOCK, self.lruvec_lock, 0)
         for folio in folios:
             await self.m.store(where, flag, folio, 1)
         await self.m.unlock(DRAIN_UNLOCK, self.lruvec_lock, 0)
+
+    async def put_batch(self, folios: list[int]) -> None:
+        """Put a batch's references (folios_put)."""
         for folio in folios:
             await self._put_lru(folio)
 

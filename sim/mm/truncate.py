@@ -239,14 +239,29 @@ class Truncate(Component):
             if not unmapped and await self.k.rmap.folio_mapped(folio):
                 await self.k.unmap_mapping.unmap_mapping_pages(cpu, file, index - 1, end, even_cows=False)
                 unmapped = True
-            await self.m.lock(INVALIDATE_LOCK, self.page_locked, folio)
-            if self.k.filemap.in_cache(file, folio):
-                index = self._next_index(folio)
-                await self.k.page_writeback.wait_for_writeback(folio)
-                if not await self.folio_unmap_invalidate(cpu, file, folio):
-                    result = -errno.EBUSY
-            await self._unlock_and_put(cpu, folio)
+            index, clean = await self.invalidate_found(cpu, file, folio, index)
+            if not clean:
+                result = -errno.EBUSY
         return result
+
+    async def invalidate_found(self, cpu: int, file: int, folio: int, index: int) -> tuple[int, bool]:
+        """Invalidate a folio that was looked up, under its lock, if it is still in the cache; put
+        it. Return where to go on, ``index`` if it is not, and whether it was clean.
+        """
+        clean = True
+        await self.m.lock(INVALIDATE_LOCK, self.page_locked, folio)
+        if self.k.filemap.in_cache(file, folio):
+            index = self._next_index(folio)
+            clean = await self.invalidate_locked_folio(cpu, file, folio)
+        await self._unlock_and_put(cpu, folio)
+        return index, clean
+
+    async def invalidate_locked_folio(self, cpu: int, file: int, folio: int) -> bool:
+        """Invalidate a folio that is locked, and still in the cache, once it has been written out;
+        return whether it was clean, and so is gone.
+        """
+        await self.k.page_writeback.wait_for_writeback(folio)
+        return await self.folio_unmap_invalidate(cpu, file, folio)
 
     async def folio_unmap_invalidate(self, cpu: int, file: int, folio: int) -> bool:
         """Unmap a locked folio and remove it from the cache; return whether it was clean, and so is

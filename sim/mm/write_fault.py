@@ -177,20 +177,28 @@ class WriteFault(Component):
         await self.m.add(WP_GET, self.page_ref, folio, 1, TRANSIENT)
         await self.k.pgtable.pte_unmap_unlock(cpu, table)
         await self.m.lock(MKWRITE_LOCK, self.page_locked, folio)
-        table, reused = -1, False
-        if self.k.filemap.in_cache(self.k.mm_types.file_of(vma), folio):
-            table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
-        if table >= 0:
-            ptep = self.k.pgtable.ptep(table, addr)
-            reused = self.k.pgtable.pte_same(await self.m.load(RECHECK, self.pte, ptep), pte)
-            if reused:
-                await self.wp_page_reuse(cpu, mm, addr, table, pte)
-            else:
-                await self.k.pgtable.pte_unmap_unlock(cpu, table)
-        if reused:
+        if self.may_mkwrite(vma, folio) and await self.finish_mkwrite_fault(cpu, mm, addr, pte):
             await self.k.page_writeback.folio_mark_dirty(folio)
         await self.m.unlock(MKWRITE_UNLOCK, self.page_locked, folio)
         await self.k.swap.folio_put(cpu, folio)
+
+    def may_mkwrite(self, vma: int, folio: int) -> bool:
+        """Return whether a folio that was locked is still the file's (do_page_mkwrite)."""
+        return self.k.filemap.in_cache(self.k.mm_types.file_of(vma), folio)
+
+    async def finish_mkwrite_fault(self, cpu: int, mm: int, addr: int, pte: int) -> bool:
+        """Make the entry writable under the PTL, if it is still what it was; return whether it
+        was.
+        """
+        table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
+        if table < 0:
+            return False
+        ptep = self.k.pgtable.ptep(table, addr)
+        if not self.k.pgtable.pte_same(await self.m.load(RECHECK, self.pte, ptep), pte):
+            await self.k.pgtable.pte_unmap_unlock(cpu, table)
+            return False
+        await self.wp_page_reuse(cpu, mm, addr, table, pte)
+        return True
 
     async def wp_page_copy(self, cpu: int, mm: int, vma: int, addr: int, page: int, pte: int) -> None:
         """Copy ``page``, on which the caller has a reference, and map the copy in its place if

@@ -5,11 +5,13 @@ every ten seconds.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import trio
 
 from stress.output import is_quiet, number_words, tell, time_words
+from stress.workers.clock import COMPARING, EXECUTING, IDLE, MEASURING, REPORTING, STARTING
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 10.0
 LIVE_SECONDS = 0.25
+
+PLAIN = (EXECUTING, COMPARING, MEASURING, REPORTING)
+"""What goes without saying of a worker that has a case."""
+
+AT_NO_CASE = (STARTING, IDLE)
 
 
 def figures(campaign: Campaign) -> dict[str, object]:
@@ -35,8 +42,19 @@ def figures(campaign: Campaign) -> dict[str, object]:
         "classes": campaign.store.distinct["classes"].estimate(),
         "failures": campaign.failures,
         "worker_deaths": campaign.fleet.deaths,
-        "now": ",".join(f"{case.scenario}@{case.profile}" for case in campaign.now()) or "-",
+        "compiled": f"{sum(map(campaign.compiled.has, kernels))}/{len(kernels)}"
+        if (kernels := campaign.fleet.kernels)
+        else "-",
+        "now": ",".join(doing(campaign)) or "-",
     }
+
+
+def doing(campaign: Campaign) -> Iterator[str]:
+    """Yield what each worker is at: the case, after what is done with it if it is not executed."""
+    for account, number in campaign.fleet.at_work():
+        case = campaign.cases.get(number) if account not in AT_NO_CASE else None
+        where = f"{case.scenario}@{case.profile}" if case is not None else ""
+        yield where if where and account in PLAIN else ":".join(filter(None, (account, where)))
 
 
 def left_s(campaign: Campaign, elapsed: float) -> int | str:

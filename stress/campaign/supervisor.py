@@ -130,10 +130,10 @@ class Campaign:
         self.store.begin_session()
         until = None if self.budget.duration_s is None else self.began + self.budget.duration_s
         self.errands = Errands(self.store, self.settings, self.cases, until)
-        compiled = Compiled(catalogue)
-        self.proving = Proving(self.store, self.cases, self.plans, compiled.has)
+        self.compiled = Compiled(catalogue)
+        self.proving = Proving(self.store, self.cases, self.plans, self.compiled.has, self.budget.prove_share)
         if self._builds:
-            self.plans[0].prefer(lambda case: compiled.has(KernelKey.of(case)))
+            self.plans[0].prefer(lambda case: self.compiled.has(KernelKey.of(case)))
 
     @property
     def elapsed_s(self) -> float:
@@ -144,10 +144,6 @@ class Campaign:
     def _left_s(self) -> float:
         """Seconds until the run ends."""
         return FOREVER_S if self.budget.duration_s is None else self.budget.duration_s - self.elapsed_s
-
-    def now(self) -> list[Case]:
-        """Return the cases that workers are executing."""
-        return [self.cases[number] for number, _ in self.fleet.held()]
 
     # -- the boss of the fleet -------------------------------------------------------------------------------------
 

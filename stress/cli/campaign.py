@@ -26,6 +26,7 @@ from stress.cli.options import (
     positive,
     seed,
     selection_options,
+    share,
     workers_option,
 )
 from stress.cli.serve import HOST, PORT, require_pages
@@ -127,6 +128,8 @@ def budget_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="end when the directory has so many MiB (default: %(default)s)",
     )
+    about = "of the workers' time, how much goes into proofs at most: 0 to 0.9, 0 for none (default: a third)"
+    parser.add_argument("--prove-share", type=share, metavar="SHARE", help=about)
     parser.add_argument("--no-native", action="store_true", help="compile no kernels: Python runs everything, slower")
 
 
@@ -184,6 +187,8 @@ def budget_of(args: argparse.Namespace, settings: Settings) -> Budget:
         native=not args.no_native,
         baseline=args.baseline,
     )
+    if args.prove_share is not None:
+        budget.prove_share = args.prove_share
     if args.until_risk is not None:
         budget.risk = args.until_risk
     elif budget.duration_s is None and budget.executions is None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from stress.cli.exports import export, export_options
 from stress.cli.options import cores, directory_option, kernel_options, names_option, positive, seed, workers_option
+from stress.cli.verdicts import never_ran
 from stress.errors import CLEAN, INCONCLUSIVE, INTERRUPTED, VIOLATED
 from stress.output import put, put_json, tell
 
@@ -81,7 +82,7 @@ def chosen(args: argparse.Namespace) -> int:
     """Run what is asked for: one program, races, or programs from seeds."""
     from stress.catalogue import choose, spec_of
     from stress.conform.model.spec import ModelSpec, machine_profile, nearest_kernel
-    from stress.conform.session import Request, exit_status, save, summary
+    from stress.conform.session import Request, save, summary
     from stress.conform.session import run as compare
     from stress.patch.guard import blaming
 
@@ -90,17 +91,25 @@ def chosen(args: argparse.Namespace) -> int:
     faults = tuple(choose("fault", name, known.faults()) for name in args.fault or ())
     model = ModelSpec(machine_profile(), kernel, faults, tuple(args.patch))
     if args.program or args.racing:
-        with blaming(known.patch(model.patch)):
+        with blaming(known.patch(model.patch, [(model.profile, model.kernel)])):
             return run_program(args, model) if args.program else run_races(args, model)
     request = Request(
         model, args.executions, args.seed, args.workers or cores(), args.configure_mthp, args.dir, spec_of(known)
     )
     result = compare(request, ProgressLine())
     save(result)
-    data = summary(result)
+    data = of_patch(summary(result), args, model)
     put_json(data) if args.json else put(text(data))
     export_conform(args, data)
-    return exit_status(result)
+    return int(data["exit_status"])
+
+
+def of_patch(data: dict[str, Any], args: argparse.Namespace, model: ModelSpec) -> dict[str, Any]:
+    """Return a summary with the overrides of the patch that never ran: a comparison in which
+    nothing differs says nothing of them.
+    """
+    idle = args.catalogue.never_ran(model.patch, (model.profile,), model.kernel, data["override_runs"])
+    return data | {"never_ran": idle, "exit_status": data["exit_status"] or (INCONCLUSIVE if idle else CLEAN)}
 
 
 def export_conform(args: argparse.Namespace, data: dict[str, Any]) -> None:
@@ -135,7 +144,7 @@ def run_races(args: argparse.Namespace, model: ModelSpec) -> int:
         tell(f"{line} unexplained={len(so_far.unexplained)}")
 
     races = race(model, args.catalogue, args.racing, args.seed, args.dir, progress, args.configure_mthp)
-    return put_races(args, summary(races))
+    return put_races(args, of_patch(summary(races), args, model))
 
 
 def put_races(args: argparse.Namespace, data: dict[str, Any]) -> int:
@@ -157,7 +166,15 @@ def races_text(data: dict[str, Any]) -> str:
     for found in data["unexplained"]:
         smallest = "" if found["smallest"] else ", perhaps not the smallest"
         out += ["", f"UNEXPLAINED: {found['why']}; {found['program']}{smallest}", found["listing"]]
-    return "\n".join([*out, races_verdict(data["exit_status"])])
+    return "\n".join([*out, last_line(data, races_verdict(data["exit_status"]))])
+
+
+def last_line(data: dict[str, Any], words: str) -> str:
+    """Return the last line of a run for people: ``words``, unless nothing is known of overrides of
+    the patch.
+    """
+    idle = data["never_ran"] if data["exit_status"] == INCONCLUSIVE else []
+    return f"no difference; inconclusive: {never_ran(idle)}" if idle else words
 
 
 def races_verdict(status: int) -> str:
@@ -180,7 +197,7 @@ def run_program(args: argparse.Namespace, model: ModelSpec) -> int:
     with folio_sizes(args, program):
         if program.race:
             races = race(model, args.catalogue, program, args.racing or ROUNDS_EACH, args.dir)
-            return put_races(args, summary(races))
+            return put_races(args, of_patch(summary(races), args, model))
         return check_program(args, model, program)
 
 
@@ -213,10 +230,11 @@ def check_program(args: argparse.Namespace, model: ModelSpec, program: Program) 
     shown = listing(program, found)
     differences = [str(difference) for difference in found.differences] if found else []
     status = VIOLATED if found else INCONCLUSIVE if rig.counts.given_up else CLEAN
-    data = {"listing": shown, "differences": differences, "kernel": model.kernel, "exit_status": status}
-    put_json(data) if args.json else put(f"{shown}\n{verdict(status, 1)}")
+    data: dict[str, Any] = {"listing": shown, "differences": differences, "kernel": model.kernel, "exit_status": status}
+    data = of_patch(data | {"override_runs": dict(rig.counts.override_runs)}, args, model)
+    put_json(data) if args.json else put(f"{shown}\n{last_line(data, verdict(data['exit_status'], 1))}")
     export(args, lambda: program_suite(data))
-    return status
+    return int(data["exit_status"])
 
 
 def verdict(status: int, programs: int) -> str:
@@ -242,7 +260,7 @@ def text(data: dict[str, Any]) -> str:
         again = f"{found['count']} programs, again {found['reproduced']}"
         smallest = "" if found["smallest"] else ", perhaps not the smallest"
         out += ["", f"DIFFERENCE: {found['signature']} ({again}{smallest}); {found['program']}", found["listing"]]
-    return "\n".join([*out, verdict(data["exit_status"], data["executions"])])
+    return "\n".join([*out, last_line(data, verdict(data["exit_status"], data["executions"]))])
 
 
 def compared(data: dict[str, Any]) -> str:

@@ -26,6 +26,9 @@ KERNEL = "VERSION|FILE.py:CLASS"
 PATCH = "FILE.py[:CLASS,...]"
 """What ``--patch`` takes: a file, and which of its classes."""
 
+SHARE_MAX = 0.9
+"""The most that may go into proofs: of what is not sampled nobody knows how long it takes."""
+
 DRIVERS = ("fast", "reference")
 GEOMETRIES = ("small", "real")
 
@@ -93,6 +96,14 @@ def chance(text: str) -> float:
     value = float(text)
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a chance between 0 and 1")
+    return value
+
+
+def share(text: str) -> float:
+    """Parse a share that leaves something for the rest: from 0 to 0.9."""
+    value = float(text)
+    if not 0 <= value <= SHARE_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to {SHARE_MAX}")
     return value
 
 

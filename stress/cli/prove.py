@@ -5,6 +5,7 @@ proved is kept as a certificate, which holds while no function that ran has chan
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ from stress.cli.options import (
     selection_options,
     workers_option,
 )
-from stress.errors import UsageError
+from stress.cli.verdicts import never_ran as words
+from stress.errors import CLEAN, INCONCLUSIVE, UsageError
 from stress.files import make_folder
 from stress.output import complain, put, put_json, tell
 
@@ -81,10 +83,23 @@ def run(args: argparse.Namespace) -> int:
     )
     results: list[Answer] = trio.run(proved, fleet)
     export(args, lambda: proofs_suite(results))
-    put_json(data(results)) if args.json else put("\n".join(text(results)))
+    idle = never_ran(results, args.catalogue)
+    put_json(data(results) | {"never_ran": idle}) if args.json else put("\n".join(text(results, idle)))
     if differing := [result for result in results if result.kind == DIFFERS]:
         complain(f"zapstress: {words_of(differing)}")
-    return status_of(results)
+    return status_of(results) or (INCONCLUSIVE if idle else CLEAN)
+
+
+def never_ran(results: list[Answer], known: Catalogue) -> list[str]:
+    """Return the overrides of the patch that could have run in some case that was proved, and ran
+    in none.
+    """
+    ran: Counter[str] = Counter()
+    for result in results:
+        ran.update(result.override_runs)
+    cases = [result.case for result in results]
+    idle = [name for case in cases for name in known.never_ran(case.patch, (case.profile,), case.kernel, ran)]
+    return list(dict.fromkeys(idle))
 
 
 def cases_of(args: argparse.Namespace, known: Catalogue) -> list[Case]:
@@ -175,10 +190,13 @@ def words_of(differing: list[Answer]) -> str:
     return f"{first.case.scenario} on {first.case.profile}: {first.words}{others}; {remedy}"
 
 
-def text(results: list[Answer]) -> list[str]:
+def text(results: list[Answer], idle: list[str]) -> list[str]:
     """Return what came of it, for people."""
+    from stress.native.proofs.result import status_of
+
     kinds = [result.kind for result in results]
     counts = ", ".join(f"{kinds.count(kind)} {kind.replace('_', ' ')}" for kind in dict.fromkeys(kinds))
     files = [f"{' ' * 12}{result.certificate}" if result.certificate else "" for result in results]
     shown = [line for result, file in zip(results, files, strict=True) for line in (line_of(result), file) if line]
-    return [*shown, counts]
+    unknown = f"; inconclusive: {words(idle)}" if idle and not status_of(results) else ""
+    return [*shown, counts + unknown]

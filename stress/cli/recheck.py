@@ -46,8 +46,10 @@ def run(args: argparse.Namespace) -> int:
     if not folders:
         raise UsageError(f"{args.dir}: no failures are saved in it; there is nothing to run again")
     found = [judged(args, folder) for folder in folders]
-    status = exit_status(found)
-    put_json({"dir": str(args.dir), "failures": found, "exit_status": status}) if args.json else put(text(found))
+    idle = never_ran(found)
+    status = exit_status(found) or (INCONCLUSIVE if idle else CLEAN)
+    data = {"dir": str(args.dir), "failures": found, "never_ran": idle, "exit_status": status}
+    put_json(data) if args.json else put(text(data))
     return status
 
 
@@ -59,6 +61,7 @@ def judged(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from stress.trace.replay import Mode, case_of
 
     found: dict[str, Any] = {"signature": folder.name, "trace": str(folder / "trace"), "scenario": "", "profile": ""}
+    found |= {"override_runs": {}, "idle": []}
     try:
         if folder.is_symlink():
             raise UsageError("a symbolic link, which a campaign has not made")
@@ -67,28 +70,40 @@ def judged(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         mode = Mode("plain", tolerant=args.tolerant, kernel=args.kernel, patch=tuple(args.patch), scenario=scenario)
         vet(case_of(trace, mode), args.catalogue)
         found |= {"scenario": trace.case.scenario, "profile": trace.case.profile}
-        result, why = run_plain(_again(trace, mode, args.catalogue))
+        result, why, runs = run_plain(_again(trace, mode, args.catalogue))
+        case = case_of(trace, mode)
+        idle = args.catalogue.never_ran(case.patch, (case.profile,), case.kernel, runs)
+        found |= {"override_runs": runs, "idle": idle}
     except ZapstressError as error:
         result, why = REFUSED, str(error)
     return found | {"result": result, "why": why}
 
 
-async def _again(trace: Trace, mode: Mode, catalogue: Catalogue) -> tuple[str, str]:
-    """Replay a trace; return what came of it, and why it is not the same."""
+async def _again(trace: Trace, mode: Mode, catalogue: Catalogue) -> tuple[str, str, dict[str, int]]:
+    """Replay a trace; return what came of it, why it is not the same, and how often each override
+    of the patch ran.
+    """
     from stress.execution.signature import signature_of
     from stress.trace.replay import compare, replay
 
+    runs: dict[str, int] = {}
     try:
         async with replay(trace, mode, catalogue) as replayed:
-            outcome = replayed.outcome
+            outcome, runs = replayed.outcome, dict(replayed.override_runs)
             if outcome.verdict.kind == "clean" and trace.ending.kind != "clean":
-                return CLEAN_NOW, ""
+                return CLEAN_NOW, "", runs
             if mode.tolerant and signature_of(outcome) == trace.ending.signature:
-                return SAME, ""
+                return SAME, "", runs
             compare(trace, outcome)
     except Divergence as error:
-        return OTHER, str(error)
-    return SAME, ""
+        return OTHER, str(error), runs
+    return SAME, "", runs
+
+
+def never_ran(found: list[dict[str, Any]]) -> list[str]:
+    """Return the overrides that could have run in one of the traces, and ran in none."""
+    ran = {name for failure in found for name, runs in failure["override_runs"].items() if runs}
+    return list(dict.fromkeys(name for failure in found for name in failure.pop("idle") if name not in ran))
 
 
 def exit_status(found: list[dict[str, Any]]) -> int:
@@ -99,8 +114,11 @@ def exit_status(found: list[dict[str, Any]]) -> int:
     return INCONCLUSIVE if results & {OTHER, REFUSED} else CLEAN
 
 
-def text(found: list[dict[str, Any]]) -> str:
+def text(data: dict[str, Any]) -> str:
     """Return what came of the failures, for people."""
+    from stress.cli.verdicts import never_ran as words_of
+
+    found, idle = data["failures"], data["never_ran"]
     words = {SAME: "fails as it did", OTHER: "ends otherwise", CLEAN_NOW: "clean now", REFUSED: "cannot be run"}
     lines = []
     for failure in found:
@@ -109,4 +127,5 @@ def text(found: list[dict[str, Any]]) -> str:
         lines.append(f"{failure['signature']}{where}  {words[failure['result']]}{why}")
     counts = Counter(words[failure["result"]] for failure in found)
     came = ", ".join(f"{counts[about]} {about}" for about in words.values() if counts[about])
-    return "\n".join([*lines, f"{len(found)} saved failure{'s' * (len(found) != 1)}{': ' * bool(found)}{came}"])
+    unknown = f"; inconclusive: {words_of(idle)}" if data["exit_status"] == INCONCLUSIVE and idle else ""
+    return "\n".join([*lines, f"{len(found)} saved failure{'s' * (len(found) != 1)}: {came}{unknown}"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from stress.cli.options import driver_option, kernel_options, scenario_file_option
-from stress.cli.verdicts import STATUS, ending_line
+from stress.cli.verdicts import STATUS, ending_line, judged
 from stress.errors import UsageError
 from stress.execution.signature import signature_of
 from stress.execution.vetting import vet
@@ -19,7 +19,7 @@ from stress.trace.record import ending_of
 from stress.trace.replay import Mode, Replayed, case_of, compare, patch_note, replay
 
 if TYPE_CHECKING:
-    from stress.trace.record import Trace
+    from stress.trace.record import Ending, Trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,14 +82,15 @@ def _shell(args: argparse.Namespace, trace: Trace) -> int:
     from stress.trace.shell.session import answers, converse, transcript
 
     film = trio.run(filmed, trace, _mode(args, trace), args.catalogue, restrict_keyboard_interrupt_to_checkpoints=True)
+    ending = judged(film.ending, film.case, film.override_runs, args.catalogue)
     said = answers(film, args.command)
     if args.json:
-        put_json({"trace": args.trace, "verdict": vars(film.ending), "steps": film.last, "commands": said})
+        put_json({"trace": args.trace, "verdict": vars(ending), "steps": film.last, "commands": said})
     elif args.command:
         put(transcript(said))
     else:
         converse(film)
-    return STATUS[film.ending.kind]
+    return STATUS[ending.kind]
 
 
 def _mode(args: argparse.Namespace, trace: Trace) -> Mode:
@@ -116,11 +117,13 @@ async def _replay(args: argparse.Namespace, trace: Trace) -> int:
     async with replay(trace, mode, args.catalogue) as replayed:
         if exact:
             compare(trace, replayed.outcome)
+        outcome = replayed.outcome
+        ending = judged(ending_of(outcome), outcome.finished.case, replayed.override_runs, args.catalogue)
         if args.json:
-            put_json(_data(args, replayed, exact))
+            put_json(_data(args, replayed, exact) | {"verdict": vars(ending)})
         else:
-            _print(args, replayed, exact)
-        return STATUS[replayed.outcome.verdict.kind]
+            _print(args, replayed, exact, ending)
+        return STATUS[ending.kind]
 
 
 def _data(args: argparse.Namespace, replayed: Replayed, exact: bool) -> dict[str, Any]:
@@ -129,7 +132,7 @@ def _data(args: argparse.Namespace, replayed: Replayed, exact: bool) -> dict[str
         "trace": args.trace,
         "driver": args.driver,
         "mode": "strict" if exact else "tolerant",
-        "verdict": vars(ending_of(outcome)),
+        "override_runs": replayed.override_runs,
         "signature": signature_of(outcome),
         "same": signature_of(outcome) == trace.ending.signature and outcome.verdict.kind == trace.ending.kind,
         "left_tape_at": replayed.diverged + 1 if replayed.diverged >= 0 else None,
@@ -140,11 +143,11 @@ def _data(args: argparse.Namespace, replayed: Replayed, exact: bool) -> dict[str
     return found | ({"listing": report.step_data(replayed)} if args.steps else {})
 
 
-def _print(args: argparse.Namespace, replayed: Replayed, exact: bool) -> None:
+def _print(args: argparse.Namespace, replayed: Replayed, exact: bool, ending: Ending) -> None:
     outcome = replayed.outcome
     if args.steps:
         put("\n".join(report.listing(replayed)))
-    put(ending_line(outcome, replayed.trace.case))
+    put(ending_line(ending, outcome))
     if exact:
         put(f"as recorded: {outcome.steps} steps, digest {outcome.digest()}, {args.driver} driver")
     elif replayed.diverged >= 0:

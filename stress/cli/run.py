@@ -11,7 +11,7 @@ import trio
 from stress.case import DEFAULT_KERNEL, Case
 from stress.catalogue import spec_of
 from stress.cli.options import GEOMETRIES, driver_option, kernel_options, number, positive
-from stress.cli.verdicts import STATUS, ending_line
+from stress.cli.verdicts import STATUS, ending_line, judged
 from stress.errors import VIOLATED, StorageError, UsageError
 from stress.execution.runner import BUDGET_STEPS_MAX, open_runner
 from stress.execution.vetting import vet
@@ -108,11 +108,12 @@ async def _run(args: argparse.Namespace) -> int:
         return await _run_unrecorded(args, case)
     strategy = "parallel" if args.machine == "parallel" else args.strategy
     async with open_runner(case, args.driver, args.steps_max, args.catalogue) as runner:
-        outcome = await _judged(args, runner)
-        trace = capture(outcome, strategy)
-        data = _data(outcome, trace) | ({"symptom": outcome.symptom or None} if args.machine == "parallel" else {})
-        line = ending_line(outcome, case)
-        status = STATUS[outcome.verdict.kind]
+        outcome = await _executed(args, runner)
+        trace, runs = capture(outcome, strategy), runner.override_runs()
+        ending = judged(trace.ending, case, runs, args.catalogue)
+        data = _data(outcome, trace) | {"verdict": vars(ending), "override_runs": runs}
+        data |= {"symptom": outcome.symptom or None} if args.machine == "parallel" else {}
+        line, status = ending_line(ending, outcome), STATUS[ending.kind]
     if args.save:
         save(trace, args.save)
     if args.json:
@@ -150,11 +151,12 @@ async def _run_unrecorded(args: argparse.Namespace, case: Case) -> int:
     seen = f": {data['symptom']}" if data["symptom"] else ""
     kept = f"the arena is in {data['dump']}" if data["dump"] else "--save FILE keeps the arena"
     line = f"{data['verdict']}{seen}; {case.scenario} on {case.profile}, kernel {case.kernel}, {data['steps']} steps"
-    put_json(data) if args.json else put(f"{line}\nnot recorded, so there is no trace; {kept}")
+    uncounted = ", and whether the patch ran is not known" if case.patch else ""
+    put_json(data) if args.json else put(f"{line}\nnot recorded, so there is no trace{uncounted}; {kept}")
     return STATUS[data["verdict"]]
 
 
-async def _judged(args: argparse.Namespace, runner: Runner) -> Outcome:
+async def _executed(args: argparse.Namespace, runner: Runner) -> Outcome:
     """Execute once. Raises PatchError after the trace of what raised it is saved, if it is to be."""
     try:
         return await _execute(args, runner)
@@ -199,8 +201,11 @@ def _recording(args: argparse.Namespace, runner: Runner) -> Recording:
 
 
 def _unrecorded_data(args: argparse.Namespace, case: Case, recording: Recording) -> dict[str, Any]:
-    """Return a run without a record as plain data; its verdict is what the run itself saw."""
-    ended = "clean" if recording.ended == "over" else "inconclusive"
+    """Return a run without a record as plain data; its verdict is what the run itself saw.
+
+    Where overrides run is counted in the replay alone, so of a patch there is no clean verdict.
+    """
+    ended = "clean" if recording.ended == "over" and not case.patch else "inconclusive"
     return {
         "scenario": case.scenario,
         "params": dict(case.params),
@@ -262,7 +267,7 @@ def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:
 
 
 def _data(outcome: Outcome, trace: Trace) -> dict[str, Any]:
-    case, ending = trace.case, trace.ending
+    case = trace.case
     return {
         "scenario": case.scenario,
         "params": dict(case.params),
@@ -273,8 +278,7 @@ def _data(outcome: Outcome, trace: Trace) -> dict[str, Any]:
         "faults": list(case.faults),
         "seed": trace.seed,
         "strategy": trace.strategy,
-        "verdict": vars(ending),
-        "signature": ending.signature or None,
+        "signature": trace.ending.signature or None,
         "steps": trace.steps,
         "switches": trace.switches,
         "conflicts": len(outcome.conflicts()),

@@ -22,7 +22,8 @@ from stress.cli.options import (
     seed,
     selection_options,
 )
-from stress.errors import UsageError
+from stress.cli.verdicts import never_ran
+from stress.errors import INCONCLUSIVE, UsageError
 from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
@@ -143,7 +144,9 @@ def text(data: dict[str, Any]) -> str:
     out += ["", *forms(data)]
     out += [f"{fault} on {profile}: {words}" for (fault, profile), words in complaints(data).items()]
     judged = "interrupted" if data["interrupted"] else "as expected" if data["ok"] else "NOT as expected"
-    out.append(f"{data['executions']} executions in {data['elapsed_s']:.1f} s; {judged}; traces in {data['dir']}")
+    unknown = f"; inconclusive: {never_ran(data['never_ran'])}" if data["exit_status"] == INCONCLUSIVE else ""
+    last = f"{data['executions']} executions in {data['elapsed_s']:.1f} s; {judged}; traces in {data['dir']}"
+    out.append(last + (unknown if data["never_ran"] else ""))
     return "\n".join(out)
 
 

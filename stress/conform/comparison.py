@@ -45,6 +45,8 @@ class ComparedCounts:
     """Programs that were run again."""
     given_up: int = 0
     """Programs of which every run was set aside."""
+    override_runs: Counter[str] = field(default_factory=Counter)
+    """How often each override of the patch ran in the model."""
 
     def add(self, other: ComparedCounts) -> None:
         """Add the counts of ``other``."""
@@ -54,6 +56,7 @@ class ComparedCounts:
         self.observations += other.observations
         self.retried += other.retried
         self.given_up += other.given_up
+        self.override_runs += other.override_runs
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,7 @@ class Rig:
             return None, ()
         finally:
             self.counts.excluded[PMD_SPLIT] += linux.splits
+            self.counts.override_runs.update(model.world.fresh_override_runs())
             linux.close()
 
     def _step(self, model: ModelRun, linux: LinuxRun, number: int, operation: Operation) -> list[Difference]:

@@ -83,6 +83,8 @@ class Races(Timed):
     given_up: int = 0
     """Rounds of which every run was set aside."""
     unexplained: list[Unexplained] = field(default_factory=list)
+    override_runs: Counter[str] = field(default_factory=Counter)
+    """How often each override of the patch ran in the model's searches."""
 
 
 class Racers:
@@ -94,6 +96,7 @@ class Racers:
         if len(self.cpus) < RACERS:
             raise Skipped(f"racing needs {RACERS} CPUs, and this process may use {len(self.cpus)}")
         self.agents, self.frames = Agents(THREADS_MAX), KernelFrames()
+        self.override_runs: Counter[str] = Counter()
 
     def __enter__(self) -> Racers:
         return self
@@ -103,11 +106,12 @@ class Racers:
         self.frames.close()
 
     def ends_of(self, program: Program) -> Explored:
-        """Return the model's ends of a racing program."""
+        """Return the model's ends of a racing program; count how often each override ran."""
         model = ModelRace(*composer(self.catalogue, self.model), program, blind=bool(self.model.faults))
         try:
             return model.ends(EXECUTIONS_MAX)
         finally:
+            self.override_runs.update(model.world.fresh_override_runs())
             model.close()
 
     def rounds(self, program: Program, explored: Explored, count: int) -> Iterator[Settled[End]]:
@@ -185,7 +189,7 @@ def race(races: Races, racers: Racers, program: Program, rounds: int, shrinks: b
     """Run ``rounds`` of one program, or until an end is not explained; shrink the program then, if
     it ``shrinks``.
     """
-    explored = racers.ends_of(program)
+    explored, races.override_runs = racers.ends_of(program), racers.override_runs
     races.programs += 1
     races.exhausted += explored.exhausted
     races.executions += explored.executions
@@ -246,6 +250,7 @@ def summary(races: Races) -> dict[str, Any]:
         "kernel_ends": races.kernel_ends,
         "excluded": dict(races.excluded),
         "given_up": races.given_up,
+        "override_runs": dict(sorted(races.override_runs.items())),
         "unexplained": [unexplained_data(races, unexplained) for unexplained in races.unexplained],
         "running": platform.release(),
         "kernel": races.model.kernel,

@@ -168,6 +168,7 @@ def summary(result: SessionResult) -> dict[str, Any]:
         "retried": counts.retried,
         "given_up": counts.given_up,
         "excluded": dict(sorted(counts.excluded.items())),
+        "override_runs": dict(sorted(counts.override_runs.items())),
         "differences": [finding_data(result, finding) for finding in result.batches.findings],
         "sizes_kb": {str(sizes): count for sizes, count in result.by_sizes.items()},
         "running": platform.release(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,11 +32,12 @@ class Model:
         """Return the classes that stand for ``component`` anywhere, each once."""
         return self._distinct.get(component, ())
 
-    def members(self, component: str) -> set[str]:
-        """Return the names of methods and class attributes that ``component`` has anywhere."""
-        return {name for cls in self.classes_of(component) for name in dir(cls) if not hasattr(object, name)} | {
-            "__init__"
-        }
+    def members(self, component: str, places: Iterable[Place] = ()) -> set[str]:
+        """Return the names of methods and class attributes that ``component`` has at one of
+        ``places``, or anywhere if there are none.
+        """
+        here = {self.classes[component].get(place, object) for place in places} or self.classes_of(component)
+        return {name for cls in here for name in dir(cls) if not hasattr(object, name)} | {"__init__"}
 
     def found(self, component: str, name: str) -> list[Any]:
         """Return what the classes of ``component`` have under ``name``, each once."""

@@ -7,7 +7,7 @@ import difflib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,9 @@ Method = ast.FunctionDef | ast.AsyncFunctionDef
 
 ABOUT = ("component", "depth", "id", "scenario", "silent")
 """What a class says of itself: a patch may have been a planted fault, or become one."""
+
+NEAR = 0.5
+"""How alike a name must be to be offered in place of another (difflib's ratio)."""
 
 _MODELS = ("sim", "builtins")
 """Packages whose classes are no part of a patch."""
@@ -54,8 +57,9 @@ class Part:
         return f"{self.file.path}:{self.line(name)}: {self.component}.{name}"
 
 
-def vetted(patch: Patch, model: Model) -> Patch:
-    """Return ``patch`` with its overrides, if each of them fits the model.
+def vetted(patch: Patch, model: Model, places: Sequence[Place] = ()) -> Patch:
+    """Return ``patch`` with its overrides, if each of them fits the model; ``places`` are where it
+    is to run, and what is there is offered for a name that is nowhere.
 
     Raises UsageError for a component, a method or an attribute that does not exist, for a signature
     that differs, for a coroutine that is not awaited, and for a class that overrides nothing.
@@ -64,7 +68,7 @@ def vetted(patch: Patch, model: Model) -> Patch:
     used = names_used(patch)
     for part in parts_of(patch):
         check_component(part, model)
-        found = [name for name in part.members if is_override(part, name, model, used)]
+        found = [name for name in part.members if is_override(part, name, model, used, places)]
         if not found:
             raise UsageError(
                 f"{part.file.path}:{part.node.lineno}: class {part.cls.__name__} overrides nothing "
@@ -130,7 +134,7 @@ def check_component(part: Part, model: Model) -> None:
         )
 
 
-def is_override(part: Part, name: str, model: Model, used: set[str]) -> bool:
+def is_override(part: Part, name: str, model: Model, used: set[str], places: Sequence[Place] = ()) -> bool:
     """Return whether a member overrides one of the component; False if it is a helper of the
     patch's own.
 
@@ -140,7 +144,7 @@ def is_override(part: Part, name: str, model: Model, used: set[str]) -> bool:
         return True
     if name in used or name not in part.own:
         return False
-    hint = meant(name, model.members(part.component))
+    hint = meant_member(name, part.component, model, places)
     owners = [owner for owner in model.elsewhere(name) if owner != part.component]
     if owners:
         hint = f"it is of {' and '.join(owners)}: say component = '{owners[0]}'"
@@ -151,9 +155,21 @@ def is_override(part: Part, name: str, model: Model, used: set[str]) -> bool:
     )
 
 
+def meant_member(name: str, component: str, model: Model, places: Sequence[Place]) -> str:
+    """Return what of ``component`` may have been meant: of what it has at ``places``, and the
+    nearest that it has if that is elsewhere, and where; ``""`` if nothing is near.
+    """
+    here = model.members(component, places)
+    hints = [meant(name, here)]
+    near = difflib.get_close_matches(name, model.members(component), n=1, cutoff=NEAR)
+    if near and near[0] not in here:
+        hints.insert(0, f"{near[0]} is there only {_named(model.places(component, near[0]), places[0])}")
+    return "; ".join(filter(None, hints))
+
+
 def meant(name: str, known: Any) -> str:
     """Return ``did you mean ...?``, or ``""`` if nothing is near."""
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=NEAR)
     return f"did you mean {' or '.join(close)}?" if close else ""
 
 

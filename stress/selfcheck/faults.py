@@ -9,7 +9,7 @@ fault. The clean kernel is a row like the faults', expected silent everywhere.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -167,6 +167,8 @@ class Selfcheck:
         self.checks: list[deque[tuple[Cell, CheckOrder | ReduceOrder]]] = [deque() for _ in range(workers)]
         self.checking: dict[int, Cell] = {}
         """The cell whose find each worker checks, or shrinks."""
+        self.override_runs: Counter[str] = Counter()
+        """How often each override of the patch has run."""
 
     # -- the boss of the fleet -------------------------------------------------------------------------------------
 
@@ -204,6 +206,11 @@ class Selfcheck:
         """Hand out nothing more; what is in hand is finished."""
         self.interrupted = True
         self.fleet.wake()
+
+    def never_ran(self) -> tuple[str, ...]:
+        """Return the overrides of the patch of which nothing is known."""
+        profiles = dict.fromkeys(cell.profile for cell in self.cells)
+        return self.catalogue.never_ran(self.patch, profiles, self.kernel, self.override_runs)
 
     def left_s(self) -> float | None:
         """Return about how many seconds are left; None until a cell is done.
@@ -272,6 +279,8 @@ class Selfcheck:
         """Count what a lease has brought; a cell ends with its find, or with its budget."""
         cell, _ = self.plans[worker]
         cell.executions += batch.done
+        for key, runs in batch.counts.get("overrides", {}).items():
+            self.override_runs[key.partition(" / ")[0]] += runs
         self.leases[worker].took(batch)
         if batch.failures and not cell.found:
             self._find(worker, cell, order, batch.failures[0])
@@ -362,11 +371,12 @@ def run_selfcheck(check: Selfcheck, progress: Callable[[Selfcheck], Awaitable[No
     shown = [partial(progress, check)] if progress is not None else []
     trio.run(check.fleet.run, check, partial(end_when_signalled, check.interrupt), *shown)
     elapsed, executions = time.monotonic() - began, sum(cell.executions for cell in check.cells)
-    statuses = {cell.status for cell in check.cells}
+    statuses, idle = {cell.status for cell in check.cells}, check.never_ran()
     return {
         "ok": statuses == {CLEAN},
         "interrupted": check.interrupted,
-        "exit_status": INTERRUPTED if check.interrupted else worst(statuses),
+        "exit_status": INTERRUPTED if check.interrupted else worst(statuses) or (INCONCLUSIVE if idle else CLEAN),
+        "never_ran": idle,
         "executions": executions,
         "elapsed_s": round(elapsed, 3),
         "seed": check.seed,

@@ -8,7 +8,7 @@ faults. *continue-with* hands over to a strategy at the tape's end.
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,8 @@ class Replayed:
     outcome: Outcome
     diverged: int
     """The step at which a tolerant replay first left the tape, or -1."""
+    override_runs: Mapping[str, int]
+    """How often each override of the patch has run."""
 
 
 def case_of(trace: Trace, mode: Mode) -> Case:
@@ -123,13 +125,14 @@ def patch_note(trace: Trace, mode: Mode, catalogue: Catalogue) -> str:
     """Return what is to be said if the user's files are not those that the trace was made with, or
     ``""``.
     """
+    place = trace.case.profile, mode.kernel or trace.case.kernel
     return "; ".join(
         f"the trace was made without{named}"
         if not before.digest
         else f"the text of{named} is not what it was when the trace was made "
         f"(hash {now.digest}, then {before.digest}); zapstress show --patch-text prints the old one"
         for named, now, before in (
-            (options(mode.patch), catalogue.patch(mode.patch), trace.patch),
+            (options(mode.patch), catalogue.patch(mode.patch, [place]), trace.patch),
             (options([mode.scenario], "--scenario"), catalogue.scenario_file(mode.scenario), trace.scenario_file),
         )
         if now is not None and now.digest != before.digest
@@ -163,7 +166,7 @@ async def replay(
             outcome = runner.error_outcome(trace.seed)
             if trace.ending.kind != outcome.verdict.kind:
                 raise
-        yield Replayed(trace, outcome, strategy.diverged)
+        yield Replayed(trace, outcome, strategy.diverged, runner.override_runs())
 
 
 def _explain(trace: Trace, outcome: Outcome, error: Divergence) -> None:

@@ -7,7 +7,7 @@ wall: a worker that waits for a core is at whatever it would be doing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
@@ -31,10 +31,19 @@ ACCOUNTS: dict[str, str] = {
 """The accounts, each with what the seconds on it are spent on."""
 
 
-class Clock:
-    """The accounts of one worker; ``began`` is when its time began, in seconds of perf_counter."""
+NUMBERS = {name: number for number, name in enumerate(ACCOUNTS, 1)}
+"""The accounts as numbers, by which one process tells another where it is; 0 is none."""
 
-    def __init__(self, began: float | None = None) -> None:
+NAMES = {number: name for name, number in NUMBERS.items()}
+
+
+class Clock:
+    """The accounts of one worker; ``began`` is when its time began, in seconds of perf_counter;
+    ``turned`` is told the number of each account that it goes on with.
+    """
+
+    def __init__(self, began: float | None = None, turned: Callable[[int], None] = lambda number: None) -> None:
+        self._turned = turned
         self._account = STARTING
         self._since = perf_counter() if began is None else began
         self._seconds = dict.fromkeys(ACCOUNTS, 0.0)
@@ -58,6 +67,7 @@ class Clock:
         now = perf_counter()
         self._seconds[self._account] += now - self._since
         self._account, self._since = self._only or account, now
+        self._turned(NUMBERS[self._account])
         return now
 
     def spent(self, account: str) -> float:

@@ -25,6 +25,7 @@ from stress.errors import FAILED, ZapstressError, foremost
 from stress.native.builder import compile_beside
 from stress.native.kernels import KernelKey
 from stress.sources import child, end_overdue
+from stress.workers.clock import NAMES, STARTING
 from stress.workers.flight_recorder import FlightRecorder
 from stress.workers.messages import Answer, Order, Ready, WorkerFailed, encode, executed, take_answer
 
@@ -114,8 +115,8 @@ class Workforce(Protocol):
     kernels: Sequence[KernelKey]
     """To be compiled beside the workers, in this order."""
 
-    def held(self) -> list[tuple[int, int]]:
-        """Return the (case, seed) that each worker is executing."""
+    def at_work(self) -> list[tuple[str, int]]:
+        """Return what each worker is at, an account of its clock, and the case's number."""
 
     def wake(self) -> None:
         """Ask the boss again on behalf of idle workers."""
@@ -190,10 +191,10 @@ class Fleet:
         """Workers in a row that were killed before they were ready."""
         self._changed = trio.Event()
 
-    def held(self) -> list[tuple[int, int]]:
-        """Return the (case, seed) that each worker is executing, of those that have begun."""
-        recorders = [process.recorder for _, process in sorted(self.processes.items())]
-        return [held for recorder in recorders if (held := recorder.held) is not None]
+    def at_work(self) -> list[tuple[str, int]]:
+        """Return what each worker is at, an account of its clock, and the case's number."""
+        doing = [process.recorder.doing for _, process in sorted(self.processes.items())]
+        return [(NAMES.get(what, STARTING), case) for what, case in doing]
 
     def wake(self) -> None:
         """Ask the boss again on behalf of idle workers."""

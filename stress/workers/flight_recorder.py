@@ -1,4 +1,4 @@
-"""What a worker is executing at this moment, in a page of shared memory that outlives the worker.
+"""What a worker is doing at this moment, in a page of shared memory that outlives the worker.
 
 The supervisor makes the page, a memfd, which has no name in any file system, and hands its
 descriptor to one worker. The worker writes down the case and the seed of each execution before it
@@ -11,10 +11,12 @@ import ctypes
 import mmap
 import os
 
-CASE, SEED, STARTED = range(3)
-"""The words: the case's number, the seed, and how many executions this worker has begun."""
+CASE, SEED, STARTED, DOING = range(4)
+"""The words: the case's number, the seed, how many executions this worker has begun, and what it is
+at.
+"""
 
-BYTES = 24
+BYTES = 32
 
 
 class FlightRecorder:
@@ -42,6 +44,15 @@ class FlightRecorder:
     def made(self, more: int) -> None:
         """Write down that the last execution begun was followed by so many ``more``, unannounced."""
         self._words[STARTED] += more
+
+    def turn_to(self, what: int) -> None:
+        """Write down what the worker is at from now on, as a number that the readers know."""
+        self._words[DOING] = what
+
+    @property
+    def doing(self) -> tuple[int, int]:
+        """What the worker is at, or 0 if it has said nothing yet; and the case written last."""
+        return self._words[DOING], self._words[CASE]
 
     @property
     def seed_at(self) -> int:

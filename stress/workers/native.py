@@ -261,6 +261,7 @@ class NativeLease:
 
     def compare(self, seed: int) -> None:
         """Execute a seed both ways, and compare."""
+        self.tally.take_native()
         learned = self.strategy.learned()
         made, outcome = by_python(self.native.runner, self.strategy, seed)
         self.tally.add(outcome, seed, compared=True)

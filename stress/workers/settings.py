@@ -209,6 +209,10 @@ TWIN_EVERY = 128
 """One execution in so many is run twice."""
 
 
+PROVE_SHARE = 1 / 3
+"""Of the workers' time, the largest part that a campaign gives to proofs by default."""
+
+
 @dataclass
 class Budget:
     """How long to go on, with how many workers; at least one of the bounds is given."""
@@ -224,5 +228,7 @@ class Budget:
     """Have kernels compiled beside the search, and use them where they are there."""
     risk: float | None = None
     """Small enough a risk: when every scenario has come to it on every profile, the run ends."""
+    prove_share: float = PROVE_SHARE
+    """Of the workers' time, the largest part that goes into searching cases to their end."""
     baseline: Path | None = None
     """The directory of a campaign whose signatures are expected from now on."""

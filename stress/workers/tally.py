@@ -7,7 +7,7 @@ failures, the executions that another worker is to repeat, and processes that ha
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -106,6 +106,8 @@ class Tally:
         self.each = [(metric, metric.each, metric.every) for metric in mine if metric.each is not None]
         self.stretch = [(metric, metric.stretch) for metric in mine if metric.stretch is not None]
         self.measured = Measured()
+        self.native: NativeCase | None = None
+        """The case that has made executions natively of which the counts are still to be taken."""
         self.sampled = 0
         """Executions of this lease, by which a metric takes one in so many."""
         self.begin()
@@ -153,20 +155,27 @@ class Tally:
             self._fail(outcome, seed, strategy or self.order.strategy)
 
     def add_native(self, native: NativeCase, ran: Ran) -> None:
-        """Count the executions that the native core has made, clean or inconclusive."""
+        """Count the executions that the native core has made, clean or inconclusive. What they
+        visited it counts itself, until :meth:`take_native`: that costs as much as dozens of them.
+        """
         inconclusive = int(ran.why == BUDGET)
         made = ran.clean + inconclusive
         if not made:
             return
-        counts = native.take_counts()
-        add_runs(self.runner.kernel, counts.runs)
-        found: dict[str, Any] = {
-            "executions": made, "native": made, "steps": ran.steps, "inconclusive": inconclusive,
-            "visits": counts.visits, "pairs": counts.overlaps,
-        }  # fmt: skip
+        self.native = native
+        found = {"executions": made, "native": made, "steps": ran.steps, "inconclusive": inconclusive}
         for name, value in found.items():
             METRICS[name].add(value, self.measured)
         self.done += made
+
+    def take_native(self) -> None:
+        """Add what native executions have visited since this was last done."""
+        if self.native is None:
+            return
+        counts, self.native = self.native.take_counts(), None
+        add_runs(self.runner.kernel, counts.runs)
+        METRICS["visits"].add(counts.visits, self.measured)
+        METRICS["pairs"].add(counts.overlaps, self.measured)
 
     def add_class(self, name: int, newest: Block | None) -> None:
         """Count that an execution was measured; ``newest`` is the block that says most by now."""
@@ -204,6 +213,7 @@ class Tally:
 
     def batch(self, last: bool) -> Batch:
         """Return the answer and begin anew; ``last`` says that the lease is carried out."""
+        self.take_native()
         runs = self.runner.fresh_override_runs()
         stretch = Stretch(self.clock.take(), self.codes, self.order.case.scenario, runs)
         for metric, measure in self.stretch:

@@ -262,10 +262,10 @@ class Worker:
     async def twin(self, order: TwinOrder) -> None:
         """Execute again what another worker has executed, and send the digest that it has here."""
         self.clock.to(TWINS)
+        self.recorder.hold(order.number, order.seed)
         runner = await self.runner(order.case)
         strategy = self.strategies.new(order.strategy, order.options)
         strategy.recall(order.learned)
-        self.recorder.hold(order.number, order.seed)
         self.recorder.begin(order.seed)
         outcome = runner.run(strategy, order.seed, RandomData(order.seed))
         digest = twin_digest(outcome)
@@ -433,7 +433,8 @@ def main(argv: list[str] | None = None) -> int:
     watch(args.life)
     try:
         recorder, catalogue = FlightRecorder(args.recorder), find_catalogue(args.catalogue)
-        trio.run(run, lambda nursery: Worker(answers, recorder, catalogue, Clock(args.began), nursery, args.code))
+        clock = Clock(args.began, recorder.turn_to)
+        trio.run(run, lambda nursery: Worker(answers, recorder, catalogue, clock, nursery, args.code))
     except BrokenPipeError:  # the supervisor is gone
         return FAILED
     return 0

@@ -187,6 +187,7 @@ FIGURES = {
     "classes",
     "failures",
     "worker_deaths",
+    "compiled",
     "now",
     "left_s",
 }

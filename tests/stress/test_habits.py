@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from stress.campaign import progress
+from stress.case import Case
 from stress.cli.main import main
 from stress.cli.manual import page_lines, roff
 from stress.cli.parsers import COMMANDS, options_of, parser_of
@@ -143,11 +144,18 @@ class _Running:
         distinct = {"classes": type("D", (), {"estimate": staticmethod(lambda: 9999)})}
 
     class fleet:
-        deaths = 0
+        deaths, kernels = 0, ("x86-64",)
 
-    @staticmethod
-    def now() -> list[Any]:
-        return []
+        @staticmethod
+        def at_work() -> list[tuple[str, int]]:
+            return [("starting", 0), ("idle", 7), ("proving", 7), ("reporting", 7)]
+
+    class compiled:
+        @staticmethod
+        def has(key: object) -> bool:
+            return False
+
+    cases = {7: Case("storm", (), "x86-64", "small", "6.9", ())}
 
 
 @pytest.mark.parametrize(("no_color", "coloured"), [(None, True), ("1", False)])
@@ -162,6 +170,7 @@ def test_no_color(no_color: str | None, coloured: bool, monkeypatch: pytest.Monk
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert coloured == bool(re.search(r"\x1b\[[\d;]*31m", text))
     assert "1 min 40 s" in text and "1 h 58 min" in text and "12,345" in text
+    assert "starting,idle,proving:storm@x86-64,storm@x86-64" in text.replace("\n", "") and "0/1" in text
 
 
 @pytest.mark.parametrize(

@@ -48,11 +48,7 @@ class Memory618(Memory612):
         that breaks.
         """
         unhooked = self.unhooks_at_once(zap, emptied) and await self.k.pt_reclaim.try_get_and_clear_pmd(zap.mm, start)
-        await self.add_mm_rss_vec(zap.tlb, zap.mm, zap.rss)
-        await self.leave_and_flush(zap)
-        await self.k.pgtable.pte_unmap_unlock(zap.tlb, zap.table)
-        if zap.force_flush:
-            await self.k.mmu_gather.tlb_flush_mmu(zap.tlb)
+        await self.finish_zap_ptes(zap)
         return unhooked
 
     def unhooks_at_once(self, zap: Zap, emptied: bool) -> bool:
@@ -70,7 +66,7 @@ class Memory618(Memory612):
         while addr < zap.end:
             if resched == 1:
                 zap.stopped = True
-                break
+                return self.stopped_at(addr)
             resched -= resched > 0
             addr += self.advance(zap, await self.do_zap_pte_range(zap, addr))
             if zap.force_break:
@@ -90,7 +86,11 @@ class Memory618(Memory612):
                 return nr
             pte = await self.k.pgtable.ptep_get(ptep + nr)
         zap_batch = self.zap_present_ptes if pte & PRESENT else self.zap_nonpresent
-        return nr + await zap_batch(zap, addr + nr, ptep + nr, pte)
+        return nr + await zap_batch(zap, self.behind_run(addr, nr), ptep + nr, pte)
+
+    def behind_run(self, addr: int, nr: int) -> int:
+        """Return the address behind ``nr`` empty entries (addr += nr * PAGE_SIZE)."""
+        return addr + nr
 
     async def nonpresent_left(self, zap: Zap, addr: int, ptep: int, pte: int) -> int:
         """Pass swap entries that stay one by one: the decision comes before the batch."""

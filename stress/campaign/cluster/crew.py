@@ -25,6 +25,7 @@ from stress.catalogue import Catalogue, spec_of
 from stress.errors import foremost
 from stress.native.kernels import KernelKey
 from stress.output import tell
+from stress.workers.clock import EXECUTING
 from stress.workers.fleet import DEATHS_MAX, DeadWorker, RoamingBoss
 from stress.workers.messages import LeaseOrder, Order, encode_bare, take_answer
 from stress.workers.settings import Settings
@@ -75,10 +76,10 @@ class ClusterCrew:
         self._changed = trio.Event()
         self._over = trio.Event()
 
-    def held(self) -> list[tuple[int, int]]:
-        """Return the (case, first seed) of the orders that are in hand, as the boss has it."""
+    def at_work(self) -> list[tuple[str, int]]:
+        """Return the orders that are in hand: leases are being executed, as far as is known."""
         orders = [order for _, order in sorted(self.in_hand.items())]
-        return [(order.number, order.first) for order in orders if isinstance(order, LeaseOrder)]
+        return [(EXECUTING, order.number) for order in orders if isinstance(order, LeaseOrder)]
 
     def wake(self) -> None:
         """Ask the boss again on behalf of idle seats."""

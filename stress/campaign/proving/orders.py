@@ -1,11 +1,12 @@
 """Which case is to be searched to its end next, and for how long.
 
-At most a third of the workers' time goes into that, in slices, from the moment on at which a kernel
-is compiled. What is expected to end soonest is next (:mod:`stress.campaign.proving.levels`); among
-what is expected to take as long, the first parameter set of each scenario on each profile, then the
-second, and so on, those with the shortest executions before others. A slice begins anew, so that
-what slices waste is less than half of what the last one takes. The third shrinks as slices do not
-end: where nothing does, proving comes to next to nothing. What is proved is not sampled any more.
+At most a third of the workers' time goes into that, or the share that is asked for, in slices, from
+the moment on at which a kernel is compiled. What is expected to end soonest is next
+(:mod:`stress.campaign.proving.levels`); among what is expected to take as long, the first parameter
+set of each scenario on each profile, then the second, and so on, those with the shortest executions
+before others. A slice begins anew, so that what slices waste is less than half of what the last one
+takes. The share shrinks as slices do not end: where nothing does, proving comes to next to nothing.
+What is proved is not sampled any more.
 """
 
 from __future__ import annotations
@@ -20,9 +21,7 @@ from stress.native.kernels import KernelKey
 from stress.native.proofs.result import PROVED, UNFINISHED
 from stress.workers.messages import Failure, ProveAnswer, ProveOrder
 from stress.workers.plan.leases import Plan
-
-SHARE = 1 / 3
-"""Of the workers' time, the largest part that goes into proving."""
+from stress.workers.settings import PROVE_SHARE
 
 PROMISE_MIN = 1 / 16
 """What is left of that part at least, where slices do not end."""
@@ -39,12 +38,19 @@ FILL_EVERY = 16
 
 class Proving:
     """The proofs of a campaign. ``cases`` are those of the store, by number; ``plans`` have what is
-    sampled of them; ``is_compiled`` says whether a kernel can make single transitions by now.
+    sampled of them; ``is_compiled`` says whether a kernel can make single transitions by now;
+    ``share`` of the workers' time goes into proving at most.
     """
 
     def __init__(
-        self, store: Store, cases: Mapping[int, Case], plans: Sequence[Plan], is_compiled: Callable[[KernelKey], bool]
+        self,
+        store: Store,
+        cases: Mapping[int, Case],
+        plans: Sequence[Plan],
+        is_compiled: Callable[[KernelKey], bool],
+        share: float = PROVE_SHARE,
     ) -> None:
+        self.share = share
         self.store, self.cases, self.plans, self.is_compiled = store, cases, plans, is_compiled
         self.levels = Levels(cases)
         self.of_kernel: dict[KernelKey, list[int]] = {}
@@ -101,7 +107,7 @@ class Proving:
 
     def _room_s(self) -> float:
         """Return how long a slice may be now."""
-        share = SHARE * self.promise
+        share = self.share * self.promise
         others_s, mine_s = sum(plan.spent for plan in self.plans), self.spent_s + self.promised_s
         return share / (1 - share) * others_s - mine_s
 

@@ -33,6 +33,7 @@ from stress.errors import ZapstressError
 from stress.machine.chance import PLAIN
 from stress.machine.driver import PlainDriver
 from stress.machine.lockstep import Lockstep
+from stress.patch.counting import override_runs
 from stress.programs.operation import Operation
 from stress.programs.program import Program
 from stress.programs.space import PROCESSES_MAX, File, Space
@@ -90,6 +91,7 @@ class ModelWorld:
         self.kernel.boot()
         self.driver = PlainDriver(self.machine)
         self.services = self.kernel.services()
+        self._runs_told: dict[str, int] = {}
         self.do(self._begin)
         self.snapshot = self.arena.snapshot()
 
@@ -130,6 +132,11 @@ class ModelWorld:
         """Restore the beginning; return a run that starts there."""
         self.arena.restore(self.snapshot)
         return ModelRun(self)
+
+    def fresh_override_runs(self) -> dict[str, int]:
+        """Return how often each override of a patch has run since this was last asked."""
+        before, self._runs_told = self._runs_told, override_runs(self.kernel)
+        return {name: runs - before.get(name, 0) for name, runs in self._runs_told.items()}
 
     def close(self) -> None:
         """Free the world."""

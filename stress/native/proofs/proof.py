@@ -208,7 +208,7 @@ def _confirmed(exploration: Exploration) -> str:
 def _known(job: Job, known: Certificate, file: Path) -> Answer:
     """Return what a certificate that holds says."""
     counts = known.states, known.transitions, known.classes, known.seconds
-    return Answer(job.case, PROVED, "known", *counts, str(file), True)
+    return Answer(job.case, PROVED, "known", *counts, str(file), True, override_runs=known.overrides)
 
 
 def _complete(job: Job, exploration: Exploration, so_far: Answer, replays: int) -> Answer:
@@ -219,7 +219,7 @@ def _complete(job: Job, exploration: Exploration, so_far: Answer, replays: int) 
         return replace(so_far, kind=NOT_REACHED, words="no override of the patch ran")
     made = certify(space, exploration.extent(), so_far.seconds, replays, exploration.reduced, runs)
     made.save(file)
-    return replace(so_far, kind=PROVED, certificate=str(file))
+    return replace(so_far, kind=PROVED, certificate=str(file), override_runs=runs)
 
 
 # -- Python judges -----------------------------------------------------------------------------------------------------

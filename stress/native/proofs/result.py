@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stress.case import Case
@@ -31,6 +31,8 @@ class Answer:
     """Whether it was proved before, and the certificate still holds."""
     time_was_up: bool = False
     """Whether it is unfinished for want of time."""
+    override_runs: dict[str, int] = field(default_factory=dict)
+    """For what is proved: how often each override of the patch ran in its space."""
     preemptions: int = -1
     """For what is unfinished: nothing is violated with at most so many preemptions; -1 if that is
     not known for any number.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sim.core.arena import Layout
     from sim.kernel import Kernel
+    from stress.case import Case
     from stress.catalogue import Catalogue
     from stress.machine.scheduler import Scheduler
     from stress.trace.record import Trace
@@ -115,6 +116,8 @@ class Film:
     """An execution, state by state. It needs no machine, and runs nothing."""
 
     trace: Trace
+    case: Case
+    """What was executed: the trace's, or with another kernel or patch."""
     kernel: Kernel
     """Not bound: it knows how large its world is, and where which cells are."""
     made: list[Step]
@@ -125,6 +128,8 @@ class Film:
     parked_at: dict[int, int]
     """The code of the step that each actor stood before at the end, by slot; 0: before none."""
     ending: Ending
+    override_runs: Mapping[str, int]
+    """How often each override of the patch has run."""
     camera: Camera = field(repr=False)
 
     @property
@@ -203,11 +208,13 @@ def film_of(replayed: Replayed, camera: Camera, catalogue: Catalogue) -> Film:
     actors = finished.machine.actors
     return Film(
         trace=trace,
+        case=finished.case,
         kernel=kernel,
         made=list(steps(finished)),
         actors={slot: finished.actor_name(slot) for slot in sorted(actors)},
         daemons=frozenset(slot for slot, actor in actors.items() if actor.daemon),
         parked_at={slot: finished.machine.parked_at[slot] for slot in actors},
         ending=ending_of(outcome),
+        override_runs=replayed.override_runs,
         camera=camera,
     )

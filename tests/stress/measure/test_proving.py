@@ -11,7 +11,7 @@ import trio
 
 from stress.campaign.proving.compiled import Compiled
 from stress.campaign.proving.levels import FACTOR, FIRST_SECONDS, LEVELS, level_of, seconds_of
-from stress.campaign.proving.orders import FILL_EVERY, PROMISE_MIN, SHARE, SLICES, TRUSTED_SECONDS, Proving
+from stress.campaign.proving.orders import FILL_EVERY, PROMISE_MIN, SLICES, TRUSTED_SECONDS, Proving
 from stress.campaign.proving.table import cell, lines
 from stress.case import Case
 from stress.catalogue import CATALOGUE
@@ -20,6 +20,7 @@ from stress.native.kernels import KernelKey, searchable
 from stress.native.proofs.result import PROVED, UNFINISHED, VIOLATED_KIND
 from stress.workers.measure.proving import proved
 from stress.workers.messages import ProveAnswer, ProveOrder
+from stress.workers.settings import PROVE_SHARE
 from tests.stress.native.compiled import cache_in, cases, needs_compiler
 
 FAR, NEAR = KernelKey("far"), KernelKey("near")
@@ -123,7 +124,7 @@ def test_proving_keeps_to_its_share() -> None:
     assert order is not None
     assert bench.next() is None, "what is out counts as spent"
     bench.proving.died(order)
-    assert bench.proving.spent_s <= SHARE * (bench.proving.spent_s + bench.plan.spent)
+    assert bench.proving.spent_s <= PROVE_SHARE * (bench.proving.spent_s + bench.plan.spent)
     bench.plan.spent = 1e6
     assert [(4, FIRST_SECONDS)] == bench.slices(answer(PROVED)), "not the one of the dead"
 
@@ -132,12 +133,18 @@ def test_where_nothing_ends_little_is_spent() -> None:
     bench = Bench()
     bench.proving.slices.extend([(TRUSTED_SECONDS, False)] * SLICES)
     assert PROMISE_MIN == bench.proving.promise
-    bench.plan.spent = FIRST_SECONDS / (SHARE * PROMISE_MIN) - FIRST_SECONDS - 0.01
+    bench.plan.spent = FIRST_SECONDS / (PROVE_SHARE * PROMISE_MIN) - FIRST_SECONDS - 0.01
     assert bench.next() is None
     bench.plan.spent += 0.02
     assert [3] == [number for number, _ in bench.slices(answer(PROVED))]
     bench.proving.slices.extend([(1.0, True)] * SLICES)
     assert 1.0 == bench.proving.promise
+
+
+def test_proofs_can_be_left_out() -> None:
+    bench = Bench()
+    bench.proving.share = 0.0
+    assert bench.next() is None
 
 
 def test_a_kernel_is_waited_for() -> None:

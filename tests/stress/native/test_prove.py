@@ -140,7 +140,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prove", *words, "--json", "-q"]) == VIOLATED
     found = json.loads(capsys.readouterr().out)
     assert {kind: len(entries) for kind, entries in found.items()} == {
-        "proved": 0, "violated": 1, "unfinished": 0, "not_reached": 0,
+        "proved": 0, "violated": 1, "unfinished": 0, "not_reached": 0, "never_ran": 0,
     }  # fmt: skip
     assert main(["replay", found["violated"][0]["certificate"], "--json"]) == VIOLATED
     assert json.loads(capsys.readouterr().out)

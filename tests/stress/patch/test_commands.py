@@ -106,6 +106,9 @@ def test_a_campaign_finds_it_and_prints_how_to_see_it(here: Path, capsys: pytest
     assert printed(capsys, "replay") == ["replay", words[1], "--patch", "mine.py"]
     report = (here / "found" / "failures" / Path(words[1]).parent.name / "report.txt").read_text()
     assert f"zapstress replay {words[1]} --patch mine.py" in report
+    written(here, method("def first_anon_folio(self)", "return super().first_anon_folio()", "vmscan"))
+    assert INCONCLUSIVE == main(["recheck", "found", "--tolerant", "--patch", "mine.py"])
+    assert "clean now; inconclusive: vmscan.first_anon_folio never ran" in capsys.readouterr().out
 
 
 def test_a_mistake_ends_a_campaign_and_its_trace_is_kept(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,3 +132,18 @@ def test_a_mistake_in_a_run_is_kept_if_it_is_to_be(here: Path, capsys: pytest.Ca
     assert USAGE == main([*RUN, "--patch", "mine.py", "--save", "t"])
     words = shlex.split(capsys.readouterr().err.rpartition("zapstress ")[2])
     assert CLEAN == main(words)
+
+
+def test_clean_is_no_verdict_on_what_never_ran(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor is a replay's, or the matrix of the planted faults."""
+    written(here, method("def first_anon_folio(self)", "return super().first_anon_folio()", "vmscan"))
+    cell = ("--fault", "M06", *ONE, "--executions", "40", "--workers", "1", "--dir", "cells")
+    for command in (
+        (*RUN, "--save", "t"),
+        ("replay", "t"),
+        ("replay", "t", "--shell", "--command", "bt", "--json"),
+        ("selfcheck", *cell),
+    ):
+        assert INCONCLUSIVE == main([*command, "--patch", "mine.py"])
+        assert "vmscan.first_anon_folio never ran, so nothing is known of it" in capsys.readouterr().out
+    assert CLEAN == main(["run", "age_vs_exit", "--patch", "mine.py"])

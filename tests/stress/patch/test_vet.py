@@ -9,7 +9,7 @@ import pytest
 from stress.catalogue import CATALOGUE
 from stress.errors import UsageError
 from stress.patch.vet import absent
-from tests.stress.patch.patches import loaded, method
+from tests.stress.patch.patches import loaded, method, written
 
 PLACE = ("x86-64", "6.9")
 
@@ -36,6 +36,21 @@ PLACE = ("x86-64", "6.9")
 def test_what_does_not_fit_is_refused(tmp_path: Path, signature: str, body: str, component: str, what: str) -> None:
     with pytest.raises(UsageError, match=what):
         loaded(tmp_path, method(signature, body, component))
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel", "what"),
+    [
+        ("is_sole_ownr", "6.9", "is_sole_owner is there only in kernel 6.18, "),
+        ("is_sole_ownr", "6.18", r"did you mean is_sole_owner\?"),
+        ("pages_to_mapp", "6.9", "pages_to_map is there only in kernel 6.12, .*; did you mean wp_page_copy"),
+    ],
+)
+def test_what_may_have_been_meant_is_there(tmp_path: Path, name: str, kernel: str, what: str) -> None:
+    """What another version alone has is offered as its own."""
+    spec = written(tmp_path, method(f"def {name}(self)", "return 1", "page_fault"))
+    with pytest.raises(UsageError, match=what):
+        CATALOGUE.check_patch((spec,), ("x86-64",), kernel)
 
 
 @pytest.mark.parametrize(
