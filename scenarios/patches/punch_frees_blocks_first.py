@@ -15,7 +15,7 @@ from sim.mm.filesystem import (
 )
 
 KERNEL = "6.9"
-KIND = "interleaving"
+KIND = "sequence"
 
 
 class PunchFreesBlocksFirst(Filesystem):
