@@ -15,7 +15,7 @@ from sim.mm.filesystem import (
 )
 
 KERNEL = "6.9"
-KIND = "sequence"
+KIND = "interleaving"
 
 
 class PunchFreesBlocksFirst(Filesystem):

@@ -82,8 +82,8 @@ class DiscardedChecks(Checker):
             self.violated("O36", what, 0, [("page_content", page, 0), ("disk", slot, 0)])
 
     def _thrown_away(self, file: int, index: int) -> bool:
-        """Return whether the running actor is to throw away page ``index`` of a file. Of a hole that
-        it has not told of nothing is known.
+        """Return whether the running actor is to throw away page ``index`` of a file. Of a hole
+        that it has not told of nothing is known.
         """
         who = self.m.current
         if who < self.w.cpus and self.op[who] == PUNCH:

@@ -167,9 +167,9 @@ class Truncate(Component):
         await self.k.swap.folio_put(cpu, folio)
 
     async def truncate_edge_folio(self, cpu: int, file: int, folio: int, start: int, stop: int) -> bool:
-        """Truncate a locked folio at an edge of bytes [start, stop); return whether nothing of it is
-        left to be removed. Shared memory is marked dirty first: what is left of the folio is nowhere
-        else, and perhaps only page tables know that it was stored to (shmem_undo_range).
+        """Truncate a locked folio at an edge of bytes [start, stop); return whether nothing of it
+        is left to be removed. Shared memory is marked dirty first: what is left of the folio is
+        nowhere else, and perhaps only page tables know of a store to it (shmem_undo_range).
         """
         if self.k.filemap.shmem_mapping(file):
             await self.k.page_writeback.folio_mark_dirty(folio)
