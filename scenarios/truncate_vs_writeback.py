@@ -18,11 +18,14 @@ from stress.scenario import Body, Scenario
 
 
 class TruncateVsWriteback(Scenario):
-    """``how``: the pages are removed from the cache; ``order``: of the folios."""
+    """``how``: the pages are removed from the cache; ``order``: of the folios. Of large folios the
+    first reaches out of what is removed, and is removed in part.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(order=orders(profile, geometry, pages_max=16), how=(TRUNCATE, PUNCH, DIRECT))
+        larger_first = orders(profile, geometry, pages_max=16)[::-1]
+        return rotate(order=larger_first, how=(TRUNCATE, DIRECT, PUNCH))
 
     @property
     def nr(self) -> int:

@@ -24,8 +24,7 @@ class TwoRemovals(Scenario):
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        ways = (PUNCH, TRUNCATE, DIRECT)
-        return rotate(one=ways, other=ways)
+        return rotate(one=(PUNCH, DIRECT, TRUNCATE), other=(DIRECT, PUNCH, TRUNCATE))
 
     def world(self) -> World:
         return World(cpus=3, vpages=whole_blocks(self.g, PAGES), pages=32, vmas=2, tables=4, files=1, file_pages=4)
@@ -34,11 +33,12 @@ class TwoRemovals(Scenario):
         yield 0, self.prepare
 
     async def prepare(self) -> None:
-        """Map the file and store to a page."""
+        """Map the file, and store to all but the first of its pages: there is data to be lost."""
         await start(self.task(0), 0)
         await read_in(self.task(0), 0, PAGES, 0)
         await self.task(0).mmap(0, PAGES, file=0, shared=True)
-        await self.task(0).store(1)
+        for addr in range(1, PAGES):
+            await self.task(0).store(addr)
 
     def actors(self) -> list[tuple[str, int, Body]]:
         return [("use", 0, self.use), ("one", 1, self.one), ("other", 2, self.other)]

@@ -18,6 +18,8 @@ class PunchLetsFaultsIn(Filesystem):
     async def punch_hole(self, cpu: int, file: int, first: int, end: int) -> None:
         """The inode lock is held, and that is taken to be enough."""
         await self.m.down_write(PUNCH_LOCK, self.inode_lock, file)
+        self.k.checks.punching(cpu, first, end)
         await self.k.truncate.truncate_pagecache_range(cpu, file, first, end)
         await self.free_blocks(file, first, end)
+        self.k.checks.hole_made(cpu, file, first, end)
         await self.m.up_write(PUNCH_UNLOCK, self.inode_lock, file)

@@ -30,7 +30,9 @@ class SizeSetAfterTruncation(Filesystem):
         await self.m.down_write(INVALIDATE_LOCK, self.invalidate_lock, file)
         await self.k.truncate.truncate_pagecache(cpu, file, size)
         await self.m.store(SET_SIZE, self.i_size, file, size)
-        await self.free_blocks(file, -(-size // self.g.page_size), -(-old // self.g.page_size))
+        first, end = -(-size // self.g.page_size), -(-old // self.g.page_size)
+        await self.free_blocks(file, first, end)
+        self.k.checks.hole_made(cpu, file, first, end)
         if size < old and size % self.g.page_size:
             await self.zero_behind(cpu, file, size // self.g.page_size)
         await self.m.up_write(INVALIDATE_UNLOCK, self.invalidate_lock, file)

@@ -11,6 +11,7 @@ import sim.checks
 from sim.checks.base import Checker
 from sim.checks.cache import CacheChecks
 from sim.checks.dirty import DirtyChecks
+from sim.checks.discarded import DiscardedChecks
 from sim.checks.entries import EntryChecks
 from sim.checks.freed import FreedChecks
 from sim.checks.gather import GatherChecks
@@ -59,6 +60,7 @@ class Checks(Checker):
     rss: RssChecks
     freed: FreedChecks
     cache: CacheChecks
+    discarded: DiscardedChecks
 
     page_order: Cells
     page_mapcount: Column
@@ -197,6 +199,18 @@ class Checks(Checker):
     def truncated(self, file: int) -> None:
         """A file has been truncated; or nobody changes it, and nobody faults."""
         self.cache.truncated(file)
+
+    def punching(self, cpu: int, first: int, end: int) -> None:
+        """A hole is to be punched over pages [first, end) of a file."""
+        self.discarded.punching(cpu, first, end)
+
+    def block_freed(self, file: int, index: int, first: int, end: int) -> None:
+        """The block of a page has been freed, as one of pages [first, end)."""
+        self.discarded.block_freed(file, index, first, end)
+
+    def hole_made(self, cpu: int, file: int, first: int, end: int) -> None:
+        """Pages [first, end) of a file have been thrown away; the caller keeps faults off."""
+        self.discarded.hole_made(cpu, file, first, end)
 
     def mm_destroyed(self, mm: int) -> None:
         """exit_mmap is done (check_mm)."""

@@ -61,7 +61,9 @@ class Filesystem(Component):
         await self.m.down_write(INVALIDATE_LOCK, self.invalidate_lock, file)
         await self.m.store(SET_SIZE, self.i_size, file, size)
         await self.k.truncate.truncate_pagecache(cpu, file, size)
-        await self.free_blocks(file, -(-size // self.g.page_size), -(-old // self.g.page_size))
+        first, end = -(-size // self.g.page_size), -(-old // self.g.page_size)
+        await self.free_blocks(file, first, end)
+        self.k.checks.hole_made(cpu, file, first, end)
         if size < old and size % self.g.page_size:
             await self.zero_behind(cpu, file, size // self.g.page_size)
         await self.m.up_write(INVALIDATE_UNLOCK, self.invalidate_lock, file)
@@ -72,8 +74,10 @@ class Filesystem(Component):
         """Drop pages [first, end) of a file, whose size stays (FALLOC_FL_PUNCH_HOLE)."""
         await self.m.down_write(PUNCH_LOCK, self.inode_lock, file)
         await self.m.down_write(PUNCH_INVALIDATE_LOCK, self.invalidate_lock, file)
+        self.k.checks.punching(cpu, first, end)
         await self.k.truncate.truncate_pagecache_range(cpu, file, first, end)
         await self.free_blocks(file, first, end)
+        self.k.checks.hole_made(cpu, file, first, end)
         await self.m.up_write(PUNCH_INVALIDATE_UNLOCK, self.invalidate_lock, file)
         await self.m.up_write(PUNCH_UNLOCK, self.inode_lock, file)
 
@@ -100,6 +104,7 @@ class Filesystem(Component):
         """Free the blocks of pages [first, end): from now on they read as zeroes."""
         for index in range(first, end):
             await self.m.store(FREE_BLOCK, self.disk, self.k.filemap.slot(file, index), 0)
+            self.k.checks.block_freed(file, index, first, end)
 
     async def direct_write(self, cpu: int, file: int, first: int, nr: int) -> None:
         """Write ``nr`` pages with O_DIRECT, as far as the file reaches: what the disk has, over

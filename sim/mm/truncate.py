@@ -133,7 +133,7 @@ class Truncate(Component):
         folio = await self._locked_at(cpu, file, index)
         if folio < 0:
             return first
-        if not await self.truncate_inode_partial_folio(cpu, file, folio, start, stop):
+        if not await self.truncate_edge_folio(cpu, file, folio, start, stop):
             first = self._next_index(folio)
         await self._unlock_and_put(cpu, folio)
         return first
@@ -146,7 +146,7 @@ class Truncate(Component):
         if folio < 0:
             return end
         begin = self.page_index[folio] * self.g.page_size
-        if begin < stop and not await self.truncate_inode_partial_folio(cpu, file, folio, start, stop):
+        if begin < stop and not await self.truncate_edge_folio(cpu, file, folio, start, stop):
             end = self.page_index[folio]
         await self._unlock_and_put(cpu, folio)
         return end
@@ -165,6 +165,15 @@ class Truncate(Component):
     async def _unlock_and_put(self, cpu: int, folio: int) -> None:
         await self.k.filemap.unlock_folio(folio)
         await self.k.swap.folio_put(cpu, folio)
+
+    async def truncate_edge_folio(self, cpu: int, file: int, folio: int, start: int, stop: int) -> bool:
+        """Truncate a locked folio at an edge of bytes [start, stop); return whether nothing of it
+        is left to be removed. Shared memory is marked dirty first: what is left of the folio is
+        nowhere else, and perhaps only page tables know of a store to it (shmem_undo_range).
+        """
+        if self.k.filemap.shmem_mapping(file):
+            await self.k.page_writeback.folio_mark_dirty(folio)
+        return await self.truncate_inode_partial_folio(cpu, file, folio, start, stop)
 
     async def truncate_inode_partial_folio(self, cpu: int, file: int, folio: int, start: int, stop: int) -> bool:
         """Truncate what lies in bytes [start, stop) of a locked folio; return whether nothing of it

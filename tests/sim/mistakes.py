@@ -278,3 +278,11 @@ def unshifted(self: Any, original: Any, page: int, nr: int, delay: bool) -> list
 async def queue_only(self: Any, original: Any, folio: int) -> None:
     """I16q: a folio is queued because it is partially mapped, and marked so."""
     await self.queue(folio)
+
+
+# -- the page cache ----------------------------------------------------------------------------------------------------
+
+
+async def from_the_start(self: Any, original: Any, cpu: int, file: int, start: int, stop: int) -> None:
+    """O36: truncation leaves what lies before its range."""
+    await original(cpu, file, 0, stop)

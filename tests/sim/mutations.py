@@ -18,6 +18,7 @@ from tests.sim.mistakes import (
     first_cleared,
     first_only,
     free_slot,
+    from_the_start,
     handled,
     kept_delayed,
     last_kept,
@@ -227,6 +228,16 @@ MUTATIONS: dict[str, Mutation] = {
     "O33": Mutation("shrunk", omit("page_writeback", "folio_cancel_dirty"), "filemap_unaccount_folio: read PG_dirty"),
     "O34": Mutation("shrunk", omit("unmap_mapping", "unmap_mapping_pages"), "do_truncate: unlock invalidate_lock"),
     "O35": Mutation("punched", mutation("memory", should_zap_cows=lambda self, original, details: True), CLEAR_PTE),
+    "O36": Mutation(
+        "cut", mutation("truncate", truncate_inode_pages_range=from_the_start), "page_cache_delete: clear i_pages"
+    ),
+    "O37": Mutation(
+        "cut",
+        mutation("page_writeback", wait_for_writeback=nothing),
+        "page_cache_delete: clear i_pages",
+        "folio_start_writeback: set PG_writeback",
+    ),
+    "O38": Mutation("punched", omit("truncate", "truncate_inode_pages_range"), "free_blocks: forget what the disk has"),
     "PTL": Mutation("zap", mutation("pgtable", pte_offset_map_lock=no_lock), "set_ptes: set pte", "set_ptes: set pte"),
 }
 """Invariant -> the mutation that breaks it."""

@@ -270,6 +270,21 @@ class Punched(Shrunk):
         await self.task(2).punch_hole(0, 0, NR)
 
 
+class Cut(Program):
+    """Cut a file in the middle of a folio's pages, while it is stored to and written out."""
+
+    async def zero(self) -> None:
+        await self.task(0).write_back(0, 0)
+        await self.task(0).write_back(0, NR - 1)
+
+    async def one(self) -> None:
+        for addr in (FILE, FILE + NR - 1):
+            await self.task(1).store(addr)
+
+    async def two(self) -> None:
+        await self.task(2).ftruncate(0, self.g.page_size)
+
+
 class Direct(Program):
     """Write a file directly while it is used."""
 
@@ -358,6 +373,7 @@ PROGRAMS: dict[str, type[Program]] = {
         Aged,
         Shrunk,
         Punched,
+        Cut,
         Direct,
         Absent,
         Heir,

@@ -1,0 +1,32 @@
+"""PG_writeback is set when the folio lock has been let go.
+
+Write-out sets it under the lock (folio_start_writeback, fs/ext4/page-io.c, 6.9): between the two
+whoever removes the folio sees no write-out to wait for.
+"""
+
+from __future__ import annotations
+
+from sim.mm.page_writeback import LOCK, START, TEST_DIRTY, UNLOCK, PageWriteback
+
+KERNEL = "6.9"
+KIND = "interleaving"
+
+
+class WritebackStartsUnlocked(PageWriteback):
+    component = "page_writeback"
+
+    async def write_folio(self, cpu: int, file: int, index: int) -> bool:
+        """Two lines are turned round."""
+        folio, dirty = await self.k.filemap.get_folio(cpu, file, index), False
+        if folio < 0:
+            return False
+        await self.m.lock(LOCK, self.page_locked, folio)
+        if self.k.filemap.in_cache(file, folio) and await self.m.load(TEST_DIRTY, self.page_dirty, folio):
+            await self.wait_for_writeback(folio)
+            dirty = await self.folio_clear_dirty_for_io(cpu, folio)
+        await self.m.unlock(UNLOCK, self.page_locked, folio)
+        if dirty:
+            await self.m.store(START, self.page_writeback, folio, 1)
+            await self.write_out(folio, file)
+        await self.k.swap.folio_put(cpu, folio)
+        return dirty
