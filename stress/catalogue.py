@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import UsageError
+from stress.fault import kernels_of
 from stress.patch.counting import counting
 from stress.patch.load import Patch, load
 from stress.patch.model import Model, Place
@@ -242,6 +243,18 @@ class Catalogue:
         module, file = files[choose("fault", name.upper(), files)]
         return only_class(importlib.import_module(module), file, None, "id")
 
+    def fault_for(self, name: str, kernel: str) -> type:
+        """Return the class of the fault of that id. Raises UsageError if it is for versions that
+        ``kernel`` is none of.
+        """
+        fault = self.fault_class(name)
+        known = kernels_of(fault)
+        if known and kernel not in known:
+            raise UsageError(
+                f"fault {name} is for kernel {' or '.join(known)}, not {kernel}; give --kernel {known[0]} with it"
+            )
+        return fault
+
     def strategy(self, name: str, **options: int) -> Strategy:
         """Return a new strategy; ``options`` are its constructor's. Raises UsageError."""
         from stress.strategies import Strategy
@@ -327,12 +340,13 @@ class Catalogue:
         patch: Patch | None = None,
     ) -> Any:
         """Return a composed kernel: the version ``kernel``, under ``patch``, under the faults whose
-        ids are ``faults``.
+        ids are ``faults``. Raises UsageError for what does not exist, or is for other versions.
         """
         from sim.compose import compose
 
         choose("kernel", kernel, self.kernels())
-        classes = (*self.parts(patch, profile, kernel), *map(self.fault_class, faults))
+        planted = (self.fault_for(name, kernel) for name in faults)
+        classes = (*self.parts(patch, profile, kernel), *planted)
         return compose(profile=profile, geometry=geometry, version=kernel, world=world, parts=classes)
 
 

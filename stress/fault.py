@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from stress.case import DEFAULT_KERNEL
+
 
 class Fault:
     """Subclass this once per file under scenarios/faults/, and override one method of the
@@ -22,6 +24,9 @@ class Fault:
     scenario: ClassVar[str]
     """The scenario that shows the fault: ``bench search`` and the tests look for it there."""
 
+    kernels: ClassVar[tuple[str, ...]] = ()
+    """The kernel versions that the fault is for, the one to search first; none: every version."""
+
     depth: ClassVar[int] = 0
     """How many orderings of steps of different actors an execution must have to show the fault (the
     d of PCT); below 2 nearly every execution of its scenario has them. Estimated, from the fault.
@@ -36,6 +41,17 @@ class Fault:
 
         def __getattr__(self, name: str) -> Any:
             """Tell type checkers that a component has its columns as attributes."""
+
+
+def kernels_of(fault: type) -> tuple[str, ...]:
+    """Return the kernel versions that a fault is for; none if it is for every version."""
+    kernels: tuple[str, ...] = getattr(fault, "kernels", ())
+    return kernels
+
+
+def home_of(fault: type) -> str:
+    """Return the kernel version in which a fault is searched for if none is named."""
+    return next(iter(kernels_of(fault)), DEFAULT_KERNEL)
 
 
 def silent_on(fault: type, profile: str, kernel: str) -> str:

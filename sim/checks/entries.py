@@ -153,7 +153,7 @@ class EntryChecks(Checker):
             addr = table_base[table] + offset
             at = (table_mm[table] - 1) * vpages + addr
             who = m.current
-            if ptl[table] != who + 1 and (old ^ new) & ~HARDWARE_BITS:
+            if ptl[table] != who + 1 and ((old ^ new) & ~HARDWARE_BITS or old & ~new & (YOUNG | DIRTY)):
                 self._unlocked(index_of_ref(table_mm[table]), addr, old, new)
             if (old | new) & (CONT | BUSY):
                 self._special(ptep, old, new, who)

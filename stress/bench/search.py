@@ -2,9 +2,10 @@
 the first execution that shows a fault, in the scenario that shows it, the median over seeds.
 
 The parameter sets of the scenario take turns, LEASE executions at a time, as in a campaign whose
-only scenario it is; on x86-64, or the first profile where the fault can show. What counts is
-executions of the native core, and its time. A strategy learns from one execution of a parameter set
-to the next, and nothing from seed to seed. ``portfolio`` is the campaign's choice among them.
+only scenario it is; on x86-64, or the first profile where the fault can show, and in 6.9, or the
+first version that the fault is for. What counts is executions of the native core, and its time. A
+strategy learns from one execution of a parameter set to the next, and nothing from seed to seed.
+``portfolio`` is the campaign's choice among them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sim.core.profile import SMALL
 from stress.case import DEFAULT_KERNEL, Case
 from stress.errors import UsageError
 from stress.execution.runner import open_runner
+from stress.fault import home_of
 from stress.machine.chance import RandomData
 from stress.native.kernels import STRATEGIES, KernelKey, library
 from stress.native.runner import NativeCase
@@ -138,25 +140,25 @@ def depth_of(fault: str, catalogue: Catalogue) -> int:
     return int(getattr(catalogue.fault_class(fault), "depth", 0))
 
 
-def place_of(fault: str, catalogue: Catalogue) -> tuple[str, str]:
-    """Return the profile and the scenario where a fault is searched for."""
+def place_of(fault: str, catalogue: Catalogue) -> tuple[str, str, str]:
+    """Return the profile, the kernel version and the scenario where a fault is searched for."""
     cls: Any = catalogue.fault_class(fault)
     profiles = [profile for profile in catalogue.profiles() if profile not in cls.silent]
-    return USUAL if USUAL in profiles else profiles[0], cls.scenario
+    return USUAL if USUAL in profiles else profiles[0], home_of(cls), cls.scenario
 
 
 async def bench_fault(
     fault: str, strategies: Sequence[str], seeds: int, executions_max: int, catalogue: Catalogue
 ) -> dict[str, Any]:
     """Return the row of one fault."""
-    profile, scenario = place_of(fault, catalogue)
-    key = KernelKey(profile, DEFAULT_KERNEL, (fault,))
-    compiled, shape = library(key, [scenario], catalogue), catalogue.profile(profile).at(DEFAULT_KERNEL)
+    profile, kernel, scenario = place_of(fault, catalogue)
+    key = KernelKey(profile, kernel, (fault,))
+    compiled, shape = library(key, [scenario], catalogue), catalogue.profile(profile).at(kernel)
     rows: dict[str, Any] = {}
     async with AsyncExitStack() as stack:
         cases = []
         for params in catalogue.parameters(scenario, shape, SMALL):
-            case = Case(scenario, tuple(sorted(params.items())), profile, SMALL, DEFAULT_KERNEL, (fault,))
+            case = Case(scenario, tuple(sorted(params.items())), profile, SMALL, kernel, (fault,))
             cases.append(
                 NativeCase(compiled, await stack.enter_async_context(open_runner(case, "plain", catalogue=catalogue)))
             )
@@ -168,8 +170,8 @@ async def bench_fault(
                 total.executions.append(search.executions)
                 total.seconds.append(search.seconds)
             rows[name] = total.data()
-    depth = depth_of(fault, catalogue)
-    return {"fault": fault, "depth": depth, "profile": profile, "scenario": scenario, "strategies": rows}
+    place = {"profile": profile, "kernel": kernel, "scenario": scenario}
+    return {"fault": fault, "depth": depth_of(fault, catalogue), **place, "strategies": rows}
 
 
 async def bench_search(faults: Sequence[str], seeds: int, executions_max: int, catalogue: Catalogue) -> dict[str, Any]:
@@ -200,7 +202,8 @@ def text(data: dict[str, Any]) -> str:
     names = list(data["rows"][0]["strategies"])
     out = [f"| fault | depth | scenario | {' | '.join(names)} |", "|---" * (3 + len(names)) + "|"]
     for row in data["rows"]:
-        where = f"{row['scenario']} on {row['profile']}"
+        version = "" if row["kernel"] == DEFAULT_KERNEL else f", {row['kernel']}"
+        where = f"{row['scenario']} on {row['profile']}{version}"
         cells = [cell(row["strategies"][name], data["best"].get(row["fault"]) == name) for name in names]
         out.append(f"| {row['fault']} | {row['depth']} | {where} | {' | '.join(cells)} |")
     missed = ", ".join(data["random_misses"]) or "none"

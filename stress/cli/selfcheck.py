@@ -24,6 +24,7 @@ from stress.cli.options import (
 )
 from stress.cli.verdicts import never_ran
 from stress.errors import INCONCLUSIVE, UsageError
+from stress.fault import kernels_of
 from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names_option(parser, "--fault", "ID", "only these faults (default: all)")
     add("--patches", nargs="*", metavar="NAME", help="search for the patches of scenarios/patches, or for these")
     selection_options(parser)
-    kernel_options(parser, DEFAULT_KERNEL, "default: %(default)s")
+    kernel_options(parser, None, f"default: {DEFAULT_KERNEL}, or the first version that a fault is for")
     add("--executions", type=positive, metavar="N", help="per cell (default: 50000 to find, 2000 to be silent)")
     add("--duration", type=duration, metavar="TIME", help="for each patch, unless --executions is given (default: 60s)")
     add("--seeds", type=positive, default=1, metavar="N", help="searches of each cell that is to be found; medians")
@@ -84,9 +85,10 @@ def run_faults(args: argparse.Namespace, chosen: dict[str, tuple[str, ...]]) -> 
         raise UsageError("--duration is for --patches: a cell of a fault ends by its executions")
     if not chosen["faults"]:
         raise UsageError("there are no faults to plant")
-    choose("kernel", args.kernel, known.kernels())
-    known.check_patch(tuple(args.patch), chosen["profiles"], args.kernel)
-    cells = matrix(chosen["faults"], chosen["profiles"], args.executions, known, args.seeds, args.kernel)
+    kernel = choose("kernel", args.kernel or DEFAULT_KERNEL, known.kernels())
+    known.check_patch(tuple(args.patch), chosen["profiles"], kernel)
+    faults = faults_of(known, args.kernel, chosen["faults"], bool(args.fault)) if args.kernel else chosen["faults"]
+    cells = matrix(faults, chosen["profiles"], args.executions, known, args.seeds, args.kernel)
     check = Selfcheck(
         cells,
         chosen["scenarios"],
@@ -94,7 +96,7 @@ def run_faults(args: argparse.Namespace, chosen: dict[str, tuple[str, ...]]) -> 
         args.seed,
         args.dir,
         spec_of(known),
-        args.kernel,
+        kernel,
         tuple(args.patch),
         args.shrink or 0.0,
     )
@@ -104,6 +106,15 @@ def run_faults(args: argparse.Namespace, chosen: dict[str, tuple[str, ...]]) -> 
     put_json(data) if args.json else put(table(data, known) if args.table else text(data))
     export(args, lambda: selfcheck_suite(data, complaints(data)))
     return int(data["exit_status"])
+
+
+def faults_of(known: Catalogue, kernel: str, faults: tuple[str, ...], named: bool) -> tuple[str, ...]:
+    """Return those of ``faults`` that ``kernel`` can have. Raises UsageError if one that was
+    ``named`` is for other versions.
+    """
+    if named:
+        return tuple(name for name in faults if known.fault_for(name, kernel))
+    return tuple(name for name in faults if kernel in (kernels_of(known.fault_class(name)) or (kernel,)))
 
 
 def choices(known: Catalogue, kind: str, one: str, given: list[str] | None) -> tuple[str, ...]:

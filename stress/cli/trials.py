@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from stress.case import DEFAULT_KERNEL
 from stress.cli.exports import export
 from stress.errors import UsageError
 from stress.output import put, put_json, tell
@@ -27,7 +26,7 @@ def run_patches(
     from stress.selfcheck.patches import Trials, planted
     from stress.workers.settings import Budget, Settings
 
-    if args.fault or args.patch or args.kernel != DEFAULT_KERNEL:
+    if args.fault or args.patch or args.kernel:
         raise UsageError("--fault, --kernel and --patch do not go with --patches: a patch names its own kernel")
     known = args.catalogue
     files = known.patch_files()

@@ -18,7 +18,7 @@ from stress.patch.model import Model, Place, returns_awaitable
 
 Method = ast.FunctionDef | ast.AsyncFunctionDef
 
-ABOUT = ("component", "depth", "id", "scenario", "silent")
+ABOUT = ("component", "depth", "id", "kernels", "scenario", "silent")
 """What a class says of itself: a patch may have been a planted fault, or become one."""
 
 NEAR = 0.5

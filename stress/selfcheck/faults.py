@@ -23,7 +23,7 @@ from sim.core.profile import SMALL
 from stress.case import DEFAULT_KERNEL
 from stress.catalogue import find_catalogue
 from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, VIOLATED
-from stress.fault import silent_on
+from stress.fault import home_of, silent_on
 from stress.files import make_folder, write_atomically
 from stress.sources import ended_words
 from stress.trace.explanation import SHRUNK
@@ -67,7 +67,7 @@ CLEAN_KERNEL = "none"
 
 @dataclass
 class Cell:
-    """A fault on a profile, and what came of it.
+    """A fault on a profile of a kernel version, and what came of it.
 
     ``reason`` says why the cell is expected silent; it is empty if the fault is to be found.
     """
@@ -76,6 +76,7 @@ class Cell:
     profile: str
     reason: str
     budget: int
+    kernel: str = field(default=DEFAULT_KERNEL, kw_only=True)
     nth: int = 0
     """Which of the searches of this cell it is: its seed counts up by that."""
     found: bool = False
@@ -234,7 +235,7 @@ class Selfcheck:
         cell = self.waiting.popleft()
         faults = () if cell.fault == CLEAN_KERNEL else (cell.fault,)
         settings = Settings(
-            self.seed + cell.nth, self.scenarios, (cell.profile,), SMALL, self.kernel, faults, self.patch
+            self.seed + cell.nth, self.scenarios, (cell.profile,), SMALL, cell.kernel, faults, self.patch
         )
         plan = Plan(settings, cell.budget, 1, LEASE_COUNT_MAX)
         ranks = settings.ranks(SMALL, self.catalogue)
@@ -323,18 +324,23 @@ def matrix(
     executions: int | None,
     catalogue: Catalogue,
     seeds: int = 1,
-    kernel: str = DEFAULT_KERNEL,
+    kernel: str | None = None,
 ) -> list[Cell]:
     """Return the cells: those of the clean kernel first, then profile by profile, so that
     neighbours differ in cost; a cell that is to be found ``seeds`` times.
+
+    Without a ``kernel`` each fault is planted in the first version that it is for.
     """
     silent = executions or SILENT_EXECUTIONS
-    cells = [Cell(CLEAN_KERNEL, profile, "no fault", silent) for profile in profiles]
+    cells = [Cell(CLEAN_KERNEL, profile, "no fault", silent, kernel=kernel or DEFAULT_KERNEL) for profile in profiles]
     for profile in profiles:
         for fault in faults:
-            reason = silent_on(catalogue.fault_class(fault), profile, kernel)
+            planted = catalogue.fault_class(fault)
+            version = kernel or home_of(planted)
+            reason = silent_on(planted, profile, version)
             budget = silent if reason else executions or FIND_EXECUTIONS_MAX
-            cells += [Cell(fault, profile, reason, budget, nth) for nth in range(1 if reason else seeds)]
+            searches = range(1 if reason else seeds)
+            cells += [Cell(fault, profile, reason, budget, nth, kernel=version) for nth in searches]
     return cells
 
 

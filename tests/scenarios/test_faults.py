@@ -1,5 +1,5 @@
-"""Each planted fault is found, in 6.9 and in 6.18, and the very run that finds it is clean without
-it. The whole matrix is ``zapstress selfcheck``.
+"""Each planted fault is found, in 6.9 and in 6.18 or in the first version that it is for, and the
+very run that finds it is clean without it. The whole matrix is ``zapstress selfcheck``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from sim.core.machine import site_info
 from sim.core.pte import PFN_SHIFT, WRITE
 from stress.case import Case
 from stress.catalogue import CATALOGUE
+from stress.errors import UsageError
 from stress.execution.outcome import Outcome
 from stress.execution.runner import open_runner
+from stress.fault import kernels_of
 from stress.machine.chance import RandomData, TapeData
 from stress.strategies import Strategy
 from stress.strategies.replay import Replay
@@ -40,6 +42,7 @@ CLEAR_PTE, CLEAR_DIRTY, UNLOCK_PTL, PUT, CLOSE, LOWER_PENDING = (
     "tlb_finish_mmu: lower flush pending",
 )
 APPEND = "tlb_remove_folio_pages: append to the batch"
+TABLE = "pte_free: free table page"
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,12 @@ WHERE = {
     "N35": Row("I21", PUT, CLEAR_PTE, "riscv64"),
     "N37": Row("I21", PUT, CLEAR_PTE, "s390x"),
     "N39": Row("I22", PUT),
+    "N40": Row("I21", PUT, CLEAR_PTE),
+    "N41": Row("I22", TABLE, "hardware_walk: fill walk cache"),
 }
 """Fault -> its row where the search finds it first."""
 
 TOTAL = "folio_sub_large_mapcount: lower large mapcount"
-
-TABLE = "pte_free: free table page"
 
 IN_6_18 = {
     "C01": Row("I9", TOTAL),
@@ -160,6 +163,13 @@ def test_every_fault_is_here() -> None:
         assert row.profile not in silent and (row.profile == PROFILE.name or PROFILE.name in silent)
 
 
+def test_a_fault_of_other_versions_is_refused() -> None:
+    """One of one version is planted there alone; a fault that names none, everywhere."""
+    assert CATALOGUE.fault_for("N40", "6.12") and CATALOGUE.fault_for("N39", "7.3")
+    with pytest.raises(UsageError, match="^fault N40 is for kernel 6.12, not 6.9; give --kernel 6.12 with it$"):
+        CATALOGUE.fault_for("N40", "6.9")
+
+
 def test_silent_profiles_exist_and_have_a_reason() -> None:
     for fault in CATALOGUE.faults():
         silent = CATALOGUE.fault_class(fault).silent  # type: ignore[attr-defined]
@@ -168,8 +178,14 @@ def test_silent_profiles_exist_and_have_a_reason() -> None:
         assert {kernel for _, _, kernel in places} <= {"", *CATALOGUE.kernels()}
 
 
-@pytest.mark.parametrize("kernel", ("6.9", "6.18"))
-@pytest.mark.parametrize("fault", sorted(WHERE))
+@pytest.mark.parametrize(
+    ("fault", "kernel"),
+    [
+        (fault, kernel)
+        for fault in sorted(WHERE)
+        for kernel in kernels_of(CATALOGUE.fault_class(fault)) or ("6.9", "6.18")
+    ],
+)
 async def test_fault_is_found(fault: str, kernel: str) -> None:
     """Found, by the checker whose business it is, which names both steps."""
     row = IN_6_18.get(fault, WHERE[fault]) if kernel == "6.18" else WHERE[fault]

@@ -30,14 +30,14 @@ def test_medians_are_of_strategies_that_mostly_find() -> None:
 def test_the_portfolio_is_compared_with_the_best_single_strategy() -> None:
     """A strategy that finds nothing is nobody's best; what random misses is named."""
     rows = [
-        {"fault": "A", "depth": 2, "profile": "p", "scenario": "s", "strategies": strategies}
+        {"fault": "A", "depth": 2, "profile": "p", "kernel": "6.12", "scenario": "s", "strategies": strategies}
         for strategies in (
             {"random": hunts(90, 90, 90, found=1), "pct": hunts(4, 6, 8), PORTFOLIO_NAME: hunts(9, 9, 9)},
         )
     ]
     data = {"executions_max": 90, "seeds": 3, "rows": rows, **summary(rows)}
     assert ({"A": "pct"}, {"A": 1.5}, ["A"]) == (data["best"], data["portfolio_over_best"], data["random_misses"])
-    assert "| A | 2 | s on p | 1 of 3 | **6 (6.0 ms)** | 9 (9.0 ms) |" in text(data)
+    assert "| A | 2 | s on p, 6.12 | 1 of 3 | **6 (6.0 ms)** | 9 (9.0 ms) |" in text(data)
 
 
 def test_faults_that_need_no_schedule_judge_nothing() -> None:
@@ -48,8 +48,9 @@ def test_faults_that_need_no_schedule_judge_nothing() -> None:
 
 
 def test_a_fault_is_searched_for_where_it_can_show() -> None:
-    assert ("x86-64", "munmap_vs_writeback") == place_of("C02", CATALOGUE)
-    assert ("s390x", "lazy_cpu") == place_of("N37", CATALOGUE)
+    assert ("x86-64", "6.9", "munmap_vs_writeback") == place_of("C02", CATALOGUE)
+    assert ("s390x", "6.9", "lazy_cpu") == place_of("N37", CATALOGUE)
+    assert ("x86-64", "6.12", "lazy_cpu") == place_of("N40", CATALOGUE)
 
 
 @needs_compiler

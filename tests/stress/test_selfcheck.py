@@ -14,7 +14,7 @@ import pytest
 
 from stress.catalogue import CATALOGUE
 from stress.cli.main import main
-from stress.cli.selfcheck import table, text
+from stress.cli.selfcheck import faults_of, table, text
 from stress.selfcheck.faults import Cell, Selfcheck, matrix, merged, run_selfcheck
 from stress.sources import ROOT
 from stress.trace.file import load
@@ -123,6 +123,15 @@ def test_the_command_prints_the_matrix(tmp_path: Path, capsys: pytest.CaptureFix
     assert 0 == main([*words, "--json"], TOYS)
     assert 0 == json.loads(capsys.readouterr().out)["exit_status"]
     assert ["T01-toy.trace"] == os.listdir(tmp_path)
+
+
+def test_a_fault_is_planted_in_its_own_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --kernel; in a version that is named it is left out, or refused if it is named too."""
+    assert ["6.9", "6.9", "6.12"] == [cell.kernel for cell in matrix(("N39", "N40"), ("x86-64",), None, CATALOGUE)]
+    every = tuple(CATALOGUE.faults())
+    assert {"N40"} == {*faults_of(CATALOGUE, "6.12", every, False)} - {*faults_of(CATALOGUE, "6.18", every, False)}
+    assert 2 == main(["selfcheck", "--kernel", "6.18", "--fault", "N40"])
+    assert "fault N40 is for kernel 6.12, not 6.18" in capsys.readouterr().err
 
 
 def test_an_unknown_fault_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:

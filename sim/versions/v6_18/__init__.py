@@ -11,12 +11,15 @@ CONFIG_NO_PAGE_MAPCOUNT, which keeps no mapcount per page, is another kernel.
 - ``mmap_lock``: the VMA's lock is a reference count;
 - ``swap``: no LRU batch is drained before a zap;
 - ``checks``, ``audit``: the invariants of what is new.
+
+``munmap`` unlinks files in batches, as 6.12 does.
 """
 
 from __future__ import annotations
 
 from sim.core.version import Version
 from sim.versions.v6_12.huge_memory import HugeMemory612
+from sim.versions.v6_12.mmap import Mmap612
 from sim.versions.v6_18.audit import Audit618
 from sim.versions.v6_18.checks import Checks618
 from sim.versions.v6_18.filemap import Filemap618
@@ -35,7 +38,7 @@ VERSION = Version(
     "Linux 6.18: mapcounts per mm, reuse of large folios, batches of swap entries, empty tables reclaimed",
     (
         Swap618, HugeMemory612, PageVmaMapped618, Rmap618, MmuGather618, Memory618, PtReclaim, PageFault618, Filemap618, Madvise618,
-        MmapLock618, Checks618, Audit618,
+        Mmap612, MmapLock618, Checks618, Audit618,
     ),
     revision=2,
     revised="6.18 unhooks an emptied page table before it flushes, as released; what it was is 6.18-flushfirst",

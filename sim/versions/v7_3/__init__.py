@@ -9,14 +9,11 @@ and s390x, in the order of 6.18, and so with its finding.
 - ``mmu_gather``: single tables wait for a grace period;
 - ``fork``: a child that cannot be finished is taken down at once;
 - ``tlb``: walk caches of tables that were taken back.
-
-``munmap`` unlinks files in batches, as 6.12 does.
 """
 
 from __future__ import annotations
 
 from sim.core.version import Version
-from sim.versions.v6_12.mmap import Mmap612
 from sim.versions.v6_18 import VERSION as V6_18
 from sim.versions.v7_3.fork import Fork73
 from sim.versions.v7_3.mmu_gather import MmuGather73
@@ -28,5 +25,5 @@ from sim.versions.v7_3.tlb import Tlb73
 VERSION = Version(
     "7.3",
     "Linux 7.3: empty tables reclaimed on most architectures, ageing in batches, local flushes on arm64",
-    (*V6_18.components, Swap73, Rmap73, MmuGather73, PageFault73, Mmap612, Fork73, Tlb73),
+    (*V6_18.components, Swap73, Rmap73, MmuGather73, PageFault73, Fork73, Tlb73),
 )

@@ -22,7 +22,7 @@ from time import perf_counter
 
 from stress.case import Case
 from stress.catalogue import CATALOGUE
-from stress.fault import silent_on
+from stress.fault import home_of, silent_on
 from stress.machine.driver import run_plain
 from stress.native.compilers import FAST, QUICK
 from stress.native.kernels import KernelKey, library, sources_hash
@@ -45,12 +45,15 @@ class Done:
 
 
 def kernels(profiles: list[str]) -> Iterator[KernelKey]:
-    """Yield every kernel: each version clean, and 6.9 with each fault that can show there."""
+    """Yield every kernel: each version clean, and with each fault that can show there the first
+    version that it is for.
+    """
     for profile in profiles:
         yield from (KernelKey(profile, version) for version in CATALOGUE.kernels())
         for name in CATALOGUE.faults():
-            if not silent_on(CATALOGUE.fault_class(name), profile, "6.9"):
-                yield KernelKey(profile, faults=(name,))
+            planted = CATALOGUE.fault_class(name)
+            if not silent_on(planted, profile, home_of(planted)):
+                yield KernelKey(profile, home_of(planted), (name,))
 
 
 def work(key: KernelKey, seeds: int) -> Iterator[tuple[Case, int]]:

@@ -13,6 +13,7 @@ from sim.core.arena import Arena
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import composed
+from stress.fault import home_of
 from stress.machine.lockstep import Lockstep
 from stress.native.kernels import KernelKey, translate
 from stress.native.translate.function import Function
@@ -121,4 +122,5 @@ def test_every_kernel_is_in_the_subset(profile: str, kernel: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", CATALOGUE.faults())
 def test_every_fault_is_in_the_subset(fault: str) -> None:
-    assert {} == translate(KernelKey("x86-64", "6.9", (fault,)), ["partial_zap", "nonpresent"], CATALOGUE).left_out
+    kernel = home_of(CATALOGUE.fault_class(fault))
+    assert {} == translate(KernelKey("x86-64", kernel, (fault,)), ["partial_zap", "nonpresent"], CATALOGUE).left_out

@@ -20,6 +20,7 @@ from pathlib import Path
 from stress.catalogue import CATALOGUE
 from stress.cli.recheck import SAME
 from stress.errors import CLEAN, INCONCLUSIVE, SKIPPED, VIOLATED
+from stress.fault import home_of
 from stress.sources import ROOT
 
 PARALLEL = "parallel"
@@ -47,7 +48,8 @@ def zapstress(*words: str) -> tuple[int, str]:
 
 def campaign(fault: str, seconds: float, seed: int, directory: Path) -> Campaign:
     """Run one campaign with ``fault``, and replay what it has saved."""
-    words = ("--machine", "parallel", "--fault", fault, "--duration", f"{seconds}s", "--seed", str(seed))
+    words = ("--machine", "parallel", "--fault", fault, "--kernel", home_of(CATALOGUE.fault_class(fault)))
+    words = (*words, "--duration", f"{seconds}s", "--seed", str(seed))
     status, out = zapstress("campaign", "--json", *words, "--dir", str(directory))
     seen = Campaign(fault, status)
     if status not in (CLEAN, VIOLATED, INCONCLUSIVE):
