@@ -68,8 +68,8 @@ def option(action: argparse.Action, parser: argparse.ArgumentParser | None = Non
     """Yield the paragraph of an option."""
     names = ", ".join(f"\\fB{roff(name)}\\fR" for name in action.option_strings)
     value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else action.dest.upper())
-    words = roff(value if isinstance(value, str) else " ".join(value)).replace("|", "|\\:")  # a line may end there
-    takes = "" if action.nargs == 0 else f"\\fI{words}\\fR"
+    value = roff(value if isinstance(value, str) else " ".join(value)).replace("|", "|\\:")  # a line may end there
+    takes = "" if action.nargs == 0 else f"\\fI{value}\\fR"
     yield from (".TP", f"{names} {takes}".strip())
     words = (action.help or "") % {**vars(action), "prog": parser.prog if parser else "zapstress"}
     yield roff(sentence(words)) or "\\&"

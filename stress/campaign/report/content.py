@@ -35,6 +35,8 @@ class Point:
     whole: str = ""
     signature: str = ""
     """Of a failure whose trace is kept."""
+    drawing: str = ""
+    """The command that draws the page of such a failure."""
     explanation: Explanation | None = None
 
     @property
@@ -202,17 +204,19 @@ def finding(found: FindingFacts, facts: Facts) -> Point:
     text += searched if found.unpatched is None else ""
     text += f" Expected: {found.expected}." if found.expected is not None else ""
     kept = found.signature if found.trace else ""
-    return Point(text, replay(found, facts), found.page, found.whole, kept, found.explanation)
+    drawing = replay(found, facts, "report", f"--format html --output {kept}.html") if kept else ""
+    return Point(text, replay(found, facts), found.page, found.whole, kept, drawing, found.explanation)
 
 
-def replay(found: FindingFacts, facts: Facts) -> str:
+def replay(found: FindingFacts, facts: Facts, verb: str = "show", more: str = "") -> str:
     """Return the command that shows a failure, in its smallest form if there is one, and why it
-    fails; ``""`` if its trace is gone.
+    fails; ``""`` if its trace is gone. ``verb`` is the command's, and ``more`` are its options.
     """
+    if not found.trace:
+        return ""
     own = options([found.scenario] if is_file(found.scenario) else [], "--scenario")
-    return (
-        f"zapstress show {shlex.quote(str(Path(found.trace).parent))}{options(facts.patch)}{own}" if found.trace else ""
-    )
+    words = filter(None, ("zapstress", verb, shlex.quote(str(Path(found.trace).parent)), more))
+    return f"{' '.join(words)}{options(facts.patch)}{own}"
 
 
 def no_longer_seen(facts: Facts) -> list[Point]:
