@@ -1,4 +1,4 @@
-"""Putting pages: LRU batches, swap.c and swap_state.c (mm/, v6.9).
+"""Putting pages: LRU batches (mm/swap.c, mm/swap_state.c, v6.9).
 
 ``free_pages_and_swap_cache`` takes gather words; each folio's references are put in one step, and
 the put that reaches 0 frees the folio. Per-CPU LRU batches hold a reference per folio and are

@@ -11,6 +11,7 @@ SHELLS = ("bash", "zsh", "tcsh")
 
 KINDS = {
     "scenario": "scenarios",
+    "name": "scenarios",
     "profile": "profiles",
     "fault": "faults",
     "strategy": "strategies",

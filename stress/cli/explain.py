@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from stress.trace.explanation import EXPLANATION, SHRUNK
 from stress.trace.record import Trace
 
 if TYPE_CHECKING:
-    from stress.catalogue import Catalogue
     from stress.trace.explanation import Explanation
 
 
@@ -43,11 +43,12 @@ def run(args: argparse.Namespace) -> int:
         args.trace = str(folder / SHRUNK)
     trace = composed(args)
     library = None if args.no_native else kernel_of(trace.case, args.catalogue, build=True)
+    kept = args.as_it_is or is_form(trace)
     trace, found = run_plain(explained(trace, args, library))
     if folder is not None:
         write_atomically(folder / EXPLANATION, json.dumps(found.plain(), indent=1).encode())
     width = None if args.json else columns()
-    page = run_plain(page_of(trace, found, args.catalogue, args.trace if args.as_it_is else "", width))
+    page = run_plain(page_of(trace, found, args, args.trace if kept else "", width))
     case = trace.case
     if args.json:
         where = {"scenario": case.scenario, "params": dict(case.params), "steps": trace.steps}
@@ -61,19 +62,27 @@ async def explained(trace: Trace, args: argparse.Namespace, library: Any) -> tup
     """Return why a trace fails, and the form of it of which that is said: its smallest, which half
     of the time is for, unless it is one already.
     """
-    from stress.workers.causes.attempts import STRATEGY, Deadline
+    from stress.workers.causes.attempts import Deadline
     from stress.workers.causes.explain import explain
     from stress.workers.causes.shrink import Shrinking
 
-    if not args.as_it_is and trace.strategy != STRATEGY:
+    if not args.as_it_is and not is_form(trace):
         trace = (await Shrinking(trace, Deadline(args.seconds / 2), library, args.catalogue).run()).trace
     return trace, await explain(trace, Deadline(args.seconds / 2), library, args.catalogue)
 
 
-async def page_of(trace: Trace, found: Explanation, catalogue: Catalogue, path: str, width: int | None) -> str:
-    """Return the page of a trace with why it fails."""
+def is_form(trace: Trace) -> bool:
+    """Return whether a trace is the smallest form of one."""
+    from stress.workers.causes.attempts import STRATEGY
+
+    return trace.strategy == STRATEGY
+
+
+async def page_of(trace: Trace, found: Explanation, args: argparse.Namespace, path: str, width: int | None) -> str:
+    """Return the page of a trace with why it fails; ``path`` is its file, if it is in one."""
     from stress.trace.replay import replay, trusted
     from stress.trace.report import page
 
-    async with replay(trace, trusted(trace.case, driver="plain"), catalogue) as again:
-        return page(again, path, width, found)
+    unkept = f"zapstress shrink {shlex.quote(args.trace)} keeps such a form"
+    async with replay(trace, trusted(trace.case, driver="plain"), args.catalogue) as again:
+        return page(again, path, width, found, unkept)

@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
 def page_lines(version: str) -> Iterator[str]:
     """Yield the page in the language of man(7)."""
     yield f'.TH ZAPSTRESS 1 "" "zapstress {roff(version)}"'
+    yield from (".ad l", ".nh")
     yield from section("NAME", f"zapstress \\- {roff(ABOUT[0].lower() + ABOUT[1:].rstrip('.'))}")
     yield from section("SYNOPSIS", "\\fBzapstress\\fR \\fICOMMAND\\fR [\\fIoptions\\fR]")
     yield from section("OPTIONS OF EVERY COMMAND")
@@ -67,7 +68,8 @@ def option(action: argparse.Action, parser: argparse.ArgumentParser | None = Non
     """Yield the paragraph of an option."""
     names = ", ".join(f"\\fB{roff(name)}\\fR" for name in action.option_strings)
     value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else action.dest.upper())
-    takes = "" if action.nargs == 0 else f"\\fI{roff(value if isinstance(value, str) else ' '.join(value))}\\fR"
+    value = roff(value if isinstance(value, str) else " ".join(value)).replace("|", "|\\:")  # a line may end there
+    takes = "" if action.nargs == 0 else f"\\fI{value}\\fR"
     yield from (".TP", f"{names} {takes}".strip())
     words = (action.help or "") % {**vars(action), "prog": parser.prog if parser else "zapstress"}
     yield roff(sentence(words)) or "\\&"

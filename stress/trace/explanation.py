@@ -89,7 +89,7 @@ class Explanation:
 
     ``chances`` has, after each number of steps from none on, the share of ``continuations`` at
     random that failed alike; it is empty if none were made. ``complete`` says that the time
-    sufficed to look for all orderings.
+    sufficed to look for all orderings. ``interleaving`` has the steps that the page shows.
     """
 
     sentence: str
@@ -98,6 +98,7 @@ class Explanation:
     continuations: int
     beliefs: tuple[Belief, ...]
     complete: bool = True
+    interleaving: tuple[Moment, ...] = ()
 
     @property
     def no_return(self) -> int | None:

@@ -99,6 +99,8 @@ def html(
         "trace.html.j2",
         title,
         kind=outcome.verdict.kind,
+        where=where(replayed),
+        letters=any("pfn" in row.effect for row in shown.rows),
         message=trace.ending.message or trace.ending.reason or "nothing was violated",
         about=about(replayed),
         rule=(violation.rule or f"{violation.checker} {violation.title}") if violation else "",
@@ -115,6 +117,13 @@ def html(
         commands=commands(replayed, path),
         texts=[*trace.patch.files, *trace.scenario_file.files],
     )
+
+
+def where(replayed: Replayed) -> str:
+    """Return in a line where the execution was made."""
+    case = replayed.outcome.finished.case
+    added = [f"with fault {name}" for name in case.faults] + [f"with {path}" for path in case.patch]
+    return ", ".join([f"{case.scenario} on {case.profile}", f"kernel {case.kernel}", *added])
 
 
 def chance_curve(explained: Explanation | None) -> str:
@@ -155,6 +164,7 @@ def commands(replayed: Replayed, path: str) -> list[tuple[str, str]]:
     file = shlex.quote(path)
     return [
         ("Step for step:", f"zapstress replay --steps {file}{more}"),
+        ("Forward and back, as a debugger does:", f"zapstress replay --shell {file}{more}"),
         ("As columns, in the terminal:", f"zapstress show {file}{more}"),
         ("In the Perfetto viewer:", f"zapstress report {file} --format perfetto --output trace.pftrace{more}"),
     ]

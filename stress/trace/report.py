@@ -42,11 +42,17 @@ columns to its right, as a line holds one step.
 _NUMBER_COLUMNS = 7
 
 
-def page(replayed: Replayed, path: str, columns: int | None = None, explained: Explanation | None = None) -> str:
+def page(
+    replayed: Replayed,
+    path: str,
+    columns: int | None = None,
+    explained: Explanation | None = None,
+    unkept: str = "the same command again; --save FILE keeps a trace",
+) -> str:
     """Return the failure page, at most ``columns`` wide, with why it fails if it is ``explained``.
 
     ``path`` is the trace's file, for the command that replays it, or ``""`` if the trace is in
-    none.
+    none: ``unkept`` says how to have it in one.
     """
     trace, width = replayed.trace, max(PAGE_COLUMNS_MIN, min(PAGE_COLUMNS, columns or PAGE_COLUMNS))
     lines = [headline(trace), *_summary(trace), "", *_columns(replayed, width), "", *_explanation(replayed, width)]
@@ -54,9 +60,8 @@ def page(replayed: Replayed, path: str, columns: int | None = None, explained: E
         _item(name, text, width) for name, text in (explanation.lines(explained, trace.steps) if explained else ())
     ]
     patch = options(replayed.outcome.finished.case.patch)
-    again = "the same command again; --save FILE keeps a trace"
     own = options([scenario] if is_file(scenario := replayed.outcome.finished.case.scenario) else [], "--scenario")
-    lines.append(f"  {'replay':<8}" + (f"zapstress replay {shlex.quote(path)}{patch}{own}" if path else again))
+    lines.append(f"  {'replay':<8}" + (f"zapstress replay {shlex.quote(path)}{patch}{own}" if path else unkept))
     return "\n".join(lines) + "\n"
 
 

@@ -57,6 +57,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["campaign", "--profile", ""], ["toy"]),
         (["campaign", "--machine", "lo"], ["lockstep"]),
         (["list", "sc"], ["scenarios"]),
+        (["list", "scenarios", "cou"], ["counters"]),
         (["report", "--for"], ["--format"]),
     ],
 )
@@ -93,7 +94,7 @@ def test_no_word_is_a_request() -> None:
     """A line of text that begins with a dot or a quote, or has a backslash, is shown as it is."""
     assert ("\\&.TH", "\\&'a'", "a\\(rsfB\\-\\-b") == (roff(".TH"), roff("'a'"), roff("a\\fB--b"))
     requests = {line.split()[0] for line in page_lines("1.0") if line.startswith((".", "'"))}
-    assert {".TH", ".SH", ".SS", ".TP", ".br"} == requests
+    assert {".TH", ".ad", ".nh", ".SH", ".SS", ".TP", ".br"} == requests
 
 
 def test_man_shows_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ searched and how well, what was never looked at, what was found, and how to see 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from stress.output import chance_words, number_words, plural, time_words
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 from stress.sources import ended_words
+from stress.trace.explanation import Explanation
 from stress.workers.measure.bound import CONFIDENCE, risk_words
 
 NAMES_MAX = 6
@@ -25,7 +26,7 @@ NAMES_MAX = 6
 @dataclass(frozen=True)
 class Point:
     """A point of a section: a text, a command that is typed, and pages that keep their lines: what
-    is to be read, and the whole of it.
+    is to be read, and the whole of it; and why that came about, if it is a failure and explained.
     """
 
     text: str
@@ -34,6 +35,14 @@ class Point:
     whole: str = ""
     signature: str = ""
     """Of a failure whose trace is kept."""
+    drawing: str = ""
+    """The command that draws the page of such a failure."""
+    explanation: Explanation | None = None
+
+    @property
+    def why(self) -> str:
+        """Why it fails, in a sentence; ``""`` if that is not known."""
+        return f"Why: {self.explanation.sentence}" if self.explanation is not None else ""
 
 
 @dataclass(frozen=True)
@@ -106,8 +115,8 @@ def proved(facts: Facts) -> list[Point]:
     """Return what was searched to its end."""
     cells = [cell for cell in facts.cells if cell.proved]
     if not cells:
-        return [Point("Nothing: every case was sampled, and none was searched to its end.")]
-    points = [Point(f"{where(cell)}: {cell.proved} of {plural(cell.cases, 'case')}") for cell in cells]
+        return [Point("Nothing: no case was searched to its end without a failure.")]
+    points = together(((cell, cell.proved) for cell in cells), beside_all=True)
     scope = "Every interleaving was executed, sequentially consistent, in a world of this size; certificates: proofs/"
     return [*points, Point(scope)]
 
@@ -153,17 +162,23 @@ def where(cell: CellFacts) -> str:
 
 
 def never_opened(facts: Facts) -> list[Point]:
-    """Return what was neither executed nor proved: scenarios with the number of such cases, those
-    together that miss them on the same profiles.
+    """Return what was neither executed nor proved."""
+    return together((cell, cell.cases - cell.proved - cell.sampled) for cell in facts.cells)
+
+
+def together(counted: Iterable[tuple[CellFacts, int]], beside_all: bool = False) -> list[Point]:
+    """Return scenarios with the number of such cases, perhaps beside that of all, those in one
+    point that have them on the same profiles.
     """
-    missed: dict[str, tuple[int, tuple[str, ...]]] = {}
-    for cell in facts.cells:
-        if left := cell.cases - cell.proved - cell.sampled:
-            count, profiles = missed.get(cell.scenario, (0, ()))
-            missed[cell.scenario] = count + left, (*profiles, cell.profile)
+    found: dict[str, tuple[int, int, tuple[str, ...]]] = {}
+    for cell, count in counted:
+        if count:
+            before, cases, profiles = found.get(cell.scenario, (0, 0, ()))
+            found[cell.scenario] = before + count, cases + cell.cases, (*profiles, cell.profile)
     alike: dict[tuple[str, ...], list[str]] = {}
-    for scenario, (count, profiles) in missed.items():
-        alike.setdefault(profiles, []).append(f"{scenario} {number_words(count)}")
+    for scenario, (count, cases, profiles) in found.items():
+        more = f" of {number_words(cases)}" if beside_all else ""
+        alike.setdefault(profiles, []).append(f"{scenario} {number_words(count)}{more}")
     return [Point(f"cases on {named(profiles)}: {', '.join(counts)}") for profiles, counts in alike.items()]
 
 
@@ -188,18 +203,20 @@ def finding(found: FindingFacts, facts: Facts) -> Point:
     )
     text += searched if found.unpatched is None else ""
     text += f" Expected: {found.expected}." if found.expected is not None else ""
-    text += f" Why: {found.sentence}" if found.sentence else ""
-    return Point(text, replay(found, facts), found.page, found.whole, found.signature if found.trace else "")
+    kept = found.signature if found.trace else ""
+    drawing = replay(found, facts, "report", f"--format html --output {kept}.html") if kept else ""
+    return Point(text, replay(found, facts), found.page, found.whole, kept, drawing, found.explanation)
 
 
-def replay(found: FindingFacts, facts: Facts) -> str:
+def replay(found: FindingFacts, facts: Facts, verb: str = "show", more: str = "") -> str:
     """Return the command that shows a failure, in its smallest form if there is one, and why it
-    fails; ``""`` if its trace is gone.
+    fails; ``""`` if its trace is gone. ``verb`` is the command's, and ``more`` are its options.
     """
+    if not found.trace:
+        return ""
     own = options([found.scenario] if is_file(found.scenario) else [], "--scenario")
-    return (
-        f"zapstress show {shlex.quote(str(Path(found.trace).parent))}{options(facts.patch)}{own}" if found.trace else ""
-    )
+    words = filter(None, ("zapstress", verb, shlex.quote(str(Path(found.trace).parent)), more))
+    return f"{' '.join(words)}{options(facts.patch)}{own}"
 
 
 def no_longer_seen(facts: Facts) -> list[Point]:

@@ -19,6 +19,7 @@ from stress.campaign.directory import FORM_REPORT, REPORT, TRACE, kept_files, tr
 from stress.campaign.results import Results
 from stress.campaign.summary import summary
 from stress.errors import TraceError
+from stress.trace.explanation import Explanation
 from stress.trace.file import decode
 from stress.workers.measure.bound import most
 
@@ -102,7 +103,7 @@ class FindingFacts:
     """The interleaving, as ``zapstress show`` prints it: of the smallest form, if there is one."""
     whole: str = ""
     """The interleaving as it was found, if ``page`` has another."""
-    sentence: str = ""
+    explanation: Explanation | None = None
     """Why it fails, if that is known."""
 
 
@@ -256,8 +257,7 @@ def kept(directory: Path, row: Mapping[str, Any]) -> dict[str, Any]:
     files = kept_files(directory, row["signature"])
     path = trace_of(directory, row["signature"]).relative_to(directory).as_posix()
     pages = [files[name].decode(errors="replace") for name in (FORM_REPORT, REPORT) if name in files]
-    why = row["explanation"]["sentence"] if row["explanation"] is not None else ""
-    found = {"trace": path, "page": (pages or [""])[0], "whole": "".join(pages[1:]), "sentence": why}
+    found = {"trace": path, "page": (pages or [""])[0], "whole": "".join(pages[1:])}
     try:
         trace = decode(files.get(TRACE, b""), path)
     except TraceError:

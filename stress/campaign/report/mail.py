@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from stress.campaign.report.content import Point, sections, title
 from stress.campaign.report.facts import Facts
 from stress.output import printable
+from stress.trace.explanation import Explanation, steps_of
 
 COLUMNS = 72
 
@@ -26,10 +27,30 @@ def mail(facts: Facts) -> str:
 
 
 def lines_of(point: Point) -> Iterator[str]:
-    """Yield the lines of a point; of its page there is only the command that shows it."""
+    """Yield the lines of a point."""
     yield from wrapped(point.text, "- ", "  ")
+    if point.explanation is not None:
+        yield from wrapped(point.why, "  ", "  ")
+        yield from form_lines(point.explanation)
     if point.command:
         yield from shell_lines(point.command, "    ")
+
+
+def form_lines(found: Explanation) -> Iterator[str]:
+    """Yield the interleaving of a failure's smallest form: its steps below the actor whose turn it
+    is, those with a star that the failure hangs on.
+    """
+    stars, turn = steps_of(found), ""
+    last = found.interleaving[-1] if found.interleaving else None
+    if last is not None:
+        yield f"  Its smallest form{'; it hangs on the order of the steps with a star' if stars else ''}:"
+    for moment in found.interleaving:
+        if moment.actor != turn:
+            turn = moment.actor
+            yield from wrapped(turn, "    ", "    ")
+        star, here = "*" if moment.step in stars else " ", " <- here" if moment is last else ""
+        text = f"{moment.label}: {moment.text} ({moment.function}){here}"
+        yield from wrapped(text, f"   {star}{moment.step:>4} ", " " * 11)
 
 
 def wrapped(text: str, first: str, rest: str) -> list[str]:

@@ -24,6 +24,8 @@ def markdown(facts: Facts) -> str:
 def lines_of(point: Point) -> Iterator[str]:
     """Yield the lines of a point."""
     yield f"- {escaped(point.text)}"
+    if point.why:
+        yield from ("", f"  {escaped(point.why)}")
     if point.command:
         yield from fenced(point.command, "  ")
     if point.page:
@@ -38,6 +40,9 @@ def table(facts: Facts) -> Iterator[str]:
             place = seen.scenario, seen.profile
             failed[place] = failed.get(place, 0) + seen.count
     cells = {(cell.scenario, cell.profile): cell for cell in facts.cells}
+    yield "How many executions of each were made. What a search for a proof executes is none of them; what it has found"
+    yield "is among the failures."
+    yield ""
     yield "| scenario | " + " | ".join(map(escaped, facts.profiles)) + " |"
     yield "| --- |" + " ---: |" * len(facts.profiles)
     for scenario in dict.fromkeys(cell.scenario for cell in facts.cells):

@@ -78,7 +78,7 @@ def found_in(cell: CellFacts, facts: Facts) -> list[FindingFacts]:
 def cell_case(cell: CellFacts, found: list[FindingFacts]) -> SuiteCase:
     """Return the test case of a cell."""
     new = [failure for failure in found if failure.expected is None]
-    detail = "\n".join(failure.page for failure in new)
+    detail = "\n".join(failure.page if is_first(cell, failure) else elsewhere(failure) for failure in new)
     words, result = f"{cell.executions} executions, no violation", Result.PASSED
     if new:
         words, result = "; ".join(map(named, new)), Result.FAILED
@@ -89,6 +89,16 @@ def cell_case(cell: CellFacts, found: list[FindingFacts]) -> SuiteCase:
     elif cell.inconclusive >= cell.executions:
         words, result = "every execution ran out of steps before a verdict", Result.SKIPPED
     return SuiteCase(cell.scenario, cell.profile, result, words, detail)
+
+
+def is_first(cell: CellFacts, failure: FindingFacts) -> bool:
+    """Return whether a failure was found in this cell, and seen in others after that."""
+    return (cell.scenario, cell.profile) == (failure.scenario, failure.profile)
+
+
+def elsewhere(failure: FindingFacts) -> str:
+    """Return where the interleaving of a failure stands, which is shown once."""
+    return f"{failure.signature}: its interleaving stands at {failure.scenario} on {failure.profile}"
 
 
 def named(failure: FindingFacts) -> str:

@@ -12,6 +12,7 @@ Bottom to top; each file imports only those before it:
 - :mod:`~stress.trace.shell.stops`: breakpoints, watchpoints, conditions, and the search for them;
 - :mod:`~stress.trace.shell.pages`: who holds a folio, which TLBs reach a page, an address space;
 - :mod:`~stress.trace.shell.actors`: where each actor stands, and in which calls;
+- :mod:`~stress.trace.shell.kernel_files`: which file of the kernel has a function;
 - :mod:`~stress.trace.shell.origins`: where steps are made, in the kernel and in the model;
 - :mod:`~stress.trace.shell.overview`: a whole state, and what a step changed in it, for a page;
 - :mod:`~stress.trace.shell.commands`: the commands;

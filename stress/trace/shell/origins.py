@@ -4,20 +4,16 @@ follows.
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stress.trace.shell.actors import ROOT
+from stress.trace.shell.kernel_files import kernel_file
 
 if TYPE_CHECKING:
     from stress.trace.shell.film import Call, Film
-
-KERNEL_FILE = re.compile(r"[\w./-]*\w\.[ch]\b|\bv\d+\.\d+")
-"""A file of the kernel, or a version of it, in the first paragraph of a module."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +22,7 @@ class Origin:
 
     function: str
     kernel: str
-    """Files and version, as the model's module names them; empty of hardware, and of a patch."""
+    """Files and version; empty of hardware, and of a patch."""
     model: str
     """File, line and function of the model, or of a patch."""
 
@@ -47,11 +43,4 @@ def origin(function: str, call: Call) -> Origin:
     name, file, line = call
     path = Path(file)
     shown = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
-    return Origin(function, kernel_file(file), f"{shown}:{line} {name}")
-
-
-def kernel_file(file: str) -> str:
-    """Return which files of the kernel, in which version, a module of the model follows."""
-    module = next((m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == file), None)
-    about = (module.__doc__ or "") if module is not None and module.__name__.startswith("sim.") else ""
-    return ", ".join(dict.fromkeys(KERNEL_FILE.findall(about.partition("\n\n")[0])))
+    return Origin(function, kernel_file(function, file), f"{shown}:{line} {name}")

@@ -20,6 +20,7 @@ from stress.execution.steps import steps
 from stress.strategies.prefix import Prefix
 from stress.trace.explanation import Explanation, Ordering, beliefs, moment, sentence
 from stress.trace.replay import replay, trusted
+from stress.trace.report import selection
 from stress.workers.causes.attempts import ANY, Attempts, Deadline, Runs, opened
 from stress.workers.causes.chances import chances_of
 
@@ -56,12 +57,13 @@ async def explain(trace: Trace, deadline: Deadline, library: Library | None, cat
         columns = again.outcome.finished.arena.columns
         places = [place[:2] for place in violation.locations] if violation is not None else []
         locations = [(name, i, columns[name].view[i]) for name, i in places if name in columns]
+        shown = tuple(map(moment, selection(made, violation)))
     async with opened(trace.case, library, trace.ending.signature, deadline, catalogue) as attempts:
         found = tuple(_Orderings(trace, made, attempts).all())
         complete = not deadline.over
         continuations, chances = chances_of(trace, attempts)
     words = sentence(found, moment(made[-1]), trace.ending.message, complete)
-    return Explanation(words, found, chances, continuations, beliefs(made, locations), complete)
+    return Explanation(words, found, chances, continuations, beliefs(made, locations), complete, shown)
 
 
 class _Orderings:

@@ -23,6 +23,7 @@ from stress.campaign.report.suites import (
     Suite,
     SuiteCase,
     campaign_suite,
+    cell_case,
     conform_suite,
     patches_suite,
     program_suite,
@@ -90,6 +91,15 @@ def test_ktap_of_a_campaign(facts: Facts) -> None:
     assert {"counter.increment": True, "counter.reset": False} == {
         test.name: test.ok for test in tests["patch"].subtests
     }
+
+
+def test_an_interleaving_is_shown_once(facts: Facts) -> None:
+    """Where the failure was found first; elsewhere it is said where that is."""
+    (found,) = [failure for failure in facts.findings if failure.scenario == "abba"]
+    cells = [replace(facts.cells[0], profile=profile) for profile in (found.profile, "other")]
+    first, other = (cell_case(cell, [found]).detail for cell in cells)
+    assert found.page == first
+    assert f"{found.signature}: its interleaving stands at abba on {found.profile}" == other
 
 
 def test_ktap_of_a_campaign_that_is_clean(tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ import pytest
 
 from stress.campaign import supervisor
 from stress.campaign.directory import EXPECTED, expect
-from stress.campaign.report.content import sections
+from stress.campaign.report.content import Point, sections
 from stress.campaign.report.facts import CellFacts, Facts, Where, gather
-from stress.campaign.report.mail import COLUMNS, mail, shell_lines
+from stress.campaign.report.mail import COLUMNS, lines_of, mail, shell_lines
 from stress.campaign.report.markdown import markdown
 from stress.cli.main import main
 from stress.output import chance_words, number_words, plural, time_words
+from stress.trace.explanation import Explanation, Moment, Ordering
 from tests.stress.campaign_toys import TOYS
 from tests.stress.report.directories import made, patch_file
 
@@ -42,7 +43,7 @@ What ran of the patch
 
 Proved
 ------
-- counters on toy: 1 of 2 cases
+- cases on toy: counters 1 of 2
 - Every interleaving was executed, sequentially consistent, in a world
   of this size; certificates: proofs/
 
@@ -195,11 +196,15 @@ def test_the_mail(facts: Facts) -> None:
 def test_the_mail_keeps_its_form(facts: Facts) -> None:
     """Whatever the names: 72 columns, no trailing space, no control character."""
     long = "a" * 90 + " \x1b[31m" + "b" * 200
+    moment = Moment(12, long, long, long, long)
+    why = Explanation(long, (Ordering(moment, moment, "clean", ()),), (), 0, (), interleaving=(moment, moment))
     odd = replace(
         facts,
         patch=(f"{'deep/' * 40}my patch's.py",),
         scenarios=tuple(f"{long}{number}" for number in range(20)),
-        findings=tuple(replace(found, message=long, expected=long, unpatched=None) for found in facts.findings),
+        findings=tuple(
+            replace(f, message=long, expected=long, unpatched=None, explanation=why) for f in facts.findings
+        ),
         overrides=tuple(replace(row, method=long, scenarios=(long,) * 9) for row in facts.overrides),
     )
     for made_of in (facts, odd):
@@ -245,6 +250,28 @@ def test_nothing_is_claimed_of_what_did_not_run(facts: Facts) -> None:
         (replace(facts, findings=tuple(replace(f, unpatched=True) for f in facts.findings)), "besides those below"),
     ):
         assert words in mail(changed)
+
+
+def test_the_mail_has_the_smallest_form() -> None:
+    """Its steps below the actor whose turn it is, with a star where the failure hangs on the order."""
+    first, second, last = (
+        Moment(9, "cpu0 munmap", "folio_remove_rmap_ptes", "mapcount -1", "page_mapcount[1] 1 -> 0"),
+        Moment(10, "cpu1 writeback", "folio_mapped", "read mapcount", "page_mapcount[1] = 0"),
+        Moment(11, "cpu1 writeback", "folio_clear_dirty_for_io", "clear PG_dirty", "page_dirty[1] 1 -> 0"),
+    )
+    why = Explanation("Too early.", (Ordering(first, second, "clean", ()),), (), 0, (), True, (first, second, last))
+    assert [
+        "- text",
+        "  Why: Too early.",
+        "  Its smallest form; it hangs on the order of the steps with a star:",
+        "    cpu0 munmap",
+        "   *   9 mapcount -1: page_mapcount[1] 1 -> 0 (folio_remove_rmap_ptes)",
+        "    cpu1 writeback",
+        "   *  10 read mapcount: page_mapcount[1] = 0 (folio_mapped)",
+        "      11 clear PG_dirty: page_dirty[1] 1 -> 0 (folio_clear_dirty_for_io)",
+        "           <- here",
+        "    zapstress show x",
+    ] == list(lines_of(Point("text", "zapstress show x", explanation=why)))
 
 
 # -- Markdown ------------------------------------------------------------------------------------------------------

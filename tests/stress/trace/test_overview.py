@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from markdown_it import MarkdownIt
 
+from sim.core.machine import SITES
+from sim.mm import rmap
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
@@ -15,6 +17,7 @@ from stress.trace.markdown import markdown
 from stress.trace.record import Trace, capture
 from stress.trace.replay import replay
 from stress.trace.shell.film import Camera, Film, film_of
+from stress.trace.shell.kernel_files import ELSEWHERE, kernel_file
 from stress.trace.shell.origins import origins
 from stress.trace.shell.overview import AROUND, LINES_MAX, changes, difference, entries
 from tests.stress import pages
@@ -69,6 +72,13 @@ async def test_the_page_names_functions_states_and_the_steps_it_hangs_on() -> No
     assert 1 == sum(row.get("class") == "marked" for row in page.all("tr"))
     assert "before hw1 drops TLB entry (g), which was still to come" in page.text
     assert ["svg", "svg chart"] == [picture["class"] for picture in page.all("svg")]
+
+
+def test_functions_that_the_kernel_has_elsewhere() -> None:
+    """Each is a function of the model, and not of hardware or of a patch."""
+    assert CATALOGUE.list("profiles") and set(ELSEWHERE) <= {site.function for site in SITES}
+    assert "include/linux/mm.h, v6.9" == kernel_file("folio_mapped", str(rmap.__file__))
+    assert ["mm/rmap.c, v6.9", ""] == [kernel_file("folio_referenced", str(m.__file__)) for m in (rmap, pages)]
 
 
 async def test_the_failure_as_markdown() -> None:
