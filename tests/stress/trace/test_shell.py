@@ -198,7 +198,7 @@ def test_actors_and_their_calls(shell: Commands) -> None:
     ]
     stack = said(shell, "where writeback").split("\n")
     assert stack[1].startswith("#0  Rmap.folio_mapped at sim/mm/rmap.py:")
-    assert stack[-1].startswith("#6  MunmapVsWriteback.writeback at scenarios/munmap_vs_writeback.py:")
+    assert stack[-1].startswith("#7  MunmapVsWriteback.writeback at scenarios/munmap_vs_writeback.py:")
     assert said(shell, "bt munmap").split("\n")[1].startswith("#0  Tlb.wait_acks at sim/hardware/tlb.py:")
     last = said(shell, "goto end", "bt").split("\n")
     assert last[0] == "cpu2 writeback can run; made step 36, folio_clear_dirty_for_io: clear PG_dirty: page_dirty[1]"
