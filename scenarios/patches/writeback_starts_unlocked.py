@@ -6,7 +6,7 @@ whoever removes the folio sees no write-out to wait for.
 
 from __future__ import annotations
 
-from sim.mm.page_writeback import LOCK, START, TEST_DIRTY, UNLOCK, PageWriteback
+from sim.mm.page_writeback import LOCK, START, UNLOCK, PageWriteback
 
 KERNEL = "6.9"
 KIND = "interleaving"
@@ -17,13 +17,11 @@ class WritebackStartsUnlocked(PageWriteback):
 
     async def write_folio(self, cpu: int, file: int, index: int) -> bool:
         """Two lines are turned round."""
-        folio, dirty = await self.k.filemap.get_folio(cpu, file, index), False
+        folio = await self.k.filemap.get_folio(cpu, file, index)
         if folio < 0:
             return False
         await self.m.lock(LOCK, self.page_locked, folio)
-        if self.k.filemap.in_cache(file, folio) and await self.m.load(TEST_DIRTY, self.page_dirty, folio):
-            await self.wait_for_writeback(folio)
-            dirty = await self.folio_clear_dirty_for_io(cpu, folio)
+        dirty = await self.folio_prepare_writeback(cpu, file, folio)
         await self.m.unlock(UNLOCK, self.page_locked, folio)
         if dirty:
             await self.m.store(START, self.page_writeback, folio, 1)

@@ -100,9 +100,8 @@ class Reached:
 
 
 def reach(profile: str, version: str) -> Reached:
-    """Execute every case natively, under random and PCT, and return what is reached.
-
-    Every case executes, and again with other seeds while something is missing.
+    """Execute every case natively, under random and PCT, and again with other seeds while
+    something is missing; return what is reached.
     """
     scenarios, kind = list(CATALOGUE.scenarios()), CATALOGUE.profile(profile).at(version)
     compiled, reached = quick(KernelKey(profile, version), scenarios), Reached()
