@@ -1,4 +1,4 @@
-"""The young bits of a batch are cleared by loads and stores: what hardware marks in between is lost.
+"""Young bits of a batch are cleared by loads and stores: what hardware marks in between is lost.
 
 clear_flush_young_ptes() (include/linux/pgtable.h, 7.3) clears each bit by an atomic operation
 (test_and_clear_bit), as the processor may be setting the dirty bit of the same entry.
