@@ -104,7 +104,7 @@ def test_no_seed_of_a_case_is_run_twice_also_after_a_resume(tmp_path: Path, monk
 
 
 def test_each_signature_is_kept_once_with_its_evidence(tmp_path: Path) -> None:
-    data = campaign(tmp_path, "abba", "counters", executions=400)
+    data = campaign(tmp_path, "abba", "counters", workers=1, executions=400)
     (found,) = data["violations"]
     assert (1, "deadlock", "abba") == (data["exit_status"], found["checker"], found["scenario"])
     assert found["count"] > 1
