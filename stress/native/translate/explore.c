@@ -27,7 +27,7 @@ static i64 depth, depth_room, reducing, bound = -1; /* bound: on preemptions, if
 /* -- states that were seen ------------------------------------------------------------------------------------------- */
 
 static u64 *slot_of(u64 *in, i64 size, u64 name) {
-  u64 k = (name * GOLDEN) >> 20 & (size - 1);
+  u64 k = ((name & ~1ull) * GOLDEN) >> 20 & (size - 1);
   while (in[k] && (in[k] | 1) != (name | 1)) k = (k + 1) & (size - 1);
   return in + k;
 }
