@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from stress.strategies import Strategy
     from stress.workers.messages import LeaseOrder
 
-BYTES_MAX = 64 << 20
+BYTES_MAX = 48 << 20
 """Bytes that the open cases of a worker take together.
 
-Beside them there are 45 MiB of Python and the model, what lies between blocks that are in use, and
-for moments the largest world, which takes 60 MiB and as much again for its audit: 300 MiB at most.
+Beside them there are 45 MiB of Python and the model, 16 MiB of open cases that note footprints, up
+to 70 MiB of compiled kernels with what they search in, and of what lies between blocks in use.
+Room for a case is made before it is opened; the largest world takes 60 MiB, and for moments 30 MiB
+besides. Together that stays below 300 MiB.
 """
 
 RUNNER_BYTES = 320 << 10
