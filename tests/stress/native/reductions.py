@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sim.core.errors import WorldError
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.cli.prove import newest_of
@@ -80,9 +81,10 @@ def judged(key: KernelKey, transitions: int) -> Iterator[tuple[Case, dict[Reduct
     for scenario in sorted(CATALOGUE.scenarios()):
         for case in all_cases(scenario, key.profile, key.kernel, faults=key.faults)[:1]:
             try:
-                yield case, run_plain(explored(library, case, transitions))
-            except NotCovered:
+                found = run_plain(explored(library, case, transitions))
+            except (NotCovered, WorldError):
                 continue
+            yield case, found
 
 
 def main(argv: list[str] | None = None) -> int:
