@@ -20,10 +20,10 @@ from stress.files import make_folder
 from stress.machine.chance import TapeData
 from stress.native.compilers import FAST, BuildError
 from stress.native.kernels import KernelKey, searchable
-from stress.native.proofs.certificate import FULL, Certificate, certify, file_of, read_certificate
+from stress.native.proofs.certificate import Certificate, certify, file_of, read_certificate
 from stress.native.proofs.result import DIFFERS, NOT_REACHED, PROVED, UNFINISHED, VIOLATED_KIND, Answer
 from stress.native.runner import LIMITS, Library, NotCovered
-from stress.native.search.explore import Ended, Executions, Exploration
+from stress.native.search.explore import Ended, Executions, Exploration, Reduction
 from stress.native.search.space import StateSpace, Taken, runs_of, tapes_of
 from stress.native.translate.subset import Unsupported
 from stress.rng import words
@@ -59,7 +59,7 @@ ENDINGS = {
 @dataclass(frozen=True)
 class Job:
     """A case to be proved, in how much time and memory; ``check``: its certificate is confirmed, by
-    the reduced search if it was made in full, and the other way round.
+    a reduced search if it was made in full, and the other way round.
     """
 
     case: Case
@@ -123,7 +123,7 @@ class Prover:
             return Answer(job.case, DIFFERS, differs)
         if job.check and known is not None:
             return self.checked(job, space, known)
-        return self.proved(job, Exploration(space, False, job.words_max), made)
+        return self.proved(job, Exploration(space, Reduction.NONE, job.words_max), made)
 
     def run(self, exploration: Exploration, seconds: float, what: str = "") -> tuple[Ended, float]:
         """Explore until everything is done, something is found, or the time is over; return which,
@@ -155,7 +155,7 @@ class Prover:
         """Look for violations with no preemption, with one, and so on, while there is time."""
         left, answer = job.seconds * BOUNDED_SHARE, so_far
         for most in count():
-            exploration = Exploration(space, False, job.words_max, most)
+            exploration = Exploration(space, Reduction.NONE, job.words_max, most)
             ended, seconds = self.run(exploration, left, f", with at most {most} preemptions")
             left -= seconds
             if ended == Ended.FOUND:
@@ -167,14 +167,18 @@ class Prover:
         raise AssertionError
 
     def checked(self, job: Job, space: StateSpace, known: Certificate) -> Answer:
-        """Confirm a certificate by another search: by executions, where these are few; else
-        reduced, or in full, whichever it was not made by.
+        """Confirm a certificate by another search: by executions, where these are few; else with
+        sleep sets, or with persistent sets where two words for each state are too many.
         """
         exploration: Exploration = Executions(space, job.words_max)
         ended, seconds = self.run(exploration, job.seconds * EXECUTIONS_SHARE)
-        if ended not in (Ended.COMPLETE, Ended.FOUND):
-            exploration = Exploration(space, known.reductions == FULL, job.words_max)
-            ended, seconds = self.run(exploration, job.seconds - seconds)
+        tried = ended in (Ended.COMPLETE, Ended.FOUND)
+        for reduction in () if tried else _others(known):
+            exploration = Exploration(space, reduction, job.words_max)
+            ended, more = self.run(exploration, job.seconds - seconds)
+            seconds += more
+            if ended != Ended.MEMORY_SPENT:
+                break
         so_far = _so_far(job, exploration, seconds)
         if ended == Ended.FOUND:
             return judged(job, exploration, so_far)
@@ -182,8 +186,8 @@ class Prover:
             why = ENDINGS.get(ended, f"{job.seconds:.0f} s were not enough")
             words = f"{why}; about {exploration.share():.0%} checked"
             return replace(so_far, words=words, time_was_up=ended == Ended.NOT_YET)
-        if so_far.classes != known.classes:
-            differs = f"the certificate has {known.classes} ends, and the other search {so_far.classes}"
+        differs = _difference(known, exploration)
+        if differs:
             return replace(so_far, kind=DIFFERS, words=differs)
         file = str(file_of(job.case, Path(job.directory)))
         return replace(so_far, kind=PROVED, words=_confirmed(exploration), certificate=file, known=True)
@@ -196,11 +200,28 @@ def _so_far(job: Job, exploration: Exploration, seconds: float) -> Answer:
     return Answer(job.case, UNFINISHED, "", counts.states, made, counts.ends, seconds)
 
 
+def _others(known: Certificate) -> tuple[Reduction, ...]:
+    """Return the reductions by which a certificate is confirmed: the first that has the memory."""
+    in_full = known.reductions == Reduction.NONE.value
+    return (Reduction.SLEEPING, Reduction.PERSISTENT) if in_full else (Reduction.NONE,)
+
+
+def _difference(known: Certificate, exploration: Exploration) -> str:
+    """Return in words what of a complete space differs from its certificate, or ""."""
+    found = exploration.extent()
+    if found.ends != known.classes:
+        return f"the certificate has {known.classes} ends, and the other search {found.ends}"
+    if exploration.reduction == Reduction.SLEEPING and found.states != known.states:
+        return f"the certificate has {known.states} states, and the other search {found.states}"
+    return ""
+
+
 def _confirmed(exploration: Exploration) -> str:
     """Return in words by which search a certificate has been confirmed."""
     counts = exploration.extent()
     if not isinstance(exploration, Executions):
-        return f"confirmed {'by the reduced search' if exploration.reduced else 'in full'}"
+        in_full = exploration.reduction == Reduction.NONE
+        return f"confirmed {'in full' if in_full else f'with {exploration.reduction.value}'}"
     cut = f"; {counts.cycles} cut where they came back to a state of their own" if counts.cycles else ""
     return f"confirmed by {counts.classes} executions, one of each class{cut}"
 
@@ -217,7 +238,7 @@ def _complete(job: Job, exploration: Exploration, so_far: Answer, replays: int) 
     runs = space.override_runs()
     if job.case.patch and not any(runs.values()):
         return replace(so_far, kind=NOT_REACHED, words="no override of the patch ran")
-    made = certify(space, exploration.extent(), so_far.seconds, replays, exploration.reduced, runs)
+    made = certify(space, exploration.extent(), so_far.seconds, replays, exploration.reduction, runs)
     made.save(file)
     return replace(so_far, kind=PROVED, certificate=str(file), override_runs=runs)
 

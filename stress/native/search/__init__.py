@@ -5,5 +5,6 @@
 - ``space``: make a transition, take it back, save and restore a state, its name, a transition's
   footprint.
 
-The C is ``search.c``, ``explore.c`` and ``classes.c`` in ``stress/native/translate/``.
+The C is in ``stress/native/translate/``: ``search.c``, and behind it ``futures.c`` and ``sleep.c``
+for the reductions, ``explore.c``, ``races.c`` and ``classes.c``.
 """

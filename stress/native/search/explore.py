@@ -5,7 +5,13 @@
 nothing that the others can do from where they stand conflicts with what a member does next, or
 enables a member. Deviations from the book: what others can do is assumed from what was seen, by the
 places in functions at which they stand, and what is seen later is held against it (``explore.c``
-has the argument); there are no sleep sets.
+has the argument).
+
+*With sleep sets*, who has moved in a state need not move again behind transitions of others that
+conflict with none of its own (the same book, chapter 5). Who slept is kept with each state, and
+whoever slept each time before and does not now moves after all. All states are come to, by fewer
+transitions. Deviations: transitions of one actor that differ in what they draw sleep and wake
+together (``sleep.c``); there are no persistent sets besides (docs/proofs.md says why).
 
 *By executions* (:class:`Executions`), no table of states is kept: an actor moves where a race of
 two transitions asks for it, and sleeps where it has moved already (source sets: Abdulla, Aronis,
@@ -19,7 +25,7 @@ that :func:`missed_chance` states.
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 
 from stress.native.search.space import DRAWN_MAX, StateSpace, Taken
@@ -35,7 +41,22 @@ when it has guessed wrong.
 _WAY_HEAD = 3
 """Words of a transition in ``zap_way`` before what it drew: slot, step number, how many it drew."""
 
-_COUNTS = ("states", "transitions", "ends", "deepest", "full", "cycles", "why", "where", "table", "reduced", "classes")
+_COUNTS = (
+    "states", "transitions", "ends", "deepest", "full", "cycles", "why", "where", "table", "reduced", "classes",
+    "woken",
+)  # fmt: skip
+
+
+class Reduction(Enum):
+    """Which transitions an exploration leaves out; certificates have the values."""
+
+    NONE = "none"
+    PERSISTENT = "persistent sets"
+    SLEEPING = "sleep sets"
+
+
+_NUMBERS = {Reduction.NONE: 0, Reduction.PERSISTENT: 1, Reduction.SLEEPING: 2}
+"""Reductions, as in explore.c."""
 
 
 class Ended(Enum):
@@ -55,7 +76,8 @@ class Ended(Enum):
 class Extent:
     """What an exploration has done: ``ends`` are the states in which everything has ended,
     ``cycles`` the transitions that led back into a state of the same way, ``classes`` the
-    executions that are not equivalent, where executions are counted.
+    executions that are not equivalent, where executions are counted; ``woken`` how often a state
+    was come to again in which somebody who had slept had to move.
     """
 
     states: int
@@ -64,6 +86,7 @@ class Extent:
     deepest: int
     cycles: int
     classes: int = 0
+    woken: int = 0
 
 
 class Exploration:
@@ -74,9 +97,9 @@ class Exploration:
     reductions together miss executions: Marmanis, Kokologiannakis and Vafeiadis, TACAS 2023).
     """
 
-    def __init__(self, space: StateSpace, reduced: bool, words_max: int, preemptions: int = -1) -> None:
-        assert not reduced or preemptions < 0, "a bound and a reduction together miss executions"
-        self.space, self.reduced, self.words_max = space, reduced, words_max
+    def __init__(self, space: StateSpace, reduction: Reduction, words_max: int, preemptions: int = -1) -> None:
+        assert reduction == Reduction.NONE or preemptions < 0, "a bound and a reduction together miss executions"
+        self.space, self.reduction, self.words_max = space, reduction, words_max
         self.preemptions = preemptions
         self.lib = space.library.lib
         self.attempts = 0
@@ -86,16 +109,17 @@ class Exploration:
         self._begun = False
 
     def _begin(self) -> Ended:
-        """Begin an attempt; a reduced one looks first who touches what."""
+        """Begin an attempt; one with persistent sets looks first who touches what."""
+        number, persistent = _NUMBERS[self.reduction], self.reduction == Reduction.PERSISTENT
         self.lib.zap_bound(self.preemptions)
         self.space.begin()
-        if self.reduced:
+        if persistent:
             if not self.attempts:
-                self.lib.zap_explore_begin(1, self.words_max, 0)
+                self.lib.zap_explore_begin(number, self.words_max, 0)
             self.space.begin()
             self.lib.zap_walks(self.attempts, WALKS_AGAIN if self.attempts else WALKS)
         self.attempts += 1
-        return Ended(self.lib.zap_explore_begin(self.reduced, self.words_max, self.reduced))
+        return Ended(self.lib.zap_explore_begin(number, self.words_max, persistent))
 
     def _go_on(self, transitions: int) -> Ended:
         return Ended(self.lib.zap_explore(transitions))
@@ -123,7 +147,7 @@ class Exploration:
     def extent(self) -> Extent:
         """Return what this attempt has done so far."""
         found = self._counts()
-        return Extent(*(found[name] for name in ("states", "transitions", "ends", "deepest", "cycles", "classes")))
+        return Extent(**{field.name: found[field.name] for field in fields(Extent)})
 
     def share(self) -> float:
         """Return how much of the whole is done, as if the branches of a state were equal."""
@@ -151,7 +175,7 @@ class Executions(Exploration):
     """
 
     def __init__(self, space: StateSpace, words_max: int) -> None:
-        super().__init__(space, True, words_max)
+        super().__init__(space, Reduction.NONE, words_max)
 
     def _begin(self) -> Ended:
         self.lib.zap_bound(-1)

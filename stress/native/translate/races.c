@@ -8,20 +8,16 @@
  * and where it is disabled, as it may never be made (there the paper has locks only). An execution ends where it
  * comes back to a state of its own: that is counted, and all actors move in all states of the cycle.
  */
-struct mark { i64 at, how, old; int touched, changed; }; /* touched, changed: the actor's last events there before */
 enum { CELLS_MAX = 16 };
 struct waiting { i64 nr, at[CELLS_MAX], value[CELLS_MAX], args[ARGS_MAX], state; ready may; };
 struct node {
-  u64 enabled, done, sleep;
-  i64 from[SLOTS_MAX], to[SLOTS_MAX], state[SLOTS_MAX]; /* marks of next transitions, of those done or asleep */
-  i64 first, last, before; /* marks of the event made from here; the actor's event before it, from 1 on */
+  struct sleepers s;
+  u64 enabled;
+  i64 before; /* the actor's event before the one made from here, from 1 on */
   int clock[SLOTS_MAX];    /* of each actor, its last event that is ordered before this one's end, from 1 on */
 };
 static struct node *nodes;
-static struct mark *marks;
 static int *last_touch, *last_change, last_event[SLOTS_MAX];
-static unsigned char *marked;
-static i64 marks_nr, marks_room;
 
 /* -- what is ordered before what ------------------------------------------------------------------------------------- */
 
@@ -41,10 +37,10 @@ static void reverse(i64 at, i64 now, i64 slot) {
   if (!initial) initial = 1ull << slot;
   initial &= nodes[at].enabled;
   if (!initial) levels[at].todo |= nodes[at].enabled;
-  else if (!(initial & (levels[at].todo | nodes[at].sleep))) levels[at].todo |= initial & -initial;
+  else if (!(initial & (levels[at].todo | nodes[at].s.asleep))) levels[at].todo |= initial & -initial;
 }
 static const struct mark *mark_of(i64 event, i64 at) {
-  const struct mark *m = marks + nodes[event - 1].first;
+  const struct mark *m = marks + nodes[event - 1].s.first;
   while (m->at != at) m++;
   return m;
 }
@@ -96,7 +92,7 @@ static void order(i64 slot, const struct waiting *w) {
   struct node *n = nodes + depth;
   i64 dep[SLOTS_MAX] = {0}, own = W->words + 2 + slot;
   int *known = last_event[slot] ? nodes[last_event[slot] - 1].clock : 0;
-  for (i64 k = n->first; k < n->last; k++)
+  for (i64 k = n->s.first; k < n->s.last; k++)
     for (i64 q = 0; q < W->slots; q++) {
       if (q == slot) continue;
       if (marks[k].how & TOUCHES) dep[q] = max_(dep[q], of(last_change, marks[k].at)[q]);
@@ -112,7 +108,7 @@ static void order(i64 slot, const struct waiting *w) {
     if (!led && could(slot, w, e)) reverse(e - 1, depth, slot);
   }
   last_event[slot] = depth + 1;
-  for (i64 k = n->first; k < n->last; k++) {
+  for (i64 k = n->s.first; k < n->s.last; k++) {
     int *t = of(last_touch, marks[k].at) + slot, *c = of(last_change, marks[k].at) + slot;
     marks[k].touched = *t, marks[k].changed = *c;
     if (marks[k].how & TOUCHES) *t = depth + 1;
@@ -120,39 +116,26 @@ static void order(i64 slot, const struct waiting *w) {
   }
   for (i64 q = 0; q < W->slots; q++) {
     int told = q == slot && S.wait_keys[q];
-    for (i64 k = n->first; k < n->last && !told; k++) told = q != slot && marks[k].how & CHANGES && waits_for(q, marks[k].at);
+    for (i64 k = n->s.first; k < n->s.last && !told; k++) told = q != slot && marks[k].how & CHANGES && waits_for(q, marks[k].at);
     if (told && !(S.state[q] & (FINISHED | ABSENT))) races_of_wait(q);
   }
 }
 static void unorder(void) {
   struct node *n = nodes + depth;
   i64 slot = levels[depth].slot;
-  for (i64 k = n->last - 1; k >= n->first; k--)
+  for (i64 k = n->s.last - 1; k >= n->s.first; k--)
     of(last_touch, marks[k].at)[slot] = marks[k].touched, of(last_change, marks[k].at)[slot] = marks[k].changed;
   last_event[slot] = n->before;
 }
 
 /* -- the way through --------------------------------------------------------------------------------------------------- */
 
-/* Whoever has moved here, or slept, sleeps on behind an event that conflicts with nothing of its own. */
-static void fall_asleep(const struct node *n, i64 slot, struct node *child) {
-  child->sleep = 0;
-  for (i64 k = n->first; k < n->last; k++) marked[marks[k].at] = marks[k].how;
-  for (u64 left = (n->done | n->sleep) & ~(1ull << slot); left; left &= left - 1) {
-    i64 q = lowest(left), k = n->from[q];
-    while (k < n->to[q] && !(marks[k].how & TOUCHES && marked[marks[k].at] & CHANGES)
-           && !(marks[k].how & CHANGES && marked[marks[k].at] & TOUCHES)) k++;
-    if (k == n->to[q]) child->sleep |= 1ull << q, child->from[q] = n->from[q], child->to[q] = n->to[q];
-  }
-  for (i64 k = n->first; k < n->last; k++) marked[marks[k].at] = 0;
-}
 /* Stand in a state on top, where `slot` has come from; return why it is bad, if nothing is. */
 static i64 stand(u64 name, i64 slot) {
   struct level *l = levels + depth;
   struct node *n = nodes + depth;
   u64 awake;
-  n->enabled = enabled_now(), n->done = 0, awake = n->enabled & ~n->sleep;
-  memcpy(n->state, S.state, 8 * W->slots);
+  n->enabled = enabled_now(), n->s.done = 0, awake = n->enabled & ~n->s.asleep;
   l->name = name, l->slot = slot, l->seq = S.seq, l->left = 0, l->nr = -1, l->branches = 1;
   l->todo = awake >> slot & 1 ? 1ull << slot : awake & -awake;
   N.states++;
@@ -173,18 +156,12 @@ static i64 stand(u64 name, i64 slot) {
 static int next_event(struct level *l, struct node *n) {
   for (i64 k = l->nr - 1; k >= 0; k--)
     if (l->choice[k] + 1 < l->of[k]) return l->choice[k]++, l->nr = k + 1, 1;
-  if (l->nr >= 0) n->done |= 1ull << l->slot, n->to[l->slot] = marks_nr;
-  u64 left = l->todo & ~n->done & ~n->sleep;
+  if (l->nr >= 0) n->s.done |= 1ull << l->slot, n->s.to[l->slot] = marks_nr;
+  u64 left = l->todo & ~n->s.done & ~n->s.asleep;
   if (!left) return 0;
   if (!(left >> l->slot & 1)) l->slot = lowest(left);
-  l->nr = 0, l->left++, l->branches = max_(l->branches, members(l->todo & ~n->sleep)), n->from[l->slot] = marks_nr;
+  l->nr = 0, l->left++, l->branches = max_(l->branches, members(l->todo & ~n->s.asleep)), n->s.from[l->slot] = marks_nr;
   return 1;
-}
-static int room_for_marks(void) {
-  if (marks_nr + feet_nr <= marks_room) return 1;
-  struct mark *larger = realloc(marks, sizeof *marks * (marks_room = 2 * marks_room + feet_nr));
-  if (larger) marks = larger;
-  return larger != 0;
 }
 /* Make the transition that is next, and stand where it leads; return 0, or why not. */
 static i64 make_event(struct level *l, struct node *n) {
@@ -197,12 +174,9 @@ static i64 make_event(struct level *l, struct node *n) {
   for (i64 k = 0; k < drawn_nr; k++) l->choice[k] = drawn[k], l->of[k] = drawn_of[k];
   if (why) return found(why, depth);
   find_feet(slot);
-  if (!room_for_marks()) return OUT_OF_MEMORY;
-  n->first = marks_nr;
-  for (i64 k = 0; k < feet_nr; k++) marks[marks_nr++] = (struct mark){feet[k].at, feet[k].how, feet[k].old, 0, 0};
-  n->last = marks_nr;
+  if (!mark_feet(&n->s)) return OUT_OF_MEMORY;
   order(slot, &w);
-  fall_asleep(n, slot, n + 1);
+  fall_asleep(&n->s, slot, &n[1].s);
   depth++;
   why = stand(name_of_state(), slot);
   return why ? found(why, depth) : 0;
@@ -213,7 +187,7 @@ EXPORT i64 zap_races(i64 transitions) {
     struct level *l = levels + depth;
     if (!next_event(l, nodes + depth)) {
       if (!depth) return 0;
-      depth--, unorder(), marks_nr = nodes[depth].last, back();
+      depth--, unorder(), marks_nr = nodes[depth].s.last, back();
       continue;
     }
     if (depth + 2 >= depth_room) return DEEP;
@@ -226,12 +200,11 @@ EXPORT i64 zap_races(i64 transitions) {
 EXPORT i64 zap_races_begin(i64 words_most) {
   i64 why = begin_table(words_most), places = W->words + 2 + SLOTS_MAX;
   if (!nodes) nodes = malloc(sizeof *nodes * depth_room);
-  free(last_touch), free(last_change), free(marked);
+  free(last_touch), free(last_change);
   last_touch = calloc(places * W->slots, sizeof *last_touch), last_change = calloc(places * W->slots, sizeof *last_change);
-  marked = calloc(places, 1), marks_nr = 0;
-  if (why || !nodes || !last_touch || !last_change || !marked) return OUT_OF_MEMORY;
+  if (why || !nodes || !last_touch || !last_change || !begin_marks()) return OUT_OF_MEMORY;
   memset(last_event, 0, sizeof last_event);
-  nodes[0].sleep = 0;
+  nodes[0].s.asleep = 0;
   why = stand(name_of_state(), 0);
   return why ? found(why, 0) : 0;
 }

@@ -22,10 +22,11 @@ from stress.native.compilers import QUICK
 from stress.native.kernels import KernelKey, searchable
 from stress.native.runner import Library, NotCovered
 from stress.native.search import space as search
-from stress.native.search.explore import Ended, Executions, Exploration
+from stress.native.search.explore import Ended, Executions, Exploration, Reduction
 from stress.native.search.space import UNNAMED, Footprint, StateSpace, Taken
 from stress.strategies.replay import Replay
 from tests.stress.native.compiled import cases, needs_compiler
+from tests.stress.native.reductions import disagreement, explored
 
 pytestmark = needs_compiler
 
@@ -222,27 +223,27 @@ def test_rules_of_conflict_are_needed(ignored: Ignored, libraries: dict[str, Lib
     assert run_plain(swapped(libraries["x86-64"], case, 3000, ignored))[1]
 
 
-async def explored(library: Library, case: Case) -> list[tuple[Ended, int, int]]:
-    """Explore in full and reduced; return how each ended, its ends, and what was objected to."""
-    async with open_runner(case, "plain") as runner:
-        found = list[tuple[Ended, int, int]]()
-        for reduced in (False, True):
-            exploration = Exploration(StateSpace(library, runner, int(reduced)), reduced, 1 << 22)
-            while (ended := exploration.go_on(100_000)) == Ended.NOT_YET:
-                pass
-            found.append((ended, exploration.extent().ends, exploration.why))
-        return found
-
-
 @pytest.mark.parametrize(
     ("profile", "scenario"),
     [*product(PROFILES, ("munmap_vs_access", "dontneed_vs_fault")), ("x86-64", "fork_vs_munmap")],
 )
 def test_reduced_and_full_agree(scenario: str, profile: str, libraries: dict[str, Library]) -> None:
-    """The reduced search comes to the same ends, in other names of the states."""
-    full, reduced = run_plain(explored(libraries[profile], cases(scenario, profile, "6.9")[0]))
-    assert full[0] == Ended.COMPLETE
-    assert full == reduced
+    """A reduced search comes to the same ends; one with sleep sets to the same states, with fewer
+    transitions, though states come to again have somebody move who slept before.
+    """
+    found = run_plain(explored(libraries[profile], cases(scenario, profile, "6.9")[0], 1 << 20))
+    full, sleeping = found[Reduction.NONE], found[Reduction.SLEEPING].extent
+    assert (full.ended, full.why, disagreement(found)) == (Ended.COMPLETE, 0, "")
+    assert sleeping.transitions < 0.9 * full.extent.transitions
+    assert sleeping.woken
+
+
+def test_reduced_and_full_refute_alike() -> None:
+    """What breaks a rule in full breaks it reduced."""
+    key, scenario = KernelKey("arm64-4k", "6.9", ("C02",)), "munmap_vs_writeback"
+    faulty = searchable(key, [scenario], CATALOGUE, QUICK)
+    found = run_plain(explored(faulty, cases(scenario, "arm64-4k", "6.9", faults=key.faults)[0]))
+    assert (found[Reduction.NONE].ended, disagreement(found)) == (Ended.FOUND, "")
 
 
 def finished(exploration: Exploration) -> Exploration:
@@ -258,11 +259,11 @@ async def other_ways(library: Library, case: Case) -> tuple[list[int], list[int]
     """
     async with open_runner(case, "plain") as runner:
         space = StateSpace(library, runner)
-        both = finished(Exploration(space, False, 1 << 20)), finished(Executions(space, 1 << 20))
+        both = finished(Exploration(space, Reduction.NONE, 1 << 20)), finished(Executions(space, 1 << 20))
         classes = both[1].extent().classes
         ends = [one.extent().ends for one in both]
         assert classes >= ends[1]
-        bounded = [finished(Exploration(space, False, 1 << 20, most)).extent().deepest for most in range(3)]
+        bounded = [finished(Exploration(space, Reduction.NONE, 1 << 20, most)).extent().deepest for most in range(3)]
         return ends, [both[0].extent().deepest, *bounded]
 
 
@@ -283,7 +284,7 @@ async def ends_nameless(library: Library, case: Case, monkeypatch: pytest.Monkey
         while not found or found[-1]:
             monkeypatch.setattr(search, "TOLD_APART", len(found))
             try:
-                exploration = finished(Exploration(StateSpace(library, runner), False, 1 << 22))
+                exploration = finished(Exploration(StateSpace(library, runner), Reduction.NONE, 1 << 22))
             except NotCovered:
                 found.append(True)
             else:
