@@ -145,13 +145,13 @@ class Exploration:
         return dict(zip(_COUNTS, self.lib.zap_counts()[: len(_COUNTS)], strict=True))
 
     def extent(self) -> Extent:
-        """Return what this attempt has done so far."""
-        found = self._counts()
+        """Return what this attempt has done so far; before the first one, nothing."""
+        found = self._counts() if self.attempts else dict.fromkeys(_COUNTS, 0)
         return Extent(**{field.name: found[field.name] for field in fields(Extent)})
 
     def share(self) -> float:
         """Return how much of the whole is done, as if the branches of a state were equal."""
-        return float(self.lib.zap_share() / (1 << 20))
+        return float(self.lib.zap_share() / (1 << 20)) if self._begun else 0.0
 
     def way(self) -> list[Taken]:
         """Return the way to what was found; the last transition is the one that was given up."""

@@ -246,6 +246,20 @@ def test_reduced_and_full_refute_alike() -> None:
     assert (found[Reduction.NONE].ended, disagreement(found)) == (Ended.FOUND, "")
 
 
+async def test_nothing_is_done_before_the_first_transition(libraries: dict[str, Library], tmp_path: Path) -> None:
+    """Of a search whose time is up before it begins, in a library that has searched nothing yet, and
+    in one that has.
+    """
+    fresh = shutil.copy(libraries["x86-64"].path, tmp_path / "fresh.so")
+    async with open_runner(cases("munmap_vs_access", "x86-64", "6.9")[0], "plain") as runner:
+        space = StateSpace(Library(Path(fresh), libraries["x86-64"].manifest), runner)
+        for _ in range(2):
+            exploration = Exploration(space, Reduction.NONE, 1 << 16)
+            assert (exploration.share(), exploration.extent().states) == (0.0, 0)
+            exploration.go_on(1000)
+            assert exploration.extent().states > 0 and exploration.share() > 0
+
+
 def finished(exploration: Exploration) -> Exploration:
     """Explore to the end."""
     while exploration.go_on(100_000) == Ended.NOT_YET:
