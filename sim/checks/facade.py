@@ -45,7 +45,7 @@ class Checks(Checker):
     invariants = (
         ("I19", "mm-counters-left", "a destroyed mm has no RSS and no page tables (check_mm)"),
         ("O13", "fault-loop", "a handled fault lets the access go on (handle_mm_fault)"),
-        ("I11", "freed-while-counted", "a freed folio has no mapcount left (free_page_is_bad)"),
+        ("I11", "freed-while-counted", "a freed folio has no reference and no mapcount left (free_page_is_bad)"),
     )
 
     groups: tuple[type[Checker], ...] = found()
@@ -63,6 +63,7 @@ class Checks(Checker):
     discarded: DiscardedChecks
 
     page_order: Cells
+    page_ref: Column
     page_mapcount: Column
     page_nr_pages_mapped: Column
     freed_step: Cells
@@ -95,6 +96,8 @@ class Checks(Checker):
         """A folio goes back to the allocator (free_pages_prepare)."""
         self.references.freed(folio)
         nr = 1 << self.page_order[folio]
+        if self.page_ref.view[folio]:
+            self.violated("I11", f"folio {folio} is freed with references left")
         if self.page_nr_pages_mapped.view[folio] or any(self.page_mapcount.view[folio : folio + nr].tolist()):
             self.violated("I11", f"folio {folio} is freed with mapcounts left")
         for page in range(folio, folio + nr):

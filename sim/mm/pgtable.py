@@ -316,11 +316,16 @@ class Pgtable(Component):
         self.k.ledger.move(TRANSIENT, TABLE, page, 1)
 
     async def pte_free(self, table: int, holder: int = TABLE) -> None:
-        """Free a table at once: it cannot be reached any more."""
+        """Free a table at once: it cannot be reached any more (pagetable_free).
+
+        A lookup in the page cache may have taken a reference to what its page was before, and not
+        have looked again yet: then the page is freed by the put of that (mm/page_alloc.c,
+        __free_pages).
+        """
         page = self.table_page[table]
-        await self.m.add(PUT_TABLE, self.page_ref, page, -1, holder)
-        await self.release(page)
-        await self.k.page_alloc.free_unref_folios([page])
+        if await self.m.add(PUT_TABLE, self.page_ref, page, -1, holder) == 0:
+            await self.release(page)
+            await self.k.page_alloc.free_unref_folios([page])
 
     async def release(self, page: int) -> None:
         """Give up the table slot, if any, of a page whose last reference has just been put."""

@@ -9,7 +9,7 @@ itself violate: then every run of the case has that outcome, and its trace has n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     ExitStack,
@@ -220,6 +220,7 @@ async def open_runner(
     record: bool = False,
     parts: tuple[type, ...] = (),
     noted: bool = False,
+    room: Callable[[int], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Runner]:
     """Compose the case, run its setup, and yield a Runner; ``driver`` is ``fast`` or ``reference``,
     or ``plain``, which needs no trio.
@@ -227,8 +228,9 @@ async def open_runner(
     ``steps_max`` is the step budget; by default it grows with the world. ``record`` keeps what
     every step found and left (:class:`~stress.execution.steps.Recorder`): for reports, not for
     campaigns. ``parts`` are classes in front of the kernel's components. ``noted`` has the machine
-    note the footprint of each transition (:mod:`stress.machine.noted`). Raises UsageError for an
-    unknown name, and whatever the model raises if the setup itself is wrong.
+    note the footprint of each transition (:mod:`stress.machine.noted`). ``room`` is told the bytes
+    of the arena before there is one, and makes room for it. Raises UsageError for an unknown name,
+    and whatever the model raises if the setup itself is wrong.
     """
     patch, own = catalogue.patch(case.patch), catalogue.scenario_file(case.scenario)
     with ExitStack() as stack:
@@ -236,6 +238,9 @@ async def open_runner(
             scenario, kernel = composed(case, catalogue)
             vet_arena(scenario, kernel.layout.bytes)
             kernel = kernel.wrapped(parts) if parts else kernel
+        if room is not None:
+            await room(kernel.layout.bytes)
+        with blaming(patch):
             arena = stack.enter_context(closing((NotedArena if noted else Arena).create(kernel.layout)))
             budget = steps_max or SMALL_STEPS_MAX + STEPS_PER_PAGE * scenario.world().vpages
             kind = NotedMachine if noted else Lockstep

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sim.core.arena import WORD, Layout
+from sim.core.arena import WORD
 from sim.core.machine import site_info
 from stress.execution.outcome import Outcome
 from stress.execution.runner import Runner
@@ -31,7 +31,10 @@ class Made:
     log: list[int]
     turns: list[int]
     tapes: dict[int, list[int]]
-    arena: bytes
+    changed: dict[int, int]
+    """The words of the arena that are not as they were at the beginning, by their numbers. They are
+    few, and the largest arena has 30 MiB.
+    """
     runs: dict[str, int]
     """How often each override of the patch has run."""
 
@@ -42,15 +45,26 @@ def by_python(runner: Runner, strategy: Strategy, seed: int) -> tuple[Made, Outc
     outcome = runner.run(strategy, seed, RandomData(seed))
     machine, clean = runner.machine, outcome.verdict.kind == "clean"
     runs = {name: runs - before[name] for name, runs in runner.override_runs().items()}
-    log, tape, arena = list(machine.log), list(machine.tape), runner.arena.snapshot()
-    return Made(clean, log, tape, outcome.tapes, arena, runs), outcome
+    log, tape = list(machine.log), list(machine.tape)
+    return Made(clean, log, tape, outcome.tapes, changed_words(runner), runs), outcome
 
 
 def by_native(case: NativeCase, strategy: Strategy, seed: int) -> tuple[Made, Ran]:
     """Execute a seed natively, its audit included; nothing of it stays counted."""
     ran = case.run(strategy, seed)
-    runs, arena = case.take_counts().runs, case.runner.arena.snapshot()
-    return Made(ran.why == 0, case.log(), case.turns(), case.tapes(), arena, runs), ran
+    runs, changed = case.take_counts().runs, changed_words(case.runner)
+    return Made(ran.why == 0, case.log(), case.turns(), case.tapes(), changed, runs), ran
+
+
+def changed_words(runner: Runner) -> dict[int, int]:
+    """Return the words of a case's arena that are not as they were at the beginning of an
+    execution, by their numbers.
+    """
+    import numpy
+
+    now, start = (numpy.frombuffer(words, numpy.int64) for words in (runner.arena.block, runner.snapshot))
+    (at,) = numpy.nonzero(now != start)
+    return dict(zip(at.tolist(), now[at].tolist(), strict=True))
 
 
 class _Drawn(TapeData):
@@ -104,7 +118,7 @@ def difference(case: NativeCase, python: Made, native: Made, ran: Ran) -> str:
     for name, runs in native.runs.items():
         if runs != python.runs[name]:
             return f"the runs of {name} differ: {python.runs[name]} and {runs}"
-    return _first_step(python.log, native.log) or _first_word(case.runner.arena.layout, python.arena, native.arena)
+    return _first_step(python.log, native.log) or _first_word(case.runner, python, native)
 
 
 def both_ways(case: NativeCase, strategies: tuple[Strategy, Strategy], seed: int) -> str:
@@ -133,13 +147,13 @@ def _step(log: list[int], at: int) -> str:
     return f"{site_info(code).name} ({code:#x}, {value})"
 
 
-def _first_word(layout: Layout, python: bytes, native: bytes) -> str:
+def _first_word(runner: Runner, python: Made, native: Made) -> str:
     """Return the first word of the arena that differs, by its column."""
-    for field in layout.fields if python != native else ():
-        start = layout.offsets[field.name]
-        for i in range(field.count):
-            at = start + i * WORD
-            a, b = (int.from_bytes(arena[at : at + WORD], "little", signed=True) for arena in (python, native))
-            if a != b:
-                return f"{field.name}[{i}] differs: {a} and {b}"
-    return ""
+    differing = python.changed.items() ^ native.changed.items()
+    if not differing:
+        return ""
+    at = min(at for at, _ in differing)
+    layout, start = runner.arena.layout, memoryview(runner.snapshot).cast("q")
+    field = next(f for f in layout.fields if 0 <= at - layout.offsets[f.name] // WORD < f.count)
+    a, b = (made.changed.get(at, start[at]) for made in (python, native))
+    return f"{field.name}[{at - layout.offsets[field.name] // WORD}] differs: {a} and {b}"

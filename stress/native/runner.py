@@ -207,7 +207,7 @@ class NativeCase:
         g, steps = kernel.geometry, machine.steps_max + LOOKED * fair + 8
         cap = SLACK + max(LIST_MIN, g.gather_batch, g.ptrs_per_pte, min(kernel.world.vpages, LIST_MAX))
         stack, scratch = STACK_WORDS + STACK_LISTS * cap, SCRATCH_LISTS * cap + 40 * kernel.world.pages + 4096
-        self.snapshot = ctypes.create_string_buffer(runner.snapshot, len(runner.snapshot))
+        self.snapshot = runner.snapshot  # kept, as its address is handed over; nobody writes there
         self.stacks, self.scratch = shared("stacks", stack * machine.slots), shared("scratch", scratch)
         self.codes, self.values = shared("codes", steps), shared("values", steps)
         self.tape, self.draws = shared("tape", 2 * steps + 8), shared("draws", 3 * DRAWS_MAX)
@@ -222,7 +222,7 @@ class NativeCase:
         self.block = (ctypes.c_char * len(runner.snapshot)).from_buffer(runner.arena.block)
         at = ctypes.addressof
         return _World(
-            at(self.block), at(self.snapshot), len(runner.snapshot) // WORD,
+            at(self.block), ctypes.cast(ctypes.c_char_p(self.snapshot), c_void_p).value, len(runner.snapshot) // WORD,
             at(self.stacks), stack, at(self.scratch), scratch,
             at(self.codes), at(self.values), at(self.tape), at(self.draws), DRAWS_MAX,
             machine.slots, machine.steps_max, machine.versions, cap,

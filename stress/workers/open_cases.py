@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from stress.strategies import Strategy
     from stress.workers.messages import LeaseOrder
 
-BYTES_MAX = 64 << 20
+BYTES_MAX = 48 << 20
 """Bytes that the open cases of a worker take together.
 
-Beside them there are 45 MiB of Python and the model, what lies between blocks that are in use, and
-for moments the largest world, which takes 60 MiB and as much again for its audit: 300 MiB at most.
+Beside them there are 45 MiB of Python and the model, 16 MiB of open cases that note footprints, up
+to 70 MiB of compiled kernels with what they search in, and of what lies between blocks in use.
+Room for a case is made before it is opened; the largest world takes 60 MiB, and for moments 30 MiB
+besides. Together that stays below 300 MiB.
 """
 
 RUNNER_BYTES = 320 << 10
@@ -53,7 +55,7 @@ class Held:
     @property
     def bytes(self) -> int:
         """How many bytes it takes, about."""
-        return RUNNER_BYTES + 2 * self.runner.arena.layout.bytes
+        return bytes_of(self.runner.arena.layout.bytes)
 
     async def close(self) -> None:
         """Close it, and wait until it is closed. Raises what that raises."""
@@ -61,6 +63,11 @@ class Held:
         await self.gone.wait()
         if self.error is not None:
             raise self.error
+
+
+def bytes_of(arena: int) -> int:
+    """Return how many bytes an open case takes, about, whose arena has so many."""
+    return RUNNER_BYTES + 2 * arena
 
 
 class OpenCases:
@@ -90,10 +97,15 @@ class OpenCases:
             held = await self.nursery.start(self._hold, case)
             self.held[case] = held
             self.bytes += held.bytes
-            while self.bytes > self.bytes_max and len(self.held) > 1:
-                await self._close(next(iter(self.held)))
         self.held.move_to_end(case)
         return held.runner
+
+    async def make_room(self, arena: int) -> None:
+        """Close the cases that were not used for longest, until one more fits, whose arena has so
+        many bytes, or none is open.
+        """
+        while self.held and self.bytes + bytes_of(arena) > self.bytes_max:
+            await self._close(next(iter(self.held)))
 
     async def close(self) -> None:
         """Close every case, the last one first."""
@@ -110,7 +122,7 @@ class OpenCases:
         """Hold a case open until its time has come."""
         held: Held | None = None
         try:
-            async with open_runner(case, catalogue=self.catalogue, noted=self.noted) as runner:
+            async with open_runner(case, catalogue=self.catalogue, noted=self.noted, room=self.make_room) as runner:
                 held = Held(runner)
                 task_status.started(held)
                 await held.leave.wait()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.core.errors import WorldError
+from sim.core.ledger import TABLE, TRANSIENT
+from sim.core.machine import site
 from sim.core.profile import World
 from sim.mm.mm_types import ZERO_PFN
 from sim.mm.page_alloc import PageAlloc
+from sim.mm.pgtable import PUT_TABLE
 from tests.scenarios.driving import driven
+
+LOOK_UP = site("filemap_get_folio", "take a reference unless it is 0")
 
 ORDER_MAX = 5
 """The largest order asked for: of a block that the smaller worlds do not have."""
@@ -85,6 +92,60 @@ async def free(blocks: Blocks, folio: int) -> None:
     assert folio == blocks.lists()[order][0]
     pages = range(folio, folio + (1 << order))
     assert blocks.allocator.page_gen.tolist() == [was + (page in pages) for page, was in enumerate(generations)]
+
+
+class LookedUp:
+    """Another fault has been faster with its table; and the page of this one is held by who looked
+    it up when it was one of a file's.
+    """
+
+    component = "pgtable"
+    held = -1
+
+    async def pmd_none(self, index: int) -> bool:
+        pgtable: Any = self
+        (self.held,) = (page for page, table in enumerate(pgtable.table_of_page) if table)
+        await pgtable.m.add(LOOK_UP, pgtable.page_ref, self.held, 1, TRANSIENT)
+        return False
+
+
+@pytest.mark.parametrize("version", ("6.9", "7.3"))
+async def test_a_table_that_somebody_holds_is_freed_by_the_last_put(version: str) -> None:
+    """A storm on 7.3 and ppc64-hash freed such a page, and used it anew, with the reference in
+    other hands: one of a million executions, seed 0x10000000034 of SURW.
+    """
+    async with driven("x86-64", "small", version, World(), (LookedUp,)) as driver:
+        kernel = driver.kernel
+        blocks = Blocks(kernel.page_alloc)
+        before = blocks.lists()
+
+        async def body() -> None:
+            await kernel.pgtable.pte_alloc(0, 0, 0)
+            page = kernel.pgtable.held
+            assert not any(page in found for found in blocks.lists().values())
+            await kernel.swap.folio_put(0, page)
+            assert page == blocks.lists()[0][0]
+
+        await driver.run(0, body)
+        assert before == blocks.lists()
+
+
+class FreedAnyway:
+    """A table's page is freed whoever holds it besides."""
+
+    component = "pgtable"
+
+    async def pte_free(self, table: int, holder: int = TABLE) -> None:
+        pgtable: Any = self
+        page = pgtable.table_page[table]
+        await pgtable.m.add(PUT_TABLE, pgtable.page_ref, page, -1, holder)
+        await pgtable.k.page_alloc.free_unref_folios([page])
+
+
+async def test_a_page_that_somebody_holds_is_not_freed() -> None:
+    async with driven("x86-64", "small", "6.9", World(), (FreedAnyway, LookedUp)) as driver:
+        with pytest.raises(AssertionError, match="I11 freed-while-counted"):
+            await driver.run(0, lambda: driver.kernel.pgtable.pte_alloc(0, 0, 0))
 
 
 async def obey(pages: int, asked: list[tuple[bool, int, int]]) -> None:

@@ -239,9 +239,10 @@ static void lengthen_trail(i64 n) {
   if (!bigger) bail(NO_MEMORY);
   trail = bigger, trail_room = more;
 }
-/* Keep words on the trail: what stands there, or stood. There is room for `before` besides. */
+static inline void make_room(i64 n) { if (trail_nr + n > trail_room) lengthen_trail(n); }
+/* Keep words on the trail: what stands there, or stood. */
 static inline void keep_as(void *at, const void *words, i64 n) {
-  if (trail_nr + n + 2 + BEFORE_WORDS > trail_room) lengthen_trail(n);
+  make_room(n + 2);
   memcpy(trail + trail_nr, words, 8 * n), trail_nr += n + 2;
   trail[trail_nr - 2] = (i64)at, trail[trail_nr - 1] = n;
 }
@@ -322,6 +323,7 @@ static i64 forward(i64 slot) {
     if (go_on(slot, a)) ended(a), S.started[slot] = 0;
     if (poisoning) poison(slot);
     name_changed(slot);
+    make_room(BEFORE_WORDS); /* a transition may have kept nothing */
     memcpy(trail + trail_nr, &before, sizeof before), trail_nr += BEFORE_WORDS;
   }
   bailed_seq = S.seq;

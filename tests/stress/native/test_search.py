@@ -5,8 +5,10 @@ whose footprints do not conflict commute.
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable, Iterable
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +85,21 @@ async def there_and_back(library: Library, case: Case) -> None:
             assert space.digest() == after
             space.restore(saved)
             again(space, way[: chance.randrange(1, 20)])
+
+
+async def test_a_first_transition_that_changes_nothing(tmp_path: Path) -> None:
+    """It can be taken back like any other, and be the first that a process makes: here by a library
+    that nobody has loaded before.
+    """
+    compiled = searchable(KernelKey("x86-64"), ["truncate_vs_fault"], CATALOGUE, QUICK)
+    fresh = Library(Path(shutil.copy(compiled.path, tmp_path / "fresh.so")), compiled.manifest)
+    async with open_runner(cases("truncate_vs_fault", "x86-64", "6.9")[0], "plain") as runner:
+        space = StateSpace(fresh, runner)
+        before, arena = space.digest(), runner.arena.snapshot()
+        space.step(space.enabled[0])
+        assert runner.arena.snapshot() == arena
+        space.back()
+        assert space.digest() == before
 
 
 def test_there_and_back(opened: tuple[Library, Case]) -> None:
