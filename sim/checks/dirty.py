@@ -81,6 +81,7 @@ class DirtyChecks(Checker):
         super().bind()
         self.page_writeback.observe(self._writeback_changed)
         self.page_dirty.observe_reads(self._dirty_looked_at)
+        self.page_locked.observe(self._folio_lock_changed)
 
     def _writeback_changed(self, folio: int, old: int, new: int, holder: int) -> None:
         """Judge the begin or the end of a write-out."""
@@ -126,24 +127,37 @@ class DirtyChecks(Checker):
 
     def lock_released(self, who: int) -> None:
         """Judge an actor that has released its last PTL: it must have passed on every dirty bit in
-        its hand. Only folio_mkclean, which holds the folio lock, may keep them: the write-out that
-        it begins copies the page.
+        its hand. Those of a file's folio that it has locked it may keep as long as the lock.
         """
         if not self.hands[who]:
             return
         for pfn, hand in enumerate(self.dirty_hand.tolist()):
+            folio = self.page_head[pfn]
             if hand & SLOT_MASK != who + 1:
                 continue
-            folio = self.page_head[pfn]
-            anon = self.page_mapping[folio] & MAPPING_ANON
-            if self._still_needed(pfn, folio) if anon else self.page_locked.view[folio] != who + 1:
-                message, cleared = (
-                    f"a dirty PTE of page {pfn} was cleared and the folio was not marked dirty",
-                    self.m.code_at(hand >> SLOT_BITS),
-                )
-                self.violated("I29", message, cleared, [("page_dirty", pfn, 0)])
-            self._drop(pfn)
-            self.copy_due[pfn] = not anon
+            if self.page_mapping[folio] & MAPPING_ANON:
+                if self._still_needed(pfn, folio):
+                    self._lost(pfn)
+                self._drop(pfn)
+            elif self.page_locked.view[folio] != who + 1:
+                self._lost(pfn)
+                self._drop(pfn)
+
+    def _folio_lock_changed(self, folio: int, old: int, new: int, holder: int) -> None:
+        """Judge an actor that unlocks a folio: it must have passed on the dirty bits that it has
+        taken out of PTEs under that lock (folio_clear_dirty_for_io).
+        """
+        if new or not self.hands[self.m.current]:
+            return
+        for pfn in range(folio, folio + (1 << self.page_order[folio])):
+            if self.dirty_hand[pfn] & SLOT_MASK == self.m.current + 1:
+                self._lost(pfn)
+                self._drop(pfn)
+
+    def _lost(self, pfn: int) -> None:
+        cleared = self.m.code_at(self.dirty_hand[pfn] >> SLOT_BITS)
+        what = f"a dirty PTE of page {pfn} was cleared and the folio was not marked dirty"
+        self.violated("I29", what, cleared, [("page_dirty", pfn, 0)])
 
     def _still_needed(self, pfn: int, folio: int) -> bool:
         """Return whether an anonymous page is mapped and nothing says any more that it is dirty."""

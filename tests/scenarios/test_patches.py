@@ -161,3 +161,18 @@ async def test_a_violation_is_found_with_the_patch_and_not_without_it(name: str)
             kinds[specs] = {runner.run(strategy, seed, RandomData(seed)).verdict.kind for seed in range(SOON)}
     assert "violation" in kinds[patch.path,]
     assert {"clean"} == kinds[()]
+
+
+@pytest.mark.parametrize(("patch", "found"), [("ages_with_bits_of_first", {"I29"}), ("", set())])
+async def test_a_dirty_bit_that_ageing_loses_under_the_folio_lock_is_noticed(patch: str, found: set[str]) -> None:
+    """It is in the hand of the one who has the folio locked until the folio is unlocked."""
+    params = (("dirty", 1), ("order", 2), ("quiet", 1))
+    files = (str(CATALOGUE.patch_files()[patch]),) if patch else ()
+    case = Case("munmap_vs_writeback", params, "x86-64", kernel="7.3-flushfirst", patch=files)
+    checkers: set[str] = set()
+    async with open_runner(case) as runner:
+        for seed in range(20):
+            verdict = runner.run(CATALOGUE.strategy("random"), seed, RandomData(seed)).verdict
+            if verdict.violation is not None:
+                checkers.add(verdict.violation.checker)
+    assert found == checkers
