@@ -8,7 +8,7 @@ setup calls mmap, fault and fork in nearly every case, and no two actors run in 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -28,8 +28,7 @@ PCT_SEEDS = (1, 2)
 PROBE_STEPS_MAX = 4096
 """Steps of a case's probes: a large world has one probe, and a small one has all."""
 
-Probe = tuple[str, list[int]]
-"""What an execution did: its verdict's kind, and the log of its steps."""
+VIOLATED = "violation"
 
 
 class Reach(NamedTuple):
@@ -41,6 +40,18 @@ class Reach(NamedTuple):
     """Methods that only the setup reaches."""
     sites: frozenset[str]
     """Step sites that executions reach."""
+    probes: tuple[str, ...] = ()
+    """What its probes did, as :func:`probes` has it."""
+
+    @classmethod
+    def of(cls, methods: Iterable[str], setup: Iterable[str], sites: Iterable[str], probes: Iterable[str]) -> Reach:
+        """Return what is reached, from any lists of it."""
+        return cls(frozenset(methods), frozenset(setup), frozenset(sites), tuple(probes))
+
+    def lists(self) -> dict[str, list[str]]:
+        """Return it as lists: the sets sorted, the probes in their order."""
+        sets = {"methods": self.methods, "setup": self.setup, "sites": self.sites}
+        return {name: sorted(names) for name, names in sets.items()} | {"probes": list(self.probes)}
 
 
 NOTHING = Reach(frozenset(), frozenset(), frozenset())
@@ -68,39 +79,44 @@ class Calls:
             sys.settrace(before)
 
 
-def probes(runner: Runner) -> list[Probe]:
-    """Execute a case once sequentially and then under PCT; return what each execution did. After
-    PROBE_STEPS_MAX steps no other is begun.
+def probes(runner: Runner, sites: set[int] | None = None) -> list[str]:
+    """Execute a case once sequentially and then under PCT; return what each execution did: its
+    verdict's kind, and the digest of its steps. After PROBE_STEPS_MAX steps no other is begun.
+    ``sites`` takes the numbers of the sites that were visited.
     """
-    found: list[Probe] = []
+    found: list[str] = []
     pct, steps = Pct(), 0
     for strategy, seed in ((Sequential(), 0), *((pct, seed) for seed in PCT_SEEDS)):
         outcome = runner.run(strategy, seed, RandomData(seed))
-        found.append((outcome.verdict.kind, list(runner.machine.log)))
+        found.append(f"{outcome.verdict.kind} {outcome.digest()}")
+        if sites is not None:
+            sites.update(map(site_of, runner.machine.log[::2]))
         steps += outcome.steps
         if steps > PROBE_STEPS_MAX:
             break
     return found
 
 
-async def measure(case: Case, catalogue: Catalogue) -> tuple[Reach, list[Probe]]:
-    """Return what a case reaches, and what its probes did. Raises what opening or executing it
-    raises.
-    """
-    setup, calls = Calls(), Calls()
+def violates(found: Iterable[str]) -> bool:
+    """Return whether one of these probes broke a rule."""
+    return any(probe.startswith(VIOLATED) for probe in found)
+
+
+async def measure(case: Case, catalogue: Catalogue) -> Reach:
+    """Return what a case reaches. Raises what opening or executing it raises."""
+    setup, calls, sites = Calls(), Calls(), set[int]()
     with setup.watched():
         opening = open_runner(case, catalogue=catalogue)
         runner = await opening.__aenter__()
     try:
         with calls.watched():
-            found = probes(runner)
+            found = probes(runner, sites)
         names = method_names(runner.kernel)
     finally:
         await opening.__aexit__(None, None, None)
     methods = frozenset(name for code in calls.codes for name in names.get(code, ()))
     before = frozenset(name for code in setup.codes for name in names.get(code, ()))
-    sites = {site_of(code) for _, log in found for code in log[::2]}
-    return Reach(methods, before - methods, frozenset(SITES[number].name for number in sites)), found
+    return Reach(methods, before - methods, frozenset(SITES[number].name for number in sites), tuple(found))
 
 
 def method_names(kernel: Any) -> dict[CodeType, list[str]]:

@@ -138,6 +138,8 @@ class ReachOrder(Message, frozen=True):
     case: Case
     reach: bool
     """What it reaches is wanted too, and not known yet."""
+    plain: list[str] = []
+    """What its probes do without what is put on top, if that is known."""
     sides: list[Case] = []
     """The case with each of the other patches of a comparison: what any of them changes counts."""
 
@@ -282,6 +284,7 @@ class ReachAnswer(Message, frozen=True):
     methods: list[str] = []
     setup: list[str] = []
     sites: list[str] = []
+    probes: list[str] = []
 
 
 class ProveAnswer(Message, frozen=True):

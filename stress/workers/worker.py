@@ -26,7 +26,7 @@ from sim.core.errors import SimError
 from stress.case import Case, without_additions
 from stress.catalogue import find_catalogue, spec_of
 from stress.errors import FAILED, Divergence, UsageError
-from stress.execution.calls import NOTHING, measure, probes
+from stress.execution.calls import NOTHING, measure, probes, violates
 from stress.execution.reach import sites_of
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
@@ -310,18 +310,18 @@ class Worker:
         """Find out what a case reaches, and whether it does anything else than without its faults
         and its patch.
         """
-        began, bare, reach = self.clock.to(SURVEYING), without_additions(order.case), NOTHING
+        began, bare, reach, plain = self.clock.to(SURVEYING), without_additions(order.case), NOTHING, order.plain
         self.recorder.hold(order.number, 0)
         if order.reach:
-            reach, plain = await measure(bare, self.catalogue)
-        else:
+            reach = await measure(bare, self.catalogue)
+            plain = list(reach.probes)
+        elif not plain:
             async with open_runner(bare, catalogue=self.catalogue) as runner:
                 plain = probes(runner)
         found = [probes(await self.runner(case)) for case in (order.case, *order.sides)]
-        violates = any(kind == "violation" for one in found for kind, _ in one)
-        differs = any(one != plain for one in found)
-        sets = {name: sorted(names) for name, names in reach._asdict().items()}
-        self.say(ReachAnswer(**sets, differs=differs, violates=violates, seconds=self.clock.to(SURVEYING) - began))
+        differs, violating = any(one != plain for one in found), any(map(violates, found))
+        seconds = self.clock.to(SURVEYING) - began
+        self.say(ReachAnswer(differs=differs, violates=violating, seconds=seconds, **reach.lists()))
 
     async def serve(self) -> None:
         """Follow orders until the supervisor closes the pipe.

@@ -5,6 +5,7 @@ case makes other steps with the patch than without it. That is what the search a
 methods are reached nearly everywhere: M21 overrides a decision that every zap of a file page makes,
 and changes it for batches of dirty pages alone. *Reach*: which methods a case reaches. It is of the
 unpatched kernel, so the table serves every patch, and tells where to look for a difference first.
+It also has what the case does without a patch, so that a look executes only what it does with it.
 
 The sweep looks at one parameter set of every scenario on every profile, before there is any lease.
 Once there is a table, it leaves out what reaches no override. These cases reach 319 of the 321
@@ -139,14 +140,14 @@ class Aim:
         return None
 
     def _order(self, case: Case, reach: bool = False) -> ReachOrder:
-        sides = [replace(case, patch=patch) for patch in self.sides]
-        return ReachOrder(number=self.numbers[case], case=case, reach=reach, sides=sides)
+        row, sides = self.table.reach(case), [replace(case, patch=patch) for patch in self.sides]
+        plain = list(row.probes) if row is not None else []
+        return ReachOrder(number=self.numbers[case], case=case, reach=reach, plain=plain, sides=sides)
 
     def took(self, order: ReachOrder, answer: ReachAnswer) -> Change:
         """Take what was found out of a case; return for which cases it may change the aim."""
         if order.reach:
-            sets = (frozenset(names) for names in (answer.methods, answer.setup, answer.sites))
-            self.table.add(order.case, Reach(*sets))
+            self.table.add(order.case, Reach.of(answer.methods, answer.setup, answer.sites, answer.probes))
         self.spent_s += answer.seconds
         common = self.common
         self.differs[order.case] = answer.differs

@@ -21,22 +21,24 @@ from stress.files import write_atomically
 from stress.patch.scenario.file import is_file
 from stress.sources import ROOT
 
-SOURCES = ("sim", "scenarios", "stress/programs", "stress/execution", "stress/strategies")
-"""The folders whose sources decide what a case reaches."""
+SOURCES = ("sim", "scenarios", "stress/programs", "stress/execution", "stress/machine", "stress/strategies")
+"""The folders whose sources decide what a case reaches, and what its probes do."""
 
 FILES_MAX = 8
 """Tables that the directory keeps, the newest ones: one per kernel version and state of the model.
 """
 
 ROWS_MAX = 8192
-"""Rows of a table that are kept on disk; two hundred bytes each."""
+"""Rows of a table that are kept on disk; three hundred bytes each."""
 
 
 class Kept(msgspec.Struct):
-    """A table on disk: every name once, and each row as three sets of bits over the names."""
+    """A table on disk: every name once, and each row as three sets of bits over the names, and what
+    the probes did.
+    """
 
     names: list[str]
-    rows: list[tuple[Case, bytes, bytes, bytes]]
+    rows: list[tuple[Case, bytes, bytes, bytes, tuple[str, ...]]]
 
 
 class ReachTable:
@@ -85,8 +87,9 @@ class ReachTable:
             return
         try:
             kept = msgspec.msgpack.decode(self.path.read_bytes(), type=Kept)
-            for case, *sets in kept.rows:
-                self.add(case, Reach(*(_named(bits, kept.names) for bits in sets)))
+            for case, *sets, probes in kept.rows:
+                methods, setup, sites = (_named(bits, kept.names) for bits in sets)
+                self.add(case, Reach(methods, setup, sites, probes))
         except (OSError, msgspec.DecodeError, IndexError):
             self.__init__(self.path)  # type: ignore[misc]
         self.changed = False
@@ -100,7 +103,7 @@ class ReachTable:
         names = sorted(set().union(*(row.methods | row.setup | row.sites for row in self.rows.values())))
         places = {name: place for place, name in enumerate(names)}
         rows = [
-            (case, _bits(row.methods, places), _bits(row.setup, places), _bits(row.sites, places))
+            (case, _bits(row.methods, places), _bits(row.setup, places), _bits(row.sites, places), row.probes)
             for case, row in [(case, row) for case, row in self.rows.items() if not is_file(case.scenario)][:ROWS_MAX]
         ]
         try:

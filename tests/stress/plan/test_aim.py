@@ -69,6 +69,15 @@ def test_leases_are_aimed_while_the_sweep_goes_on() -> None:
     assert Change.ALL is changes[-1][1]
 
 
+def test_a_look_is_told_what_the_case_does_without_the_patch() -> None:
+    """As far as the table has it."""
+    known, case = table("b"), next(case for case in cases()[0] if case.scenario == "b")
+    known.add(case, Reach(frozenset({METHOD}), frozenset(), frozenset(), ("clean 1", "clean 2")))
+    plain = {order.case: order.plain for order in look(aim(known), (), 1000)}
+    assert plain.pop(case) == ["clean 1", "clean 2"]
+    assert plain and not any(plain.values())
+
+
 def test_a_look_is_at_every_side_of_a_comparison() -> None:
     """The aim is the same for all, so it is what any of them changes."""
     made = Aim([METHOD], cases(), NUMBERS, ReachTable(), [("other.py",)])

@@ -16,20 +16,20 @@ from stress.workers.settings import Settings
 
 CASE = Case("munmap_vs_access", (), "x86-64")
 OTHER = replace(CASE, params=(("order", 2),))
-REACH = Reach(frozenset({"memory.a", "swap.b"}), frozenset({"fork.c"}), frozenset({"f: load"}))
+REACH = Reach(frozenset({"memory.a", "swap.b"}), frozenset({"fork.c"}), frozenset({"f: load"}), ("clean 5d",))
 
 
 def test_a_case_reaches_what_its_executions_call() -> None:
     """Unmapping zaps; nothing of it forks, neither in the setup nor in the executions."""
     (case, *_), *_ = Settings(1, ("munmap_vs_access",), ("x86-64",)).ranks("small", CATALOGUE)
-    found, probes = trio.run(measure, case, CATALOGUE)
+    found = trio.run(measure, case, CATALOGUE)
     assert {"memory.zap_pte_range", "mmu_gather.tlb_finish_mmu"} <= found.methods
     assert "fork.dup_mmap" not in found.methods | found.setup
     assert "page_fault.handle_mm_fault" in found.setup | found.methods
     assert not found.methods & found.setup
     assert {"ptep_get_and_clear: clear pte", "user_load: load through TLB"} <= found.sites
-    assert ["clean"] * 3 == [kind for kind, _ in probes]
-    assert (found, probes) == trio.run(measure, case, CATALOGUE)
+    assert ["clean"] * 3 == [probe.split()[0] for probe in found.probes]
+    assert found == trio.run(measure, case, CATALOGUE)
 
 
 def test_a_table_on_disk_is_the_table(tmp_path: Path) -> None:
