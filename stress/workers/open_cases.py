@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from stress.strategies import Strategy
     from stress.workers.messages import LeaseOrder
 
-BYTES_MAX = 48 << 20
+BYTES_MAX = 32 << 20
 """Bytes that the open cases of a worker take together.
 
-Beside them there are 45 MiB of Python and the model, 16 MiB of open cases that note footprints, up
-to 70 MiB of compiled kernels with what they search in, and of what lies between blocks in use.
+Beside them there are 45 MiB of Python and the model, 8 MiB of open cases that note footprints, up to
+90 MiB of compiled kernels with what they search in, and of what lies between blocks in use.
 Room for a case is made before it is opened; the largest world takes 60 MiB, and for moments 30 MiB
 besides. Together that stays below 300 MiB.
 """

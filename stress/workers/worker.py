@@ -85,7 +85,7 @@ if TYPE_CHECKING:
 LEASE_SECONDS_MAX = 15.0
 """Opening makes no lease longer than this: a world of thousands of pages takes seconds to open."""
 
-NOTED_BYTES_MAX = 16 << 20
+NOTED_BYTES_MAX = 8 << 20
 """Bytes of the open cases that note footprints."""
 
 FLUSH_SECONDS_MAX = 0.5
