@@ -15,17 +15,6 @@ KIND = "sequence"
 class RemovesWhatReachesOut(Truncate):
     component = "truncate"
 
-    async def find_lock_entries(self, cpu: int, file: int, index: int, end: int) -> tuple[list[int], int]:
+    def lies_in_range(self, folio: int, index: int, end: int) -> bool:
         """Where a folio begins is all that is asked."""
-        folios: list[int] = []
-        while index < end and len(folios) < self.g.pagevec:
-            folio = await self.k.filemap.get_folio(cpu, file, index)
-            if folio < 0:
-                index += 1
-                continue
-            index = self._next_index(folio)
-            if await self.lock_entry(cpu, file, folio):
-                folios.append(folio)
-            else:
-                await self.k.swap.folio_put(cpu, folio)
-        return folios, index
+        return self.page_index[folio] == index

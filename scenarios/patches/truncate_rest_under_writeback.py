@@ -15,15 +15,5 @@ KIND = "interleaving"
 class TruncateRestUnderWriteback(Truncate):
     component = "truncate"
 
-    async def _truncate_rest(self, cpu: int, file: int, first: int, end: int) -> bool:
+    async def wait_for_rest(self, folio: int) -> None:
         """Whoever has the lock may remove the folio."""
-        index, found = first, False
-        while index < end:
-            folio = await self._locked_at(cpu, file, index)
-            index += 1
-            if folio < 0:
-                continue
-            found, index = True, self._next_index(folio)
-            await self.truncate_inode_folio(cpu, file, folio)
-            await self._unlock_and_put(cpu, folio)
-        return found

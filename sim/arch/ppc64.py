@@ -96,13 +96,19 @@ class HashPgtable(Pgtable):
         """
         pte = self.pte
         while True:
-            old = await self.m.rmw(where, pte, ptep, lambda v: v if v & BUSY else change(v))
-            if not old & BUSY:
+            old = await self.m.rmw(where, pte, ptep, lambda v: v if self.is_busy(v) else change(v))
+            if not self.is_busy(old):
                 break
             await self.m.wait(BUSY_WAIT, pte, ptep, lambda: not pte.view[ptep] & BUSY)
         if old & HASHPTE:
             await self.hpte_need_flush(cpu, mm, addr)
         return old & ~HASHPTE
+
+    def is_busy(self, pte: int) -> bool:
+        """Return whether a change of an entry waits: while a hash fault is at work on it
+        (H_PAGE_BUSY).
+        """
+        return bool(pte & BUSY)
 
     async def hpte_need_flush(self, cpu: int, mm: int, addr: int) -> None:
         """Queue the invalidation in lazy MMU mode, flushing a full batch; else invalidate now."""

@@ -142,8 +142,8 @@ class CacheChecks(Checker):
     # -- private copies --------------------------------------------------------------------------------------------
 
     def copy_taken(self, at: int, who: int) -> None:
-        """An anonymous page, or its swap entry, has been taken out of a page table by an actor that
-        removes pages of a file. ``at`` is the entry's cell.
+        """An anonymous page, or its swap or migration entry, has been taken out of a page table by
+        an actor that removes pages of a file. ``at`` is the entry's cell.
         """
         mm, addr = divmod(at, self.w.vpages)
         if self.op[who] == TRUNCATE and self._lies_behind(mm, addr):

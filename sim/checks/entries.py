@@ -187,10 +187,18 @@ class EntryChecks(Checker):
         if delta > 0 and entry & KIND_MASK in (KIND_SWAP, KIND_MIGRATION):
             self.stored_at[at] = self.m.seq << SLOT_BITS | who
         self.k.checks.rss.absent_changed(at, entry, who, delta)
-        if delta < 0 and entry & KIND_MASK == KIND_SWAP and who < self.w.cpus and self.op[who] >= TRUNCATE:
+        if delta < 0 and who < self.w.cpus and self.op[who] >= TRUNCATE and self._is_private(entry):
             self.k.checks.cache.copy_taken(at, who)
         if delta > 0 and entry & KIND_MASK == KIND_MARKER and self.op_keeps_markers[who]:
             self.markers_due[who] -= 1
+
+    def _is_private(self, entry: int) -> bool:
+        """Return whether an entry that is not present stands for an anonymous page: in swap, or on
+        its way to another place.
+        """
+        if entry & KIND_MASK != KIND_MIGRATION:
+            return entry & KIND_MASK == KIND_SWAP
+        return bool(self.page_mapping[self.page_head[entry >> PFN_SHIFT]] & MAPPING_ANON)
 
     def _unlocked(self, mm: int, addr: int, old: int, new: int) -> None:
         """An entry was changed by an actor that does not hold the PTL of its table."""

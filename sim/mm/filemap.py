@@ -363,9 +363,7 @@ class Filemap(Component):
         return False
 
     async def opens_window(self, file: int, folio: int) -> bool:
-        """Return whether a page table may be installed for ``folio``, the first of the window: for
-        any (6.9).
-        """
+        """Return whether a table may be installed for the window's first folio: for any (6.9)."""
         return True
 
     def counter(self, vma: int) -> int:
@@ -403,12 +401,16 @@ class Filemap(Component):
             return -1, 1
         page, locked = self.page_at(folio, index), await self.m.trylock(AROUND_TRYLOCK, self.page_locked, folio)
         nr = min(last - at, folio + self.k.mm_types.folio_nr_pages(folio) - page)
-        if locked and self.in_cache(file, folio) and index < await self.pages_of(AROUND_SIZE, file):
+        if locked and self.is_still_cached(file, folio) and index < await self.pages_of(AROUND_SIZE, file):
             return page, nr
         if locked:
             await self.unlock_folio(folio)
         await self.k.swap.folio_put(cpu, folio)
         return -1, nr
+
+    def is_still_cached(self, file: int, folio: int) -> bool:
+        """Return whether a folio that fault-around has locked is still the file's."""
+        return self.in_cache(file, folio)
 
     async def _get_around(self, cpu: int, slot: int) -> int:
         """Take a reference on the folio in ``slot``, unless it is being freed or has moved; return
@@ -425,9 +427,7 @@ class Filemap(Component):
         return -1
 
     async def may_map(self, table: int, addr: int) -> bool:
-        """Return whether fault-around may map a page at ``addr``: where the entry is empty
-        (pte_none).
-        """
+        """Return whether fault-around may map a page at ``addr``: if pte_none() of the entry."""
         return not await self.m.load(AROUND_PTE, self.pte, self.k.pgtable.ptep(table, addr))
 
     async def _map_range(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int) -> list[int]:

@@ -59,8 +59,7 @@ class Filesystem(Component):
         await self.m.down_write(LOCK, self.inode_lock, file)
         old = await self.m.load(SIZE, self.i_size, file)
         await self.m.down_write(INVALIDATE_LOCK, self.invalidate_lock, file)
-        await self.m.store(SET_SIZE, self.i_size, file, size)
-        await self.k.truncate.truncate_pagecache(cpu, file, size)
+        await self.truncate_setsize(cpu, file, size)
         first, end = -(-size // self.g.page_size), -(-old // self.g.page_size)
         await self.free_blocks(file, first, end)
         self.k.checks.hole_made(cpu, file, first, end)
@@ -69,6 +68,11 @@ class Filesystem(Component):
         await self.m.up_write(INVALIDATE_UNLOCK, self.invalidate_lock, file)
         self.k.checks.truncated(file)
         await self.m.up_write(UNLOCK, self.inode_lock, file)
+
+    async def truncate_setsize(self, cpu: int, file: int, size: int) -> None:
+        """Let i_size say where the file ends, then drop what the cache has behind (mm/truncate.c)."""
+        await self.m.store(SET_SIZE, self.i_size, file, size)
+        await self.k.truncate.truncate_pagecache(cpu, file, size)
 
     async def punch_hole(self, cpu: int, file: int, first: int, end: int) -> None:
         """Drop pages [first, end) of a file, whose size stays (FALLOC_FL_PUNCH_HOLE)."""

@@ -101,9 +101,13 @@ class Fork(Component):
             if may_fail and self.m.draw("GFP_KERNEL in fork fails", 2):
                 await self.fail_dup_mmap(cpu, src, dst)
                 return False
+        await self.finish_and_publish(cpu, src, dst)
+        return True
+
+    async def finish_and_publish(self, cpu: int, src: int, dst: int) -> None:
+        """End a dup_mmap that has succeeded, and only then let the child run."""
         await self.finish_dup_mmap(cpu, src, dst)
         await self.publish(dst)
-        return True
 
     async def fail_dup_mmap(self, cpu: int, src: int, dst: int) -> None:
         """End a dup_mmap that has failed, and let exit_mmap take down what is there of the child
@@ -133,7 +137,7 @@ class Fork(Component):
         self.vma_attached[child] = 1
         if self.vma_needs_copy(vma):
             await self.copy_page_range(cpu, vma, src, dst)
-            self.k.checks.forked(vma, src, dst)
+        self.k.checks.forked(vma, src, dst)
 
     def write_lock(self, vma: int) -> Coroutine[Any, Any, None]:
         """Keep faults out of a VMA of the parent until its TLBs are flushed, as its pages become

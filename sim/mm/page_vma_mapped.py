@@ -50,11 +50,17 @@ class PageVmaMapped(Component):
             stop = min(end, (addr // self.g.ptrs_per_pte + 1) * self.g.ptrs_per_pte)
             table = await self.map_table(cpu, self.k.mm_types.mm_of(vma), addr, sync)
             if table < 0:
-                addr = stop
+                addr = self.step_forward(stop, end)
             else:
                 addr, found = await self.walk_table(cpu, folio, vma, table, addr, stop, rmap_one, sync)
                 total += found
         return total
+
+    def step_forward(self, stop: int, end: int) -> int:
+        """Return where a walk up to ``end`` goes on that has found no table: where the next one
+        begins, ``stop``.
+        """
+        return stop
 
     def vma_address(self, folio: int, vma: int) -> int:
         """Return where ``vma`` has, or would have, the first page of ``folio``."""

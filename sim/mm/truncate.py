@@ -12,6 +12,8 @@ private data, launder_folio. A large folio is never split: as if somebody had a 
 from __future__ import annotations
 
 import errno
+from collections.abc import Coroutine
+from typing import Any
 
 from sim.core.arena import Cells, Column
 from sim.core.component import Component
@@ -103,13 +105,17 @@ class Truncate(Component):
             if folio < 0:
                 index += 1
                 continue
-            inside = self.page_index[folio] == index and self._next_index(folio) <= end
+            inside = self.lies_in_range(folio, index, end)
             index = self._next_index(folio)
             if inside and await self.lock_entry(cpu, file, folio):
                 folios.append(folio)
             else:
                 await self.k.swap.folio_put(cpu, folio)
         return folios, index
+
+    def lies_in_range(self, folio: int, index: int, end: int) -> bool:
+        """Return whether a folio that was found at ``index`` begins there, and ends in the range."""
+        return self.page_index[folio] == index and self._next_index(folio) <= end
 
     async def lock_entry(self, cpu: int, file: int, folio: int) -> bool:
         """Lock a folio if nobody has locked it, it is still in the cache, and it is not being
@@ -193,10 +199,16 @@ class Truncate(Component):
                 await self.m.store(ZERO, self.page_content, page, 0)
         if not self.page_order[folio]:
             return True
-        if await self.m.load(DIRTY, self.page_dirty, folio):
+        if not await self.may_drop_unsplit(folio):
             return False
         await self.truncate_inode_folio(cpu, file, folio)
         return True
+
+    async def may_drop_unsplit(self, folio: int) -> bool:
+        """Return whether a large folio that could not be split may go as a whole: if it is clean
+        (folio_test_dirty).
+        """
+        return not await self.m.load(DIRTY, self.page_dirty, folio)
 
     async def _truncate_rest(self, cpu: int, file: int, first: int, end: int) -> bool:
         """Remove every folio in [first, end), waiting for its lock and its write-out; return
@@ -209,10 +221,16 @@ class Truncate(Component):
             if folio < 0:
                 continue
             found, index = True, self._next_index(folio)
-            await self.k.page_writeback.wait_for_writeback(folio)
+            await self.wait_for_rest(folio)
             await self.truncate_inode_folio(cpu, file, folio)
             await self._unlock_and_put(cpu, folio)
         return found
+
+    def wait_for_rest(self, folio: int) -> Coroutine[Any, Any, None]:
+        """Wait for the write-out of a locked folio that the first pass has left
+        (folio_wait_writeback in truncate_inode_pages_range).
+        """
+        return self.k.page_writeback.wait_for_writeback(folio)
 
     async def truncate_inode_folio(self, cpu: int, file: int, folio: int) -> None:
         """Unmap a locked folio and remove it from the cache, if it is still there."""
