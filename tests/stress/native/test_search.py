@@ -247,8 +247,8 @@ def test_reduced_and_full_refute_alike() -> None:
 
 
 async def test_nothing_is_done_before_the_first_transition(libraries: dict[str, Library], tmp_path: Path) -> None:
-    """Of a search whose time is up before it begins, in a library that has searched nothing yet, and
-    in one that has.
+    """Of a search whose time is up before it begins, in a library that has searched nothing yet,
+    and in one that has.
     """
     fresh = shutil.copy(libraries["x86-64"].path, tmp_path / "fresh.so")
     async with open_runner(cases("munmap_vs_access", "x86-64", "6.9")[0], "plain") as runner:
