@@ -6,7 +6,7 @@ takes it for reading, must not find a VMA that is being zapped, and fill it agai
 
 from __future__ import annotations
 
-from sim.mm.mmap import Mmap
+from sim.mm.mmap import DOWNGRADE, LOCK, UNLOCK, UNLOCK_NOTHING, Mmap
 
 KERNEL = "6.9"
 KIND = "interleaving"
@@ -15,12 +15,20 @@ KIND = "interleaving"
 class DowngradesBeforeDetaching(Mmap):
     component = "mmap"
 
-    async def detach(self, mm: int, vmas: list[int]) -> None:
-        """Later: see below."""
-
-    async def unmap_region(
-        self, tlb: int, mm: int, vmas: list[int], start: int, end: int, floor: int, ceiling: int
-    ) -> None:
+    async def do_munmap(self, cpu: int, mm: int, start: int, nr: int) -> None:
         """The VMAs are detached when they have been unmapped."""
-        await super().unmap_region(tlb, mm, vmas, start, end, floor, ceiling)
-        await super().detach(mm, vmas)
+        end = start + nr
+        await self.m.down_write(LOCK, self.mmap_lock, mm)
+        if not self.k.mm_types.vmas_in(mm, start, end):
+            await self.k.mmap_lock.mmap_write_unlock(UNLOCK_NOTHING, mm)
+            return
+        for edge in (start, end):
+            await self.split_at(mm, edge)
+        vmas = self.k.mm_types.vmas_in(mm, start, end)
+        floor, ceiling = self._neighbours(mm, start, end)
+        await self.k.mmap_lock.mmap_write_downgrade(DOWNGRADE, mm)
+        await self.unmap_region(cpu, mm, vmas, start, end, floor, ceiling)
+        await self.detach(mm, vmas)
+        for vma in vmas:
+            await self.vm_area_free(vma)
+        await self.m.up_read(UNLOCK, self.mmap_lock, mm)

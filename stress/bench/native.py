@@ -21,7 +21,7 @@ from stress.native.compilers import FAST, QUICK
 from stress.native.files import files_of
 from stress.native.kernels import KernelKey, library, searchable, translate
 from stress.native.runner import Library, NativeCase, NotCovered
-from stress.native.search.explore import Ended, Exploration, Reduction
+from stress.native.search.explore import Ended, Exploration, StateReduction
 from stress.native.search.space import StateSpace
 from stress.native.translate.subset import Unsupported
 
@@ -121,7 +121,7 @@ async def transition_of(
         space, made = StateSpace(kernel, runner), 0
         began = now = clock()
         while now - began < seconds:
-            exploration, ended = Exploration(space, Reduction.NONE, STATES_WORDS), Ended.NOT_YET
+            exploration, ended = Exploration(space, StateReduction.NONE, STATES_WORDS), Ended.NOT_YET
             while ended == Ended.NOT_YET and now - began < seconds:
                 ended, now = exploration.go_on(TRANSITIONS), clock()
             extent = exploration.extent()

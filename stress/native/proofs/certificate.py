@@ -20,7 +20,7 @@ import msgspec
 from stress.case import Case
 from stress.files import make_folder, read_plain, write_atomically
 from stress.native.files import SEARCH, digest_of, read
-from stress.native.search.explore import WORD_BITS, Extent, Reduction, missed_chance
+from stress.native.search.explore import WORD_BITS, Extent, StateReduction, missed_chance
 from stress.native.search.space import StateSpace
 
 FORMAT = 1
@@ -91,7 +91,12 @@ class Certificate:
 
 
 def certify(
-    space: StateSpace, counts: Extent, seconds: float, replayed: int, reduction: Reduction, overrides: dict[str, int]
+    space: StateSpace,
+    counts: Extent,
+    seconds: float,
+    replayed: int,
+    reduction: StateReduction,
+    overrides: dict[str, int],
 ) -> Certificate:
     """Return the certificate of a space that has been explored to its end."""
     case = space.runner.case
@@ -100,7 +105,7 @@ def certify(
     return Certificate(
         FORMAT, case.scenario, dict(case.params), case.profile, case.geometry, case.kernel, list(case.faults),
         list(case.patch), SCOPE, counts.states, counts.transitions, counts.ends, counts.deepest,
-        reduction.value, left_out if counts.cycles or reduction != Reduction.NONE else none, WORD_BITS,
+        reduction.value, left_out if counts.cycles or reduction != StateReduction.NONE else none, WORD_BITS,
         missed_chance(counts.states), overrides, round(seconds, 3), replayed, basis_of(space),
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from stress.native.kernels import KernelKey, searchable
 from stress.native.proofs.certificate import Certificate, certify, file_of, read_certificate
 from stress.native.proofs.result import DIFFERS, NOT_REACHED, PROVED, UNFINISHED, VIOLATED_KIND, Answer
 from stress.native.runner import LIMITS, Library, NotCovered
-from stress.native.search.explore import Ended, Executions, Exploration, Reduction
+from stress.native.search.explore import Ended, Executions, Exploration, StateReduction
 from stress.native.search.space import StateSpace, Taken, runs_of, tapes_of
 from stress.native.translate.subset import Unsupported
 from stress.rng import words
@@ -123,7 +123,7 @@ class Prover:
             return Answer(job.case, DIFFERS, differs)
         if job.check and known is not None:
             return self.checked(job, space, known)
-        return self.proved(job, Exploration(space, Reduction.NONE, job.words_max), made)
+        return self.proved(job, Exploration(space, StateReduction.NONE, job.words_max), made)
 
     def run(self, exploration: Exploration, seconds: float, what: str = "") -> tuple[Ended, float]:
         """Explore until everything is done, something is found, or the time is over; return which,
@@ -155,7 +155,7 @@ class Prover:
         """Look for violations with no preemption, with one, and so on, while there is time."""
         left, answer = job.seconds * BOUNDED_SHARE, so_far
         for most in count():
-            exploration = Exploration(space, Reduction.NONE, job.words_max, most)
+            exploration = Exploration(space, StateReduction.NONE, job.words_max, most)
             ended, seconds = self.run(exploration, left, f", with at most {most} preemptions")
             left -= seconds
             if ended == Ended.FOUND:
@@ -200,10 +200,10 @@ def _so_far(job: Job, exploration: Exploration, seconds: float) -> Answer:
     return Answer(job.case, UNFINISHED, "", counts.states, made, counts.ends, seconds)
 
 
-def _others(known: Certificate) -> tuple[Reduction, ...]:
+def _others(known: Certificate) -> tuple[StateReduction, ...]:
     """Return the reductions by which a certificate is confirmed: the first that has the memory."""
-    in_full = known.reductions == Reduction.NONE.value
-    return (Reduction.SLEEPING, Reduction.PERSISTENT) if in_full else (Reduction.NONE,)
+    in_full = known.reductions == StateReduction.NONE.value
+    return (StateReduction.SLEEPING, StateReduction.PERSISTENT) if in_full else (StateReduction.NONE,)
 
 
 def _difference(known: Certificate, exploration: Exploration) -> str:
@@ -211,7 +211,7 @@ def _difference(known: Certificate, exploration: Exploration) -> str:
     found = exploration.extent()
     if found.ends != known.classes:
         return f"the certificate has {known.classes} ends, and the other search {found.ends}"
-    if exploration.reduction == Reduction.SLEEPING and found.states != known.states:
+    if exploration.reduction == StateReduction.SLEEPING and found.states != known.states:
         return f"the certificate has {known.states} states, and the other search {found.states}"
     return ""
 
@@ -220,7 +220,7 @@ def _confirmed(exploration: Exploration) -> str:
     """Return in words by which search a certificate has been confirmed."""
     counts = exploration.extent()
     if not isinstance(exploration, Executions):
-        in_full = exploration.reduction == Reduction.NONE
+        in_full = exploration.reduction == StateReduction.NONE
         return f"confirmed {'in full' if in_full else f'with {exploration.reduction.value}'}"
     cut = f"; {counts.cycles} cut where they came back to a state of their own" if counts.cycles else ""
     return f"confirmed by {counts.classes} executions, one of each class{cut}"

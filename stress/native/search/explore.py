@@ -15,7 +15,7 @@ together (``sleep.c``); there are no persistent sets besides (docs/proofs.md say
 
 *By executions* (:class:`Executions`), no table of states is kept: an actor moves where a race of
 two transitions asks for it, and sleeps where it has moved already (source sets: Abdulla, Aronis,
-Jonsson and Sagonas, *Optimal Dynamic Partial Order Reduction*, POPL 2014; ``races.c`` has the
+Jonsson and Sagonas, *Optimal Dynamic Partial Order StateReduction*, POPL 2014; ``races.c`` has the
 deviations).
 
 States are known by 63 bits of their name, so that two of them can be taken for one, with a chance
@@ -47,7 +47,7 @@ _COUNTS = (
 )  # fmt: skip
 
 
-class Reduction(Enum):
+class StateReduction(Enum):
     """Which transitions an exploration leaves out; certificates have the values."""
 
     NONE = "none"
@@ -55,7 +55,7 @@ class Reduction(Enum):
     SLEEPING = "sleep sets"
 
 
-_NUMBERS = {Reduction.NONE: 0, Reduction.PERSISTENT: 1, Reduction.SLEEPING: 2}
+_NUMBERS = {StateReduction.NONE: 0, StateReduction.PERSISTENT: 1, StateReduction.SLEEPING: 2}
 """Reductions, as in explore.c."""
 
 
@@ -97,8 +97,8 @@ class Exploration:
     reductions together miss executions: Marmanis, Kokologiannakis and Vafeiadis, TACAS 2023).
     """
 
-    def __init__(self, space: StateSpace, reduction: Reduction, words_max: int, preemptions: int = -1) -> None:
-        assert reduction == Reduction.NONE or preemptions < 0, "a bound and a reduction together miss executions"
+    def __init__(self, space: StateSpace, reduction: StateReduction, words_max: int, preemptions: int = -1) -> None:
+        assert reduction == StateReduction.NONE or preemptions < 0, "a bound and a reduction together miss executions"
         self.space, self.reduction, self.words_max = space, reduction, words_max
         self.preemptions = preemptions
         self.lib = space.library.lib
@@ -110,7 +110,7 @@ class Exploration:
 
     def _begin(self) -> Ended:
         """Begin an attempt; one with persistent sets looks first who touches what."""
-        number, persistent = _NUMBERS[self.reduction], self.reduction == Reduction.PERSISTENT
+        number, persistent = _NUMBERS[self.reduction], self.reduction == StateReduction.PERSISTENT
         self.lib.zap_bound(self.preemptions)
         self.space.begin()
         if persistent:
@@ -175,7 +175,7 @@ class Executions(Exploration):
     """
 
     def __init__(self, space: StateSpace, words_max: int) -> None:
-        super().__init__(space, Reduction.NONE, words_max)
+        super().__init__(space, StateReduction.NONE, words_max)
 
     def _begin(self) -> Ended:
         self.lib.zap_bound(-1)

@@ -22,7 +22,7 @@ from stress.machine.driver import run_plain
 from stress.native.compilers import QUICK
 from stress.native.kernels import KernelKey, searchable
 from stress.native.runner import Library, NotCovered
-from stress.native.search.explore import Ended, Exploration, Extent, Reduction
+from stress.native.search.explore import Ended, Exploration, Extent, StateReduction
 from stress.native.search.space import StateSpace
 from tests.stress.native.compiled import all_cases
 from tests.stress.native.everything import kernels
@@ -40,15 +40,15 @@ class Found:
     extent: Extent
 
 
-async def explored(library: Library, case: Case, transitions: int = TRANSITIONS) -> dict[Reduction, Found]:
+async def explored(library: Library, case: Case, transitions: int = TRANSITIONS) -> dict[StateReduction, Found]:
     """Search a case by each reduction, in other names of the states; nothing but the search in full
     if that needs more than so many transitions.
     """
-    found: dict[Reduction, Found] = {}
+    found: dict[StateReduction, Found] = {}
     async with open_runner(case, "plain") as runner:
         if runner.failed is not None:
             return found
-        for salt, reduction in enumerate(Reduction):
+        for salt, reduction in enumerate(StateReduction):
             exploration, ended = Exploration(StateSpace(library, runner, salt), reduction, WORDS_MAX), Ended.NOT_YET
             while ended == Ended.NOT_YET and (found or exploration.extent().transitions < transitions):
                 ended = exploration.go_on(SLICE)
@@ -58,11 +58,11 @@ async def explored(library: Library, case: Case, transitions: int = TRANSITIONS)
     return found
 
 
-def disagreement(found: dict[Reduction, Found]) -> str:
+def disagreement(found: dict[StateReduction, Found]) -> str:
     """Return in words what the searches of a case do not agree on, or ""."""
-    if not found or found[Reduction.NONE].ended == Ended.NOT_YET:
+    if not found or found[StateReduction.NONE].ended == Ended.NOT_YET:
         return ""
-    full, sleeping = found[Reduction.NONE], found[Reduction.SLEEPING]
+    full, sleeping = found[StateReduction.NONE], found[StateReduction.SLEEPING]
     if {one.ended for one in found.values()} != {full.ended}:
         return "how they end: " + ", ".join(f"{name.value}: {one.ended.name}" for name, one in found.items())
     if full.ended != Ended.COMPLETE:
@@ -75,7 +75,7 @@ def disagreement(found: dict[Reduction, Found]) -> str:
     return ""
 
 
-def judged(key: KernelKey, transitions: int) -> Iterator[tuple[Case, dict[Reduction, Found]]]:
+def judged(key: KernelKey, transitions: int) -> Iterator[tuple[Case, dict[StateReduction, Found]]]:
     """Yield the cases of a kernel, each with what its searches have found."""
     library = searchable(key, sorted(CATALOGUE.scenarios()), CATALOGUE, QUICK)
     for scenario in sorted(CATALOGUE.scenarios()):
@@ -100,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
         planted = [key for key in kernels([profile]) if key.faults][: args.faults]
         for key in [*(KernelKey(profile, version) for version in versions), *planted]:
             for case, found in judged(key, args.transitions):
-                ended = found[Reduction.NONE].ended if found else Ended.NOT_YET
+                ended = found[StateReduction.NONE].ended if found else Ended.NOT_YET
                 complete, refuted = complete + (ended == Ended.COMPLETE), refuted + (ended == Ended.FOUND)
                 words = disagreement(found)
                 if words:

@@ -22,7 +22,7 @@ from stress.native.compilers import QUICK
 from stress.native.kernels import KernelKey, searchable
 from stress.native.runner import Library, NotCovered
 from stress.native.search import space as search
-from stress.native.search.explore import Ended, Executions, Exploration, Reduction
+from stress.native.search.explore import Ended, Executions, Exploration, StateReduction
 from stress.native.search.space import UNNAMED, Footprint, StateSpace, Taken
 from stress.strategies.replay import Replay
 from tests.stress.native.compiled import cases, needs_compiler
@@ -232,7 +232,7 @@ def test_reduced_and_full_agree(scenario: str, profile: str, libraries: dict[str
     transitions, though states come to again have somebody move who slept before.
     """
     found = run_plain(explored(libraries[profile], cases(scenario, profile, "6.9")[0], 1 << 20))
-    full, sleeping = found[Reduction.NONE], found[Reduction.SLEEPING].extent
+    full, sleeping = found[StateReduction.NONE], found[StateReduction.SLEEPING].extent
     assert (full.ended, full.why, disagreement(found)) == (Ended.COMPLETE, 0, "")
     assert sleeping.transitions < 0.9 * full.extent.transitions
     assert sleeping.woken
@@ -243,7 +243,7 @@ def test_reduced_and_full_refute_alike() -> None:
     key, scenario = KernelKey("arm64-4k", "6.9", ("C02",)), "munmap_vs_writeback"
     faulty = searchable(key, [scenario], CATALOGUE, QUICK)
     found = run_plain(explored(faulty, cases(scenario, "arm64-4k", "6.9", faults=key.faults)[0]))
-    assert (found[Reduction.NONE].ended, disagreement(found)) == (Ended.FOUND, "")
+    assert (found[StateReduction.NONE].ended, disagreement(found)) == (Ended.FOUND, "")
 
 
 async def test_nothing_is_done_before_the_first_transition(libraries: dict[str, Library], tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ async def test_nothing_is_done_before_the_first_transition(libraries: dict[str, 
     async with open_runner(cases("munmap_vs_access", "x86-64", "6.9")[0], "plain") as runner:
         space = StateSpace(Library(Path(fresh), libraries["x86-64"].manifest), runner)
         for _ in range(2):
-            exploration = Exploration(space, Reduction.NONE, 1 << 16)
+            exploration = Exploration(space, StateReduction.NONE, 1 << 16)
             assert (exploration.share(), exploration.extent().states) == (0.0, 0)
             exploration.go_on(1000)
             assert exploration.extent().states > 0 and exploration.share() > 0
@@ -273,11 +273,13 @@ async def other_ways(library: Library, case: Case) -> tuple[list[int], list[int]
     """
     async with open_runner(case, "plain") as runner:
         space = StateSpace(library, runner)
-        both = finished(Exploration(space, Reduction.NONE, 1 << 20)), finished(Executions(space, 1 << 20))
+        both = finished(Exploration(space, StateReduction.NONE, 1 << 20)), finished(Executions(space, 1 << 20))
         classes = both[1].extent().classes
         ends = [one.extent().ends for one in both]
         assert classes >= ends[1]
-        bounded = [finished(Exploration(space, Reduction.NONE, 1 << 20, most)).extent().deepest for most in range(3)]
+        bounded = [
+            finished(Exploration(space, StateReduction.NONE, 1 << 20, most)).extent().deepest for most in range(3)
+        ]
         return ends, [both[0].extent().deepest, *bounded]
 
 
@@ -298,7 +300,7 @@ async def ends_nameless(library: Library, case: Case, monkeypatch: pytest.Monkey
         while not found or found[-1]:
             monkeypatch.setattr(search, "TOLD_APART", len(found))
             try:
-                exploration = finished(Exploration(StateSpace(library, runner), Reduction.NONE, 1 << 22))
+                exploration = finished(Exploration(StateSpace(library, runner), StateReduction.NONE, 1 << 22))
             except NotCovered:
                 found.append(True)
             else:
