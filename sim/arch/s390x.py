@@ -112,7 +112,11 @@ class S390Pgtable(Pgtable):
                 await self.m.store(SET, self.pte, ptep + k, pte & ~WRITE, TRANSIENT)
 
     async def ptep_set_access_flags(self, cpu: int, mm: int, addr: int, ptep: int, old: int, new: int) -> None:
-        """Flush the old entry, then store the wider one, as on a machine without RDP."""
+        """Flush the old entry, then store the wider one, as on a machine without RDP; nothing if it
+        is as wide already. Hardware sets no bits here, so it is as it was read under the PTL.
+        """
+        if self.pte_same(old, new):
+            return
         pte = await self.ptep_flush_direct(cpu, mm, addr, ptep)
         await self.m.store(SET, self.pte, ptep, pte | new & (YOUNG | DIRTY | WRITE), TRANSIENT)
 
