@@ -132,9 +132,9 @@ class DirtyChecks(Checker):
         if not self.hands[who]:
             return
         for pfn, hand in enumerate(self.dirty_hand.tolist()):
-            folio = self.page_head[pfn]
             if hand & SLOT_MASK != who + 1:
                 continue
+            folio = self.page_head[pfn]
             if self.page_mapping[folio] & MAPPING_ANON:
                 if self._still_needed(pfn, folio):
                     self._lost(pfn)

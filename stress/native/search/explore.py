@@ -15,7 +15,7 @@ together (``sleep.c``); there are no persistent sets besides (docs/proofs.md say
 
 *By executions* (:class:`Executions`), no table of states is kept: an actor moves where a race of
 two transitions asks for it, and sleeps where it has moved already (source sets: Abdulla, Aronis,
-Jonsson and Sagonas, *Optimal Dynamic Partial Order StateReduction*, POPL 2014; ``races.c`` has the
+Jonsson and Sagonas, *Optimal Dynamic Partial Order Reduction*, POPL 2014; ``races.c`` has the
 deviations).
 
 States are known by 63 bits of their name, so that two of them can be taken for one, with a chance

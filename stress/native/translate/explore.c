@@ -16,8 +16,8 @@
  * the member a that moved first in it. None of F slept then, so of those that can come first in the rest of w none
  * sleeps behind a: it does not conflict with a, and would be in F. The rest is shorter, and where the set became
  * smaller later that holds all the more. The beginning's set is empty. And what is left out breaks no rule: it was made
- * before, where its actor fell asleep, and nothing that it touches has changed since. Nothing is asked of cycles, and sets are of
- * actors, by what they touch on the way on which the state was come to: a state's name renumbers no actor.
+ * before, where its actor fell asleep, and nothing that it touches has changed since. Nothing is asked of cycles, and
+ * sets are of actors, by what they touch on the way on which the state was come to: a state's name renumbers no actor.
  */
 enum { SLICE_OVER = 1, FOUND, FULL, DEEP, WRONG_GUESS, OUT_OF_MEMORY };
 enum { IN_FULL, PERSISTENT, SLEEPING }; /* reductions, as in explore.py */

@@ -3,13 +3,16 @@
 exit status 1 if they disagree.
 
 The first case of every scenario is searched on the oldest version and the newest, and with planted
-faults; a space that is larger than so many transitions is left out.
+faults; a space that is larger than so many transitions is left out. Of each that is searched to its
+end it prints what docs/proofs.md has in a table: states and transitions in full, then for each
+reduction the transitions, and the processor's time as a share of that in full.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -33,11 +36,14 @@ TRANSITIONS, SLICE = 200_000, 20_000
 
 @dataclass(frozen=True)
 class Found:
-    """What came of one search: ``why`` is what was objected to, 0 if nothing was."""
+    """What came of one search: ``why`` is what was objected to, 0 if nothing was; ``seconds`` of
+    the processor.
+    """
 
     ended: Ended
     why: int
     extent: Extent
+    seconds: float
 
 
 async def explored(library: Library, case: Case, transitions: int = TRANSITIONS) -> dict[StateReduction, Found]:
@@ -50,9 +56,10 @@ async def explored(library: Library, case: Case, transitions: int = TRANSITIONS)
             return found
         for salt, reduction in enumerate(StateReduction):
             exploration, ended = Exploration(StateSpace(library, runner, salt), reduction, WORDS_MAX), Ended.NOT_YET
+            began = time.process_time()
             while ended == Ended.NOT_YET and (found or exploration.extent().transitions < transitions):
                 ended = exploration.go_on(SLICE)
-            found[reduction] = Found(ended, exploration.why, exploration.extent())
+            found[reduction] = Found(ended, exploration.why, exploration.extent(), time.process_time() - began)
             if ended == Ended.NOT_YET:
                 break
     return found
@@ -73,6 +80,14 @@ def disagreement(found: dict[StateReduction, Found]) -> str:
     if sleeping.extent.states != full.extent.states:
         return f"{full.extent.states} states in full, {sleeping.extent.states} with sleep sets"
     return ""
+
+
+def row(case: Case, found: dict[StateReduction, Found]) -> str:
+    """Return the row of docs/proofs.md of a case whose searches are complete."""
+    full, reduced = found[StateReduction.NONE], (found[StateReduction.SLEEPING], found[StateReduction.PERSISTENT])
+    cells = [f"{one.extent.transitions:,} | {one.seconds / full.seconds:.1f}" for one in reduced]
+    counts = f"{full.extent.states:,} | {full.extent.transitions:,}"
+    return f"| {case.scenario} | {case.kernel} | {case.profile} | {counts} | {' | '.join(cells)} |"
 
 
 def judged(key: KernelKey, transitions: int) -> Iterator[tuple[Case, dict[StateReduction, Found]]]:
@@ -103,9 +118,11 @@ def main(argv: list[str] | None = None) -> int:
                 ended = found[StateReduction.NONE].ended if found else Ended.NOT_YET
                 complete, refuted = complete + (ended == Ended.COMPLETE), refuted + (ended == Ended.FOUND)
                 words = disagreement(found)
+                bad += bool(words)
                 if words:
-                    bad += 1
                     print(f"{case}: {words}", flush=True)
+                elif ended == Ended.COMPLETE and not case.faults:
+                    print(row(case, found), flush=True)
         print(f"{profile}: {complete} spaces complete, {refuted} refuted, {bad} disagreements", flush=True)
     return int(bad > 0)
 
