@@ -28,7 +28,7 @@ PCT_SEEDS = (1, 2)
 PROBE_STEPS_MAX = 4096
 """Steps of a case's probes: a large world has one probe, and a small one has all."""
 
-VIOLATED = "violation"
+VIOLATION = "violation"
 
 
 class Reach(NamedTuple):
@@ -99,7 +99,7 @@ def probes(runner: Runner, sites: set[int] | None = None) -> list[str]:
 
 def violates(found: Iterable[str]) -> bool:
     """Return whether one of these probes broke a rule."""
-    return any(probe.startswith(VIOLATED) for probe in found)
+    return any(probe.startswith(VIOLATION) for probe in found)
 
 
 async def measure(case: Case, catalogue: Catalogue) -> Reach:
