@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("sim", "scenarios", "stress/native", "stress/strategies")
-STRATEGIES = ("random", "pct", "pos", "pos-contested", "surw", "surw-contested", "round-robin")
+STRATEGIES = ("random", "pct", "pos", "pos-contested", "surw", "surw-contested", "rff", "round-robin")
 """What can search natively. What follows a tape is translated beside them."""
 
 

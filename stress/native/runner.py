@@ -293,9 +293,9 @@ class NativeCase:
 
     @contextmanager
     def _lent(self, strategy: Any) -> Iterator[None]:
-        """Lend the library what the Python strategy keeps; take back the integers."""
+        """Lend the library what the Python strategy keeps, and take it back."""
         held, module = self.library.held, type(strategy).__module__.rpartition(".")[2]
-        words = []
+        words, lists = [], []
         for at, (owner, name, kind) in enumerate(self.library.manifest.held):
             if owner != module:
                 continue
@@ -303,10 +303,13 @@ class NativeCase:
                 words.append((at, name))
                 held[at][0] = getattr(strategy, name, 0)
             else:
+                lists.append((at, name))
                 put_list(held[at], getattr(strategy, name, ()))
         yield
         for at, name in words:
             setattr(strategy, name, held[at][0])
+        for at, name in lists:
+            setattr(strategy, name, held[at][1 : 1 + held[at][0]])
 
     def give(self, tapes: Mapping[int, Sequence[int]] | None) -> None:
         """Have actors draw what is on data tapes, as :class:`~stress.machine.chance.TapeData` has

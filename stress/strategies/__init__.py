@@ -6,6 +6,7 @@
 - :mod:`~stress.strategies.prefix`: follows a tape, and then wanders; no search by itself;
 - :mod:`~stress.strategies.random`: a uniform random walk, the baseline;
 - :mod:`~stress.strategies.replay`: follows a tape, and is no search;
+- :mod:`~stress.strategies.rff`: seeks and avoids what was seldom read from what;
 - :mod:`~stress.strategies.round_robin`: one step each, in turn;
 - :mod:`~stress.strategies.sequential`: every actor to its end, without preemption;
 - :mod:`~stress.strategies.surw`: uniform over the orders of the accesses to one cell;

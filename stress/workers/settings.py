@@ -46,12 +46,13 @@ NATIVE = "native"
 PORTFOLIO_NAME = "portfolio"
 
 PORTFOLIO: Mapping[str, float] = {
-    "pct": 0.4,
+    "pct": 0.35,
     "pos": 0.2,
     "pos-contested": 0.15,
     "random": 0.1,
     "surw": 0.05,
     "surw-contested": 0.05,
+    "rff": 0.05,
     "round-robin": 0.05,
 }
 """What the strategy ``portfolio`` takes by turns, lease by lease, with the shares that they begin

@@ -39,7 +39,7 @@ def choices(name: str, seed: int, steps: int = 200, slots: int = 3) -> list[int]
 
 
 @pytest.mark.parametrize(
-    "name", ["random", "pct", "pos", "pos-contested", "surw", "surw-contested", "round-robin", "sequential"]
+    "name", ["random", "pct", "pos", "pos-contested", "surw", "surw-contested", "rff", "round-robin", "sequential"]
 )
 def test_a_seed_is_a_schedule(name: str) -> None:
     """The same seed gives the same choices from the same object, whatever it did before."""
@@ -192,6 +192,43 @@ def test_surw_is_uniform_over_the_orders_at_a_cell(name: str) -> None:
         execute(strategy, bodies, seed)
     orders = Counter(tuple(execute(strategy, bodies, seed)) for seed in range(1600))
     assert len(orders) == 4 and all(300 < count < 500 for count in orders.values()), orders
+
+
+LATE, EARLY = [*PRIVATE, step(0)], [step(0, READ), step(20)]
+"""Who writes after nine private steps, and who reads at once: under POS a read of what was written
+is one execution of eleven.
+"""
+
+
+def test_rff_seeks_what_it_has_seen_read_from_what() -> None:
+    """Once the rare pair has been seen, executions are made to show it again, or not to show the
+    common one: it comes more than twice as often. The common one is not lost.
+    """
+    assert firsts(CATALOGUE.strategy("pos"), [LATE, EARLY]) == pytest.approx(1 / 11, abs=0.03)
+    strategy = CATALOGUE.strategy("rff")
+    firsts(strategy, [LATE, EARLY], 100)
+    assert 2 == strategy.learned()["found"], "read from the beginning, and from the write"
+    assert 0.2 < firsts(strategy, [LATE, EARLY]) < 0.6
+
+
+def test_rff_gives_up_what_cannot_be() -> None:
+    """A pair that no execution of these bodies shows holds nobody for ever."""
+    strategy = CATALOGUE.strategy("rff")
+    firsts(strategy, [LATE, EARLY], 100)
+    for seed in range(64):
+        assert [1] == execute(strategy, [[*PRIVATE], EARLY], seed)
+
+
+def test_rff_recalls_its_pairs() -> None:
+    """What is learned is recalled; what nobody has seen is not there."""
+    old, fresh = CATALOGUE.strategy("rff"), CATALOGUE.strategy("rff")
+    assert not old.learned()
+    firsts(old, [LATE, EARLY], 100)
+    fresh.recall(old.learned())
+    assert fresh.learned() == old.learned()
+    assert [execute(old, [LATE, EARLY], seed) for seed in range(64)] == [
+        execute(fresh, [LATE, EARLY], seed) for seed in range(64)
+    ]
 
 
 @pytest.mark.parametrize("name", ["pos-contested", "surw", "surw-contested"])

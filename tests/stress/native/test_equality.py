@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
-from stress.machine.chance import TapeData
+from stress.machine.chance import RandomData, TapeData
 from stress.machine.driver import run_plain
 from stress.native.build import cache_directory
 from stress.native.kernels import STRATEGIES, KernelKey
@@ -44,6 +44,25 @@ def test_equal_in_every_step(libraries: dict[tuple[str, str], Library], data: st
     case = data.draw(st.sampled_from(all_cases(scenario, *key, geometry)))
     strategy, seed = data.draw(st.sampled_from(STRATEGIES)), data.draw(st.integers(0, 1 << 64))
     assert "" == run_plain(first_difference(libraries[key], case, strategy, range(seed, seed + 3)))
+
+
+async def both_learn(library: Library, case: Case, name: str, seeds: range) -> list[dict[str, int]]:
+    """Execute seeds both ways, natively all at once; return what each strategy has learned."""
+    async with open_runner(case, "plain") as runner:
+        native, strategies = NativeCase(library, runner), [CATALOGUE.strategy(name) for _ in range(2)]
+        for seed in seeds:
+            runner.run(strategies[0], seed, RandomData(seed))
+        assert len(seeds) == native.run(strategies[1], seeds.start, len(seeds)).clean
+        return [strategy.learned() for strategy in strategies]
+
+
+@pytest.mark.parametrize("name", ["pct", "pos-contested", "surw", "surw-contested", "rff"])
+def test_what_a_strategy_learns_natively_comes_back(libraries: dict[tuple[str, str], Library], name: str) -> None:
+    """A lease is many executions in one call of the library; a fresh strategy goes on from there."""
+    case = cases("munmap_vs_writeback", *KERNELS[0])[0]
+    python, native = run_plain(both_learn(libraries[KERNELS[0]], case, name, range(20, 60)))
+    assert python == native
+    assert native
 
 
 TAPE = st.lists(st.integers(0, 30), max_size=20)
