@@ -1,5 +1,5 @@
-"""RFF: reads-from feedback (Wolff, Shi, Duck, Mathur, Roychoudhury, *Greybox Fuzzing for Concurrency
-Testing*, ASPLOS 2024).
+"""RFF: reads-from feedback (Wolff, Shi, Duck, Mathur, Roychoudhury, *Greybox Fuzzing for
+Concurrency Testing*, ASPLOS 2024).
 
 What an execution has read from what is its *reads-from pairs*: the site and the cell of a step that
 has read, and of another actor's that had written there last, or none. Pairs that no execution of
