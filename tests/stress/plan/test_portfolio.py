@@ -32,9 +32,13 @@ def test_shares_sum_to_one() -> None:
     assert sum(PORTFOLIO.values()) == pytest.approx(1)
 
 
-def test_every_strategy_begins_some_cases_and_pct_most() -> None:
+def test_every_strong_strategy_begins_some_cases_and_pct_most() -> None:
     begun = Counter(Portfolio(number).next() for number in range(2000))
-    assert set(PORTFOLIO) == set(begun) and begun.most_common(1)[0][0] == "pct"
+    assert {"pct", "pos", "pos-contested"} == set(begun) and begun.most_common(1)[0][0] == "pct"
+
+
+def test_every_strategy_is_second_in_some_cases() -> None:
+    assert set(PORTFOLIO) == {leases(Portfolio(number), 2)[1] for number in range(2000)}
 
 
 @pytest.mark.parametrize("best", PORTFOLIO)
