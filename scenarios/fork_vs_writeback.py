@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from scenarios._shapes import orders, read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
-from sim.setup import start
+from sim.setup import start, uffd_protect
 from stress.scenario import Body, Scenario
 
 
@@ -58,6 +58,8 @@ class ForkVsWriteback(Scenario):
             await task.load(addr)
         await task.store(0)
         await task.store(nr + 1)
+        if self.params["uffd"]:
+            await uffd_protect(task, nr - 1)
 
     async def join(self) -> None:
         """The other thread can write to the shared page."""

@@ -21,11 +21,13 @@ NR = 6
 
 
 class SwapSlots(Scenario):
-    """``slots``: which of SLOTS; ``whole``: both drop all of it, or else each a part."""
+    """``slots``: which of SLOTS; ``whole``: both drop all of it, or else each a part, which ends
+    inside a run.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(slots=range(len(SLOTS)), whole=(1, 0))
+        return rotate(slots=(1, 0, 2, 3), whole=(0, 1))
 
     def world(self) -> World:
         return World(

@@ -346,7 +346,8 @@ class Audit(Recount):
             self.violated("O23", what, 0, [("anon_vma_slab", 0, 0), ("anon_vma_lock", at, 0)])
         self._slab("VMA", self.vma_slab, self.vma_mm.array != 0)
         self._slab("anon_vma", self.anon_vma_slab, users != 0)
-        self._slab("page table", self.table_slab, self.table_mm.array != 0)
+        hooked = np.bincount(self.pmd.array, minlength=len(self.table_mm) + 1)[1:]
+        self._slab("page table", self.table_slab, (self.table_mm.array != 0) & (hooked == 1))
 
     def _slab(self, what: str, taken: Column, used: Array) -> None:
         """Judge a pool of objects: those that are taken are those in use."""

@@ -1,4 +1,4 @@
-"""Page table entries: I7, I8, I9, I24, I47, PTL, O7, O14, O15, O16, O22.
+"""Page table entries: I7, I8, I9, I24, I47, PTL, O7, O14, O15, O16, O22, O39.
 
 Each change of an entry is judged for what it means to references, mapcounts, the range asked for,
 markers, dirty bits, and the lock that it needs. Kept for each page: how many present entries map
@@ -31,7 +31,7 @@ from sim.core.pte import (
     WRITE,
     YOUNG,
 )
-from sim.mm.mm_types import MAPPING_ANON, VM_SHARED
+from sim.mm.mm_types import MAPPING_ANON, VM_SHARED, VM_UFFD_WP
 
 SLOT_BITS = 6
 """A stamp is a step number above this many bits of the slot that made the step."""
@@ -84,6 +84,12 @@ class EntryChecks(Checker):
             "I47",
             "busy-entry-changed",
             "an entry that a hash fault is at work on is changed by nobody else (pte_update)",
+        ),
+        (
+            "O39",
+            "entry-garbled",
+            "an entry that is neither present nor empty is a swap or migration entry, a marker or a device's "
+            "(is_swap_pte, print_bad_pte)",
         ),
     )
 
@@ -147,6 +153,7 @@ class EntryChecks(Checker):
         span, vpages, m = self.g.ptrs_per_pte, self.w.vpages, self.m
         table_mm, table_base, ptl = self.table_mm, self.table_base, self.ptl.view
         bits_changed, removed, added, absent_changed = self._bits_changed, self._removed, self._added, self._absent
+        vanished = self._vanished
 
         def changed(ptep: int, old: int, new: int, holder: int) -> None:
             table, offset = divmod(ptep, span)
@@ -165,6 +172,8 @@ class EntryChecks(Checker):
                 removed(addr, at, old, who)
             elif old:
                 absent_changed(at, old, who, -1)
+                if not new:
+                    vanished(addr, who)
             if new & PRESENT:
                 added(addr, at, new, who, holder)
             elif new:
@@ -182,8 +191,16 @@ class EntryChecks(Checker):
         if (old | new) & CONT and (old ^ new) & ~HARDWARE_BITS:
             self.k.checks.tlb.block_changed(ptep, who)
 
+    def _vanished(self, addr: int, who: int) -> None:
+        """An entry was cleared: inside the range that the actor was asked to touch, or astray."""
+        if not self.op_start[who] <= addr < self.op_end[who]:
+            self.strays[who] += 1
+
     def _absent(self, at: int, entry: int, who: int, delta: int) -> None:
         """An entry that is not present was stored (1) or removed (-1)."""
+        if not entry & KIND_MASK:
+            what = f"page {at % self.w.vpages} of mm {at // self.w.vpages} has the entry {entry:#x}, which is none"
+            self.violated("O39", what, self.m.last_site)
         if delta > 0 and entry & KIND_MASK in (KIND_SWAP, KIND_MIGRATION):
             self.stored_at[at] = self.m.seq << SLOT_BITS | who
         self.k.checks.rss.absent_changed(at, entry, who, delta)
@@ -218,8 +235,7 @@ class EntryChecks(Checker):
     def _removed(self, addr: int, at: int, old: int, who: int) -> None:
         self.cleared_at[at] = self.m.seq << SLOT_BITS | who
         self.cleared_pte[at] = old
-        if not self.op_start[who] <= addr < self.op_end[who]:
-            self.strays[who] += 1
+        self._vanished(addr, who)
         if who < self.w.cpus and self.gather_open[who]:
             self.k.checks.gather.cleared(who, addr)
         if self.op_keeps_markers[who] and old & UFFD_WP:
@@ -307,15 +323,17 @@ class EntryChecks(Checker):
             self.violated("I24", what, self.m.code_at(self.cleared_at[at] >> SLOT_BITS))
 
     def forked(self, vma: int, src: int, dst: int) -> None:
-        """Compare the private mapping ``vma`` of mm ``src`` with its copy in ``dst``, but for what
-        others have changed since the fork began: that is newer than the copy.
+        """Compare the mapping ``vma`` of mm ``src`` with its copy in ``dst``, of a shared one what
+        userfaultfd protects, but for what others have changed since the fork began: that is newer
+        than the copy.
         """
-        if self.vma_flags[vma] & VM_SHARED:
+        shared = self.vma_flags[vma] & VM_SHARED
+        if shared and not self.vma_flags[vma] & VM_UFFD_WP:
             return
         for addr in range(self.vma_start[vma], self.vma_end[vma]):
             parent, child = self._entry(src, addr), self._entry(dst, addr)
             wanted = parent & PRESENT or parent & KIND_MASK in (KIND_SWAP, KIND_MIGRATION)
-            if not wanted or (not child and self._refillable(parent)):
+            if not wanted or (shared and not parent & UFFD_WP) or (not child and self._refillable(parent)):
                 continue
             same = parent >> PFN_SHIFT == child >> PFN_SHIFT and not (parent ^ child) & (PRESENT | SPECIAL | KIND_MASK)
             if not same and not self._changed_by_others(src, addr) and not self._changed_by_others(dst, addr):

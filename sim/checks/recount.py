@@ -68,6 +68,7 @@ class Recount(Checker):
     anon_vma_users: Column
     anon_vma_slab: Column
     table_slab: Column
+    pmd: Column
     locks: list[Column]
 
     def recount(self) -> None:
@@ -226,6 +227,10 @@ class Recount(Checker):
             taken = is_taken(self.anon_vma_slab.view, anon_vma)
             if self.anon_vma_users[anon_vma] != users[anon_vma] or taken != (users[anon_vma] != 0):
                 self.violated("O23", DIFFERS)
+        hooked = [0] * len(self.table_mm)
+        for slot in range(len(self.pmd)):
+            if self.pmd[slot]:
+                hooked[self.pmd[slot] - 1] += 1
         for table in range(len(self.table_mm)):
-            if is_taken(self.table_slab.view, table) != (self.table_mm[table] != 0):
+            if is_taken(self.table_slab.view, table) != (self.table_mm[table] != 0 and hooked[table] == 1):
                 self.violated("O23", DIFFERS)

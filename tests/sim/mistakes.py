@@ -8,8 +8,9 @@ from typing import Any
 
 from sim.core.ledger import TRANSIENT
 from sim.core.machine import site
-from sim.core.pte import CONT
+from sim.core.pte import CONT, YOUNG
 from sim.mm.mm_types import NR_MM_COUNTERS
+from sim.mm.pgtable import CLEAR_NOT_PRESENT
 from tests.sim.programs import mutation
 
 MUTATED = site("mutation", "what the mutation does")
@@ -151,6 +152,11 @@ async def busy_ignored(self: Any, original: Any, cpu: int, mm: int, addr: int, p
     """I47: a change of an entry waits for the hash fault that is at work on it."""
     old: int = await self.m.xchg(MUTATED, self.pte, ptep, 0)
     return old
+
+
+async def garbled(self: Any, original: Any, ptep: int) -> None:
+    """O39: what is cleared is empty."""
+    await self.m.store(CLEAR_NOT_PRESENT, self.pte, ptep, YOUNG)
 
 
 async def marked_in_part(self: Any, original: Any, first: int, ptes: list[int], change: Any) -> None:

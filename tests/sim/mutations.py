@@ -19,6 +19,7 @@ from tests.sim.mistakes import (
     first_only,
     free_slot,
     from_the_start,
+    garbled,
     handled,
     kept_delayed,
     last_kept,
@@ -59,6 +60,7 @@ HERE = site_info(MUTATED).name
 NOWHERE = site_info(0).name
 """What a checker names that has no step to name."""
 
+GARBLED = "pte_clear_not_present_full: clear entry"
 CLEAR_PTE, FOLD, UNLOCK_PTL, PUT = (
     "ptep_get_and_clear: clear pte",
     "add_mm_rss_vec: fold rss",
@@ -238,6 +240,7 @@ MUTATIONS: dict[str, Mutation] = {
         "folio_start_writeback: set PG_writeback",
     ),
     "O38": Mutation("punched", omit("truncate", "truncate_inode_pages_range"), "free_blocks: forget what the disk has"),
+    "O39": Mutation("absent", mutation("pgtable", pte_clear_not_present_full=garbled), GARBLED, GARBLED),
     "PTL": Mutation("zap", mutation("pgtable", pte_offset_map_lock=no_lock), "set_ptes: set pte", "set_ptes: set pte"),
 }
 """Invariant -> the mutation that breaks it."""
