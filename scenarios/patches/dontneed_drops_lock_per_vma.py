@@ -1,7 +1,7 @@
 """MADV_DONTNEED lets writers in before each VMA, and does not look the VMA up again.
 
-madvise_walk_vmas() (mm/madvise.c, 6.9) keeps the mmap lock: a VMA that was found without it may have
-been unmapped and freed.
+madvise_walk_vmas() (mm/madvise.c, 6.9) keeps the mmap lock: a VMA that was found without it may
+have been unmapped and freed.
 """
 
 from __future__ import annotations

@@ -230,10 +230,13 @@ def _plain(directory: Path, descriptor: int) -> None:
         except FileNotFoundError:
             continue
         if not kind(mode):
-            what = "symbolic link" if stat.S_ISLNK(mode) else "file of another kind"
-            raise UsageError(
-                f"{directory / name}: a {what}, which a campaign has not made; give --dir another directory"
-            )
+            raise _not_made(directory / name, mode)
+
+
+def _not_made(path: Path, mode: int) -> UsageError:
+    """Return what to raise for something that lies where a campaign has a file or folder."""
+    what = "symbolic link" if stat.S_ISLNK(mode) else "file of another kind"
+    return UsageError(f"{path}: a {what}, which a campaign has not made; give --dir another directory")
 
 
 def _cannot_open(directory: Path, error: OSError) -> Exception:
@@ -396,8 +399,13 @@ def _our_schema() -> set[tuple[str, ...]]:
 
 
 def saved(directory: Path) -> list[Path]:
-    """Return the folders of failures that lie in ``directory``."""
+    """Return the folders of failures that lie in ``directory``.
+
+    Raises UsageError if they would be those of another place, which a symbolic link leads to.
+    """
     folder = directory / FAILURES
+    if folder.is_symlink():
+        raise _not_made(folder, os.lstat(folder).st_mode)
     return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
 
 

@@ -252,6 +252,10 @@ def resume_words(args: argparse.Namespace, where: Path, settings: Settings) -> s
         words += ["--duration", f"{args.duration:g}s"]
     elif args.executions is not None:
         words += ["--executions", str(args.executions)]
+    if any(name.endswith(".py") for name in settings.scenarios):
+        words += ["--scenario", *settings.scenarios]
+    for spec in settings.versus:
+        words += ["--versus", spec]
     return shlex.join(words) + options(settings.patch)
 
 

@@ -60,16 +60,18 @@ class Watched:
     executions: int = 0
     failures: set[str] = field(default_factory=set)
     seen: Counter[str] = field(default_factory=Counter)
+    untold: list[str] = field(default_factory=list)
+    """What was lost when it was only looked whether the campaign goes on."""
 
     def look(self) -> list[str]:
         """Read the directory; return what it has not kept."""
-        wrong = []
+        wrong, self.untold = self.untold, []
         try:
             with Results.open(self.directory) as results:
                 executions = int(sum(row["executions"] for row in results.totals().values()))
                 found = {failure["signature"]: failure["trace"] for failure in results.failures()}
         except ZapstressError as error:
-            return [str(error)] if self.executions else []
+            return [*wrong, str(error)] if self.executions else wrong
         if executions < self.executions:
             wrong.append(f"{self.executions} executions were recorded, and {executions} are")
         wrong += [f"failure {signature} is gone" for signature in self.failures - found.keys()]
@@ -80,7 +82,7 @@ class Watched:
     def goes_on(self) -> bool:
         """Return whether more executions are recorded than at the last look."""
         before = self.executions
-        self.look()
+        self.untold = self.look()
         return self.executions > before
 
 
@@ -215,8 +217,7 @@ def resumed(watched: Watched, machine: str) -> Iterator[str]:
     with campaign(watched.directory, machine) as process:
 
         def goes_on() -> bool:
-            watched.look()
-            return watched.executions > before or process.poll() is not None
+            return watched.goes_on() or watched.executions > before or process.poll() is not None
 
         if not waits(BEGIN_SECONDS_MAX, goes_on) or watched.executions <= before:
             yield f"it does not go on after {before} executions (status {process.poll()})"

@@ -112,6 +112,14 @@ def test_recheck_runs_no_file_of_a_stranger(directory: Path, capsys: pytest.Capt
     assert all("only if you name its file" in found["why"] for found in data["failures"])
 
 
+def test_recheck_follows_no_link(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Failures that lie elsewhere are another campaign's, or a stranger's."""
+    (directory / FAILURES).rename(directory / "elsewhere")
+    (directory / FAILURES).symlink_to("elsewhere")
+    assert 2 == main(["recheck", str(directory)], TOYS)
+    assert "failures: a symbolic link, which a campaign has not made" in capsys.readouterr().err
+
+
 def test_recheck_without_failures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path, words in ((tmp_path, "no failures are saved in it"), (tmp_path / "none", "not a directory")):
         assert 2 == main(["recheck", str(path)], TOYS)

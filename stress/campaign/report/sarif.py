@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from stress.campaign.report.facts import Facts, FindingFacts
 from stress.campaign.report.places import Spot, spots_of
@@ -61,7 +62,7 @@ def result(failure: FindingFacts, rules: list[str], facts: Facts) -> dict[str, A
 def message(failure: FindingFacts) -> str:
     """Return what a failure says, and how to see it."""
     what = failure.message or failure.title
-    seen = f"; in {failure.scenario} on {failure.profile}, {failure.count} times"
+    seen = f"; first in {failure.scenario} on {failure.profile}, {failure.count} times in all"
     again = f"; zapstress show {failure.trace}" if failure.trace else ""
     return f"{failure.title}: {what}{seen}{again}"
 
@@ -73,8 +74,10 @@ def logical(failure: FindingFacts) -> list[dict[str, Any]]:
 
 
 def physical(spot: Spot) -> dict[str, Any]:
-    """Return a place in the patch; a path that is absolute stays so."""
-    uri = f"file://{spot.path}" if spot.path.startswith("/") else spot.path
+    """Return a place in the patch; a path that is absolute stays so. What a URI cannot have is
+    written as RFC 3986 says.
+    """
+    uri = ("file://" if spot.path.startswith("/") else "") + quote(spot.path)
     return {"artifactLocation": {"uri": uri}, "region": {"startLine": spot.line, "endLine": spot.end}}
 
 

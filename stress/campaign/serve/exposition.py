@@ -80,7 +80,8 @@ def family(metric: Metric, results: Results, totals: Mapping[str, Mapping[str, f
             return Family(exposed(metric), COUNTER, metric.about, keys)
         case Counts():
             about = f"keys that were counted: {metric.about}"
-            return Family(exposed(metric), GAUGE, about, (({}, len(results.counts(metric.name))),))
+            counted = sum(1 for count in results.counts(metric.name).values() if count)
+            return Family(exposed(metric), GAUGE, about, (({}, counted),))
         case Distinct():
             return Family(exposed(metric), GAUGE, metric.about, (({}, results.distinct[metric.name].estimate()),))
         case _:

@@ -16,8 +16,8 @@ from stress.campaign.directory import expect
 from stress.campaign.report.facts import Facts, gather
 from stress.campaign.report.junit import junit
 from stress.campaign.report.ktap import ktap
-from stress.campaign.report.places import spots
-from stress.campaign.report.sarif import sarif
+from stress.campaign.report.places import Spot, spots
+from stress.campaign.report.sarif import physical, sarif
 from stress.campaign.report.suites import (
     Result,
     Suite,
@@ -180,6 +180,12 @@ def test_sarif_suppresses_what_is_expected(directory: Path, facts: Facts) -> Non
     found = {row["partialFingerprints"]["zapstressSignature/v1"]: row for row in log["runs"][0]["results"]}
     assert "known since 6.9" == found[signature]["suppressions"][0]["justification"]
     assert 1 == sum("suppressions" in row for row in found.values())
+
+
+def test_a_place_is_a_uri() -> None:
+    """Whatever the file's name is: of RFC 3986, absolute with a scheme."""
+    for path, uri in {"my dir/patch ü.py": "my%20dir/patch%20%C3%BC.py", "/a b/c.py": "file:///a%20b/c.py"}.items():
+        assert uri == physical(Spot("memory.x", path, 1, 2))["artifactLocation"]["uri"]
 
 
 def test_sarif_without_a_patch(tmp_path: Path) -> None:
