@@ -251,7 +251,7 @@ class Campaign:
         self.store.record(order.lease, batch)
         lease = self.leases[order.lease]
         lease.took(batch)
-        self.executions += batch.done
+        self.executions += int(batch.numbers.get("executions", 0))
         self.steps += int(batch.numbers.get("steps", 0))
         if batch.numbers.get("native") and (key := KernelKey.of(order.case)) not in self.native:
             self.native.add(key)

@@ -20,6 +20,7 @@ from stress.case import DEFAULT_KERNEL, Case
 from stress.catalogue import choose, once
 from stress.errors import UsageError
 from stress.execution.runner import composed
+from stress.patch.scenario.staging import speculating_first
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -109,15 +110,19 @@ class Settings:
 
     def ranks(self, geometry: str, catalogue: Catalogue) -> list[list[Case]]:
         """Return the cases of one geometry, in ranks: the first parameter set of every scenario on
-        every profile, then the second of each, and so on.
+        every profile, then the second of each, and so on. One in so many begins with one whose CPUs
+        speculate.
 
         Raises UsageError if there is no case.
         """
         ranks: list[list[Case]] = []
-        for scenario in self.scenarios:
-            for profile in self.profiles:
+        for row, scenario in enumerate(self.scenarios):
+            for column, profile in enumerate(self.profiles, 1):
                 shape = catalogue.profile(profile).at(self.kernel)
-                for rank, params in enumerate(catalogue.parameters(scenario, shape, geometry)):
+                sets = catalogue.parameters(scenario, shape, geometry)
+                if not (row + column) % SPECULATES_FIRST_EVERY:
+                    sets = speculating_first(sets)
+                for rank, params in enumerate(sets):
                     while rank >= len(ranks):
                         ranks.append([])
                     ranks[rank].append(self.case(scenario, params, profile, geometry))
@@ -205,6 +210,11 @@ def _check_names(kind: str, names: tuple[str, ...], known: Iterable[str]) -> Non
     for name in names:
         choose(kind, name, known)
 
+
+SPECULATES_FIRST_EVERY = 4
+"""Of one scenario on one profile in so many the set that comes first is one whose CPUs speculate:
+most cases of a minute are the first of theirs.
+"""
 
 TWIN_EVERY = 128
 """One execution in so many is run twice."""

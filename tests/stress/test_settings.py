@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from stress.catalogue import CATALOGUE
 from stress.errors import UsageError
+from stress.patch.scenario.staging import SPECULATION
 from stress.workers.settings import BOTH, PARALLEL, PARALLEL_SEEDS, SEED_BITS, SEED_MAX, Settings
 from tests.stress.campaign_toys import CASE, TOYS, settings
 
@@ -29,6 +31,16 @@ def test_ranks_are_the_parameter_sets() -> None:
     known = TOYS.scenario_class("counters").parameters(TOYS.profile("toy"), "small")
     found = [dict(case.params) for rank in ranks for case in rank if case.scenario == "counters"]
     assert known == found
+
+
+def test_one_in_four_begins_with_a_set_that_speculates() -> None:
+    """Of the scenarios on profiles whose hardware does so; nothing is lost by that."""
+    names, profiles = tuple(CATALOGUE.scenarios()), tuple(CATALOGUE.profiles())
+    ranks = Settings(0, names, profiles).ranks("small", CATALOGUE)
+    first = [SPECULATION in dict(case.params) for case in ranks[0]]
+    assert len(ranks[0]) / 10 < sum(first) < len(ranks[0]) / 4
+    known = sum(len(CATALOGUE.parameters(name, CATALOGUE.profile(at), "small")) for name in names for at in profiles)
+    assert known == len({case for rank in ranks for case in rank})
 
 
 def test_every_seed_fits_into_a_signed_word_and_has_one_machine() -> None:

@@ -7,7 +7,7 @@ scenario, told in a line.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -42,13 +42,18 @@ def parameters_of(cls: type[Scenario], profile: Profile, geometry: str) -> list[
 
 
 def with_speculation(sets: list[dict[str, int]]) -> list[dict[str, int]]:
-    """Return the parameter sets, each third of them once more with CPUs that speculate: at most one
-    in four of the sets that searches rotate through.
+    """Return the parameter sets, the first of each three once more with CPUs that speculate: at
+    most one in four of the sets that searches rotate through.
     """
     found = []
-    for number, params in enumerate(sets, 1):
-        found += [params] if number % 3 else [params, {**params, SPECULATION: 1}]
+    for number, params in enumerate(sets):
+        found += [params] if number % 3 or number + 3 > len(sets) else [params, {**params, SPECULATION: 1}]
     return found
+
+
+def speculating_first(sets: Sequence[dict[str, int]]) -> list[dict[str, int]]:
+    """Return parameter sets with the first that speculates in front, if there is one."""
+    return sorted(sets, key=lambda params: params is not next((one for one in sets if one.get(SPECULATION)), None))
 
 
 def staged(cls: type[Scenario], profile: Profile, geometry: str, params: dict[str, int]) -> tuple[Scenario, World]:

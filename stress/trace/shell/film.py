@@ -167,6 +167,32 @@ class Film:
         before = bisect_right(states, state)
         return self.made[states[before - 1] - 1] if before else None
 
+    def raised(self, word: int, state: int) -> dict[int, tuple[int, Step]]:
+        """Return by how much actors have raised a word up to a state and not lowered it again, by
+        slot, each with the last step that did. Who lowers it takes its own back, and what is beyond
+        that from whoever raised it last.
+        """
+        left: list[tuple[int, Step]] = []
+        for at in self._changed_at.get(word, ())[: bisect_right(self._changed_at.get(word, ()), state)]:
+            delta, step = self._delta(word, at), self.made[at - 1]
+            while delta < 0 and left:
+                own = [k for k, (_, other) in enumerate(left) if other.slot == step.slot]
+                count, since = left.pop(own[-1] if own else -1)
+                delta += count
+                if delta > 0:
+                    left.append((delta, since))
+                    delta = 0
+            if delta > 0:
+                left.append((delta, step))
+        found: dict[int, tuple[int, Step]] = {}
+        for count, step in sorted(left, key=lambda each: each[1].number):
+            found[step.slot] = found.get(step.slot, (0, step))[0] + count, step
+        return found
+
+    def _delta(self, word: int, state: int) -> int:
+        """Return by how much a word has changed since the state before."""
+        return next((after - before for place, before, after in self.changes(state) if place == word), 0)
+
     def next_of(self, slot: int, state: int) -> Step | None:
         """Return the next step of an actor from a state on; None if it makes no more."""
         return next((step for step in islice(self.made, state, None) if step.slot == slot), None)

@@ -78,17 +78,20 @@ def holders(state: State, page: int) -> Iterator[str]:
 
 
 def ledger(state: State, folio: int, mapped: Iterable[str] = ()) -> Iterator[str]:
-    """Yield a holder of references of a folio a line, and since when; the lines of what is
-    ``mapped`` stand below that of the mappings.
+    """Yield a line for each holder of references of a folio and each actor that took them, with the
+    step since which it has the last of them; the lines of what is ``mapped`` stand below those of
+    the mappings.
     """
     film, pages = state.film, state.film.kernel.world.pages
     for holder, name in enumerate(HOLDERS):
         index = holder * pages + folio
-        if count := state.cell("ledger", index):
-            step = film.last_change(film.word("ledger", index), state.at)
-            code = state.cell("ledger_site", index)
-            since = f"since step {step.number} of {step.actor}" if step else "since the setup"
-            yield f"  {name:<11} {count:>4}  {since}{f' ({site_info(code).name})' if step and code else ''}"
+        count, word = state.cell("ledger", index), film.word("ledger", index)
+        taken, newest = film.raised(word, state.at), film.last_change(word, state.at)
+        if before := count - sum(nr for nr, _ in taken.values()):
+            yield f"  {name:<11} {before:>4}  since the setup"
+        for nr, step in taken.values():
+            site = site_info(state.cell("ledger_site", index)) if step is newest else step.site
+            yield f"  {name:<11} {nr:>4}  since step {step.number} of {step.actor} ({site.name})"
         if holder == MAPPING:
             yield from mapped
 

@@ -169,6 +169,18 @@ def test_holders(shell: Commands) -> None:
     ]
 
 
+def test_whose_a_reference_is(shell: Commands, film: Film) -> None:
+    """Two actors hold the folio for a while: munmap takes over what the mapping had, and gives that
+    up again; writeback's reference stays its own.
+    """
+    rows = {at: said(shell, f"goto {at}", "info holders 1").split("\n") for at in range(1, film.last)}
+    writeback = (
+        "  transient      1  since step 30 of cpu2 writeback (filemap_get_folio: take a reference unless it is 0)"
+    )
+    assert all(writeback in rows[at] for at in range(30, film.last))
+    assert any("of cpu0 munmap" in row for row in rows[24] if row.startswith("  transient"))
+
+
 def test_holders_add_up_in_every_state(film: Film) -> None:
     """To the reference count, as the ledger's law has it."""
     shell = Commands(film)
