@@ -42,12 +42,12 @@ def parameters_of(cls: type[Scenario], profile: Profile, geometry: str) -> list[
 
 
 def with_speculation(sets: list[dict[str, int]]) -> list[dict[str, int]]:
-    """Return the parameter sets, the first of each three once more with CPUs that speculate: at
-    most one in four of the sets that searches rotate through.
+    """Return the parameter sets, the first of each three once more behind these, with CPUs that
+    speculate: at most one in four of the sets that searches rotate through.
     """
     found = []
-    for number, params in enumerate(sets):
-        found += [params] if number % 3 or number + 3 > len(sets) else [params, {**params, SPECULATION: 1}]
+    for number, params in enumerate(sets, 1):
+        found += [params] if number % 3 else [params, {**sets[number - 3], SPECULATION: 1}]
     return found
 
 

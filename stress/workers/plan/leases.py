@@ -22,6 +22,7 @@ from typing import NamedTuple
 from sim.core.profile import REAL, SMALL
 from stress.case import Case
 from stress.parallel.settings import PROCESSES
+from stress.patch.scenario.staging import SPECULATION
 from stress.workers.clock import ACCOUNTS, IDLE, PROVING, SURVEYING, TWINS
 from stress.workers.messages import Batch, LeaseOrder
 from stress.workers.metrics import account_metric
@@ -216,7 +217,7 @@ class Plan:
         """
         lap_of, added = laps(ranks), []
         for rank, cases in enumerate(ranks):
-            for case in cases:
+            for case in filter(self._takes, cases):
                 known = progress.get((numbers[case], self.machine), Progress(self.base))
                 entry = Entry(case, numbers[case], rank, lap_of[case], known.after - self.base, known.leases)
                 if self.machine == LOCKSTEP and self.settings.strategy == PORTFOLIO_NAME:
@@ -228,6 +229,12 @@ class Plan:
             entry.passed = 0.0
             used = known.executions if self.counts else known.spent_s
             self._charge(pool, entry, used, widening=pool.round(entry) > 0)
+
+    def _takes(self, case: Case) -> bool:
+        """Return whether this machine executes a case: the parallel one has no record of when a
+        speculating CPU looks whether it may, and so cannot replay what it does.
+        """
+        return self.machine != PARALLEL or not dict(case.params).get(SPECULATION)
 
     def aim(self, aimed: Callable[[Case], bool], of: Case | None = None) -> None:
         """Take up what is aimed at now: among all cases, or among those that have the scenario and
@@ -247,9 +254,9 @@ class Plan:
 
     def hurry(self, number: int) -> None:
         """Open a case next, if it was never opened: it is known to break a rule."""
-        entry = self.entries[number]
-        for pool in self.pools.values():
-            pool.hurry(entry)
+        if (entry := self.entries.get(number)) is not None:
+            for pool in self.pools.values():
+                pool.hurry(entry)
 
     @property
     def base(self) -> int:

@@ -295,3 +295,13 @@ def test_what_is_aimed_at_is_opened_in_laps() -> None:
     assert {("p", 0), ("q", 0)} == {(lease.entry.case.profile, lease.entry.rank) for lease in opened[:3]}
     assert [0] * 3 + [1] * 6 + [2] * 6 + [3] * 3 == [lease.pool.round(lease.entry) for lease in opened]
     assert [False] * 3 + [True] * 15 == [lease.widening for lease in opened]
+
+
+def test_the_parallel_machine_takes_no_case_whose_cpus_speculate() -> None:
+    """It could not replay what they do."""
+    cases = [SETTINGS.case("a", params, "p", SMALL) for params in ({"order": 0}, {"order": 0, "speculation": 1})]
+    for machine, taken in ((LOCKSTEP, cases), (PARALLEL, cases[:1])):
+        made = Plan(SETTINGS, None, 1, machine=machine)
+        made.add([[case] for case in cases], {case: at for at, case in enumerate(cases)}, {})
+        assert taken == [entry.case for entry in made.entries.values()]
+        made.hurry(1)
