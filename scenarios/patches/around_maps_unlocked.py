@@ -16,13 +16,10 @@ KIND = "interleaving"
 class AroundMapsUnlocked(Filemap):
     component = "filemap"
 
-    async def _map_folio(self, cpu: int, vma: int, table: int, at: int, last: int, size: int) -> tuple[int, list[int]]:
+    async def _map_folio(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int, size: int) -> list[int]:
         """The reference is taken to keep it there."""
-        page, nr = await self._next_folio(cpu, vma, at, last)
-        if page < 0:
-            return nr, []
         folio = self.k.page_head(page)
         await self.unlock_folio(folio)
         mapped = await self._map_range(cpu, vma, table, page, at, nr)
         await self.k.swap.folio_put(cpu, folio)
-        return nr, mapped
+        return mapped

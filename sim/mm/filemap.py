@@ -314,8 +314,9 @@ class Filemap(Component):
         last, size = await self.clip(vma, first, last)
         at, mapped = first, []
         while at < last:
-            nr, pages = await self._map_folio(cpu, vma, table, at, last, size)
-            mapped += pages
+            page, nr = await self._next_folio(cpu, vma, at, last)
+            if page >= 0:
+                mapped += await self._map_folio(cpu, vma, table, page, at, nr, size)
             at += nr
         if mapped:
             await self.k.page_fault.add_rss(cpu, mm, self.counter(vma), len(mapped))
@@ -378,17 +379,14 @@ class Filemap(Component):
         """Return the window of fault-around in pages (fault_around_bytes is 64 KiB)."""
         return max(1, min(65536 // self.g.page_size, self.g.ptrs_per_pte))
 
-    async def _map_folio(self, cpu: int, vma: int, table: int, at: int, last: int, size: int) -> tuple[int, list[int]]:
-        """Map what is empty of [at, last) from the folio at ``at``; return (pages passed, addresses
-        mapped). ``size``: what :meth:`clip` has found.
+    async def _map_folio(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int, size: int) -> list[int]:
+        """Map what is empty of the ``nr`` pages from ``at`` on, which are those of a locked folio from
+        ``page`` on; let go of the folio. Return the addresses mapped. ``size``: what :meth:`clip`
+        has found.
         """
-        page, nr = await self._next_folio(cpu, vma, at, last)
-        if page < 0:
-            return nr, []
         mapped = await self._map_range(cpu, vma, table, page, at, nr)
-        folio = self.k.page_head(page)
-        await self._unlock_and_put(cpu, folio)
-        return nr, mapped
+        await self._unlock_and_put(cpu, self.k.page_head(page))
+        return mapped
 
     async def _next_folio(self, cpu: int, vma: int, at: int, last: int) -> tuple[int, int]:
         """Look up what the file has at ``at``; lock its folio and take a reference, if nobody has

@@ -100,6 +100,7 @@ WHERE = {
     "N39": Row("I22", PUT),
     "N40": Row("I21", PUT, CLEAR_PTE),
     "N41": Row("I22", TABLE, "hardware_walk: fill walk cache"),
+    "N42": Row("I10", "folio_add_large_mapcount: raise large mapcount"),
 }
 """Fault -> its row where the search finds it first."""
 

@@ -2,7 +2,8 @@
 window.
 
 6.18.15 looks at i_size after it has found the first folio, and may then count that one's pages from
-an end before it; here it looks before, as 6.12 does (docs/model.md).
+an end before it; here it looks before, as 6.12 does (docs/model.md). The planted fault N42 is that
+order.
 """
 
 from __future__ import annotations
@@ -22,17 +23,14 @@ class Filemap618(Filemap612):
 
     page_order: Cells
 
-    async def _map_folio(self, cpu: int, vma: int, table: int, at: int, last: int, size: int) -> tuple[int, list[int]]:
-        page, passed = await self._next_folio(cpu, vma, at, last)
-        if page < 0:
-            return passed, []
+    async def _map_folio(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int, size: int) -> list[int]:
         folio = self.k.page_head(page)
-        first, nr = self.range_of(vma, at, page, passed, size)
-        mapped = await self._map_range(cpu, vma, table, first, at - (page - first), nr)
+        first, count = self.range_of(vma, at, page, nr, size)
+        mapped = await self._map_range(cpu, vma, table, first, at - (page - first), count)
         if not mapped:
             await self.m.add(AROUND_PUT, self.page_ref, folio, -1, TRANSIENT)
         await self.unlock_folio(folio)
-        return passed, mapped
+        return mapped
 
     def range_of(self, vma: int, at: int, page: int, passed: int, size: int) -> tuple[int, int]:
         """Return the first page to map and how many: the whole folio if it fits, else the
