@@ -380,9 +380,9 @@ class Filemap(Component):
         return max(1, min(65536 // self.g.page_size, self.g.ptrs_per_pte))
 
     async def _map_folio(self, cpu: int, vma: int, table: int, page: int, at: int, nr: int, size: int) -> list[int]:
-        """Map what is empty of the ``nr`` pages from ``at`` on, which are those of a locked folio from
-        ``page`` on; let go of the folio. Return the addresses mapped. ``size``: what :meth:`clip`
-        has found.
+        """Map what is empty of the ``nr`` pages from ``at`` on, those of a locked folio from
+        ``page`` on; let go of the folio. Return the addresses mapped. ``size``: what
+        :meth:`clip` has found.
         """
         mapped = await self._map_range(cpu, vma, table, page, at, nr)
         await self._unlock_and_put(cpu, self.k.page_head(page))
