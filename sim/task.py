@@ -121,7 +121,7 @@ class Task(Part):
 
     # -- system calls ----------------------------------------------------------------------------------------------
 
-    async def mmap(
+    def mmap(
         self,
         addr: int,
         nr: int,
@@ -131,7 +131,7 @@ class Task(Part):
         shared: bool = False,
         uffd_wp: bool = False,
         quiet: bool = False,
-    ) -> int:
+    ) -> Coroutine[Any, Any, int]:
         """Map ``nr`` pages at ``addr``: anonymous with folios of up to ``order``, or a file.
 
         Return the VMA, or -EEXIST if something is mapped there.
@@ -140,7 +140,7 @@ class Task(Part):
         that shared pages are mapped writable and clean.
         """
         flags = VM_WRITE | (VM_SHARED if shared else 0) | (VM_UFFD_WP if uffd_wp else 0) | (VM_QUIET if quiet else 0)
-        return await self.k.mmap.do_mmap(self.mm, addr, nr, flags, file, pgoff, order)
+        return self._everywhere("mmap", self.k.mmap.do_mmap(self.mm, addr, nr, flags, file, pgoff, order))
 
     async def munmap(self, addr: int, nr: int) -> None:
         """munmap(): afterwards no CPU can use the range."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 OPERATIONS = (
     "page fault",
+    "mmap",
     "munmap",
     "dontneed",
     "fork",
