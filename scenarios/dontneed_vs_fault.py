@@ -28,7 +28,7 @@ class DontneedVsFault(Scenario):
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(order=orders(profile, geometry, pages_max=64), file=(ANON, SHARED, PRIVATE, SHMEM_PRIVATE, SHMEM))
+        return rotate(order=orders(profile, geometry, pages_max=64), file=(ANON, SHMEM_PRIVATE, SHARED, PRIVATE, SHMEM))
 
     @property
     def nr(self) -> int:

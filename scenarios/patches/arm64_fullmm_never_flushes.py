@@ -18,7 +18,8 @@ KIND = "interleaving"
 class Arm64FullmmNeverFlushes(Arm64TlbFlush):
     component = "tlbflush"
 
-    async def tlb_flush(self, tlb):
+    async def tlb_flush(self, tlb: int) -> None:
+        """Nobody uses the address space any more."""
         if self.gather_fullmm[tlb]:
             return
         await super().tlb_flush(tlb)

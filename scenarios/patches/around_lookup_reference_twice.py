@@ -6,14 +6,15 @@ mapped in two runs, with one reference too few.
 
 from __future__ import annotations
 
-from sim.mm.filemap import Filemap
+from sim.versions.v6_18.filemap import Filemap618
 
 KERNEL = "6.18-flushfirst"
 KIND = "sequence"
 
 
-class AroundLookupReferenceTwice(Filemap):
+class AroundLookupReferenceTwice(Filemap618):
     component = "filemap"
 
-    async def _map_run(self, cpu, vma, table, page, at, run, held):
+    async def _map_run(self, cpu: int, vma: int, table: int, page: int, at: int, run: int, held: bool) -> None:
+        """The reference is held, whichever run this is."""
         await super()._map_run(cpu, vma, table, page, at, run, True)

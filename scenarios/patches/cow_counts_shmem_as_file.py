@@ -17,7 +17,8 @@ KIND = "sequence"
 class CowCountsShmemAsFile(PageFault):
     component = "page_fault"
 
-    async def count_copy(self, cpu, mm, old, special):
+    async def count_copy(self, cpu: int, mm: int, old: int, special: bool) -> None:
+        """What is not anonymous is a file's."""
         if not special and not self.k.mm_types.folio_test_anon(old):
             await self.m.add(RSS_MOVE, self.mm_rss, (cpu * self.w.mms + mm) * NR_MM_COUNTERS + MM_FILEPAGES, -1)
         if special or not self.k.mm_types.folio_test_anon(old):

@@ -18,7 +18,8 @@ GUARDS = ("x86-loaded-mm",)
 class FlushIgnoresSwitching(X86TlbFlush612):
     component = "tlbflush"
 
-    async def should_flush_tlb(self, cpu, mm, trim):
+    async def should_flush_tlb(self, cpu: int, mm: int, trim: bool) -> bool:
+        """Who has not loaded the mm need not flush it."""
         loaded = await self.m.load(LOADED, self.loaded_mm, cpu)
         if await self.m.load(LAZY, self.cpu_lazy, cpu):
             return False

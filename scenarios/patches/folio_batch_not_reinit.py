@@ -18,7 +18,8 @@ KIND = "sequence"
 class FolioBatchNotReinit(Swap):
     component = "swap"
 
-    async def free_pages_and_swap_cache(self, cpu, words):
+    async def free_pages_and_swap_cache(self, cpu: int, words: list[int]) -> None:
+        """The folios of a batch that has been put stay in it."""
         await self.drain_before_zap(cpu)
         folios = []
         i = 0

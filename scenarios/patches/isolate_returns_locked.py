@@ -15,7 +15,8 @@ KIND = "sequence"
 class IsolateReturnsLocked(Vmscan):
     component = "vmscan"
 
-    async def isolate_lru_folio(self):
+    async def isolate_lru_folio(self) -> int:
+        """The early return comes with the lock held."""
         await self.m.lock(ISOLATE_LOCK, self.lruvec_lock, 0)
         folio = self.first_anon_folio()
         if folio < 0:

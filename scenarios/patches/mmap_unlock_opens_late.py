@@ -16,6 +16,7 @@ GUARDS = ("vma-locks",)
 class MmapUnlockOpensLate(MmapLock):
     component = "mmap_lock"
 
-    async def mmap_write_unlock(self, where, mm):
+    async def mmap_write_unlock(self, where: int, mm: int) -> None:
+        """up_write(), and then vma_end_write_all()."""
         await self.m.up_write(where, self.mmap_lock, mm)
         await self.vma_end_write_all(mm)

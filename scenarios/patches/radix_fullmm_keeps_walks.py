@@ -16,7 +16,8 @@ KIND = "interleaving"
 class RadixFullmmKeepsWalks(RadixTlbFlush):
     component = "tlbflush"
 
-    async def tlb_flush(self, tlb):
+    async def tlb_flush(self, tlb: int) -> None:
+        """The whole mm, but for the tables."""
         if self.gather_fullmm[tlb]:
             await self.flush_tlb_mm(tlb, self.gather_mm[tlb])
         else:

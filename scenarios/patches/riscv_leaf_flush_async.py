@@ -17,7 +17,8 @@ KIND = "interleaving"
 class RiscvLeafFlushAsync(RiscvTlbFlush):
     component = "tlbflush"
 
-    async def flush(self, cpu, mm, start, end, tables):
+    async def flush(self, cpu: int, mm: int, start: int, end: int, tables: bool) -> None:
+        """Leaf entries are given up without a wait."""
         targets = await self.targets(cpu, mm)
         await self.k.tlb.post(cpu, targets, IPI, mm, start, end, 0, tables)
         await self.k.tlb.invalidate(cpu, mm, start, end, tables)

@@ -17,7 +17,8 @@ KIND = "interleaving"
 class S390AttachesAfterWaiting(S390TlbFlush):
     component = "tlbflush"
 
-    async def switch_mm(self, cpu, mm):
+    async def switch_mm(self, cpu: int, mm: int) -> None:
+        """The wait comes before the mask."""
         prev, self.cpu_mm[cpu] = index_of_ref(self.cpu_mm[cpu]), 0
         await self.wait_for_notes(mm)
         await self.m.rmw(ATTACH, self.mm_cpumask, mm, lambda mask: mask | 1 << cpu)

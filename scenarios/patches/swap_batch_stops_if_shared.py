@@ -18,7 +18,8 @@ LOOK = site("free_swap_and_cache_nr", "read swap count")
 class SwapBatchStopsIfShared(Swapfile):
     component = "swapfile"
 
-    async def free_swap_and_cache_nr(self, slot, nr):
+    async def free_swap_and_cache_nr(self, slot: int, nr: int) -> None:
+        """A slot that is in use cannot be freed."""
         shared = await self.m.load(LOOK, self.swap_map, slot) > 1
         await self.free_swap_and_cache(slot)
         if shared:

@@ -15,8 +15,10 @@ GUARDS = ("file-batches",)
 class UnlinkForgetsOtherFile(Mmap612):
     component = "mmap"
 
-    async def unlink_vmas(self, vmas):
-        batch, of = [], -1
+    async def unlink_vmas(self, vmas: list[int]) -> None:
+        """Another file is another batch."""
+        batch: list[int] = []
+        of = -1
         for vma in vmas:
             await self.k.rmap.unlink_anon_vmas(vma)
             file = self.k.mm_types.file_of(vma)

@@ -16,7 +16,8 @@ KIND = "interleaving"
 class ZeroPageNoRecheck(PageFault):
     component = "page_fault"
 
-    async def map_zero_page(self, cpu, mm, addr):
+    async def map_zero_page(self, cpu: int, mm: int, addr: int) -> bool:
+        """The entry was empty when it was read."""
         table = await self.k.pgtable.pte_offset_map_lock(cpu, mm, addr)
         if table >= 0:
             ptep = self.k.pgtable.ptep(table, addr)
