@@ -10,7 +10,7 @@ from sim.mm.truncate import Truncate
 
 KERNEL = "6.9"
 KIND = "interleaving"
-GUARDS = ("truncation",)
+GUARDS = ("truncation", "O31")
 
 
 class TruncateRemovesWithoutCleanup(Truncate):
