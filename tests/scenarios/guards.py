@@ -90,8 +90,8 @@ HEAD = """# What the patches guard
 `python -m tests.scenarios.guards` writes this page from the line `GUARDS` of the patches in
 `scenarios/patches/` ([patches.md](patches.md)). A test wants at least three patches for each part,
 each of one method, that a default campaign of a minute with one worker has found. A patch in
-parentheses is missed, and does not count. A patch guards a rule if a campaign has found it by that
-rule."""
+parentheses is missed, and does not count. A patch guards a rule if it has been found by that rule,
+in a campaign or in a few executions of one case."""
 
 
 if __name__ == "__main__":
