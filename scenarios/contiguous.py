@@ -5,7 +5,9 @@ Where the architecture folds aligned runs of PTEs into one TLB entry (arm64's co
 of a part clears the whole block, invalidates it and writes it again, with the young and dirty bits
 of all in each; a CPU may hold one entry for all of it. A neighbour's dirty bit must neither be lost
 nor, once the block is clean, be set again. Blocks of shared memory are writable and clean: hardware
-makes any page of one dirty through the one entry. Elsewhere this is a partial zap of a large folio.
+makes any page of one dirty through the one entry. Where userfaultfd protects pages, faults on the
+markers that a zap has left fold the block again, if all of them protect, and a write that lifts one
+protection unfolds it. Elsewhere this is a partial zap of a large folio.
 """
 
 from __future__ import annotations
@@ -14,18 +16,21 @@ from collections.abc import Iterable
 
 from scenarios._shapes import read_in, rotate, whole_blocks
 from sim.core.profile import Profile, World
-from sim.setup import start
+from sim.setup import start, uffd_protect
 from stress.scenario import Body, Scenario
 
 
 class Contiguous(Scenario):
     """``blocks``: blocks to the folio; ``writeback``: the third CPU writes the folio out, else it
-    drops another part; ``quiet``: the file is shared memory, which is aged in place of that.
+    drops another part; ``quiet``: the file is shared memory, which is aged in place of that;
+    ``uffd``: userfaultfd protects all pages, or (2) all but the first, and all are dropped.
     """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(quiet=(0, 1), blocks=(1, 2), writeback=(1, 0))
+        first, *others = rotate(quiet=(0, 1), blocks=(1, 2), writeback=(1, 0), uffd=(0,))
+        protected = rotate(uffd=(1, 2), quiet=(0,), blocks=(1,), writeback=(0, 1)) if profile.uffd_wp else []
+        return [first, *protected, *others]
 
     @property
     def block(self) -> int:
@@ -55,24 +60,35 @@ class Contiguous(Scenario):
 
     async def prepare(self) -> None:
         """Map the file and read it all."""
-        task = self.task(0)
+        task, quiet, uffd = self.task(0), bool(self.params["quiet"]), self.params["uffd"]
         await start(task, 0)
-        quiet = bool(self.params["quiet"])
         await read_in(task, 0, self.nr, self.nr.bit_length() - 1, quiet)
-        await task.mmap(0, self.nr, file=0, shared=True, quiet=quiet)
+        await task.mmap(0, self.nr, file=0, shared=True, uffd_wp=bool(uffd), quiet=quiet)
         for addr in range(self.nr):
             await task.load(addr)
+        for addr in range(max(0, uffd - 1), self.nr if uffd else 0):
+            await uffd_protect(task, addr)
 
     async def join(self) -> None:
-        """The other thread has made the first block dirty at its second page."""
-        await start(self.task(1), 0)
-        await self.task(1).store(1)
+        """The other thread has made the first block dirty at its second page; it has read that one
+        if it is protected.
+        """
+        task = self.task(1)
+        await start(task, 0)
+        await (task.load if self.params["uffd"] else task.store)(1)
 
     def actors(self) -> list[tuple[str, int, Body]]:
         return [("dontneed", 0, self.dontneed), ("access", 1, self.access), ("other", 2, self.other)]
 
     async def dontneed(self) -> None:
-        await self.task(0).dontneed(2, self.block // 2)
+        task = self.task(0)
+        if not self.params["uffd"]:
+            await task.dontneed(2, self.block // 2)
+            return
+        await task.dontneed(0, self.nr)
+        for addr in range(self.nr):
+            await task.load(addr)
+        await task.store(1)
 
     async def access(self) -> None:
         await self.task(1).store(0)

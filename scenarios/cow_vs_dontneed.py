@@ -18,11 +18,15 @@ from stress.scenario import Body, Scenario
 
 
 class CowVsDontneed(Scenario):
-    """``order``: of the folio; ``exit``: the child exits instead of dropping the range."""
+    """``order``: of the folio; ``exit``: the child exits instead of dropping the range;
+    ``drained``: no LRU batch has a reference when the threads begin.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(order=orders(profile, geometry, pages_max=64), exit=(0, 1))
+        sizes = orders(profile, geometry, pages_max=64)
+        first, *others = rotate(order=sizes, exit=(0, 1), drained=(0,))
+        return [first, *rotate(order=sizes[:1], exit=(0, 1), drained=(1,)), *others]
 
     @property
     def nr(self) -> int:
@@ -40,6 +44,8 @@ class CowVsDontneed(Scenario):
     async def prepare(self) -> None:
         """Map, fill, fork."""
         await map_and_fill(self.task(0), self.nr, self.params["order"])
+        if self.params["drained"]:
+            await self.kernel.swap.lru_add_drain(0)
         await self.task(0).fork(1)
 
     async def child_join(self) -> None:

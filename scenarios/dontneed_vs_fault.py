@@ -16,18 +16,19 @@ from sim.core.profile import Profile, World
 from sim.setup import start
 from stress.scenario import Body, Scenario
 
-ANON, SHARED, PRIVATE, SHMEM = range(4)
+ANON, SHARED, PRIVATE, SHMEM, SHMEM_PRIVATE = range(5)
 
 
 class DontneedVsFault(Scenario):
     """``order``: of the folios; ``file``: 0 anonymous memory, 1 a shared file mapping (faulted
     around), 2 a private one, 3 shared memory, whose pages are mapped writable and clean: hardware
-    marks them dirty while they are zapped.
+    marks them dirty while they are zapped, 4 a private mapping of shared memory, whose copies are
+    counted as other pages than what they replace.
     """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(order=orders(profile, geometry, pages_max=64), file=(ANON, SHARED, PRIVATE, SHMEM))
+        return rotate(order=orders(profile, geometry, pages_max=64), file=(ANON, SHMEM_PRIVATE, SHARED, PRIVATE, SHMEM))
 
     @property
     def nr(self) -> int:
@@ -53,8 +54,8 @@ class DontneedVsFault(Scenario):
         task, order, file = self.task(0), self.params["order"], self.params["file"]
         await start(task, 0)
         if file:
-            await read_in(task, 0, self.nr, order, file == SHMEM)
-            await task.mmap(0, self.nr, file=0, shared=file != PRIVATE, quiet=file == SHMEM)
+            await read_in(task, 0, self.nr, order, file >= SHMEM)
+            await task.mmap(0, self.nr, file=0, shared=file in (SHARED, SHMEM), quiet=file == SHMEM)
             await task.load(0)
         else:
             await task.mmap(0, self.nr, order)

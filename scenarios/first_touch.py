@@ -3,7 +3,8 @@
 Each finds no page table, no anon_vma, no page: each makes one, and looks again, under the lock,
 whether the other was faster. Whoever comes second throws away what it has made. A large folio wants
 a whole block of empty entries, of which the other thread may have filled one meanwhile. A third
-thread drops what they have made, or reclaim ages it.
+thread drops what they have made, or reclaim ages it; or it holds the mmap lock for writing, which
+who makes an anon_vma would like to have too, and the fault's VMA is what it waits for.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from sim.setup import start
 from stress.scenario import Body, Scenario
 
 ANON, PRIVATE, SHARED = range(3)
+DROP, FORK, UNMAP = range(3)
 
 
 class FirstTouch(Scenario):
     """``kind``: of the mapping: anonymous, private or shared memory of a file; ``order``: of the
-    folios.
+    folios; ``third``: what the third thread does: it drops, forks or unmaps.
     """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(kind=(ANON, PRIVATE, SHARED), order=reversed(orders(profile, geometry, pages_max=64)))
+        sizes = orders(profile, geometry, pages_max=64)
+        first, *others = rotate(kind=(ANON, PRIVATE, SHARED), order=reversed(sizes), third=(DROP,))
+        return [first, *rotate(third=(UNMAP, FORK), kind=(ANON, PRIVATE), order=sizes[:1]), *others]
 
     @property
     def nr(self) -> int:
@@ -35,6 +39,7 @@ class FirstTouch(Scenario):
     def world(self) -> World:
         return World(
             cpus=3,
+            mms=1 + (self.params["third"] == FORK),
             vpages=whole_blocks(self.g, self.nr),
             pages=8 * self.nr + 16,
             vmas=2,
@@ -78,9 +83,12 @@ class FirstTouch(Scenario):
         await self.task(1).store(self.nr - 1)
 
     async def third(self) -> None:
-        """Age what there is, then drop it."""
-        if self.params["kind"] == SHARED:
-            await self.task(2).age(0, 0)
+        """Age what there is, then drop it; or fork; or unmap half of it."""
+        task, third = self.task(2), self.params["third"]
+        if third == FORK:
+            await task.fork(1)
+        elif third == UNMAP:
+            await task.munmap(0, self.nr // 2)
         else:
-            await self.task(2).age_anon()
-        await self.task(2).dontneed(0, self.nr)
+            await (task.age(0, 0) if self.params["kind"] == SHARED else task.age_anon())
+            await task.dontneed(0, self.nr)

@@ -26,7 +26,7 @@ class LazyCpu(Scenario):
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(other=(0, 1), unmap=(0, 1))
+        return rotate(unmap=(0, 1), other=(0, 1))
 
     def world(self) -> World:
         return World(mms=2, vpages=whole_blocks(self.g, NR), pages=32, vmas=2, anon_vmas=2, files=1, file_pages=1)

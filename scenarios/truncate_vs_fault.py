@@ -18,23 +18,22 @@ from sim.core.profile import Profile, World
 from sim.setup import start
 from stress.scenario import Body, Scenario
 
-SHARED, PRIVATE, COLD, SHMEM = range(4)
+SHARED, PRIVATE, COLD, SHMEM, EDGE = range(5)
 
 
 class TruncateVsFault(Scenario):
     """``how``: the pages are removed from the cache; ``order``: of the folios; ``kind``: of the
     mapping: of a file, shared or private, so that stores make copies; of a file that has to be read
-    in again first; of shared memory that is a hole, which has no disk to be written to directly.
+    in again first; of shared memory that is a hole, which has no disk to be written to directly; of
+    a file that ends in a folio which could not be split.
     """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        sets = rotate(
-            order=orders(profile, geometry, pages_max=16),
-            kind=(SHARED, PRIVATE, COLD, SHMEM),
-            how=(TRUNCATE, PUNCH, DIRECT),
-        )
-        return [params for params in sets if (params["kind"], params["how"]) != (SHMEM, DIRECT)]
+        sizes = orders(profile, geometry, pages_max=16)
+        first, *others = rotate(order=sizes, kind=(SHARED, PRIVATE, COLD, SHMEM), how=(TRUNCATE, PUNCH, DIRECT))
+        edge = rotate(order=sizes[1:2], kind=(EDGE,), how=(DIRECT,))
+        return [first, *edge, *(params for params in others if (params["kind"], params["how"]) != (SHMEM, DIRECT))]
 
     @property
     def nr(self) -> int:
@@ -64,14 +63,22 @@ class TruncateVsFault(Scenario):
         """The other thread has read the last page."""
         await start(self.task(1), 0)
         await self.task(1).load(self.nr - 1)
-        if self.params["kind"] >= COLD:
+        if self.params["kind"] == EDGE:
+            await self.task(1).ftruncate(0, (self.nr - 1) * self.g.page_size)
+        elif self.params["kind"] >= COLD:
             await self.task(1).punch_hole(0, 0, self.nr)
 
     def actors(self) -> list[tuple[str, int, Body]]:
         return [("load", 0, self.load), ("store", 1, self.store), ("remove", 2, self.remove)]
 
     async def load(self) -> None:
-        """Read the pages, last first, and write to the first."""
+        """Read the pages, last first, and write to the first; or drop what is mapped of the folio
+        that the file ends in, and write to its beginning.
+        """
+        if self.params["kind"] == EDGE:
+            await self.task(0).dontneed(self.nr // 2, self.nr // 2)
+            await self.task(0).store(self.nr // 2)
+            return
         for addr in range(self.nr - 1, -1, -max(1, self.nr // 4)):
             await self.task(0).load(addr)
         await self.task(0).store(0)
@@ -83,9 +90,11 @@ class TruncateVsFault(Scenario):
         await self.task(1).store(self.nr - 1)
 
     async def remove(self) -> None:
-        """Remove the pages; a truncated file grows again, and its new pages are read once."""
+        """Remove the pages, but for the folio that the file may end in; a truncated file grows
+        again, and its new pages are read once.
+        """
         task = self.task(2)
-        await remove(task, self.params["how"], self.nr)
+        await remove(task, self.params["how"], self.nr // 2 if self.params["kind"] == EDGE else self.nr)
         if self.params["how"] == TRUNCATE:
             await task.ftruncate(0, self.nr * self.g.page_size)
             await task.ftruncate(0, (self.nr - 1) * self.g.page_size)

@@ -13,6 +13,7 @@ from sim.mm.pgtable import CLEAR_YOUNG, Pgtable
 KERNEL = "7.3-flushfirst"
 PROFILES = ("x86-64", "arm64-4k", "arm64-16k", "arm64-64k", "ppc64-radix")
 KIND = "interleaving"
+GUARDS = ("ageing-batches",)
 
 READ = site("clear_flush_young_ptes", "read pte")
 

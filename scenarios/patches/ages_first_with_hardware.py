@@ -13,6 +13,7 @@ from sim.mm.pgtable import CLEAR_YOUNG, Pgtable
 KERNEL = "7.3-flushfirst"
 PROFILES = ("s390x", "ppc64-hash")
 KIND = "sequence"
+GUARDS = ("ageing-batches",)
 
 
 class AgesFirstWithHardware(Pgtable):

@@ -10,6 +10,7 @@ from sim.versions.v7_3.rmap import AGE_READ, Rmap73
 
 KERNEL = "7.3-flushfirst"
 KIND = "sequence"
+GUARDS = ("ageing-batches",)
 
 
 class AgesPastTheTable(Rmap73):

@@ -12,6 +12,7 @@ from sim.mm.pgtable import CLEAR_YOUNG, Pgtable
 KERNEL = "7.3-flushfirst"
 PROFILES = ("x86-64", "arm64-4k", "arm64-16k", "arm64-64k", "riscv64", "ppc64-radix")
 KIND = "sequence"
+GUARDS = ("ageing-batches", "I29")
 
 
 class AgesWithBitsOfFirst(Pgtable):

@@ -11,6 +11,7 @@ from sim.mm.filemap import Filemap
 KERNEL = "6.9"
 PROFILES = ("x86-64", "arm64-4k", "arm64-16k", "s390x", "riscv64")
 KIND = "interleaving"
+GUARDS = ("page-cache-removal",)
 
 
 class AroundIgnoresMapping(Filemap):

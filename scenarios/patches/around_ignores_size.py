@@ -10,6 +10,7 @@ from sim.mm.filemap import AROUND_SIZE, Filemap
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("i-size",)
 
 
 class AroundIgnoresSize(Filemap):

@@ -11,6 +11,7 @@ from sim.versions.v7_3.swap import FREEZE, Swap73
 
 KERNEL = "7.3-flushfirst"
 KIND = "sequence"
+GUARDS = ("dead-folios",)
 
 
 class BatchFreesUnfrozen(Swap73):

@@ -11,6 +11,7 @@ from sim.versions.v7_3.swap import FREEZE, Swap73
 
 KERNEL = "7.3-flushfirst"
 KIND = "interleaving"
+GUARDS = ("dead-folios",)
 
 
 class BatchFreezesByLook(Swap73):

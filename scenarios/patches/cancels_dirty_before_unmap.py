@@ -10,6 +10,7 @@ from sim.mm.truncate import CLEANED_UP, Truncate
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("truncation", "O33")
 
 
 class CancelsDirtyBeforeUnmap(Truncate):

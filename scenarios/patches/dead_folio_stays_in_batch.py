@@ -10,6 +10,7 @@ from sim.versions.v7_3.swap import Swap73
 
 KERNEL = "7.3-flushfirst"
 KIND = "sequence"
+GUARDS = ("dead-folios",)
 
 
 class DeadFolioStaysInBatch(Swap73):

@@ -11,6 +11,7 @@ from sim.versions.v6_18.madvise import Madvise618
 
 KERNEL = "6.18-flushfirst"
 KIND = "sequence"
+GUARDS = ("vma-locks",)
 
 
 class DontneedLocksOneVma(Madvise618):

@@ -10,6 +10,7 @@ from sim.mm.mmap import DOWNGRADE, LOCK, UNLOCK, UNLOCK_NOTHING, Mmap
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("vma-locks",)
 
 
 class DowngradesBeforeDetaching(Mmap):

@@ -11,6 +11,7 @@ from sim.versions.v7_3.fork import Fork73
 
 KERNEL = "7.3-flushfirst"
 KIND = "sequence"
+GUARDS = ("failed-fork",)
 
 
 class FailedForkLeavesTables(Fork73):

@@ -10,6 +10,7 @@ from sim.mm.filemap import LOCK, Filemap
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("page-cache-removal",)
 
 
 class FaultTrustsLookup(Filemap):

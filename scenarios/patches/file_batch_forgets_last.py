@@ -10,6 +10,7 @@ from sim.versions.v6_12.mmap import UNLINK_VMAS_MAX, Mmap612
 
 KERNEL = "6.12"
 KIND = "sequence"
+GUARDS = ("file-batches",)
 
 
 class FileBatchForgetsLast(Mmap612):

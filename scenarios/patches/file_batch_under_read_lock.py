@@ -11,6 +11,7 @@ from sim.versions.v6_12.rmap import Rmap612
 
 KERNEL = "6.12"
 KIND = "interleaving"
+GUARDS = ("file-batches",)
 
 
 class FileBatchUnderReadLock(Rmap612):

@@ -10,6 +10,7 @@ from sim.versions.v6_12.mmap import Mmap612
 
 KERNEL = "6.12"
 KIND = "interleaving"
+GUARDS = ("file-batches",)
 
 
 class FileBatchUnlinkedLate(Mmap612):

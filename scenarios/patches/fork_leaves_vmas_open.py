@@ -11,6 +11,7 @@ from sim.mm.fork import Fork
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("vma-locks",)
 
 
 class ForkLeavesVmasOpen(Fork):

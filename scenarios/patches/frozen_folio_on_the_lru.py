@@ -12,6 +12,7 @@ from sim.versions.v7_3.swap import Swap73
 
 KERNEL = "7.3-flushfirst"
 KIND = "sequence"
+GUARDS = ("dead-folios",)
 
 
 class FrozenFolioOnTheLru(Swap73):

@@ -10,6 +10,7 @@ from sim.mm.truncate import INVALIDATE_LOCK, UNMAPPED, Truncate
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("unmap-invalidate",)
 
 
 class InvalidatesAfterRelocking(Truncate):

@@ -10,6 +10,7 @@ from sim.mm.truncate import INVALIDATE_XA_LOCK, INVALIDATE_XA_UNLOCK, Truncate
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("unmap-invalidate", "O33")
 
 
 class InvalidatesDirty(Truncate):

@@ -10,6 +10,7 @@ from sim.mm.truncate import Truncate
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("unmap-invalidate", "O32")
 
 
 class InvalidatesOnePageOfFolio(Truncate):

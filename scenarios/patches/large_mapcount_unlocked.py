@@ -10,6 +10,7 @@ from sim.versions.v6_18.rmap import SUB_EXCLUSIVE, SUB_READ, SUB_WRITE, Rmap618
 
 KERNEL = "6.18-flushfirst"
 KIND = "interleaving"
+GUARDS = ("total-mapcount",)
 
 
 class LargeMapcountUnlocked(Rmap618):

@@ -12,6 +12,7 @@ from sim.mm.filemap import LOOKUP, TRY_GET, Filemap
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("page-cache-removal",)
 
 
 class LookupDoesNotReload(Filemap):

@@ -11,6 +11,7 @@ from sim.mm.mm_types import MmTypes
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("vma-locks",)
 
 
 class LookupFindsDetached(MmTypes):

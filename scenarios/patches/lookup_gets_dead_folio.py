@@ -11,6 +11,7 @@ from sim.mm.filemap import LOOKUP, TRY_GET, Filemap
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("page-cache-removal",)
 
 
 class LookupGetsDeadFolio(Filemap):

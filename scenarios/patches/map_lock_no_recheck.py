@@ -12,6 +12,7 @@ from sim.mm.pgtable import LOCK_PTL, MAP_PMD, Pgtable
 KERNEL = "6.18-flushfirst"
 PROFILES = ("x86-64",)
 KIND = "interleaving"
+GUARDS = ("tables-unhooked",)
 
 
 class MapLockNoRecheck(Pgtable):

@@ -10,6 +10,7 @@ from sim.mm.mmap import Mmap
 
 KERNEL = "6.12"
 KIND = "interleaving"
+GUARDS = ("vma-locks",)
 
 
 class MunmapLeavesVmasOpen(Mmap):

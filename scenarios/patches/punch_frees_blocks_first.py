@@ -16,6 +16,7 @@ from sim.mm.filesystem import (
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("hole-punch", "O38")
 
 
 class PunchFreesBlocksFirst(Filesystem):

@@ -10,6 +10,7 @@ from sim.mm.filesystem import PUNCH_LOCK, PUNCH_UNLOCK, Filesystem
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("hole-punch", "O38")
 
 
 class PunchLetsFaultsIn(Filesystem):

@@ -12,6 +12,7 @@ from sim.versions.v6_18.pt_reclaim import PtReclaim
 KERNEL = "6.18-flushfirst"
 PROFILES = ("x86-64",)
 KIND = "sequence"
+GUARDS = ("tables-unhooked",)
 
 
 class ReclaimsPartOfTable(PtReclaim):

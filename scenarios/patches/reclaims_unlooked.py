@@ -11,6 +11,7 @@ from sim.versions.v6_18.pt_reclaim import PtReclaim
 KERNEL = "6.18-flushfirst"
 PROFILES = ("x86-64",)
 KIND = "interleaving"
+GUARDS = ("tables-unhooked",)
 
 
 class ReclaimsUnlooked(PtReclaim):

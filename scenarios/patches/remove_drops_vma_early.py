@@ -10,6 +10,7 @@ from sim.mm.madvise import REMOVE_LOCK, REMOVE_UNLOCK, Madvise
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("hole-punch",)
 
 
 class RemoveDropsVmaEarly(Madvise):

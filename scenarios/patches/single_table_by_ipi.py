@@ -12,6 +12,7 @@ from sim.mm.mmu_gather import MmuGather
 KERNEL = "6.18-flushfirst"
 PROFILES = ("x86-64",)
 KIND = "interleaving"
+GUARDS = ("single-tables",)
 
 
 class SingleTableByIpi(MmuGather):

@@ -11,6 +11,7 @@ from sim.versions.v7_3.mmu_gather import MmuGather73
 KERNEL = "7.3-flushfirst"
 PROFILES = ("ppc64-radix", "ppc64-hash")
 KIND = "interleaving"
+GUARDS = ("single-tables",)
 
 
 class SingleTableFreedFirst(MmuGather73):

@@ -11,6 +11,7 @@ from sim.mm.rcu import Rcu
 KERNEL = "7.3-flushfirst"
 PROFILES = ("ppc64-radix", "ppc64-hash")
 KIND = "interleaving"
+GUARDS = ("single-tables",)
 
 
 class SingleTableNotWaited(Rcu):

@@ -10,6 +10,7 @@ from sim.mm.filesystem import SET_SIZE, Filesystem
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("i-size", "O35", "O36")
 
 
 class SizeSetAfterTruncation(Filesystem):

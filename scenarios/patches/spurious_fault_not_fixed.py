@@ -11,6 +11,7 @@ from sim.mm.pgtable import Pgtable
 KERNEL = "7.3-flushfirst"
 PROFILES = ("arm64-4k", "arm64-16k", "arm64-64k")
 KIND = "interleaving"
+GUARDS = ("spurious-faults",)
 
 
 class SpuriousFaultNotFixed(Pgtable):

@@ -12,6 +12,7 @@ from sim.versions.v6_12.memory import SWAP_SCAN
 
 KERNEL = "6.18-flushfirst"
 KIND = "sequence"
+GUARDS = ("swap-batches",)
 
 
 class SwapBatchAnySlot(Memory):

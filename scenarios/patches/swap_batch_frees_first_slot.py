@@ -9,6 +9,7 @@ from sim.mm.swapfile import Swapfile
 
 KERNEL = "6.18-flushfirst"
 KIND = "sequence"
+GUARDS = ("swap-batches",)
 
 
 class SwapBatchFreesFirstSlot(Swapfile):

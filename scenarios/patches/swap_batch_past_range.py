@@ -11,6 +11,7 @@ from sim.versions.v6_12.memory import SWAP_SCAN, Memory612
 
 KERNEL = "6.12"
 KIND = "sequence"
+GUARDS = ("swap-batches",)
 
 
 class SwapBatchPastRange(Memory612):

@@ -11,6 +11,7 @@ from sim.versions.v6_12.rmap import Rmap612
 
 KERNEL = "6.12"
 KIND = "sequence"
+GUARDS = ("total-mapcount",)
 
 
 class TotalLoweredLast(Rmap612):

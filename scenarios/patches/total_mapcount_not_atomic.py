@@ -10,6 +10,7 @@ from sim.versions.v6_12.rmap import SUB_TOTAL, Rmap612
 
 KERNEL = "6.12"
 KIND = "interleaving"
+GUARDS = ("total-mapcount",)
 
 
 class TotalMapcountNotAtomic(Rmap612):

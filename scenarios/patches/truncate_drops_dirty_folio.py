@@ -10,6 +10,7 @@ from sim.mm.truncate import Truncate
 
 KERNEL = "6.9"
 KIND = "sequence"
+GUARDS = ("truncation", "O36")
 
 
 class TruncateDropsDirtyFolio(Truncate):

@@ -11,6 +11,7 @@ from sim.mm.filemap import RECHECK_SIZE, Filemap
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("i-size",)
 
 
 class TruncateFaultSizeOnce(Filemap):

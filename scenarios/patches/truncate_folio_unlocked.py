@@ -10,6 +10,7 @@ from sim.mm.truncate import WRITEBACK_BATCH, Truncate
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("truncation", "O31")
 
 
 class TruncateFolioUnlocked(Truncate):

@@ -10,6 +10,7 @@ from sim.mm.truncate import LOCK_BATCH, Truncate
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("truncation", "O37")
 
 
 class TruncateIgnoresWriteback(Truncate):

@@ -9,6 +9,7 @@ from sim.mm.unmap_mapping import UnmapMapping
 
 KERNEL = "6.9"
 KIND = "sequence"
+GUARDS = ("unmap-mapping-range", "O34")
 
 
 class TruncateKeepsCopies(UnmapMapping):

@@ -10,6 +10,7 @@ from sim.mm.truncate import Truncate
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("truncation", "O37")
 
 
 class TruncateRestUnderWriteback(Truncate):

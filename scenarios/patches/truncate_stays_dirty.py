@@ -10,6 +10,7 @@ from sim.mm.page_writeback import PageWriteback
 
 KERNEL = "6.9"
 KIND = "sequence"
+GUARDS = ("truncation", "O33")
 
 
 class TruncateStaysDirty(PageWriteback):

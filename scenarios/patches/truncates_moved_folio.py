@@ -10,6 +10,7 @@ from sim.mm.truncate import LOCK_BATCH, WRITEBACK_BATCH, Truncate
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("truncation",)
 
 
 class TruncatesMovedFolio(Truncate):

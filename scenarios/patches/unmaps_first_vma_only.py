@@ -11,6 +11,7 @@ from sim.mm.unmap_mapping import UnmapMapping
 
 KERNEL = "6.9"
 KIND = "sequence"
+GUARDS = ("unmap-mapping-range", "O30")
 
 
 class UnmapsFirstVmaOnly(UnmapMapping):

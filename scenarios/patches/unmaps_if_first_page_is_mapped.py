@@ -12,6 +12,7 @@ from sim.mm.truncate import Truncate
 
 KERNEL = "6.9"
 KIND = "sequence"
+GUARDS = ("unmap-mapping-folio",)
 
 
 class UnmapsIfFirstPageIsMapped(Truncate):

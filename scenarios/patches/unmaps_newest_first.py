@@ -11,6 +11,7 @@ from sim.mm.rmap import Rmap
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("unmap-mapping-range",)
 
 
 class UnmapsNewestFirst(Rmap):

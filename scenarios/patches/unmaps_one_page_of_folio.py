@@ -11,6 +11,7 @@ from sim.mm.unmap_mapping import FOLIO_LOCK, FOLIO_UNLOCK, UnmapMapping
 
 KERNEL = "6.9"
 KIND = "sequence"
+GUARDS = ("unmap-mapping-folio", "O30")
 
 
 class UnmapsOnePageOfFolio(UnmapMapping):

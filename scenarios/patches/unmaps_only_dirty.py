@@ -10,6 +10,7 @@ from sim.mm.truncate import DIRTY, Truncate
 
 KERNEL = "6.9"
 KIND = "sequence"
+GUARDS = ("unmap-mapping-folio", "O32")
 
 
 class UnmapsOnlyDirty(Truncate):

@@ -11,6 +11,7 @@ from sim.mm.unmap_mapping import UnmapMapping
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("unmap-mapping-folio",)
 
 
 class UnmapsWithoutIMmap(UnmapMapping):

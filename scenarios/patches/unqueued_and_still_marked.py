@@ -10,6 +10,7 @@ from sim.mm.huge_memory import HugeMemory
 
 KERNEL = "6.18-flushfirst"
 KIND = "sequence"
+GUARDS = ("partially-mapped",)
 
 
 class UnqueuedAndStillMarked(HugeMemory):

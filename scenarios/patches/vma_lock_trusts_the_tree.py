@@ -11,6 +11,7 @@ from sim.mm.mmap_lock import MmapLock
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("vma-locks",)
 
 
 class VmaLockTrustsTheTree(MmapLock):

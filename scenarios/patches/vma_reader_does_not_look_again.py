@@ -10,6 +10,7 @@ from sim.mm.mmap_lock import MmapLock
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("vma-locks",)
 
 
 class VmaReaderDoesNotLookAgain(MmapLock):

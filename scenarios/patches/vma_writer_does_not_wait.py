@@ -10,6 +10,7 @@ from sim.versions.v6_18.mmap_lock import MmapLock618
 
 KERNEL = "7.3-flushfirst"
 KIND = "interleaving"
+GUARDS = ("vma-locks",)
 
 
 class VmaWriterDoesNotWait(MmapLock618):

@@ -10,6 +10,7 @@ from sim.mm.page_writeback import LOCK, START, UNLOCK, PageWriteback
 
 KERNEL = "6.9"
 KIND = "interleaving"
+GUARDS = ("O37",)
 
 
 class WritebackStartsUnlocked(PageWriteback):

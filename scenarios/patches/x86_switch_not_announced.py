@@ -12,6 +12,7 @@ from sim.hardware.tlbflush import MASK
 KERNEL = "6.18-flushfirst"
 PROFILES = ("x86-64",)
 KIND = "interleaving"
+GUARDS = ("x86-loaded-mm",)
 
 
 class X86SwitchNotAnnounced(X86TlbFlush618):

@@ -155,14 +155,18 @@ class X86TlbFlush(TlbFlush):
         was_lazy = await self.m.load(WAS_LAZY, self.cpu_lazy, cpu)
         if was_lazy:
             await self.m.store(UNSET_LAZY, self.cpu_lazy, cpu, 0)
+        await self.load_mm(cpu, prev, mm, bool(was_lazy))
+        self.cpu_mm[cpu] = ref_to(mm)
+        self.k.tlb.local_irq_restore(cpu)
+
+    async def load_mm(self, cpu: int, prev: int, mm: int, was_lazy: bool) -> None:
+        """Be seen to come, then compare generations, then be seen to be there."""
         if prev != mm:
             await self.begin_switch(cpu, prev, mm)
-        if self.must_catch_up(prev, mm, bool(was_lazy)):
+        if self.must_catch_up(prev, mm, was_lazy):
             await self.catch_up(cpu, mm)
         if prev != mm:
             await self.end_switch(cpu, mm)
-        self.cpu_mm[cpu] = ref_to(mm)
-        self.k.tlb.local_irq_restore(cpu)
 
     async def begin_switch(self, cpu: int, prev: int, mm: int) -> None:
         """Leave the mask of ``prev``, if there was an mm, and enter that of ``mm``."""

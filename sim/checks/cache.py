@@ -126,18 +126,23 @@ class CacheChecks(Checker):
                 self._behind(file, index_of_ref(self.vma_mm[vma]), addr, last)
 
     def _behind(self, file: int, mm: int, addr: int, last: int) -> None:
-        """Judge what maps page ``addr`` of ``mm``, which lies behind the file's ``last`` pages: at
-        most a page of a large folio that begins before its end.
-        """
+        """Judge what maps page ``addr`` of ``mm``, which lies behind the file's ``last`` pages."""
         table = index_of_ref(self.pmd.view[self.k.pgtable.pmd_index(mm, addr)])
         entry = self.pte.view[self.k.pgtable.ptep(table, addr)] if table >= 0 else 0
         if not entry & PRESENT or entry & SPECIAL:
             return
         folio = self.page_head[entry >> PFN_SHIFT]
-        if self.page_mapping[folio] == file_mapping(file) and self.page_index[folio] < last:
+        begins_before = self.page_mapping[folio] == file_mapping(file) and self.page_index[folio] < last
+        if begins_before and self.may_map_whole(file):
             return
         what = f"page {entry >> PFN_SHIFT} is mapped at page {addr} of mm {mm}, behind the {last} pages of file {file}"
         self.violated("O34", what, 0, [("pte", self.k.pgtable.ptep(table, addr), 0)])
+
+    def may_map_whole(self, file: int) -> bool:
+        """Return whether a large folio that begins before the file's end may be mapped behind it
+        too: fault-around maps it as a whole (6.9).
+        """
+        return True
 
     # -- private copies --------------------------------------------------------------------------------------------
 

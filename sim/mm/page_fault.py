@@ -82,10 +82,14 @@ class PageFault(WriteFault):
         else:
             wider = pte | YOUNG | (DIRTY if write else 0)
             await self.k.pgtable.ptep_set_access_flags(cpu, mm, addr, ptep, pte, wider)
-            if write and wider == pte:
-                await self.k.pgtable.flush_tlb_fix_spurious_fault(cpu, mm, addr)
+            await self.fix_spurious_fault(cpu, mm, addr, write, wider != pte)
             await self.k.pgtable.pte_unmap_unlock(cpu, table)
         return True
+
+    async def fix_spurious_fault(self, cpu: int, mm: int, addr: int, write: bool, changed: bool) -> None:
+        """A write that the entry allows without a change has met an older one in the TLB."""
+        if write and not changed:
+            await self.k.pgtable.flush_tlb_fix_spurious_fault(cpu, mm, addr)
 
     async def do_pte_missing(self, cpu: int, mm: int, vma: int, addr: int, write: bool, pte: int) -> bool:
         """Fill an entry that is empty, or a marker."""

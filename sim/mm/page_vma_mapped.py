@@ -95,11 +95,15 @@ class PageVmaMapped(Component):
                     found, nr = await rmap_one(mm, addr, ptep, end)
                     total += found
             looks, wanted, addr = True, -1, addr + nr
+        await self.leave_table(cpu, table, held)
+        return addr, total
+
+    async def leave_table(self, cpu: int, table: int, held: bool) -> None:
+        """Drop the PTL of a table, if it is held, and the RCU reader that keeps it mapped."""
         if held:
             await self.k.pgtable.pte_unmap_unlock(cpu, table)
         else:
             self.k.tlb.rcu_read_unlock(cpu)
-        return addr, total
 
     async def lock_table(self, cpu: int, mm: int, addr: int, table: int) -> bool:
         """Take the PTL of a table that is mapped; return whether it is still that of ``addr``, else

@@ -161,7 +161,7 @@ ALARMS = {
         "I39",
         (in_group("checks_entries", ClearedWithoutGather), in_group("checks_gather", OpeningForgetsNothing)),
         "contiguous",
-        {"blocks": 1, "quiet": 0, "writeback": 0},
+        {"blocks": 1, "quiet": 0, "uffd": 0, "writeback": 0},
         "arm64-64k",
     ),
     "a store through a block's entry, while another page's dirty bit was in the zapper's hand": Alarm(

@@ -1,4 +1,4 @@
-"""Checkers of what 6.12 keeps besides: I10, and more of I11.
+"""Checkers of what 6.12 keeps besides: I10, and more of I11 and O34.
 
 ``total_map`` of the other checkers is the sum of a folio's mapcounts per page; 6.12 keeps a total
 of its own.
@@ -49,10 +49,13 @@ class ReferenceChecks612(ReferenceChecks):
 
 class CacheChecks612(CacheChecks):
     """Knows that a removal begins with the total: what it has yet to take off the pages' own counts
-    is no mapping any more.
+    is no mapping any more; and that faults look at i_size before they map a folio as a whole.
     """
 
     page_large_mapcount: Column
+
+    def may_map_whole(self, file: int) -> bool:
+        return self.k.filemap.shmem_mapping(file)
 
     def counted(self, folio: int) -> int:
         return self.page_large_mapcount.view[folio] if self.page_order[folio] else self.total_map[folio]
