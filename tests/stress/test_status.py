@@ -188,16 +188,55 @@ def test_a_database_is_made_anew_from_the_failures(
     assert "its database is whole" in capsys.readouterr().err
 
 
-def test_what_is_not_the_campaigns_is_left_out(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_failure_is_left_out(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     os.truncate(directory / DATABASE, 0)
     shutil.copytree(next((directory / FAILURES).iterdir()), directory / FAILURES / "deadbeef")
     (directory / FAILURES / "notes").mkdir()
-    words = ["campaign", "--scenario", "counters", "--fault", "T01", "--machine", "lockstep", "--rebuild"]
-    assert 1 == main([*words, "--executions", "1", "--workers", "1", "--dir", str(directory)], TOYS)
+    words = ["campaign", *FINDS, "--rebuild", "--executions", "1", "--workers", "1", "--dir", str(directory)]
+    assert 1 == main(words, TOYS)
     told = capsys.readouterr().err
-    assert "1 saved failures entered" in told
-    assert "abba on toy is not searched" in told and "deadbeef is left out: " in told
+    assert "2 saved failures entered" in told and "deadbeef is left out: " in told
     assert "notes is left out: not the folder of a signature" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--scenario", "counters", "--fault", "T01"], "1 saved failure of other settings would be left out"),
+        (["--scenario", "counters", "--fault", "T01"], "is of abba on toy, which is not searched"),
+        (["--scenario", "abba", "counters"], "2 saved failures of other settings would be left out"),
+        (["--scenario", "abba", "counters"], "was found with --kernel 6.9 --fault T01"),
+        ([], "2 saved failures of other settings would be left out"),
+    ],
+)
+def test_failures_of_other_settings_are_not_dropped(
+    directory: Path, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They would be nowhere, and the campaign end with "no violation"; nothing has changed then."""
+    os.truncate(directory / DATABASE, 0)
+    before = sorted(directory.rglob("*"))
+    rest = ["--rebuild", "--executions", "1", "--workers", "1", "--dir", str(directory)]
+    assert 2 == main(["campaign", *words, "--machine", "lockstep", *rest], TOYS)
+    assert told in capsys.readouterr().err
+    assert before == sorted(directory.rglob("*"))
+
+
+def test_failures_of_a_patch_are_not_those_of_the_kernel(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.truncate(directory / DATABASE, 0)
+    folder = next((directory / FAILURES).iterdir())
+    trace = load(folder)
+    object.__setattr__(trace.case, "patch", ("mine.py:Mine",))
+    save(trace, folder / "trace")
+    assert 2 == main(["campaign", *FINDS, "--rebuild", "--executions", "1", "--dir", str(directory)], TOYS)
+    assert f"{folder.name} was found with --kernel 6.9 --fault T01 --patch mine.py:Mine" in capsys.readouterr().err
+
+
+def test_folders_of_which_none_is_a_failure(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.truncate(directory / DATABASE, 0)
+    for folder in (directory / FAILURES).iterdir():
+        os.truncate(folder / "trace", 40)
+    assert 2 == main(["campaign", *FINDS, "--rebuild", "--executions", "1", "--dir", str(directory)], TOYS)
+    assert "none of what is saved in it is a failure of a campaign" in capsys.readouterr().err
 
 
 def test_nothing_to_rebuild_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
