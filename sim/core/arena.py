@@ -210,6 +210,11 @@ class Column:
             self._array = self.array_of()
         return self._array
 
+    def close(self) -> None:
+        """Let go of the memory."""
+        self.view.release()
+        self._array = None
+
     def __repr__(self) -> str:
         return f"<column {self.name}[{self.count}] {self.klass}>"
 
@@ -306,16 +311,16 @@ class Arena:
         return arena
 
     def close(self) -> None:
-        """Unmap the block. The memory is gone with its last descriptor."""
+        """Unmap the block, and the arrays over it. The memory is gone with its last descriptor."""
         if self.fd < 0:
             return
         for column in self.columns.values():
-            column.view.release()
+            column.close()
         self.columns.clear()
         os.close(self.fd)
         self.fd = -1
         try:
             self.block.release()
             self._map.close()
-        except BufferError:  # an audit's array is still alive: the mapping goes with it
+        except BufferError:  # somebody else's array is still alive: the mapping goes with it
             pass

@@ -15,7 +15,10 @@ from stress.campaign.directory import TRACE
 from stress.campaign.results import Results
 from stress.campaign.store import Store
 from stress.campaign.twins import nondeterminism_name
+from stress.case import Case
 from stress.errors import TraceError, UsageError
+from stress.output import plural
+from stress.patch.spec import options
 from stress.trace.file import load
 from stress.trace.record import Trace
 from stress.workers.messages import Failure
@@ -37,34 +40,61 @@ class Rebuilt:
 def rebuild(directory: Path, settings: Settings) -> Rebuilt:
     """Put the database of ``directory`` aside, and make one of ``settings`` from its failures.
 
-    Raises UsageError if nothing is saved there, or if the database is whole, and StorageError.
+    Raises UsageError if nothing is saved there, if the database is whole, or if failures are of
+    other settings, so that they would be left out, and StorageError. Then nothing has changed.
     """
     if not saved(directory):
         raise UsageError(f"{directory}: no failures are saved in it; --rebuild has nothing to make a database from")
+    _see_damage(directory)
+    traces, rebuilt = _read(directory, settings)
     _put_aside(directory)
-    rebuilt = Rebuilt()
     with Store(directory, settings.plain(), anew=True) as store:
-        for folder in saved(directory):
-            try:
-                trace = _trace_of(folder, settings)
-            except (UsageError, TraceError) as error:
-                rebuilt.left_out[folder.name] = str(error)
-                continue
+        for name, trace in traces.items():
             (number,) = store.add_cases([trace.case]).values()
-            store.enter(number, _failure(folder.name, trace))
-            rebuilt.failures.append(folder.name)
+            store.enter(number, _failure(name, trace))
     return rebuilt
 
 
-def _put_aside(directory: Path) -> None:
-    """Rename the database and its journal, unless it is whole or a campaign is at work in it."""
-    if not is_new(directory):
+def _read(directory: Path, settings: Settings) -> tuple[dict[str, Trace], Rebuilt]:
+    """Return the traces that a directory saves, by signature, and what will come of its folders.
+
+    Raises UsageError if some are of other settings, or if there is no trace.
+    """
+    traces, rebuilt, others = dict[str, Trace](), Rebuilt(), list[str]()
+    for folder in saved(directory):
         try:
-            Results.open(directory).close()
-        except Damaged:
-            pass
-        else:
-            raise UsageError(f"{directory}: its database is whole; go on without --rebuild")
+            trace = _trace_of(folder)
+        except (UsageError, TraceError) as error:
+            rebuilt.left_out[folder.name] = str(error)
+            continue
+        if words := _other_settings(trace.case, settings):
+            others.append(f"{folder.name} {words}")
+        traces[folder.name] = trace
+        rebuilt.failures.append(folder.name)
+    if others:
+        raise UsageError(
+            f"{directory}: {plural(len(others), 'saved failure')} of other settings would be left out"
+            f" ({'; '.join(others)}); add the options that the campaign was started with, or move these folders away"
+        )
+    if not traces:
+        why = "; ".join(f"{name}: {words}" for name, words in rebuilt.left_out.items())
+        raise UsageError(f"{directory}: none of what is saved in it is a failure of a campaign ({why})")
+    return traces, rebuilt
+
+
+def _see_damage(directory: Path) -> None:
+    """Raise UsageError if there is a database that is whole."""
+    if is_new(directory):
+        return
+    try:
+        Results.open(directory).close()
+    except Damaged:
+        return
+    raise UsageError(f"{directory}: its database is whole; go on without --rebuild")
+
+
+def _put_aside(directory: Path) -> None:
+    """Rename the database and its journal, unless a campaign is at work in it."""
     descriptor = lock(directory)
     try:
         for end in ("", "-wal", "-shm", "-journal"):
@@ -74,22 +104,29 @@ def _put_aside(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _trace_of(folder: Path, settings: Settings) -> Trace:
+def _trace_of(folder: Path) -> Trace:
     """Return the trace in a failure's folder.
 
-    Raises UsageError or TraceError if it is not one of this campaign's.
+    Raises UsageError or TraceError if it is not one of a campaign's.
     """
     if folder.is_symlink() or not re.fullmatch("[0-9a-f]{8}", folder.name):
         raise UsageError("not the folder of a signature")
     trace = load(folder / TRACE)
     case = trace.case
-    if (case.kernel, case.faults) != (settings.kernel, settings.faults):
-        raise UsageError(f"it was found in kernel {case.kernel} with faults {', '.join(case.faults) or 'none'}")
-    if case.scenario not in settings.scenarios or case.profile not in settings.profiles:
-        raise UsageError(f"{case.scenario} on {case.profile} is not searched")
     if folder.name not in (trace.ending.signature, nondeterminism_name(case), differs_name(case)):
         raise UsageError(f"its trace has the signature {trace.ending.signature or 'none'}")
     return trace
+
+
+def _other_settings(case: Case, settings: Settings) -> str:
+    """Return in words which settings of a failure's case are not the campaign's, or ""."""
+    if (case.kernel, case.faults, case.patch) != (settings.kernel, settings.faults, settings.patch):
+        return (
+            f"was found with{options([case.kernel], '--kernel')}{options(case.faults, '--fault')}{options(case.patch)}"
+        )
+    if case.scenario not in settings.scenarios or case.profile not in settings.profiles:
+        return f"is of {case.scenario} on {case.profile}, which is not searched"
+    return ""
 
 
 def _failure(signature: str, trace: Trace) -> Failure:

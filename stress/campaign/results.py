@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from stress.campaign.database import connect_to_read, damaged, is_new
-from stress.campaign.directory import expected_in, side_folder, trace_of
+from stress.campaign.directory import expected_in, is_kept, side_folder, trace_of
 from stress.native.proofs.result import PROVED
 from stress.workers.distinct import DistinctCount
 from stress.workers.measure.bound import Block, risk
@@ -201,6 +201,13 @@ class Results:
         """Return every signature that any generation has shown."""
         return [row[0] for row in self.db.execute("SELECT signature FROM failures ORDER BY signature")]
 
+    def without_trace(self) -> list[dict[str, str]]:
+        """Return the failures of any generation whose trace is not in the directory: ``signature``,
+        ``scenario`` and ``profile``; somebody has deleted it.
+        """
+        rows = self.db.execute("SELECT signature, scenario, profile FROM failures ORDER BY signature")
+        return [row for row in _objects(rows) if not is_kept(self.directory, row["signature"])]
+
     def seen(self) -> list[dict[str, Any]]:
         """Return how often each signature of the newest generation was found, per scenario and
         profile.
@@ -227,7 +234,7 @@ class Results:
 
     def failures(self) -> list[dict[str, Any]]:
         """Return one object per signature that the newest generation shows, the most frequent
-        first; ``trace`` is a path, or None if none is kept, and ``session`` the run that found it
+        first; ``trace`` is a path, or None if none is there, and ``session`` the run that found it
         first.
         """
         return self._failures("generation = ?", FAILURE)
@@ -248,7 +255,9 @@ class Results:
         rows = self.db.execute(f"SELECT {columns} FROM failures f WHERE {where} {ORDER}", (self.generation,))
         found = _objects(rows)
         for failure in found:
-            failure["trace"] = str(trace_of(self.directory, failure["signature"])) if failure.pop("kept") else None
+            name = failure["signature"]
+            there = failure.pop("kept") and is_kept(self.directory, name)
+            failure["trace"] = str(trace_of(self.directory, name)) if there else None
             unpatched = failure["unpatched"]
             failure["unpatched"] = None if unpatched is None else bool(unpatched)
             failure["profiles"] = dict(

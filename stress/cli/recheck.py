@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stress.cli.options import directory, kernel_options, scenario_file_option
 from stress.errors import CLEAN, INCONCLUSIVE, VIOLATED, Divergence, UsageError, ZapstressError
-from stress.output import put, put_json
+from stress.output import put, put_json, tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from stress.trace.record import Trace
     from stress.trace.replay import Mode
 
-SAME, OTHER, CLEAN_NOW, REFUSED = "same", "other", "clean", "refused"
+SAME, OTHER, CLEAN_NOW, REFUSED, DELETED = "same", "other", "clean", "refused", "deleted"
 """What may come of a failure: it fails as it did, it ends otherwise or leaves its tape, it ends
-clean, or its trace cannot be run.
+clean, its trace cannot be run, or its folder was deleted.
 """
 
 
@@ -42,15 +42,36 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.dir.is_dir():
         raise UsageError(f"{args.dir}: not a directory; name one that a campaign has made")
-    folders = saved(args.dir)
-    if not folders:
+    folders, gone = saved(args.dir), deleted(args.dir)
+    if not folders and not gone:
         raise UsageError(f"{args.dir}: no failures are saved in it; there is nothing to run again")
-    found = [judged(args, folder) for folder in folders]
+    found = [*(judged(args, folder) for folder in folders), *gone]
     idle = never_ran(found)
     status = exit_status(found) or (INCONCLUSIVE if idle else CLEAN)
     data = {"dir": str(args.dir), "failures": found, "never_ran": idle, "exit_status": status}
     put_json(data) if args.json else put(text(data))
     return status
+
+
+def deleted(where: Path) -> list[dict[str, Any]]:
+    """Return the failures that the database of a directory knows, and that are saved there no more.
+
+    A directory may have lost its database; then nobody knows of others than those that are saved.
+    """
+    from stress.campaign.database import is_new, saved
+    from stress.campaign.results import Results
+
+    if is_new(where):
+        return []
+    try:
+        with Results.open(where) as results:
+            gone = results.without_trace()
+    except UsageError as error:
+        tell(f"whether saved failures were deleted is not known: {error}")
+        return []
+    there = {folder.name for folder in saved(where)}
+    rest: dict[str, Any] = {"trace": None, "override_runs": {}, "idle": [], "result": DELETED, "why": ""}
+    return [{**failure, **rest} for failure in gone if failure["signature"] not in there]
 
 
 def judged(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -111,7 +132,7 @@ def exit_status(found: list[dict[str, Any]]) -> int:
     results = {failure["result"] for failure in found}
     if SAME in results:
         return VIOLATED
-    return INCONCLUSIVE if results & {OTHER, REFUSED} else CLEAN
+    return INCONCLUSIVE if results & {OTHER, REFUSED, DELETED} else CLEAN
 
 
 def text(data: dict[str, Any]) -> str:
@@ -120,6 +141,7 @@ def text(data: dict[str, Any]) -> str:
 
     found, idle = data["failures"], data["never_ran"]
     words = {SAME: "fails as it did", OTHER: "ends otherwise", CLEAN_NOW: "clean now", REFUSED: "cannot be run"}
+    words[DELETED] = "deleted"
     lines = []
     for failure in found:
         where = f" ({failure['scenario']} on {failure['profile']})" if failure["scenario"] else ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from stress.cli.options import directory
 from stress.errors import CLEAN, VIOLATED
-from stress.output import put, put_json
+from stress.output import plural, put, put_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,10 +37,12 @@ def read(path: Path) -> dict[str, Any]:
     with Results.open(path) as results:
         settings = Settings.of(results.settings())
         data = summary(results)
+        deleted = [failure["signature"] for failure in results.without_trace()]
     running = at_work(path)
     ended = "at work" if running else data["this_run"]["ended"]
     return data | {
         "running": running,
+        "deleted": deleted,
         "ended": ended,
         "bytes": bytes_of(path),
         "settings": settings.plain(),
@@ -54,4 +56,13 @@ def text(data: dict[str, Any]) -> str:
 
     how = "a campaign is at work in it" if data["running"] else f"its latest run ended: {data['ended']}"
     head = f"{data['dir']}: {how}; {data['bytes'] / (1 << 20):.1f} MiB"
-    return f"{head}\n{summary_text(data)}"
+    return "\n".join([head, *_deleted(data["deleted"]), summary_text(data)])
+
+
+def _deleted(signatures: list[str]) -> list[str]:
+    """Return the line that tells which failures' folders were deleted, if any were."""
+    return (
+        [f"{plural(len(signatures), 'saved failure')} deleted from failures/: {', '.join(signatures)}"]
+        if signatures
+        else []
+    )

@@ -254,7 +254,10 @@ async def open_runner(
             runner = Runner(case, scenario, kernel, machine, stepper, judge)
             with told_of(type(scenario)):
                 await runner.prepare()
-            yield runner
+            try:
+                yield runner
+            finally:
+                runner.snapshot = b""
 
 
 @contextmanager

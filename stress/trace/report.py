@@ -32,7 +32,7 @@ TAIL_STEPS_MAX = 24
 TOUCHING_STEPS_MAX = 8
 """Earlier steps shown because they touch a location of the violation."""
 
-PAGE_COLUMNS, PAGE_COLUMNS_MIN = 118, 60
+PAGE_COLUMNS, PAGE_COLUMNS_MIN = 118, 40
 INDENT_MAX = 52
 TEXT_COLUMNS = 46
 """Room for the text of a step in the last column. In any other column a text may run on below the
@@ -102,7 +102,7 @@ def _columns(replayed: Replayed, width: int) -> Iterator[str]:
         yield "      (no step was made)"
         return
     text = min(TEXT_COLUMNS, width // 2)
-    indent = min(INDENT_MAX, (width - _NUMBER_COLUMNS - text) // max(1, len(slots) - 1))
+    indent = max(1, min(INDENT_MAX, (width - _NUMBER_COLUMNS - text) // max(1, len(slots) - 1)))
     yield (
         " " * _NUMBER_COLUMNS + "".join(finished.actor_name(slot)[: indent - 1].ljust(indent) for slot in slots)
     ).rstrip()

@@ -19,16 +19,22 @@ CAMPAIGN = ("campaign", "--executions", "2", "--workers", "1")
 
 SERVE = ("serve", "--port", "0")
 
+OTHER, MADE = "other", "made"
+"""A good directory beside the damaged one; and one that a command makes."""
+
+WRITTEN: tuple[tuple[str, ...], ...] = (
+    (*CAMPAIGN, "--scenario", "counters", "--dir", MADE, "--baseline"), ("merge", OTHER, "--seed", "9", "--into", MADE),
+    ("mark", "{signature}", "expected", "--why", "it is known", "--dir"), ("mark", "{signature}", "unexpected", "--dir"),
+)  # fmt: skip
+"""Commands that write what they have read of a directory, there or in another."""
+
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("status",), ("recheck", "--json"), (*CAMPAIGN, "--dir"), ("status", "--json"),
     ("report",), ("report", "--json", "--format", "html"), ("report", "--format", "md"), ("report", "--format", "ktap"),
     ("report", "--format", "junit"), ("report", "--format", "sarif"), SERVE,
-    (*CAMPAIGN, "--scenario", "counters", "--dir", "made", "--baseline"), ("merge", "other", "--seed", "9", "--into", "made"),
-    ("mark", "{signature}", "expected", "--why", "it is known", "--dir"), ("mark", "{signature}", "unexpected", "--dir"),
+    *WRITTEN,
 )  # fmt: skip
-"""What reads a results directory; its name is added. ``other`` is a good directory, ``made`` is not
-there yet.
-"""
+"""What reads a results directory; its name is added."""
 
 COMMANDS_EACH = 6
 """Commands, one after the other, that read each damaged directory."""
@@ -56,6 +62,24 @@ def good(folder: Path, name: str = "good", seed: int = 5) -> Path:
     seen = run((*words, "--dir", str(found)), TOYS, folder)
     assert any((found / FAILURES).iterdir()), seen
     return found
+
+
+def signature_in(directory: Path) -> str:
+    """Return a signature that a good directory has a failure of."""
+    return min(file.name for file in (directory / FAILURES).iterdir())
+
+
+def read_by(command: tuple[str, ...], path: Path, folder: Path, signature: str) -> Seen:
+    """Run one of COMMANDS on a directory, in ``folder``, and return what it did."""
+    words = [word.format(signature=signature) for word in command]
+    paths = ("/", "/metrics", f"/failures/{signature}") if command == SERVE else ()
+    shutil.rmtree(folder / MADE, ignore_errors=True)
+    try:
+        if command[0] == "merge":
+            return run((words[0], str(path), *words[1:]), TOYS, folder)
+        return run((*words, str(path)), TOYS, folder, paths)
+    finally:
+        shutil.rmtree(folder / MADE, ignore_errors=True)
 
 
 # -- damage ----------------------------------------------------------------------------------------------------------
@@ -162,8 +186,8 @@ class Directories:
     def __init__(self, folder: Path) -> None:
         self.folder, self.base, self.elsewhere = folder, good(folder), folder / "elsewhere"
         self.elsewhere.mkdir()
-        good(folder, "other", 6)
-        self.signature = min(file.name for file in (self.base / FAILURES).iterdir())
+        good(folder, OTHER, 6)
+        self.signature = signature_in(self.base)
 
     def tried(self, number: int, random: Random) -> Iterator[Seen]:
         """Damage one; yield what each command that reads one did with it."""
@@ -173,16 +197,8 @@ class Directories:
             with suppress(sqlite3.Error):  # SQLite refuses some of it
                 random.choice(DAMAGE)(path, random)
             for command in random.sample(COMMANDS, COMMANDS_EACH):
-                yield self._run(command, path)
+                yield read_by(command, path, self.folder, self.signature)
             assert not list(self.elsewhere.iterdir()), f"{path}: something was written outside of it"
         finally:
             os.chmod(path, 0o700)
             shutil.rmtree(path, ignore_errors=True)
-
-    def _run(self, command: tuple[str, ...], path: Path) -> Seen:
-        words = [word.format(signature=self.signature) for word in command]
-        paths = ("/", "/metrics", f"/failures/{self.signature}") if command == SERVE else ()
-        shutil.rmtree(self.folder / "made", ignore_errors=True)
-        if command[0] == "merge":
-            return run((words[0], str(path), *words[1:]), TOYS, self.folder)
-        return run((*words, str(path)), TOYS, self.folder, paths)

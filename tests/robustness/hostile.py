@@ -60,6 +60,7 @@ class Workshop:
             f"open({owned!r}, 'w').close()\n\n\nclass Evil:\n    component = 'counter'\n    id = 'T01'\n\n"
             "    async def increment(self, i):\n        await super().increment(i)\n"
         )
+        directories.good(folder, directories.OTHER, 6)
         failure, proof = failures.good(folder), certificates.good(folder / "good-proofs")
         return cls(folder, (failure / TRACE).read_bytes(), directories.good(folder), failure, proof)
 

@@ -3,8 +3,10 @@
 ``python -m tests.robustness.kills --kills 1000 --campaigns 10 --seed 1`` sends SIGKILL to
 supervisors, workers and processes of the parallel machine; ``--full 100`` then fills the disk as
 often (as root: on a small tmpfs). After each end of a supervisor, whatever ended it: what was
-recorded is there, the trace of every failure can be read, no process and no half-written file is
-left, and the campaign goes on from its directory. It ends with 0 if all of that held.
+recorded is there, every seed is accounted for (:mod:`tests.robustness.accounts`), the trace of
+every failure is there and can be read, no process and no half-written file is left, and the
+campaign goes on from its directory. A campaign whose supervisor was not killed does not end. It
+ends with 0 if all of that held.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from stress.errors import FAILED, VIOLATED, ZapstressError
 from stress.sources import ROOT
 from stress.trace.file import load
 from stress.workers.settings import BOTH, PARALLEL, Budget
+from tests.robustness.accounts import Books
 from tests.stress.campaign_toys import SPEC, settings
 
 SUPERVISOR_EVERY = 10
@@ -62,11 +65,14 @@ class Watched:
     seen: Counter[str] = field(default_factory=Counter)
     untold: list[str] = field(default_factory=list)
     """What was lost when it was only looked whether the campaign goes on."""
+    rest: Books | None = None
+    """The accounts of the last run once it had ended, until the next has begun."""
 
     def look(self) -> list[str]:
         """Read the directory; return what it has not kept."""
         wrong, self.untold = self.untold, []
         try:
+            wrong += self.look_at_books()
             with Results.open(self.directory) as results:
                 executions = int(sum(row["executions"] for row in results.totals().values()))
                 found = {failure["signature"]: failure["trace"] for failure in results.failures()}
@@ -75,9 +81,23 @@ class Watched:
         if executions < self.executions:
             wrong.append(f"{self.executions} executions were recorded, and {executions} are")
         wrong += [f"failure {signature} is gone" for signature in self.failures - found.keys()]
-        wrong += [f"{trace}: {error}" for trace in found.values() if trace and (error := unreadable(trace))]
+        wrong += [f"failure {signature}: {error}" for signature, trace in found.items() if (error := unreadable(trace))]
         self.executions, self.failures = executions, set(found)
         return wrong
+
+    def look_at_books(self) -> list[str]:
+        """Return which seeds are not accounted for."""
+        books = Books.of(self.directory)
+        wrong = books.wrong()
+        if self.rest is not None and books.runs > self.rest.runs:
+            wrong += books.wrong_since(self.rest)
+            self.rest = None
+        return wrong
+
+    def has_ended(self) -> None:
+        """Note the accounts of a run that has ended, if it had begun."""
+        with suppress(ZapstressError):
+            self.rest = Books.of(self.directory)
 
     def goes_on(self) -> bool:
         """Return whether more executions are recorded than at the last look."""
@@ -86,8 +106,10 @@ class Watched:
         return self.executions > before
 
 
-def unreadable(trace: str) -> str:
+def unreadable(trace: str | None) -> str:
     """Return why a trace cannot be read, or nothing."""
+    if trace is None:
+        return "its trace is gone"
     try:
         load(trace)
     except ZapstressError as error:
@@ -164,7 +186,16 @@ def after_the_end(watched: Watched, orphans: list[int]) -> list[str]:
     wrong = []
     if not waits(GONE_SECONDS_MAX, lambda: not any(map(alive, orphans))):
         wrong.append(f"processes are left: {[pid for pid in orphans if alive(pid)]}")
-    return wrong + watched.look()
+    wrong += watched.look()
+    watched.has_ended()
+    return wrong
+
+
+def ended_wrongly(status: int | None) -> list[str]:
+    """Return what is wrong with how a supervisor has ended, or goes on (None), that ends only if it
+    is killed.
+    """
+    return [] if status in (None, -signal.SIGKILL) else [f"it ended with {status}, and nobody had killed it"]
 
 
 def half_written(directory: Path) -> list[str]:
@@ -198,6 +229,7 @@ def kill(watched: Watched, kills: int, machine: str, random: Random) -> Iterator
                 yield from watched.look()
             if left <= 0:
                 below = descendants(process.pid)
+            yield from ended_wrongly(process.poll())
         yield from after_the_end(watched, below)
     yield from resumed(watched, machine)
 
@@ -221,6 +253,7 @@ def resumed(watched: Watched, machine: str) -> Iterator[str]:
 
         if not waits(BEGIN_SECONDS_MAX, goes_on) or watched.executions <= before:
             yield f"it does not go on after {before} executions (status {process.poll()})"
+        yield from ended_wrongly(process.poll())
         left = half_written(watched.directory)
         below = descendants(process.pid)
     yield from (f"{path}: half-written" for path in left)
@@ -241,8 +274,8 @@ def fill(watched: Watched, times: int, machine: str, random: Random) -> Iterator
             ended = waits(END_SECONDS_MAX, lambda: process.poll() is not None)
             filler.unlink(missing_ok=True)
             watched.seen[f"status {process.poll()}"] += 1
-        if ended and process.returncode not in (FAILED, VIOLATED):
-            yield f"it ended with {process.returncode} on a full disk"
+        if not ended or process.returncode not in (FAILED, VIOLATED):
+            yield f"it ended with {process.returncode} on a full disk" if ended else "it does not end on a full disk"
         yield from after_the_end(watched, below)
     yield from resumed(watched, machine)
 

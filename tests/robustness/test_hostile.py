@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from stress.campaign.database import DATABASE
+from tests.robustness import directories
 from tests.robustness.certificates import PROVE
 from tests.robustness.failures import QUICKLY
 from tests.robustness.hostile import EVIL, OUTSIDE, OWNED, Workshop
 from tests.robustness.hostile_results import ALL
-from tests.robustness.subject import CLEAN, DOCUMENTED, FAILED, VIOLATED, run
+from tests.robustness.subject import CLEAN, DOCUMENTED, FAILED, VIOLATED, Seen, run
 from tests.stress.campaign_toys import TOYS
 
 COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -38,6 +40,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("recheck",),
         ("report", "--format", "html"),
         ("report", "--format", "sarif"),
+        directories.SERVE,
+        *directories.WRITTEN,
     ),
 }
 """What reads each kind; the path comes last."""
@@ -62,12 +66,23 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 
 def outside(workshop: Workshop, path: Path) -> dict[str, bytes]:
-    """Return what is beside the hostile file: names and contents."""
+    """Return what is beside the hostile file: names and contents. SQLite has files of its own
+    beside each database that is read.
+    """
+    journals = tuple(f"{directories.OTHER}/{DATABASE}{end}" for end in ("-wal", "-shm"))
     files = [file for file in workshop.folder.rglob("*") if path not in (file, *file.parents)]
+    files = [file for file in files if not str(file).endswith(journals)]
     return {
         str(file): file.read_bytes() if file.is_file() and file.parts[-2] in (OUTSIDE, workshop.folder.name) else b""
         for file in files
     }
+
+
+def looked(kind: str, words: tuple[str, ...], path: Path, workshop: Workshop) -> Seen:
+    """Run a command on a hostile file; return what it did."""
+    if kind == "directory":
+        return directories.read_by(words, path, workshop.folder, directories.signature_in(workshop.directory))
+    return run((*words, str(path)), None, workshop.folder)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -78,7 +93,7 @@ def test_a_strangers_file_does_no_harm(name: str, workshop: Workshop) -> None:
     paths = sorted(path.iterdir()) if name == "name_escapes" else [path]
     for target in paths:
         for words in COMMANDS[kind]:
-            seen = run((*words, str(target)), TOYS if kind == "directory" else None, workshop.folder)
+            seen = looked(kind, words, target, workshop)
             allowed = DOCUMENTED if name in TELL else DOCUMENTED - {FAILED}
             assert not seen.faults(allowed), (seen, seen.faults())
     assert not (workshop.folder / OWNED).exists(), f"{EVIL} was imported"

@@ -51,6 +51,15 @@ def test_field_declared_twice() -> None:
         Layout([Field("pte", 1), Field("pte", 2)])
 
 
+def test_a_closed_block_is_unmapped_whoever_has_looked_at_its_arrays() -> None:
+    """Columns outlive the arena in the cycles of a kernel's objects, and keep none of its memory."""
+    made = Arena.create(Layout(FIELDS))
+    column = made["pte"]
+    assert not column.array.any()
+    made.close()
+    assert made._map.closed and len(column) == 8
+
+
 def test_restore_puts_everything_back(arena: Arena) -> None:
     """Both regions come back."""
     arena["pte"][0], arena["stamp"][1] = 1, 2

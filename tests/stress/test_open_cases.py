@@ -77,3 +77,16 @@ def test_a_case_that_cannot_be_opened_leaves_the_others_open() -> None:
         assert [A] == list(cases.held) and executes(runner)
 
     with_cases(test, 1 << 30)
+
+
+def test_what_a_closed_case_took_is_given_back_at_once() -> None:
+    """Not when its cycles of objects are found to be garbage: that may be after many openings."""
+
+    async def test(cases: OpenCases, closed: list[Case]) -> None:
+        runner = await cases.runner(A)
+        assert executes(runner) and runner.snapshot
+        await cases.runner(B)
+        assert [A] == closed
+        assert runner.arena._map.closed and not runner.snapshot
+
+    with_cases(test, 1)

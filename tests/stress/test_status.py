@@ -8,15 +8,20 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stress.campaign.code import code_of
 from stress.campaign.database import DATABASE, FAILURES
+from stress.campaign.results import Results
+from stress.campaign.store import Store
 from stress.cli.main import main
 from stress.sources import ROOT
 from stress.trace.file import load, save
+from stress.workers.settings import Settings
 from tests.stress.campaign_toys import TOYS
 from tests.stress.test_campaign import executions, until
 
@@ -92,12 +97,50 @@ def test_recheck_of_what_fails_no_more(directory: Path, capsys: pytest.CaptureFi
         trace = load(folder)
         if trace.case.scenario == "abba":
             shutil.rmtree(folder)
+            forget(directory, folder.name)
             continue
         object.__setattr__(trace.case, "faults", ())
         save(trace, folder / "trace")
     assert 5 == said(capsys, "recheck", directory)[0], "a strict replay leaves its tape"
     status, data = said(capsys, "recheck", directory, "--tolerant")
     assert (0, ["clean"]) == (status, [found["result"] for found in data["failures"]])
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_deleted_folders_are_named(directory: Path, resumed: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also once a campaign that went on has noticed it; the statuses are those of what is known."""
+    one, other = sorted((directory / FAILURES).iterdir())
+    shutil.rmtree(one)
+    if resumed:
+        settings = settings_of(directory)
+        with Store(directory, settings, code_of(Settings.of(settings), TOYS)) as store:
+            assert [one.name] == store.lost
+    status, data = said(capsys, "status", directory)
+    assert (1, [one.name]) == (status, data["deleted"])
+    assert {one.name: False, other.name: True} == {row["signature"]: bool(row["trace"]) for row in data["violations"]}
+    assert 1 == main(["status", str(directory)], TOYS)
+    assert f"1 saved failure deleted from failures/: {one.name}\n" in capsys.readouterr().out
+    status, data = said(capsys, "recheck", directory)
+    assert (1, {one.name: "deleted", other.name: "same"}) == (
+        status, {row["signature"]: row["result"] for row in data["failures"]},
+    )  # fmt: skip
+    shutil.rmtree(other)
+    assert 5 == main(["recheck", str(directory)], TOYS)
+    told = capsys.readouterr().out
+    assert all(f"{name} (" in told for name in (one.name, other.name)) and "2 deleted" in told
+
+
+def settings_of(directory: Path) -> dict[str, Any]:
+    """Return the settings of a campaign."""
+    with Results.open(directory) as results:
+        return results.settings()
+
+
+def forget(directory: Path, signature: str) -> None:
+    """Have the database of a directory not know a failure."""
+    with closing(sqlite3.connect(directory / DATABASE)) as db, db:
+        for table in ("failure_cases", "failures"):
+            db.execute(f"DELETE FROM {table} WHERE signature = ?", (signature,))
 
 
 def test_recheck_runs_no_file_of_a_stranger(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,16 +188,55 @@ def test_a_database_is_made_anew_from_the_failures(
     assert "its database is whole" in capsys.readouterr().err
 
 
-def test_what_is_not_the_campaigns_is_left_out(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_failure_is_left_out(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     os.truncate(directory / DATABASE, 0)
     shutil.copytree(next((directory / FAILURES).iterdir()), directory / FAILURES / "deadbeef")
     (directory / FAILURES / "notes").mkdir()
-    words = ["campaign", "--scenario", "counters", "--fault", "T01", "--machine", "lockstep", "--rebuild"]
-    assert 1 == main([*words, "--executions", "1", "--workers", "1", "--dir", str(directory)], TOYS)
+    words = ["campaign", *FINDS, "--rebuild", "--executions", "1", "--workers", "1", "--dir", str(directory)]
+    assert 1 == main(words, TOYS)
     told = capsys.readouterr().err
-    assert "1 saved failures entered" in told
-    assert "abba on toy is not searched" in told and "deadbeef is left out: " in told
+    assert "2 saved failures entered" in told and "deadbeef is left out: " in told
     assert "notes is left out: not the folder of a signature" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--scenario", "counters", "--fault", "T01"], "1 saved failure of other settings would be left out"),
+        (["--scenario", "counters", "--fault", "T01"], "is of abba on toy, which is not searched"),
+        (["--scenario", "abba", "counters"], "2 saved failures of other settings would be left out"),
+        (["--scenario", "abba", "counters"], "was found with --kernel 6.9 --fault T01"),
+        ([], "2 saved failures of other settings would be left out"),
+    ],
+)
+def test_failures_of_other_settings_are_not_dropped(
+    directory: Path, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They would be nowhere, and the campaign end with "no violation"; nothing has changed then."""
+    os.truncate(directory / DATABASE, 0)
+    before = sorted(directory.rglob("*"))
+    rest = ["--rebuild", "--executions", "1", "--workers", "1", "--dir", str(directory)]
+    assert 2 == main(["campaign", *words, "--machine", "lockstep", *rest], TOYS)
+    assert told in capsys.readouterr().err
+    assert before == sorted(directory.rglob("*"))
+
+
+def test_failures_of_a_patch_are_not_those_of_the_kernel(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.truncate(directory / DATABASE, 0)
+    folder = next((directory / FAILURES).iterdir())
+    trace = load(folder)
+    object.__setattr__(trace.case, "patch", ("mine.py:Mine",))
+    save(trace, folder / "trace")
+    assert 2 == main(["campaign", *FINDS, "--rebuild", "--executions", "1", "--dir", str(directory)], TOYS)
+    assert f"{folder.name} was found with --kernel 6.9 --fault T01 --patch mine.py:Mine" in capsys.readouterr().err
+
+
+def test_folders_of_which_none_is_a_failure(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.truncate(directory / DATABASE, 0)
+    for folder in (directory / FAILURES).iterdir():
+        os.truncate(folder / "trace", 40)
+    assert 2 == main(["campaign", *FINDS, "--rebuild", "--executions", "1", "--dir", str(directory)], TOYS)
+    assert "none of what is saved in it is a failure of a campaign" in capsys.readouterr().err
 
 
 def test_nothing_to_rebuild_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

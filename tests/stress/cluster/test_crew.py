@@ -74,6 +74,22 @@ def test_a_lost_lease_is_handed_out_again_and_counted_once(tmp_path: Path) -> No
     assert not wrong_accounts(tmp_path / "c")
 
 
+def test_executions_that_nobody_judged_are_not_counted(tmp_path: Path) -> None:
+    """Their seeds are accounted for: they were executed, and are in no other number."""
+    what = settings("counters")
+    with Store(tmp_path / "c", what.plain()) as store:
+        made = Campaign(store, what, Budget(executions=30), SPEC, Nobody())
+        made.joined(0, 0)
+        for numbers in ({"executions": 1}, {"unjudged": 1}, {"executions": 1}):
+            lease = made.order(0)
+            assert isinstance(lease, LeaseOrder)
+            made.answer(0, lease, Batch(done=1, last=True, numbers=numbers))
+        assert 2 == made.executions
+        made.note_end()
+        assert (2, 1) == tuple(made.finish()[name] for name in ("executions", "unjudged"))
+        assert 2 == store.latest()["executions"]
+
+
 def test_what_is_lost_when_the_campaign_is_interrupted_is_left(tmp_path: Path) -> None:
     what = settings("counters")
     with Store(tmp_path / "c", what.plain()) as store:

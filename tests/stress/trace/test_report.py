@@ -69,6 +69,16 @@ async def test_page_fits_a_screen() -> None:
         assert max(map(len, lines)) <= PAGE_COLUMNS + 10
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80])
+async def test_steps_and_reasons_fit_a_narrow_terminal(columns: int) -> None:
+    """They are laid out for it, so that no line of them is folded, which would tear the columns."""
+    for scenario in ("spin", "mailbox", "abba", "counters"):
+        trace = await find(Case(scenario, (), "toy", faults=("T01",)), steps_max=400)
+        async with replay(trace, catalogue=TOYS) as replayed:
+            _, made, *why = page(replayed, "t", columns).split("\n\n")
+        assert columns >= max(len(line) for line in "\n".join([made, *why]).splitlines())
+
+
 async def test_elided_steps_are_counted() -> None:
     """A gap says how many steps it hides."""
     trace = await find(Case("spin", (), "toy"), steps_max=400)
