@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,9 +15,8 @@ from stress.execution import overlaps
 from stress.execution.absent import unreachable
 from stress.output import plural
 from stress.parallel.settings import PROCESSES
-from stress.patch.scenario.file import is_file
-from stress.patch.spec import options
 from stress.sources import ended_words
+from stress.trace.typed import within
 from stress.workers.measure.bound import risk_words
 from stress.workers.metrics import (
     CAMPAIGN,
@@ -405,8 +403,8 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
         not_ours = ", the unpatched kernel's too" if found["unpatched"] else ""
         not_new = f", expected: {found['expected']}" if found["expected"] is not None else ""
         yield f"{found['count']:>8} x {_named(found)} on {', '.join(found['profiles'])}{new}{not_ours}{not_new}"
-        own = options([found["scenario"]] if is_file(found["scenario"]) else [], "--scenario")
-        show = f"zapstress show {shlex.quote(found['trace'] or '')}{options(data['patch'])}{own}"
+        typed = within(found["trace"] or "", data["patch"], found["scenario"], data["dir"])
+        show = f"zapstress show {typed.file}{typed.more}"
         yield f"           {show if found['trace'] else 'its trace was deleted'}"
         if found["explanation"] is not None:
             yield f"           {found['explanation']['sentence']}"

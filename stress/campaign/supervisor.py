@@ -212,7 +212,6 @@ class Campaign:
         self.leases[number] = lease
         return lease.order(
             number=number,
-            directory=str(self.store.directory),
             slice_s=lease.slice_s,
             left_s=self._left_s,
             native=self._builds and KernelKey.of(lease.entry.case) not in self.crashed,

@@ -82,7 +82,8 @@ async def page_of(trace: Trace, found: Explanation, args: argparse.Namespace, pa
     """Return the page of a trace with why it fails; ``path`` is its file, if it is in one."""
     from stress.trace.replay import replay, trusted
     from stress.trace.report import page
+    from stress.trace.typed import as_given
 
     unkept = f"zapstress shrink {shlex.quote(args.trace)} keeps such a form"
     async with replay(trace, trusted(trace.case, driver="plain"), args.catalogue) as again:
-        return page(again, path, width, found, unkept)
+        return page(again, as_given(path, trace.case) if path else None, width, found, unkept)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -19,11 +18,11 @@ from stress.fault import silent_on
 from stress.machine.chance import RandomData
 from stress.output import columns, put, put_json, tell
 from stress.patch.guard import PatchError
-from stress.patch.spec import options
 from stress.trace.file import SEED_MAX, save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import replay, trusted
 from stress.trace.report import page
+from stress.trace.typed import as_given
 
 if TYPE_CHECKING:
     from sim.core.arena import Arena
@@ -164,8 +163,8 @@ async def _executed(args: argparse.Namespace, runner: Runner) -> Outcome:
         if not args.save:
             raise PatchError(f"{error}; the same command with --save FILE keeps a trace") from error
         save(capture(runner.error_outcome(args.seed), args.strategy), args.save)
-        more = f"; zapstress show {shlex.quote(args.save)}{options(runner.case.patch)}"
-        raise PatchError(f"{error}{more}") from error
+        typed = as_given(args.save, runner.case)
+        raise PatchError(f"{error}; zapstress show {typed.file}{typed.more}") from error
 
 
 async def _execute(args: argparse.Namespace, runner: Runner) -> Outcome:
@@ -233,8 +232,9 @@ def _dump(arena: Arena, file: str) -> None:
 
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:
+    typed = as_given(args.save, trace.case) if args.save else None
     async with replay(trace, trusted(trace.case), args.catalogue) as replayed:
-        return page(replayed, args.save, columns())
+        return page(replayed, typed, columns())
 
 
 def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:

@@ -13,6 +13,7 @@ from stress.trace.file import encode
 from stress.trace.record import Trace, capture
 from stress.trace.replay import compare, replay, trusted
 from stress.trace.report import headline, page
+from stress.trace.typed import within
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -31,10 +32,10 @@ class Evidence:
 
 
 async def evidence(trace: Trace, path: str, catalogue: Catalogue) -> Evidence:
-    """Return the evidence of a failure; ``path`` is where its trace will be."""
+    """Return the evidence of a failure; ``path`` is where its trace will be in the results directory."""
     try:
         async with replay(trace, trusted(trace.case), catalogue) as again:
-            report, replays = page(again, path), "as recorded"
+            report, replays = page(again, within(path, trace.case.patch, trace.case.scenario)), "as recorded"
             compare(trace, again.outcome)
     except Divergence as error:
         report, replays = (

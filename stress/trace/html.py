@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Skipped
 from stress.output import plural, printable
-from stress.patch.scenario.file import is_file
-from stress.patch.spec import options
 from stress.trace import explanation
 from stress.trace.chart import Axis, Line, chart
 from stress.trace.picture import picture, svg
 from stress.trace.report import headline, state_words
 from stress.trace.shell.origins import origins
 from stress.trace.shell.overview import changes
+from stress.trace.typed import TYPED_THERE
 
 if TYPE_CHECKING:
     from stress.trace.explanation import Explanation
     from stress.trace.replay import Replayed
     from stress.trace.shell.film import Film
+    from stress.trace.typed import Typed
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -80,14 +79,14 @@ def digest(text: str) -> str:
 
 def html(
     replayed: Replayed,
-    path: str,
+    typed: Typed,
     explained: Explanation | None = None,
     whole: str = "",
     film: Film | None = None,
 ) -> str:
     """Return the page of an execution, with why it fails if it is ``explained``.
 
-    ``path`` is its trace's file; ``whole`` is the page, as text, of the failure whose smallest form
+    ``typed`` names it in commands; ``whole`` is the page, as text, of the failure whose smallest form
     it is; ``film`` is of the execution, so that its states can be shown.
     """
     trace, outcome = replayed.trace, replayed.outcome
@@ -114,7 +113,8 @@ def html(
         curve=chance_curve(explained),
         origins=origins(film, numbers) if film is not None else [],
         states={number: text for number, text in changes(film, numbers) if text} if film is not None else {},
-        commands=commands(replayed, path),
+        commands=commands(typed),
+        typed_where=TYPED_THERE if typed.there else "",
         texts=[*trace.patch.files, *trace.scenario_file.files],
     )
 
@@ -157,11 +157,9 @@ def about(replayed: Replayed) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found.items() if value]
 
 
-def commands(replayed: Replayed, path: str) -> list[tuple[str, str]]:
+def commands(typed: Typed) -> list[tuple[str, str]]:
     """Return the commands that show the execution again, each with what it does."""
-    case = replayed.outcome.finished.case
-    more = options(case.patch) + options([case.scenario] if is_file(case.scenario) else [], "--scenario")
-    file = shlex.quote(path)
+    file, more = typed.file, typed.more
     return [
         ("Step for step:", f"zapstress replay --steps {file}{more}"),
         ("Forward and back, as a debugger does:", f"zapstress replay --shell {file}{more}"),

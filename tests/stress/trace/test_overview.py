@@ -20,6 +20,7 @@ from stress.trace.shell.film import Camera, Film, film_of
 from stress.trace.shell.kernel_files import ELSEWHERE, kernel_file
 from stress.trace.shell.origins import origins
 from stress.trace.shell.overview import AROUND, LINES_MAX, changes, difference, entries
+from stress.trace.typed import Typed
 from tests.stress import pages
 
 MAPCOUNT = "folio_remove_rmap_ptes: mapcount -1"
@@ -45,7 +46,7 @@ async def seen() -> tuple[Film, str, int]:
         first, last = Moment(at, "cpu0 munmap", "f", "mapcount -1", "x"), Moment(999, "hw1", "g", "drop TLB entry", "y")
         chances = tuple(step / film.last for step in range(film.last + 1))
         why = Explanation("It lowers the mapcount first.", (Ordering(first, last, "clean", ()),), chances, 200, ())
-        return film, html(replayed, "t", why, film=film), at
+        return film, html(replayed, Typed("t"), why, film=film), at
 
 
 async def test_a_step_is_shown_with_the_state_around_it() -> None:
@@ -85,7 +86,7 @@ async def test_the_failure_as_markdown() -> None:
     """As a reader of Markdown sees it: headings, lines that are kept, a table."""
     camera = Camera()
     async with replay(await violating(), look=camera.look) as replayed:
-        text = markdown(replayed, "a `b`", None, film_of(replayed, camera, CATALOGUE))
+        text = markdown(replayed, Typed("a `b`"), None, film_of(replayed, camera, CATALOGUE))
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     heads = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
     assert heads[1:] == ["What must be true instead", "How it came to that", "To see it again", "The functions"]

@@ -19,6 +19,7 @@ from stress.trace.file import decode, encode, save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, compare, replay
 from stress.trace.report import PAGE_COLUMNS, listing, page
+from stress.trace.typed import Typed
 
 ROOT = Path(__file__).resolve().parents[3]
 REPLAYS = 1000
@@ -56,7 +57,7 @@ async def test_drivers_agree_and_traces_replay(scenario: str, profile: str) -> N
         async with replay(trace, Mode("reference")) as replayed:
             compare(trace, replayed.outcome)
             assert len(list(listing(replayed))) == trace.steps
-            lines = page(replayed, "trace").splitlines()
+            lines = page(replayed, Typed("trace")).splitlines()
             assert len(lines) <= LINES_MAX
             assert max(map(len, lines)) <= PAGE_COLUMNS
 

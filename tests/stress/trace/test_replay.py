@@ -26,6 +26,7 @@ from stress.trace.file import decode, encode, save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, case_of, compare, first_difference, replay
 from stress.trace.report import page
+from stress.trace.typed import Typed
 from tests.toy import TOYS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -209,7 +210,7 @@ async def test_the_page_is_made_from_the_trace_alone() -> None:
     pages = set()
     for driver in ("fast", "reference"):
         async with replay(trace, Mode(driver), TOYS) as replayed:
-            pages.add(page(replayed, "t"))
+            pages.add(page(replayed, Typed("t")))
     assert len(pages) == 1
 
 
