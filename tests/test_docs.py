@@ -18,11 +18,11 @@ from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, SKIPPED, USA
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.machine.driver import run_plain
+from stress.patch.typed import Typed
 from stress.trace.file import VERSION as TRACE_VERSION
 from stress.trace.record import capture
 from stress.trace.replay import Replayed
 from stress.trace.report import page
-from stress.trace.typed import Typed
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ("scenarios/NAME.py", "scenarios/faults/m05_short_name.py")

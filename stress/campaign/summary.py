@@ -15,8 +15,8 @@ from stress.execution import overlaps
 from stress.execution.absent import unreachable
 from stress.output import plural
 from stress.parallel.settings import PROCESSES
+from stress.patch.typed import within
 from stress.sources import ended_words
-from stress.trace.typed import within
 from stress.workers.measure.bound import risk_words
 from stress.workers.metrics import (
     CAMPAIGN,
@@ -173,7 +173,17 @@ def exit_status(data: dict[str, Any]) -> int:
         return VIOLATED
     if wrong or data["worker_deaths"] or data["ended"] in ("failed", "full"):
         return FAILED
-    return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
+    judged = data["executions"] > data["inconclusive"] and not never_ran(data) and not risk_missed(data)
+    return CLEAN if judged else INCONCLUSIVE
+
+
+def risk_missed(data: dict[str, Any]) -> str:
+    """Return in words that a run ended before the risk was as small as it was asked to be, or ``""``."""
+    asked = data.get("until_risk")
+    if asked is None or not asked["above"]:
+        return ""
+    pairs = plural(len(data["coverage"]), "pair")
+    return f"--until-risk {asked['asked']:g} was not reached: {asked['above']} of {pairs} of scenario and profile have more"
 
 
 def total(metric: Number, totals: Totals) -> float:
@@ -422,6 +432,7 @@ def verdict(data: dict[str, Any]) -> str:
     words += f", {old} old {'ones' if old > 1 else 'one'} not seen again" if old else ""
     if idle:
         words += f"; inconclusive: {_some(idle, OVERRIDES_NAMED_MAX)} never ran"
+    words += f"; inconclusive: {missed}" if (missed := risk_missed(data)) else ""
     return words
 
 

@@ -16,11 +16,11 @@ from stress.output import put_json, put_whole
 if TYPE_CHECKING:
     from stress.campaign.report.facts import Facts
     from stress.catalogue import Catalogue
+    from stress.patch.typed import Typed
     from stress.trace.explanation import Explanation
     from stress.trace.record import PatchRecord
     from stress.trace.replay import Replayed
     from stress.trace.shell.film import Camera, Film
-    from stress.trace.typed import Typed
 
 FORMATS = {
     "html": "a page, one file that needs no network",
@@ -166,7 +166,7 @@ def named(path: str, replayed: Replayed) -> Typed:
     that has the files that it was made with; else as the user has.
     """
     from stress.campaign.database import DATABASE
-    from stress.trace.typed import Typed, as_given
+    from stress.patch.typed import Typed, as_given
 
     now, trace = replayed.outcome.finished.case, replayed.trace
     kernel = now.kernel if now.kernel != trace.case.kernel else ""

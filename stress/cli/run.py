@@ -17,12 +17,13 @@ from stress.execution.vetting import vet
 from stress.fault import silent_on
 from stress.machine.chance import RandomData
 from stress.output import columns, put, put_json, tell
+from stress.parallel.settings import why_not_executed
 from stress.patch.guard import PatchError
+from stress.patch.typed import as_given
 from stress.trace.file import SEED_MAX, save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import replay, trusted
 from stress.trace.report import page
-from stress.trace.typed import as_given
 
 if TYPE_CHECKING:
     from sim.core.arena import Arena
@@ -89,9 +90,13 @@ def run(args: argparse.Namespace) -> int:
     return trio.run(_run, args, restrict_keyboard_interrupt_to_checkpoints=True)
 
 
-def check_machine(args: argparse.Namespace) -> None:
-    """Raise UsageError for an option of the other machine."""
+def check_machine(args: argparse.Namespace, case: Case) -> None:
+    """Raise UsageError for an option of the other machine, and for a case that it does not execute."""
     if args.machine == "parallel":
+        if why := why_not_executed(case):
+            raise UsageError(
+                f"--machine parallel executes no case with the parameter speculation: {why}; leave one out"
+            )
         if args.driver != "fast" or args.strategy != "random":
             raise UsageError("--driver and --strategy are lockstep's: on the parallel machine the cores decide")
     elif args.no_record or args.actors_per_process is not None or args.processes is not None:
@@ -102,7 +107,7 @@ def check_machine(args: argparse.Namespace) -> None:
 
 async def _run(args: argparse.Namespace) -> int:
     case = case_of(args, args.catalogue)
-    check_machine(args)
+    check_machine(args, case)
     if args.no_record:
         return await _run_unrecorded(args, case)
     strategy = "parallel" if args.machine == "parallel" else args.strategy

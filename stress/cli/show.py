@@ -51,9 +51,9 @@ def put_patch(trace: Trace, json: bool) -> int:
 def run(args: argparse.Namespace) -> int:
     """Execute the trace again, and print the page."""
     from stress.machine.driver import run_plain
+    from stress.patch.typed import as_given
     from stress.trace import report
     from stress.trace.file import load
-    from stress.trace.typed import as_given
 
     explained, whole = smallest(args)
     trace, width = load(args.trace), None if args.json else columns()

@@ -105,7 +105,7 @@ def data(trace: str, output: Path, found: Shrunk, why: str) -> dict[str, Any]:
 def text(output: Path, found: Shrunk, why: str) -> str:
     """Return what was found, for people."""
     from stress.output import plural
-    from stress.trace.typed import as_given
+    from stress.patch.typed import as_given
 
     case = found.trace.case
     typed = as_given(str(output), case)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Divergence
+from stress.patch.typed import within
 from stress.sources import version
 from stress.trace.file import encode
 from stress.trace.record import Trace, capture
 from stress.trace.replay import compare, replay, trusted
 from stress.trace.report import headline, page
-from stress.trace.typed import within
 
 if TYPE_CHECKING:
     from stress.catalogue import Catalogue
@@ -32,7 +32,7 @@ class Evidence:
 
 
 async def evidence(trace: Trace, path: str, catalogue: Catalogue) -> Evidence:
-    """Return the evidence of a failure; ``path`` is where its trace will be in the results directory."""
+    """Return the evidence of a failure; ``path`` is where its trace will be."""
     try:
         async with replay(trace, trusted(trace.case), catalogue) as again:
             report, replays = page(again, within(path, trace.case.patch, trace.case.scenario)), "as recorded"

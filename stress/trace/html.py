@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Skipped
 from stress.output import plural, printable
+from stress.patch.typed import TYPED_THERE
 from stress.trace import explanation
 from stress.trace.chart import Axis, Line, chart
 from stress.trace.picture import picture, svg
 from stress.trace.report import headline, state_words
 from stress.trace.shell.origins import origins
 from stress.trace.shell.overview import changes
-from stress.trace.typed import TYPED_THERE
 
 if TYPE_CHECKING:
+    from stress.case import Case
+    from stress.patch.typed import Typed
     from stress.trace.explanation import Explanation
     from stress.trace.replay import Replayed
     from stress.trace.shell.film import Film
-    from stress.trace.typed import Typed
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -86,8 +88,8 @@ def html(
 ) -> str:
     """Return the page of an execution, with why it fails if it is ``explained``.
 
-    ``typed`` names it in commands; ``whole`` is the page, as text, of the failure whose smallest form
-    it is; ``film`` is of the execution, so that its states can be shown.
+    ``typed`` names it in commands; ``whole`` is the page, as text, of the failure whose smallest
+    form it is; ``film`` is of the execution, so that its states can be shown.
     """
     trace, outcome = replayed.trace, replayed.outcome
     violation = outcome.verdict.violation
@@ -111,6 +113,7 @@ def html(
         every=picture(replayed, whole=True).rows,
         svg=svg(shown, title),
         curve=chance_curve(explained),
+        no_curve=why_no_curve(explained) if violation else "",
         origins=origins(film, numbers) if film is not None else [],
         states={number: text for number, text in changes(film, numbers) if text} if film is not None else {},
         commands=commands(typed),
@@ -119,9 +122,15 @@ def html(
     )
 
 
+def shown_case(replayed: Replayed) -> Case:
+    """Return what was executed, with the user's files under the names that the trace has for them."""
+    case, made = replayed.outcome.finished.case, replayed.trace.case
+    return replace(case, scenario=made.scenario, patch=made.patch or case.patch)
+
+
 def where(replayed: Replayed) -> str:
     """Return in a line where the execution was made."""
-    case = replayed.outcome.finished.case
+    case = shown_case(replayed)
     added = [f"with fault {name}" for name in case.faults] + [f"with {path}" for path in case.patch]
     return ", ".join([f"{case.scenario} on {case.profile}", f"kernel {case.kernel}", *added])
 
@@ -135,9 +144,18 @@ def chance_curve(explained: Explanation | None) -> str:
     return chart(explanation.chance_line(explained), steps, Axis("", 1.0, "{:.0%}".format), [Line("fail", points)])
 
 
+def why_no_curve(explained: Explanation | None) -> str:
+    """Return in a sentence why there is no such chart; ``""`` if there is."""
+    if explained is None:
+        return "The chance that it fails after each step is not known: zapstress explain of its folder finds it out."
+    if len(explained.chances) < 2:
+        return "The chance that it fails after each step is not known: explain had no time left to try every step."
+    return ""
+
+
 def about(replayed: Replayed) -> list[tuple[str, str]]:
     """Return what was run, as names and values."""
-    trace, case = replayed.trace, replayed.outcome.finished.case
+    trace, case = replayed.trace, shown_case(replayed)
     functions = [site.partition(":")[0] for site in (trace.ending.accused, trace.ending.victim) if site]
     found = {
         "scenario": case.scenario,

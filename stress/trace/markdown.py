@@ -9,18 +9,18 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from stress.output import printable
+from stress.patch.typed import TYPED_THERE
 from stress.trace import explanation
 from stress.trace.html import commands
 from stress.trace.picture import picture
 from stress.trace.report import headline, page
 from stress.trace.shell.origins import Origin, origins
-from stress.trace.typed import TYPED_THERE
 
 if TYPE_CHECKING:
+    from stress.patch.typed import Typed
     from stress.trace.explanation import Explanation
     from stress.trace.replay import Replayed
     from stress.trace.shell.film import Film
-    from stress.trace.typed import Typed
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
 """Characters that Markdown, or the HTML in it, would take as its own."""

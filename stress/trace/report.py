@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.step import TLB_SHIFT
 from stress.execution.steps import Step, steps, words
+from stress.patch.typed import TYPED_THERE
 from stress.trace import explanation
-from stress.trace.typed import TYPED_THERE
 
 if TYPE_CHECKING:
     from sim.core.machine import Violation
+    from stress.patch.typed import Typed
     from stress.trace.explanation import Explanation
     from stress.trace.record import Trace
     from stress.trace.replay import Replayed
-    from stress.trace.typed import Typed
 
 TAIL_STEPS_MAX = 24
 """Steps shown up to the violation."""

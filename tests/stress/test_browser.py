@@ -14,9 +14,9 @@ import pytest
 
 from stress.campaign.report.facts import Facts, gather
 from stress.campaign.report.html import html
+from stress.patch.typed import Typed
 from stress.trace.html import html as trace_html
 from stress.trace.replay import replay
-from stress.trace.typed import Typed
 from tests.stress.report.directories import made, patch_file
 from tests.stress.serve.browser import CHROMIUM, Browser
 from tests.stress.trace.test_overview import seen

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from stress.campaign import progress
 from stress.case import Case
+from stress.cli.campaign import DISK_MIB_MAX
 from stress.cli.main import main
 from stress.cli.manual import page_lines, roff
 from stress.cli.parsers import COMMANDS, options_of, parser_of
@@ -218,6 +219,21 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path, capsys: pytest.Ca
     main(["campaign", "--file", str(tmp_path / "c.toml"), "--dir", str(tmp_path / "a"), *more], TOYS)
     data = status_of(tmp_path / "a", capsys)
     assert (9, ["abba"], 12) == (data["seed"], data["scenarios"], data["executions"])
+
+
+def test_an_option_with_the_value_of_its_default_goes_before_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was typed counts, not what it differs from."""
+    (tmp_path / "c.toml").write_text(FILE)
+    limits: list[int] = []
+    monkeypatch.setattr(
+        "stress.cli.campaign.search", lambda args: limits.append(args.disk_mib_max) or {"exit_status": 0}
+    )
+    words = ["campaign", "--file", str(tmp_path / "c.toml")]
+    for more in ([], ["--disk-mib-max", str(DISK_MIB_MAX)], [f"--disk-mib-max={DISK_MIB_MAX}"]):
+        main([*words, *more], TOYS)
+    assert [90, DISK_MIB_MAX, DISK_MIB_MAX] == limits
 
 
 @pytest.mark.parametrize(

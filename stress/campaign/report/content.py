@@ -15,9 +15,9 @@ from stress.campaign.report.facts import CellFacts, Facts, FindingFacts
 from stress.output import chance_words, number_words, plural, time_words
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import kept, options
+from stress.patch.typed import TYPED_THERE, within
 from stress.sources import ended_words
 from stress.trace.explanation import Explanation
-from stress.trace.typed import TYPED_THERE, within
 from stress.workers.measure.bound import CONFIDENCE, risk_words
 
 NAMES_MAX = 6

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from stress.catalogue import DEFAULT_CATALOGUE, Catalogue, spec_of
 from stress.errors import ZapstressError
+from stress.patch.typed import within
 from stress.trace.explanation import SHRUNK
 from stress.trace.file import encode, save
 from stress.trace.replay import replay, trusted
 from stress.trace.report import page
-from stress.trace.typed import within
 from stress.workers.causes.afresh import replayed_afresh
 from stress.workers.causes.attempts import Deadline
 from stress.workers.causes.explain import explain

@@ -180,6 +180,14 @@ def test_a_search_ends_when_the_risk_is_small(tmp_path: Path, monkeypatch: pytes
     assert "done" == found.ended and found.executions < 500000
 
 
+def test_a_risk_that_was_not_reached_is_inconclusive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--scenario", "mailbox", "--machine", "lockstep", "--workers", "1", "--geometry", "small"]
+    more = ["--until-risk", "1e-6", "--executions", "40", "--dir", str(tmp_path / "dir")]
+    assert 5 == main(["campaign", *words, *more], TOYS)
+    said = capsys.readouterr().out
+    assert "inconclusive: --until-risk 1e-06 was not reached: 1 of 1 pair of scenario and profile" in said
+
+
 @pytest.mark.parametrize("chance", ["0", "1", "-1", "x"])
 def test_what_is_no_chance(chance: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert 2 == main(["campaign", f"--until-risk={chance}"], TOYS)

@@ -10,12 +10,12 @@ import pytest
 
 from stress.case import Case
 from stress.cli.main import main
+from stress.patch.typed import Typed
 from stress.trace.file import save
 from stress.trace.html import html
 from stress.trace.picture import ALONE, alone, picture, svg
 from stress.trace.record import PatchRecord
 from stress.trace.replay import replay
-from stress.trace.typed import Typed
 from tests.stress import pages
 from tests.stress.trace.test_replay import find
 from tests.stress.trace.test_report import lost_update

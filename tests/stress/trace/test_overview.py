@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from markdown_it import MarkdownIt
 
+import sim
 from sim.core.machine import SITES
 from sim.mm import rmap
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
+from stress.patch.typed import Typed
 from stress.trace.explanation import Explanation, Moment, Ordering
 from stress.trace.html import html
 from stress.trace.markdown import markdown
@@ -20,7 +28,6 @@ from stress.trace.shell.film import Camera, Film, film_of
 from stress.trace.shell.kernel_files import ELSEWHERE, kernel_file
 from stress.trace.shell.origins import origins
 from stress.trace.shell.overview import AROUND, LINES_MAX, changes, difference, entries
-from stress.trace.typed import Typed
 from tests.stress import pages
 
 MAPCOUNT = "folio_remove_rmap_ptes: mapcount -1"
@@ -77,9 +84,29 @@ async def test_the_page_names_functions_states_and_the_steps_it_hangs_on() -> No
 
 def test_functions_that_the_kernel_has_elsewhere() -> None:
     """Each is a function of the model, and not of hardware or of a patch."""
-    assert CATALOGUE.list("profiles") and set(ELSEWHERE) <= {site.function for site in SITES}
+    assert CATALOGUE.list("profiles") and {name.rpartition(".")[2] for name in ELSEWHERE} <= {
+        site.function for site in SITES
+    }
     assert "include/linux/mm.h, v6.9" == kernel_file("folio_mapped", str(rmap.__file__))
     assert ["mm/rmap.c, v6.9", ""] == [kernel_file("folio_referenced", str(m.__file__)) for m in (rmap, pages)]
+
+
+def test_each_function_has_one_file_of_the_kernel() -> None:
+    """Whatever module of the model its steps are made in."""
+    for info in pkgutil.walk_packages(sim.__path__, "sim."):
+        module = importlib.import_module(info.name)
+        for function in set(re.findall(r'site\(\s*"(\w+)"', Path(str(module.__file__)).read_text())):
+            found = kernel_file(function, str(module.__file__)).split(", ")
+            assert len(found) <= 2 and not found[0].startswith("v"), (info.name, function, found)
+            assert all(re.fullmatch(r"v\d+\.\d+", version) for version in found[1:]), (info.name, function, found)
+
+
+async def test_a_page_without_a_curve_says_why() -> None:
+    async with replay(await violating()) as replayed:
+        assert "zapstress explain of its folder finds it out" in html(replayed, Typed("t"))
+        late = Explanation("Too early.", (), (), 0, ())
+        assert "explain had no time left" in html(replayed, Typed("t"), late)
+        assert "is not known" not in html(replayed, Typed("t"), replace(late, chances=(0.5, 1.0)))
 
 
 async def test_the_failure_as_markdown() -> None:

@@ -15,11 +15,11 @@ from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
+from stress.patch.typed import Typed
 from stress.trace.file import decode, encode, save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, compare, replay
 from stress.trace.report import PAGE_COLUMNS, listing, page
-from stress.trace.typed import Typed
 
 ROOT = Path(__file__).resolve().parents[3]
 REPLAYS = 1000

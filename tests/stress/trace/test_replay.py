@@ -21,12 +21,12 @@ from stress.execution.outcome import CHECK_BYTES
 from stress.execution.runner import open_runner
 from stress.execution.signature import signature_of
 from stress.machine.chance import RandomData
+from stress.patch.typed import Typed
 from stress.trace import replay as replay_module
 from stress.trace.file import decode, encode, save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, case_of, compare, first_difference, replay
 from stress.trace.report import page
-from stress.trace.typed import Typed
 from tests.toy import TOYS
 
 ROOT = Path(__file__).resolve().parents[3]

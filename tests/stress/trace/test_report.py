@@ -11,6 +11,7 @@ from stress.case import Case
 from stress.execution.runner import open_runner
 from stress.execution.steps import Step, entry_words, steps
 from stress.machine.chance import TapeData
+from stress.patch.typed import Typed
 from stress.strategies.replay import Replay
 from stress.trace.record import Trace, capture
 from stress.trace.replay import replay
@@ -24,7 +25,6 @@ from stress.trace.report import (
     selection,
     step_data,
 )
-from stress.trace.typed import Typed
 from tests.stress.trace.test_replay import find
 from tests.toy import TOYS
 
