@@ -178,12 +178,12 @@ def exit_status(data: dict[str, Any]) -> int:
 
 
 def risk_missed(data: dict[str, Any]) -> str:
-    """Return in words that a run ended before the risk was as small as it was asked to be, or ``""``."""
+    """Return in words that a run ended before the risk was as small as was asked, or ``""``."""
     asked = data.get("until_risk")
     if asked is None or not asked["above"]:
         return ""
-    pairs = plural(len(data["coverage"]), "pair")
-    return f"--until-risk {asked['asked']:g} was not reached: {asked['above']} of {pairs} of scenario and profile have more"
+    above = f"{asked['above']} of {plural(len(data['coverage']), 'pair')} of scenario and profile have more"
+    return f"--until-risk {asked['asked']:g} was not reached: {above}"
 
 
 def total(metric: Number, totals: Totals) -> float:
