@@ -17,6 +17,10 @@ class UsageError(ZapstressError):
     """A name, an option or a file that cannot be used."""
 
 
+class NoScheduler(UsageError):
+    """Nobody answers at the address of a cluster's scheduler, so nothing was begun."""
+
+
 class TraceError(ZapstressError):
     """A file that is not a trace, or is torn, edited, or made for another version."""
 

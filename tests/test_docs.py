@@ -18,6 +18,7 @@ from stress.errors import CLEAN, FAILED, INCONCLUSIVE, INTERRUPTED, SKIPPED, USA
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
 from stress.machine.driver import run_plain
+from stress.patch.typed import Typed
 from stress.trace.file import VERSION as TRACE_VERSION
 from stress.trace.record import capture
 from stress.trace.replay import Replayed
@@ -92,7 +93,7 @@ async def page_of(case: Case, strategy: str, seed: int, path: str) -> str:
     """Execute ``case`` once and return the page that shows it, as of the trace in ``path``."""
     async with open_runner(case, "plain", record=True) as runner:
         outcome = runner.run(CATALOGUE.strategy(strategy), seed, RandomData(seed))
-        return page(Replayed(capture(outcome, strategy), outcome, -1, {}), path)
+        return page(Replayed(capture(outcome, strategy), outcome, -1, {}), Typed(path))
 
 
 def test_the_readme_shows_a_failure_as_it_is_printed() -> None:

@@ -111,7 +111,7 @@ class SampledSpace:
         shares = Portfolio(0).weights()
         self.order = LeaseOrder(
             lease=0, number=0, case=self.case, strategy="", options={}, machine=LOCKSTEP, processes=0, first=0, count=0,
-            slice_s=FOREVER_S, left_s=FOREVER_S, twin_every=0, stop_on_first=False, directory="", afresh=False,
+            slice_s=FOREVER_S, left_s=FOREVER_S, twin_every=0, stop_on_first=False, afresh=False,
             native=True, shares=shares,
         )  # fmt: skip
         for name in shares:

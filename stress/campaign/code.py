@@ -8,10 +8,17 @@ scenario of the user's or the model itself, the directory begins a new generatio
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stress.errors import UsageError
+from stress.files import make_folder, read_plain, write_atomically
+from stress.patch.load import READ_MIB_MAX
+from stress.patch.spec import KEPT, kept
 from stress.patch.vet import absent
 from stress.sources import sources_hash, version
 
@@ -94,6 +101,35 @@ def digests_of(settings: Settings, catalogue: Catalogue) -> dict[str, str]:
 def texts_of(role: str, patch: Patch | None) -> list[Text]:
     """Return the files of a patch, those too that it imports of the user's own."""
     return [Text(role, file.path, file.text) for file in patch.files] if patch is not None else []
+
+
+def keep_texts(directory: Path, texts: Iterable[Text]) -> None:
+    """Write the user's files into a results directory, where commands that are printed name them.
+
+    Raises UsageError if something else stands in their place, as a symbolic link that would lead
+    out of the directory, and StorageError.
+    """
+    for text in texts:
+        place, data = directory / kept(text.path), text.text.encode()
+        for path in (*reversed(place.relative_to(directory).parents[:-1]), place.relative_to(directory)):
+            if (directory / path).is_symlink():
+                raise UsageError(f"{directory / path}: a symbolic link, and a campaign has not made it; remove it")
+        with suppress(OSError):
+            if read_plain(place, READ_MIB_MAX, links=False) == data:
+                continue
+        make_folder(place.parent)
+        write_atomically(place, data)
+
+
+def kept_with(directory: Path, name: str, text: str) -> str:
+    """Return where, within a results directory, it keeps a file of the user's that has this name
+    and this text; ``""`` if it keeps none.
+    """
+    for folder, _, names in sorted(os.walk(directory / KEPT)):
+        with suppress(OSError):
+            if name in names and read_plain(Path(folder, name), READ_MIB_MAX, links=False) == text.encode():
+                return Path(folder, name).relative_to(directory).as_posix()
+    return ""
 
 
 def overrides_of(patch: Patch, settings: Settings, catalogue: Catalogue) -> dict[str, dict[str, str]]:

@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -155,11 +156,8 @@ class Reduction:
     over: bool = True
 
     def order(self) -> Order:
-        folder = self.store.directory
-        trace = trace_of(folder, self.signature).read_bytes()
-        return ReduceOrder(
-            number=self.number, case=self.case, trace=trace, directory=str(folder), seconds=reduce_seconds(self.until)
-        )
+        trace = trace_of(self.store.directory, self.signature).read_bytes()
+        return ReduceOrder(number=self.number, case=self.case, trace=trace, seconds=reduce_seconds(self.until))
 
     def answer(self, answer: Answer) -> bool:
         assert isinstance(answer, ReduceAnswer)
@@ -201,7 +199,7 @@ def reduce_seconds(until: float) -> float:
 def retrial_order(store: Store, signature: str, number: int, case: Case) -> RetrialOrder:
     """Return the order that has the kept trace of a signature replayed under ``case``."""
     trace = trace_of(store.directory, signature).read_bytes()
-    return RetrialOrder(number=number, case=case, trace=trace, directory=str(store.directory))
+    return RetrialOrder(number=number, case=case, trace=trace)
 
 
 def errand_lease(settings: Settings, number: int, case: Case, strategy: str, first: int, count: int) -> LeaseOrder:
@@ -220,7 +218,6 @@ def errand_lease(settings: Settings, number: int, case: Case, strategy: str, fir
         left_s=FOREVER_S,
         twin_every=0,
         stop_on_first=False,
-        directory="",
         evidence=False,
         afresh=False,
     )
@@ -292,9 +289,9 @@ class Errands:
         for number, patch in enumerate(self.settings.sides(), 1):
             if done:
                 case = replace(order.case, patch=patch)
-                folder = str(side_folder(self.store.directory, number))
+                folder = str(side_folder(Path(), number))
                 lease = msgspec.structs.replace(
-                    order, lease=0, case=case, count=done, slice_s=FOREVER_S, left_s=FOREVER_S, directory=folder
+                    order, lease=0, case=case, count=done, slice_s=FOREVER_S, left_s=FOREVER_S, folder=folder
                 )
                 self.follows.append(Follow(self.store, number, lease))
 

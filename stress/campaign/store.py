@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stress.campaign.code import Code
+from stress.campaign.code import Code, keep_texts
 from stress.campaign.database import (
     DATABASE,
     PROOFS,
@@ -69,7 +69,7 @@ class Store(Results):
         ``code`` begins a new generation; ``anew`` makes a database beside failures that are saved
         already.
 
-        ``anew`` makes a database beside failures that are saved already. Raises UsageError if the
+        Raises UsageError if the
         directory is not a campaign's, is damaged, or is one of other settings or another version,
         and StorageError if it cannot be written or another campaign is at work in it.
         """
@@ -82,6 +82,7 @@ class Store(Results):
                     make_tables(self.db)
                     self._settle(settings)
                     self.begun = settle(self.db, code)
+                    keep_texts(directory, code.texts)
                 super().__init__(directory, self.db)
                 self.lost = self._miss_folders()
             except BaseException:

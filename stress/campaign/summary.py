@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,8 +15,7 @@ from stress.execution import overlaps
 from stress.execution.absent import unreachable
 from stress.output import plural
 from stress.parallel.settings import PROCESSES
-from stress.patch.scenario.file import is_file
-from stress.patch.spec import options
+from stress.patch.typed import within
 from stress.sources import ended_words
 from stress.workers.measure.bound import risk_words
 from stress.workers.metrics import (
@@ -175,7 +173,17 @@ def exit_status(data: dict[str, Any]) -> int:
         return VIOLATED
     if wrong or data["worker_deaths"] or data["ended"] in ("failed", "full"):
         return FAILED
-    return CLEAN if data["executions"] > data["inconclusive"] and not never_ran(data) else INCONCLUSIVE
+    judged = data["executions"] > data["inconclusive"] and not never_ran(data) and not risk_missed(data)
+    return CLEAN if judged else INCONCLUSIVE
+
+
+def risk_missed(data: dict[str, Any]) -> str:
+    """Return in words that a run ended before the risk was as small as was asked, or ``""``."""
+    asked = data.get("until_risk")
+    if asked is None or not asked["above"]:
+        return ""
+    above = f"{asked['above']} of {plural(len(data['coverage']), 'pair')} of scenario and profile have more"
+    return f"--until-risk {asked['asked']:g} was not reached: {above}"
 
 
 def total(metric: Number, totals: Totals) -> float:
@@ -405,8 +413,8 @@ def _what_was_found(data: dict[str, Any]) -> Iterator[str]:
         not_ours = ", the unpatched kernel's too" if found["unpatched"] else ""
         not_new = f", expected: {found['expected']}" if found["expected"] is not None else ""
         yield f"{found['count']:>8} x {_named(found)} on {', '.join(found['profiles'])}{new}{not_ours}{not_new}"
-        own = options([found["scenario"]] if is_file(found["scenario"]) else [], "--scenario")
-        show = f"zapstress show {shlex.quote(found['trace'] or '')}{options(data['patch'])}{own}"
+        typed = within(found["trace"] or "", data["patch"], found["scenario"], data["dir"])
+        show = f"zapstress show {typed.file}{typed.more}"
         yield f"           {show if found['trace'] else 'its trace was deleted'}"
         if found["explanation"] is not None:
             yield f"           {found['explanation']['sentence']}"
@@ -424,6 +432,7 @@ def verdict(data: dict[str, Any]) -> str:
     words += f", {old} old {'ones' if old > 1 else 'one'} not seen again" if old else ""
     if idle:
         words += f"; inconclusive: {_some(idle, OVERRIDES_NAMED_MAX)} never ran"
+    words += f"; inconclusive: {missed}" if (missed := risk_missed(data)) else ""
     return words
 
 

@@ -109,7 +109,7 @@ class Campaign:
         """Kernels that are not run natively any more, as a worker has crashed over them."""
         self.native = set[KernelKey]()
         """Kernels that have been run natively."""
-        self.stopping = False
+        self.stopping, self.met, self.told = False, False, set[str]()
         self.ended = "done"
         self.executions = self.steps = self.failures = 0
         self.began = time.monotonic()
@@ -212,7 +212,6 @@ class Campaign:
         self.leases[number] = lease
         return lease.order(
             number=number,
-            directory=str(self.store.directory),
             slice_s=lease.slice_s,
             left_s=self._left_s,
             native=self._builds and KernelKey.of(lease.entry.case) not in self.crashed,
@@ -337,7 +336,8 @@ class Campaign:
         """Count failures; end the run at the first that is not expected if it is to stop there."""
         self.failures += sum(failure.count for failure in found)
         for failure in found:
-            if failure.trace is not None:
+            if failure.trace is not None and failure.signature not in self.told:
+                self.told.add(failure.signature)
                 detail(f"found {failure.signature} {failure.checker} {failure.title}, seed {failure.seed}")
         if found and self.budget.stop_on_first and self.ended == "done":
             expected = expected_in(self.store.directory)
@@ -403,7 +403,7 @@ class Campaign:
         if most is not None and bytes_of(self.store.directory) > most * MIB and self.ended == "done":
             self.stopping, self.ended = True, "full"
         if enough is not None and not self.stopping:
-            self.stopping = all(risk(blocks) <= enough for blocks in self.store.blocks().values())
+            self.stopping = self.met = all(risk(blocks) <= enough for blocks in self.store.blocks().values())
 
     def note_end(self) -> None:
         """Record how the run ended, unless the disk takes no more."""
@@ -416,6 +416,8 @@ class Campaign:
             self.aim.table.save()
         data = summary(self.store)
         data["ended"] = self.ended
+        if (enough := self.budget.risk) is not None and not self.met:
+            data["until_risk"] = {"asked": enough, "above": sum(cell["risk"] > enough for cell in data["coverage"])}
         data["exit_status"] = exit_status(data)
         return data
 

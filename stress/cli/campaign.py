@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import secrets
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from stress.cli.options import (
     workers_option,
 )
 from stress.cli.serve import HOST, PORT, require_pages
-from stress.errors import INTERRUPTED, Skipped, UsageError
+from stress.errors import INTERRUPTED, NoScheduler, Skipped, UsageError, foremost
 from stress.files import write_atomically
 from stress.output import put, put_json, tell
 from stress.patch.scenario.file import is_file
@@ -164,7 +165,7 @@ def search(args: argparse.Namespace) -> dict[str, Any]:
         rebuild(where, settings)
     tell(f"campaign of seed {settings.seed:#x} in {where}")
     crew = cluster_of(args, settings)
-    with page_beside(args, where, settings):
+    with nothing_left(where), page_beside(args, where, settings):
         data = run_campaign(where, settings, budget, spec_of(args.catalogue), show, crew)
     if not args.json:
         put(text(data))
@@ -215,6 +216,22 @@ def cluster_of(args: argparse.Namespace, settings: Settings) -> Callable[[Code],
     from stress.campaign.cluster.crew import crew_at
 
     return crew_at(args.dask, settings, args.catalogue)
+
+
+@contextmanager
+def nothing_left(where: Path) -> Iterator[None]:
+    """Take away a directory that was made for a campaign which nobody was there to execute."""
+    made = [path for path in (where, *where.parents) if not path.exists()]
+    try:
+        yield
+    except (UsageError, BaseExceptionGroup) as error:
+        cause = foremost(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(cause, NoScheduler) and made:
+            shutil.rmtree(where, ignore_errors=True)
+            with suppress(OSError):
+                for path in made[1:]:
+                    path.rmdir()
+        raise
 
 
 @contextmanager

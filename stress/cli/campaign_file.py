@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,18 @@ def fill(args: argparse.Namespace, file: Path) -> None:
         raise UsageError(f"{file}: {error}") from error
     if any(getattr(args, name) is not None for name in BUDGETS):
         said = {key: value for key, value in said.items() if key not in BUDGETS}
-    for key in said:
-        name = known[key].dest
-        if getattr(args, name) == parser.get_default(name):
+    named = given(args.words)
+    for name in (known[key].dest for key in said):
+        if name not in named:
             setattr(args, name, getattr(found, name))
+
+
+def given(words: Sequence[str]) -> set[str]:
+    """Return which options a command line gives, be it with the value that they have by default."""
+    parser = parser_of(TABLE)
+    for action in options_of(parser):
+        action.default = argparse.SUPPRESS
+    return set(vars(parser.parse_args(words)))
 
 
 def table_of(file: Path) -> dict[str, Any]:

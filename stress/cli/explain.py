@@ -80,9 +80,10 @@ def is_form(trace: Trace) -> bool:
 
 async def page_of(trace: Trace, found: Explanation, args: argparse.Namespace, path: str, width: int | None) -> str:
     """Return the page of a trace with why it fails; ``path`` is its file, if it is in one."""
+    from stress.patch.typed import as_given
     from stress.trace.replay import replay, trusted
     from stress.trace.report import page
 
     unkept = f"zapstress shrink {shlex.quote(args.trace)} keeps such a form"
     async with replay(trace, trusted(trace.case, driver="plain"), args.catalogue) as again:
-        return page(again, path, width, found, unkept)
+        return page(again, as_given(path, trace.case) if path else None, width, found, unkept)

@@ -3,7 +3,7 @@ into an exit status (docs/exit-codes.md).
 
 A command's module is imported only when the command is used, so that help and lists come at once.
 Each module has ``add_arguments(parser)`` and ``run(args) -> int``. Every command has ``args.json``,
-and ``args.catalogue``, in which names are looked up.
+``args.words``, which it was made of, and ``args.catalogue``, in which names are looked up.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ def _dispatch(words: list[str], catalogue: Catalogue | None) -> int:
             f"unknown command '{name}'; {f'did you mean {close[0]}?' if close else 'see zapstress --help'}"
         )
     args = parser_of(name).parse_args(words[1:])
+    args.words = words[1:]
     talk(args.quiet, args.verbose)
     args.catalogue = catalogue or _catalogue()
     args.catalogue.read_patches_anew()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ from stress.output import put_json, put_whole
 if TYPE_CHECKING:
     from stress.campaign.report.facts import Facts
     from stress.catalogue import Catalogue
+    from stress.patch.typed import Typed
     from stress.trace.explanation import Explanation
+    from stress.trace.record import PatchRecord
     from stress.trace.replay import Replayed
     from stress.trace.shell.film import Camera, Film
 
@@ -120,7 +123,7 @@ def of_trace(args: argparse.Namespace, name: str) -> str | bytes:
     explained, whole = smallest(args)
     if whole and name == "html":
         kept = argparse.Namespace(**{**vars(args), "trace": whole})
-        whole = run_plain(again(kept, load(whole), lambda found: page(found, whole)))
+        whole = run_plain(again(kept, load(whole), lambda found: page(found, named(whole, found))))
     camera = Camera() if name in FILMED else None
     make = trace_form(name, args.trace, args.catalogue, explained, whole, camera)
     made: str | bytes = run_plain(again(args, load(args.trace), make, camera.look if camera else None))
@@ -150,9 +153,40 @@ def trace_form(
         return None if camera is None or replayed.outcome.finished.setup else film_of(replayed, camera, catalogue)
 
     forms: dict[str, Callable[[Replayed], str | bytes]] = {
-        "html": lambda replayed: html(replayed, path, explained, whole, filmed(replayed)),
-        "md": lambda replayed: markdown(replayed, path, explained, filmed(replayed)),
+        "html": lambda replayed: html(replayed, named(path, replayed), explained, whole, filmed(replayed)),
+        "md": lambda replayed: markdown(replayed, named(path, replayed), explained, filmed(replayed)),
         "svg": lambda replayed: alone(replayed, steps_of(explained)),
         "perfetto": perfetto,
     }
     return forms[name]
+
+
+def named(path: str, replayed: Replayed) -> Typed:
+    """Return how to name a trace that was replayed: in the results directory that it lies in, if
+    that has the files that it was made with; else as the user has.
+    """
+    from stress.campaign.database import DATABASE
+    from stress.patch.typed import Typed, as_given
+
+    now, trace = replayed.outcome.finished.case, replayed.trace
+    kernel = now.kernel if now.kernel != trace.case.kernel else ""
+    folder = next((folder for folder in Path(path).absolute().parents if (folder / DATABASE).is_file()), None)
+    if folder is not None and bool(now.patch) == bool(trace.case.patch):
+        patch = [kept_spec(folder, spec, trace.patch) for spec in trace.case.patch]
+        own = [kept_spec(folder, trace.case.scenario, trace.scenario_file)] if trace.scenario_file.files else []
+        if all((*patch, *own)):
+            place = Path(path).absolute().relative_to(folder).as_posix()
+            return Typed(place, tuple(patch), "".join(own), kernel, there=True)
+    return replace(as_given(path, now), kernel=kernel)
+
+
+def kept_spec(directory: Path, spec: str, record: PatchRecord) -> str:
+    """Return ``spec`` as it names the file in a results directory that has the text of a trace's
+    record; ``""`` if there is none.
+    """
+    from stress.campaign.code import kept_with
+    from stress.patch.spec import parse
+
+    path = parse(spec).path
+    found = kept_with(directory, Path(path).name, dict(record.files).get(Path(path).name, ""))
+    return found and f"{found}{spec[len(path) :]}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -18,8 +17,9 @@ from stress.execution.vetting import vet
 from stress.fault import silent_on
 from stress.machine.chance import RandomData
 from stress.output import columns, put, put_json, tell
+from stress.parallel.settings import why_not_executed
 from stress.patch.guard import PatchError
-from stress.patch.spec import options
+from stress.patch.typed import as_given
 from stress.trace.file import SEED_MAX, save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import replay, trusted
@@ -90,9 +90,13 @@ def run(args: argparse.Namespace) -> int:
     return trio.run(_run, args, restrict_keyboard_interrupt_to_checkpoints=True)
 
 
-def check_machine(args: argparse.Namespace) -> None:
-    """Raise UsageError for an option of the other machine."""
+def check_machine(args: argparse.Namespace, case: Case) -> None:
+    """Raise UsageError for an option of the other machine, and for a case that it does not execute."""
     if args.machine == "parallel":
+        if why := why_not_executed(case):
+            raise UsageError(
+                f"--machine parallel executes no case with the parameter speculation: {why}; leave one out"
+            )
         if args.driver != "fast" or args.strategy != "random":
             raise UsageError("--driver and --strategy are lockstep's: on the parallel machine the cores decide")
     elif args.no_record or args.actors_per_process is not None or args.processes is not None:
@@ -103,7 +107,7 @@ def check_machine(args: argparse.Namespace) -> None:
 
 async def _run(args: argparse.Namespace) -> int:
     case = case_of(args, args.catalogue)
-    check_machine(args)
+    check_machine(args, case)
     if args.no_record:
         return await _run_unrecorded(args, case)
     strategy = "parallel" if args.machine == "parallel" else args.strategy
@@ -164,8 +168,8 @@ async def _executed(args: argparse.Namespace, runner: Runner) -> Outcome:
         if not args.save:
             raise PatchError(f"{error}; the same command with --save FILE keeps a trace") from error
         save(capture(runner.error_outcome(args.seed), args.strategy), args.save)
-        more = f"; zapstress show {shlex.quote(args.save)}{options(runner.case.patch)}"
-        raise PatchError(f"{error}{more}") from error
+        typed = as_given(args.save, runner.case)
+        raise PatchError(f"{error}; zapstress show {typed.file}{typed.more}") from error
 
 
 async def _execute(args: argparse.Namespace, runner: Runner) -> Outcome:
@@ -233,8 +237,9 @@ def _dump(arena: Arena, file: str) -> None:
 
 
 async def _page(args: argparse.Namespace, trace: Trace) -> str:
+    typed = as_given(args.save, trace.case) if args.save else None
     async with replay(trace, trusted(trace.case), args.catalogue) as replayed:
-        return page(replayed, args.save, columns())
+        return page(replayed, typed, columns())
 
 
 def case_of(args: argparse.Namespace, catalogue: Catalogue) -> Case:

@@ -51,6 +51,7 @@ def put_patch(trace: Trace, json: bool) -> int:
 def run(args: argparse.Namespace) -> int:
     """Execute the trace again, and print the page."""
     from stress.machine.driver import run_plain
+    from stress.patch.typed import as_given
     from stress.trace import report
     from stress.trace.file import load
 
@@ -58,7 +59,11 @@ def run(args: argparse.Namespace) -> int:
     trace, width = load(args.trace), None if args.json else columns()
     if args.patch_text:
         return put_patch(trace, args.json)
-    page: str = run_plain(again(args, trace, lambda found: report.page(found, args.trace, width, explained)))
+
+    def draw(found: Replayed) -> str:
+        return report.page(found, as_given(args.trace, found.outcome.finished.case), width, explained)
+
+    page: str = run_plain(again(args, trace, draw))
     if args.json:
         plain = explained.plain() if explained is not None else None
         put_json({**trace.header(), "page": page, "explanation": plain, "whole": whole})

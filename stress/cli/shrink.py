@@ -105,8 +105,10 @@ def data(trace: str, output: Path, found: Shrunk, why: str) -> dict[str, Any]:
 def text(output: Path, found: Shrunk, why: str) -> str:
     """Return what was found, for people."""
     from stress.output import plural
+    from stress.patch.typed import as_given
 
     case = found.trace.case
+    typed = as_given(str(output), case)
     before, after = (
         f"{plural(size.actors, 'actor')}, {plural(size.steps, 'step')}, {size.switches} times another actor's turn"
         for size in (found.before, found.after)
@@ -119,6 +121,6 @@ def text(output: Path, found: Shrunk, why: str) -> str:
             f"in {case.scenario} ({params})" if params else f"in {case.scenario}",
             f"ended: {found.ended}",
             why or f"replayed in a fresh process: signature {found.trace.ending.signature} again",
-            f"zapstress show {output}",
+            f"zapstress show {typed.file}{typed.more}",
         ]
     )

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stress.case import Case
 from stress.errors import UsageError
+from stress.patch.scenario.staging import SPECULATION
 
 PROCESSES = 2
 """Processes of a gang, unless another number is asked for."""
+
+NO_RECORD_OF_SPECULATION = "it keeps no record of when a CPU that speculates looks whether it may, and cannot replay it"
+"""Why the parallel machine executes no case whose CPUs speculate."""
 
 PAUSE_STEPS = 256
 """Steps from one pause to the next."""
@@ -51,3 +56,8 @@ def owners_of(scenario: str, cpus: int, processes: int, actors_per_process: int)
             "give --processes or --actors-per-process a larger number"
         )
     return tuple(cpu // actors_per_process for cpu in range(cpus))
+
+
+def why_not_executed(case: Case) -> str:
+    """Return why the parallel machine executes no such case, or ``""`` if it does."""
+    return NO_RECORD_OF_SPECULATION if dict(case.params).get(SPECULATION) else ""

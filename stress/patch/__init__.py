@@ -2,6 +2,7 @@
 and scenarios; and whose mistake it is when something is raised.
 
 - ``spec``: what ``--patch`` takes;
+- ``typed``: how commands that are printed name an execution with the user's files;
 - ``load``: the files, their classes, and the hash of all that;
 - ``scenario``: a scenario of the user's own, and the mistakes that there can be in any;
 - ``model``: what there is to be overridden;

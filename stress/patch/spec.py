@@ -5,10 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from stress.errors import UsageError
 
 SUFFIX = ".py"
+
+KEPT = "code"
+"""The folder of a results directory that keeps the user's files."""
+
+ELSEWHERE = {"/": "root", "..": "up"}
+"""What is written in a kept path for what would lead out of the folder."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,14 @@ def parse(text: str) -> Spec:
     if not path.endswith(SUFFIX) or not all(name.isidentifier() for name in classes):
         raise UsageError(f"--patch {text}: write FILE.py, or FILE.py:CLASS,CLASS")
     return Spec(path, classes)
+
+
+def kept(spec: str) -> str:
+    """Return what ``--patch`` or ``--scenario`` takes to name the file that a results directory
+    keeps of ``spec``, from within the directory.
+    """
+    path, colon, names = (spec, "", "") if spec.endswith(SUFFIX) else spec.rpartition(":")
+    return PurePath(KEPT, *(ELSEWHERE.get(part, part) for part in PurePath(path).parts)).as_posix() + colon + names
 
 
 def options(specs: Iterable[str], option: str = "--patch") -> str:

@@ -196,7 +196,6 @@ class Selfcheck:
         self.leases[worker], self.issued[worker] = lease, time.monotonic()
         return lease.order(
             number=0,
-            directory=str(self.directory),
             slice_s=FOREVER_S,
             left_s=FOREVER_S,
             stop_on_first=True,
@@ -265,8 +264,7 @@ class Selfcheck:
 
     def _reduction(self, check: CheckOrder) -> ReduceOrder:
         """Return the order to shrink a find that was checked."""
-        where = str(self.directory)
-        return ReduceOrder(number=0, case=check.case, trace=check.trace, directory=where, seconds=self.shrink_s)
+        return ReduceOrder(number=0, case=check.case, trace=check.trace, seconds=self.shrink_s)
 
     def _shrunk(self, cell: Cell, answer: ReduceAnswer) -> None:
         """Note how small the form of a find is, and keep it beside the find's trace."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Divergence
+from stress.patch.typed import within
 from stress.sources import version
 from stress.trace.file import encode
 from stress.trace.record import Trace, capture
@@ -34,7 +35,7 @@ async def evidence(trace: Trace, path: str, catalogue: Catalogue) -> Evidence:
     """Return the evidence of a failure; ``path`` is where its trace will be."""
     try:
         async with replay(trace, trusted(trace.case), catalogue) as again:
-            report, replays = page(again, path), "as recorded"
+            report, replays = page(again, within(path, trace.case.patch, trace.case.scenario)), "as recorded"
             compare(trace, again.outcome)
     except Divergence as error:
         report, replays = (

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Skipped
 from stress.output import plural, printable
-from stress.patch.scenario.file import is_file
-from stress.patch.spec import options
+from stress.patch.typed import TYPED_THERE
 from stress.trace import explanation
 from stress.trace.chart import Axis, Line, chart
 from stress.trace.picture import picture, svg
@@ -24,6 +23,8 @@ from stress.trace.shell.origins import origins
 from stress.trace.shell.overview import changes
 
 if TYPE_CHECKING:
+    from stress.case import Case
+    from stress.patch.typed import Typed
     from stress.trace.explanation import Explanation
     from stress.trace.replay import Replayed
     from stress.trace.shell.film import Film
@@ -80,15 +81,15 @@ def digest(text: str) -> str:
 
 def html(
     replayed: Replayed,
-    path: str,
+    typed: Typed,
     explained: Explanation | None = None,
     whole: str = "",
     film: Film | None = None,
 ) -> str:
     """Return the page of an execution, with why it fails if it is ``explained``.
 
-    ``path`` is its trace's file; ``whole`` is the page, as text, of the failure whose smallest form
-    it is; ``film`` is of the execution, so that its states can be shown.
+    ``typed`` names it in commands; ``whole`` is the page, as text, of the failure whose smallest
+    form it is; ``film`` is of the execution, so that its states can be shown.
     """
     trace, outcome = replayed.trace, replayed.outcome
     violation = outcome.verdict.violation
@@ -112,16 +113,24 @@ def html(
         every=picture(replayed, whole=True).rows,
         svg=svg(shown, title),
         curve=chance_curve(explained),
+        no_curve=why_no_curve(explained) if violation else "",
         origins=origins(film, numbers) if film is not None else [],
         states={number: text for number, text in changes(film, numbers) if text} if film is not None else {},
-        commands=commands(replayed, path),
+        commands=commands(typed),
+        typed_where=TYPED_THERE if typed.there else "",
         texts=[*trace.patch.files, *trace.scenario_file.files],
     )
 
 
+def shown_case(replayed: Replayed) -> Case:
+    """Return what was executed, with the user's files under the names that the trace has for them."""
+    case, made = replayed.outcome.finished.case, replayed.trace.case
+    return replace(case, scenario=made.scenario, patch=made.patch or case.patch)
+
+
 def where(replayed: Replayed) -> str:
     """Return in a line where the execution was made."""
-    case = replayed.outcome.finished.case
+    case = shown_case(replayed)
     added = [f"with fault {name}" for name in case.faults] + [f"with {path}" for path in case.patch]
     return ", ".join([f"{case.scenario} on {case.profile}", f"kernel {case.kernel}", *added])
 
@@ -135,9 +144,18 @@ def chance_curve(explained: Explanation | None) -> str:
     return chart(explanation.chance_line(explained), steps, Axis("", 1.0, "{:.0%}".format), [Line("fail", points)])
 
 
+def why_no_curve(explained: Explanation | None) -> str:
+    """Return in a sentence why there is no such chart; ``""`` if there is."""
+    if explained is None:
+        return "The chance that it fails after each step is not known: zapstress explain of its folder finds it out."
+    if len(explained.chances) < 2:
+        return "The chance that it fails after each step is not known: explain had no time left to try every step."
+    return ""
+
+
 def about(replayed: Replayed) -> list[tuple[str, str]]:
     """Return what was run, as names and values."""
-    trace, case = replayed.trace, replayed.outcome.finished.case
+    trace, case = replayed.trace, shown_case(replayed)
     functions = [site.partition(":")[0] for site in (trace.ending.accused, trace.ending.victim) if site]
     found = {
         "scenario": case.scenario,
@@ -157,11 +175,9 @@ def about(replayed: Replayed) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found.items() if value]
 
 
-def commands(replayed: Replayed, path: str) -> list[tuple[str, str]]:
+def commands(typed: Typed) -> list[tuple[str, str]]:
     """Return the commands that show the execution again, each with what it does."""
-    case = replayed.outcome.finished.case
-    more = options(case.patch) + options([case.scenario] if is_file(case.scenario) else [], "--scenario")
-    file = shlex.quote(path)
+    file, more = typed.file, typed.more
     return [
         ("Step for step:", f"zapstress replay --steps {file}{more}"),
         ("Forward and back, as a debugger does:", f"zapstress replay --shell {file}{more}"),

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from stress.output import printable
+from stress.patch.typed import TYPED_THERE
 from stress.trace import explanation
 from stress.trace.html import commands
 from stress.trace.picture import picture
@@ -16,6 +17,7 @@ from stress.trace.report import headline, page
 from stress.trace.shell.origins import Origin, origins
 
 if TYPE_CHECKING:
+    from stress.patch.typed import Typed
     from stress.trace.explanation import Explanation
     from stress.trace.replay import Replayed
     from stress.trace.shell.film import Film
@@ -26,9 +28,9 @@ SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
 FENCE = "~~~~"
 
 
-def markdown(replayed: Replayed, path: str, explained: Explanation | None, film: Film | None) -> str:
+def markdown(replayed: Replayed, typed: Typed, explained: Explanation | None, film: Film | None) -> str:
     """Return an execution as Markdown, with why it fails if it is ``explained``, and where its
-    functions are if there is a ``film`` of it; ``path`` is its trace's file.
+    functions are if there is a ``film`` of it; ``typed`` names it in commands.
     """
     trace, violation = replayed.trace, replayed.outcome.verdict.violation
     message = trace.ending.message or trace.ending.reason or "nothing was violated"
@@ -39,9 +41,9 @@ def markdown(replayed: Replayed, path: str, explained: Explanation | None, film:
     if violation is not None:
         rule = violation.rule or f"{violation.checker} {violation.title}"
         lines += ["", "## What must be true instead", "", escaped(rule)]
-    lines += ["", "## How it came to that", *fenced(page(replayed, path))]
-    lines += ["## To see it again", ""]
-    for words, command in commands(replayed, path):
+    lines += ["", "## How it came to that", *fenced(page(replayed, typed))]
+    lines += ["## To see it again", "", *([TYPED_THERE, ""] if typed.there else [])]
+    for words, command in commands(typed):
         lines += [f"- {words}", *fenced(command, "  ")]
     shown = [row.number for row in picture(replayed).rows]
     return "\n".join([*lines, *functions(origins(film, shown) if film is not None else [])]).rstrip() + "\n"

@@ -8,7 +8,6 @@ touch the violation's locations.
 
 from __future__ import annotations
 
-import shlex
 import textwrap
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -16,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.step import TLB_SHIFT
 from stress.execution.steps import Step, steps, words
-from stress.patch.scenario.file import is_file
-from stress.patch.spec import options
+from stress.patch.typed import TYPED_THERE
 from stress.trace import explanation
 
 if TYPE_CHECKING:
     from sim.core.machine import Violation
+    from stress.patch.typed import Typed
     from stress.trace.explanation import Explanation
     from stress.trace.record import Trace
     from stress.trace.replay import Replayed
@@ -44,24 +43,23 @@ _NUMBER_COLUMNS = 7
 
 def page(
     replayed: Replayed,
-    path: str,
+    typed: Typed | None,
     columns: int | None = None,
     explained: Explanation | None = None,
     unkept: str = "the same command again; --save FILE keeps a trace",
 ) -> str:
     """Return the failure page, at most ``columns`` wide, with why it fails if it is ``explained``.
 
-    ``path`` is the trace's file, for the command that replays it, or ``""`` if the trace is in
-    none: ``unkept`` says how to have it in one.
+    ``typed`` names the trace's file, for the command that replays it; None if the trace is in none:
+    ``unkept`` says how to have it in one.
     """
     trace, width = replayed.trace, max(PAGE_COLUMNS_MIN, min(PAGE_COLUMNS, columns or PAGE_COLUMNS))
     lines = [headline(trace), *_summary(trace), "", *_columns(replayed, width), "", *_explanation(replayed, width)]
     lines += [
         _item(name, text, width) for name, text in (explanation.lines(explained, trace.steps) if explained else ())
     ]
-    patch = options(replayed.outcome.finished.case.patch)
-    own = options([scenario] if is_file(scenario := replayed.outcome.finished.case.scenario) else [], "--scenario")
-    lines.append(f"  {'replay':<8}" + (f"zapstress replay {shlex.quote(path)}{patch}{own}" if path else unkept))
+    lines.append(f"  {'replay':<8}" + (f"zapstress replay {typed.file}{typed.more}" if typed else unkept))
+    lines += [f"  {'':<8}{TYPED_THERE}"] if typed is not None and typed.there else []
     return "\n".join(lines) + "\n"
 
 

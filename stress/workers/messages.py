@@ -69,10 +69,10 @@ class LeaseOrder(Message, frozen=True):
     """One execution in so many is to be run again by another worker; 0 is none."""
     stop_on_first: bool
     """End the lease at the first failure."""
-    directory: str
-    """Where reports of failures say that their traces are."""
     afresh: bool
     """Forget first what other cases have left: open runners, and which signatures were traced."""
+    folder: str = ""
+    """The folder within the results directory in which failures are kept; ``""`` is that itself."""
     evidence: bool = True
     """Send the evidence of the first failure of each signature."""
     native: bool = False
@@ -111,8 +111,6 @@ class RetrialOrder(Message, frozen=True):
     case: Case
     """The kernel, patch and faults to replay it under."""
     trace: bytes
-    directory: str
-    """Where the report of a failure says that its trace is."""
 
 
 class ReduceOrder(Message, frozen=True):
@@ -122,8 +120,6 @@ class ReduceOrder(Message, frozen=True):
     """The store's number of the case."""
     case: Case
     trace: bytes
-    directory: str
-    """Where the report of the form says that its trace is."""
     seconds: float
     """How long to shrink it, and to explain it as long again."""
 
@@ -152,8 +148,6 @@ class ProveOrder(Message, frozen=True):
     case: Case
     seconds: float
     left_s: float
-    directory: str
-    """Where the report of a failure says that its trace is."""
 
 
 Order = ProveOrder | LeaseOrder | TwinOrder | CheckOrder | RetrialOrder | ReduceOrder | ReachOrder

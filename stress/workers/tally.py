@@ -6,6 +6,7 @@ failures, the executions that another worker is to repeat, and processes that ha
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -79,18 +80,18 @@ def bare(outcome: Outcome, strategy: str, seed: int) -> Failure:
     )
 
 
-async def with_evidence(failure: Failure, trace: Trace, symptom: str, directory: str, catalogue: Catalogue) -> Failure:
-    """Return a failure with its evidence; ``directory`` is the campaign's."""
-    path = f"{directory}/failures/{failure.signature}/trace"
+async def with_evidence(failure: Failure, trace: Trace, symptom: str, folder: str, catalogue: Catalogue) -> Failure:
+    """Return a failure with its evidence, to be kept in ``folder`` of the results directory."""
+    path = PurePath(folder, "failures", failure.signature, "trace").as_posix()
     found = await evidence(trace, path, catalogue)
     environment = found.environment | ({"symptom": symptom} if symptom else {})
     return replace(failure, trace=found.trace, report=found.report, environment=environment)
 
 
-async def failure_of(outcome: Outcome, trace: Trace, directory: str, catalogue: Catalogue) -> Failure:
+async def failure_of(outcome: Outcome, trace: Trace, catalogue: Catalogue) -> Failure:
     """Return the failure that an outcome shows, with its evidence; ``trace`` is the outcome's."""
     failure = bare(outcome, trace.strategy, trace.seed)
-    return await with_evidence(failure, trace, outcome.symptom, directory, catalogue)
+    return await with_evidence(failure, trace, outcome.symptom, "", catalogue)
 
 
 class Tally:
@@ -207,9 +208,7 @@ class Tally:
     async def complete(self, catalogue: Catalogue) -> None:
         """Add the evidence of the signatures that are new."""
         for name, (trace, symptom) in self.fresh.items():
-            self.failures[name] = await with_evidence(
-                self.failures[name], trace, symptom, self.order.directory, catalogue
-            )
+            self.failures[name] = await with_evidence(self.failures[name], trace, symptom, self.order.folder, catalogue)
 
     def batch(self, last: bool) -> Batch:
         """Return the answer and begin anew; ``last`` says that the lease is carried out."""

@@ -295,7 +295,7 @@ class Worker:
             kind, failure = again.outcome.verdict.kind, None
             if kind == "violation":
                 trace = capture(again.outcome, old.strategy)
-                failure = await failure_of(again.outcome, trace, order.directory, self.catalogue)
+                failure = await failure_of(again.outcome, trace, self.catalogue)
         self.say(RetrialAnswer(kind=kind, failure=failure))
 
     async def reduce(self, order: ReduceOrder) -> None:
@@ -304,7 +304,7 @@ class Worker:
         self.recorder.hold(order.number, trace.seed)
         self.recorder.begin(trace.seed)
         library = self.natives.library(KernelKey.of(order.case))
-        self.say(await reduced(trace, order.seconds, order.directory, library, self.catalogue))
+        self.say(await reduced(trace, order.seconds, library, self.catalogue))
 
     async def survey(self, order: ReachOrder) -> None:
         """Find out what a case reaches, and whether it does anything else than without its faults

@@ -72,7 +72,6 @@ LEASE = LeaseOrder(
     left_s=60.0,
     twin_every=64,
     stop_on_first=False,
-    directory="results",
     afresh=False,
 )
 """An order as a supervisor gives it."""

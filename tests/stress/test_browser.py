@@ -14,6 +14,7 @@ import pytest
 
 from stress.campaign.report.facts import Facts, gather
 from stress.campaign.report.html import html
+from stress.patch.typed import Typed
 from stress.trace.html import html as trace_html
 from stress.trace.replay import replay
 from tests.stress.report.directories import made, patch_file
@@ -60,7 +61,7 @@ def test_nothing_is_on_the_console(facts: Facts, tmp_path: Path) -> None:
 
 async def test_nothing_is_on_the_console_of_a_trace(tmp_path: Path) -> None:
     async with replay(await lost_update(), catalogue=TOYS) as replayed:
-        page = trace_html(replayed, "trace")
+        page = trace_html(replayed, Typed("trace"))
     assert (None, []) == browsed(page, tmp_path)
 
 
@@ -69,7 +70,7 @@ async def test_no_page_has_a_serious_finding_of_axe(facts: Facts, tmp_path: Path
     """With everything unfolded, dark and light; and no page is wider than its window."""
     axe = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js").read_text()
     async with replay(await lost_update(), catalogue=TOYS) as replayed:
-        pages = {"campaign": html(facts), "trace": trace_html(replayed, "trace")}
+        pages = {"campaign": html(facts), "trace": trace_html(replayed, Typed("trace"))}
     for name, page in pages.items():
         (tmp_path / f"{name}.html").write_text(page)
         with Browser((tmp_path / f"{name}.html").as_uri(), tmp_path / name) as browser:

@@ -9,16 +9,20 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
 from stress.campaign import progress
+from stress.campaign.supervisor import Campaign
 from stress.case import Case
+from stress.cli.campaign import DISK_MIB_MAX
 from stress.cli.main import main
 from stress.cli.manual import page_lines, roff
 from stress.cli.parsers import COMMANDS, options_of, parser_of
+from stress.workers.messages import Failure
 from stress.workers.settings import Budget
 from tests.stress.campaign_toys import TOYS
 
@@ -186,6 +190,17 @@ def test_what_is_left_of_the_budget(budget: Budget, left: int) -> None:
     assert progress.left_s(running, 100.0) == (0 if budget.duration_s else "-")  # type: ignore[arg-type]
 
 
+def test_verbose_tells_of_a_signature_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every worker sends the evidence of the first that it finds."""
+    told: list[str] = []
+    monkeypatch.setattr("stress.campaign.supervisor.detail", told.append)
+    campaign = SimpleNamespace(failures=0, told=set(), budget=Budget(stop_on_first=False))
+    for name in ("01234561", "01234561", "01234562"):
+        found = Failure(signature=name, checker="T1", title="lost", strategy="pct", seed=1, trace=b"trace")
+        Campaign._found(cast(Campaign, campaign), [found])
+    assert ["found 01234561", "found 01234562"] == [line[:14] for line in told] and 3 == campaign.failures
+
+
 # -- a campaign's file ---------------------------------------------------------------------------------------------
 
 FILE = """\
@@ -218,6 +233,21 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path, capsys: pytest.Ca
     main(["campaign", "--file", str(tmp_path / "c.toml"), "--dir", str(tmp_path / "a"), *more], TOYS)
     data = status_of(tmp_path / "a", capsys)
     assert (9, ["abba"], 12) == (data["seed"], data["scenarios"], data["executions"])
+
+
+def test_an_option_with_the_value_of_its_default_goes_before_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was typed counts, not what it differs from."""
+    (tmp_path / "c.toml").write_text(FILE)
+    limits: list[int] = []
+    monkeypatch.setattr(
+        "stress.cli.campaign.search", lambda args: limits.append(args.disk_mib_max) or {"exit_status": 0}
+    )
+    words = ["campaign", "--file", str(tmp_path / "c.toml")]
+    for more in ([], ["--disk-mib-max", str(DISK_MIB_MAX)], [f"--disk-mib-max={DISK_MIB_MAX}"]):
+        main([*words, *more], TOYS)
+    assert [90, DISK_MIB_MAX, DISK_MIB_MAX] == limits
 
 
 @pytest.mark.parametrize(

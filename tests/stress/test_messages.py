@@ -46,10 +46,10 @@ ORDERS: tuple[Order, ...] = (
     LEASE,
     TwinOrder(number=2, case=CASE, strategy="pct", options={}, seed=9, learned={"length": 80}, digest="clean 0"),
     CheckOrder(case=CASE, trace=bytes(range(256))),
-    RetrialOrder(number=2, case=CASE, trace=b"trace", directory="results"),
-    ReduceOrder(number=2, case=CASE, trace=b"trace", directory="results", seconds=1.5),
+    RetrialOrder(number=2, case=CASE, trace=b"trace"),
+    ReduceOrder(number=2, case=CASE, trace=b"trace", seconds=1.5),
     ReachOrder(number=2, case=CASE, reach=True),
-    ProveOrder(number=2, case=CASE, seconds=1.5, left_s=9.0, directory="results"),
+    ProveOrder(number=2, case=CASE, seconds=1.5, left_s=9.0),
 )
 
 FAILURE = Failure(

@@ -24,7 +24,7 @@ def order(strategy: str) -> LeaseOrder:
     """Return the order to execute one seed."""
     return LeaseOrder(
         lease=1, number=1, case=CASE, strategy=strategy, options={}, machine="lockstep", processes=0, first=0, count=1,
-        slice_s=1.0, left_s=1.0, twin_every=0, stop_on_first=False, directory="", afresh=False,
+        slice_s=1.0, left_s=1.0, twin_every=0, stop_on_first=False, afresh=False,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ import msgspec
 import trio
 
 from stress.campaign.cluster.host import Declined, Reply, carry_out
-from stress.errors import FAILED, UsageError, ZapstressError
+from stress.errors import FAILED, NoScheduler, ZapstressError
 
 CONNECT_SECONDS_MAX = 10.0
 """How long a scheduler may take to answer at first, and at each new attempt."""
@@ -68,7 +68,7 @@ class Link:
             try:
                 await self._connect()
             except (OSError, ValueError) as error:
-                raise UsageError(f"--dask {self.address}: no scheduler answers there ({error})") from error
+                raise NoScheduler(f"--dask {self.address}: no scheduler answers there ({error})") from error
             yield
         finally:
             with trio.CancelScope(shield=True):

@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from stress.campaign.code import Text, keep_texts
 from stress.campaign.database import at_work, connect, database_error, lock, make_tables, storage_error
 from stress.campaign.directory import TRACE, expect, expected_in, is_kept, kept_files, side_folder, trace_of
 from stress.campaign.results import Results
@@ -164,6 +165,7 @@ def fill(sources: Sequence[Results], directory: Path, seed: int) -> None:
             for source in sources:
                 add(db, source, seed)
             trim(db)
+            keep_texts(directory, texts_of(db))
             db.execute("COMMIT")
         finally:
             db.close()
@@ -192,6 +194,11 @@ def begin(db: sqlite3.Connection, sources: Sequence[Results], seed: int) -> None
     for source in sources:
         cases = [(number, *case) for number, case in cases_of(source).items()]
         db.executemany("INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?)", cases)
+
+
+def texts_of(db: sqlite3.Connection) -> list[Text]:
+    """Return the user's files of a directory that was merged."""
+    return [Text(*row) for row in db.execute("SELECT role, path, text FROM texts")]
 
 
 def add(db: sqlite3.Connection, source: Results, seed: int) -> None:

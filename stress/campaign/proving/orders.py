@@ -102,8 +102,7 @@ class Proving:
             return None
         self.out[number] = level
         self.promised_s += seconds
-        directory = str(self.store.directory)
-        return ProveOrder(number=number, case=self.cases[number], seconds=seconds, left_s=left_s, directory=directory)
+        return ProveOrder(number=number, case=self.cases[number], seconds=seconds, left_s=left_s)
 
     def _room_s(self) -> float:
         """Return how long a slice may be now."""

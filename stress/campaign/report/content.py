@@ -14,7 +14,8 @@ from pathlib import Path
 from stress.campaign.report.facts import CellFacts, Facts, FindingFacts
 from stress.output import chance_words, number_words, plural, time_words
 from stress.patch.scenario.file import is_file
-from stress.patch.spec import options
+from stress.patch.spec import kept, options
+from stress.patch.typed import TYPED_THERE, within
 from stress.sources import ended_words
 from stress.trace.explanation import Explanation
 from stress.workers.measure.bound import CONFIDENCE, risk_words
@@ -93,6 +94,7 @@ def tested(facts: Facts) -> list[Point]:
         f"zapstress {code.zapstress}, model {code.model}, strategy {facts.strategy}, machine {facts.machine}",
         f"{plural(facts.executions, 'execution')}, {plural(facts.steps, 'step')} in {time_words(facts.elapsed_s)}"
         f" ({plural(facts.sessions, 'run')}; the last: {facts.ended})",
+        f"Commands: {TYPED_THERE[0].lower()}{TYPED_THERE[1:]}",
     ]
     return [Point(point) for point in points]
 
@@ -214,9 +216,8 @@ def replay(found: FindingFacts, facts: Facts, verb: str = "show", more: str = ""
     """
     if not found.trace:
         return ""
-    own = options([found.scenario] if is_file(found.scenario) else [], "--scenario")
-    words = filter(None, ("zapstress", verb, shlex.quote(str(Path(found.trace).parent)), more))
-    return f"{' '.join(words)}{options(facts.patch)}{own}"
+    typed = within(str(Path(found.trace).parent), facts.patch, found.scenario)
+    return f"{' '.join(filter(None, ('zapstress', verb, typed.file, more)))}{typed.more}"
 
 
 def no_longer_seen(facts: Facts) -> list[Point]:
@@ -252,12 +253,13 @@ def again(facts: Facts) -> list[Point]:
 def command(facts: Facts, seed: int, executions: int) -> str:
     """Return the command that makes a search again in a new directory."""
     words = ["zapstress", "campaign", "--seed", f"{seed:#x}", "--kernel", facts.kernel]
-    words += ["--scenario", *facts.scenarios, "--profile", *facts.profiles]
+    words += ["--scenario", *(kept(name) if is_file(name) else name for name in facts.scenarios)]
+    words += ["--profile", *facts.profiles]
     words += ["--fault", *facts.faults] if facts.faults else []
     words += ["--geometry", facts.geometry] if facts.geometry else []
     words += ["--strategy", facts.strategy] if facts.strategy != "portfolio" else []
     words += ["--machine", facts.machine, "--executions", str(max(1, executions))]
-    return shlex.join(words) + options(facts.patch)
+    return shlex.join(words) + options(map(kept, facts.patch))
 
 
 def named(names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from stress.campaign.report.content import replay
 from stress.campaign.report.facts import Facts, FindingFacts
 from stress.campaign.report.places import Spot, spots_of
 
@@ -46,7 +47,7 @@ def result(failure: FindingFacts, rules: list[str], facts: Facts) -> dict[str, A
         "ruleId": failure.checker,
         "ruleIndex": rules.index(failure.checker),
         "level": "warning" if failure.unpatched else "error",
-        "message": {"text": message(failure)},
+        "message": {"text": message(failure, facts)},
         "partialFingerprints": {FINGERPRINT: failure.signature},
         "occurrenceCount": failure.count,
         "properties": {"scenario": failure.scenario, "profile": failure.profile, "seed": failure.seed},
@@ -59,11 +60,11 @@ def result(failure: FindingFacts, rules: list[str], facts: Facts) -> dict[str, A
     return found
 
 
-def message(failure: FindingFacts) -> str:
+def message(failure: FindingFacts, facts: Facts) -> str:
     """Return what a failure says, and how to see it."""
     what = failure.message or failure.title
     seen = f"; first in {failure.scenario} on {failure.profile}, {failure.count} times in all"
-    again = f"; zapstress show {failure.trace}" if failure.trace else ""
+    again = f"; in the results directory: {replay(failure, facts)}" if failure.trace else ""
     return f"{failure.title}: {what}{seen}{again}"
 
 

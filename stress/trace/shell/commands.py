@@ -136,7 +136,10 @@ class Commands:
             raise UsageError(f"this is the {'start' if direction < 0 else 'end'} of the trace")
         if count < 1:
             raise UsageError(f"{count} steps cannot be made; write a number from 1")
-        yield from self._move(at + direction * count)
+        stop, reasons = (backward if direction < 0 else forward)(self.film, at, self.stops)
+        sooner = bool(reasons) and abs(stop - at) <= count
+        yield from reasons if sooner else ()
+        yield from self._move(stop if sooner else at + direction * count)
 
     def _go(self, search: Callable[[Film, int, list[Stop]], tuple[int, list[str]]]) -> Iterator[str]:
         state, reasons = search(self.film, self.state.at, self.stops)

@@ -111,6 +111,19 @@ def call(frame: FrameType) -> Call:
     return frame.f_code.co_qualname, frame.f_code.co_filename, frame.f_lineno
 
 
+def settle(left: list[tuple[int, Step]], delta: int, step: Step) -> None:
+    """Enter that a step has changed a word by ``delta`` into what is raised and not lowered yet."""
+    while delta < 0 and left:
+        own = [k for k, (_, other) in enumerate(left) if other.slot == step.slot]
+        count, since = left.pop(own[-1] if own else -1)
+        delta += count
+        if delta > 0:
+            left.append((delta, since))
+            return
+    if delta > 0:
+        left.append((delta, step))
+
+
 @dataclass(frozen=True)
 class Film:
     """An execution, state by state. It needs no machine, and runs nothing."""
@@ -167,27 +180,30 @@ class Film:
         before = bisect_right(states, state)
         return self.made[states[before - 1] - 1] if before else None
 
+    @cached_property
+    def _raised(self) -> dict[int, list[dict[int, tuple[int, Step]]]]:
+        """What :meth:`raised` has found out of words, each walked through once."""
+        return {}
+
     def raised(self, word: int, state: int) -> dict[int, tuple[int, Step]]:
         """Return by how much actors have raised a word up to a state and not lowered it again, by
         slot, each with the last step that did. Who lowers it takes its own back, and what is beyond
         that from whoever raised it last.
         """
+        if word not in self._raised:
+            self._raised[word] = list(self._raisings(word))
+        return self._raised[word][bisect_right(self._changed_at.get(word, ()), state)]
+
+    def _raisings(self, word: int) -> Iterator[dict[int, tuple[int, Step]]]:
+        """Yield what :meth:`raised` says before the first change of a word, and after each."""
         left: list[tuple[int, Step]] = []
-        for at in self._changed_at.get(word, ())[: bisect_right(self._changed_at.get(word, ()), state)]:
-            delta, step = self._delta(word, at), self.made[at - 1]
-            while delta < 0 and left:
-                own = [k for k, (_, other) in enumerate(left) if other.slot == step.slot]
-                count, since = left.pop(own[-1] if own else -1)
-                delta += count
-                if delta > 0:
-                    left.append((delta, since))
-                    delta = 0
-            if delta > 0:
-                left.append((delta, step))
-        found: dict[int, tuple[int, Step]] = {}
-        for count, step in sorted(left, key=lambda each: each[1].number):
-            found[step.slot] = found.get(step.slot, (0, step))[0] + count, step
-        return found
+        yield {}
+        for at in self._changed_at.get(word, ()):
+            settle(left, self._delta(word, at), self.made[at - 1])
+            found: dict[int, tuple[int, Step]] = {}
+            for count, step in sorted(left, key=lambda each: each[1].number):
+                found[step.slot] = found.get(step.slot, (0, step))[0] + count, step
+            yield found
 
     def _delta(self, word: int, state: int) -> int:
         """Return by how much a word has changed since the state before."""

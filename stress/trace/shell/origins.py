@@ -22,7 +22,7 @@ class Origin:
 
     function: str
     kernel: str
-    """Files and version; empty of hardware, and of a patch."""
+    """The file and the version; empty of hardware, and of a patch."""
     model: str
     """File, line and function of the model, or of a patch."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from stress.catalogue import DEFAULT_CATALOGUE, Catalogue, spec_of
 from stress.errors import ZapstressError
+from stress.patch.typed import within
 from stress.trace.explanation import SHRUNK
 from stress.trace.file import encode, save
 from stress.trace.replay import replay, trusted
@@ -23,20 +24,18 @@ if TYPE_CHECKING:
     from stress.trace.record import Trace
 
 
-async def reduced(
-    trace: Trace, seconds: float, directory: str, library: Library | None, catalogue: Catalogue
-) -> ReduceAnswer:
+async def reduced(trace: Trace, seconds: float, library: Library | None, catalogue: Catalogue) -> ReduceAnswer:
     """Return the smallest form of a failure that is found in some seconds, and why it fails, which
-    may take as long again; ``directory`` is the campaign's.
+    may take as long again.
     """
     try:
         form = (await Shrinking(trace, Deadline(seconds), library, catalogue).run()).trace
         found = await explain(form, Deadline(seconds), library, catalogue)
         why = afresh(form) if spec_of(catalogue) == DEFAULT_CATALOGUE else ""
-        path = f"{directory}/failures/{trace.ending.signature}/{SHRUNK}"
+        typed = within(f"failures/{trace.ending.signature}/{SHRUNK}", form.case.patch, form.case.scenario)
         async with replay(form, trusted(form.case, driver="plain"), catalogue) as again:
             return ReduceAnswer(
-                why=why, trace=encode(form), report=page(again, path, explained=found), explanation=found.plain()
+                why=why, trace=encode(form), report=page(again, typed, explained=found), explanation=found.plain()
             )
     except ZapstressError as error:
         return ReduceAnswer(why=str(error))

@@ -81,5 +81,5 @@ async def failure_in(found: Answer, order: ProveOrder, catalogue: Catalogue) -> 
     """Return the failure that the trace of a violation shows, with its evidence."""
     trace = load(Path(found.certificate))
     async with replay(replace(trace, case=order.case), trusted(order.case), catalogue) as again:
-        failure = await failure_of(again.outcome, capture(again.outcome, FOUND_BY), order.directory, catalogue)
+        failure = await failure_of(again.outcome, capture(again.outcome, FOUND_BY), catalogue)
     return changed(failure, strategy=FOUND_BY)

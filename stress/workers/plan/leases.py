@@ -21,8 +21,7 @@ from typing import NamedTuple
 
 from sim.core.profile import REAL, SMALL
 from stress.case import Case
-from stress.parallel.settings import PROCESSES
-from stress.patch.scenario.staging import SPECULATION
+from stress.parallel.settings import PROCESSES, why_not_executed
 from stress.workers.clock import ACCOUNTS, IDLE, PROVING, SURVEYING, TWINS
 from stress.workers.messages import Batch, LeaseOrder
 from stress.workers.metrics import account_metric
@@ -131,7 +130,6 @@ class Lease:
         self,
         *,
         number: int,
-        directory: str,
         slice_s: float,
         left_s: float,
         twin_every: int = 0,
@@ -157,7 +155,6 @@ class Lease:
             left_s=left_s,
             twin_every=twin_every,
             stop_on_first=stop_on_first,
-            directory=directory,
             afresh=afresh,
             native=native and self.plan.machine == LOCKSTEP,
             shares=self.shares(),
@@ -231,10 +228,8 @@ class Plan:
             self._charge(pool, entry, used, widening=pool.round(entry) > 0)
 
     def _takes(self, case: Case) -> bool:
-        """Return whether this machine executes a case: the parallel one has no record of when a
-        speculating CPU looks whether it may, and so cannot replay what it does.
-        """
-        return self.machine != PARALLEL or not dict(case.params).get(SPECULATION)
+        """Return whether this machine executes a case."""
+        return self.machine != PARALLEL or not why_not_executed(case)
 
     def aim(self, aimed: Callable[[Case], bool], of: Case | None = None) -> None:
         """Take up what is aimed at now: among all cases, or among those that have the scenario and

@@ -38,7 +38,7 @@ HOUR = 3600.0
 @pytest.fixture(scope="module")
 def answer() -> ReduceAnswer:
     """What a worker answers of C02."""
-    return run_plain(reduced(failure("C02"), 1.0, "results", None, CATALOGUE))
+    return run_plain(reduced(failure("C02"), 1.0, None, CATALOGUE))
 
 
 async def found() -> Failure:
@@ -80,7 +80,7 @@ def test_a_worker_answers_with_the_form(answer: ReduceAnswer) -> None:
     assert failure("C02").ending.signature == form.ending.signature
     assert form.steps < failure("C02").steps
     assert re.search("  why     (munmap|dontneed) lowers mapcount", answer.report)
-    assert "results/failures/cfbec4dc/shrunk" in answer.report
+    assert "zapstress replay failures/cfbec4dc/shrunk\n" in answer.report
     assert "in between" in explanation_of(answer.explanation).sentence
 
 
@@ -89,7 +89,7 @@ def test_what_cannot_be_reduced_is_told() -> None:
     fails.
     """
     trace = replace(failure("C02"), case=replace(failure("C02").case, faults=()))
-    answer = run_plain(reduced(trace, 1.0, "results", None, CATALOGUE))
+    answer = run_plain(reduced(trace, 1.0, None, CATALOGUE))
     assert "does not show its failure" in answer.why and not answer.trace
 
 

@@ -164,6 +164,7 @@ def test_what_is_wrong_is_said_in_a_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("stress.campaign.cluster.link.CONNECT_SECONDS_MAX", 0.3)
-    common = ["campaign", "--scenario", "counters", "--executions", "5", "--dir", str(tmp_path / "dir")]
+    common = ["campaign", "--scenario", "counters", "--executions", "5", "--dir", str(tmp_path / "made" / "dir")]
     assert 2 == main([*common, "--dask", "tcp://127.0.0.1:9", *words], TOYS)
     assert complaint in capsys.readouterr().err.splitlines()[-1]
+    assert [] == list(tmp_path.iterdir()), "a directory of a campaign that nobody was there to execute"

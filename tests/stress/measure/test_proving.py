@@ -218,7 +218,7 @@ def test_a_worker_proves_and_finds(tmp_path: Path) -> None:
     def slice_of(scenario: str, faults: tuple[str, ...] = (), compiled: bool = True) -> ProveAnswer:
         case = cases(scenario, "x86-64", "6.9", faults=faults)[0]
         library = searchable(KernelKey.of(case), [scenario], CATALOGUE, QUICK) if compiled else None
-        order = ProveOrder(number=1, case=case, seconds=20.0, left_s=60.0, directory=str(tmp_path))
+        order = ProveOrder(number=1, case=case, seconds=20.0, left_s=60.0)
         return trio.run(proved, order, library, CATALOGUE)
 
     with cache_in(tmp_path):

@@ -8,8 +8,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from stress.campaign.database import DATABASE
 from stress.campaign.supervisor import run_campaign
+from stress.cli.main import main
+from stress.parallel.settings import NO_RECORD_OF_SPECULATION
 from stress.workers.settings import PARALLEL_SEEDS, SEED_BITS, Budget
 from tests.stress.campaign_toys import SPEC, settings
 
@@ -72,3 +76,10 @@ def test_both_machines_share_a_campaign_and_no_seeds(tmp_path: Path) -> None:
                 ).fetchall()
             )
     assert kept[0] == kept[1]
+
+
+def test_what_no_campaign_executes_in_parallel_run_refuses(capsys: pytest.CaptureFixture[str]) -> None:
+    """A case whose CPUs speculate, for the reason that the plan has."""
+    assert 2 == main(["run", "munmap_vs_access", "--machine", "parallel", "--param", "speculation=1"])
+    said = capsys.readouterr().err
+    assert NO_RECORD_OF_SPECULATION in said and 1 == len(said.splitlines())

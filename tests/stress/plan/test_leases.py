@@ -245,7 +245,7 @@ def test_an_order_says_what_the_lease_is() -> None:
         made.add([[case]], {case: 4}, {(4, machine): Progress((1 << SEED_BITS) + above + 10, 1)})
         lease = made.lease(0)
         assert lease is not None
-        order = lease.order(number=3, directory="results", slice_s=0.5, left_s=9.0)
+        order = lease.order(number=3, slice_s=0.5, left_s=9.0)
         assert (3, 4, case, machine, processes) == (
             order.lease,
             order.number,
@@ -280,7 +280,7 @@ def test_the_first_lease_of_a_case_that_is_aimed_at_is_short() -> None:
     assert {OPENINGS_AIMED} == {lease.openings for lease in quick}
     assert {LEASE_SECONDS_SURVEY} == {lease.slice_s for lease in quick}
     assert {OPENINGS_MIN} == {lease.openings for lease in leases if lease not in quick}
-    assert OPENINGS_AIMED == quick[0].order(number=1, directory="", slice_s=1, left_s=1).openings
+    assert OPENINGS_AIMED == quick[0].order(number=1, slice_s=1, left_s=1).openings
 
 
 def test_what_is_aimed_at_is_opened_in_laps() -> None:

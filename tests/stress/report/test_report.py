@@ -35,6 +35,7 @@ Tested
 - zapstress 0.1.0, model 00112233, strategy portfolio, machine lockstep
 - 12,345 executions, 1,234,567 steps in 2 h 5 min (2 runs; the last:
   done)
+- Commands: typed in the results directory.
 
 What ran of the patch
 ---------------------
@@ -70,20 +71,20 @@ Found
 - 28c6e1ac lost-update (T1) in toy_increment: counter 0 is 2 after 3
   increments. Seen 26 times: counters on toy. First after 1 execution of
   its case, by pct.
-    zapstress show failures/28c6e1ac --patch mine.py
+    zapstress show failures/28c6e1ac --patch code/mine.py
 
 The unpatched kernel shows these too
 ------------------------------------
 - b89d4a60 deadlock (deadlock) in toy_lock: t0 waits for t1. Seen 1
   time: abba on toy. First after 14 executions of its case, by pct.
-    zapstress show failures/b89d4a60 --patch mine.py
+    zapstress show failures/b89d4a60 --patch code/mine.py
 
 To run it again
 ---------------
 - The same search:
     zapstress campaign --seed 0x5 --kernel 6.9 --scenario abba \\
       counters mailbox --profile toy --fault T01 --machine lockstep \\
-      --executions 12345 --patch mine.py
+      --executions 12345 --patch code/mine.py
 """
 
 
@@ -177,6 +178,14 @@ def test_a_search_ends_when_the_risk_is_small(tmp_path: Path, monkeypatch: pytes
     found = gather(tmp_path / "dir")
     assert all(cell.opened == cell.cases and cell.risk <= 0.5 for cell in found.cells)
     assert "done" == found.ended and found.executions < 500000
+
+
+def test_a_risk_that_was_not_reached_is_inconclusive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--scenario", "mailbox", "--machine", "lockstep", "--workers", "1", "--geometry", "small"]
+    more = ["--until-risk", "1e-6", "--executions", "40", "--dir", str(tmp_path / "dir")]
+    assert 5 == main(["campaign", *words, *more], TOYS)
+    said = capsys.readouterr().out
+    assert "inconclusive: --until-risk 1e-06 was not reached: 1 of 1 pair of scenario and profile" in said
 
 
 @pytest.mark.parametrize("chance", ["0", "1", "-1", "x"])

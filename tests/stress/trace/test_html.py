@@ -10,6 +10,7 @@ import pytest
 
 from stress.case import Case
 from stress.cli.main import main
+from stress.patch.typed import Typed
 from stress.trace.file import save
 from stress.trace.html import html
 from stress.trace.picture import ALONE, alone, picture, svg
@@ -25,7 +26,7 @@ HOSTILE = "</pre></script><script>alert(1)</script>\x1b[31m"
 
 async def test_the_page_of_a_failure() -> None:
     async with replay(await lost_update(), catalogue=TOYS) as replayed:
-        page = pages.read(html(replayed, "failures/28c6e1ac/trace"))
+        page = pages.read(html(replayed, Typed("failures/28c6e1ac/trace")))
     for words in (
         "BUG: lost-update in toy_increment / toy_increment",
         "counter 0 is 2 after 3 increments",
@@ -43,7 +44,7 @@ async def test_pages_of_all_kinds_of_failures(scenario: str) -> None:
     """However they end: links lead to steps that are there."""
     trace = await find(Case(scenario, (), "toy", faults=("T01",)), steps_max=400)
     async with replay(trace, catalogue=TOYS) as replayed:
-        page = pages.read(html(replayed, "t"))
+        page = pages.read(html(replayed, Typed("t")))
     assert f"All {trace.steps} steps" in page.text
 
 
@@ -57,7 +58,7 @@ async def test_what_a_strangers_trace_says_is_text() -> None:
     )
     async with replay(trace, catalogue=TOYS) as replayed:
         replayed.trace = odd
-        page = pages.read(html(replayed, HOSTILE))
+        page = pages.read(html(replayed, Typed(HOSTILE)))
     assert 1 == len(page.all("script")) and "alert(1)" in page.text and "\x1b" not in page.text
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from markdown_it import MarkdownIt
 
+import sim
 from sim.core.machine import SITES
 from sim.mm import rmap
 from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
+from stress.patch.typed import Typed
 from stress.trace.explanation import Explanation, Moment, Ordering
 from stress.trace.html import html
 from stress.trace.markdown import markdown
@@ -45,7 +53,7 @@ async def seen() -> tuple[Film, str, int]:
         first, last = Moment(at, "cpu0 munmap", "f", "mapcount -1", "x"), Moment(999, "hw1", "g", "drop TLB entry", "y")
         chances = tuple(step / film.last for step in range(film.last + 1))
         why = Explanation("It lowers the mapcount first.", (Ordering(first, last, "clean", ()),), chances, 200, ())
-        return film, html(replayed, "t", why, film=film), at
+        return film, html(replayed, Typed("t"), why, film=film), at
 
 
 async def test_a_step_is_shown_with_the_state_around_it() -> None:
@@ -76,16 +84,36 @@ async def test_the_page_names_functions_states_and_the_steps_it_hangs_on() -> No
 
 def test_functions_that_the_kernel_has_elsewhere() -> None:
     """Each is a function of the model, and not of hardware or of a patch."""
-    assert CATALOGUE.list("profiles") and set(ELSEWHERE) <= {site.function for site in SITES}
+    assert CATALOGUE.list("profiles") and {name.rpartition(".")[2] for name in ELSEWHERE} <= {
+        site.function for site in SITES
+    }
     assert "include/linux/mm.h, v6.9" == kernel_file("folio_mapped", str(rmap.__file__))
     assert ["mm/rmap.c, v6.9", ""] == [kernel_file("folio_referenced", str(m.__file__)) for m in (rmap, pages)]
+
+
+def test_each_function_has_one_file_of_the_kernel() -> None:
+    """Whatever module of the model its steps are made in."""
+    for info in pkgutil.walk_packages(sim.__path__, "sim."):
+        module = importlib.import_module(info.name)
+        for function in set(re.findall(r'site\(\s*"(\w+)"', Path(str(module.__file__)).read_text())):
+            found = kernel_file(function, str(module.__file__)).split(", ")
+            assert len(found) <= 2 and not found[0].startswith("v"), (info.name, function, found)
+            assert all(re.fullmatch(r"v\d+\.\d+", version) for version in found[1:]), (info.name, function, found)
+
+
+async def test_a_page_without_a_curve_says_why() -> None:
+    async with replay(await violating()) as replayed:
+        assert "zapstress explain of its folder finds it out" in html(replayed, Typed("t"))
+        late = Explanation("Too early.", (), (), 0, ())
+        assert "explain had no time left" in html(replayed, Typed("t"), late)
+        assert "is not known" not in html(replayed, Typed("t"), replace(late, chances=(0.5, 1.0)))
 
 
 async def test_the_failure_as_markdown() -> None:
     """As a reader of Markdown sees it: headings, lines that are kept, a table."""
     camera = Camera()
     async with replay(await violating(), look=camera.look) as replayed:
-        text = markdown(replayed, "a `b`", None, film_of(replayed, camera, CATALOGUE))
+        text = markdown(replayed, Typed("a `b`"), None, film_of(replayed, camera, CATALOGUE))
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     heads = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
     assert heads[1:] == ["What must be true instead", "How it came to that", "To see it again", "The functions"]

@@ -15,6 +15,7 @@ from stress.case import Case
 from stress.catalogue import CATALOGUE
 from stress.execution.runner import open_runner
 from stress.machine.chance import RandomData
+from stress.patch.typed import Typed
 from stress.trace.file import decode, encode, save
 from stress.trace.record import Trace, capture
 from stress.trace.replay import Mode, compare, replay
@@ -56,7 +57,7 @@ async def test_drivers_agree_and_traces_replay(scenario: str, profile: str) -> N
         async with replay(trace, Mode("reference")) as replayed:
             compare(trace, replayed.outcome)
             assert len(list(listing(replayed))) == trace.steps
-            lines = page(replayed, "trace").splitlines()
+            lines = page(replayed, Typed("trace")).splitlines()
             assert len(lines) <= LINES_MAX
             assert max(map(len, lines)) <= PAGE_COLUMNS
 

@@ -21,6 +21,7 @@ from stress.execution.outcome import CHECK_BYTES
 from stress.execution.runner import open_runner
 from stress.execution.signature import signature_of
 from stress.machine.chance import RandomData
+from stress.patch.typed import Typed
 from stress.trace import replay as replay_module
 from stress.trace.file import decode, encode, save
 from stress.trace.record import Trace, capture
@@ -209,7 +210,7 @@ async def test_the_page_is_made_from_the_trace_alone() -> None:
     pages = set()
     for driver in ("fast", "reference"):
         async with replay(trace, Mode(driver), TOYS) as replayed:
-            pages.add(page(replayed, "t"))
+            pages.add(page(replayed, Typed("t")))
     assert len(pages) == 1
 
 

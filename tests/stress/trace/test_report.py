@@ -11,6 +11,7 @@ from stress.case import Case
 from stress.execution.runner import open_runner
 from stress.execution.steps import Step, entry_words, steps
 from stress.machine.chance import TapeData
+from stress.patch.typed import Typed
 from stress.strategies.replay import Replay
 from stress.trace.record import Trace, capture
 from stress.trace.replay import replay
@@ -56,7 +57,7 @@ async def lost_update() -> Trace:
 async def test_page() -> None:
     """The page, to the letter."""
     async with replay(await lost_update(), catalogue=TOYS) as replayed:
-        assert page(replayed, "failures/28c6e1ac/trace") == PAGE
+        assert page(replayed, Typed("failures/28c6e1ac/trace")) == PAGE
 
 
 async def test_page_fits_a_screen() -> None:
@@ -64,7 +65,7 @@ async def test_page_fits_a_screen() -> None:
     for scenario in ("spin", "mailbox", "abba", "broken_setup", "forgotten"):
         trace = await find(Case(scenario, (), "toy", faults=("T01",)), steps_max=400)
         async with replay(trace, catalogue=TOYS) as replayed:
-            lines = page(replayed, "t").splitlines()
+            lines = page(replayed, Typed("t")).splitlines()
         assert len(lines) <= TAIL_STEPS_MAX + TOUCHING_STEPS_MAX + 20
         assert max(map(len, lines)) <= PAGE_COLUMNS + 10
 
@@ -83,7 +84,7 @@ async def test_elided_steps_are_counted() -> None:
     """A gap says how many steps it hides."""
     trace = await find(Case("spin", (), "toy"), steps_max=400)
     async with replay(trace, catalogue=TOYS) as replayed:
-        assert f"  ...  ({trace.steps - TAIL_STEPS_MAX - TOUCHING_STEPS_MAX} steps)" in page(replayed, "t")
+        assert f"  ...  ({trace.steps - TAIL_STEPS_MAX - TOUCHING_STEPS_MAX} steps)" in page(replayed, Typed("t"))
 
 
 def step(

@@ -124,6 +124,25 @@ def test_a_breakpoint_stops_before_its_step_on_both_ways(shell: Commands) -> Non
     assert said(shell, "delete 1", "c").startswith("the end")
 
 
+def test_steps_stop_at_a_breakpoint_on_both_ways(shell: Commands) -> None:
+    """As many as are asked for, unless there is one on the way."""
+    said(shell, "break folio_mapped")
+    assert said(shell, "step 36").startswith("breakpoint 1\n=>    35  cpu2 writeback  folio_mapped")
+    assert said(shell, "goto end", "reverse-step 20").startswith("breakpoint 1\n=>    35  ")
+    assert said(shell, "goto 0", "step 3").startswith("=>     4  ")
+
+
+def test_who_raised_a_word_is_found_in_one_walk(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many states are asked of: as many changes are looked at as there are."""
+    looked: list[int] = []
+    delta = Film._delta
+    monkeypatch.setattr(Film, "_delta", lambda self, word, at: looked.append(at) or delta(self, word, at))
+    film.__dict__.pop("_raised", None)
+    word = max(film._changed_at, key=lambda word: len(film._changed_at[word]))
+    found = [film.raised(word, state) for state in range(film.last + 1)]
+    assert len(looked) == len(film._changed_at[word]) > 1 and any(found)
+
+
 def test_a_breakpoint_at_a_label_stops_at_no_other_step_of_the_function(shell: Commands) -> None:
     said(shell, "b folio_batch_move_lru: put references")
     assert said(shell, "c").startswith("breakpoint 1\n=>    12  ")
