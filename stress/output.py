@@ -27,6 +27,9 @@ CONTROL = re.compile(
 characters; a newline and a tab are none.
 """
 
+COMMAND = re.compile("(?:^|[:;] |  )zapstress [a-z]")
+"""Where a command begins that is printed to be typed."""
+
 STREAMS = ("stdout", "stderr")
 NAMES = {"stdout": "standard output", "stderr": "standard error"}
 
@@ -143,7 +146,7 @@ def columns() -> int | None:
 
 def fitted(text: str) -> str:
     """Return ``text`` with lines that a terminal would break in mid-word broken between words, and
-    indented as they began.
+    indented as they began. A line that ends in a command stays whole, so that it can be typed.
     """
     width = columns()
     if width is None:
@@ -152,7 +155,7 @@ def fitted(text: str) -> str:
 
 
 def _broken(line: str, width: int) -> list[str]:
-    if len(line) <= width:
+    if len(line) <= width or COMMAND.search(line):
         return [line]
     indent = " " * min(len(line) - len(line.lstrip()) + 2, width // 2)
     made = textwrap.wrap(

@@ -92,3 +92,11 @@ def test_text_fits_a_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> 
 def test_text_for_a_file_is_not_broken(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     assert "word " * 100 == fitted("word " * 100)
+
+
+def test_a_command_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    command = "    zapstress show results/failures/28c6e1ac/trace --patch 'my own/p.py'"
+    ending = f"it is kept; {command.strip()}"
+    assert (command, ending) == (fitted(command), fitted(ending))
+    assert "\n" in fitted("what zapstress shows of it is more than what a terminal holds in a line")

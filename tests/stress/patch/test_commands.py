@@ -103,9 +103,10 @@ def test_a_campaign_finds_it_and_prints_how_to_see_it(here: Path, capsys: pytest
     assert VIOLATED == main([*SEARCH, "--patch", "mine.py"])
     words = printed(capsys, "show")
     assert CLEAN == main(words)
-    assert printed(capsys, "replay") == ["replay", words[1], "--patch", "mine.py"]
-    report = (here / "found" / "failures" / Path(words[1]).parent.name / "report.txt").read_text()
-    assert f"zapstress replay {words[1]} --patch mine.py" in report
+    assert printed(capsys, "replay") == ["replay", words[1], "--patch", "found/code/mine.py"]
+    kept = Path(words[1]).relative_to("found")
+    report = (here / "found" / kept.parent / "report.txt").read_text()
+    assert f"zapstress replay {kept} --patch code/mine.py" in report
     written(here, method("def first_anon_folio(self)", "return super().first_anon_folio()", "vmscan"))
     assert INCONCLUSIVE == main(["recheck", "found", "--tolerant", "--patch", "mine.py"])
     assert "clean now; inconclusive: vmscan.first_anon_folio never ran" in capsys.readouterr().out

@@ -76,7 +76,7 @@ async def test_steps_and_reasons_fit_a_narrow_terminal(columns: int) -> None:
     for scenario in ("spin", "mailbox", "abba", "counters"):
         trace = await find(Case(scenario, (), "toy", faults=("T01",)), steps_max=400)
         async with replay(trace, catalogue=TOYS) as replayed:
-            _, made, *why = page(replayed, "t", columns).split("\n\n")
+            _, made, *why = page(replayed, Typed("t"), columns).split("\n\n")
         assert columns >= max(len(line) for line in "\n".join([made, *why]).splitlines())
 
 
