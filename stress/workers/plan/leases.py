@@ -33,9 +33,10 @@ from stress.workers.settings import BOTH, LOCKSTEP, PARALLEL, PORTFOLIO_NAME, Se
 LEASE_SECONDS_SURVEY = 0.05
 """A lease of the first round, and the first of a case that the search is aimed at."""
 
-OPENINGS_MIN, OPENINGS_AIMED = 16, 4
-"""A lease lasts at least so many times as long as opening its case took; the first one of a case
-that the search is aimed at, so many times: there are thousands, and one of them shows the mistake.
+OPENINGS_MIN, OPENINGS_FIRST = 16, 4
+"""A lease lasts at least so many times as long as opening its case took; one of the first round,
+and the first one of a case that the search is aimed at, so many times. There are hundreds of the
+one and thousands of the other, a minute is to see them all, and one of them shows the mistake.
 """
 
 LEASE_SECONDS_MIN, LEASE_SECONDS_MAX = 0.2, 1.0
@@ -303,8 +304,8 @@ class Plan:
         count = self._count(entry)
         if self.left is not None:
             self.left -= count
-        quick = pool.aimed and not entry.leases
-        slice_s, openings = self._slice_s(entry, quick), OPENINGS_AIMED if quick else OPENINGS_MIN
+        quick = not entry.leases and (pool.aimed or not entry.rank)
+        slice_s, openings = self._slice_s(entry, quick), OPENINGS_FIRST if quick else OPENINGS_MIN
         widening = not entry.leases and pool.round(entry) > 0
         lease = Lease(self, pool, entry, self._strategy(entry), entry.after, count, slice_s, openings, widening)
         lease.charged = count if self.counts else slice_s
@@ -349,7 +350,7 @@ class Plan:
     def _slice_s(self, entry: Entry, quick: bool) -> float:
         """Return how many seconds the next lease of a case has."""
         least = LEASE_SECONDS_EACH * self.workers
-        if quick or (not entry.leases and not entry.rank):
+        if quick:
             return max(least, LEASE_SECONDS_SURVEY)
         return max(least, min(LEASE_SECONDS_MAX, LEASE_SECONDS_MIN * 2.0 ** min(entry.leases, DOUBLINGS_MAX)))
 

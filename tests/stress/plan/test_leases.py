@@ -14,7 +14,7 @@ from stress.workers.messages import Batch
 from stress.workers.plan.leases import (
     LEASE_SECONDS_MAX,
     LEASE_SECONDS_SURVEY,
-    OPENINGS_AIMED,
+    OPENINGS_FIRST,
     OPENINGS_MIN,
     Lease,
     Plan,
@@ -271,16 +271,17 @@ def test_a_seed_that_ended_its_worker_is_repeated_alone_and_next() -> None:
     assert torn.entry.after == torn.first + torn.count
 
 
-def test_the_first_lease_of_a_case_that_is_aimed_at_is_short() -> None:
+def test_leases_of_the_first_round_and_first_ones_of_what_is_aimed_at_are_short() -> None:
     made = Plan(SETTINGS, None, 1)
     sets = ranks(SMALL, parameters=1)
     made.add(sets, {case: number for number, case in enumerate(sets[0])}, {}, lambda case: case.scenario == "a")
     leases = take(made, 8)
-    quick = [lease for lease in leases if lease.entry.case.scenario == "a" and not lease.first]
-    assert {OPENINGS_AIMED} == {lease.openings for lease in quick}
+    first = [lease for lease in leases if not lease.first]
+    quick = [lease for lease in first if lease.entry.case.scenario == "a" or not lease.entry.rank]
+    assert {OPENINGS_FIRST} == {lease.openings for lease in quick}
     assert {LEASE_SECONDS_SURVEY} == {lease.slice_s for lease in quick}
     assert {OPENINGS_MIN} == {lease.openings for lease in leases if lease not in quick}
-    assert OPENINGS_AIMED == quick[0].order(number=1, slice_s=1, left_s=1).openings
+    assert OPENINGS_FIRST == quick[0].order(number=1, slice_s=1, left_s=1).openings
 
 
 def test_what_is_aimed_at_is_opened_in_laps() -> None:
