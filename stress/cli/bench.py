@@ -111,6 +111,8 @@ def zap(args: argparse.Namespace) -> int:
     selection = Teardown(
         args.operation, args.size, args.profile, kernels, args.kernel or BATCHED, tuple(args.patch), args.configure_mthp
     )
+    if args.picture:
+        _check_picture(args.picture, args.profile)
     try:
         data = bench_zap(selection, args.catalogue, lambda words: print(words, file=sys.stderr, flush=True))
     except Unsupported as error:
@@ -119,6 +121,16 @@ def zap(args: argparse.Namespace) -> int:
         args.picture.write_text(drawn(data), encoding="utf-8")
     put_json(data) if args.json else put(page(data))
     return CLEAN
+
+
+def _check_picture(path: Path, profile: str) -> None:
+    """Raise UsageError, before anything is measured, if there will be no picture."""
+    from stress.bench.zap.measure import TIMED
+
+    if profile != TIMED:
+        raise UsageError(f"--picture draws times, and {profile} has none: times are of {TIMED} alone")
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"--picture: {path} cannot be written: {'it is' if path.is_dir() else 'there is no'} folder")
 
 
 def steps(args: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from stress.conform.linux.folio_sizes import THP, ConfiguredSizes, effective
@@ -33,10 +33,12 @@ OPERATIONS = ("munmap", "dontneed")
 
 
 class Linux:
-    """Measures the running kernel; ``sizes`` are set by it if they are given."""
+    """Measures the running kernel; ``sizes`` are set by it if they are given, and ``unset`` says
+    why they cannot be, although they are to.
+    """
 
-    def __init__(self, sizes: ConfiguredSizes | None) -> None:
-        self.sizes = sizes
+    def __init__(self, sizes: ConfiguredSizes | None, unset: str = "") -> None:
+        self.sizes, self.unset = sizes, unset
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.libc.mmap.restype = ctypes.c_void_p
         place, size, word = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
@@ -60,6 +62,8 @@ class Linux:
         on = effective()
         if not order or self.sizes is not None or (on and max(on) == order):
             return ""
+        if self.unset:
+            return f"folios of {kib} KiB are not what this machine is set to, and {self.unset}"
         return f"folios of {kib} KiB are not what this machine is set to: add --configure-mthp, as root"
 
     def _call(self, name: str, *args: int) -> int:
@@ -120,9 +124,15 @@ def allocated(order: int) -> int:
 
 @contextmanager
 def opened(configure: bool) -> Iterator[Linux]:
-    """Yield what measures the running kernel; with ``configure``, sizes are set, and put back."""
-    if not configure:
-        yield Linux(None)
-        return
-    with ConfiguredSizes() as sizes:
-        yield Linux(sizes)
+    """Yield what measures the running kernel; with ``configure``, sizes are set, and put back.
+
+    Where they cannot be set the models are measured all the same.
+    """
+    with ExitStack() as stack:
+        sizes, unset = None, ""
+        if configure:
+            try:
+                sizes = stack.enter_context(ConfiguredSizes())
+            except Skipped as error:
+                unset = str(error)
+        yield Linux(sizes, unset)

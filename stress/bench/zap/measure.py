@@ -210,13 +210,14 @@ class _Row:
         return why, running[1:]
 
     def _row(self, counts: dict[str, Any], why: str, running: list[float]) -> dict[str, Any]:
-        perpage, batched = (self._ms(name) for name in (PERPAGE, BATCHED))
+        perpage, batched = (self._median(name) for name in (PERPAGE, BATCHED))
         columns = {name: self._column(name, times, counts[name]) for name, times in self.times.items() if times}
         rest = [columns[name]["rest_ns_per_page"] for name in (PERPAGE, BATCHED) if name in columns]
         standard = self.selection.operation == "munmap" and self.selection.profile == TIMED
         return {
             "folio_kib": self.kib, "operation": self.selection.operation,
-            "perpage_ms": perpage, "batched_ms": batched, "change_percent": change(perpage, batched),
+            "perpage_ms": rounded(perpage), "batched_ms": rounded(batched),
+            "change_percent": change(perpage, batched),
             "published_percent": PUBLISHED.get(self.kib) if standard else None,
             "kernel_ms": round(median(running), 3) if running else None, "kernel_unavailable": why,
             "atomic_ns": round(median(self.atomics), 2) if self.atomics else None,
@@ -226,9 +227,10 @@ class _Row:
             "running_kernel": self._spread(running) if running else None,
         }  # fmt: skip
 
-    def _ms(self, name: str) -> float | None:
+    def _median(self, name: str) -> float | None:
+        """Return the milliseconds that a kernel took, if it was measured."""
         times = self.times.get(name)
-        return round(median(times), 3) if times else None
+        return median(times) if times else None
 
     def _column(self, name: str, times: list[float], counts: dict[str, Any]) -> dict[str, Any]:
         """Return what one kernel took; ``rest_ns_per_page`` is without its atomic instructions."""
@@ -236,8 +238,8 @@ class _Row:
         rest = median(times) * 1e6 / self.pages - atomics * median(self.atomics)
         against = self.selection.base if name.endswith("+patch") else PERPAGE
         return {
-            "ms": self._ms(name), **self._spread(times), "rest_ns_per_page": round(rest, 2), "against": against,
-            "change_percent": change(self._ms(against), self._ms(name)),
+            "ms": rounded(median(times)), **self._spread(times), "rest_ns_per_page": round(rest, 2),
+            "against": against, "change_percent": change(self._median(against), median(times)),
         }  # fmt: skip
 
     def _spread(self, times: list[float]) -> dict[str, float]:
@@ -253,6 +255,11 @@ def rotated(worlds: dict[str, PlainWorld], turn: int) -> list[tuple[str, PlainWo
     """
     at, items = turn % len(worlds), list(worlds.items())
     return items[at:] + items[:at]
+
+
+def rounded(ms: float | None) -> float | None:
+    """Return milliseconds as they are told: to the microsecond."""
+    return None if ms is None else round(ms, 3)
 
 
 def change(before: float | None, after: float | None) -> float | None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-PER_FOLIO = ("refcount_updates", "rmap_calls", "gather_entries", "gather_words", "frees")
+PER_FOLIO = ("refcount_updates", "mapcount_updates", "rmap_calls", "gather_entries", "gather_words", "frees")
 PER_PAGE = ("pte_reads", "pte_writes", "atomics", "locks")
 SHORT = {
-    "refcount_updates": "refcount", "rmap_calls": "rmap", "gather_entries": "entries", "gather_words": "words",
+    "refcount_updates": "refcount", "mapcount_updates": "mapcount", "rmap_calls": "rmap", "gather_entries": "entries", "gather_words": "words",
     "pte_reads": "PTE reads", "pte_writes": "PTE writes",
 }  # fmt: skip
 
 
 def text(data: dict[str, Any]) -> str:
     """Return the tables."""
-    out = [f"{data['operation']} of {data['size_bytes'] >> 20} MiB, {data['pages']:,} pages of {data['profile']}"]
+    kib = data["size_bytes"] >> 10
+    size = f"{kib >> 10} MiB" if kib >= 1024 else f"{kib} KiB"
+    out = [f"{data['operation']} of {size}, {data['pages']:,} pages of {data['profile']}"]
     if data["rows"] and data["rows"][0]["kernels"]:
         out += [f"ms of CPU time on core {data['core']}, medians of {data['runs']} warm runs", "", *times(data), ""]
     out += ["what is done, per page and per folio", "", *counts(data)]
@@ -33,8 +35,9 @@ def percent(value: float | None) -> str:
 
 
 def times(data: dict[str, Any]) -> Iterator[str]:
-    """Yield the table of times: each kernel's, its change, and its nanoseconds per page."""
-    wide = {name: max(11, len(name)) for name in data["kernels"]}
+    """Yield the table of times: each kernel's and its nanoseconds per page; a patch's change, too."""
+    patched = [name for name in data["kernels"] if name.endswith("+patch")]
+    wide = {name: max(20 if name in patched else 11, len(name)) for name in data["kernels"]}
     yield f"{'KiB':>6} {'change':>7} {'published':>9} {'rest':>6} {'running':>8}" + "".join(
         f"  {name:>{w}}" for name, w in wide.items()
     )
@@ -45,16 +48,15 @@ def times(data: dict[str, Any]) -> Iterator[str]:
         for name, w in wide.items():
             column = row["kernels"][name]
             each = f"({column['ns_per_page']:.1f})"
-            line += f"  {column['ms']:.2f} {each:>7}".rjust(w + 2)
+            against = f" {percent(column['change_percent']):>5}" if name in patched else ""
+            line += f"  {column['ms']:.2f} {each:>7}{against}".rjust(w + 2)
         yield line
     yield "(nanoseconds per page in parentheses; change: from 6.9-perpage to 6.9)"
     atomics = [row["atomic_ns"] for row in data["rows"]]
     yield "(rest: the change of what is left without atomic instructions, by their number and the time that one took"
     yield f"beside these runs, {min(atomics):.1f} to {max(atomics):.1f} ns)"
-    for name in data["kernels"]:
-        if name.endswith("+patch"):
-            changes = ", ".join(f"{cell(row['kernels'][name]['change_percent'], '+.0f')}" for row in data["rows"])
-            yield f"{name} against {data['rows'][0]['kernels'][name]['against']}, in percent, row by row: {changes}"
+    for name in patched:
+        yield f"(beside {name}: its change from {data['rows'][0]['kernels'][name]['against']})"
     yield from dict.fromkeys(
         f"running kernel: {row['kernel_unavailable']}" for row in data["rows"] if row["kernel_unavailable"]
     )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import POINTER, c_int64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +37,21 @@ _USER: dict[str, PlainWorld] = {}
 
 Step = tuple[str, str, str]
 """Site, column and kind: what steps are counted by."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the process at once: C that a wrong patch keeps in a loop does not come back
+    to Python, which would raise KeyboardInterrupt.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class PlainError(ZapstressError):
@@ -117,7 +135,8 @@ class PlainWorld:
         """Do a piece of work; return how many nanoseconds it took. Raises PlainError."""
         self._use()
         words, ns = (c_int64 * 8)(*args), c_int64()
-        why = self.lib.zap_do(c_int64(PIECES.index(name)), words, ctypes.byref(ns))
+        with interruptible():
+            why = self.lib.zap_do(c_int64(PIECES.index(name)), words, ctypes.byref(ns))
         if why:
             said = LIMITS[why] if why < len(LIMITS) else "the model objects"
             raise PlainError(f"{name}: {said}: the world is too small for it, or the patch goes wrong")
