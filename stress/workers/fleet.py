@@ -32,8 +32,8 @@ from stress.workers.messages import Answer, Order, Ready, WorkerFailed, encode, 
 DEATHS_MAX = 64
 """Workers that may die in one run before it is given up."""
 
-STILLBORN_MAX = 3
-"""Workers in a row that may be killed before they are ready."""
+STILLBORN_MAX = 16
+"""Workers in a row that may be killed before they are ready: more than somebody kills by hand."""
 
 HANG_SECONDS_MAX = 120.0
 """Silence from a worker with an order in hand after which it is ended; an execution takes
