@@ -69,9 +69,9 @@ class Store(Results):
         ``code`` begins a new generation; ``anew`` makes a database beside failures that are saved
         already.
 
-        Raises UsageError if the
-        directory is not a campaign's, is damaged, or is one of other settings or another version,
-        and StorageError if it cannot be written or another campaign is at work in it.
+        Raises UsageError if the directory is not a campaign's, is damaged, or is one of other
+        settings or another version, and StorageError if it cannot be written or another campaign is
+        at work in it.
         """
         self.directory, self.session = directory, 0
         self._lock = lock(directory)

@@ -129,8 +129,10 @@ def _check_picture(path: Path, profile: str) -> None:
 
     if profile != TIMED:
         raise UsageError(f"--picture draws times, and {profile} has none: times are of {TIMED} alone")
-    if path.is_dir() or not path.parent.is_dir():
-        raise UsageError(f"--picture: {path} cannot be written: {'it is' if path.is_dir() else 'there is no'} folder")
+    if path.is_dir():
+        raise UsageError(f"--picture: {path} is a folder; name a file")
+    if not path.parent.is_dir():
+        raise UsageError(f"--picture: {path} cannot be written, as there is no folder {path.parent}; make it first")
 
 
 def steps(args: argparse.Namespace) -> int:

@@ -117,7 +117,7 @@ def test_a_trace_alone_is_named_as_it_was_given(tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.parametrize(
     ("spec", "name"),
-    [("p.py", "code/p.py"), ("../a b/p.py:X,Y", "code/up/a b/p.py:X,Y"), ("/srv/u/./p.py", "code/root/srv/u/p.py")],
+    [("p.py", "code/p.py"), ("../a b/p.py:X,Y", "code/up/a b/p.py:X,Y"), ("/u/./p.py", "code/root/u/p.py")],
 )
 def test_where_a_file_is_kept(spec: str, name: str) -> None:
     assert name == kept(spec)

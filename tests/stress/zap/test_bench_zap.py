@@ -156,9 +156,9 @@ def test_where_sizes_cannot_be_set_the_column_says_why(monkeypatch: pytest.Monke
 
 
 def test_a_picture_that_cannot_be_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for more in (["--picture", str(tmp_path)], ["--picture", str(tmp_path / "no" / "x.svg")]):
-        assert 2 == main(["bench", "zap", *more])
-        assert "--picture" in (told := capsys.readouterr().err) and "folios" not in told
+    for path, why in ((tmp_path, "is a folder"), (tmp_path / "no" / "x.svg", "there is no folder")):
+        assert 2 == main(["bench", "zap", "--picture", str(path)])
+        assert why in (told := capsys.readouterr().err) and "folios" not in told
     assert 2 == main(["bench", "zap", "--profile", "s390x", "--picture", str(tmp_path / "x.svg")])
     assert "s390x has none" in capsys.readouterr().err
 
