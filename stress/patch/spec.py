@@ -14,7 +14,10 @@ SUFFIX = ".py"
 KEPT = "code"
 """The folder of a results directory that keeps the user's files."""
 
-ELSEWHERE = {"/": "root", "..": "up"}
+MARK = "@"
+"""What begins, in a kept path, a part that no folder of the user's is called."""
+
+ELSEWHERE = {"/": f"{MARK}root", "..": f"{MARK}up"}
 """What is written in a kept path for what would lead out of the folder."""
 
 
@@ -47,7 +50,12 @@ def kept(spec: str) -> str:
     keeps of ``spec``, from within the directory.
     """
     path, colon, names = (spec, "", "") if spec.endswith(SUFFIX) else spec.rpartition(":")
-    return PurePath(KEPT, *(ELSEWHERE.get(part, part) for part in PurePath(path).parts)).as_posix() + colon + names
+    return PurePath(KEPT, *map(_kept_part, PurePath(path).parts)).as_posix() + colon + names
+
+
+def _kept_part(part: str) -> str:
+    """Return what is written for a part of a path: another one for each part that there is."""
+    return ELSEWHERE.get(part) or (f"{MARK}{part}" if part.startswith(MARK) else part)
 
 
 def options(specs: Iterable[str], option: str = "--patch") -> str:

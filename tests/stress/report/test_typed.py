@@ -117,13 +117,18 @@ def test_a_trace_alone_is_named_as_it_was_given(tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.parametrize(
     ("spec", "name"),
-    [("p.py", "code/p.py"), ("../a b/p.py:X,Y", "code/up/a b/p.py:X,Y"), ("/u/./p.py", "code/root/u/p.py")],
+    [
+        ("p.py", "code/p.py"),
+        ("../a b/p.py:X,Y", "code/@up/a b/p.py:X,Y"),
+        ("/u/./p.py", "code/@root/u/p.py"),
+        ("up/root/@up/p.py", "code/up/root/@@up/p.py"),
+    ],
 )
 def test_where_a_file_is_kept(spec: str, name: str) -> None:
     assert name == kept(spec)
 
 
-@pytest.mark.parametrize("link", ["code", "code/up", "code/up/p.py"])
+@pytest.mark.parametrize("link", ["code", "code/@up", "code/@up/p.py"])
 def test_a_strangers_link_leads_nowhere(tmp_path: Path, link: str) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "p.py").write_text("mine")

@@ -42,7 +42,7 @@ class Browser:
         """What was written on the console, and errors that were raised."""
         target = self._ask("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for method in ("Runtime.enable", "Log.enable", "Page.enable"):
+        for method in ("Runtime.enable", "Log.enable", "Page.enable", "Performance.enable"):
             self._ask(method)
         self._ask("Page.navigate", url=address)
 
@@ -73,6 +73,10 @@ class Browser:
             f" const look = () => {{ const found = {expression}; found ? done(found) : setTimeout(look, 50); }};"
             " look(); })"
         )
+
+    def work(self, name: str) -> float:
+        """Return how much of something the page has cost the browser: ``Nodes``, ``LayoutCount``."""
+        return {one["name"]: one["value"] for one in self._ask("Performance.getMetrics")["metrics"]}[name]
 
     def _ask(self, method: str, **params: Any) -> dict[str, Any]:
         """Send an order; return its result."""
