@@ -11,6 +11,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
 
 WORD_BITS = 32
 _MASK = (1 << 64) - 1
@@ -22,6 +28,16 @@ def mix(word: int) -> int:
     word = (word ^ word >> 30) * _MIX_1 & _MASK
     word = (word ^ word >> 27) * _MIX_2 & _MASK
     return word ^ word >> 31
+
+
+def mixed(words: Array) -> Array:
+    """Return the same of each of several words (uint64)."""
+    import numpy
+
+    words = (words ^ words >> numpy.uint64(30)) * numpy.uint64(_MIX_1)
+    words = (words ^ words >> numpy.uint64(27)) * numpy.uint64(_MIX_2)
+    found: Array = words ^ words >> numpy.uint64(31)
+    return found
 
 
 def origin(seed: int, purpose: str, actor: int = 0) -> int:

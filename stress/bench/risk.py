@@ -38,7 +38,8 @@ from stress.native.search.space import StateSpace
 from stress.output import chance_words
 from stress.rng import words
 from stress.workers.measure.bound import Block, risk
-from stress.workers.measure.sampler import Sampler, class_in_c
+from stress.workers.measure.sampler import Sampler
+from stress.workers.measure.shown import Shown, class_in_c
 from stress.workers.messages import FOREVER_S, LeaseOrder
 from stress.workers.open_cases import Strategies
 from stress.workers.plan.portfolio import Portfolio
@@ -134,7 +135,7 @@ class SampledSpace:
         sampler, seen = Sampler(self.strategies), set[int]()
         for seed in seeds:
             name = self.name(sampler, seed)
-            sampler.add(self.order, name)
+            sampler.add(self.order, Shown(name))
             seen.add(name)
         block, long = sampler.blocks(self.case).newest(), counts.total()
         assert block is not None

@@ -344,7 +344,8 @@ def machine_words(name: str, row: dict[str, float]) -> str:
 def _what_was_reached(data: dict[str, Any]) -> Iterator[str]:
     """Yield what the executions covered."""
     yield (
-        f"{plural(data['classes'], 'class')} of executions among {data['measured']} measured,"
+        f"{plural(data['classes'], 'class')} of executions among {data['measured']} measured, which show"
+        f" {plural(data['reads_from'], 'reads-from pair')} and {plural(data['states'], 'state')},"
         f" {len(data['pairs'])} of {len(overlaps.PAIRS)} pairs of operations overlapped,"
         f" {data['sites_reached']} sites reached, {len(data['sites_unreached'])} not,"
         f" {data['twins']['run']} executions run twice"

@@ -286,7 +286,7 @@ def _data(outcome: Outcome, trace: Trace) -> dict[str, Any]:
         "signature": trace.ending.signature or None,
         "steps": trace.steps,
         "switches": trace.switches,
-        "conflicts": len(outcome.conflicts()),
+        "conflicts": len(outcome.touches().conflicts()),
         "digest": trace.digest,
         "model_hash": trace.model_hash,
     }

@@ -5,7 +5,8 @@ Bottom to top; each file imports only those before it:
 - :mod:`~stress.execution.vetting`: whether a case is one that its scenario could rotate to;
 - :mod:`~stress.execution.finished`: an execution as it ended, in the machine's log and the arena;
 - :mod:`~stress.execution.overlaps`: the pairs of operations that may overlap;
-- :mod:`~stress.execution.outcome`: its verdict, digests and conflicts;
+- :mod:`~stress.execution.touches`: which location each step has touched, and who met whom there;
+- :mod:`~stress.execution.outcome`: its verdict and digests;
 - :mod:`~stress.execution.signature`: what makes two failures the same;
 - :mod:`~stress.execution.steps`: the log in words, and what each step changed;
 - :mod:`~stress.execution.reach`: the sites that a kernel and its scenario can visit;

@@ -17,21 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import Layout
 from sim.core.machine import SITES
-from sim.core.step import (
-    LOAD_THROUGH_TLB,
-    RMW,
-    STORE_THROUGH_TLB,
-    TLB_SHIFT,
-    WRITE,
-    column_of,
-    index_of,
-    kind_of,
-    place_of,
-    site_of,
-    tlb_column_of,
-    tlb_place_of,
-)
+from sim.core.step import TLB_SHIFT, column_of, index_of, kind_of, site_of, tlb_column_of
 from stress.execution.overlaps import OVERLAPS
+from stress.execution.touches import StepTouches, site_checksums, through_tlb, touches_of
+from stress.rng import mixed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,16 +34,7 @@ CHECK_BYTES = 2
 """Bytes of the rolling digest kept per step."""
 
 _NAME_BITS = 32
-_GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-
-_site_sums: list[int] = []
-
-
-def site_checksums() -> list[int]:
-    """Return the checksum of every site's name, by number."""
-    for info in SITES[len(_site_sums) :]:
-        _site_sums.append(zlib.crc32(info.name.encode()))
-    return _site_sums
+_GOLDEN = 0x9E3779B97F4A7C15
 
 
 @lru_cache(maxsize=256)
@@ -125,10 +105,10 @@ class Outcome:
         import numpy
 
         rows = self.rows().astype("<u8")
-        mixed = numpy.arange(1, len(rows) + 1, dtype="<u8") * numpy.uint64(_GOLDEN)
+        words = numpy.arange(1, len(rows) + 1, dtype="<u8") * numpy.uint64(_GOLDEN)
         for at in range(rows.shape[1]):
-            mixed = _mix(mixed ^ rows[:, at])
-        rolling: Array = _mix(numpy.cumsum(mixed, dtype="<u8"))
+            words = mixed(words ^ rows[:, at])
+        rolling: Array = mixed(numpy.cumsum(words, dtype="<u8"))
         return (rolling >> numpy.uint64(64 - 8 * CHECK_BYTES)).astype("<u2").tobytes()
 
     def model_hash(self) -> str:
@@ -152,45 +132,10 @@ class Outcome:
         counts = column.view.tolist() if column is not None else []
         return {OVERLAPS[at]: count for at, count in enumerate(counts) if count}
 
-    def conflicts(self) -> Array:
-        """Return the distinct pairs of sites that met, sorted: each ``earlier << 32 | later``, of
-        the checksums of their names (uint64).
-
-        Two steps of different actors meet if they touch the same location, no other step touches it
-        between them, and one of the two writes.
-        """
-        import numpy
-
-        place, order, actor, site, write = self._touches()
-        by_place = numpy.lexsort((order, place))
-        place, actor, site, write = place[by_place], actor[by_place], site[by_place], write[by_place]
-        met = (place[1:] == place[:-1]) & (actor[1:] != actor[:-1]) & (write[1:] | write[:-1])
-        pairs: Array = numpy.unique(site[:-1][met].astype("<u8") << numpy.uint64(32) | site[1:][met].astype("<u8"))
-        return pairs
-
-    def _touches(self) -> tuple[Array, Array, Array, Array, Array]:
-        """Return for every touch of a location: place, step, actor, site checksum, whether it
-        wrote.
-        """
-        import numpy
-
+    def touches(self) -> StepTouches:
+        """Return which location each step has touched."""
         codes, values = self._log()
-        rows = self.rows()
-        order = numpy.arange(len(codes))
-        kind = kind_of(codes)
-        write = (kind == WRITE) | (kind == RMW) | (kind == STORE_THROUGH_TLB)
-        place, actor, site = place_of(codes), rows[:, 2] >> 8, rows[:, 0]
-        through = through_tlb(codes)
-        cells = tlb_place_of(values[through])
-        both = [(place, cells), (order, order[through]), (actor, actor[through]), (site, site[through])]
-        joined = [numpy.concatenate(pair) for pair in both]
-        return (
-            joined[0],
-            joined[1],
-            joined[2],
-            joined[3],
-            numpy.concatenate((write, numpy.zeros(len(cells), dtype=bool))),
-        )
+        return touches_of(codes, values, self._actors(len(codes)))
 
 
 def rows_of(layout: Layout, codes: Array, values: Array, actors: Array) -> Array:
@@ -212,23 +157,6 @@ def rows_of(layout: Layout, codes: Array, values: Array, actors: Array) -> Array
     return rows
 
 
-def through_tlb(codes: Array) -> Array:
-    """Return which steps go through a TLB."""
-    kind = kind_of(codes)
-    through: Array = (kind == LOAD_THROUGH_TLB) | (kind == STORE_THROUGH_TLB)
-    return through
-
-
 def digest_of(rows: Array) -> str:
     """Return the digest of a run's rows: 32 hex digits."""
     return hashlib.blake2b(rows.tobytes(), digest_size=16).hexdigest()
-
-
-def _mix(words: Array) -> Array:
-    """Return the finaliser of splitmix64 of each word."""
-    import numpy
-
-    words = (words ^ words >> numpy.uint64(30)) * numpy.uint64(_MIX_1)
-    words = (words ^ words >> numpy.uint64(27)) * numpy.uint64(_MIX_2)
-    mixed: Array = words ^ words >> numpy.uint64(31)
-    return mixed

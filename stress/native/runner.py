@@ -16,7 +16,7 @@ from ctypes import POINTER, Structure, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import ref
 
 from sim.core.arena import WORD
@@ -29,6 +29,11 @@ from stress.native.translate.assemble import HELD_MAX, Manifest
 from stress.native.translate.sources import ARGS_MAX, root_of
 from stress.native.translate.subset import Unsupported
 from stress.native.translate.unit import CHECK_FIRST
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
 
 KEYS_MAX = 4
 """Cells that a gate may depend on (runtime.h)."""
@@ -341,6 +346,14 @@ class NativeCase:
         """Return code and value of each step of the last execution, as the machine's log has them."""
         nr = self.library.lib.zap_steps()
         return [word for pair in zip(self.codes[:nr], self.values[:nr], strict=True) for word in pair]
+
+    def steps(self) -> tuple[Array, Array, Array]:
+        """Return the steps of the last execution: their codes, values and actors (int64)."""
+        import numpy
+
+        nr, turns = self.library.lib.zap_steps(), numpy.array(self.turns(), dtype="<i8")
+        codes, values = (numpy.frombuffer(words, "<i8", nr) for words in (self.codes, self.values))
+        return codes, values, numpy.repeat(turns[::2], numpy.diff(turns[1::2], prepend=0))[:nr]
 
     def turns(self) -> list[int]:
         """Return the tape of the last execution: slots, each with the step that its run ended at."""

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sim.core.machine import SITES
 from sim.core.step import site_of
-from stress.execution.outcome import site_checksums
 from stress.execution.overlaps import pair_name
+from stress.execution.touches import site_checksums
 from stress.workers.clock import ACCOUNTS
 from stress.workers.distinct import DistinctCount
 from stress.workers.settings import LOCKSTEP, PARALLEL
@@ -171,7 +171,7 @@ class Distinct(Metric):
 def conflicts(execution: Execution) -> dict[str, int]:
     """Return the pairs of sites of different actors that met in an execution, each once."""
     names = _names(len(SITES))
-    pairs = execution.outcome.conflicts().tolist()
+    pairs = execution.outcome.touches().conflicts().tolist()
     return {f"{names[pair >> 32]} / {names[pair & 0xFFFFFFFF]}": 1 for pair in pairs}
 
 
@@ -313,6 +313,16 @@ DECLARED: tuple[Metric, ...] = (
         name="classes",
         about="different classes of executions, case by case, among those that were measured: executions of a class "
         "differ only in the order of transitions that do not depend on each other",
+    ),
+    Distinct(
+        name="reads_from",
+        about="different reads-from pairs, case by case, of those executions: the site of a step, and that of another "
+        "actor's step which had written last where it reads, or none",
+    ),
+    Distinct(
+        name="states",
+        about="different states, case by case, of those executions that the native core made in the small geometry, "
+        "one after each transition; named as `prove` names them",
     ),
 )
 

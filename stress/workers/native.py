@@ -27,7 +27,8 @@ from stress.native.search.space import StateSpace
 from stress.trace.evidence import encoded_trace
 from stress.workers.clock import COMPARING, EXECUTING, MEASURING, REPORTING, Clock
 from stress.workers.measure.blocks import FIRST
-from stress.workers.measure.sampler import SHARE, Sampler, class_in_c
+from stress.workers.measure.sampler import SHARE, Sampler
+from stress.workers.measure.shown import in_c
 from stress.workers.messages import Failure, LeaseOrder
 from stress.workers.settings import NATIVE
 
@@ -230,8 +231,8 @@ class NativeLease:
             ran = self.native.run(strategy, one)
             self.tally.add_native(self.native, ran)
             began = self.clock.to(MEASURING)
-            found = sampler.add(order, class_in_c(self.native, ran, classes))
-            self.tally.add_class(found, sampler.blocks(order.case).newest())
+            found = sampler.add(order, in_c(self.native, ran, classes))
+            self.tally.add_measured(found, sampler.blocks(order.case).newest())
             self.natives.measured_s += self.clock.to(EXECUTING) - began
             if ran.why not in (0, BUDGET):
                 self.judge(one, ran, strategy.name)

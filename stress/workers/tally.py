@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stress.execution.runner import Runner
     from stress.native.runner import NativeCase, Ran
     from stress.parallel.recording import Recording
+    from stress.workers.measure.shown import Shown
 
 _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 """2**64 divided by the golden ratio, made odd (Knuth, TAOCP 6.4)."""
@@ -178,10 +179,12 @@ class Tally:
         METRICS["visits"].add(counts.visits, self.measured)
         METRICS["pairs"].add(counts.overlaps, self.measured)
 
-    def add_class(self, name: int, newest: Block | None) -> None:
-        """Count that an execution was measured; ``newest`` is the block that says most by now."""
+    def add_measured(self, found: Shown, newest: Block | None) -> None:
+        """Count what a measured execution has shown; ``newest`` is the block that says most by now."""
         METRICS["measured"].add(1, self.measured)
-        METRICS["classes"].add(name, self.measured)
+        for name, hashes in found.hashes(self.order.number).items():
+            for value in hashes:
+                METRICS[name].add(value, self.measured)
         self.block = newest
 
     def add_unjudged(self) -> None:

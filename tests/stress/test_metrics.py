@@ -14,6 +14,7 @@ from stress.execution.runner import Runner, open_runner
 from stress.machine.chance import RandomData
 from stress.sources import ROOT
 from stress.workers.clock import Clock
+from stress.workers.measure.shown import Shown
 from stress.workers.messages import Batch
 from stress.workers.metrics import CONFLICTS_EVERY, METRICS, table
 from stress.workers.tally import Tally
@@ -59,7 +60,7 @@ def batches(executions: int, every: int) -> list[Batch]:
         found = []
         for seed in range(executions):
             tally.add(runner.run(strategy, seed, RandomData(seed)), seed)
-            tally.add_class(seed % 7, None)
+            tally.add_measured(Shown(seed % 7, states=(seed, seed % 3)), None)
             if (seed + 1) % every == 0:
                 found.append(tally.batch(last=seed + 1 == executions))
         return found
@@ -78,6 +79,7 @@ def test_answers_add_up_whenever_they_are_sent() -> None:
     assert max(whole.counts["conflicts"].values()) <= 1 + 40 // CONFLICTS_EVERY
     hashes = [value for half in halves for value in half.hashes.get("classes", ())]
     assert len(set(hashes)) == len(hashes) and set(hashes) == set(whole.hashes["classes"])
+    assert (7, 40) == (len(hashes), len(whole.hashes["states"])) and "reads_from" not in whole.hashes
 
 
 def test_a_machine_has_its_own_metrics() -> None:

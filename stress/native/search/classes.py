@@ -16,12 +16,18 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import POINTER, byref, c_int64, c_uint64, c_void_p
+from typing import TYPE_CHECKING, Any
 
 from sim.core.arena import WORD, Layout
 from stress.machine.noted import Noted, NotedMachine
-from stress.native.runner import NativeCase
+from stress.native.runner import NativeCase, shared
 from stress.native.search.space import CHANGES, FREE, MOMENTS, StateSpace, kind_of
 from stress.rng import mix
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
 
 _MASK, _GOLDEN, _MULTIPLIER = (1 << 64) - 1, 0x9E3779B97F4A7C15, 0x94D049BB133111EB
 
@@ -31,19 +37,33 @@ class NativeClasses:
 
     def __init__(self, space: StateSpace) -> None:
         self.space, self.lib = space, space.library.lib
-        self.lib.zap_class.argtypes = [c_void_p, c_int64, c_void_p, c_int64, POINTER(c_uint64)]
+        self.lib.zap_class.argtypes = [c_void_p, c_int64, c_void_p, c_int64, POINTER(c_uint64), c_void_p]
         self.lib.zap_class.restype = c_int64
+        self.named = shared("states", 1 + space.runner.machine.steps_max)
 
-    def of_last(self, native: NativeCase) -> int | None:
+    def of_last(self, native: NativeCase, states: bool = False) -> int | None:
         """Return the class of the latest execution of ``native``, which is of the same runner; None
-        if it cannot be made again.
+        if it cannot be made again. With ``states`` those that it went through are named too.
         """
         if self.space.library.in_use is not self.space:
             self.space.begin()
         lib, found = native.library.lib, c_uint64()
         tape, draws = ctypes.addressof(native.tape), ctypes.addressof(native.draws)
-        why = self.lib.zap_class(tape, lib.zap_turns(), draws, lib.zap_draws(), byref(found))
+        into = ctypes.addressof(self.named) if states else None
+        self.named[0] = 0
+        why = self.lib.zap_class(tape, lib.zap_turns(), draws, lib.zap_draws(), byref(found), into)
+        if why and states:
+            return self.of_last(native)
         return None if why else found.value
+
+    def states(self) -> Array:
+        """Return the names of the states that the execution went through which was named last, one
+        after each transition (``search.c``; uint64); none if they were not asked for, or one has no
+        name.
+        """
+        import numpy
+
+        return numpy.frombuffer(self.named, "<u8", self.named[0], WORD)
 
 
 class PythonClass:

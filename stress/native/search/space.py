@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from sim.core.arena import CHANGE, INSIDE, MOMENT, OWN_MOMENT, SECTION, WHO, WORD, Field, Layout
 from stress.execution.runner import Runner
+from stress.execution.touches import site_checksums
 from stress.native.runner import Library, NativeCase, NotCovered
 
 _PLAIN, _FREE, _CHANGE, _MOMENT, _OWN_MOMENT, _WHO, _CONTENT, _SECTION, _INSIDE = range(9)
@@ -42,7 +43,7 @@ class _Search(Structure):
         ("kinds", c_void_p), ("changes", c_void_p), ("moments", c_void_p), ("owners", c_void_p), ("contents", c_void_p),
         ("changes_nr", c_int64), ("moments_nr", c_int64), ("contents_nr", c_int64), ("salt", c_int64),
         ("inside_first", c_int64), ("inside_nr", c_int64), ("sections_first", c_int64), ("sections_nr", c_int64),
-        ("told_apart", c_int64),
+        ("told_apart", c_int64), ("sites", c_void_p), ("sites_nr", c_int64),
     ]  # fmt: skip
 
 
@@ -119,7 +120,11 @@ class StateSpace(NativeCase):
         at = ctypes.addressof
         counts = len(changes), len(moments), len(contents), salt
         sections = [word for decides in (INSIDE, SECTION) for word in columns_of(layout, decides)]
-        return _Search(at(self.kinds_of), *map(at, self.known), *counts, *sections, TOLD_APART)
+        names = site_checksums()
+        self.sites = (c_int64 * len(names))(*names)
+        return _Search(
+            at(self.kinds_of), *map(at, self.known), *counts, *sections, TOLD_APART, at(self.sites), len(names)
+        )
 
     def described(self) -> list[object]:
         """Return what the C is told of this case, as plain data that is the same in every process:

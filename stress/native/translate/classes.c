@@ -6,6 +6,7 @@
  * hash of a transition is made of its actor, its choices, and the hashes of those before it on which it depends;
  * that of the execution is the sum over its transitions. So it is the same for two executions that differ only in
  * the order of neighbours which do not depend on each other. stress/native/search/classes.py says the same in Python.
+ * Besides, the states on the way are named, as search.c does, where that is asked for.
  */
 #define CLASS_MULTIPLIER 0x94D049BB133111EBull
 enum { MADE_OTHERWISE = 102 }; /* behind the reasons of search.c: the tapes cannot be followed */
@@ -15,6 +16,7 @@ struct met { u64 changed, touched; i64 execution; };
 static struct met *met, suspending[SLOTS_MAX];
 static i64 met_words, executions;
 static u64 last_of[SLOTS_MAX], changes_sum, moments_sum, class_sum;
+static u64 *states; /* where the name of the next state goes, or 0 */
 
 static inline u64 met_hash(i64 place, u64 hash) {
   u64 x = (u64)place * GOLDEN + hash;
@@ -66,25 +68,37 @@ static void begin_class(void) {
   memset(last_of, 0, sizeof last_of);
   memcpy(W->block, W->snapshot, 8 * W->words);
   stand_at_start();
+  H = H_first, memcpy(frames, frames_first, sizeof frames);
+}
+/* Name the state that a transition of `slot` has led to. */
+static void name_state(i64 slot) {
+  name_changed(slot);
+  *states++ = zap_digest(), trail_nr = 0;
 }
 /* Make one transition of `slot` that draws from `draws`; return how many it has drawn. */
 static i64 class_forward(i64 slot, const i64 *draws, i64 nr) {
   const struct actor *a = actor(slot);
   memcpy(was, S.state, 8 * W->slots);
-  new_epoch(), drawn_nr = 0, S.cur = ME = slot, S.run = !S.started[slot], keeping = 0;
+  new_epoch(), drawn_nr = 0, S.cur = ME = slot, S.run = !S.started[slot], keeping = 0, outermost = base(slot);
+  trail_nr = tags_kept = 0, before.tags_nr = frames[slot].tags_nr;
+  if (before.tags_nr) keep(frames[slot].tags, 2 * before.tags_nr);
   for (given_nr = 0; given_nr < nr && given_nr < DRAWN_MAX; given_nr++) given[given_nr] = draws[3 * given_nr + 2];
   if (S.wait_keys[slot]) S.wait_ready[slot](S.wait_args[slot]);
   if (go_on(slot, a)) ended(a), S.started[slot] = 0;
+  if (states) name_state(slot);
   add_to_class(slot);
   return drawn_nr;
 }
-/* Make an execution again by its tapes, as zap_run leaves them; return CLEAN, or why that cannot be done. */
-EXPORT i64 zap_class(const i64 *tape, i64 turns, const i64 *draws, i64 draws_nr, u64 *class) {
+/* Make an execution again by its tapes, as zap_run leaves them; return CLEAN, or why that cannot be done. `into`, if
+ * it is given, gets the number of transitions, and the name of the state after each.
+ */
+EXPORT i64 zap_class(const i64 *tape, i64 turns, const i64 *draws, i64 draws_nr, u64 *class, u64 *into) {
   if (met_words < W->words) {
     free(met), met_words = 0;
     if (!(met = calloc(W->words, sizeof *met))) return NO_MEMORY;
     met_words = W->words;
   }
+  states = into ? into + 1 : 0;
   if (setjmp(out)) return bailed;
   begin_class();
   for (i64 k = 0; k < turns; k++) {
@@ -96,5 +110,6 @@ EXPORT i64 zap_class(const i64 *tape, i64 turns, const i64 *draws, i64 draws_nr,
     } while (S.seq < end);
   }
   *class = mix(class_sum);
+  if (into) *into = states - into - 1;
   return draws_nr || S.enabled[0] ? MADE_OTHERWISE : CLEAN;
 }

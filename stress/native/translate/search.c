@@ -27,6 +27,8 @@ struct search {
   const i64 *changes, *moments, *owners, *contents; /* owners: of the moments, -1 for all actors */
   i64 changes_nr, moments_nr, contents_nr, salt, inside_first, inside_nr, sections_first, sections_nr;
   i64 told_apart; /* changes, and contents, that a state may have: at most TOLD_APART */
+  const i64 *sites; /* the checksums of the sites' names, by their numbers in this process */
+  i64 sites_nr;
 };
 struct noted { i64 at, old; };
 struct tag { i64 key, value; };
@@ -42,6 +44,8 @@ static struct foot *feet;
 static i64 feet_nr, was[SLOTS_MAX]; /* was: the actors' states before the last transition */
 static struct hashes { u64 plain, seqs, contents, inside; } H; /* of the arena's words, by kind */
 static struct frames { u64 name; i64 tags_nr; struct tag tags[TAGS_MAX]; } frames[SLOTS_MAX];
+static struct hashes H_first; /* as they are at the beginning */
+static struct frames frames_first[SLOTS_MAX];
 /* What a transition of an actor can change, but for what is kept on the trail; it is laid on it last. */
 struct before { i64 slot, trail_nr, states, seq, unfinished, waiting, holds_nr, started, wait_keys, tags_nr; struct head *top; u64 name; struct hashes h; };
 enum { BEFORE_WORDS = sizeof(struct before) / 8 };
@@ -101,6 +105,18 @@ static inline u64 word_hash(i64 at, i64 v) {
     default: return 0;
   }
 }
+/* A word as it is in every process, if it is an address, of a cell, a list or a function, or has the number of a site.
+ * What is none of these stays as it is.
+ */
+static const char library;
+static inline i64 of_library(i64 function) { return function - (i64)&library; }
+static inline i64 anywhere(i64 v) {
+  u64 cell = (u64)v - (u64)W->block, frame = (u64)v - (u64)W->stacks;
+  i64 site = v >> SITE_SHIFT;
+  if (site) return site > 0 && site < X.sites_nr ? X.sites[site] << SITE_SHIFT ^ (v & ((1ll << SITE_SHIFT) - 1)) : v;
+  if (cell < 8 * (u64)W->words) return (i64)cell | 1ll << 61;
+  return frame < 8 * (u64)(W->slots * W->stack_words) ? (i64)frame | 1ll << 60 : v;
+}
 /* A step number or a version in a frame: it is kept by where it lies, and is in no name. */
 __attribute__((noinline)) static i64 tagged(const i64 *word, struct frames *of) {
   if (of->tags_nr >= TAGS_MAX) bail(FRAME_FULL);
@@ -109,7 +125,7 @@ __attribute__((noinline)) static i64 tagged(const i64 *word, struct frames *of) 
 }
 static inline u64 hash_word(u64 h, i64 v) { h = (h ^ (u64)v) * 0x94D049BB133111EBull; return h ^ h >> 29; }
 static inline u64 hash_words(u64 h, const i64 *words, i64 n, struct frames *of) {
-  for (i64 k = 0; k < n; k++) h = hash_word(h, is_tagged(words[k]) ? tagged(words + k, of) : words[k]);
+  for (i64 k = 0; k < n; k++) h = hash_word(h, is_tagged(words[k]) ? tagged(words + k, of) : anywhere(words[k]));
   return h;
 }
 static u64 hash_lists(u64 h, struct head *f, u64 which, struct frames *of) {
@@ -121,11 +137,11 @@ static u64 hash_lists(u64 h, struct head *f, u64 which, struct frames *of) {
 static void name_frames(struct head *f, struct frames *of) {
   struct head *up = f->parent;
   if (f != outermost) name_frames(up, of);
-  u64 live = f->about->live[f->at], h = hash_word(hash_word(up ? up->name : X.salt, (i64)f->run), f->at);
+  u64 live = f->about->live[f->at], h = hash_word(hash_word(up ? up->name : X.salt, of_library((i64)f->run)), f->at);
   of->tags_nr = up ? up->tags : 0;
   for (u64 words = live & ((1ull << ROOM_BIT) - 1); words; words &= words - 1) h = hash_words(h, (i64 *)(f + 1) + lowest(words), 1, of);
   f->name = hash_lists(h, f, live, of), f->tags = of->tags_nr;
-  f->place = mix((up ? up->place : 0) + mix((u64)f->run) + f->at);
+  f->place = mix((up ? up->place : 0) + mix((u64)of_library((i64)f->run)) + f->at);
 }
 /* Name an actor's frames, what they lend, and what it waits for; collect the step numbers and versions in them. */
 static void name_actor(i64 slot) {
@@ -138,7 +154,7 @@ static void name_actor(i64 slot) {
     for (f = f->lends; f; f = f->parent ? f->parent->lends : 0) h = hash_lists(h, f, f->about->lent, of);
   }
   if (S.wait_keys[slot]) {
-    i64 wait[2] = {S.wait_keys[slot], (i64)S.wait_ready[slot]};
+    i64 wait[2] = {S.wait_keys[slot], of_library((i64)S.wait_ready[slot])};
     h = hash_words(h, wait, 2, of), h = hash_words(h, S.wait_key[slot], S.wait_keys[slot], of);
     h = hash_words(h, S.wait_args[slot], ARGS_MAX, of);
   }
@@ -219,7 +235,7 @@ static u64 hash_inside(void) {
 EXPORT u64 zap_digest(void) {
   u64 h = H.plain + H.seqs + H.contents + H.inside;
   for (i64 slot = 0; slot < W->slots; slot++) h += mix(frames[slot].name + (u64)S.state[slot] * GOLDEN + slot);
-  for (i64 k = 0; k < S.holds_nr; k++) h += pair(S.holds[k][0], S.holds[k][1]);
+  for (i64 k = 0; k < S.holds_nr; k++) h += pair(anywhere(S.holds[k][0]), S.holds[k][1]);
   return mix(h);
 }
 /* Name everything, whatever has been kept up; it may bail. */
@@ -380,7 +396,7 @@ EXPORT i64 zap_search_begin(const struct search *declared) {
   if (!noted_in || !notes || !feet) return NO_MEMORY;
   memset(noted_in, 0, sizeof *noted_in * W->words), epoch = 0, trail_nr = 0, TOLD++, names_nr = 0;
   memcpy(W->block, W->snapshot, 8 * W->words);
-  if (!setjmp(out)) stand_at_start(), name_all();
+  if (!setjmp(out)) stand_at_start(), name_all(), H_first = H, memcpy(frames_first, frames, sizeof frames);
   return bailed;
 }
 EXPORT i64 zap_forward(i64 slot, i64 nr, const i64 *choices) {

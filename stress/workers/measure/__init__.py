@@ -3,5 +3,6 @@
 - ``blocks``: the measured executions of a case, in blocks under a frozen mixture of strategies;
 - ``bound``: what a block says of the next execution, with 95 % confidence;
 - ``proving``: the worker's side of searching a case to its end;
-- ``sampler``: the worker's side: which executions are measured, and what their classes are.
+- ``shown``: what a measured execution shows: its class, reads-from pairs, states;
+- ``sampler``: the worker's side: which executions are measured.
 """

@@ -7,25 +7,17 @@ Python one execution in so many is measured, that what comes does not depend on 
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from stress.execution.runner import Runner
-from stress.execution.signature import signature_of
-from stress.machine.chance import RandomData, TapeData
-from stress.machine.noted import NotedMachine
-from stress.native.search.classes import NativeClasses, PythonClass
-from stress.rng import mix
-from stress.strategies.replay import Replay
+from stress.machine.chance import RandomData
 from stress.workers.clock import EXECUTING, MEASURING, REPORTING, Clock
-from stress.workers.distinct import HASH_BITS
 from stress.workers.measure.blocks import Blocks, Memory
+from stress.workers.measure.shown import Shown, in_python
 from stress.workers.open_cases import Strategies
 
 if TYPE_CHECKING:
     from stress.case import Case
-    from stress.execution.outcome import Outcome
-    from stress.native.runner import NativeCase, Ran
     from stress.strategies import Strategy
     from stress.workers.messages import LeaseOrder
     from stress.workers.tally import Tally
@@ -82,32 +74,10 @@ class Sampler:
         clock.to(REPORTING)
         tally.add(outcome, seed, strategy=strategy.name)
         clock.to(MEASURING)
-        tally.add_class(self.add(order, class_in_python(outcome, noted)), self.blocks(order.case).newest())
+        tally.add_measured(self.add(order, in_python(outcome, noted)), self.blocks(order.case).newest())
         clock.to(REPORTING)
 
-    def add(self, order: LeaseOrder, name: int) -> int:
-        """Count a class; return its hash among those of all cases."""
-        self.blocks(order.case).add(name)
-        return mix(name + order.number & (1 << 64) - 1) >> 64 - HASH_BITS
-
-
-def class_in_python(outcome: Outcome, noted: Runner) -> int:
-    """Return the class of an execution that Python has made, which ``noted`` makes again."""
-    if outcome.verdict.kind != "clean":
-        return class_of_failure(signature_of(outcome) if outcome.verdict.violation else outcome.verdict.kind)
-    machine = noted.machine
-    assert isinstance(machine, NotedMachine)
-    found = PythonClass(machine)
-    again = noted.run(Replay(outcome.finished.turns()), 0, TapeData(outcome.tapes))
-    return found.name() if again.verdict.kind == "clean" else class_of_failure(again.verdict.kind)
-
-
-def class_in_c(native: NativeCase, ran: Ran, classes: NativeClasses) -> int:
-    """Return the class of the execution that the native core has just made."""
-    found = classes.of_last(native) if not ran.why else None
-    return class_of_failure(f"{ran.why} {ran.site}") if found is None else found
-
-
-def class_of_failure(reason: str) -> int:
-    """Return the class of executions that do not end clean, for this reason: all are of one."""
-    return int.from_bytes(hashlib.blake2b(reason.encode(), digest_size=8).digest(), "little")
+    def add(self, order: LeaseOrder, found: Shown) -> Shown:
+        """Count the class that an execution has shown; return what it has shown."""
+        self.blocks(order.case).add(found.name)
+        return found

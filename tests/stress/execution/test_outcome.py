@@ -15,9 +15,10 @@ from sim.core.step import FIELD_SHIFT, KIND_SHIFT, RMW, SITE_SHIFT, TLB_SHIFT, W
 from sim.task import Task
 from stress.case import Case
 from stress.catalogue import CATALOGUE
-from stress.execution.outcome import CHECK_BYTES, column_checksums, site_checksums
+from stress.execution.outcome import CHECK_BYTES, column_checksums
 from stress.execution.runner import Runner, open_runner
 from stress.execution.steps import steps
+from stress.execution.touches import site_checksums
 from stress.machine.chance import RandomData, TapeData
 from stress.strategies.replay import Replay
 from tests.toy import ADD, NOTE, SPIN, TOYS, ToyCatalogue, ToyKernel, ToyScenario
@@ -53,7 +54,23 @@ async def test_conflicts() -> None:
                 if who != slot and (writes or wrote):
                     pairs.add(sums[site_of(before)] << 32 | sums[site_of(code)])
                 last[place] = code, slot, writes
-            assert outcome.conflicts().tolist() == sorted(pairs)
+            assert outcome.touches().conflicts().tolist() == sorted(pairs)
+
+
+async def test_reads_from() -> None:
+    """The site of a step that reads, and of the other actor's step that has written there last."""
+    async with open_runner(CASE, catalogue=TOYS) as runner:
+        for seed in range(10):
+            outcome = runner.run(TOYS.strategy("random"), seed, RandomData(seed))
+            written: dict[int, tuple[int, int | None]] = {}
+            pairs, sums = set(), site_checksums()
+            for code, slot in zip(runner.machine.log[::2], slots_of(runner), strict=True):
+                by, who = written.get(place_of(code), (0, None))
+                if kind_of(code) != WRITE and who != slot:
+                    pairs.add(by << 32 | sums[site_of(code)])
+                if kind_of(code) in (WRITE, RMW):
+                    written[place_of(code)] = sums[site_of(code)], slot
+            assert outcome.touches().reads_from().tolist() == sorted(pairs) and len(pairs) > 1
 
 
 class Through(ToyScenario):
@@ -79,7 +96,7 @@ async def test_an_access_touches_the_tlb_and_the_memory() -> None:
     async with open_runner(Case("through", (), "toy"), catalogue=catalogue) as runner:
         outcome = runner.run(Replay([(1, 1), (0, 2), (1, 1)]), 0, TapeData({}))
         names = {site_checksums()[site_of(code)]: code for code in (SPIN, ADD, NOTE)}
-        assert {(names[pair >> 32], names[pair & 0xFFFFFFFF]) for pair in outcome.conflicts().tolist()} == {
+        assert {(names[pair >> 32], names[pair & 0xFFFFFFFF]) for pair in outcome.touches().conflicts().tolist()} == {
             (NOTE, SPIN),
             (ADD, NOTE),
         }
