@@ -110,13 +110,14 @@ static inline u64 word_hash(i64 at, i64 v) {
  */
 static const char library;
 static inline i64 of_library(i64 function) { return function - (i64)&library; }
-static inline i64 anywhere(i64 v) {
+__attribute__((noinline)) static i64 far_away(i64 v) {
   u64 cell = (u64)v - (u64)W->block, frame = (u64)v - (u64)W->stacks;
   i64 site = v >> SITE_SHIFT;
   if (site) return site > 0 && site < X.sites_nr ? X.sites[site] << SITE_SHIFT ^ (v & ((1ll << SITE_SHIFT) - 1)) : v;
   if (cell < 8 * (u64)W->words) return (i64)cell | 1ll << 61;
   return frame < 8 * (u64)(W->slots * W->stack_words) ? (i64)frame | 1ll << 60 : v;
 }
+static inline i64 anywhere(i64 v) { return (u64)v >> 32 ? far_away(v) : v; }
 /* A step number or a version in a frame: it is kept by where it lies, and is in no name. */
 __attribute__((noinline)) static i64 tagged(const i64 *word, struct frames *of) {
   if (of->tags_nr >= TAGS_MAX) bail(FRAME_FULL);
