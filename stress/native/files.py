@@ -22,7 +22,7 @@ from stress.native.translate.sources import label
 SHARED = "kernel"
 """The file that holds what all share: columns, table, strategies' memory, the runtime."""
 
-SEARCH = ("search.c", "futures.c", "sleep.c", "explore.c", "races.c", "classes.c")
+SEARCH = ("search.c", "futures.c", "sleep.c", "explore.c", "resume.c", "races.c", "classes.c")
 """What stands behind the runtime in the flavour for exhaustive search."""
 
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")

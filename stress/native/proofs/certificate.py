@@ -7,11 +7,9 @@ change anything there. So an edit elsewhere keeps it.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -115,20 +113,13 @@ def basis_of(space: StateSpace, everything: bool = False) -> Basis:
     ``everything`` that the kernel has.
     """
     known = space.library.manifest.functions
-    names = known if everything else {*functions_ran(space), *(name for name in known if name.startswith("gate "))}
+    names = known if everything else {*space.functions_ran(), *(name for name in known if name.startswith("gate "))}
     return Basis(
         runtime="".join(digest_of(read(name)) for name in RUNTIME),
         table=digest_of(repr(space.described())),
         start=hashlib.blake2b(space.runner.snapshot, digest_size=8).hexdigest(),
         functions={name: known[name] for name in sorted(names)},
     )
-
-
-def functions_ran(space: StateSpace) -> Iterator[str]:
-    """Yield the functions of the C that have run since the space stood at its beginning."""
-    names = (ctypes.c_char_p * (len(space.library.manifest.functions) + 1))()
-    for k in range(space.library.lib.zap_ran(names)):
-        yield (names[k] or b"").decode()
 
 
 def file_of(case: Case, directory: Path) -> Path:

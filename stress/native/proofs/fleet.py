@@ -115,7 +115,7 @@ class Provers:
     def job(self, case: Case, seconds: float) -> Job:
         """Return the job that a case is."""
         words = int(self.memory_mib * TABLE_SHARE / self.workers * (1 << 20)) // 8
-        return Job(case, seconds, 1 << words.bit_length() - 1, self.directory, self.check)
+        return Job(case, seconds, 1 << words.bit_length() - 1, self.directory, self.check, kept=True, ends=self.ends)
 
     async def _ask(self, number: int, process: trio.Process, lines: AsyncIterator[bytes], job: Job) -> Answer | None:
         """Return what a process answers to a job; None if it dies over it."""

@@ -22,6 +22,7 @@ from stress.native.compilers import FAST, BuildError
 from stress.native.kernels import KernelKey, searchable
 from stress.native.proofs.certificate import Certificate, certify, file_of, read_certificate
 from stress.native.proofs.result import DIFFERS, NOT_REACHED, PROVED, UNFINISHED, VIOLATED_KIND, Answer
+from stress.native.proofs.unfinished import SUFFIX, Keeper
 from stress.native.runner import LIMITS, Library, NotCovered
 from stress.native.search.explore import Ended, Executions, Exploration, StateReduction
 from stress.native.search.space import StateSpace, Taken, runs_of, tapes_of
@@ -69,6 +70,15 @@ class Job:
     check: bool = False
     bounded: bool = True
     """Whether a part of the time goes to executions with few preemptions, if it is not finished."""
+    kept: bool = False
+    """Whether a search that is not finished is kept, and one that was kept is taken up."""
+    ends: float | None = None
+    """When all is to be over, by the machine's monotonic clock; compiling a kernel takes time too."""
+
+    @property
+    def left(self) -> float:
+        """The seconds that the search has from now on."""
+        return self.seconds if self.ends is None else max(0.0, min(self.seconds, self.ends - time.monotonic()))
 
 
 @dataclass
@@ -121,39 +131,56 @@ class Prover:
         made, differs = replayed(space)
         if differs:
             return Answer(job.case, DIFFERS, differs)
+        job = replace(job, seconds=job.left)
         if job.check and known is not None:
             return self.checked(job, space, known)
         return self.proved(job, Exploration(space, StateReduction.NONE, job.words_max), made)
 
-    def run(self, exploration: Exploration, seconds: float, what: str = "") -> tuple[Ended, float]:
+    def run(
+        self, exploration: Exploration, seconds: float, what: str = "", look: Callable[[], None] = lambda: None
+    ) -> tuple[Ended, float]:
         """Explore until everything is done, something is found, or the time is over; return which,
-        and the seconds.
+        and the seconds. ``look`` is called now and then, where the search could be kept.
         """
         began, ended, made = self.clock(), Ended.NOT_YET, 0
         while ended == Ended.NOT_YET and self.clock() - began < seconds and not self.late():
             transitions = min(max(SLICE_MIN, made // 4), SLICE)
             ended, made = exploration.go_on(transitions), made + transitions
             self.tell(f"{exploration.extent().states} states, about {exploration.share():.0%} done{what}")
+            if ended == Ended.NOT_YET:
+                look()
         return ended, self.clock() - began
 
     def proved(self, job: Job, exploration: Exploration, replays: int) -> Answer:
         """Explore a space; ``replays`` executions of it were made in Python too. Where it is not
         finished, the rest of the time goes to executions with few preemptions.
         """
-        ended, seconds = self.run(exploration, job.seconds * (1 - BOUNDED_SHARE * job.bounded))
-        so_far = _so_far(job, exploration, seconds)
+        file = file_of(job.case, Path(job.directory)).with_suffix(SUFFIX)
+        keeper = Keeper(file, exploration, job.kept, self.clock)
+        went_on = keeper.take_up()
+        seconds = job.seconds * (1 - BOUNDED_SHARE * job.bounded) - keeper.spent()
+        ended, _ = self.run(exploration, seconds, look=keeper.look)
+        so_far = _so_far(job, exploration, keeper.before + keeper.spent())
+        if ended == Ended.NOT_YET:
+            keeper.keep()
+        if ended in (Ended.FOUND, Ended.COMPLETE):
+            keeper.forget()
         if ended == Ended.FOUND:
             return judged(job, exploration, so_far)
         if ended == Ended.COMPLETE:
             return _complete(job, exploration, so_far, replays)
         why = ENDINGS.get(ended, f"{job.seconds:.0f} s were not enough")
         words = f"{why}; about {exploration.share():.0%} done"
+        words += f" in {so_far.seconds:.0f} s of several runs" if went_on else ""
         answer = replace(so_far, words=words, time_was_up=ended == Ended.NOT_YET)
-        return self.bounded(job, exploration.space, answer) if job.bounded else answer
+        left = job.seconds - keeper.spent()
+        return self.bounded(job, exploration.space, answer, left) if job.bounded else answer
 
-    def bounded(self, job: Job, space: StateSpace, so_far: Answer) -> Answer:
-        """Look for violations with no preemption, with one, and so on, while there is time."""
-        left, answer = job.seconds * BOUNDED_SHARE, so_far
+    def bounded(self, job: Job, space: StateSpace, so_far: Answer, left: float) -> Answer:
+        """Look for violations with no preemption, with one, and so on, while there are seconds
+        ``left``.
+        """
+        answer = so_far
         for most in count():
             exploration = Exploration(space, StateReduction.NONE, job.words_max, most)
             ended, seconds = self.run(exploration, left, f", with at most {most} preemptions")

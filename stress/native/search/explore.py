@@ -28,6 +28,7 @@ import ctypes
 from dataclasses import dataclass, fields
 from enum import Enum
 
+from sim.core.arena import WORD
 from stress.native.search.space import DRAWN_MAX, StateSpace, Taken
 
 WORD_BITS = 63
@@ -140,6 +141,24 @@ class Exploration:
         if ended == Ended.FOUND:
             self.why = self._counts()["why"]
         return ended
+
+    def kept(self) -> bytes:
+        """Return all that a search in full has to know to go on in another process."""
+        assert self.reduction == StateReduction.NONE and self.preemptions < 0, "only a search in full can be kept"
+        words = (ctypes.c_int64 * self.lib.zap_kept_words())()
+        self.lib.zap_keep(words)
+        return bytes(words)
+
+    def take_up(self, kept: bytes) -> bool:
+        """Stand where another search of this space stood when it was kept; return whether that is
+        so. If it is not, this one begins anew.
+        """
+        self.lib.zap_bound(-1)
+        self.space.begin()
+        words = (ctypes.c_int64 * (len(kept) // WORD)).from_buffer_copy(kept)
+        self._begun = not self.lib.zap_take_up(words, len(words), self.words_max)
+        self.attempts = int(self._begun)
+        return self._begun
 
     def _counts(self) -> dict[str, int]:
         return dict(zip(_COUNTS, self.lib.zap_counts()[: len(_COUNTS)], strict=True))

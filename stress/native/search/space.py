@@ -9,9 +9,9 @@ other way round: :meth:`StateSpace.runs` and :meth:`StateSpace.tapes` replay a w
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import POINTER, Structure, c_char_p, c_int64, c_uint64, c_void_p
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sim.core.arena import CHANGE, INSIDE, MOMENT, OWN_MOMENT, SECTION, WHO, WORD, Field, Layout
 from stress.execution.runner import Runner
@@ -86,6 +86,16 @@ class Saved:
     way: tuple[Taken, ...]
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """What has run in earlier processes, of whose search this one is the rest: functions of the C,
+    and how often each override of a patch.
+    """
+
+    functions: tuple[str, ...] = ()
+    overrides: Mapping[str, int] = field(default_factory=dict)
+
+
 class StateSpace(NativeCase):
     """A case in the flavour for exhaustive search; it stands at the beginning once it is made.
 
@@ -104,15 +114,15 @@ class StateSpace(NativeCase):
         layout = self.runner.arena.layout
         self.kinds = bytearray(self.world.words)
         changes, moments, owners, contents = list[int](), list[int](), list[int](), list[int]()
-        for field in layout.fields:
-            first, kind = layout.offsets[field.name] // WORD, kind_of(field)
-            self.kinds[first : first + field.count] = bytes([kind]) * field.count
-            words = range(first, first + field.count)
+        for column in layout.fields:
+            first, kind = layout.offsets[column.name] // WORD, kind_of(column)
+            self.kinds[first : first + column.count] = bytes([kind]) * column.count
+            words = range(first, first + column.count)
             if kind == _CHANGE:
                 changes += words
             elif kind in (_MOMENT, _OWN_MOMENT):
                 moments += words
-                owners += range(field.count) if kind == _OWN_MOMENT else [-1] * field.count
+                owners += range(column.count) if kind == _OWN_MOMENT else [-1] * column.count
             elif kind == _CONTENT:
                 contents += words
         self.known = [(c_int64 * max(1, len(x)))(*x) for x in (changes, moments, owners, contents)]
@@ -154,6 +164,7 @@ class StateSpace(NativeCase):
         self.way: list[Taken] = []
         self.fixed = 0
         """How much of the way cannot be taken back: what led to a state that was restored."""
+        self.earlier = Earlier()
         why = self.library.lib.zap_search_begin(ctypes.byref(self.declared))
         if why:
             raise NotCovered(self.reason(why))
@@ -234,8 +245,14 @@ class StateSpace(NativeCase):
 
     def override_runs(self) -> dict[str, int]:
         """Return how often each override of a patch has run in transitions since the beginning."""
-        counters = self.library.lib.zap_run_counts()
-        return {name: counters[k][0] for k, name in enumerate(self.library.manifest.overrides)}
+        counters, before = self.library.lib.zap_run_counts(), self.earlier.overrides
+        return {name: counters[k][0] + before.get(name, 0) for k, name in enumerate(self.library.manifest.overrides)}
+
+    def functions_ran(self) -> list[str]:
+        """Return the functions of the C that have run since the beginning, sorted."""
+        names = (c_char_p * (len(self.library.manifest.functions) + 1))()
+        found = {(names[k] or b"").decode() for k in range(self.library.lib.zap_ran(names))}
+        return sorted(found.union(self.earlier.functions))
 
     # -- the same in Python ----------------------------------------------------------------------------------------
 
@@ -299,6 +316,8 @@ def declare(lib: ctypes.CDLL) -> None:
     lib.zap_bound.argtypes = lib.zap_poison.argtypes = [c_int64]
     lib.zap_explore_begin.argtypes = [c_int64, c_int64, c_int64]
     lib.zap_walks.argtypes = [c_uint64, c_int64]
+    lib.zap_take_up.argtypes = [c_void_p, c_int64, c_int64]
+    lib.zap_keep.argtypes, lib.zap_keep.restype = [c_void_p], None
     lib.zap_feet.argtypes = [c_int64, c_void_p]
     lib.zap_restore.argtypes = [c_char_p, c_int64]
     lib.zap_save.argtypes = [c_void_p]
@@ -309,6 +328,7 @@ def declare(lib: ctypes.CDLL) -> None:
     for name in (
         "search_begin", "forward", "audit", "seq", "bailed_seq", "unfinished", "drawn", "feet", "save", "restore",
         "explore", "explore_begin", "races", "races_begin", "way", "share", "ran",
+        "kept_words", "take_up",
     ):  # fmt: skip
         getattr(lib, f"zap_{name}").restype = c_int64
     lib.zap_digest.restype = lib.zap_digest_anew.restype = c_uint64
