@@ -216,6 +216,7 @@ def test_nothing_is_counted_twice(machines: list[Path], tmp_path: Path, capsys: 
     assert "the executions of seed 0x2 are in both" in refused(capsys, tmp_path / "x", tmp_path / "both", two)
     assert "--seed 0x2: " in refused(capsys, tmp_path / "x", one, two, seed=2)
     assert "is there already" in refused(capsys, tmp_path / "both", one, two)
+    assert "which is only read" in refused(capsys, one / "all", one, two)
     assert "two directories or more" in refused(capsys, tmp_path / "x", one)
     assert "holds no campaign" in refused(capsys, tmp_path / "x", one, tmp_path / "none")
 
