@@ -105,7 +105,8 @@ def html(
     violation = outcome.verdict.violation
     shown = picture(replayed, marked=explanation.steps_of(explained))
     numbers = [row.number for row in shown.rows]
-    title, why = headline(trace), explanation.lines(explained, trace.steps) if explained is not None else []
+    title = headline(trace)
+    why = explanation.lines(explained, trace.steps) if explained is not None else []
     return render(
         "trace.html.j2",
         title,
@@ -116,7 +117,7 @@ def html(
         about=about(replayed),
         rule=(violation.rule or f"{violation.checker} {violation.title}") if violation else "",
         why=why,
-        hardware=any(HARDWARE.search(words) for words in (*shown.actors, *(words for _, words in why))),
+        hardware=HARDWARE.search(repr((shown.actors, why))) is not None,
         whole=whole,
         state=state_words(replayed, violation) if violation else "",
         marked=any(row.marked for row in shown.rows),
@@ -127,9 +128,7 @@ def html(
         no_curve=why_no_curve(explained) if violation else "",
         origins=origins(film, numbers) if film is not None else [],
         states={number: text for number, text in changes(film, numbers) if text} if film is not None else {},
-        commands=commands(typed),
-        alone=alone(trace, source),
-        typed_where=TYPED_THERE if typed.there else "",
+        **again(typed, trace, source),
         texts=[*trace.patch.files, *trace.scenario_file.files],
     )
 
@@ -185,6 +184,12 @@ def about(replayed: Replayed) -> list[tuple[str, str]]:
         "model": trace.sources,
     }
     return [(name, value) for name, value in found.items() if value]
+
+
+def again(typed: Typed, trace: Trace, source: bytes) -> dict[str, object]:
+    """Return what a page says of how the execution is seen again."""
+    where = TYPED_THERE if typed.there else ""
+    return {"commands": commands(typed), "alone": alone(trace, source), "typed_where": where}
 
 
 def alone(trace: Trace, source: bytes) -> str:
