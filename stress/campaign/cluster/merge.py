@@ -76,9 +76,9 @@ def merge(sources: Sequence[Path], into: Path, seed: int) -> None:
     """Make the directory ``into`` of the newest generations of ``sources``; its campaign, if it is
     gone on with, has ``seed``.
 
-    Raises UsageError if ``into`` is there or lies in a source, if a source is no campaign's, is damaged or at work, if
-    they have searched different things or run different code, or if the same executions are in two
-    of them; and StorageError.
+    Raises UsageError if ``into`` is there or lies in a source, if a source is no campaign's, is
+    damaged or at work, if they have searched different things or run different code, or if the same
+    executions are in two of them; and StorageError.
     """
     if os.path.lexists(into):
         raise UsageError(f"{into}: is there already; name a new directory")
