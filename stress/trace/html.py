@@ -186,7 +186,7 @@ def about(replayed: Replayed) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found.items() if value]
 
 
-def again(typed: Typed, trace: Trace, source: bytes) -> dict[str, object]:
+def again(typed: Typed, trace: Trace, source: bytes) -> dict[str, Any]:
     """Return what a page says of how the execution is seen again."""
     where = TYPED_THERE if typed.there else ""
     return {"commands": commands(typed), "alone": alone(trace, source), "typed_where": where}
