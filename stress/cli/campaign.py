@@ -33,7 +33,7 @@ from stress.cli.options import (
 from stress.cli.serve import HOST, PORT, require_pages
 from stress.errors import INTERRUPTED, NoScheduler, Skipped, UsageError, foremost
 from stress.files import write_atomically
-from stress.output import put, put_json, tell
+from stress.output import put, put_json, talk, tell
 from stress.patch.scenario.file import is_file
 from stress.patch.spec import options
 
@@ -140,6 +140,7 @@ def run(args: argparse.Namespace) -> int:
         from stress.cli.campaign_file import fill
 
         fill(args, args.file)
+        talk(args.quiet, args.verbose)
     if args.kernel == ALL:
         return search_all(args, search, new_directory)
     data = search(args)

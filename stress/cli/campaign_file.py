@@ -21,8 +21,8 @@ TABLE = "campaign"
 
 FILE_MIB_MAX = 1
 
-BUDGETS = ("duration", "executions")
-"""Options of which one is given."""
+ALTERNATIVES = (("duration", "executions"), ("quiet", "verbose"))
+"""Options of which one is given: that of the command line."""
 
 
 def fill(args: argparse.Namespace, file: Path) -> None:
@@ -38,9 +38,10 @@ def fill(args: argparse.Namespace, file: Path) -> None:
         found = parser.parse_args(words)
     except UsageError as error:
         raise UsageError(f"{file}: {error}") from error
-    if any(getattr(args, name) is not None for name in BUDGETS):
-        said = {key: value for key, value in said.items() if key not in BUDGETS}
     named = given(args.words)
+    for names in ALTERNATIVES:
+        if not named.isdisjoint(names):
+            said = {key: value for key, value in said.items() if key not in names}
     for name in (known[key].dest for key in said):
         if name not in named:
             setattr(args, name, getattr(found, name))
@@ -75,12 +76,12 @@ def words_of(file: Path, action: argparse.Action, value: Any) -> list[str]:
     another kind.
     """
     name = action.option_strings[-1]
-    if action.nargs == 0 and isinstance(value, bool):
+    if action.nargs in (0, "?") and isinstance(value, bool):
         return [name] if value else []
     several = isinstance(value, list) and (action.nargs == "+" or isinstance(action.default, list))
     values = value if several else [value]
     if action.nargs == 0 or any(isinstance(one, bool) or not isinstance(one, str | int | float) for one in values):
-        kind = "true or false" if action.nargs == 0 else "a text or a number"
+        kind = {0: "true or false", "?": "a text, a number, true or false"}.get(action.nargs, "a text or a number")
         raise UsageError(f"{file}: [{TABLE}] {names_of(action)[-1]} = {value!r}: wants {kind}")
     if action.nargs == "+":
         return [name, *map(str, values)]

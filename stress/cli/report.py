@@ -142,6 +142,7 @@ def trace_form(
     of the failure whose smallest form it is, and ``camera`` looks at the execution.
     """
     from stress.trace.explanation import steps_of
+    from stress.trace.file import bytes_at
     from stress.trace.html import html
     from stress.trace.markdown import markdown
     from stress.trace.perfetto import perfetto
@@ -153,7 +154,9 @@ def trace_form(
         return None if camera is None or replayed.outcome.finished.setup else film_of(replayed, camera, catalogue)
 
     forms: dict[str, Callable[[Replayed], str | bytes]] = {
-        "html": lambda replayed: html(replayed, named(path, replayed), explained, whole, filmed(replayed)),
+        "html": lambda replayed: html(
+            replayed, named(path, replayed), explained, whole, filmed(replayed), bytes_at(path)
+        ),
         "md": lambda replayed: markdown(replayed, named(path, replayed), explained, filmed(replayed)),
         "svg": lambda replayed: alone(replayed, steps_of(explained)),
         "perfetto": perfetto,

@@ -10,10 +10,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stress.patch.scenario.file import is_file
-from stress.patch.spec import kept, options
+from stress.patch.spec import kept, options, parse
 
 if TYPE_CHECKING:
     from stress.case import Case
@@ -61,3 +62,9 @@ def within(path: str, patch: Iterable[str], scenario: str, directory: str = "") 
     front = f"{directory.rstrip('/')}/" if directory else ""
     own = f"{front}{kept(scenario)}" if is_file(scenario) else ""
     return Typed(path, tuple(f"{front}{kept(spec)}" for spec in patch), own, there=not directory)
+
+
+def by_names(path: str, patch: Iterable[str], scenario: str) -> Typed:
+    """Return how to name an execution in a folder that has its files under their names alone."""
+    names = (f"{Path(file).name}{spec[len(file) :]}" for spec in patch for file in [parse(spec).path])
+    return Typed(path, tuple(names), Path(scenario).name if is_file(scenario) else "")

@@ -92,17 +92,27 @@ def save(trace: Trace, path: str | os.PathLike[str]) -> None:
 
 def load(path: str | os.PathLike[str]) -> Trace:
     """Read the trace at ``path``, or in the failure's folder at ``path``. Raises TraceError."""
-    file = Path(path)
+    return decode(bytes_at(path), str(file_at(path)))
+
+
+def file_at(path: str | os.PathLike[str]) -> Path:
+    """Return the file of the trace at ``path``, which may be a failure's folder."""
+    return Path(path, "trace") if os.path.isdir(path) else Path(path)
+
+
+def bytes_at(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of the trace at ``path``, or in the failure's folder at ``path``.
+
+    Raises TraceError.
+    """
+    file = file_at(path)
     try:
-        if file.is_dir():
-            file = file / "trace"
-        data = read_plain(file, FILE_MIB_MAX)
+        return read_plain(file, FILE_MIB_MAX)
     except (OSError, ValueError) as error:
         raise TraceError(
             f"{file}: cannot be read ({getattr(error, 'strerror', None) or error}); "
             "name a trace that a campaign or run --save wrote"
         ) from error
-    return decode(data, str(file))
 
 
 def decode(data: bytes, name: str) -> Trace:

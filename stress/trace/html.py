@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stress.errors import Skipped
 from stress.output import plural, printable
-from stress.patch.typed import TYPED_THERE
+from stress.patch.typed import TYPED_THERE, by_names
 from stress.trace import explanation
 from stress.trace.chart import Axis, Line, chart
 from stress.trace.picture import picture, svg
@@ -26,12 +27,19 @@ if TYPE_CHECKING:
     from stress.case import Case
     from stress.patch.typed import Typed
     from stress.trace.explanation import Explanation
+    from stress.trace.record import Trace
     from stress.trace.replay import Replayed
     from stress.trace.shell.film import Film
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 STYLE, SCRIPT = "page.css", "page.js"
+
+HARDWARE = re.compile(r"\bhw\d")
+"""An actor that is the hardware of a CPU."""
+
+SOURCE_KIB_MAX = 32
+"""How large the file of a trace may be that is in its page."""
 
 PICTURES = ("svg", "bar", "curve")
 """Values of a template that are SVG, made by us, and not text."""
@@ -85,17 +93,20 @@ def html(
     explained: Explanation | None = None,
     whole: str = "",
     film: Film | None = None,
+    source: bytes = b"",
 ) -> str:
     """Return the page of an execution, with why it fails if it is ``explained``.
 
     ``typed`` names it in commands; ``whole`` is the page, as text, of the failure whose smallest
-    form it is; ``film`` is of the execution, so that its states can be shown.
+    form it is; ``film`` is of the execution, so that its states can be shown; ``source`` has the
+    bytes of the trace's file, so that who has the page alone can replay it.
     """
     trace, outcome = replayed.trace, replayed.outcome
     violation = outcome.verdict.violation
     shown = picture(replayed, marked=explanation.steps_of(explained))
     numbers = [row.number for row in shown.rows]
     title = headline(trace)
+    why = explanation.lines(explained, trace.steps) if explained is not None else []
     return render(
         "trace.html.j2",
         title,
@@ -105,7 +116,8 @@ def html(
         message=trace.ending.message or trace.ending.reason or "nothing was violated",
         about=about(replayed),
         rule=(violation.rule or f"{violation.checker} {violation.title}") if violation else "",
-        why=explanation.lines(explained, trace.steps) if explained is not None else [],
+        why=why,
+        hardware=HARDWARE.search(repr((shown.actors, why))) is not None,
         whole=whole,
         state=state_words(replayed, violation) if violation else "",
         marked=any(row.marked for row in shown.rows),
@@ -116,8 +128,7 @@ def html(
         no_curve=why_no_curve(explained) if violation else "",
         origins=origins(film, numbers) if film is not None else [],
         states={number: text for number, text in changes(film, numbers) if text} if film is not None else {},
-        commands=commands(typed),
-        typed_where=TYPED_THERE if typed.there else "",
+        **again(typed, trace, source),
         texts=[*trace.patch.files, *trace.scenario_file.files],
     )
 
@@ -173,6 +184,24 @@ def about(replayed: Replayed) -> list[tuple[str, str]]:
         "model": trace.sources,
     }
     return [(name, value) for name, value in found.items() if value]
+
+
+def again(typed: Typed, trace: Trace, source: bytes) -> dict[str, Any]:
+    """Return what a page says of how the execution is seen again."""
+    where = TYPED_THERE if typed.there else ""
+    return {"commands": commands(typed), "alone": alone(trace, source), "typed_where": where}
+
+
+def alone(trace: Trace, source: bytes) -> str:
+    """Return the commands by which who has nothing but the page replays the execution; ``""`` if
+    its trace is too large to be in it.
+    """
+    if not 0 < len(source) <= SOURCE_KIB_MAX << 10:
+        return ""
+    file = f"{trace.ending.signature or trace.ending.kind}.trace"
+    typed = by_names(file, trace.case.patch, trace.case.scenario)
+    lines = base64.encodebytes(source).decode().strip()
+    return f"base64 -d > {typed.file} << END\n{lines}\nEND\nzapstress replay --steps {typed.file}{typed.more}"
 
 
 def commands(typed: Typed) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import re
@@ -22,6 +23,7 @@ from stress.cli.campaign import DISK_MIB_MAX
 from stress.cli.main import main
 from stress.cli.manual import page_lines, roff
 from stress.cli.parsers import COMMANDS, options_of, parser_of
+from stress.cli.serve import PORT
 from stress.workers.messages import Failure
 from stress.workers.settings import Budget
 from tests.stress.campaign_toys import TOYS
@@ -235,19 +237,46 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path, capsys: pytest.Ca
     assert (9, ["abba"], 12) == (data["seed"], data["scenarios"], data["executions"])
 
 
+def heard(monkeypatch: pytest.MonkeyPatch, option: str) -> list[object]:
+    """Return a list that grows by the value of an option with each campaign, which is not run."""
+    found: list[object] = []
+
+    def search(args: argparse.Namespace) -> dict[str, int]:
+        found.append(getattr(args, option))
+        return {"exit_status": 0}
+
+    monkeypatch.setattr("stress.cli.campaign.search", search)
+    return found
+
+
 def test_an_option_with_the_value_of_its_default_goes_before_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was typed counts, not what it differs from."""
     (tmp_path / "c.toml").write_text(FILE)
-    limits: list[int] = []
-    monkeypatch.setattr(
-        "stress.cli.campaign.search", lambda args: limits.append(args.disk_mib_max) or {"exit_status": 0}
-    )
+    limits = heard(monkeypatch, "disk_mib_max")
     words = ["campaign", "--file", str(tmp_path / "c.toml")]
     for more in ([], ["--disk-mib-max", str(DISK_MIB_MAX)], [f"--disk-mib-max={DISK_MIB_MAX}"]):
         main([*words, *more], TOYS)
     assert [90, DISK_MIB_MAX, DISK_MIB_MAX] == limits
+
+
+def test_a_file_may_say_how_much_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is typed goes before it, also the other one of two."""
+    (tmp_path / "c.toml").write_text(f"{FILE}quiet = true\n")
+    words = ["campaign", "--file", str(tmp_path / "c.toml"), "--dir"]
+    assert 1 == main([*words, str(tmp_path / "a")], TOYS)
+    assert "" == capsys.readouterr().err
+    assert 1 == main([*words, str(tmp_path / "b"), "-v"], TOYS)
+    assert "found " in capsys.readouterr().err
+
+
+def test_an_option_whose_value_may_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = heard(monkeypatch, "serve")
+    for value in ("true", "false", "9000"):
+        (tmp_path / "c.toml").write_text(f"{FILE}serve = {value}\n")
+        main(["campaign", "--file", str(tmp_path / "c.toml")], TOYS)
+    assert [PORT, None, 9000] == ports
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,53 @@ def test_what_is_expected_comes_along(machines: list[Path], tmp_path: Path) -> N
     assert {"01234567": "known"} == expected_in(tmp_path / "both")
 
 
+# -- proofs -------------------------------------------------------------------------------------------------------
+
+
+def proving(source: Path, path: Path, *rows: tuple[int, str, float, str]) -> Path:
+    """Copy a directory, and have it hold that cases were searched to their end: number, kind,
+    seconds, and the name of a certificate.
+    """
+    shutil.copytree(source, path)
+    (path / "proofs").mkdir()
+    for number, kind, seconds, name in rows:
+        change(path, f"INSERT INTO proofs VALUES ({number}, '{kind}', 5, 6, 7, {seconds}, '{name}')")
+        if name and Path(name).name == name:
+            (path / "proofs" / name).write_text(f"of {path.name}")
+    return path
+
+
+def test_what_was_proved_anywhere_is_proved(machines: list[Path], tmp_path: Path) -> None:
+    """A campaign that goes on in the new directory need not prove it again; a violation stands
+    before a proof, and what took longer before what was given up sooner.
+    """
+    one = proving(machines[0], tmp_path / "1", (1, "proved", 2.0, "a.json"), (2, "unfinished", 1.0, ""))
+    rest = (2, "unfinished", 4.0, ""), (3, "proved", 1.0, "c.json"), (4, "proved", 1.0, "d.json")
+    two = proving(machines[1], tmp_path / "2", (1, "unfinished", 9.0, ""), *rest)
+    three = proving(machines[2], tmp_path / "3", (4, "violated", 1.0, ""))
+    for name, sources in ("a", [one, two, three]), ("b", [three, two, one]):
+        merge(sources, tmp_path / name, 9)
+        known = [(row[0], row[1], row[5]) for row in rows(tmp_path / name, "proofs")["proofs"]]
+        assert [(1, "proved", 2.0), (2, "unfinished", 4.0), (3, "proved", 1.0), (4, "violated", 1.0)] == known
+        kept = {file.name: file.read_text() for file in (tmp_path / name / "proofs").iterdir()}
+        assert {"a.json": "of 1", "c.json": "of 2"} == kept
+        assert 2 == sum(cell.proved for cell in gather(tmp_path / name).cells)
+
+
+def test_a_proof_without_its_certificate_is_left_out(machines: list[Path], tmp_path: Path) -> None:
+    """The certificate may be gone, or a stranger may have put a link or a path in its place."""
+    (tmp_path / "secret.json").write_text("a secret")
+    gone = proving(machines[0], tmp_path / "gone", (1, "proved", 1.0, "a.json"), (2, "proved", 1.0, "../secret.json"))
+    (gone / "proofs" / "a.json").unlink()
+    (gone / "proofs" / "a.json").symlink_to(tmp_path / "secret.json")
+    led = proving(machines[1], tmp_path / "led", (3, "proved", 1.0, "secret.json"))
+    shutil.rmtree(led / "proofs")
+    (led / "proofs").symlink_to(tmp_path)
+    merge([gone, led], tmp_path / "both", 9)
+    assert [] == rows(tmp_path / "both", "proofs")["proofs"]
+    assert not (tmp_path / "both" / "proofs").exists()
+
+
 # -- what is refused -----------------------------------------------------------------------------------------------
 
 
@@ -169,6 +216,7 @@ def test_nothing_is_counted_twice(machines: list[Path], tmp_path: Path, capsys: 
     assert "the executions of seed 0x2 are in both" in refused(capsys, tmp_path / "x", tmp_path / "both", two)
     assert "--seed 0x2: " in refused(capsys, tmp_path / "x", one, two, seed=2)
     assert "is there already" in refused(capsys, tmp_path / "both", one, two)
+    assert "which is only read" in refused(capsys, one / "all", one, two)
     assert "two directories or more" in refused(capsys, tmp_path / "x", one)
     assert "holds no campaign" in refused(capsys, tmp_path / "x", one, tmp_path / "none")
 

@@ -21,15 +21,20 @@ from pathlib import Path
 from typing import Any
 
 from stress.campaign.code import Text, keep_texts
-from stress.campaign.database import at_work, connect, database_error, lock, make_tables, storage_error
+from stress.campaign.database import PROOFS, at_work, connect, database_error, lock, make_tables, storage_error
 from stress.campaign.directory import TRACE, expect, expected_in, is_kept, kept_files, side_folder, trace_of
 from stress.campaign.results import Results
 from stress.campaign.store import ADD_BLOCK, ADD_COUNT, DEATHS_KEPT_MAX
 from stress.errors import UsageError
-from stress.files import write_atomically
+from stress.files import read_plain, write_atomically
+from stress.native.proofs.certificate import FILE_MIB_MAX
+from stress.native.proofs.result import DIFFERS, NOT_REACHED, PROVED, UNFINISHED, VIOLATED_KIND
 from stress.workers.distinct import KEPT_MAX
 from stress.workers.metrics import MAX, METRICS
 from stress.workers.settings import beginning
+
+SAYS_MOST = (DIFFERS, VIOLATED_KIND, PROVED, NOT_REACHED, UNFINISHED)
+"""What came of searching a case to its end: of several answers the first of these stands."""
 
 GENERATION = 1
 """The only generation of a directory that was merged: the newest of its sources."""
@@ -71,12 +76,15 @@ def merge(sources: Sequence[Path], into: Path, seed: int) -> None:
     """Make the directory ``into`` of the newest generations of ``sources``; its campaign, if it is
     gone on with, has ``seed``.
 
-    Raises UsageError if ``into`` is there, if a source is no campaign's, is damaged or at work, if
-    they have searched different things or run different code, or if the same executions are in two
-    of them; and StorageError.
+    Raises UsageError if ``into`` is there or lies in a source, if a source is no campaign's, is
+    damaged or at work, if they have searched different things or run different code, or if the same
+    executions are in two of them; and StorageError.
     """
     if os.path.lexists(into):
         raise UsageError(f"{into}: is there already; name a new directory")
+    for source in sources:
+        if source.resolve() in into.resolve().parents:
+            raise UsageError(f"{into}: lies in {source}, which is only read; name a directory beside it")
     unfinished = into.with_name(f".{into.name}.merging")
     with ExitStack() as stack:
         opened = [stack.enter_context(Results.open(source)) for source in sources]
@@ -162,6 +170,7 @@ def fill(sources: Sequence[Results], directory: Path, seed: int) -> None:
             make_tables(db)
             begin(db, sources, seed)
             enter_failures(db, sources, directory)
+            enter_proofs(db, sources, directory)
             for source in sources:
                 add(db, source, seed)
             trim(db)
@@ -260,6 +269,39 @@ def enter_failures(db: sqlite3.Connection, sources: Sequence[Results], directory
         row = best | more
         names, marks = ", ".join(row), ", ".join("?" * len(row))
         db.execute(f"INSERT INTO failures ({names}) VALUES ({marks})", tuple(row.values()))
+
+
+def enter_proofs(db: sqlite3.Connection, sources: Sequence[Results], directory: Path) -> None:
+    """Enter what came of searching each case to its end, where that says most, and copy the
+    certificates; a proof without one is left out.
+    """
+    found: dict[int, list[tuple[int, float, tuple[Any, ...], Results]]] = {}
+    for source in sources:
+        for row in source.db.execute("SELECT * FROM proofs").fetchall():
+            number, kind, *_, seconds, _ = row
+            if kind in SAYS_MOST:
+                entry = (SAYS_MOST.index(kind), -seconds, row, source)
+                found.setdefault(number, []).append(entry)
+    for answers in found.values():
+        for _, _, row, source in sorted(answers, key=lambda answer: answer[:3]):
+            if row[1] != PROVED or certified(source.directory, directory, row[-1]):
+                db.execute("INSERT INTO proofs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                break
+
+
+def certified(source: Path, directory: Path, name: str) -> bool:
+    """Copy a certificate; return whether it was there. No link is followed, and a name that leads
+    elsewhere is none of a certificate's.
+    """
+    if Path(name).name != name or (source / PROOFS).is_symlink():
+        return False
+    try:
+        data = read_plain(source / PROOFS / name, FILE_MIB_MAX, links=False)
+    except (OSError, ValueError):
+        return False
+    (directory / PROOFS).mkdir(exist_ok=True)
+    write_atomically(directory / PROOFS / name, data)
+    return True
 
 
 def trim(db: sqlite3.Connection) -> None:

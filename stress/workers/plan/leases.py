@@ -23,7 +23,7 @@ from sim.core.profile import REAL, SMALL
 from stress.case import Case
 from stress.parallel.settings import PROCESSES, why_not_executed
 from stress.workers.clock import ACCOUNTS, IDLE, PROVING, SURVEYING, TWINS
-from stress.workers.messages import Batch, LeaseOrder
+from stress.workers.messages import FOREVER_S, Batch, LeaseOrder
 from stress.workers.metrics import account_metric
 from stress.workers.plan.laps import laps
 from stress.workers.plan.pools import Entry, Pool
@@ -348,7 +348,11 @@ class Plan:
         return None
 
     def _slice_s(self, entry: Entry, quick: bool) -> float:
-        """Return how many seconds the next lease of a case has."""
+        """Return how many seconds the next lease of a case has. Under a budget of executions no time
+        ends it, so that it is the same on every machine.
+        """
+        if self.counts:
+            return FOREVER_S
         least = LEASE_SECONDS_EACH * self.workers
         if quick:
             return max(least, LEASE_SECONDS_SURVEY)

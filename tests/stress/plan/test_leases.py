@@ -10,7 +10,7 @@ import pytest
 
 from sim.core.profile import REAL, SMALL
 from stress.case import Case
-from stress.workers.messages import Batch
+from stress.workers.messages import FOREVER_S, Batch
 from stress.workers.plan.leases import (
     LEASE_SECONDS_MAX,
     LEASE_SECONDS_SURVEY,
@@ -168,6 +168,12 @@ def test_leases_grow_to_their_bound() -> None:
     assert LEASE_SECONDS_SURVEY == leases[0].slice_s and LEASE_SECONDS_MAX == leases[-1].slice_s
     first = [lease.slice_s for lease in leases if lease.entry.number == 0]
     assert first == sorted(first)
+
+
+def test_no_time_ends_a_lease_under_a_budget() -> None:
+    """The run is the same on every machine."""
+    leases = take(plan(executions=500), 20, seconds=0.1)
+    assert {FOREVER_S} == {lease.slice_s for lease in leases}
 
 
 def test_a_resumed_plan_goes_on_where_the_time_is_lacking() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from math import inf
@@ -45,6 +46,12 @@ def test_the_page_says_what_the_mail_says(facts: Facts) -> None:
     assert "BUG: lost-update in toy_increment / toy_increment" in page.text
     assert all(cell.scenario in page.text for cell in facts.cells)
     assert "component = 'counter'" in page.text, "the patch's text"
+
+
+def test_no_sentence_scrolls_sideways(facts: Facts) -> None:
+    """A caption is as wide as its table, which is wider than a phone."""
+    captions = re.findall("<caption>(.*?)</caption>", html(facts), re.DOTALL)
+    assert captions and all(len(caption) <= 80 for caption in captions)
 
 
 def test_a_copy_gives_the_same_page(directory: Path, facts: Facts, tmp_path: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import trio
 
 from stress.case import Case
 from stress.cli.main import main
 from stress.patch.typed import Typed
-from stress.trace.file import save
-from stress.trace.html import html
+from stress.trace.file import encode, save
+from stress.trace.html import SOURCE_KIB_MAX, html
+from stress.trace.html import alone as alone_words
 from stress.trace.picture import ALONE, alone, picture, svg
 from stress.trace.record import PatchRecord
 from stress.trace.replay import replay
@@ -60,6 +63,37 @@ async def test_what_a_strangers_trace_says_is_text() -> None:
         replayed.trace = odd
         page = pages.read(html(replayed, Typed(HOSTILE)))
     assert 1 == len(page.all("script")) and "alert(1)" in page.text and "\x1b" not in page.text
+
+
+async def mailed() -> tuple[bytes, str]:
+    """Return the bytes of a trace, and the text of the page that has them in it."""
+    trace = await find(Case("counters", (("rounds", 2),), "toy", faults=("T01",)))
+    source = encode(trace)
+    async with replay(trace, catalogue=TOYS) as replayed:
+        assert "With this page alone" not in pages.read(html(replayed, Typed("t"))).text
+        page = pages.read(html(replayed, Typed("failures/28c6e1ac/trace"), source=source))
+    assert "" == alone_words(trace, bytes(SOURCE_KIB_MAX * 1024 + 1))
+    assert "With this page alone" in page.text and "In any folder:" in page.text
+    return source, "".join(page.words)
+
+
+def test_a_page_alone_replays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was mailed a page has no results directory: the trace is in it."""
+    monkeypatch.chdir(tmp_path)
+    source, text = trio.run(mailed)
+    command = "replay --steps 28c6e1ac.trace"
+    begins, ends = text.index("base64 -d"), text.rindex(f"zapstress {command}")
+    subprocess.run(["bash", "-c", text[begins:ends]], check=True)
+    assert [source] == [file.read_bytes() for file in tmp_path.iterdir()]
+    assert 1 == main(command.split(), TOYS)
+
+
+async def test_what_a_page_alone_has_of_a_stranger_is_no_command() -> None:
+    trace = await lost_update()
+    odd = replace(trace, ending=replace(trace.ending, signature="x;touch y"))
+    assert "base64 -d > 'x;touch y.trace' << END" in alone_words(odd, b"source")
+    patched = replace(trace, case=replace(trace.case, patch=("some/where/mine.py:A",)))
+    assert alone_words(patched, b"source").endswith(".trace --patch mine.py:A")
 
 
 async def test_the_picture_has_an_arrow_for_each_read_of_anothers_write() -> None:

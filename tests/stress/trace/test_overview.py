@@ -22,6 +22,7 @@ from stress.patch.typed import Typed
 from stress.trace.explanation import Explanation, Moment, Ordering
 from stress.trace.html import html
 from stress.trace.markdown import markdown
+from stress.trace.picture import picture
 from stress.trace.record import Trace, capture
 from stress.trace.replay import replay
 from stress.trace.shell.film import Camera, Film, film_of
@@ -107,6 +108,17 @@ async def test_a_page_without_a_curve_says_why() -> None:
         late = Explanation("Too early.", (), (), 0, ())
         assert "explain had no time left" in html(replayed, Typed("t"), late)
         assert "is not known" not in html(replayed, Typed("t"), replace(late, chances=(0.5, 1.0)))
+
+
+async def test_a_page_says_what_hw1_is_where_it_names_it() -> None:
+    """The sentence of C02 names it, and it has no column of its own."""
+    async with replay(await violating()) as replayed:
+        early = Explanation("munmap lowers mapcount before hw1 drops TLB entry.", (), (), 0, ())
+        text = pages.read(html(replayed, Typed("t"), early)).text
+        assert ". hw and a number is what the hardware of that CPU does by itself, as dropping TLB entries. " in text
+        late = replace(early, sentence="munmap lowers mapcount.")
+        hardware = any(name.startswith("hw") for name in picture(replayed).actors)
+        assert hardware == ("hw and a number" in html(replayed, Typed("t"), late))
 
 
 async def test_the_failure_as_markdown() -> None:

@@ -19,6 +19,27 @@ function dressed(section, old, folds) {
   return section;
 }
 
+// What the keyboard reaches: all that is scrolled by itself is among it.
+const stops = () => [...document.querySelectorAll("main :is(a, button, summary, [tabindex])")];
+const stopOf = (stop) => [
+  (stop.closest("li")?.textContent ?? "").slice(0, 8), stop.tagName,
+  stop.ariaLabel ?? stop.closest("details")?.firstElementChild.textContent ?? stop.textContent,
+].join();
+
+// Change the page, and leave its reader where they were.
+function keepingPlace(change) {
+  const held = stops();
+  const places = new Map(held.filter((stop) => stop.scrollLeft || stop.scrollTop)
+    .map((stop) => [stopOf(stop), [stop.scrollLeft, stop.scrollTop]]));
+  const focused = held.includes(document.activeElement) ? stopOf(document.activeElement) : undefined;
+  change();
+  for (const stop of stops()) {
+    const name = stopOf(stop);
+    if (places.has(name)) stop.scrollTo(...places.get(name));
+    if (name === focused) stop.focus({ preventScroll: true });
+  }
+}
+
 function show(page) {
   const folds = new Map([...document.querySelectorAll("details")].map((fold) => [foldOf(fold), fold.open]));
   const before = sections(document);
@@ -39,7 +60,7 @@ function show(page) {
 async function renew() {
   const answer = await fetch(location.pathname, { cache: "no-cache" });
   const text = await answer.text();
-  if (answer.ok) show(new DOMParser().parseFromString(text, "text/html"));
+  if (answer.ok) keepingPlace(() => show(new DOMParser().parseFromString(text, "text/html")));
   say(answer.ok ? `As of ${new Date().toLocaleTimeString()}` : text);
 }
 
