@@ -1,4 +1,4 @@
-"""Freeing page tables that MADV_DONTNEED has emptied (mm/memory.c, v7.3; there is no mm/pt_reclaim.c
+"""Freeing page tables that MADV_DONTNEED has emptied (mm/memory.c, v7.3, which has no pt_reclaim.c
 any more): 6.18's steps under new names.
 """
 
