@@ -5,7 +5,7 @@ overlap.
 mm, whichever gather has cleared the entries; the counter must come back to zero, each gather must
 free exactly what it queued, and the ranges of the others must not be taken for flushed. All the
 entries are in one PTE table, so that the zappers queue for its lock; each refills a page of its
-range in between.
+range in between, or drops it again while it is empty: what another has cleared may be cached yet.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ EACH = 2
 
 
 class ManyGathers(Scenario):
-    """``apart``: each thread keeps to its own pages, else all also drop the first."""
+    """``apart``: each thread keeps to its own pages, else all also drop the first. ``refill``: it
+    stores to its first page in between, else it drops that again while it is empty.
+    """
 
     @classmethod
     def parameters(cls, profile: Profile, geometry: str) -> list[dict[str, int]]:
-        return rotate(apart=(0, 1))
+        return rotate(refill=(1, 0), apart=(0, 1))
 
     def world(self) -> World:
         return World(cpus=3, vpages=whole_blocks(self.g, 3 * EACH), pages=32, vmas=1, anon_vmas=1)
@@ -46,7 +48,8 @@ class ManyGathers(Scenario):
     async def zap(self, cpu: int) -> None:
         task, first = self.task(cpu), cpu * EACH
         await task.dontneed(first, EACH)
-        await task.store(first)
+        if self.params["refill"]:
+            await task.store(first)
         await task.dontneed(first, 1)
         if not self.params["apart"]:
             await task.dontneed(0, 1)

@@ -1,5 +1,5 @@
 """Writes the table of docs/proofs.md from the certificates in a directory:
-``python -m tests.proofs DIR``.
+``python -m tests.proofs DIR``. Rows of versions of which the directory has nothing stay.
 """
 
 from __future__ import annotations
@@ -27,17 +27,26 @@ def row(found: Certificate) -> str:
     return f"| {where} | {counts} | {found.seconds:.1f} |\n"
 
 
-def table(directory: Path) -> str:
-    """Return the table of the certificates in a directory, without faults and patches."""
+def rows_of(directory: Path) -> list[str]:
+    """Return the rows of the certificates in a directory, without faults and patches."""
     read = [read_certificate(file) for file in sorted(directory.glob("*.json"))]
-    found = [one for one in read if one is not None and not one.faults and not one.patch]
-    return HEAD + "".join(row(one) for one in sorted(found, key=lambda one: (one.scenario, one.kernel, one.profile)))
+    return [row(one) for one in read if one is not None and not one.faults and not one.patch]
 
 
-def written(page: str, rows: str) -> str:
-    """Return the page with ``rows`` in place of its table."""
-    return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{rows}{END}", page, flags=re.DOTALL)
+def place(line: str) -> tuple[str, str, str, str]:
+    """Return what rows are ordered by: scenario, kernel, profile, parameters."""
+    _, scenario, params, kernel, profile, *_ = (cell.strip() for cell in line.split("|"))
+    return scenario, kernel, profile, params
+
+
+def written(page: str, rows: list[str]) -> str:
+    """Return the page with ``rows`` in place of those of the same versions."""
+    known = re.search(f"{BEGIN}\n{re.escape(HEAD)}(.*?){END}", page, re.DOTALL)
+    kernels = {place(line)[1] for line in rows}
+    stay = [line for line in known[1].splitlines(keepends=True) if place(line)[1] not in kernels] if known else []
+    lines = "".join(sorted([*stay, *rows], key=place))
+    return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{HEAD}{lines}{END}", page, flags=re.DOTALL)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), table(Path(sys.argv[1]))), encoding="utf-8")
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), rows_of(Path(sys.argv[1]))), encoding="utf-8")

@@ -6,7 +6,7 @@ under that one.
 
 from __future__ import annotations
 
-from sim.versions.v6_18.pt_reclaim import CLEAR_PMD, PtReclaim
+from sim.versions.v6_18.pt_reclaim import PtReclaim
 
 KERNEL = "7.3-flushfirst"
 PROFILES = ("arm64-4k", "arm64-16k", "arm64-64k", "riscv64", "s390x")
@@ -21,5 +21,5 @@ class ReclaimWithoutPtl(PtReclaim):
         """The PMD's lock keeps everybody out."""
         empty = await self.is_empty(table)
         if empty:
-            await self.m.store(CLEAR_PMD, self.pmd, index, 0)
+            await self.m.store(self.CLEAR_PMD, self.pmd, index, 0)
         return empty

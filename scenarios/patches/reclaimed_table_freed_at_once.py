@@ -6,7 +6,7 @@ their walk caches, and RCU readers may be at it.
 
 from __future__ import annotations
 
-from sim.versions.v6_18.pt_reclaim import COUNT_DOWN, PtReclaim
+from sim.versions.v6_18.pt_reclaim import PtReclaim
 
 KERNEL = "7.3-flushfirst"
 PROFILES = ("arm64-4k", "arm64-16k", "arm64-64k", "riscv64", "s390x")
@@ -20,4 +20,4 @@ class ReclaimedTableFreedAtOnce(PtReclaim):
     async def free_pte(self, tlb: int, mm: int, addr: int, table: int) -> None:
         """It is empty, and nobody finds it any more."""
         await self.k.pgtable.pte_free(table)
-        await self.m.add(COUNT_DOWN, self.mm_pgtables, mm, -1)
+        await self.m.add(self.COUNT_DOWN, self.mm_pgtables, mm, -1)

@@ -6,7 +6,7 @@ it calls tlb_remove_table(): the zap's own entries were leaf entries.
 
 from __future__ import annotations
 
-from sim.versions.v6_18.pt_reclaim import COUNT_DOWN, PtReclaim
+from sim.versions.v6_18.pt_reclaim import PtReclaim
 
 KERNEL = "7.3-flushfirst"
 PROFILES = ("arm64-4k", "arm64-16k", "arm64-64k", "riscv64", "s390x")
@@ -20,4 +20,4 @@ class ReclaimedTableNotRecorded(PtReclaim):
     async def free_pte(self, tlb: int, mm: int, addr: int, table: int) -> None:
         """tlb_remove_table() in place of pte_free_tlb()."""
         await self.k.mmu_gather.tlb_remove_table(tlb, table)
-        await self.m.add(COUNT_DOWN, self.mm_pgtables, mm, -1)
+        await self.m.add(self.COUNT_DOWN, self.mm_pgtables, mm, -1)

@@ -6,7 +6,7 @@ table's lock may hold that one and be about to clear the same PMD, or to fill it
 
 from __future__ import annotations
 
-from sim.versions.v6_18.pt_reclaim import FAST_CLEAR, PtReclaim
+from sim.versions.v6_18.pt_reclaim import PtReclaim
 
 KERNEL = "6.18-flushfirst"
 PROFILES = ("x86-64",)
@@ -19,5 +19,5 @@ class UnhooksWithoutPml(PtReclaim):
 
     async def try_get_and_clear_pmd(self, mm: int, addr: int) -> bool:
         """The PTL keeps everybody away who has business here."""
-        await self.m.store(FAST_CLEAR, self.pmd, self.k.pgtable.pmd_index(mm, addr), 0)
+        await self.m.store(self.FAST_CLEAR, self.pmd, self.k.pgtable.pmd_index(mm, addr), 0)
         return True

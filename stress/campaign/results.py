@@ -14,6 +14,7 @@ import msgspec
 from stress.campaign.database import connect_to_read, damaged, is_new
 from stress.campaign.directory import expected_in, is_kept, side_folder, trace_of
 from stress.native.proofs.result import PROVED
+from stress.patch.scenario.staging import SPECULATION
 from stress.workers.distinct import DistinctCount
 from stress.workers.measure.bound import Block, risk
 from stress.workers.metrics import Distinct, Number, declared
@@ -99,7 +100,8 @@ class Results:
 
     def cases(self) -> dict[str, int]:
         """Return how many cases there are; how many were opened, that is executed, and with how
-        many executions these were left; and how many were neither executed nor proved.
+        many executions these were left; how many were neither executed nor proved; and how many of
+        all executions are of cases whose CPUs speculate.
         """
         opened = sorted(
             int(row[0])
@@ -109,12 +111,17 @@ class Results:
             "SELECT COUNT(*), COUNT(*) FILTER (WHERE id NOT IN (SELECT case_id FROM proofs WHERE kind = 'proved')"
             " AND id NOT IN (SELECT case_id FROM numbers WHERE metric = 'executions')) FROM cases"
         ).fetchone()
+        (speculating,) = self.db.execute(
+            "SELECT TOTAL(value) FROM numbers JOIN cases ON case_id = id WHERE metric = 'executions' AND params LIKE ?",
+            (f'%"{SPECULATION}": 1%',),
+        ).fetchone()
         return {
             "known": known,
             "opened": len(opened),
             "never_opened": never,
             "executions_min": min(opened, default=0),
             "executions_median": median_low(opened) if opened else 0,
+            "executions_speculating": int(speculating),
         }
 
     def cells(self) -> dict[str, dict[str, int]]:

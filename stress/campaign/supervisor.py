@@ -54,8 +54,8 @@ from stress.workers.messages import (
     WorkerFailed,
 )
 from stress.workers.plan.aim import Change, aim_of
-from stress.workers.plan.leases import Lease, plans_of
-from stress.workers.plan.turns import turns
+from stress.workers.plan.leases import Lease
+from stress.workers.plan.turns import plans_of, turns
 from stress.workers.settings import LOCKSTEP, PARALLEL, Budget, Settings
 from stress.workers.signals import CRASHES, end_when_signalled
 

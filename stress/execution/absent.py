@@ -91,7 +91,19 @@ ABSENT = (
         ("try_get_and_clear_pmd:", "try_to_free_pte:", "free_pte:"),
         lambda p: not p.reclaims_pt,
         "MADV_DONTNEED frees no page tables (PT_RECLAIM)",
-        ("6.18", "7.3"),
+        ("6.18",),
+    ),
+    Absent(
+        ("try_get_and_clear_pmd:", "try_to_free_pte:", "free_pte:"),
+        always,
+        "the functions that free an emptied table have new names",
+        ("7.3",),
+    ),
+    Absent(
+        ("zap_empty_pte_table:", "zap_pte_table_if_empty:", "zap_pte_range: uncount table"),
+        lambda p: not p.reclaims_pt,
+        "MADV_DONTNEED frees no page tables (PT_RECLAIM)",
+        ("7.3",),
     ),
     Absent(
         ("synchronize_rcu:",),

@@ -34,7 +34,7 @@ def _sites_of_class(cls: type) -> frozenset[int]:
     found: set[int] = set()
     seen: set[CodeType] = set()
     for function in _methods(cls):
-        _scan(function, found, seen)
+        _scan(function, found, seen, cls)
     return frozenset(found)
 
 
@@ -61,8 +61,10 @@ def _methods(cls: type) -> Iterator[FunctionType]:
                 yield function
 
 
-def _scan(function: FunctionType, found: set[int], seen: set[CodeType]) -> None:
-    """Add the sites that a function names, and those of the functions that it names."""
+def _scan(function: FunctionType, found: set[int], seen: set[CodeType], cls: type) -> None:
+    """Add the sites that a function of a class names, of its module or of the class, and those of
+    the functions that it names.
+    """
     found.update(_numbers(function.__defaults__))
     codes = [function.__code__]
     while codes:
@@ -74,9 +76,9 @@ def _scan(function: FunctionType, found: set[int], seen: set[CodeType]) -> None:
         for name in code.co_names:
             value = function.__globals__.get(name)
             if isinstance(value, FunctionType):
-                _scan(value, found, seen)
+                _scan(value, found, seen, cls)
             elif name.lstrip("_").isupper():
-                found.update(_numbers(value))
+                found.update(_numbers(getattr(cls, name, None) if value is None else value))
 
 
 def _numbers(value: object) -> Iterator[int]:

@@ -8,8 +8,10 @@ from functools import partial
 
 import pytest
 
+from sim.core.machine import site_info
 from sim.core.pte import WRITE, YOUNG
 from sim.setup import add_file_folio, start
+from stress.execution.reach import sites_of
 from tests.sim.test_v6_18 import FOLIO, Family, family
 
 
@@ -22,6 +24,21 @@ async def test_a_table_that_is_emptied_whole_is_freed(kernel: str, profile: str,
     async with family(kernel, profile) as f:
         await f.it.run(0, partial(f.k.task(0).dontneed, 0, 8))
         assert (0 if gone else 1) == f.view["mm_pgtables"][0]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "fast", "slow"),
+    [("6.18", "try_get_and_clear_pmd", "try_to_free_pte"), ("7.3", "zap_empty_pte_table", "zap_pte_table_if_empty")],
+)
+async def test_steps_that_free_a_table_have_the_names_of_their_version(kernel: str, fast: str, slow: str) -> None:
+    """Those that are made, and those that are known to be possible."""
+    async with family(kernel) as f:
+        await f.it.run(0, partial(f.k.task(0).dontneed, 0, 8))
+        made = {site_info(code).function for code in f.k.machine.log[::2]}
+        possible = {name.partition(":")[0] for name in sites_of(f.k)}
+    names = {"try_get_and_clear_pmd", "try_to_free_pte", "zap_empty_pte_table", "zap_pte_table_if_empty"}
+    assert {fast} == made & names
+    assert {fast, slow} == possible & names
 
 
 def calls(f: Family, component: str, method: str) -> list[tuple[int, ...]]:

@@ -147,6 +147,15 @@ def test_cases_keep_their_numbers(tmp_path: Path) -> None:
     store.close()
 
 
+def test_executions_whose_cpus_speculate_are_told(tmp_path: Path) -> None:
+    store, case = opened(tmp_path)
+    other = Case("counters", (("rounds", 2), ("speculation", 1)), "toy")
+    store.record(lease(store, case, 0, 10), batch(10, 100))
+    store.record(lease(store, store.add_cases([other])[other], 0, 10), batch(3, 30))
+    assert 3 == summary(store)["cases"]["executions_speculating"]
+    store.close()
+
+
 def test_machines_are_counted_apart(tmp_path: Path) -> None:
     """The largest of a metric that merges by maximum, the sum of others; what one machine alone has
     is not the other's.

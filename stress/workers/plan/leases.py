@@ -28,7 +28,8 @@ from stress.workers.metrics import account_metric
 from stress.workers.plan.laps import laps
 from stress.workers.plan.pools import Entry, Pool
 from stress.workers.plan.portfolio import Portfolio
-from stress.workers.settings import BOTH, LOCKSTEP, PARALLEL, PORTFOLIO_NAME, Settings, beginning
+from stress.workers.plan.ration import Ration, speculates
+from stress.workers.settings import LOCKSTEP, PARALLEL, PORTFOLIO_NAME, Settings, beginning
 
 LEASE_SECONDS_SURVEY = 0.05
 """A lease of the first round, and the first of a case that the search is aimed at."""
@@ -55,11 +56,6 @@ LEASE_COUNT_TIMED = 1 << 24
 
 DOUBLINGS_MAX = 16
 """Leases of a case after which its bounds no longer double: they are at their maxima by then."""
-
-PARALLEL_SHARE = 4
-"""With both machines and a budget of executions, one execution in so many is the parallel
-machine's.
-"""
 
 WEIGHTS: Mapping[str, float] = {SMALL: 15, REAL: 1}
 """The geometries' shares of the time, unless --geometry says otherwise."""
@@ -120,6 +116,7 @@ class Lease:
         self.done += batch.done
         self.spent_s += sum(batch.numbers.get(name, 0.0) for name in LEASED)
         self.news |= self.plan.news(self.entry, batch)
+        self.plan.ration.executed += batch.done
         self.entry.executions += batch.done
         self.entry.steps += batch.numbers.get("steps", 0.0)
 
@@ -201,6 +198,7 @@ class Plan:
         self.issued = 0
         self.spent = 0.0
         """The time of all leases, of earlier runs too."""
+        self.ration = Ration()
         self._seen: set[tuple[str, str, str]] = set()
 
     def add(
@@ -218,6 +216,7 @@ class Plan:
             for case in filter(self._takes, cases):
                 known = progress.get((numbers[case], self.machine), Progress(self.base))
                 entry = Entry(case, numbers[case], rank, lap_of[case], known.after - self.base, known.leases)
+                self._account(entry, known.executions)
                 if self.machine == LOCKSTEP and self.settings.strategy == PORTFOLIO_NAME:
                     entry.portfolio = Portfolio(entry.number)
                 self.entries[entry.number] = entry
@@ -302,6 +301,8 @@ class Plan:
         if entry.owner is None:
             entry.owner = worker
         count = self._count(entry)
+        if entry.rationed:
+            count = self.ration.hand_out(count)
         if self.left is not None:
             self.left -= count
         quick = not entry.leases and (pool.aimed or not entry.rank)
@@ -332,13 +333,28 @@ class Plan:
             self, torn.pool, torn.entry, torn.strategy, first, 1, LEASE_SECONDS_MIN, OPENINGS_MIN, widening=False
         )
         lease.entry.out += 1
+        self.ration.rationed += lease.entry.rationed
         return lease
 
     def _next(self, worker: int) -> tuple[Pool, Entry]:
         """Return the case that is to have the next lease, and its pool."""
-        pool = self._pool()
+        pools = [pool for pool in self._pools() if pool.has(self._waits)]
+        if not pools:
+            self.ration.ended, pools = True, self._pools()
+        pool = self._pool(pools)
         longest = self.count_max if self.counts else max(LEASE_SECONDS_MAX, LEASE_SECONDS_EACH * self.workers)
-        return pool, pool.next(worker, AHEAD_LEASES_MAX * longest)
+        return pool, pool.next(worker, AHEAD_LEASES_MAX * longest, self._waits)
+
+    def _waits(self, entry: Entry) -> bool:
+        """Return whether a case has had its share for now. What breaks a rule is opened at once."""
+        hurried = entry.hurried and not entry.leases
+        return entry.rationed and not hurried and not self.ration.allows(self._count(entry))
+
+    def _account(self, entry: Entry, executions: int) -> None:
+        """Take note of what earlier runs have made of a case."""
+        entry.rationed = speculates(entry.case)
+        self.ration.executed += executions
+        self.ration.rationed += executions if entry.rationed else 0
 
     def _claimed(self, numbers: Collection[int]) -> tuple[Pool, Entry] | None:
         """Return one of the cases that have these numbers, and its pool; None if none is planned."""
@@ -377,6 +393,8 @@ class Plan:
             entry.after = lease.first + lease.done
         if self.left is not None:
             self.left += lease.count - lease.done
+        if entry.rationed:
+            self.ration.rationed -= lease.count - lease.done
         used = float(lease.done) if self.counts else lease.spent_s
         self._charge(lease.pool, entry, used - lease.charged, lease.widening)
         lease.pool.shown(entry, lease.news)
@@ -394,12 +412,11 @@ class Plan:
         self.spent += time
         pool.charge(entry, time, widening)
 
-    def _pool(self) -> Pool:
-        """Return the pool that is to have the next lease.
+    def _pool(self, pools: list[Pool]) -> Pool:
+        """Return which of ``pools`` is to have the next lease.
 
         The real geometry waits until every small scenario has been opened on every profile.
         """
-        pools = self._pools()
         if self.first_round:
             return pools[0]
         return min(pools, key=lambda pool: pool.spent / pool.weight)
@@ -413,17 +430,3 @@ class Plan:
         if self.machine == PARALLEL:
             return PARALLEL
         return entry.portfolio.next() if entry.portfolio is not None else self.settings.strategy
-
-
-def plans_of(settings: Settings, executions: int | None, workers: int) -> list[Plan]:
-    """Return a plan per machine, lockstep's first.
-
-    Of a budget of executions the parallel machine has one in PARALLEL_SHARE. Of a duration it has
-    what the campaign gives it.
-    """
-    if settings.machine != BOTH:
-        return [Plan(settings, executions, workers, machine=settings.machine)]
-    if executions is None:
-        return [Plan(settings, None, workers, machine=machine) for machine in (LOCKSTEP, PARALLEL)]
-    share = executions // PARALLEL_SHARE
-    return [Plan(settings, executions - share, workers), Plan(settings, share, 1, machine=PARALLEL)]

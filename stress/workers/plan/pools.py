@@ -15,7 +15,7 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from stress.case import Case
 from stress.workers.plan.portfolio import Portfolio
@@ -55,6 +55,8 @@ class Entry:
     """Of the leases of this run."""
     portfolio: Portfolio | None = None
     """Which strategy is next, if that is asked."""
+    rationed: bool = False
+    """Its CPUs speculate (:mod:`stress.workers.plan.ration`)."""
 
     @property
     def need(self) -> tuple[bool, float, int]:
@@ -132,15 +134,21 @@ class Pool:
             self.opened = [entry for entry in self.opened if not wanted(entry)]
         return taken
 
-    def next(self, worker: int, ahead: float) -> Entry:
-        """Return the case of the worker's next lease: one of its own if they are not ahead of
-        others by more than ``ahead``, of time for weight. Opening another case belongs to whoever
-        asks.
+    def has(self, waits: Callable[[Entry], bool]) -> bool:
+        """Return whether there is a case that does not wait."""
+        return not all(waits(entry) for entry in chain(self.unopened, self.opened))
+
+    def next(self, worker: int, ahead: float, waits: Callable[[Entry], bool]) -> Entry:
+        """Return the case of the worker's next lease, of those that do not wait, of which there is
+        one: one of its own if they are not ahead of others by more than ``ahead``, of time for
+        weight. Opening another case belongs to whoever asks.
         """
-        if self.unopened and (self.first_round or not self.opened or self.widened <= WIDENING * self.spent):
-            return self._open()
-        needy = min(self.opened, key=_need)
-        mine = [entry for entry in self.opened if entry.owner in (None, worker) and not entry.out]
+        first = next((entry for entry in self.unopened if not waits(entry)), None)
+        opened = [entry for entry in self.opened if not waits(entry)]
+        if first is not None and (not self.round(first) or not opened or self.widened <= WIDENING * self.spent):
+            return self._open(first, waits)
+        needy = min(opened, key=_need)
+        mine = [entry for entry in opened if entry.owner in (None, worker) and not entry.out]
         found = min(mine, key=_need, default=needy)
         return found if found.passed <= needy.passed + ahead else needy
 
@@ -151,15 +159,14 @@ class Pool:
             self._take_up(entry)
         return min((entry for entry in self.opened if entry.number in numbers), key=_need, default=None)
 
-    def _open(self) -> Entry:
-        """Take up the first case that was never opened, or rather the first of its round that is
-        ready; none comes before one that is in a hurry.
+    def _open(self, first: Entry, waits: Callable[[Entry], bool]) -> Entry:
+        """Take up the first case that was never opened and does not wait, or rather the first of
+        its round that is ready; none comes before one that is in a hurry.
         """
-        first = self.unopened[0]
         entry = first
         if not first.hurried:
-            same = takewhile(lambda entry: self.round(entry) == self.round(first), self.unopened)
-            entry = next((entry for entry in same if self.is_ready(entry.case)), first)
+            same = takewhile(lambda entry: self.round(entry) <= self.round(first), self.unopened)
+            entry = next((entry for entry in same if self.is_ready(entry.case) and not waits(entry)), first)
         self.unopened.remove(entry)
         return self._take_up(entry)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +26,31 @@ from tests.stress.native.compiled import all_cases, cache_in, cases, first_diffe
 
 pytestmark = needs_compiler
 
-KERNELS = (("x86-64", "6.9"), ("arm64-4k", "6.18"))
+KERNELS = (("x86-64", "6.9"), ("s390x", "6.12"), ("arm64-4k", "6.18"), ("riscv64", "7.3"))
+"""Each version on a profile of its own; :mod:`tests.stress.native.everything` has all of them."""
+
 SCENARIOS = ("munmap_vs_writeback", "partial_zap", "sharers_at_work", "storm")
 
 
-@pytest.fixture(scope="module")
-def libraries() -> dict[tuple[str, str], Library]:
-    return {key: quick(KernelKey(*key), SCENARIOS) for key in KERNELS}
+EVERY_KERNEL = pytest.mark.parametrize("key", KERNELS, ids=" ".join)
 
 
+@cache
+def built(key: tuple[str, str]) -> Library:
+    """Return a kernel, which is compiled when it is asked for first."""
+    return quick(KernelKey(*key), SCENARIOS)
+
+
+@EVERY_KERNEL
 @given(data=st.data())
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-def test_equal_in_every_step(libraries: dict[tuple[str, str], Library], data: st.DataObject) -> None:
-    """Over kernels, scenarios, parameters, geometries, strategies and seeds."""
-    key = data.draw(st.sampled_from(KERNELS))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+def test_equal_in_every_step(key: tuple[str, str], data: st.DataObject) -> None:
+    """Over scenarios, parameters, geometries, strategies and seeds."""
     geometry = data.draw(st.sampled_from(("small", "small", "small", "real")))
     scenario = data.draw(st.sampled_from(SCENARIOS if geometry == "small" else SCENARIOS[:1]))
     case = data.draw(st.sampled_from(all_cases(scenario, *key, geometry)))
     strategy, seed = data.draw(st.sampled_from(STRATEGIES)), data.draw(st.integers(0, 1 << 64))
-    assert "" == run_plain(first_difference(libraries[key], case, strategy, range(seed, seed + 3)))
+    assert "" == run_plain(first_difference(built(key), case, strategy, range(seed, seed + 3)))
 
 
 async def both_learn(library: Library, case: Case, name: str, seeds: range) -> list[dict[str, int]]:
@@ -57,10 +64,10 @@ async def both_learn(library: Library, case: Case, name: str, seeds: range) -> l
 
 
 @pytest.mark.parametrize("name", ["pct", "pos-contested", "surw", "surw-contested", "rff"])
-def test_what_a_strategy_learns_natively_comes_back(libraries: dict[tuple[str, str], Library], name: str) -> None:
+def test_what_a_strategy_learns_natively_comes_back(name: str) -> None:
     """A lease is many executions in one call of the library; a fresh strategy goes on from there."""
     case = cases("munmap_vs_writeback", *KERNELS[0])[0]
-    python, native = run_plain(both_learn(libraries[KERNELS[0]], case, name, range(20, 60)))
+    python, native = run_plain(both_learn(built(KERNELS[0]), case, name, range(20, 60)))
     assert python == native
     assert native
 
@@ -80,16 +87,17 @@ async def both_follow(library: Library, case: Case, strategy: Prefix, tapes: dic
         return [python, [not ran.why, native.log(), native.turns(), native.tapes()]]
 
 
+@EVERY_KERNEL
 @given(data=st.data())
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-def test_tapes_are_followed_alike(libraries: dict[tuple[str, str], Library], data: st.DataObject) -> None:
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+def test_tapes_are_followed_alike(key: tuple[str, str], data: st.DataObject) -> None:
     """Whatever is on them: actors that cannot run, runs without end, choices that there are not."""
-    key, scenario = data.draw(st.sampled_from(KERNELS)), data.draw(st.sampled_from(SCENARIOS))
+    scenario = data.draw(st.sampled_from(SCENARIOS))
     case = data.draw(st.sampled_from(all_cases(scenario, *key)))
     runs = data.draw(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 15)), max_size=15))
     tapes = data.draw(st.dictionaries(st.integers(0, 5), TAPE, max_size=4))
     strategy = Prefix(runs, data.draw(st.booleans()))
-    python, native = run_plain(both_follow(libraries[key], case, strategy, tapes))
+    python, native = run_plain(both_follow(built(key), case, strategy, tapes))
     assert python == native
 
 

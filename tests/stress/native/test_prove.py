@@ -24,7 +24,7 @@ from stress.native.proofs.certificate import Basis, file_of, read_certificate
 from stress.native.proofs.proof import Job, Prover
 from stress.native.proofs.result import PROVED, UNFINISHED, VIOLATED_KIND, Answer, status_of
 from stress.native.search.explore import missed_chance
-from tests.proofs import row, written
+from tests.proofs import HEAD, row, written
 from tests.stress.native.compiled import cases, needs_compiler
 
 pytestmark = needs_compiler
@@ -128,9 +128,14 @@ def test_what_differs_is_told_with_what_to_do() -> None:
 
 
 def test_table() -> None:
-    """The table takes the place of the one before."""
-    page = "a\n<!-- proofs -->\nold\n<!-- end -->\nb\n"
-    assert written(page, "new\n") == "a\n<!-- proofs -->\nnew\n<!-- end -->\nb\n"
+    """Rows take the place of those of their versions; what is known of others stays."""
+    known, old, new = (
+        f"| lazy_cpu | | {kernel} | s390x | {states} | 1 | 1 | 1 | 0.1 |\n"
+        for kernel, states in (("7.3", 5), ("6.9", 6), ("6.9", 7))
+    )
+    page = "a\n<!-- proofs -->\n{}<!-- end -->\nb\n"
+    assert written(page.format(HEAD + old + known), [new]) == page.format(HEAD + new + known)
+    assert written(page.format("none yet\n"), [known, new]) == page.format(HEAD + new + known)
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,13 +59,18 @@ def done(lease: Lease, executions: int, seconds: float = 0.0, counts: dict[str, 
     lease.close()
 
 
-def take(made: Plan, count: int, worker: int = 0, seconds: float | None = None) -> list[Lease]:
-    """Take and close so many leases, each of which took its time, or ``seconds``."""
+def take(
+    made: Plan, count: int, worker: int = 0, seconds: float | None = None, executions: int | None = None
+) -> list[Lease]:
+    """Take and close so many leases, each of which took its time, or ``seconds``, for all of its
+    executions, or for so many.
+    """
     leases = []
     for _ in range(count):
         lease = made.lease(worker)
         assert lease is not None
-        done(lease, lease.count, lease.slice_s if seconds is None else seconds)
+        many = lease.count if executions is None else executions
+        done(lease, many, lease.slice_s if seconds is None else seconds)
         leases.append(lease)
     return leases
 
@@ -312,3 +317,53 @@ def test_the_parallel_machine_takes_no_case_whose_cpus_speculate() -> None:
         made.add([[case] for case in cases], {case: at for at, case in enumerate(cases)}, {})
         assert taken == [entry.case for entry in made.entries.values()]
         made.hurry(1)
+
+
+def of_two(number: int, speculating: tuple[str, ...], executions: int | None = None) -> Plan:
+    """Return a plan of ``number`` scenarios, of which some have CPUs that speculate."""
+    made = Plan(SETTINGS, executions, 2)
+    names = [chr(ord("a") + at) for at in range(number)]
+    cases = [SETTINGS.case(name, {"speculation": 1} if name in speculating else {}, "p", SMALL) for name in names]
+    made.add([cases], {case: at for at, case in enumerate(cases)}, {})
+    return made
+
+
+@pytest.mark.parametrize("budget", [None, 100_000])
+def test_one_execution_in_four_at_most_has_cpus_that_speculate(budget: int | None) -> None:
+    """Also while two workers hold leases, whose cases are executed the faster the more of them
+    speculate.
+    """
+    made, held = of_two(4, ("a", "b"), budget), list[Lease]()
+    total, speculating = 0, 0
+    for turn in range(400):
+        lease = made.lease(turn % 2)
+        assert lease is not None
+        held.append(lease)
+        if len(held) == 2:
+            lease = held.pop(0)
+            count = min(lease.count, 5000 if lease.entry.rationed else 300)
+            done(lease, count, lease.slice_s)
+            total, speculating = total + count, speculating + (count if lease.entry.rationed else 0)
+            assert 4 * speculating <= total
+    assert 5 * speculating >= total
+
+
+def test_what_is_left_may_speculate() -> None:
+    """Cases whose CPUs speculate wait for others, as long as there are any that are not proved;
+    what breaks a rule is opened at once.
+    """
+    made = of_two(3, ("a", "b"))
+    assert ["c", "c"] == [lease.entry.case.scenario for lease in take(made, 2, seconds=0.1, executions=8)]
+    made.hurry(0)
+    assert ["a", "c"] == [lease.entry.case.scenario for lease in take(made, 2, seconds=0.1, executions=8)]
+    made.retire(2)
+    lease = made.lease(0)
+    assert lease is not None and lease.entry.rationed and lease.count > 1000
+
+
+def test_executions_of_earlier_runs_count_for_the_share() -> None:
+    made = Plan(SETTINGS, None, 1)
+    cases = [SETTINGS.case("a", params, "p", SMALL) for params in ({"speculation": 1}, {})]
+    known = {(at, LOCKSTEP): Progress(0, 1, 1.0, executions) for at, executions in enumerate((30, 90))}
+    made.add([cases], {case: at for at, case in enumerate(cases)}, known)
+    assert (120, 30, 0) == (made.ration.executed, made.ration.rationed, made.ration.left)
