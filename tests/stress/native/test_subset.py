@@ -119,11 +119,15 @@ def test_every_kernel_is_in_the_subset(profile: str, kernel: str) -> None:
     assert {} == translate(KernelKey(profile, kernel), list(CATALOGUE.scenarios()), CATALOGUE).left_out
 
 
+VERSIONS = ("6.9", "6.12", "7.3")
+"""In which a fault that is for every version is looked at; the others are between them."""
+
+
 def shown_on(fault: str) -> list[tuple[str, str]]:
     """Return the versions that a fault is for, each with a profile on which it can show there."""
     planted = CATALOGUE.fault_class(fault)
     found = []
-    for kernel in kernels_of(planted) or CATALOGUE.kernels():
+    for kernel in kernels_of(planted) or VERSIONS:
         can = [profile for profile in CATALOGUE.profiles() if not silent_on(planted, profile, kernel)]
         found += [(can[0], kernel)] if can else []
     return found
@@ -132,7 +136,7 @@ def shown_on(fault: str) -> list[tuple[str, str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", CATALOGUE.faults())
 def test_every_fault_is_in_the_subset(fault: str) -> None:
-    """In every version that it is for, in the scenario that shows it."""
+    """In each version that it is for, in the scenario that shows it."""
     scenario, places = CATALOGUE.fault_class(fault).scenario, shown_on(fault)
     assert places
     for profile, kernel in places:
