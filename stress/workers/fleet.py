@@ -32,8 +32,11 @@ from stress.workers.messages import Answer, Order, Ready, WorkerFailed, encode, 
 DEATHS_MAX = 64
 """Workers that may die in one run before it is given up."""
 
-STILLBORN_MAX = 16
-"""Workers in a row that may be killed before they are ready: more than somebody kills by hand."""
+STILLBORN_MAX, STILLBORN_SECONDS = 16, 60.0
+"""Workers in a row that are killed before they are ready, and for how long none has become ready,
+when it is given up: more than somebody kills by hand, and longer than a busy machine needs to start
+one.
+"""
 
 HANG_SECONDS_MAX = 120.0
 """Silence from a worker with an order in hand after which it is ended; an execution takes
@@ -208,6 +211,8 @@ class Fleet:
         Of several exceptions one is raised: the user's to mend, if there is one.
         """
         life, self._life_end = os.pipe()
+        self.since = trio.current_time()
+        """When a worker that was ready has died last, or the first was started."""
         self._life = life
         try:
             async with trio.open_nursery() as beside:
@@ -287,9 +292,14 @@ class Fleet:
         boss.died(index, order, worker.remains)
         self.deaths += 1
         self.wake()
-        self.stillborn = 0 if worker.ready else self.stillborn + 1
+        now = trio.current_time()
+        if worker.ready:
+            self.stillborn, self.since = 0, now
+        else:
+            self.stillborn += 1
         status = worker.process.returncode or 0
-        if not worker.ready and (status >= 0 or self.stillborn > STILLBORN_MAX):
+        hopeless = self.stillborn > STILLBORN_MAX and now - self.since > STILLBORN_SECONDS
+        if not worker.ready and (status >= 0 or hopeless):
             raise FleetError(f"a worker ended with status {status} before it was ready; its last words are above")
         if self.deaths >= DEATHS_MAX:
             raise FleetError(

@@ -25,6 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import IO
 
 from stress.campaign.database import FAILURES
 from stress.campaign.results import Results
@@ -65,6 +66,8 @@ class Watched:
     seen: Counter[str] = field(default_factory=Counter)
     untold: list[str] = field(default_factory=list)
     """What was lost when it was only looked whether the campaign goes on."""
+    words: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
+    """What the campaign that runs last says on standard error."""
     rest: Books | None = None
     """The accounts of the last run once it had ended, until the next has begun."""
 
@@ -118,11 +121,12 @@ def unreadable(trace: str | None) -> str:
 
 
 @contextmanager
-def campaign(directory: Path, machine: str) -> Iterator[subprocess.Popen[bytes]]:
+def campaign(watched: Watched, machine: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a campaign in a process of its own; it is gone afterwards."""
-    command = [sys.executable, "-m", "tests.robustness.kills", "--be", str(directory), machine]
-    nowhere = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **nowhere)
+    command = [sys.executable, "-m", "tests.robustness.kills", "--be", str(watched.directory), machine]
+    watched.words.truncate(0)
+    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": watched.words}
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **streams)
     try:
         yield process
     finally:
@@ -191,11 +195,15 @@ def after_the_end(watched: Watched, orphans: list[int]) -> list[str]:
     return wrong
 
 
-def ended_wrongly(status: int | None) -> list[str]:
+def ended_wrongly(status: int | None, watched: Watched) -> list[str]:
     """Return what is wrong with how a supervisor has ended, or goes on (None), that ends only if it
-    is killed.
+    is killed: its last words with it.
     """
-    return [] if status in (None, -signal.SIGKILL) else [f"it ended with {status}, and nobody had killed it"]
+    if status in (None, -signal.SIGKILL):
+        return []
+    watched.words.seek(0)
+    last = watched.words.read().decode(errors="replace").strip().rpartition("\n")[2]
+    return [f"it ended with {status}, and nobody had killed it: {last}"]
 
 
 def half_written(directory: Path) -> list[str]:
@@ -209,7 +217,7 @@ def kill(watched: Watched, kills: int, machine: str, random: Random) -> Iterator
     """
     left = kills
     while left > 0:
-        with campaign(watched.directory, machine) as process:
+        with campaign(watched, machine) as process:
             if not waits(BEGIN_SECONDS_MAX, lambda: descendants(process.pid) or process.poll() is not None):
                 yield "it does not begin"
                 return
@@ -229,7 +237,7 @@ def kill(watched: Watched, kills: int, machine: str, random: Random) -> Iterator
                 yield from watched.look()
             if left <= 0:
                 below = descendants(process.pid)
-            yield from ended_wrongly(process.poll())
+            yield from ended_wrongly(process.poll(), watched)
         yield from after_the_end(watched, below)
     yield from resumed(watched, machine)
 
@@ -246,14 +254,14 @@ def role(pid: int) -> str:
 def resumed(watched: Watched, machine: str) -> Iterator[str]:
     """See that the campaign goes on, and has nothing left of those that were killed."""
     before = watched.executions
-    with campaign(watched.directory, machine) as process:
+    with campaign(watched, machine) as process:
 
         def goes_on() -> bool:
             return watched.goes_on() or watched.executions > before or process.poll() is not None
 
         if not waits(BEGIN_SECONDS_MAX, goes_on) or watched.executions <= before:
             yield f"it does not go on after {before} executions (status {process.poll()})"
-        yield from ended_wrongly(process.poll())
+        yield from ended_wrongly(process.poll(), watched)
         left = half_written(watched.directory)
         below = descendants(process.pid)
     yield from (f"{path}: half-written" for path in left)
@@ -264,7 +272,7 @@ def fill(watched: Watched, times: int, machine: str, random: Random) -> Iterator
     """Fill the disk of one campaign ``times`` times, at random instants; yield what was wrong."""
     filler = watched.directory.parent / "filler"
     for _ in range(times):
-        with campaign(watched.directory, machine) as process:
+        with campaign(watched, machine) as process:
             waits(BEGIN_SECONDS_MAX, lambda: descendants(process.pid) or process.poll() is not None)
             if random.randrange(4):
                 waits(BEGIN_SECONDS_MAX, lambda: watched.goes_on() or process.poll() is not None)

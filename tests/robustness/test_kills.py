@@ -126,5 +126,8 @@ def test_the_books_of_a_run_that_was_killed_are_compared_with_the_next(directory
 
 
 @pytest.mark.parametrize(("status", "wrong"), [(None, 0), (-signal.SIGKILL, 0), (0, 1), (1, 1), (3, 1)])
-def test_a_supervisor_ends_only_if_it_is_killed(status: int | None, wrong: int) -> None:
-    assert wrong == len(ended_wrongly(status))
+def test_a_supervisor_ends_only_if_it_is_killed(status: int | None, wrong: int, tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.words.write(b"before\nits last words\n")
+    told = ended_wrongly(status, watched)
+    assert wrong == len(told) and all("its last words" in words for words in told)

@@ -364,8 +364,8 @@ class Plan:
         return None
 
     def _slice_s(self, entry: Entry, quick: bool) -> float:
-        """Return how many seconds the next lease of a case has. Under a budget of executions no time
-        ends it, so that it is the same on every machine.
+        """Return how many seconds the next lease of a case has. Under a budget of executions no
+        time ends it, so that it is the same on every machine.
         """
         if self.counts:
             return FOREVER_S
