@@ -7,9 +7,16 @@ import os
 import stat
 from pathlib import Path
 
+import msgspec
+
 from stress.errors import StorageError
 
 MIB = 1 << 20
+
+DAMAGED = (OSError, ValueError, msgspec.MsgspecError, RecursionError)
+"""What reading and decoding anybody's file may raise: msgspec tells of bytes that are no UTF-8 by
+Python's own UnicodeDecodeError.
+"""
 
 
 def read_plain(path: Path, mib_max: int, links: bool = True) -> bytes:

@@ -21,7 +21,7 @@ import msgspec
 
 from stress.campaign.database import FAILURES, saved
 from stress.errors import UsageError
-from stress.files import read_plain, write_atomically
+from stress.files import DAMAGED, read_plain, write_atomically
 from stress.patch.spec import options
 from stress.trace.explanation import EXPLANATION, SHRUNK, explanation_of
 from stress.workers.messages import Failure, ReduceAnswer
@@ -61,7 +61,7 @@ def expected_in(directory: Path) -> dict[str, str]:
         found = msgspec.json.decode(read_plain(file, EXPECTED_MIB_MAX, links=False), type=dict[str, str])
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.MsgspecError, RecursionError) as error:
+    except DAMAGED as error:
         raise UsageError(f"{file}: no list of expected signatures ({error}); mend it, or remove it") from error
     if wrong := [name for name in found if not SIGNATURE.fullmatch(name)]:
         raise UsageError(f"{file}: {wrong[0]!r} is no signature, which has 8 hex digits; mend it, or remove it")
@@ -168,7 +168,7 @@ def form_of(directory: Path, signature: str) -> dict[str, Any]:
     (``explanation``, plain data); None for what is not there, or is damaged.
     """
     path, found = trace_of(directory, signature).with_name(SHRUNK), None
-    with suppress(OSError, msgspec.MsgspecError, RecursionError):
+    with suppress(*DAMAGED):
         plain = read_plain(path.with_name(EXPLANATION), KEPT_MIB_MAX, links=False)
         found = explanation_of(msgspec.json.decode(plain)).plain()
     return {"shrunk": str(path) if has_form(directory, signature) else None, "explanation": found}

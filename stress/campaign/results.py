@@ -13,6 +13,7 @@ import msgspec
 
 from stress.campaign.database import connect_to_read, damaged, is_new
 from stress.campaign.directory import expected_in, is_kept, side_folder, trace_of
+from stress.files import DAMAGED
 from stress.native.proofs.result import PROVED
 from stress.patch.scenario.staging import SPECULATION
 from stress.workers.distinct import DistinctCount
@@ -69,7 +70,7 @@ class Results:
             return {
                 name: msgspec.json.decode(value) for name, value in self.db.execute("SELECT name, value FROM settings")
             }
-        except (msgspec.DecodeError, RecursionError) as error:
+        except DAMAGED as error:
             raise damaged(self.directory, f"damaged (its settings: {error})") from error
 
     def _distinct(self, metric: str) -> DistinctCount:
@@ -376,7 +377,7 @@ class Results:
         for death in found:
             try:
                 death["params"] = msgspec.json.decode(death["params"] or "null", type=dict[str, int] | None)
-            except msgspec.DecodeError as error:
+            except DAMAGED as error:
                 raise damaged(self.directory, f"damaged (a case's parameters: {error})") from error
         return found
 

@@ -395,5 +395,5 @@ def take_answer(buffer: bytearray) -> Answer | None:
 def _decoded(decoder: msgspec.msgpack.Decoder[Kind], data: bytes, what: str) -> Kind:
     try:
         return decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError) as error:
         raise MessageError(f"{what} cannot be read ({error}); are the sources being changed meanwhile?") from error

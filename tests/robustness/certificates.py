@@ -19,7 +19,7 @@ DAMAGED_AS_BYTES_EVERY = 4
 def good(folder: Path) -> Path:
     """Return the certificate of a proof, made in ``folder``."""
     for _ in range(2):  # the kernel may take the first one's time to compile
-        seen = run((*PROVE, str(folder), "--minutes", "0.5"))
+        seen = run((*PROVE, str(folder), "--minutes", "2"))
         if found := list(folder.glob("*.json")):
             return found[0]
     raise AssertionError(seen)

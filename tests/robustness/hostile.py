@@ -310,10 +310,10 @@ HOSTILE |= {
 
 
 def expected(text: str) -> Make:
-    """Return what makes the list of what is expected of a text."""
+    """Return what makes the list of what is expected of a text, as Latin-1."""
 
     def make(workshop: Workshop, path: Path) -> None:
-        (path / EXPECTED).write_text(text)
+        (path / EXPECTED).write_bytes(text.encode("latin-1"))
 
     return make
 
@@ -321,6 +321,7 @@ def expected(text: str) -> Make:
 HOSTILE |= {
     "expected_is_a_link": ("directory", instead(EXPECTED, f"../../{OUTSIDE}/precious")),
     "expected_is_zeros": ("directory", instead(EXPECTED, "/dev/zero")),
+    "expected_is_no_utf8": ("directory", expected('{"01234567": "\xe9"}')),
     "expected_is_deep": ("directory", expected("[" * DEEP)),
     "expected_escapes": ("directory", expected(json.dumps({"01234567": ESCAPE, ESCAPE: ""}))),
     "reason_escapes": ("directory", expected(json.dumps({"01234567": ESCAPE}))),

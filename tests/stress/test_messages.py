@@ -167,6 +167,9 @@ def test_an_answer_that_is_none_is_refused(change: dict[str, object], what: str)
 
 
 def test_noise_is_refused() -> None:
-    for data in (b"", b"\xc1", b"once upon a time"):
+    batch = msgspec.msgpack.encode(ANSWERS[2])
+    no_utf8 = batch.replace(b"munmap", b"mun\xffap")
+    assert no_utf8 != batch
+    for data in (b"", b"\xc1", b"once upon a time", no_utf8):
         with pytest.raises(MessageError):
             messages.decode_answer(data)

@@ -133,7 +133,7 @@ class Link:
             return _replies.decode(await future)
         except (CancelledError, OSError):
             return None
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             return Declined(f"its reply cannot be read ({error})")
         except Exception as error:  # noqa: BLE001 - of the worker's; it is not used any more
             return Declined(repr(error))

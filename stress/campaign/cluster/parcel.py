@@ -70,7 +70,7 @@ def opened(packed: bytes, digest: str) -> Parcel:
         raise Refused("what was sent has another hash than its order names")
     try:
         parcel = msgspec.msgpack.decode(packed, type=Parcel)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise Refused(f"what was sent cannot be read ({error})") from error
     if parcel.tool != tool_hash():
         raise Refused(f"it runs another zapstress ({tool_hash()}, and here {parcel.tool}); install the same there")

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from stress.case import Case
-from stress.files import make_folder, read_plain, write_atomically
+from stress.files import DAMAGED, make_folder, read_plain, write_atomically
 from stress.native.files import SEARCH, digest_of, read
 from stress.native.search.explore import WORD_BITS, Extent, StateReduction, missed_chance
 from stress.native.search.space import StateSpace
@@ -136,6 +136,6 @@ def read_certificate(file: Path) -> Certificate | None:
     """
     try:
         found = msgspec.json.decode(read_plain(file, FILE_MIB_MAX), type=Certificate)
-    except (OSError, msgspec.MsgspecError, RecursionError):
+    except DAMAGED:
         return None
     return found if found.format == FORMAT else None

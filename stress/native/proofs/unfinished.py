@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from stress.errors import StorageError
-from stress.files import MIB, make_folder, read_plain, write_atomically
+from stress.files import DAMAGED, MIB, make_folder, read_plain, write_atomically
 from stress.native.files import digest_of
 from stress.native.proofs.certificate import basis_of
 from stress.native.search.explore import Exploration
@@ -122,7 +122,7 @@ def read(file: Path) -> tuple[Head | None, bytes]:
     try:
         line, _, words = read_plain(file, FILE_MIB_MAX, links=False).partition(b"\n")
         head = msgspec.json.decode(line, type=Head)
-    except (OSError, msgspec.MsgspecError, RecursionError):
+    except DAMAGED:
         return None, b""
     return (head, words) if head.format == FORMAT and head.words == _hash(words) else (None, b"")
 

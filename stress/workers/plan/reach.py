@@ -17,7 +17,7 @@ import msgspec
 from stress.case import Case, without_additions
 from stress.errors import StorageError
 from stress.execution.calls import Reach
-from stress.files import write_atomically
+from stress.files import DAMAGED, write_atomically
 from stress.patch.scenario.file import is_file
 from stress.sources import ROOT
 
@@ -90,7 +90,7 @@ class ReachTable:
             for case, *sets, probes in kept.rows:
                 methods, setup, sites = (_named(bits, kept.names) for bits in sets)
                 self.add(case, Reach(methods, setup, sites, probes))
-        except (OSError, msgspec.DecodeError, IndexError):
+        except (*DAMAGED, IndexError):
             self.__init__(self.path)  # type: ignore[misc]
         self.changed = False
 

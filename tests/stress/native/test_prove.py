@@ -83,12 +83,14 @@ def test_no_time_is_no_proof(prover: Prover, tmp_path: Path) -> None:
     assert not file_of(CASE, tmp_path).exists()
 
 
-@pytest.mark.parametrize("text", ["", "[" * 100_000, '{"states": 1}', "{states}"])
+@pytest.mark.parametrize("text", ["", "[" * 100_000, '{"states": 1}', "{states}", "no UTF-8"])
 def test_what_is_no_certificate_proves_nothing(prover: Prover, tmp_path: Path, text: str) -> None:
     """A file that somebody has damaged is none: the case is proved anew, and the file is another."""
     file = Path(asked(prover, CASE, tmp_path).certificate)
     whole = file.read_text()
     file.write_text(whole.replace('"states": ', '"states": "many", "more": ') if text == "{states}" else text)
+    if text == "no UTF-8":
+        file.write_bytes(whole.encode().replace(b'"zap_', b'"\xe2zap_'))
     assert read_certificate(file) is None
     again = asked(prover, CASE, tmp_path)
     assert (again.kind, again.known) == (PROVED, False)
