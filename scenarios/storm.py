@@ -8,8 +8,9 @@ out and ages. The sibling's child never runs.
 The program is drawn before anything runs, by the generator of conformance's programs
 (:mod:`stress.programs`): for each turn of a thread CHOICES operations, of which the actor's data
 tape chooses one. ``phase`` selects the program; an all-zero tape runs the first operation of each
-turn, which makes a full storm too. A storm is about no race in particular; each of the other
-scenarios is about one.
+turn, which makes a full storm too. A thread may also draw which kinds of operations are off in this
+execution: without some, others meet more often (swarm testing: Groce, Zhang, Eide, Chen and Regehr,
+ISSTA 2012). A storm is about no race in particular; each of the other scenarios is about one.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ OPERATIONS = (
 
 TURNS = 10
 """A CPU idles in one turn of so many, and ages memory in another, on average."""
+
+SWARMS = 1 << NOTHING
+"""Which kinds are off: a bit for each."""
 
 CHOICES, WORDS = 8, 6
 """Operations that are drawn for each turn; integers that each is written down in: its number, and
@@ -132,12 +136,24 @@ class Storm(Scenario):
 
     async def thread(self, cpu: int, child: int) -> None:
         """Make the operations, with a fork into mm ``child`` among them, and exit."""
+        off = self.kernel.machine.draw("storm", SWARMS)
         for turn in range(self.length):
             if turn == self.forks_at[cpu]:
                 await self.task(cpu).fork(child)
             choice = self.kernel.machine.draw("storm", CHOICES)
-            await self.operation(self.task(cpu), ((cpu * self.length + turn) * CHOICES + choice) * WORDS)
+            await self.operation(self.task(cpu), self.place(cpu * self.length + turn, choice, off))
         await self.task(cpu).exit()
+
+    def place(self, turn: int, choice: int, off: int) -> int:
+        """Return where the operation that a turn chooses is written down: of those from ``choice``
+        on the first whose kind is not ``off``, or that one if all are.
+        """
+        found = -1
+        for k in range(CHOICES):
+            at = (turn * CHOICES + (choice + k) % CHOICES) * WORDS
+            if found < 0 and not off >> self.program[at] & 1:
+                found = at
+        return found if found >= 0 else (turn * CHOICES + choice) * WORDS
 
     async def operation(self, task: Task, at: int) -> None:
         """Make the operation that is written down from ``at`` on."""
