@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import os
 import re
@@ -78,8 +79,19 @@ def test_commands_of_a_report_run_in_a_copy(form: str, home: Path, copied: Path)
         assert "the text of" not in ran.stderr
 
 
+def alone(page: str, folder: Path, files: Path) -> list[str]:
+    """Do in ``folder`` what the page says to who has nothing else; return its commands."""
+    block = re.search(r"base64 -d &gt; (\S+) &lt;&lt; END\n(.+?)\nEND\n(.+?)</pre>", page, re.DOTALL)
+    if block is None:
+        return []
+    (folder / block[1]).write_bytes(base64.b64decode(block[2]))
+    for own in files.glob("*.py"):
+        shutil.copy(own, folder)
+    return commands(block[3])
+
+
 @pytest.mark.parametrize("form", ["html", "md"])
-def test_commands_of_a_failures_page_run_in_a_copy(form: str, home: Path, copied: Path) -> None:
+def test_commands_of_a_failures_page_run_in_a_copy(form: str, home: Path, copied: Path, tmp_path: Path) -> None:
     with Results.open(copied) as results:
         failure = results.failures()[0]
     own = "--patch '{0}/my own/p.py' --scenario '{0}/my own/twice.py'"
@@ -88,9 +100,11 @@ def test_commands_of_a_failures_page_run_in_a_copy(form: str, home: Path, copied
         for where, folder, code in ((home, "results", "."), (copied.parent, "mailed", "mailed/code"))
     ]
     assert pages[0] == pages[1] and "Typed in the results directory." in pages[0]
+    from_here = alone(pages[0], tmp_path, home / "my own")
+    assert len(from_here) == (form == "html")
     for command in (found := commands(pages[0])):
         interactive = " --command quit" if "--shell" in command else ""
-        ran = typed(copied, command + interactive)
+        ran = typed(tmp_path if command in from_here else copied, command + interactive)
         assert ran.returncode in GOOD, (command, ran.stderr)
     assert len(found) >= 4
 
