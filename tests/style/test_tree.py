@@ -249,3 +249,15 @@ def test_options_are_declared_in_the_command_line() -> None:
 @pytest.mark.parametrize("text", ["SELECT a FROM b", "INSERT OR REPLACE INTO b", "CREATE TABLE x", "UPDATE b SET a"])
 def test_sql_is_seen(text: str) -> None:
     assert SQL.search(text) and not SQL.search("select a seed from the case")
+
+
+def test_who_is_interrupted_hears_it() -> None:
+    """A process to which a test sends SIGINT is started by :func:`tests.children.started`: else it
+    ignores that where the tests do, as in the background of a script, and is waited for for ever.
+    """
+    deaf = []
+    for path in sources("tests"):
+        text = path.read_text()
+        if "signal(signal.SIGINT)" in text and "Popen(" in text and "SIG_IGN" not in text:
+            deaf.append(f"{name_of(path)}: start it with tests.children.started")
+    found(deaf)

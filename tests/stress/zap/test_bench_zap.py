@@ -25,6 +25,7 @@ from stress.cli.main import main
 from stress.errors import USAGE, Skipped
 from stress.native.compilers import cc
 from stress.sources import ROOT
+from tests.children import started
 from tests.stress.zap.table import FILE, rows
 
 pytestmark = pytest.mark.skipif(not cc(), reason="no C compiler")
@@ -166,14 +167,16 @@ def test_a_picture_that_cannot_be_is_refused_at_once(tmp_path: Path, capsys: pyt
 def test_an_endless_loop_of_a_patch_can_be_interrupted(tmp_path: Path) -> None:
     (tmp_path / "loop.py").write_text(LOOP)
     words = ["-m", "stress", "bench", "zap", "--size", "64K", "--kernel", "6.9", "--patch", str(tmp_path / "loop.py")]
-    with subprocess.Popen([sys.executable, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr is not None
-        for line in running.stderr:
-            if line.startswith("folios of"):
-                break
-        time.sleep(2)
-        running.send_signal(signal.SIGINT)
-        assert running.wait(60) in (-signal.SIGINT, 130)
+    with started([sys.executable, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            for line in running.stderr:
+                if line.startswith("folios of"):
+                    break
+            time.sleep(2)
+            running.send_signal(signal.SIGINT)
+            assert running.wait(60) in (-signal.SIGINT, 130)
+        finally:
+            running.kill()
 
 
 def test_the_running_kernel_is_measured_at_4_kib() -> None:
