@@ -258,6 +258,9 @@ def test_who_is_interrupted_hears_it() -> None:
     deaf = []
     for path in sources("tests"):
         text = path.read_text()
-        if "signal(signal.SIGINT)" in text and "Popen(" in text and "SIG_IGN" not in text:
-            deaf.append(f"{name_of(path)}: start it with tests.children.started")
+        for node in ast.walk(tree(path)) if "signal(signal.SIGINT)" in text else ():
+            if isinstance(node, Function):
+                own = ast.get_source_segment(text, node) or ""
+                if "Popen(" in own and "SIG_IGN" not in own:
+                    deaf.append(f"{name_of(path)}, {node.name}: start it with tests.children.started")
     found(deaf)
